@@ -1,0 +1,125 @@
+"""Everything that interakt_loader raises, grouped by what the caller should do about it.
+
+::
+
+    InteraktLoaderError
+    ├── UsageError (ValueError)       mend what you wrote; nothing was sent        exit 2
+    │   ├── SettingsError             an option or the key
+    │   ├── MappingError              which column is which
+    │   ├── SourceError               the file or table itself
+    │   ├── BadArgument               an argument of `track`
+    │   └── BadArgumentType           …of the wrong type (also a TypeError)
+    ├── LoadStopped                   run the same load again once this is mended  exit 3
+    │   ├── KeyRefused                401 or 403
+    │   ├── Outage                    nothing could be reached
+    │   └── SourceBroken              the source could not be read to its end
+    ├── RowsFailed                    look at the report                           exit 1
+    ├── QueueFull                     `track` only: the call was not queued
+    └── APIError                      `track` only: one call did not succeed
+
+    LoadInterrupted (KeyboardInterrupt)   Ctrl-C or SIGTERM; `.result` holds the report   exit 130/143
+
+A row never raises: what happens to it is an `Outcome`. No message here ever holds the API key.
+All of these pickle, so that they cross process borders (Airflow, Spark, multiprocessing).
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from interakt_loader.loading import LoadResult
+
+
+class InteraktLoaderError(Exception):
+    """The root: catch this to catch all of them."""
+
+    exit_code = 1
+
+
+class UsageError(InteraktLoaderError, ValueError):
+    """Something that the caller wrote is wrong. Nothing was sent."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """An option has no sense, or the API key is missing."""
+
+
+class MappingError(UsageError):
+    """The mapping does not fit the table, or is no mapping at all."""
+
+
+class SourceError(UsageError):
+    """The source cannot be read as a table."""
+
+
+class BadArgument(UsageError):
+    """An argument of a `track` call has a value that the API would not take."""
+
+
+class BadArgumentType(BadArgument, TypeError):
+    """An argument of a `track` call has the wrong type."""
+
+
+class LoadStopped(InteraktLoaderError):
+    """The load ended before its last row; the rest is `unsent` in the report."""
+
+    exit_code = 3
+
+
+class KeyRefused(LoadStopped):
+    """The API refuses the key (401) or the account's plan has no API (403)."""
+
+
+class Outage(LoadStopped):
+    """Nothing could be reached for `max_outage` seconds."""
+
+
+class SourceBroken(LoadStopped):
+    """The source turned out to be unreadable in mid-load."""
+
+
+class RowsFailed(InteraktLoaderError):
+    """Some rows are invalid, rejected, failed or unknown; the report names them."""
+
+
+class QueueFull(InteraktLoaderError):
+    """`track` could not take the call: `max_queue_size` calls wait already."""
+
+
+class APIError(InteraktLoaderError):
+    """One `track` call did not succeed.
+
+    `status` is the body's `result`, `status_code` the HTTP status (None when there was no answer),
+    `message` what the API or the network said: the attributes of the vendor's SDK.
+    """
+
+    def __init__(self, status: Any, status_code: int | None, message: str) -> None:
+        super().__init__(status, status_code, message)
+        self.status = status
+        self.status_code = status_code
+        self.message = message
+
+    def __str__(self) -> str:
+        where = "no answer" if self.status_code is None else f"HTTP {self.status_code}"
+        return f"{where}: {self.message}"
+
+
+class LoadInterrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM ended the load: calls in flight were finished, the report is written."""
+
+    def __init__(self, result: LoadResult | None = None, signum: int = signal.SIGINT) -> None:
+        super().__init__(result, signum)
+        self.result = result
+        self.signum = signum
+
+    @property
+    def exit_code(self) -> int:
+        """130 after SIGINT, 143 after SIGTERM, as shells have it."""
+        return 128 + self.signum
+
+    def __str__(self) -> str:
+        return f"interrupted by {signal.Signals(self.signum).name}"

@@ -1,0 +1,136 @@
+"""What is said to the API and what comes back: the values that travel between the stages.
+
+All of them are immutable. `Message` goes out, `Answer` is what one try brought, `Outcome` is how a row
+ended. Facts about the API are from the vendor's documents unless a comment says otherwise.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from enum import Enum
+from typing import Literal, NamedTuple
+
+Kind = Literal["user", "event"]
+
+PATHS: dict[Kind, str] = {"user": "/v1/public/track/users/", "event": "/v1/public/track/events/"}
+"""The two endpoints; the trailing slash is always sent."""
+
+
+class Status(str, Enum):
+    """How a row ended. Every row ends in exactly one of these."""
+
+    SENT = "sent"  # accepted: 2xx, and the body does not say false
+    UNCHANGED = "unchanged"  # this very call was accepted before; not sent
+    MERGED = "merged"  # folded into a later row of the same user
+    INVALID = "invalid"  # refused here, before any call
+    REJECTED = "rejected"  # the API answered 4xx
+    FAILED = "failed"  # retries used up, and surely not accepted
+    UNKNOWN = "unknown"  # the last try ended without a readable answer: it may have been accepted
+    UNSENT = "unsent"  # the run stopped before its turn
+
+    def __str__(self) -> str:
+        return self.value
+
+
+FAILURES = (Status.INVALID, Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.UNSENT)
+"""The statuses that a person has to look at."""
+
+
+class Problem(NamedTuple):
+    """Why a value cannot be sent."""
+
+    code: str
+    """Stable, lower_snake: `phone_invalid`, `not_a_number`."""
+    message: str
+    """The value and what was expected, for a person; the column is named beside it."""
+
+
+class Message(NamedTuple):
+    """One call to be made, with what its report line needs."""
+
+    row: int
+    """Position in the input, from 0; in `track`, the call's number."""
+    kind: Kind
+    lane: str
+    """The user's identity: messages of one lane go out one after another, in order."""
+    body: bytes
+    """The JSON body, UTF-8."""
+    user_id: str | None = None
+    country_code: str | None = None
+    phone: str | None = None
+    event: str | None = None
+    source: str | None = None
+    note: str | None = None
+    """What was changed on the way in (a dropped value); goes to the report with the outcome."""
+    note_code: str | None = None
+    note_column: str | None = None
+
+
+class Answer(NamedTuple):
+    """What one try brought."""
+
+    accepted: bool
+    http_status: int | None
+    """None when no status line came back."""
+    code: str | None
+    """Stable reason when not accepted: `rate_limited`, `timeout`, `server_error`, `rejected`, …"""
+    message: str
+    reached: bool
+    """Some HTTP answer came back: the network and the server's front are up."""
+    doubtful: bool
+    """Not accepted as far as we know, yet the server may have taken the call."""
+    seconds: float
+    """From the first byte out to the last byte in."""
+    retry_after: float | None = None
+    """Seconds, from the Retry-After header."""
+    body: bytes = b""
+
+
+class Outcome(NamedTuple):
+    """How a row ended, and its report line but for the identity, which is the message's."""
+
+    message: Message
+    status: Status
+    attempts: int
+    """HTTP calls made for it."""
+    http_status: int | None
+    code: str | None
+    column: str | None
+    text: str | None
+    maybe_duplicate: bool
+    """An earlier try ended in doubt, and a later one was accepted."""
+    latency_ms: float | None
+    """Of the last try."""
+    finished_at: float
+    """Seconds since the epoch."""
+    answer: Answer | None = None
+
+
+def authorization(api_key: str) -> str:
+    """Return the Authorization header's value for a key in any of the forms that people hold.
+
+    The dashboard's Secret Key is already the base64 of `key:` and is sent as it is; the vendor's SDK wants
+    it decoded and without the colon; and a pasted `Basic …` prefix or a Secret Key that somebody encoded a
+    second time is taken for what it is.
+    """
+    key = api_key.strip()
+    if key[:6].lower() == "basic ":
+        key = key[6:].strip()
+    inner = _decoded(key)
+    while inner is not None:
+        if inner.endswith(":"):
+            return f"Basic {key}"
+        key, inner = inner, _decoded(inner)
+    plain = api_key.strip()
+    if plain[:6].lower() == "basic ":
+        plain = plain[6:].strip()
+    return "Basic " + base64.b64encode(f"{plain.rstrip(':')}:".encode()).decode("ascii")
+
+
+def _decoded(text: str) -> str | None:
+    try:
+        decoded = base64.b64decode(text, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    return decoded if decoded and decoded.isprintable() else None
