@@ -29,7 +29,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from interakt_loader.loading import LoadResult
+    from interakt_loader.result import LoadResult
 
 
 class InteraktLoaderError(Exception):

@@ -82,6 +82,8 @@ class Answer(NamedTuple):
     """Not accepted as far as we know, yet the server may have taken the call."""
     seconds: float
     """From the first byte out to the last byte in."""
+    at: float
+    """When it was there, in seconds since the epoch."""
     retry_after: float | None = None
     """Seconds, from the Retry-After header."""
     body: bytes = b""
@@ -99,7 +101,7 @@ class Outcome(NamedTuple):
     column: str | None
     text: str | None
     maybe_duplicate: bool
-    """An earlier try ended in doubt, and a later one was accepted."""
+    """The API may hold it twice: more than one try was, or may have been, accepted."""
     latency_ms: float | None
     """Of the last try."""
     finished_at: float
@@ -117,15 +119,19 @@ def authorization(api_key: str) -> str:
     key = api_key.strip()
     if key[:6].lower() == "basic ":
         key = key[6:].strip()
+    while (inner := _unwrapped(key)) is not None:
+        key = inner
+    return "Basic " + base64.b64encode(f"{key.rstrip(':')}:".encode()).decode("ascii")
+
+
+def _unwrapped(key: str) -> str | None:
+    """Return what a key is the base64 of, if that is a key again: `key:`, or the base64 of one."""
     inner = _decoded(key)
-    while inner is not None:
-        if inner.endswith(":"):
-            return f"Basic {key}"
-        key, inner = inner, _decoded(inner)
-    plain = api_key.strip()
-    if plain[:6].lower() == "basic ":
-        plain = plain[6:].strip()
-    return "Basic " + base64.b64encode(f"{plain.rstrip(':')}:".encode()).decode("ascii")
+    if inner is None:
+        return None
+    if inner.endswith(":"):
+        return inner[:-1]
+    return inner if _unwrapped(inner) is not None else None
 
 
 def _decoded(text: str) -> str | None:

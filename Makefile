@@ -1,0 +1,52 @@
+# Everything a fresh machine needs is here: Python 3.10 or newer and make. Each target fills .venv by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint format bench sample-data clean
+
+demo: $(VENV)/.base ## load the sample data into an embedded sandbox
+	@$(BIN)/python -m interakt_loader demo --folder demo-output
+
+test: $(VENV)/.test ## run all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.lint ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test ## the figures in the README, measured on this machine
+	$(BIN)/python -m benchmarks
+
+sample-data: $(VENV)/.base ## make sample_data/ anew; the seed makes it the same
+	$(BIN)/python -m interakt_loader.sample_data sample_data
+
+clean:
+	rm -rf $(VENV) demo-output build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@echo "making $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+
+# A stamp a set of requirements: made again when pyproject.toml changes.
+$(VENV)/.base: pyproject.toml | $(VENV)/bin/python
+	@echo "installing interakt_loader (once)"
+	@$(PIP) install -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	@echo "installing interakt_loader and what its tests need (once)"
+	@$(PIP) install -e '.[test]'
+	@touch $@ $(VENV)/.base
+
+$(VENV)/.lint: pyproject.toml | $(VENV)/bin/python
+	@echo "installing interakt_loader and what its checks need (once)"
+	@$(PIP) install -e '.[test,lint]'
+	@touch $@ $(VENV)/.base $(VENV)/.test

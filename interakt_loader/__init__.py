@@ -1,0 +1,70 @@
+"""Load a table into Interakt: one API call a row, one report line a row, nothing lost.
+
+`load_users`, `load_events` and `check` take a table, a mapping and options; `track` is the vendor's SDK, name for
+name. Everything is imported when it is first used, so that `from interakt_loader import track` starts fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from interakt_loader._version import __version__
+
+if TYPE_CHECKING:
+    from interakt_loader import track
+    from interakt_loader.errors import (
+        APIError,
+        InteraktLoaderError,
+        LoadInterrupted,
+        LoadStopped,
+        RowsFailed,
+        UsageError,
+    )
+    from interakt_loader.loading import check, load_events, load_users
+    from interakt_loader.mapping import Mapping
+    from interakt_loader.result import LoadResult
+
+__all__ = [
+    "APIError",
+    "InteraktLoaderError",
+    "LoadInterrupted",
+    "LoadResult",
+    "LoadStopped",
+    "Mapping",
+    "RowsFailed",
+    "UsageError",
+    "__version__",
+    "check",
+    "load_events",
+    "load_users",
+    "track",
+]
+
+_HOMES = {
+    "check": "loading",
+    "load_events": "loading",
+    "load_users": "loading",
+    "LoadResult": "result",
+    "Mapping": "mapping",
+    "APIError": "errors",
+    "InteraktLoaderError": "errors",
+    "LoadInterrupted": "errors",
+    "LoadStopped": "errors",
+    "RowsFailed": "errors",
+    "UsageError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "track":
+        return importlib.import_module("interakt_loader.track")
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"interakt_loader.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,55 @@
+"""The command line: an adapter around `loading`, with no logic of its own.
+
+`run` turns whatever happens into an exit code and, for mistakes, one clear line on standard error.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from interakt_loader.cli.commands import cli
+from interakt_loader.errors import InteraktLoaderError, LoadInterrupted
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line with these arguments and return the exit code."""
+    debug = "--debug" in arguments
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("urllib3").setLevel(logging.INFO)  # at DEBUG it repeats what ours says, with addresses
+    try:
+        return cli.main(list(arguments), prog_name="interakt-loader", standalone_mode=False) or 0
+    except LoadInterrupted as error:
+        return error.exit_code
+    except KeyboardInterrupt:
+        _leave_at_once()
+        return 130
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        return _complain(error.format_message(), error.exit_code)
+    except InteraktLoaderError as error:
+        if debug:
+            logging.getLogger("interakt_loader").exception("the error in full")
+        return _complain(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - held until the end
+        return 1
+
+
+def _complain(message: str, exit_code: int) -> int:
+    print(f"interakt-loader: {message}", file=sys.stderr)
+    return exit_code
+
+
+def _leave_at_once() -> None:
+    """End the process now: consumers may still wait for answers, and nobody wants to wait with them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(130)

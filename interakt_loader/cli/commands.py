@@ -1,0 +1,159 @@
+"""The commands. Each imports what it needs when it runs, so that `--help` comes at once."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from interakt_loader._version import __version__
+from interakt_loader.cli.group import DefaultGroup
+from interakt_loader.cli.options import key_from_file, settings_flags, written_mapping
+
+if TYPE_CHECKING:
+    from interakt_loader.result import LoadResult
+    from interakt_loader.wire import Kind
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(cls=DefaultGroup, context_settings=_CONTEXT, no_args_is_help=True)
+@click.version_option(__version__, prog_name="interakt-loader", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Load a table into Interakt: one API call a row, one report line a row, nothing lost.
+
+    SOURCE is a Parquet, CSV/TSV, JSON lines or Feather file; several are loaded in turn.
+    """
+
+
+@cli.command(context_settings=_CONTEXT)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--as", "kind", type=click.Choice(["users", "events"]), help="What the rows are; else the mapping says.")
+@click.option("--mapping", metavar="FILE", help="Which column is which field: a YAML, TOML or JSON file.")
+@click.option("--map", "fields", multiple=True, metavar="FIELD=COLUMN", help="Map one field, e.g. user_id=customer_id.")
+@click.option("--trait", "traits", multiple=True, metavar="NAME=COLUMN[:TYPE]", help="Map one trait.")
+@click.option("--event", metavar="NAME", help="The name of all events, where no column holds it.")
+@click.option("--sandbox", is_flag=True, help="Send to an embedded sandbox instead of the API; needs no key.")
+@click.option("--api-key-file", metavar="FILE", help="Read the key from this file  [env: INTERAKT_API_KEY]")
+@settings_flags
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="Form of the result on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar and no messages.")
+@click.option("--debug", is_flag=True, help="Log what is done; bodies hold personal data.")
+def load(
+    sources: tuple[str, ...],
+    kind: str | None,
+    mapping: str | None,
+    fields: tuple[str, ...],
+    traits: tuple[str, ...],
+    event: str | None,
+    sandbox: bool,
+    api_key_file: str | None,
+    output: str,
+    quiet: bool,
+    debug: bool,
+    **flags: Any,
+) -> int:
+    """Load SOURCE (the default command)."""
+    del debug  # `run` has seen to it
+    options = {name: value for name, value in flags.items() if value is not None}
+    options["api_key"] = key_from_file(api_key_file)
+    options.setdefault("report", f"{Path(sources[0]).stem}.report.csv")
+    if quiet:
+        options["progress"] = False
+        logging.getLogger("interakt_loader").setLevel(logging.ERROR)
+    with ExitStack() as stack:
+        if sandbox:
+            from interakt_loader.sandbox import Sandbox
+
+            here = stack.enter_context(Sandbox())
+            options |= {"api_key": here.api_key, "base_url": here.url}
+        return _load(sources, _mapping(sources, mapping, fields, traits, event), _kind(kind), options, output)
+
+
+def _load(sources: tuple[str, ...], mapping: Any, kind: Kind | None, options: dict[str, Any], output: str) -> int:
+    from interakt_loader import loading
+    from interakt_loader.errors import LoadInterrupted
+    from interakt_loader.settings import Settings
+
+    settings = Settings.resolve(options)
+    name = Path(sources[0]).name if len(sources) == 1 else f"{len(sources)} files"
+    try:
+        result = loading.load(list(sources), mapping, kind, settings)
+    except LoadInterrupted as error:
+        if error.result is not None:
+            _show(error.result, name, error.exit_code, output, dry_run=settings.dry_run)
+        return error.exit_code
+    _show(result, name, result.exit_code, output, dry_run=settings.dry_run)
+    return result.exit_code
+
+
+def _show(result: LoadResult, name: str, exit_code: int, output: str, *, dry_run: bool) -> None:
+    from interakt_loader.cli.show import as_json, as_text
+
+    click.echo(as_json(result, exit_code) if output == "json" else as_text(result, name, dry_run=dry_run))
+
+
+def _kind(text: str | None) -> Kind | None:
+    if text is None:
+        return None
+    return "user" if text == "users" else "event"
+
+
+def _mapping(
+    sources: tuple[str, ...], path: str | None, fields: tuple[str, ...], traits: tuple[str, ...], event: str | None
+) -> Any:
+    from interakt_loader.mapping import infer, read_mapping
+    from interakt_loader.sources import open_source
+
+    base = None if path is None else read_mapping(path).as_dict()
+    if base is None and event is not None and not fields and not traits:
+        inferred = infer(open_source(list(sources)).columns, "event", event)
+        click.echo(f"inferred from the column names:\n{inferred.as_yaml()}", err=True)
+        return inferred.mapping
+    return written_mapping(base, fields, traits, event)
+
+
+@cli.command(context_settings=_CONTEXT)
+@click.argument("source")
+@click.option("--as", "kind", type=click.Choice(["users", "events"]), help="What the rows are.")
+@click.option("--event", metavar="NAME", help="The name of all events, where no column holds it.")
+def infer(source: str, kind: str | None, event: str | None) -> int:
+    """Print a mapping file to start from, guessed from the column names."""
+    from interakt_loader.mapping import infer as infer_mapping
+    from interakt_loader.sources import open_source
+
+    click.echo(infer_mapping(open_source(source).columns, _kind(kind), event).as_yaml(), nl=False)
+    return 0
+
+
+@cli.command(context_settings=_CONTEXT)
+@click.option("--rows", type=click.IntRange(min=1), metavar="N", help="Load only the first N rows of each table.")
+@click.option("--folder", type=click.Path(file_okay=False), default=".", help="Where the two reports go.")
+def demo(rows: int | None, folder: str) -> int:
+    """Load the sample data, users and then events, into an embedded sandbox."""
+    from interakt_loader.cli.demo import run_demo
+
+    return run_demo(rows, Path(folder), click.echo)
+
+
+@cli.command(context_settings=_CONTEXT)
+@click.option("--port", type=click.IntRange(0, 65535), default=8077, show_default=True, help="0: any free one.")
+@click.option("--limit-per-minute", type=click.IntRange(min=1), metavar="N", help="Answer 429 above this.")
+@click.option("--latency", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Wait before each answer.")
+@click.option("--faults", metavar="KIND=SHARE,...", default="", help="Faults on demand, e.g. 500=2%,reset=1%.")
+def sandbox(port: int, limit_per_minute: int | None, latency: float, faults: str) -> int:
+    """Run the sandbox, a local look-alike of the API, until Ctrl-C."""
+    from interakt_loader.cli.demo import run_sandbox
+
+    return run_sandbox(port, limit_per_minute, latency, faults, click.echo)
+
+
+if sys.platform == "win32":
+    # a Windows console may not speak UTF-8; a name in a message must not end the program
+    for _stream in (sys.stdout, sys.stderr):
+        if hasattr(_stream, "reconfigure"):
+            _stream.reconfigure(errors="replace")

@@ -1,0 +1,32 @@
+"""A click group whose default command is `load`, so that `interakt-loader events.parquet` needs no verb."""
+
+from __future__ import annotations
+
+import click
+
+DEFAULT = "load"
+
+
+class DefaultGroup(click.Group):
+    """Sends everything that does not begin with a command's name to `load`; its help shows `load`'s options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `load` in front where no command is named."""
+        own = {"--help", "--version", "-h"}
+        if args and args[0] not in self.commands and not (args[0] in own):
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the four ways to call it."""
+        formatter.write_usage(ctx.command_path, "SOURCE... [OPTIONS]", prefix="Usage: ")
+        for line in ("demo", "sandbox [OPTIONS]", "infer SOURCE"):
+            formatter.write_usage(ctx.command_path, line, prefix="       ")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write `load`'s options and the other commands."""
+        load = self.commands[DEFAULT]
+        load.format_options(click.Context(load, parent=ctx), formatter)
+        rows = [(name, one.get_short_help_str(80)) for name, one in self.commands.items() if name != DEFAULT]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)

@@ -1,0 +1,103 @@
+"""Flags made from `Settings`, and the flags that write a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import click
+
+from interakt_loader.errors import MappingError, SettingsError
+from interakt_loader.settings import Settings
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def settings_flags(command: _Command) -> _Command:
+    """Give a command one flag for each option that has one, in the order of `Settings`."""
+    for one in reversed(fields(Settings)):
+        if one.metadata["flag"] is not None:
+            command = _flag(one)(command)
+    return command
+
+
+def _flag(one: Any) -> Callable[[_Command], _Command]:
+    facts = one.metadata
+    shown = one.default if one.default not in (None, False) and one.name != "dry_run" else None
+    text = facts["meaning"].replace("`", "")
+    if shown is not None:
+        text += f"  [default: {shown}]"
+    if facts["env"]:
+        text += f"  [env: {facts['env']}]"
+    if one.default is False:
+        return click.option(facts["flag"], one.name, is_flag=True, default=None, help=text)
+    kind: Any = str
+    if facts["choices"]:
+        kind = click.Choice(facts["choices"])
+    elif isinstance(one.default, int) or one.name == "limit":
+        kind = float if one.name in ("timeout", "max_outage") else int
+    return click.option(facts["flag"], one.name, type=kind, default=None, metavar=facts["metavar"], help=text)
+
+
+def written_mapping(
+    base: dict[str, Any] | None, fields_: tuple[str, ...], traits: tuple[str, ...], event: str | None
+) -> dict[str, Any] | None:
+    """Return the mapping's written form with what the flags `--map`, `--trait` and `--event` say put over `base`.
+
+    None when there is neither: then it is inferred. With `--map` alone every other column is a trait.
+    """
+    if base is None and not fields_ and not traits:
+        return None
+    written = dict(base or {})
+    for one in fields_:
+        field, column = _split("--map", one, "FIELD=COLUMN")
+        written[field] = column
+    if event is not None:
+        written["event"] = {"value": event}
+    if traits:
+        named = written.get("traits")
+        items = list(named) if isinstance(named, list) else []
+        if isinstance(named, dict):
+            items = [({"column": at} if isinstance(at, str) else dict(at)) | {"name": name} for name, at in named.items()]
+        elif named == "*":
+            items = ["*"]
+        new = [_trait(one) for one in traits]
+        names = {one["name"] for one in new}
+        written["traits"] = [one for one in items if _name(one) not in names] + new
+    elif base is None:
+        written["traits"] = "*"
+    return written
+
+
+def _trait(text: str) -> dict[str, str]:
+    from interakt_loader.coerce import TYPES
+
+    name, column = _split("--trait", text, "NAME=COLUMN[:TYPE]")
+    before, colon, last = column.rpartition(":")
+    if colon and last in TYPES:
+        return {"name": name, "column": before, "type": last}
+    return {"name": name, "column": column}
+
+
+def _name(item: Any) -> str | None:
+    return item.get("name", item.get("column")) if isinstance(item, dict) else item
+
+
+def _split(flag: str, text: str, form: str) -> tuple[str, str]:
+    left, equals, right = text.partition("=")
+    if not equals or not left or not right:
+        raise MappingError(f"{flag} {text!r}: expected {form}")
+    return left, right
+
+
+def key_from_file(path: str | None) -> str | None:
+    """Read the API key from a file: its only line."""
+    if path is None:
+        return None
+    try:
+        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - pathlib adds nothing here
+            return file.read().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise SettingsError(f"--api-key-file {path}: cannot be read: {reason}") from None

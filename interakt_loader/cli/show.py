@@ -1,0 +1,47 @@
+"""What the command line says at the end of a load."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interakt_loader.result import LoadResult
+
+MOST_REASONS = 10
+
+
+def as_json(result: LoadResult, exit_code: int) -> str:
+    """Return the result as one JSON object."""
+    return json.dumps(result.as_dict() | {"exit": exit_code}, ensure_ascii=False)
+
+
+def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
+    """Return the result as a few lines for a person."""
+    plural = "users" if result.kind == "user" else "events"
+    lines = [f"{name}: {result.rows:,} rows as {plural}" + (" (dry run: nothing was sent)" if dry_run else "")]
+    if result.rows == 0:
+        lines = [f"{name} has no rows: nothing to send"]
+    counts = {status: count for status, count in result.summary.counts.items() if count}
+    width = max((len(f"{count:,}") for count in counts.values()), default=0)
+    lines += [f"  {count:>{width},} {'would be sent' if dry_run and status == 'unsent' else status}" for status, count in counts.items()]
+    if result.attempts:
+        rate = result.attempts / result.seconds if result.seconds else 0
+        lines.append(f"{result.attempts:,} calls in {result.seconds:,.1f} s ({rate:,.0f} a second)")
+    if result.summary.maybe_duplicates:
+        lines.append(f"{result.summary.maybe_duplicates:,} may have been taken twice (maybe_duplicate in the report)")
+    reasons = [one for one in result.summary.top_reasons() if one.code is not None]
+    if reasons:
+        lines.append("reasons:")
+    for one in reasons[:MOST_REASONS]:
+        rows = ", ".join(f"{row:,}" for row in one.rows) + (", …" if one.count > len(one.rows) else "")
+        lines.append(f"  {one.count:>{width},} {one.status} {one.code} (row{'s' if one.count > 1 else ''} {rows})")
+        lines.append(f"  {'':{width}} e.g. {one.example}")
+    if len(reasons) > MOST_REASONS:
+        lines.append(f"  … and {len(reasons) - MOST_REASONS} more reasons in the report")
+    if result.stopped is not None:
+        lines.append(f"stopped early: {result.stopped.message}")
+        if not dry_run:
+            lines.append("the rows marked unsent were not tried: mend that, and load them")
+    lines.append(f"report: {result.report}")
+    return "\n".join(lines)

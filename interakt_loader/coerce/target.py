@@ -1,0 +1,96 @@
+"""What a column is to become, and what became of it."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interakt_loader.errors import MappingError
+from interakt_loader.wire import Problem
+
+TYPES = ("auto", "string", "number", "boolean", "datetime", "date", "list")
+"""What a column can be told to become."""
+
+EPOCHS = ("epoch_s", "epoch_ms")
+"""Formats of times that are counted since 1970, in seconds or milliseconds."""
+
+
+class Coerced(NamedTuple):
+    """A column, ready to be sent."""
+
+    json: pa.StringArray
+    """The JSON text of each value; null where it is missing or cannot be sent."""
+    problems: dict[int, Problem]
+    """By position in the array; only of values that cannot be sent."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to make of a column.
+
+    Raises `MappingError` for a type, format, separator or zone that there is not.
+    """
+
+    type: str = "auto"
+    """One of `TYPES`; `auto` goes by the column's own type."""
+    format: str | None = None
+    """Of a datetime or date in text or numbers: a `strptime` format, `epoch_s` or `epoch_ms`. Else ISO 8601."""
+    separator: str | None = None
+    """Between the items of a list in text; a comma if None."""
+    timezone: str = "UTC"
+    """Of times that name none: an IANA name, or an offset such as `+05:30`.
+
+    A time that a clock shows twice is the earlier one; one that the clock skips is the end of the gap.
+    """
+
+    def __post_init__(self) -> None:
+        if self.type not in TYPES:
+            raise MappingError(f"there is no type {self.type!r} (types: {', '.join(TYPES)})")
+        if self.separator == "":
+            raise MappingError("the separator is empty; expected the text between two items, such as ','")
+        if not _is_zone(self.timezone):
+            raise MappingError(f"there is no time zone {self.timezone!r}; expected a name such as Asia/Kolkata")
+        if self.format is not None and self.format not in EPOCHS and not _is_strptime_format(self.format):
+            raise MappingError(
+                f"{self.format!r} is no date format; expected one such as '%d/%m/%Y', or {' or '.join(EPOCHS)}"
+            )
+
+
+def fixed_offset(zone: str) -> int | None:
+    """Return how far a zone such as `+05:30` is ahead of UTC, in milliseconds; None for a zone with a name."""
+    match = re.fullmatch(r"([+-])([01]\d|2[0-3]):?([0-5]\d)", zone, re.ASCII)
+    if match is None:
+        return None
+    minutes = int(match[2]) * 60 + int(match[3])
+    return (minutes if match[1] == "+" else -minutes) * 60_000
+
+
+@functools.lru_cache(maxsize=256)
+def _is_zone(name: str) -> bool:
+    if fixed_offset(name) is not None:
+        return True
+    try:
+        pc.assume_timezone(pa.array([0], pa.timestamp("ms")), name)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=256)
+def _is_strptime_format(written: str) -> bool:
+    if "%" not in written:
+        return False
+    try:
+        datetime.strptime("", written)
+    except ValueError as error:
+        # the two things that strptime says of the text; anything else is about the format
+        return str(error).startswith(("time data", "unconverted data"))
+    except (re.error, IndexError):
+        return False
+    return True

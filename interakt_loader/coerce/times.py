@@ -1,0 +1,189 @@
+"""Dates and times of all sorts → `2025-03-27T13:26:52.926Z` and `1998-01-01`.
+
+Here a time is a count of milliseconds and a date one of days, both since 1970-01-01 and null where a value says
+none. Whatever lies outside the years 1 to 9999 stays outside of them until the end, where it becomes a problem.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interakt_loader.coerce.numbers import digits
+from interakt_loader.coerce.target import EPOCHS, Target, fixed_offset
+from interakt_loader.coerce.time_text import (
+    Times,
+    epoch_text,
+    formatted_days,
+    formatted_times,
+    iso_days,
+    iso_times,
+    milliseconds,
+)
+from interakt_loader.plain import Kind, problems_at, without
+from interakt_loader.wire import Problem
+
+_DAY = 86_400_000  # milliseconds
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31
+_FIRST, _LAST = _FIRST_DAY * _DAY, (_LAST_DAY + 1) * _DAY - 1
+_FAR = 10**15  # milliseconds; beyond all years, and far from where counts overflow
+
+_NUMERIC = ("int", "float", "decimal")
+
+_Texts = tuple[pa.StringArray, dict[int, Problem]]
+
+
+def datetimes(values: pa.Array, kind: Kind, target: Target) -> _Texts:
+    """Return plain values as the text of times in UTC with milliseconds; finer digits are cut.
+
+    Dates, and times that name no zone, are read in the target's zone.
+    """
+    written, instants = _times(values, kind, target)
+    counts = pc.coalesce(instants, _read_in_zone(written, target.timezone))
+    good = _between(counts, _FIRST, _LAST)
+    text = pc.binary_replace_slice(good.cast(pa.timestamp("ms")).cast(pa.string()), 10, 11, "T")
+    text = pc.binary_join_element_wise(text, "Z", "")
+    return text, _problems(values, counts, good, "not_a_datetime", _complaint("date and time", kind, target))
+
+
+def dates(values: pa.Array, kind: Kind, target: Target) -> _Texts:
+    """Return plain values as the text of dates.
+
+    A time with a zone gives the date in its own zone, one without as it is written, and a count since 1970 the
+    date in the target's zone.
+    """
+    try:
+        counts = _days(values, kind, target)
+    except pa.ArrowInvalid:
+        complaint = f"has the time zone {values.type.tz!r}, which is not known"
+        bad = problems_at(values, values.is_valid(), "unsupported_type", complaint)
+        return pa.nulls(len(values), pa.string()), bad
+    good = _between(counts, _FIRST_DAY, _LAST_DAY)
+    text = good.cast(pa.int32()).cast(pa.date32()).cast(pa.string())
+    return text, _problems(values, counts, good, "not_a_date", _complaint("date", kind, target))
+
+
+def clock_times(values: pa.Array) -> _Texts:
+    """Return times of day as `13:26:52`, with `.926` where there are milliseconds; finer digits are cut."""
+    text = values.cast(pa.string())
+    wild = pc.starts_with(text, "<")  # Arrow's way to say that this is no time of a day
+    problems = problems_at(values, wild, "out_of_range", "is not between 00:00 and 24:00")
+    text = pc.utf8_slice_codeunits(without(text, wild), 0, 12)
+    return pc.replace_substring_regex(text, r"\.0+$", ""), problems
+
+
+def _times(values: pa.Array, kind: Kind, target: Target) -> Times:
+    nothing = pa.nulls(len(values), pa.int64())
+    if kind == "timestamp":
+        counts = _counts(values)
+        return Times(counts, nothing) if values.type.tz is None else Times(nothing, counts)
+    if kind == "date":
+        return Times(pc.multiply(_days_of_dates(values), _DAY), nothing)
+    if target.format in EPOCHS and kind in (*_NUMERIC, "text"):
+        return Times(nothing, _since_epoch(values, kind, target.format))
+    if target.format not in (None, *EPOCHS) and kind in (*_NUMERIC, "text"):
+        return formatted_times(_as_text(values, kind), str(target.format))
+    if kind == "text":
+        return iso_times(values)
+    return Times(nothing, nothing)
+
+
+def _days(values: pa.Array, kind: Kind, target: Target) -> pa.Int64Array:
+    if kind == "timestamp":
+        counts = _counts(values)
+        return _whole_days(counts if values.type.tz is None else _seen_in_zone(counts, values.type.tz))
+    if kind == "date":
+        return _days_of_dates(values)
+    if target.format in EPOCHS and kind in (*_NUMERIC, "text"):
+        return _whole_days(_seen_in_zone(_since_epoch(values, kind, target.format), target.timezone))
+    if target.format not in (None, *EPOCHS) and kind in (*_NUMERIC, "text"):
+        return formatted_days(_as_text(values, kind), str(target.format))
+    if kind == "text":
+        return iso_days(values)
+    return pa.nulls(len(values), pa.int64())
+
+
+def _counts(values: pa.TimestampArray) -> pa.Int64Array:
+    if values.type.unit != "s":
+        return milliseconds(values)
+    return pc.multiply(_clamped(values.cast(pa.int64()), _FAR // 1000), 1000)
+
+
+def _days_of_dates(values: pa.Array) -> pa.Int64Array:
+    if pa.types.is_date32(values.type):
+        return values.cast(pa.int32()).cast(pa.int64())
+    return _whole_days(values.cast(pa.int64()))
+
+
+def _since_epoch(values: pa.Array, kind: Kind, form: str) -> pa.Int64Array:
+    counts = epoch_text(values) if kind == "text" else values.cast(pa.float64(), safe=False)
+    counts = _clamped(counts, _FAR)
+    whole = pc.floor(counts)
+    if form == "epoch_ms":
+        return whole.cast(pa.int64())
+    # a float shows .926 as .92599…: round far below milliseconds before the rest is cut
+    part = pc.floor(pc.divide(pc.round(pc.multiply(pc.subtract(counts, whole), 1e6)), 1e3))
+    return pc.add(pc.multiply(whole, 1e3), part).cast(pa.int64())
+
+
+def _as_text(values: pa.Array, kind: Kind) -> pa.StringArray:
+    return values if kind == "text" else digits(values, kind)
+
+
+def _read_in_zone(written: pa.Int64Array, zone: str) -> pa.Int64Array:
+    if zone == "UTC" or written.null_count == len(written):
+        return written
+    offset = fixed_offset(zone)
+    if offset is not None:
+        return pc.subtract(written, offset)
+    clock = _between(written, _FIRST, _LAST).cast(pa.timestamp("ms"))
+    instants = pc.assume_timezone(clock, zone, ambiguous="earliest", nonexistent="latest")
+    return pc.coalesce(instants.cast(pa.int64()), written)
+
+
+def _seen_in_zone(instants: pa.Int64Array, zone: str) -> pa.Int64Array:
+    if zone == "UTC":
+        return instants
+    offset = fixed_offset(zone)
+    if offset is not None:
+        return pc.add(instants, offset)
+    there = _between(instants, _FIRST, _LAST).cast(pa.timestamp("ms", zone))
+    return pc.coalesce(pc.local_timestamp(there).cast(pa.int64()), instants)
+
+
+def _whole_days(counts: pa.Int64Array) -> pa.Int64Array:
+    days = pc.divide(counts, _DAY)
+    cut_up = pc.greater(pc.multiply(days, _DAY), counts)  # division goes towards 1970
+    return pc.subtract(days, cut_up.cast(pa.int64()))
+
+
+def _clamped(counts: pa.Array, most: int) -> pa.Array:
+    limit = pa.scalar(most, counts.type)
+    lowest = pa.scalar(-most, counts.type)
+    return pc.max_element_wise(pc.min_element_wise(counts, limit, skip_nulls=False), lowest, skip_nulls=False)
+
+
+def _between(counts: pa.Int64Array, first: int, last: int) -> pa.Int64Array:
+    return without(counts, pc.or_(pc.less(counts, first), pc.greater(counts, last)))
+
+
+def _problems(
+    values: pa.Array, counts: pa.Int64Array, good: pa.Int64Array, code: str, complaint: str
+) -> dict[int, Problem]:
+    if good.null_count == values.null_count:
+        return {}
+    unread = pc.and_(values.is_valid(), counts.is_null())
+    out = pc.and_(counts.is_valid(), good.is_null())
+    problems = problems_at(values, unread, code, complaint)
+    return problems | problems_at(values, out, "out_of_range", "is not in the years 1 to 9999")
+
+
+def _complaint(wanted: str, kind: Kind, target: Target) -> str:
+    if target.format in EPOCHS:
+        return f"is not a {wanted}: expected a number ({target.format})"
+    if target.format is not None:
+        return f"is not a {wanted} of the format {target.format!r}"
+    if kind in _NUMERIC:
+        return f"is a number, not a {wanted}: if it counts from 1970, give the format epoch_s or epoch_ms"
+    example = "2025-03-27T13:26:52Z" if wanted == "date and time" else "1998-01-01"
+    return f"is not a {wanted}: expected one like {example}, or give its format"

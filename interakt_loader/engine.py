@@ -1,0 +1,256 @@
+"""Consumer threads around a `Schedule`: the only place where threads wait for one another.
+
+One lock guards the schedule. A consumer settles its answer and takes its next ticket under one hold of it. Idle
+consumers sleep on a stack, and the one that worked last is woken first, so that a load which needs four threads
+keeps four warm and lets the others sleep. At most one consumer is the *timekeeper*: it sleeps until the next
+instant at which a call is due; all others sleep until they are called.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Protocol
+
+from interakt_loader.schedule import Schedule, Stop, Ticket
+from interakt_loader.wire import Answer, Message, Outcome
+
+logger = logging.getLogger("interakt_loader")
+
+
+class Transport(Protocol):
+    """One message out, one answer back; never raises for a row."""
+
+    def send(self, message: Message) -> Answer:
+        """Make one HTTP call."""
+        ...
+
+    def close(self) -> None:
+        """Close idle connections."""
+        ...
+
+
+class Engine:
+    """Sends what it is offered with up to `workers` calls at once.
+
+    A context manager: leaving it waits until every message has settled and the threads have ended; leaving it by
+    an exception abandons what is queued (calls in flight end by themselves; the threads are daemons).
+
+    Outcomes are fetched by `read`, or, with `on_outcomes`, handed to it on the consumers' threads.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        transport: Transport,
+        workers: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        on_outcomes: Callable[[list[Outcome]], object] | None = None,
+    ) -> None:
+        self._schedule = schedule
+        self._transport = transport
+        self._workers = workers
+        self._clock = clock
+        self._on_outcomes = on_outcomes
+        self._handing_over = 0  # consumers that are just calling on_outcomes
+        self._lock = threading.Lock()
+        self._idle: list[threading.Condition] = []
+        self._timekeeper: threading.Condition | None = None
+        self._alarm = 0.0
+        self._reader = threading.Condition(self._lock)
+        self._wanted = 0  # how many outcomes the reader waits for; 0: it does not wait
+        self._threads: list[threading.Thread] = []
+        self._closing = False
+        self.most_held = 0
+        """The most messages that were ever under the bound at once."""
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.stop(Stop("abandoned", "the load was abandoned"))
+        self.close(wait=kind is None)
+
+    def offer(self, messages: Sequence[Message], start: int = 0) -> int:
+        """Take as many of `messages[start:]`, from the first on, as there is room for; return how many."""
+        with self._lock:
+            if self._closing or self._schedule.stopped:
+                return 0
+            end = min(len(messages), start + self._schedule.room)
+            for position in range(start, end):
+                self._schedule.admit(messages[position])
+            self.most_held = max(self.most_held, self._schedule.held)
+            if end > start:
+                self._call_one()
+        return max(0, end - start)
+
+    def read(self, wanted: int = 1, timeout: float = 0.0) -> list[Outcome]:
+        """Return the outcomes settled since the last read; first wait up to `timeout` seconds for `wanted` of them.
+
+        Comes back earlier when nothing is unfinished.
+        """
+        deadline = self._clock() + timeout
+        with self._lock:
+            while self._schedule.settled < wanted and self._schedule.unfinished:
+                left = deadline - self._clock()
+                if left <= 0:
+                    break
+                self._wanted = wanted
+                self._reader.wait(left)
+                self._wanted = 0
+            return self._schedule.read()
+
+    def wait_until_idle(self, timeout: float | None = None) -> bool:
+        """Wait until everything taken has settled and been handed over; return whether it has."""
+        if threading.current_thread() in self._threads:  # on_outcomes itself asks: it cannot wait for its own end
+            return False
+        schedule = self._schedule
+        with self._lock:
+            return self._reader.wait_for(
+                lambda: not schedule.unfinished and not schedule.settled and not self._handing_over, timeout
+            )
+
+    @property
+    def unfinished(self) -> int:
+        """How many messages have not settled."""
+        with self._lock:
+            return self._schedule.unfinished
+
+    @property
+    def stopped(self) -> Stop | None:
+        """Why the engine takes nothing more; None while it does."""
+        return self._schedule.stopped
+
+    @property
+    def in_outage(self) -> bool:
+        """Whether nothing can be reached at the moment."""
+        return self._schedule.in_outage
+
+    def stop(self, stop: Stop) -> None:
+        """Let calls in flight finish, settle everything else as unsent, take nothing more."""
+        with self._lock:
+            self._schedule.stop(stop, time.time())
+            self._after_settling()
+        self._hand_over()
+
+    def close(self, *, wait: bool = True) -> None:
+        """End the threads once everything has settled; with `wait`, come back when they have ended."""
+        with self._lock:
+            self._closing = True
+            self._call_all()
+        if wait:
+            for thread in self._threads:
+                if thread is not threading.current_thread():
+                    thread.join()
+            self._transport.close()
+
+    # ------------------------------------------------------------------ consumers
+
+    def _consume(self) -> None:
+        bell = threading.Condition(self._lock)
+        ticket: Ticket | None = None
+        answer: Answer | None = None
+        while True:
+            with self._lock:
+                if ticket is not None and answer is not None:
+                    self._schedule.settle(ticket, answer, self._clock())
+                    self._after_settling()
+                ticket = None if self._on_outcomes else self._await_ticket(bell)
+            if self._on_outcomes:
+                self._hand_over()
+                with self._lock:
+                    ticket = self._await_ticket(bell)
+            if ticket is None:
+                return
+            answer = self._transport.send(ticket.message)
+
+    def _hand_over(self) -> None:
+        """Give settled outcomes to `on_outcomes`, outside the lock: it may take its time, or call back in here."""
+        if self._on_outcomes is None:
+            return
+        with self._lock:
+            outcomes = self._schedule.read()
+            self._handing_over += 1
+        try:
+            if outcomes:
+                self._on_outcomes(outcomes)
+        finally:
+            with self._lock:
+                self._handing_over -= 1
+                self._reader.notify_all()
+
+    def _await_ticket(self, bell: threading.Condition) -> Ticket | None:
+        """Sleep until there is a ticket (or None: the engine has closed and all is done). Holds the lock."""
+        while True:
+            now = self._clock()
+            work = self._schedule.take(now)
+            if isinstance(work, Ticket):
+                if self._schedule.has_ready or (self._schedule.has_parked and self._timekeeper is None):
+                    self._call_one()
+                return work
+            if self._closing and not self._schedule.unfinished:
+                self._call_all()
+                return None
+            self._sleep(bell, work, now)
+
+    def _sleep(self, bell: threading.Condition, until: float | None, now: float) -> None:
+        self._idle.append(bell)
+        if until is not None and (self._timekeeper is None or until < self._alarm):
+            self._timekeeper, self._alarm = bell, until
+            bell.wait(max(0.0, until - now))
+        else:
+            bell.wait()
+        if self._timekeeper is bell:
+            self._timekeeper = None
+        if bell in self._idle:  # the time ran out; whoever calls takes the bell off the stack itself
+            self._idle.remove(bell)
+
+    def _call_one(self) -> None:
+        if self._idle:
+            self._idle.pop().notify()
+        elif len(self._threads) < self._workers:
+            name = f"interakt-consumer-{len(self._threads)}"
+            thread = threading.Thread(target=self._consume, name=name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is ending: those that run already do all the work
+                if not self._threads:
+                    raise
+            else:
+                self._threads.append(thread)
+
+    def _call_all(self) -> None:
+        while self._idle:
+            self._idle.pop().notify()
+        self._reader.notify_all()
+
+    def _after_settling(self) -> None:
+        schedule = self._schedule
+        if self._wanted and (schedule.settled >= self._wanted or not schedule.unfinished):
+            self._reader.notify_all()
+        if self._closing and not schedule.unfinished:
+            self._call_all()
+
+
+def send_inline(schedule: Schedule, transport: Transport, message: Message) -> Outcome:
+    """Send one message on the caller's thread by the same schedule, retries and limit: how `sync_mode` works.
+
+    The schedule must be empty: then it always has either the ticket or an instant to wait for.
+    """
+    schedule.admit(message)
+    while not schedule.settled:
+        now = time.monotonic()
+        work = schedule.take(now)
+        if isinstance(work, Ticket):
+            answer = transport.send(work.message)
+            schedule.settle(work, answer, time.monotonic())
+        elif work is not None:
+            time.sleep(max(0.0, work - now))
+    return schedule.read()[0]

@@ -1,0 +1,1 @@
+"""Adapters to the places where the loader is used."""

@@ -1,0 +1,267 @@
+"""Rows → calls: one record batch of the source becomes one of prepared calls, column by column in Arrow.
+
+No row is looked at by itself unless something is wrong with it. A prepared row has either a `body`, or a `code`,
+`column` and `message` that say why it has none (with a body, they say what was left out of it).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interakt_loader.coerce import Coerced, Target, coerce, json_string, json_strings
+from interakt_loader.identity import phones, user_ids
+from interakt_loader.mapping.spec import Field, Mapping
+from interakt_loader.settings import Settings
+from interakt_loader.sources import PROBLEM_COLUMN, SOURCE_COLUMN
+from interakt_loader.wire import Kind, Message, Problem
+
+PREPARED = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("source", pa.string()),
+        ("kind", pa.string()),
+        ("user_id", pa.string()),
+        ("country_code", pa.string()),
+        ("phone", pa.string()),
+        ("event", pa.string()),
+        ("body", pa.binary()),
+        ("code", pa.string()),
+        ("column", pa.string()),
+        ("message", pa.string()),
+    ]
+)
+"""The prepared calls: `body` is the JSON body as UTF-8, or null for a row that cannot be sent."""
+
+_NOTHING = pa.scalar("")
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How rows of one load become calls. Call it with a batch and the number of its first row."""
+
+    mapping: Mapping
+    kind: Kind
+    settings: Settings
+
+    def __call__(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
+        """Return the calls of a batch, one row for each of its rows, in order (schema `PREPARED`)."""
+        return _Rows(self, batch).prepared(first_row)
+
+    def identities(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
+        """Return the same rows without bodies or problems: for rows that will not be sent, whatever they hold."""
+        rows = _Rows(self, batch)
+        rows.identify()
+        return rows.batch(first_row, body=pa.nulls(len(batch), pa.binary()), problems=False)
+
+
+class _Rows:
+    """One batch on its way: the columns found so far, and the first problem of each row."""
+
+    def __init__(self, how: Preparation, batch: pa.RecordBatch) -> None:
+        self._how = how
+        self._table = batch
+        self._count = batch.num_rows
+        self._names = {name: position for position, name in enumerate(batch.schema.names)}
+        self._problems: dict[int, tuple[str | None, Problem]] = {}
+        self._left_out: dict[int, list[tuple[str, Problem]]] = {}
+        self._no_text = pa.nulls(self._count, pa.string())
+        self.user_id = self.country_code = self.phone = self.event = self._no_text
+
+    def prepared(self, first_row: int) -> pa.RecordBatch:
+        self._unreadable()
+        self.identify()
+        self._require_identity()
+        mapping = self._how.mapping
+        parts = [
+            pa.repeat("{", self._count),
+            _member("userId", json_strings(self.user_id)),
+            _member("countryCode", json_strings(self.country_code)),
+            _member("phoneNumber", json_strings(self.phone)),
+        ]
+        if self._how.kind == "event" and mapping.event is not None:
+            parts.append(_member("event", self._event_names(mapping.event)))
+        if mapping.created_at is not None:
+            created_at = self._coerced(mapping.created_at, required="datetime")
+            self._note(mapping.created_at.label, created_at)
+            parts.append(_member("createdAt", created_at.json))
+        if mapping.tags is not None:
+            parts.append(_member("tags", self._optional(mapping.tags, required="list")))
+        parts += [pa.scalar('"traits":{'), self._traits(), pa.scalar("}}")]
+        body = pc.binary_join_element_wise(*parts, _NOTHING, null_handling="replace", null_replacement="")
+        return self.batch(first_row, body=body.cast(pa.binary()), problems=True)
+
+    # ------------------------------------------------------------------ fields
+
+    def identify(self) -> None:
+        """Find user_id, country_code and phone of each row."""
+        mapping = self._how.mapping
+        if mapping.user_id is not None:
+            found = user_ids(self._values(mapping.user_id))
+            self.user_id = found.values
+            self._note(mapping.user_id.label, found)
+        if mapping.phone is not None:
+            code = mapping.country_code
+            found_phones = phones(
+                self._values(mapping.phone),
+                None if code is None else self._values(code),
+                self._how.settings.default_country,
+            )
+            self.country_code, self.phone = found_phones.country_codes, found_phones.numbers
+            for row, problem in found_phones.problems.items():
+                at_fault = code if problem.code == "country_code_invalid" and code is not None else mapping.phone
+                self._problem(row, at_fault.label, problem)
+
+    def _unreadable(self) -> None:
+        if PROBLEM_COLUMN in self._names:
+            reasons = self._column(PROBLEM_COLUMN)
+            for row in pc.indices_nonzero(pc.is_valid(reasons)).to_pylist():
+                self._problem(row, None, Problem("row_unreadable", reasons[row].as_py()))
+
+    def _require_identity(self) -> None:
+        without = pc.and_(pc.is_null(self.user_id), pc.is_null(self.phone))
+        mapping = self._how.mapping
+        names = [one.label for one in (mapping.user_id, mapping.phone) if one is not None]
+        problem = Problem("identity_missing", f"no {' and no '.join(names)}: a call needs one to say who it is about")
+        for row in pc.indices_nonzero(without).to_pylist():
+            self._problem(row, names[0], problem)
+
+    def _event_names(self, field: Field) -> pa.StringArray:
+        names = self._coerced(field, required="string")
+        self._note(field.label, names)
+        missing = Problem("event_missing", "an event needs a name, and this one is empty")
+        for row in pc.indices_nonzero(pc.is_null(names.json)).to_pylist():
+            self._problem(row, field.label, missing)
+        distinct = names.json.dictionary_encode()
+        plain = pa.array([json.loads(one) for one in distinct.dictionary.to_pylist()], pa.string())
+        self.event = plain.take(distinct.indices)
+        return names.json
+
+    def _traits(self) -> pa.StringArray:
+        """Return the members of the `traits` object, joined, without the last comma."""
+        columns = [name for name in self._names if name not in (PROBLEM_COLUMN, SOURCE_COLUMN)]
+        members = [
+            _member(name, self._optional(field), quoted=json_string(name))
+            for name, field in self._how.mapping.traits_of(columns)
+        ]
+        if not members:
+            return pa.repeat("", self._count)
+        joined = pc.binary_join_element_wise(*members, _NOTHING, null_handling="replace", null_replacement="")
+        return pc.utf8_rtrim(joined, ",")
+
+    def _optional(self, field: Field, required: str | None = None) -> pa.StringArray:
+        """Coerce a field that a row can do without; `bad_values` and `nulls` say what happens to the odd ones."""
+        coerced = self._coerced(field, required)
+        text = coerced.json
+        if self._how.settings.nulls == "clear":
+            bad = list(coerced.problems)
+            text = text.fill_null("null")
+            if bad:
+                keep = pc.invert(pc.is_in(pa.array(range(self._count)), pa.array(bad)))
+                text = pc.if_else(keep, text, pa.scalar(None, pa.string()))
+        if self._how.settings.bad_values == "drop":
+            for row, problem in coerced.problems.items():
+                self._left_out.setdefault(row, []).append((field.label, problem))
+        else:
+            self._note(field.label, coerced)
+        return text
+
+    def _coerced(self, field: Field, required: str | None = None) -> Coerced:
+        target = field.target
+        kind = required if required and target.type == "auto" else target.type
+        # the zone of naive times: the field's own, else the load's
+        zone = target.timezone if target.timezone != Target().timezone else self._how.settings.timezone
+        return coerce(self._values(field), Target(kind, target.format, target.separator, zone))
+
+    def _values(self, field: Field) -> pa.Array:
+        if field.column is None:
+            value = field.value
+            return pa.array([value], from_pandas=True).take(pa.repeat(0, self._count)) if self._count else pa.nulls(0)
+        if field.column not in self._names:  # JSON lines: no row of this batch has it
+            return pa.nulls(self._count)
+        return self._column(field.column)
+
+    def _column(self, name: str) -> pa.Array:
+        return self._table.column(self._names[name])
+
+    # ------------------------------------------------------------------ problems
+
+    def _note(self, column: str, found: Any) -> None:
+        for row, problem in found.problems.items():
+            self._problem(row, column, problem)
+
+    def _problem(self, row: int, column: str | None, problem: Problem) -> None:
+        """Keep a row's first problem: identity is looked at before traits, and one reason is enough to mend."""
+        self._problems.setdefault(row, (column, problem))
+
+    def batch(self, first_row: int, *, body: pa.Array, problems: bool) -> pa.RecordBatch:
+        """Put the prepared batch together."""
+        code: list[str | None] = [None] * self._count
+        column, message = list(code), list(code)
+        if problems:
+            for row, left_out in self._left_out.items():
+                code[row], column[row] = "value_dropped", left_out[0][0]
+                message[row] = "; ".join(f"left out {name}: {problem.message}" for name, problem in left_out)
+            for row, (at_fault, problem) in self._problems.items():
+                code[row], column[row] = problem.code, at_fault
+                message[row] = problem.message if at_fault is None else f"{at_fault}: {problem.message}"
+            if self._problems:
+                bad = pa.array(sorted(self._problems), pa.int64())
+                keep = pc.invert(pc.is_in(pa.array(range(self._count), pa.int64()), bad))
+                body = pc.if_else(keep, body, pa.scalar(None, pa.binary()))
+        source = self._column(SOURCE_COLUMN).cast(pa.string()) if SOURCE_COLUMN in self._names else self._no_text
+        columns = [
+            pa.array(range(first_row, first_row + self._count), pa.int64()),
+            source,
+            pa.repeat(self._how.kind, self._count),
+            self.user_id,
+            self.country_code,
+            self._phones_for_people(),
+            self.event,
+            body,
+            pa.array(code, pa.string()),
+            pa.array(column, pa.string()),
+            pa.array(message, pa.string()),
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=PREPARED)
+
+    def _phones_for_people(self) -> pa.StringArray:
+        """Return the phones for the report: as the API takes them, or as they stand where that is no phone."""
+        field = self._how.mapping.phone
+        if field is None or not any(problem.code == "phone_invalid" for _, problem in self._problems.values()):
+            return self.phone
+        values = self._values(field)
+        if pa.types.is_floating(values.type):
+            values = pc.if_else(pc.is_finite(values), values, pa.scalar(None, values.type))
+        try:
+            return pc.coalesce(self.phone, values.cast(pa.string()))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            return self.phone
+
+
+def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[Message]]:
+    """Return the rows of a prepared batch as messages: those to send, and those that cannot be (no body)."""
+    lanes = pc.coalesce(
+        prepared["user_id"], pc.binary_join_element_wise(prepared["country_code"], prepared["phone"], _NOTHING), ""
+    )
+    rows = zip(
+        prepared["row"].to_pylist(),
+        lanes.to_pylist(),
+        prepared["body"].to_pylist(),
+        *(prepared[name].to_pylist() for name in ("user_id", "country_code", "phone", "event", "source")),
+        *(prepared[name].to_pylist() for name in ("message", "code", "column")),
+        strict=True,
+    )
+    good, bad = [], []
+    for row, lane, body, *rest in rows:
+        (bad if body is None else good).append(Message(row, kind, lane, body or b"", *rest))
+    return good, bad
+
+
+def _member(name: str, values: pa.StringArray, quoted: str | None = None) -> pa.StringArray:
+    """Return `"name":value,` for each JSON text, null where the value is null."""
+    return pc.binary_join_element_wise(pa.scalar(f"{quoted or json.dumps(name)}:"), values, pa.scalar(","), _NOTHING)

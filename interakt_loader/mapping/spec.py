@@ -1,0 +1,200 @@
+"""Which column is which field: the mapping as a person writes it, checked when it is read.
+
+A mapping is text about columns; it is read, completed and checked here without any data. `prepare` applies it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from interakt_loader.coerce import TYPES, Target
+from interakt_loader.errors import MappingError
+from interakt_loader.settings import did_you_mean
+from interakt_loader.wire import Kind
+
+FIELDS = ("user_id", "phone", "country_code", "event", "created_at", "tags", "traits")
+"""What a mapping may say."""
+
+_FIELD_KEYS = ("column", "value", "name", "type", "format", "separator", "timezone")
+
+
+@dataclass(frozen=True)
+class Field:
+    """Where a field's values come from: a column, or one constant for all rows."""
+
+    column: str | None = None
+    value: Any = None
+    """The constant; used where `column` is None."""
+    target: Target = Target()
+
+    @property
+    def label(self) -> str:
+        """What to call it in a message."""
+        return self.column if self.column is not None else f"constant {self.value!r}"
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Which column is which field of the API's calls.
+
+    `traits` maps trait names to fields, in order; with `all_columns` every column that nothing else uses is a
+    trait by its own name too (`"*"` in the written form). Make one with `Mapping.of`.
+    """
+
+    user_id: Field | None = None
+    phone: Field | None = None
+    country_code: Field | None = None
+    event: Field | None = None
+    created_at: Field | None = None
+    tags: Field | None = None
+    traits: tuple[tuple[str, Field], ...] = ()
+    all_columns: bool = False
+
+    @classmethod
+    def of(cls, written: Any) -> Mapping:
+        """Read the written form, a dict (see the README), or return a `Mapping` as it is.
+
+        Raises `MappingError` naming the field at fault.
+        """
+        if isinstance(written, Mapping):
+            return written
+        if not isinstance(written, dict):
+            raise MappingError(f"the mapping is a {type(written).__name__}; expected a dict with {', '.join(FIELDS)}")
+        for key in written:
+            if key not in FIELDS:
+                hint = did_you_mean(str(key), list(FIELDS))
+                raise MappingError(f"the mapping has no field {key!r}{hint} (fields: {', '.join(FIELDS)})")
+        named = {name: _field(name, written[name]) for name in FIELDS[:-1] if written.get(name) is not None}
+        traits, all_columns = _traits(written.get("traits"))
+        return cls(**named, traits=traits, all_columns=all_columns)
+
+    @property
+    def kind(self) -> Kind:
+        """Events have a name; without one the rows are users."""
+        return "user" if self.event is None else "event"
+
+    @property
+    def single_fields(self) -> dict[str, Field]:
+        """Return every field but the traits, by name."""
+        pairs = ((name, getattr(self, name)) for name in FIELDS[:-1])
+        return {name: one for name, one in pairs if one is not None}
+
+    def columns(self) -> list[str]:
+        """Return the columns that are named, each once, in the order of the fields."""
+        named = [*self.single_fields.values(), *(one for _, one in self.traits)]
+        return list(dict.fromkeys(one.column for one in named if one.column is not None))
+
+    def traits_of(self, columns: Iterable[str]) -> list[tuple[str, Field]]:
+        """Return the traits for a table with these columns: the named ones, then the rest if `all_columns`."""
+        if not self.all_columns:
+            return list(self.traits)
+        used, names = set(self.columns()), {name for name, _ in self.traits}
+        rest = [(name, Field(name)) for name in columns if name not in used and name not in names]
+        return [*self.traits, *rest]
+
+    def check(self, kind: Kind, columns: Sequence[str]) -> None:
+        """Refuse a mapping that does not fit the kind of call or the table's columns; all misfits at once."""
+        if self.user_id is None and self.phone is None:
+            raise MappingError(
+                f"no identity is mapped: say which column is user_id or phone; there are {_listed(columns)}"
+            )
+        if kind == "event" and self.event is None:
+            raise MappingError("events need a name: map event to a column, or to {'value': 'Order Placed'}")
+        if kind == "user" and self.event is not None:
+            raise MappingError("the mapping has an event, so its rows are events and no users")
+        if kind == "event" and self.tags is not None:
+            raise MappingError("tags belong to users; the API takes none with an event")
+        missing = [name for name in self.columns() if name not in columns]
+        if missing:
+            said = [f"{name!r}{did_you_mean(name, list(columns))}" for name in missing]
+            raise MappingError(f"no such column: {', '.join(said)} (there are {_listed(columns)})")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the written form: what `Mapping.of` reads."""
+        written: dict[str, Any] = {name: _written(one) for name, one in self.single_fields.items()}
+        named = {name: _written(one) for name, one in self.traits}
+        if self.all_columns:
+            written["traits"] = ["*", *(_as_item(name, one) for name, one in named.items())] if named else "*"
+        elif named:
+            written["traits"] = named
+        return written
+
+
+def _field(name: str, written: Any, *, trait: bool = False) -> Field:
+    if isinstance(written, str):
+        return Field(column=written)
+    if not isinstance(written, dict):
+        raise MappingError(
+            f"{name}: {written!r} is no field; expected a column's name, {{'column': …}} or {{'value': …}}"
+        )
+    for key in written:
+        if key not in _FIELD_KEYS or (key == "name" and not trait):
+            raise MappingError(f"{name}: there is no {key!r}{did_you_mean(str(key), list(_FIELD_KEYS))}")
+    if ("column" in written) == ("value" in written):
+        raise MappingError(f"{name}: expected either 'column' or 'value' in {written!r}")
+    if "value" in written:
+        if isinstance(written["value"], (dict, set)) or written["value"] is None:
+            raise MappingError(f"{name}: the constant {written['value']!r} is no text, number, boolean, date or list")
+        return Field(value=written["value"], target=_target(name, written))
+    if not isinstance(written["column"], str):
+        raise MappingError(f"{name}: 'column' is {written['column']!r}; expected a column's name")
+    return Field(column=written["column"], target=_target(name, written))
+
+
+def _target(name: str, written: dict[str, Any]) -> Target:
+    options = {key: written[key] for key in ("type", "format", "separator", "timezone") if written.get(key) is not None}
+    for key, value in options.items():
+        if not isinstance(value, str) or not value:
+            raise MappingError(f"{name}: {key!r} is {value!r}; expected text")
+    if options.get("type", "auto") not in TYPES:
+        raise MappingError(
+            f"{name}: there is no type {options['type']!r}{did_you_mean(options['type'], list(TYPES))}"
+            f" (types: {', '.join(TYPES)})"
+        )
+    return Target(**options)
+
+
+def _traits(written: Any) -> tuple[tuple[tuple[str, Field], ...], bool]:
+    if written is None:
+        return (), False
+    if written == "*":
+        return (), True
+    if isinstance(written, dict):
+        items = [(str(name), _field(f"traits.{name}", one, trait=True)) for name, one in written.items()]
+        return tuple(items), False
+    if not isinstance(written, (list, tuple)):
+        raise MappingError(f"traits is {written!r}; expected a list, a dict from trait name to column, or '*'")
+    named = [_listed_trait(one) for one in written if one != "*"]
+    for name, count in Counter(name for name, _ in named).items():
+        if count > 1:
+            raise MappingError(f"traits: {name!r} is named {count} times")
+    return tuple(named), "*" in written
+
+
+def _listed_trait(written: Any) -> tuple[str, Field]:
+    field = _field("traits", written, trait=True)
+    name = written.get("name") if isinstance(written, dict) else None
+    name = name if name is not None else field.column
+    if not isinstance(name, str) or not name:
+        raise MappingError(f"traits: {written!r} has no name; add 'name'")
+    return name, field
+
+
+def _written(field: Field) -> Any:
+    source = {"column": field.column} if field.column is not None else {"value": field.value}
+    standard = Target()
+    keys = ("type", "format", "separator", "timezone")
+    options = {key: getattr(field.target, key) for key in keys if getattr(field.target, key) != getattr(standard, key)}
+    return field.column if field.column is not None and not options else source | options
+
+
+def _as_item(name: str, written: Any) -> dict[str, Any]:
+    return (written if isinstance(written, dict) else {"column": written}) | {"name": name}
+
+
+def _listed(columns: Sequence[str], most: int = 30) -> str:
+    shown = ", ".join(map(str, columns[:most]))
+    return shown + (f", … ({len(columns)} in all)" if len(columns) > most else "")

@@ -1,0 +1,171 @@
+"""What a load comes back with."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interakt_loader.errors import InteraktLoaderError, KeyRefused, LoadStopped, Outage, RowsFailed, SourceBroken
+from interakt_loader.report import Report, Summary, read_report
+from interakt_loader.schedule import Stop
+from interakt_loader.wire import FAILURES, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_STOPS: dict[str, type[LoadStopped]] = {"key_refused": KeyRefused, "outage": Outage, "source_broken": SourceBroken}
+
+
+class LoadResult:
+    """How a load went: counts, and the report's lines on demand (they are on disk, whatever their number)."""
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        summary: Summary,
+        seconds: float,
+        report: Path,
+        stopped: Stop | None = None,
+        keep_alive: object = None,
+        most_held: int = 0,
+    ) -> None:
+        self.kind = kind
+        """`user` or `event`."""
+        self.summary = summary
+        """The counts and the reasons."""
+        self.seconds = seconds
+        """How long the load took."""
+        self.report = report
+        """Where the report lies; a temporary file, gone with this object, where none was asked for."""
+        self.stopped = stopped
+        """Why the load ended before its last row, or None."""
+        self.most_held = most_held
+        """The most rows that were held at once: never above `max_queue_size`."""
+        self._keep_alive = keep_alive
+
+    @property
+    def rows(self) -> int:
+        """Rows of the input, each with one line in the report."""
+        return self.summary.rows
+
+    @property
+    def attempts(self) -> int:
+        """HTTP calls made."""
+        return self.summary.attempts
+
+    @property
+    def sent(self) -> int:
+        """Rows accepted by the API."""
+        return self.summary.counts[Status.SENT]
+
+    @property
+    def unchanged(self) -> int:
+        """Rows whose very call was accepted before."""
+        return self.summary.counts[Status.UNCHANGED]
+
+    @property
+    def merged(self) -> int:
+        """Rows folded into a later row of the same user."""
+        return self.summary.counts[Status.MERGED]
+
+    @property
+    def invalid(self) -> int:
+        """Rows refused here, before any call."""
+        return self.summary.counts[Status.INVALID]
+
+    @property
+    def rejected(self) -> int:
+        """Rows that the API answered with 4xx."""
+        return self.summary.counts[Status.REJECTED]
+
+    @property
+    def failed(self) -> int:
+        """Rows that used up their retries and were surely not accepted."""
+        return self.summary.counts[Status.FAILED]
+
+    @property
+    def unknown(self) -> int:
+        """Rows that may have been accepted: their last try ended without a readable answer."""
+        return self.summary.counts[Status.UNKNOWN]
+
+    @property
+    def unsent(self) -> int:
+        """Rows whose turn did not come."""
+        return self.summary.counts[Status.UNSENT]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row is sent, unchanged or merged; in a dry run: whether every row could be sent."""
+        return self.summary.failures == 0 and self.stopped is None
+
+    @property
+    def exit_code(self) -> int:
+        """The command line's exit code for this result: 0, 1 or 3."""
+        if self.stopped is not None:
+            return 3
+        return 0 if self.ok else 1
+
+    def to_arrow(self) -> pa.Table:
+        """Return the report as an Arrow table, in the input's order."""
+        if not self.report.exists():
+            raise InteraktLoaderError(f"the report {self.report} is no longer there")
+        return read_report(self.report)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the report as a DataFrame, in the input's order."""
+        frame: pd.DataFrame = self.to_arrow().to_pandas()
+        return frame
+
+    def failures(self) -> pd.DataFrame:
+        """Return the report's lines of the rows that a person has to look at, in the input's order."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        table = self.to_arrow()
+        failed = pc.is_in(table["status"], pa.array([one.value for one in FAILURES]))
+        frame: pd.DataFrame = table.filter(failed).to_pandas()
+        return frame
+
+    def raise_for_failures(self) -> None:
+        """Raise `LoadStopped` if the load ended early, `RowsFailed` if rows failed; else do nothing."""
+        if self.stopped is not None:
+            raise _STOPS.get(self.stopped.reason, LoadStopped)(self.stopped.message)
+        if not self.ok:
+            counts = ", ".join(f"{count:,} {name}" for name, count in self.summary.counts.items() if count)
+            reasons = "; ".join(
+                f"{one.count:,} {one.status} {one.code or ''}".strip() for one in self.summary.top_reasons()[:3]
+            )
+            raise RowsFailed(f"of {self.rows:,} rows: {counts} ({reasons}); report: {self.report}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return counts and paths as plain values, JSON-able."""
+        return {
+            "kind": self.kind,
+            "rows": self.rows,
+            "status": dict(self.summary.counts),
+            "attempts": self.attempts,
+            "maybe_duplicates": self.summary.maybe_duplicates,
+            "seconds": round(self.seconds, 3),
+            "report": str(self.report),
+            "stopped": None if self.stopped is None else self.stopped._asdict(),
+            "exit": self.exit_code,
+        }
+
+    def write_report(self, path: str | Path) -> Path:
+        """Write the report again, as CSV, JSON lines or Parquet by the ending; return the path."""
+        path = Path(path)
+        if path.suffix.lower() == self.report.suffix.lower():
+            shutil.copyfile(self.report, path)
+            return path
+        with Report(path) as report:
+            for batch in self.to_arrow().to_batches():
+                report.write(batch)
+        return path
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count:,} {name}" for name, count in self.summary.counts.items() if count) or "no rows"
+        stopped = f"; stopped: {self.stopped.message}" if self.stopped else ""
+        return f"<LoadResult: {counts}; {self.attempts:,} calls in {self.seconds:.1f} s{stopped}>"

@@ -1,0 +1,216 @@
+"""Judges a call as Interakt's track API does, and keeps what it accepts. No I/O; safe from any thread."""
+
+from __future__ import annotations
+
+import hmac
+import math
+import threading
+import time
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from interakt_loader.sandbox import answers, rules
+from interakt_loader.sandbox.faults import Faults, parse_shares
+from interakt_loader.sandbox.http1 import Head, Reply
+from interakt_loader.sandbox.limiter import FixedWindow, SlidingWindow, new_limiter
+from interakt_loader.sandbox.options import SandboxOptions
+from interakt_loader.sandbox.store import EventRecord, Store, TakenUserId, UserRecord
+
+PATHS = {"/v1/public/track/users/": "user", "/v1/public/track/events/": "event"}
+
+Silence = Literal["reset", "hang", "cut"]
+"""A fault that sends no answer."""
+
+_SILENT_AT_ONCE: dict[str | None, Silence] = {"reset": "reset", "hang": "hang"}
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What has happened since the start or the last reset."""
+
+    calls: int
+    """POST calls to the two endpoints, faults and refusals included."""
+    accepted: int
+    """Records applied: the 202s, the 201s and those whose answer was cut off."""
+    users: int
+    events: int
+    by_status: dict[int, int]
+    """Answers to those calls by HTTP status; a call that ended in silence has none."""
+    refused_by_limit: int
+    """429s of the limit; those of faults are under `faults`."""
+    faults: dict[str, int]
+    """Faults that happened, by kind."""
+    in_flight: int
+    """Calls that have arrived and are not yet answered."""
+    max_in_flight: int
+    """The most at once."""
+
+
+class Api:
+    """The API without its sockets."""
+
+    def __init__(self, options: SandboxOptions) -> None:
+        self.options = options
+        self.faults = Faults(parse_shares(options.faults), options.seed)
+        self._token = options.secret_key.encode()
+        self._lock = threading.Lock()
+        self._store = Store()
+        self._in_flight = 0
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._limiters: dict[str, FixedWindow | SlidingWindow] = {}
+        self._calls = self._accepted = self._refused_by_limit = 0
+        self._by_status: Counter[int] = Counter()
+        self._max_in_flight = self._in_flight
+        self._arrivals = array("d")
+
+    def answer(self, head: Head, body: bytes) -> Reply | Silence:
+        """Judge a call to one of `PATHS` that has arrived whole, and apply its record."""
+        if head.method != "POST":
+            return answers.refused(405, f'Method "{head.method}" not allowed.', "Allow: POST\r\n")
+        now = time.monotonic()
+        kind = PATHS[head.path]
+        with self._lock:
+            self._calls += 1
+            if self.options.record_arrivals:
+                self._arrivals.append(now)
+            fault = self.faults.choose(lambda: _identities(kind, body))
+            if fault in _SILENT_AT_ONCE:
+                return _SILENT_AT_ONCE[fault]
+            reply = None if fault is None else answers.fault_reply(fault, self.options.fault_retry_after)
+            if reply is None:
+                reply = self._judge(kind, head, body, now)
+            if fault == "cut":
+                return "cut"
+            self._by_status[reply.status] += 1
+            return reply
+
+    def refuse_body(self, head: Head) -> Reply:
+        """Answer a call whose body is too long to be taken."""
+        reply = answers.refused(413, f"The body is longer than {self.options.max_body} bytes")
+        if head.path in PATHS:
+            with self._lock:
+                self._calls += 1
+                self._by_status[reply.status] += 1
+        return reply
+
+    def _judge(self, kind: str, head: Head, body: bytes, now: float) -> Reply:
+        scheme, _, token = head.authorization.partition(b" ")
+        if scheme.lower() != b"basic" or not hmac.compare_digest(token.strip(), self._token):
+            return answers.BAD_KEY
+        if self.options.plan_without_api:
+            return answers.NO_API
+        wait = self._wait_for_limit(head.path, now)
+        if wait > 0:
+            self._refused_by_limit += 1
+            return answers.over_the_limit(str(math.ceil(wait)) if self.options.retry_after else None)
+        if head.content_type != "application/json":
+            return answers.refused(415, f'Unsupported media type "{head.content_type}" in request.')
+        try:
+            reply = self._apply(kind, body)
+        except rules.Refusal as refusal:
+            return answers.refused(400, str(refusal))
+        except TakenUserId:
+            return answers.refused(400, "This userId belongs to another customer, or the customer has another userId")
+        self._accepted += 1
+        return reply
+
+    def _wait_for_limit(self, path: str, now: float) -> float:
+        options = self.options
+        if options.limit_per_minute is None:
+            return 0.0
+        who = path if options.limit_per == "endpoint" else "account"
+        limiter = self._limiters.get(who)
+        if limiter is None:
+            limiter = self._limiters[who] = new_limiter(
+                options.limit_shape,
+                options.limit_per_minute,
+                options.window,
+                refused_count=options.refused_calls_count,
+            )
+        return limiter.admit(now)
+
+    def _apply(self, kind: str, body: bytes) -> Reply:
+        if kind == "user":
+            return answers.user_accepted(self._store.put_user(rules.read_user(body), time.time()))
+        record = rules.read_event(body)
+        if self.options.unknown_user == "reject" and not self._store.knows(record):
+            raise rules.Refusal("The customer does not exist")
+        return answers.event_accepted(self._store.add_event(body, time.time()))
+
+    def began(self) -> None:
+        """Note that a call has arrived."""
+        with self._lock:
+            self._in_flight += 1
+            self._max_in_flight = max(self._max_in_flight, self._in_flight)
+
+    def ended(self) -> None:
+        """Note that a call has been answered, or that nobody waits for its answer any more."""
+        with self._lock:
+            self._in_flight -= 1
+
+    def users(self, limit: int | None = None, offset: int = 0) -> list[UserRecord]:
+        """Return users in the order in which they were first seen."""
+        with self._lock:
+            return self._store.user_slice(limit, offset)
+
+    def events(self, limit: int | None = None, offset: int = 0) -> list[EventRecord]:
+        """Return events in order of arrival."""
+        with self._lock:
+            events = self._store.event_slice(limit, offset)
+        return list(events)
+
+    def find_user(self, identity: str) -> UserRecord | None:
+        """Return the user with this userId or, failing that, this whole phone number with its `+`."""
+        with self._lock:
+            return self._store.find_user(identity)
+
+    def arrivals(self) -> list[float]:
+        """Return when each call arrived, in monotonic seconds, if `record_arrivals` is on."""
+        with self._lock:
+            return self._arrivals.tolist()
+
+    def stats(self) -> Stats:
+        """Return the counts."""
+        with self._lock:
+            return Stats(
+                calls=self._calls,
+                accepted=self._accepted,
+                users=self._store.user_count,
+                events=self._store.event_count,
+                by_status=dict(self._by_status),
+                refused_by_limit=self._refused_by_limit,
+                faults=self.faults.counts(),
+                in_flight=self._in_flight,
+                max_in_flight=self._max_in_flight,
+            )
+
+    def set_faults(self, faults: str | Mapping[str, float]) -> None:
+        """Change the shares of calls that fail. Raises `SettingsError`."""
+        self.faults.set_shares(parse_shares(faults))
+
+    def force(self, kinds: Iterable[str | None]) -> None:
+        """Make the next calls end in these faults, in order of arrival; None lets one pass."""
+        self.faults.force(kinds)
+
+    def force_for(self, identity: str, kinds: Iterable[str | None]) -> None:
+        """Make the next calls of one user (userId, or `+` and the whole number) end in these faults."""
+        self.faults.force_for(identity, kinds)
+
+    def reset(self) -> None:
+        """Forget records, counts, what is forced and the limit's windows; the faults' shares stay."""
+        with self._lock:
+            self._store.clear()
+            self._begin_anew()
+            self.faults.forget()
+
+
+def _identities(kind: str, body: bytes) -> tuple[str, ...]:
+    try:
+        return (rules.read_user(body) if kind == "user" else rules.read_event(body)).identities
+    except rules.Refusal:
+        return ()

@@ -1,0 +1,319 @@
+"""Every option, said once: its name, default and meaning.
+
+The command line's flags, the environment variables and the README's table are made from the fields below,
+and a test holds them to it. `Options` repeats the names for type checkers only, and is held to it as well.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+from urllib.parse import urlsplit
+
+from interakt_loader.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASE_URL = "https://api.interakt.ai"
+"""The real API [doc]."""
+
+PLAN_RATES = {"growth": "300/min", "advanced": "600/min"}
+"""Calls that Interakt's plans allow [doc]."""
+
+_UNITS = {
+    "s": 1.0,
+    "sec": 1.0,
+    "second": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "minute": 60.0,
+    "h": 3600.0,
+    "hour": 3600.0,
+}
+
+
+class Rate(NamedTuple):
+    """`calls` in every `seconds`."""
+
+    calls: float
+    seconds: float
+
+    def __str__(self) -> str:
+        unit = {1.0: "s", 60.0: "min", 3600.0: "h"}.get(self.seconds, f"{self.seconds:g}s")
+        return f"{self.calls:g}/{unit}"
+
+
+def parse_rate(text: str | None) -> Rate | Literal["auto"] | None:
+    """Read `"300/min"`, `"10/s"`, `"growth"`, `"advanced"`, `"auto"` or `"none"`; None means no limit."""
+    if text is None or text.strip().lower() == "none":
+        return None
+    word = text.strip().lower()
+    if word == "auto":
+        return "auto"
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*/\s*([a-z]+)", PLAN_RATES.get(word, word))
+    if match is None or match[2] not in _UNITS or float(match[1]) <= 0:
+        raise SettingsError(
+            f"rate_limit is {text!r}; expected auto, none, growth, advanced, or calls in a time such as 300/min or 10/s"
+        )
+    return Rate(float(match[1]), _UNITS[match[2]])
+
+
+def _option(
+    default: Any,
+    meaning: str,
+    *,
+    flag: str | None = None,
+    env: str | None = None,
+    metavar: str | None = None,
+    choices: tuple[str, ...] = (),
+    secret: bool = False,
+) -> Any:
+    """Describe one option; `flag` is its name on the command line, None where it has no place there."""
+    facts = {"meaning": meaning, "flag": flag, "env": env, "metavar": metavar, "choices": choices}
+    return field(default=default, repr=not secret, metadata=facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a load is done. Frozen and checked: a `Settings` that exists makes sense."""
+
+    api_key: str | None = _option(
+        None,
+        "The account's key: the dashboard's Secret Key as it stands, or decoded and without the colon.",
+        env="INTERAKT_API_KEY",
+        secret=True,
+    )
+    base_url: str = _option(
+        BASE_URL,
+        "Where the API is. `https://`, or `http://` to this machine only.",
+        flag="--base-url",
+        env="INTERAKT_BASE_URL",
+        metavar="URL",
+    )
+    timeout: float = _option(
+        10, "Seconds to wait for a connection, and for an answer.", flag="--timeout", metavar="SECONDS"
+    )
+    max_retries: int = _option(
+        3,
+        "Tries after the first that a row may use up: 3 means at most 4 calls.",
+        flag="--max-retries",
+        metavar="N",
+    )
+    max_queue_size: int = _option(
+        10_000,
+        "Rows held at once: queued, in flight, waiting for a retry, or settled and not yet reported.",
+        flag="--max-queue-size",
+        metavar="N",
+    )
+    workers: int = _option(16, "Calls in flight at once.", flag="--workers", metavar="N")
+    rate_limit: str | None = _option(
+        "auto",
+        "The account's limit: `300/min`, `10/s`, `growth` (300/min), `advanced` (600/min), `none`, "
+        "or `auto`: find it out from the API's 429 answers.",
+        flag="--rate-limit",
+        metavar="RATE",
+    )
+    max_outage: float = _option(
+        300,
+        "Seconds without any answer (or with nothing but 429) after which the load stops with exit 3.",
+        flag="--max-outage",
+        metavar="SECONDS",
+    )
+    report: str | Path | None = _option(
+        None,
+        "Where the report goes: `.csv`, `.jsonl` or `.parquet`. On the command line the default is the source's "
+        "name + `.report.csv`, in the working folder.",
+        flag="--report",
+        metavar="PATH",
+    )
+    default_country: str = _option(
+        "+91",
+        "Country of phones that name none: a dialling code or ISO letters.",
+        flag="--default-country",
+        metavar="CODE",
+    )
+    timezone: str = _option("UTC", "Zone of times that name none (IANA name).", flag="--timezone", metavar="ZONE")
+    bad_values: str = _option(
+        "reject",
+        "A trait that cannot be sent: `reject` the row, or `drop` the trait, send the row and say so.",
+        flag="--bad-values",
+        choices=("reject", "drop"),
+    )
+    nulls: str = _option(
+        "omit",
+        "Empty traits: `omit` them, or `clear` what Interakt holds (sent as null).",
+        flag="--nulls",
+        choices=("omit", "clear"),
+    )
+    dry_run: bool = _option(
+        False,
+        "Prepare and check every row, send nothing; good rows are reported as unsent.",
+        flag="--dry-run",
+    )
+    limit: int | None = _option(None, "Read only the first N rows.", flag="--limit", metavar="N")
+    progress: bool | None = _option(
+        None, "Show a progress bar; None: in a terminal or a notebook. `--quiet` turns it off."
+    )
+    on_error: Callable[[Exception, dict[str, Any]], object] | None = _option(
+        None,
+        "Called as `on_error(error, queue_msg)` for each row that is not sent, once its report line is written.",
+    )
+
+    def __post_init__(self) -> None:
+        _check_number("timeout", self.timeout, least=0, exclusive=True)
+        _check_number("max_outage", self.max_outage, least=0)
+        _check_number("max_retries", self.max_retries, least=0, whole=True)
+        _check_number("max_queue_size", self.max_queue_size, least=1, whole=True)
+        _check_number("workers", self.workers, least=1, most=1024, whole=True)
+        if self.limit is not None:
+            _check_number("limit", self.limit, least=0, whole=True)
+        for one in fields(self):
+            choices = one.metadata["choices"]
+            if choices and getattr(self, one.name) not in choices:
+                raise SettingsError(f"{one.name} is {getattr(self, one.name)!r}; expected {' or '.join(choices)}")
+        if self.rate_limit is not None and not isinstance(self.rate_limit, str):
+            raise SettingsError(f"rate_limit is {self.rate_limit!r}; expected text such as '300/min', or None")
+        if self.on_error is not None and not callable(self.on_error):
+            raise SettingsError(f"on_error is {self.on_error!r}; expected a function")
+        parse_rate(self.rate_limit)
+        check_base_url(self.base_url)
+        if self.api_key is not None:
+            check_key(self.api_key)
+
+    @property
+    def rate(self) -> Rate | Literal["auto"] | None:
+        """`rate_limit`, parsed."""
+        return parse_rate(self.rate_limit)
+
+    @classmethod
+    def resolve(cls, options: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+        """Settings from options as given, then the environment, then the defaults.
+
+        An option given as None that has an environment variable counts as not given.
+        """
+        environ = os.environ if environ is None else environ
+        known = {one.name: one for one in fields(cls)}
+        for name in options:
+            if name not in known:
+                raise SettingsError(f"there is no option {name!r}{did_you_mean(name, known)}")
+        values = dict(options)
+        for name, one in known.items():
+            variable = one.metadata["env"]
+            if variable and values.get(name) is None:
+                values.pop(name, None)
+                if environ.get(variable, "").strip():
+                    values[name] = environ[variable].strip()
+        return cls(**values)
+
+    def require_key(self) -> str:
+        """Return the key, or raise `SettingsError` with the ways to give one."""
+        if self.api_key is None:
+            raise SettingsError(
+                "no API key: set INTERAKT_API_KEY (or --api-key-file, api_key=…); or try without one: "
+                "--dry-run sends nothing, --sandbox sends to a local look-alike"
+            )
+        return self.api_key
+
+    def public(self) -> dict[str, Any]:
+        """What may be shown: every option but the key and callables, JSON-able."""
+        hidden = ("api_key", "on_error", "progress")
+        shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in hidden}
+        return shown | {"report": None if self.report is None else str(self.report)}
+
+
+class Options(TypedDict, total=False):
+    """The keyword options of `load_users`, `load_events` and `check`; `Settings` says what each means."""
+
+    api_key: str | None
+    base_url: str | None
+    timeout: float
+    max_retries: int
+    max_queue_size: int
+    workers: int
+    rate_limit: str | None
+    max_outage: float
+    report: str | Path | None
+    default_country: str
+    timezone: str
+    bad_values: str
+    nulls: str
+    dry_run: bool
+    limit: int | None
+    progress: bool | None
+    on_error: Callable[[Exception, dict[str, Any]], object] | None
+
+
+def default_of(name: str) -> Any:
+    """Return the default of the option `name`."""
+    value = Settings.__dataclass_fields__[name].default
+    return None if value is MISSING else value
+
+
+def did_you_mean(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    """Return `"; did you mean 'workers'?"`, or nothing when no known name is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def check_base_url(url: str) -> None:
+    """Refuse an address that is none, or over which the key would travel in clear."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except (ValueError, AttributeError, TypeError):
+        raise SettingsError(f"base_url is {url!r}; expected an address such as {BASE_URL}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise SettingsError(f"base_url is {url!r}; expected an address such as {BASE_URL}")
+    if parts.username or parts.password:
+        raise SettingsError("base_url holds a user name or password; the key goes into api_key")
+    if parts.query or parts.fragment:
+        raise SettingsError(f"base_url is {url!r}; expected an address without ? or #")
+    if parts.scheme == "http" and not _is_this_machine(host):
+        raise SettingsError(
+            f"base_url is {url!r}: over http:// the key would travel in clear; use https:// "
+            "(http:// is for this machine only)"
+        )
+
+
+def check_key(key: str) -> None:
+    """Refuse a key that cannot be one; the message never holds it."""
+    if not isinstance(key, str):
+        raise SettingsError(f"api_key is a {type(key).__name__}; expected text")
+    if not key.strip() or not key.strip().isascii() or not key.strip().isprintable():
+        raise SettingsError("api_key is blank or holds characters that no key has; copy the Secret Key again")
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_number(
+    name: str,
+    value: Any,
+    *,
+    least: float,
+    most: float | None = None,
+    whole: bool = False,
+    exclusive: bool = False,
+) -> None:
+    expected = f"a{' whole' if whole else ''} number {'above' if exclusive else 'of at least'} {least:g}"
+    if most is not None:
+        expected += f" and at most {most:g}"
+    good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if good:
+        good = value > least if exclusive else value >= least
+    if good and most is not None:
+        good = value <= most
+    if not good:
+        raise SettingsError(f"{name} is {value!r}; expected {expected}")

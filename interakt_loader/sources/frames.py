@@ -1,0 +1,58 @@
+"""pandas DataFrames, slice by slice, without importing pandas.
+
+Row numbers are positions; the index is not looked at. pandas' own path (`pa.Table.from_pandas`) converts
+the whole frame at once and fails on columns of mixed objects; here each slice of each column is converted
+by itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pyarrow as pa
+
+from interakt_loader.sources.base import BATCH_ROWS, Batches, Source, check_names
+from interakt_loader.sources.columns import text_type, to_arrow
+
+
+def is_pandas(data: object, kind: str) -> bool:
+    """Tell whether data is a pandas object of that class name; False while nobody has imported pandas."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(data, getattr(pandas, kind))
+
+
+def open_frame(frame: Any) -> Source:
+    """Return a DataFrame as a source; its columns are called by their labels' text."""
+    names = check_names("DataFrame", frame.columns)
+
+    def read() -> Batches:
+        # Over the whole column: a value's type must not depend on which rows it shares a batch with.
+        types = [_text_type(frame.iloc[:, at]) for at in range(len(names))]
+        for start in range(0, len(frame), BATCH_ROWS):
+            piece = frame.iloc[start : start + BATCH_ROWS]
+            arrays = [_column(piece.iloc[:, at], of_type) for at, of_type in enumerate(types)]
+            yield pa.RecordBatch.from_arrays(arrays, names=names)
+
+    return Source(name="DataFrame", columns=names, rows=len(frame), rows_exact=True, read=read)
+
+
+def _holds_objects(series: Any) -> bool:
+    return bool(series.dtype == object)
+
+
+def _text_type(series: Any) -> pa.DataType | None:
+    return text_type(series) if _holds_objects(series) else None
+
+
+def _column(series: Any, of_type: pa.DataType | None) -> pa.Array:
+    if not _holds_objects(series):
+        try:
+            array = pa.array(series, from_pandas=True)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            return to_arrow(series.tolist())  # dtypes that Arrow does not know: complex, sparse
+        if isinstance(array, pa.ChunkedArray):
+            array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+        if not isinstance(array.type, pa.BaseExtensionType):  # period and interval read better as text
+            return array
+    return to_arrow(series.tolist(), of_type)

@@ -1,0 +1,52 @@
+"""Feather and Arrow IPC files, in the file form and the stream form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from interakt_loader.errors import SourceError
+from interakt_loader.sources.arrow import without_views
+from interakt_loader.sources.base import Batches, Source, check_names, reason
+
+
+def open_ipc(path: str) -> Source:
+    """Return a Feather or Arrow file as a source; SourceError when it is neither.
+
+    Memory is bounded by the record batches that the file was written with.
+    """
+    location = Path(path).expanduser()
+    with location.open("rb") as file:
+        head = file.read(6)
+    if head.startswith(b"FEA1"):
+        raise SourceError(f"{path}: this is Feather version 1, which is too old; write it again as version 2")
+    random_access = head == b"ARROW1"
+    try:
+        with pa.OSFile(str(location)) as file, _reader(file, random_access) as reader:
+            names = reader.schema.names
+            # pyarrow 17 cannot count without reading
+            count = getattr(reader, "count_rows", None)
+            rows = count() if count else None
+    except Exception as error:
+        raise SourceError(f"{path}: this is not an Arrow or Feather file: {reason(error)}") from error
+
+    def read() -> Batches:
+        with pa.OSFile(str(location)) as file, _reader(file, random_access) as reader:
+            batches = (reader.get_batch(at) for at in range(reader.num_record_batches)) if random_access else reader
+            for batch in batches:
+                yield without_views(batch)
+
+    return Source(
+        name=location.name,
+        columns=check_names(path, names),
+        rows=rows,
+        rows_exact=rows is not None,
+        read=read,
+        path=path,
+    )
+
+
+def _reader(file: Any, random_access: bool) -> Any:
+    return pa.ipc.open_file(file) if random_access else pa.ipc.open_stream(file)

@@ -1,0 +1,145 @@
+"""JSON lines: one object a line. Also a small file that is one array of objects, and lists of dicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from interakt_loader.errors import SourceError
+from interakt_loader.sources.base import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    PROBLEM_COLUMN,
+    SOURCE_COLUMN,
+    Batches,
+    Source,
+    check_names,
+    reason,
+)
+from interakt_loader.sources.columns import records_to_batch
+from interakt_loader.sources.text_files import scan_text
+
+_ARRAY_BYTES = 64 << 20  # an array has to be held in memory whole
+
+
+def open_json(path: str) -> Source:
+    """Return a JSON lines file as a source; the row count is an estimate from the lines.
+
+    Raises SourceError when the file is not UTF-8, when none of the first rows is a JSON object, or when
+    it is one JSON array of more than 64 MB.
+    """
+    scan = scan_text(path)
+    if _begins_array(path):
+        return _open_array(path)
+    with closing(_batches(path)) as batches:
+        first = next(batches, None)
+    if first is None:
+        raise SourceError(f"{path}: the file holds only blank lines")
+    names = [name for name in first.schema.names if name != PROBLEM_COLUMN]
+    problem = first.column(PROBLEM_COLUMN)[0].as_py()
+    if not names and problem is not None:
+        raise SourceError(f"{path}: expected one JSON object a line, but {problem}")
+    return Source(
+        name=Path(path).name,
+        columns=check_names(path, names),
+        rows=scan.lines,
+        rows_exact=False,
+        read=lambda: _batches(path),
+        path=path,
+    )
+
+
+def open_records(records: Sequence[Mapping[Any, Any]]) -> Source:
+    """Return a list of dicts as a source, a row each; the columns are the union of their keys."""
+    for at, record in enumerate(records):
+        if not isinstance(record, Mapping):
+            raise SourceError(f"list: expected dicts, but item {at} is a {type(record).__name__}")
+    keys = list(dict.fromkeys(key for record in records for key in record))
+    names = check_names("list", keys)
+
+    def read() -> Batches:
+        for start in range(0, len(records), BATCH_ROWS):
+            yield records_to_batch(records[start : start + BATCH_ROWS], names=keys)
+
+    return Source(name="list", columns=names, rows=len(records), rows_exact=True, read=read)
+
+
+def _begins_array(path: str) -> bool:
+    # not by lines: an array may well be one line of the file's whole size
+    with Path(path).expanduser().open(encoding="utf-8-sig") as text:
+        while characters := text.read(4096):
+            if not characters.isspace():
+                return characters.lstrip().startswith("[")
+    return False
+
+
+def _open_array(path: str) -> Source:
+    location = Path(path).expanduser()
+    if location.stat().st_size > _ARRAY_BYTES:
+        raise SourceError(
+            f"{path}: a JSON array of more than {_ARRAY_BYTES >> 20} MB; write one object a line (JSON lines) instead"
+        )
+    try:
+        items = json.loads(location.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{path}: the JSON array cannot be read: {reason(error)}") from error
+    records, problems = [], {}
+    for at, item in enumerate(items):
+        problem = _not_a_record(item)
+        if problem:
+            problems[at] = f"item {at + 1} {problem}"
+        records.append({} if problem else item)
+    keys = list(dict.fromkeys(key for record in records for key in record))
+
+    def read() -> Batches:
+        for start in range(0, len(records), BATCH_ROWS):
+            of_batch = {row - start: text for row, text in problems.items() if start <= row < start + BATCH_ROWS}
+            yield records_to_batch(records[start : start + BATCH_ROWS], of_batch, names=keys)
+
+    return Source(
+        name=location.name,
+        columns=check_names(path, keys),
+        rows=len(records),
+        rows_exact=True,
+        read=read,
+        path=path,
+    )
+
+
+def _batches(path: str) -> Batches:
+    records: list[Mapping[str, Any]] = []
+    problems: dict[int, str] = {}
+    characters = 0
+    with Path(path).expanduser().open(encoding="utf-8-sig", newline="\n") as text:
+        for number, line in enumerate(text, start=1):
+            if line.isspace():
+                continue
+            record, problem = _parsed(line)
+            if problem:
+                problems[len(records)] = f"line {number} {problem}"
+            records.append(record)
+            characters += len(line)
+            if len(records) == BATCH_ROWS or characters > BATCH_BYTES:
+                yield records_to_batch(records, problems)
+                records, problems, characters = [], {}, 0
+    if records:
+        yield records_to_batch(records, problems)
+
+
+def _parsed(line: str) -> tuple[dict[str, Any], str | None]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return {}, f"is not JSON: {getattr(error, 'msg', None) or reason(error)}"
+    problem = _not_a_record(value)
+    return ({}, problem) if problem else (value, None)
+
+
+def _not_a_record(value: object) -> str | None:
+    if not isinstance(value, dict):
+        return f"is not a JSON object but {'null' if value is None else 'a ' + type(value).__name__}"
+    reserved = next((name for name in (SOURCE_COLUMN, PROBLEM_COLUMN) if name in value), None)
+    return f"uses the name {reserved!r}, which is reserved" if reserved else None

@@ -1,0 +1,207 @@
+"""CSV files: text stays text, and a row that does not fit is a row with a problem."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from interakt_loader.errors import SourceBroken, SourceError
+from interakt_loader.sources import BATCH_ROWS, PROBLEM_COLUMN, open_source
+from interakt_loader.sources.base import BATCH_BYTES
+from tests.sources.reading import problems, read, rows_of
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "t.csv"
+
+
+def test_every_cell_is_text_and_an_empty_one_is_null(file: Path) -> None:
+    """Leading zeros, plus signs and long digits survive; nothing is guessed."""
+    file.write_text("id,phone,note\n007,+91987,\n12345678901234567890,1e5,NA\n")
+    assert read(file) == [
+        {"id": "007", "phone": "+91987", "note": None},
+        {"id": "12345678901234567890", "phone": "1e5", "note": "NA"},
+    ]
+    (batch,) = open_source(file).batches()
+    assert [field.type for field in batch.schema if field.name != "__source__"] == [pa.string()] * 4
+
+
+def test_a_row_of_another_width_is_a_problem_and_not_shifted(file: Path) -> None:
+    """It is null throughout, says its line and both widths, and keeps its place among the others."""
+    file.write_text("a,b\n1,2\n1,2,3\n\nx\n3,4\n")
+    assert read(file) == [
+        {"a": "1", "b": "2"},
+        {"a": None, "b": None},
+        {"a": None, "b": None},
+        {"a": "3", "b": "4"},
+    ]
+    assert problems(file) == [
+        None,
+        "line 3 has 3 fields where the header has 2",
+        "line 5 has 1 field where the header has 2",
+        None,
+    ]
+
+
+def test_line_numbers_count_the_lines_inside_quotes(file: Path) -> None:
+    """A quoted newline is part of its cell, and the next row's line number knows."""
+    file.write_text('a,b\n"x\ny",1\n1,2,3\n', newline="")
+    assert read(file)[0] == {"a": "x\ny", "b": "1"}
+    assert problems(file)[1] == "line 4 has 3 fields where the header has 2"
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("ending", ["", "end"])
+def test_newlines_of_every_system(file: Path, newline: str, ending: str) -> None:
+    """Unix, Windows and old Mac files read alike, with or without a last newline."""
+    lines = ["\ufeffid,name", "", "1,é", "2,b"]
+    file.write_bytes((newline.join(lines) + (newline if ending else "")).encode())
+    assert read(file) == [{"id": "1", "name": "é"}, {"id": "2", "name": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("a,b", ["a", "b"]),
+        ("a;b", ["a", "b"]),
+        ("a\tb", ["a", "b"]),
+        ("a|b", ["a", "b"]),
+        ('"x,y,z";b', ["x,y,z", "b"]),
+        ("a,b;c", ["a", "b;c"]),
+        ("alone", ["alone"]),
+    ],
+)
+def test_the_header_decides_the_delimiter(file: Path, header: str, columns: list[str]) -> None:
+    """The one that occurs most outside quotes wins; a tie goes to the comma."""
+    file.write_text(header + "\n")
+    assert open_source(file).columns == columns
+
+
+def test_a_tsv_has_tabs_whatever_its_header_holds(tmp_path: Path) -> None:
+    """The ending says it."""
+    (tmp_path / "t.tsv").write_text("a,b,c\td\n1\t2\n")
+    assert read(tmp_path / "t.tsv") == [{"a,b,c": "1", "d": "2"}]
+
+
+def test_blank_names_are_numbered_and_doubled_ones_refused(file: Path) -> None:
+    """Every column can be named; two of one name cannot be told apart."""
+    file.write_text("a,, \n1,2,3\n")
+    assert open_source(file).columns == ["a", "column_2", "column_3"]
+    file.write_text("id,x,id,x,x\n")
+    with pytest.raises(SourceError, match="two columns are called 'id'; 3 columns are called 'x'"):
+        open_source(file)
+
+
+def test_a_header_alone_is_a_table_without_rows(file: Path) -> None:
+    """No rows is not an error; the count is an estimate and says so."""
+    file.write_text("a,b\n")
+    source = open_source(file)
+    assert (source.rows, source.rows_exact, list(source.batches())) == (0, False, [])
+
+
+@pytest.mark.parametrize("content", ["a\n1\n2\n", "a\n1\n2"])
+def test_the_row_estimate_counts_lines(file: Path, content: str) -> None:
+    """A last line without its newline counts."""
+    file.write_text(content)
+    assert open_source(file).rows == 2
+
+
+def test_a_quote_left_open_is_a_problem_not_a_long_cell(file: Path) -> None:
+    """The rows that a missing quote swallows are never loaded as the last cell of the row before."""
+    file.write_text('a,b\n1,2\n3,"open\n5,6\n7,8\n')
+    assert read(file)[1:] == [{"a": None, "b": None}]
+    assert problems(file) == [None, "line 3 opens a quote that is never closed"]
+
+
+def test_a_quote_left_open_in_a_large_file_stops_the_reading(file: Path) -> None:
+    """Beyond the longest cell there is no telling where rows begin, so the load stops there."""
+    file.write_text('a,b\n1,2\n3,"open\n' + "5,6\n" * 300_000)
+    with pytest.raises(SourceBroken, match=r"t.csv: line \d+ cannot be read: .*is a quote left open"):
+        list(open_source(file).batches())
+
+
+def test_a_long_cell_is_read(file: Path) -> None:
+    """A cell may have a million characters, though Python's own limit is an eighth of that."""
+    file.write_text("a,b\n1," + "x" * 1_000_000 + "\n")
+    assert len(read(file)[0]["b"]) == 1_000_000
+
+
+def test_long_cells_end_a_batch_early(file: Path) -> None:
+    """Memory is bounded by bytes as well as by rows."""
+    cell = "x" * (BATCH_BYTES // 40)
+    file.write_text("a\n" + f"{cell}\n" * 100)
+    sizes = [batch.num_rows for batch in open_source(file).batches()]
+    assert sum(sizes) == 100
+    assert max(sizes) <= 41
+
+
+def test_many_rows_come_in_bounded_batches(file: Path) -> None:
+    """The order is the file's."""
+    file.write_text("id\n" + "".join(f"{at}\n" for at in range(2 * BATCH_ROWS + 1)))
+    source = open_source(file)
+    assert [batch.num_rows for batch in source.batches()] == [BATCH_ROWS, BATCH_ROWS, 1]
+    assert [row["id"] for row in rows_of(source)] == [str(at) for at in range(2 * BATCH_ROWS + 1)]
+
+
+def test_a_nul_byte_is_a_problem_of_its_row(file: Path) -> None:
+    """The other rows are read, on every Python."""
+    file.write_bytes(b"a,b\n1,2\n3,\x004\n5,6\n")
+    assert problems(file) == [None, "line 3 holds a NUL byte", None]
+    assert [row["a"] for row in read(file)] == ["1", None, "5"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("a,b\n1,2\nx,café\n".encode("latin-1"), r"expected UTF-8, but byte 13 \(line 3\) is 0xe9"),
+        (b"a\n" + b"x\n" * 200_000 + b"\xff\n", r"expected UTF-8, but byte 400002 \(line 200002\) is 0xff"),
+        (b"a\ncaf\xc3", r"expected UTF-8, but byte 5 \(line 2\) is 0xc3"),
+        ("a,b\n1,2\n".encode("utf-16"), "expected UTF-8, but byte 0 .* UTF-16"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "the header holds a NUL byte"),
+        (b"\n\n\n", "the file has no header"),
+        (b'"a,b\n1,2\n', "the header opens a quote that is never closed"),
+        (b"a,__source__\n", "the column name '__source__' is reserved"),
+    ],
+)
+def test_files_that_are_no_csv_are_refused_at_once(file: Path, content: bytes, words: str) -> None:
+    """Encoding and header are judged before any row is handed out, however far down the fault is."""
+    file.write_bytes(content)
+    with pytest.raises(SourceError, match=words):
+        open_source(file)
+
+
+def test_the_byte_of_a_bad_character_is_right_across_chunks(file: Path) -> None:
+    """A character cut by the end of a chunk does not shift the offset."""
+    content = b"a\n" + "é".encode() * 140_000 + b"\n\xe9x\n"
+    file.write_bytes(content[:1] + content[1:])
+    with pytest.raises(SourceError, match=rf"byte {len(content) - 3} \(line 3\)"):
+        open_source(file)
+
+
+cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    width=st.integers(2, 4),
+    data=st.data(),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+)
+def test_what_a_csv_writer_writes_reads_back(
+    file: Path, width: int, data: st.DataObject, quoting: int, delimiter: str
+) -> None:
+    """Any text with quotes, newlines and delimiters in it comes back, empty cells as null, one row each."""
+    rows = data.draw(st.lists(st.lists(cells, min_size=width, max_size=width), max_size=6))
+    names = [f"c{at}" for at in range(width)]
+    with file.open("w", encoding="utf-8", newline="") as text:
+        writer = csv.writer(text, quoting=quoting, delimiter=delimiter)  # type: ignore[arg-type]  # a literal type
+        writer.writerows([names, *rows])
+    assert read(file) == [dict(zip(names, (cell or None for cell in row), strict=True)) for row in rows]
+    assert not any(batch.column(PROBLEM_COLUMN).null_count < len(batch) for batch in open_source(file).batches())

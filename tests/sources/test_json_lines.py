@@ -1,0 +1,125 @@
+"""JSON lines, and the JSON array that some tools write instead."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from interakt_loader.errors import SourceError
+from interakt_loader.sources import BATCH_ROWS, open_source
+from interakt_loader.sources.base import BATCH_BYTES
+from tests.sources.reading import problems, read, rows_of
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "t.jsonl"
+
+
+def test_objects_become_rows_of_the_union_of_keys(file: Path) -> None:
+    """Columns come in order of appearance, types from the values, and blank lines are no rows."""
+    file.write_text('\ufeff{"id": 1, "tags": ["a"]}\r\n\n  \n{"name": "é", "id": 2}', encoding="utf-8", newline="")
+    source = open_source(file)
+    assert source.columns == ["id", "tags", "name"]
+    assert (source.name, source.rows_exact) == ("t.jsonl", False)
+    assert list(rows_of(source)) == [
+        {"id": 1, "tags": ["a"], "name": None},
+        {"id": 2, "tags": None, "name": "é"},
+    ]
+
+
+def test_mixed_types_and_large_numbers_become_text(file: Path) -> None:
+    """An id that is a number here and a string there, or longer than 64 bits, keeps its digits."""
+    file.write_text('{"id": 7, "big": 12345678901234567890123, "x": "\\ud800"}\n{"id": "A7", "big": 1}\n')
+    assert read(file) == [
+        {"id": "7", "big": "12345678901234567890123", "x": "\ufffd"},
+        {"id": "A7", "big": "1", "x": None},
+    ]
+
+
+def test_a_broken_line_is_a_problem_in_its_place(file: Path) -> None:
+    """What is not JSON, or no object, is a row with a problem; the others are read."""
+    lines = ['{"id": 1}', "{oops", "[1]", "null", '{"__problem__": 1}', "[" * 100_000, '{"id": 2}']
+    file.write_text("\n".join(lines))
+    assert [row["id"] for row in read(file)] == [1, None, None, None, None, None, 2]
+    found = problems(file)
+    assert found[0] is None
+    assert found[1:5] == [
+        "line 2 is not JSON: Expecting property name enclosed in double quotes",
+        "line 3 is not a JSON object but a list",
+        "line 4 is not a JSON object but null",
+        "line 5 uses the name '__problem__', which is reserved",
+    ]
+    assert str(found[5]).startswith("line 6 is not JSON: ")
+
+
+def test_later_batches_may_have_other_columns(file: Path) -> None:
+    """A key that appears late has no column before; each row keeps its own values."""
+    lines = ['{"id": 1}'] * BATCH_ROWS + ['{"id": 2, "late": true}']
+    file.write_text("\n".join(lines))
+    source = open_source(file)
+    assert source.columns == ["id"]
+    assert [batch.num_rows for batch in source.batches()] == [BATCH_ROWS, 1]
+    assert list(rows_of(source))[-1] == {"id": 2, "late": True}
+
+
+def test_long_lines_end_a_batch_early(file: Path) -> None:
+    """Memory is bounded by bytes as well as by rows."""
+    line = json.dumps({"x": "y" * (BATCH_BYTES // 8)})
+    file.write_text(f"{line}\n" * 20)
+    assert max(batch.num_rows for batch in open_source(file).batches()) <= 8
+
+
+def test_an_array_of_objects_is_read(tmp_path: Path) -> None:
+    """Items that are no objects are rows with a problem."""
+    path = tmp_path / "t.json"
+    path.write_text('\n [{"id": 1},\n 5, {"id": 2, "name": "x"}]')
+    source = open_source(path)
+    assert (source.rows, source.rows_exact, source.columns) == (3, True, ["id", "name"])
+    assert [row["id"] for row in rows_of(source)] == [1, None, 2]
+    assert problems(path) == [None, "item 2 is not a JSON object but a int", None]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"id,name\n1,a\n", "expected one JSON object a line, but line 1 is not JSON"),
+        (b'{\n "id": 1\n}\n', "expected one JSON object a line, but line 1 is not JSON"),
+        (b"[1, 2", "the JSON array cannot be read"),
+        (b"[]", "the table has no columns"),
+        (b"{}\n{}\n", "the table has no columns"),
+        (b"\n \n", "the file holds only blank lines"),
+        ('{"id": "é"}'.encode("latin-1"), r"expected UTF-8, but byte 8 \(line 1\) is 0xe9"),
+    ],
+)
+def test_files_that_are_no_json_lines_are_refused(file: Path, content: bytes, words: str) -> None:
+    """The message shows the first fault."""
+    file.write_bytes(content)
+    with pytest.raises(SourceError, match=words):
+        open_source(file)
+
+
+def test_an_array_too_large_to_hold_is_refused(tmp_path: Path) -> None:
+    """It would have to be in memory whole; JSON lines would not."""
+    path = tmp_path / "t.json"
+    with path.open("wb") as file:
+        file.write(b"[\n" + b" " * (65 << 20) + b"]")
+    with pytest.raises(SourceError, match="a JSON array of more than 64 MB; write one object a line"):
+        open_source(path)
+
+
+def test_types_are_those_of_the_values(file: Path) -> None:
+    """Numbers, booleans and lists are not text."""
+    file.write_text('{"i": 1, "f": 1.5, "b": true, "l": [1], "n": null, "o": {"a": 1}}')
+    (batch,) = open_source(file).batches()
+    assert [field.type for field in batch.schema][:6] == [
+        pa.int64(),
+        pa.float64(),
+        pa.bool_(),
+        pa.list_(pa.int64()),
+        pa.null(),
+        pa.struct({"a": pa.int64()}),
+    ]

@@ -1,0 +1,172 @@
+"""Parquet, Feather and Arrow files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import feather
+
+from interakt_loader.errors import SourceBroken, SourceError
+from interakt_loader.sources import SOURCE_COLUMN, open_source
+from tests.sources.reading import column, read, real, rows_of
+
+COUNT = 20_000
+TABLE = pa.table({"id": list(range(COUNT)), "note": [f"note {i * 7919}" for i in range(COUNT)]})
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".pq", ".PARQUET", ".feather", ".arrow", ".ipc"])
+def test_binary_files_hold_what_was_written(tmp_path: Path, ending: str) -> None:
+    """Every ending reads back the table, row for row, with an exact count, and again a second time."""
+    path = str(tmp_path / f"t{ending}")
+    if ending.lower() in (".parquet", ".pq"):
+        pq.write_table(TABLE, path)
+    else:
+        feather.write_feather(TABLE, path, chunksize=30_000)
+    source = open_source(path)
+    assert (source.name, source.columns, source.rows) == (f"t{ending}", ["id", "note"], COUNT)
+    assert list(rows_of(source)) == TABLE.to_pylist()
+    assert list(rows_of(source)) == TABLE.to_pylist()
+
+
+def test_an_arrow_stream_file_is_read(tmp_path: Path) -> None:
+    """The stream form has no count in front, and is read all the same."""
+    path = tmp_path / "t.arrow"
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, TABLE.schema) as writer:
+        writer.write_table(TABLE, max_chunksize=9000)
+    assert open_source(path).rows is None
+    assert read(path) == TABLE.to_pylist()
+
+
+def test_each_row_names_its_file(tmp_path: Path) -> None:
+    """The reserved source column holds the path as it was given."""
+    path = tmp_path / "t.parquet"
+    pq.write_table(TABLE, path)
+    assert set(column(path, SOURCE_COLUMN)) == {str(path)}
+
+
+def test_a_parquet_file_that_the_caller_opened_stays_open(tmp_path: Path) -> None:
+    """It is the caller's to close."""
+    pq.write_table(TABLE, tmp_path / "t.parquet")
+    with pq.ParquetFile(tmp_path / "t.parquet") as file:
+        source = open_source(file)
+        assert (source.name, source.rows) == ("ParquetFile", COUNT)
+        assert list(rows_of(source)) == TABLE.to_pylist()
+        assert not file.closed
+
+
+def test_one_huge_row_group_is_never_in_memory(tmp_path: Path) -> None:
+    """What Arrow holds while streaming is a small part of the table, though it is one row group."""
+    rows = 400_000
+    ids = pa.array(range(rows), pa.int64())
+    text = pc.binary_join_element_wise(ids.cast(pa.string()), pa.repeat("x" * 90, rows), "-")
+    table = pa.table({"id": ids, **{f"t{at}": text for at in range(4)}})
+    path = tmp_path / "one_group.parquet"
+    pq.write_table(table, path, row_group_size=rows)
+    size = table.nbytes
+    del table, text, ids
+    before = pa.total_allocated_bytes()
+    peak = max(pa.total_allocated_bytes() - before for _ in open_source(path).batches())
+    assert size > 150 << 20
+    assert peak < 24 << 20
+
+
+@pytest.mark.parametrize("ending", ["parquet", "feather", "csv", "jsonl"])
+def test_a_reading_given_up_early_closes_its_file(tmp_path: Path, ending: str) -> None:
+    """After closing the iterator, the process has no descriptor of the file left."""
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("open files are listed under /proc only on Linux")
+    path = tmp_path / f"t.{ending}"
+    if ending == "parquet":
+        pq.write_table(TABLE, path)
+    elif ending == "feather":
+        feather.write_feather(TABLE, path, chunksize=1000)
+    elif ending == "csv":
+        path.write_text("id\n" + "1\n" * COUNT)
+    else:
+        path.write_text('{"id": 1}\n' * COUNT)
+    batches = open_source(path).batches()
+    next(batches)
+    assert path in _open_files()
+    batches.close()  # type: ignore[attr-defined]  # it is a generator
+    assert path not in _open_files()
+
+
+def _open_files() -> list[Path]:
+    return [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+
+
+def test_a_file_that_breaks_midway_says_how_far_it_was_read(tmp_path: Path) -> None:
+    """Rows before the damage arrive; then SourceBroken names the file and the row."""
+    path = tmp_path / "t.parquet"
+    pq.write_table(TABLE, path, row_group_size=5000, write_page_checksum=True)
+    chunk = pq.ParquetFile(path).metadata.row_group(3).column(1)
+    content = bytearray(path.read_bytes())
+    middle = chunk.data_page_offset + 200
+    content[middle : middle + 50] = bytes(50)
+    path.write_bytes(content)
+    seen: list[int] = []
+    with pytest.raises(SourceBroken, match=r"t\.parquet: cannot be read past row (\d+): ") as broken:
+        seen.extend(row["id"] for row in rows_of(open_source(path)))
+    assert seen == list(range(len(seen)))
+    assert 0 < len(seen) <= 15_000
+    assert f"past row {len(seen)}:" in str(broken.value)
+    assert "Arrow" not in str(broken.value)
+
+
+def test_a_feather_file_cut_after_opening_is_broken(tmp_path: Path) -> None:
+    """A file that changes under the reader ends in SourceBroken, too."""
+    path = tmp_path / "t.feather"
+    feather.write_feather(TABLE, path, chunksize=1000, compression="uncompressed")
+    source = open_source(path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(SourceBroken, match=r"t\.feather: cannot be read past row 0: "):
+        list(source.batches())
+
+
+@pytest.mark.parametrize(
+    ("content", "ending", "words"),
+    [
+        (b"id,name\n1,a\n", "parquet", "this is not a Parquet file, whatever its name says"),
+        (b"PAR1" + bytes(100), "parquet", "the Parquet file is cut short"),
+        (b"PAR1", "parquet", "the Parquet file is cut short"),
+        (b"PAR1" + bytes(100) + b"\x20\0\0\0PAR1", "parquet", "the Parquet footer cannot be read"),
+        (b"PARE" + bytes(100) + b"PARE", "parquet", "the Parquet file is encrypted"),
+        (b"id,name\n1,a\n", "feather", "this is not an Arrow or Feather file"),
+        (b"FEA1" + bytes(100) + b"FEA1", "feather", "this is Feather version 1"),
+        (b"ARROW1\0\0" + bytes(100), "arrow", "this is not an Arrow or Feather file"),
+    ],
+)
+def test_damaged_files_are_refused_in_one_plain_line(tmp_path: Path, content: bytes, ending: str, words: str) -> None:
+    """The message has the path and the reason, without the library's class names."""
+    path = tmp_path / f"t.{ending}"
+    path.write_bytes(content)
+    with pytest.raises(SourceError) as refused:
+        open_source(path)
+    message = str(refused.value)
+    assert message.startswith(f"{path}: {words}")
+    assert "\n" not in message
+    assert "ArrowInvalid" not in message
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    """A mapping could not tell them apart."""
+    pq.write_table(pa.table([[1], [2]], names=["id", "id"]), tmp_path / "t.parquet")
+    with pytest.raises(SourceError, match="two columns are called 'id'"):
+        open_source(tmp_path / "t.parquet")
+
+
+def test_a_parquet_file_without_rows_is_read_as_none(tmp_path: Path) -> None:
+    """No rows is not an error."""
+    pq.write_table(TABLE.slice(0, 0), tmp_path / "t.parquet")
+    source = open_source(tmp_path / "t.parquet")
+    assert (source.rows, list(source.batches())) == (0, [])
+
+
+def test_spark_times_past_2262_are_read_right() -> None:
+    """INT96 as nanoseconds would wrap the year 9999 into the eighteenth century."""
+    (batch,) = open_source(real("parquet_oddities/int96_from_spark.parquet")).batches()
+    assert 9999 in pc.year(batch.column("a")).to_pylist()
