@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import math
 import numbers
+import re
 from collections.abc import Mapping, Set
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,11 @@ from interakt_loader.wire import Kind
 
 _DROP = object()
 """Stands for a value that is left out: None, NaN, NaT, an infinity."""
+
+_ISO_8601 = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.(\d{1,9}))?\s?(?:(Z)|([+-]\d\d)(?::?(\d\d))?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def body_of(
@@ -52,31 +58,26 @@ def body_of(
             raise BadArgumentType(f"event is {event!r}; expected the event's name as text")
         if not event.strip():
             raise BadArgument("event is empty; expected the event's name")
-        body["event"] = event
+        body["event"] = _text("event", event)
     if traits is not None and not isinstance(traits, Mapping):
         raise BadArgumentType(f"traits is a {type(traits).__name__}; expected a dict")
     body["traits"] = _object("traits", traits or {})
-    if created_at is not None:
-        body["createdAt"] = _created_at(created_at)
+    created = _created_at(created_at)
+    if created is not None:
+        body["createdAt"] = created
     return body
 
 
 def encoded(body: dict[str, Any]) -> bytes:
     """Return a body as the bytes to send."""
-    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise BadArgument(
-            f"the call holds text that is no Unicode: {error.object[error.start : error.end]!r}"
-        ) from None
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _identity(name: str, value: Any) -> str | None:
     if value is None or value is False or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, str):
-        return value.strip()
+        return _text(name, value.strip())
     value = _scalar(value)
     if value is _DROP:
         return None
@@ -84,9 +85,10 @@ def _identity(name: str, value: Any) -> str | None:
         raise BadArgumentType(f"{name} is a {type(value).__name__}; expected text or a whole number")
     if not isinstance(value, int) and not math.isfinite(value):
         return None
-    if isinstance(value, int) or (value == int(value) and abs(value) < 2**53):
-        return str(int(value))
-    raise BadArgument(f"{name} is {value!r}; expected text or a whole number")
+    whole = int(value)
+    if whole != value or (isinstance(value, float) and abs(whole) >= 2**53):  # there floats skip whole numbers
+        raise BadArgument(f"{name} is {value!r}; expected text or a whole number")
+    return str(whole)
 
 
 def _country_code(value: Any) -> str:
@@ -96,26 +98,35 @@ def _country_code(value: Any) -> str:
     if text is None:
         raise BadArgumentType(f"country_code is {value!r}; expected text such as '+91'")
     digits = text.removeprefix("+")
-    if not (digits.isascii() and digits.isdigit()) or int(digits) not in COUNTRY_CODE_TO_REGION_CODE:
+    plausible = digits.isascii() and digits.isdigit() and len(digits) <= 5
+    if not plausible or int(digits) not in COUNTRY_CODE_TO_REGION_CODE:
         raise BadArgument(f"country_code is {value!r}; expected a country's dialling code such as '+91'")
     return f"+{int(digits)}"
 
 
-def _created_at(value: Any) -> str:
+def _created_at(value: Any) -> str | None:
     value = _scalar(value)
+    if value is None or value is _DROP:
+        return None
     if isinstance(value, dt.datetime):
-        return _iso(value)
+        return _iso("created_at", value)
     if isinstance(value, dt.date):
         return f"{value.isoformat()}T00:00:00.000Z"
-    if isinstance(value, str) and value.strip():
-        return _from_text(value.strip())
+    if isinstance(value, str):
+        return _iso("created_at", _moment(value))
     raise BadArgumentType(f"created_at is {value!r}; expected a datetime, a date or ISO-8601 text")
 
 
-def _from_text(text: str) -> str:
+def _moment(text: str) -> dt.datetime:
+    """Read ISO-8601 text; `fromisoformat` alone reads fewer forms of it, the older Python is the fewer."""
+    match = _ISO_8601.fullmatch(text.strip())
     try:
-        # Python 3.10 reads no Z
-        return _iso(dt.datetime.fromisoformat(text[:-1] + "+00:00" if text[-1] in "zZ" else text))
+        if match is None:
+            raise ValueError
+        day, minutes, seconds, fraction, utc, hours_off, minutes_off = match.groups(default="")
+        zone = "+00:00" if utc else f"{hours_off}:{minutes_off or '00'}" if hours_off else ""
+        clock = f"{minutes or '00:00'}{seconds or ':00'}.{fraction[:6]:0<6}"
+        return dt.datetime.fromisoformat(f"{day}T{clock}{zone}")
     except ValueError:
         raise BadArgument(f"created_at is {text!r}; expected ISO-8601 such as '2025-03-27T13:26:52.926Z'") from None
 
@@ -127,7 +138,7 @@ def _object(path: str, traits: Mapping[Any, Any]) -> dict[str, Any]:
             raise BadArgumentType(f"{path}: the name {name!r} is no text")
         converted = _value(f"{path}[{name!r}]", value)
         if converted is not _DROP:
-            out[name] = converted
+            out[_text(path, name)] = converted
     return out
 
 
@@ -136,8 +147,10 @@ def _value(path: str, value: Any) -> Any:
     value = _scalar(value)
     if value is None or value is _DROP:
         return _DROP
-    if isinstance(value, (str, bool)):
-        return str(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return _text(path, value)
+    if isinstance(value, bool):
+        return value
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, Decimal):
@@ -147,7 +160,7 @@ def _value(path: str, value: Any) -> Any:
     if isinstance(value, numbers.Real):
         return float(value) if math.isfinite(value) else _DROP
     if isinstance(value, dt.datetime):
-        return _iso(value)
+        return _iso(path, value)
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, Set):
@@ -166,23 +179,49 @@ def _list(path: str, values: Any) -> list[Any]:
     return [one for one in converted if one is not _DROP]
 
 
-def _scalar(value: Any) -> Any:
-    """Unwrap NumPy scalars and arrays, and pandas' own missing values, without importing either."""
-    home = type(value).__module__.partition(".")[0]
-    if home == "pandas" and type(value).__name__ in ("NAType", "NaTType"):
-        return _DROP
-    if home == "pandas" and hasattr(value, "to_pydatetime"):
-        return value.floor("us").to_pydatetime() if hasattr(value, "floor") else value.to_pydatetime()
-    if home == "numpy":
-        if type(value).__name__ == "datetime64":
-            moment = value.item() if "[D]" in value.dtype.name else value.astype("datetime64[us]").item()
-            return _DROP if moment is None else moment
-        return value.tolist()
+def _text(path: str, value: str) -> str:
+    """Return text as a plain `str` (an enum's member, say, has another `str()` than its own text)."""
+    value = str.__str__(value)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise BadArgument(f"{path} holds text that is no Unicode: {value!r}") from None
     return value
 
 
-def _iso(moment: dt.datetime) -> str:
+def _scalar(value: Any) -> Any:
+    """Unwrap NumPy's scalars and arrays, pandas' timestamps and missing values, without importing either."""
+    home, name = type(value).__module__.partition(".")[0], type(value).__name__
+    if home == "pandas" and name in ("NAType", "NaTType"):
+        return _DROP
+    if home == "pandas" and name == "Timestamp":
+        return value.to_pydatetime(warn=False)  # of the nanoseconds, which no JSON here keeps
+    if home == "numpy":
+        return _numpy(value)
+    return value
+
+
+def _numpy(value: Any) -> Any:
+    """Return a NumPy scalar as Python's own, an array as a list of NumPy scalars."""
+    if getattr(value, "ndim", 0):
+        return list(value)
+    kind = value.dtype.kind
+    if kind in "mM":  # of finer or longer units `item` makes bare counts
+        if kind == "M" and value.dtype.name == "datetime64[D]":
+            moment = value.item()
+        else:
+            moment = value.astype(f"{value.dtype.name.partition('[')[0]}[us]").item()
+        return _DROP if moment is None else value if isinstance(moment, int) else moment
+    if kind == "f" and value.dtype.itemsize < 8:
+        return float(str(value))  # 0.1, not 0.10000000149011612
+    return value.tolist()
+
+
+def _iso(path: str, moment: dt.datetime) -> str:
     """Return ISO-8601 in UTC with milliseconds and Z; a moment without a zone is taken as UTC."""
     if moment.tzinfo is not None:
-        moment = moment.astimezone(dt.timezone.utc).replace(tzinfo=None)
+        try:
+            moment = moment.astimezone(dt.timezone.utc).replace(tzinfo=None)
+        except OverflowError:
+            raise BadArgument(f"{path} is {moment}, which in UTC is outside of the years 1 to 9999") from None
     return moment.isoformat(timespec="milliseconds") + "Z"

@@ -69,7 +69,7 @@ class Client:
         del flush_interval
         options: dict[str, Any] = {
             "api_key": api_key,
-            "base_url": host.rstrip("/") if isinstance(host, str) else host,
+            "base_url": host,
             "timeout": timeout,
             "max_queue_size": max_queue_size,
             "on_error": on_error,
@@ -84,6 +84,7 @@ class Client:
             logger.setLevel(logging.DEBUG)
         self._numbers = itertools.count()
         self._engine: Engine | None = None
+        self._ending: list[Engine] = []
         self._sync_transport: HttpTransport | None = None
         self._start_afresh()
         _clients.add(self)
@@ -137,19 +138,28 @@ class Client:
         return self._send("event", body)
 
     def flush(self) -> None:
-        """Wait until everything queued so far is sent, or has failed for good and `on_error` has heard of it."""
+        """Wait until everything queued so far is sent, or has failed for good and `on_error` has heard of it.
+
+        Called from `on_error`, which is part of what is waited for, it comes back at once.
+        """
+        if _reporting.now:
+            return
         with self._lock:
-            engine = self._engine
-        if engine is not None:
+            engines = [*self._ending, *([self._engine] if self._engine else [])]
+        for engine in engines:
             engine.wait_until_idle()
 
     def join(self) -> None:
-        """Send everything queued, then end the threads; a later call starts them again."""
+        """Send everything queued, then end the threads; a later call starts them again.
+
+        Called from `on_error` it does not wait for the end.
+        """
         with self._lock:
-            engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.wait_until_idle()
-            engine.close()
+            self._retire_engine()
+            self._sync_transport = None
+            engines = list(self._ending)
+        for engine in engines:
+            engine.close(wait=not _reporting.now)
 
     def shutdown(self) -> None:
         """Do what `join` does: flush and end the threads."""
@@ -172,15 +182,34 @@ class Client:
         return queued, said
 
     def _queue(self, message: Message) -> bool:
-        try:
+        if not _interpreter.ending:
             with self._lock:
-                if self._engine is None or self._engine.stopped:  # the first call, after join, or after an outage
-                    self._engine = Engine(self._schedule(), self._transport(), WORKERS, on_outcomes=self._report)
-                return self._engine.offer([message]) == 1
-        except RuntimeError:  # the interpreter is ending and starts no thread any more
+                try:
+                    return self._offer(message)
+                except RuntimeError:  # no thread can be started, as while the interpreter ends
+                    self._engine = None  # it took the message in, and has no thread that could send it
+        self._report([send_inline(self._schedule(), self._transport(), message)])
+        return True
+
+    def _offer(self, message: Message) -> bool:
+        """Queue a message; start an engine at the first call, after `join`, and after an outage stopped the last."""
+        while True:
+            if self._engine is not None and self._engine.stopped:
+                self._retire_engine()
+            if self._engine is None:
+                self._engine = Engine(self._schedule(), self._transport(), WORKERS, on_outcomes=self._report)
+            if self._engine.offer([message]):
+                return True
+            if not self._engine.stopped:
+                return False
+
+    def _retire_engine(self) -> None:
+        """Let the engine finish what it has, and its threads end; keep it for as long as they run. Holds the lock."""
+        self._ending = [engine for engine in self._ending if engine.running]
+        if self._engine is not None:
+            self._engine.close(wait=False)
+            self._ending.append(self._engine)
             self._engine = None
-            self._report([send_inline(self._schedule(), self._transport(), message)])
-            return True
 
     def _send_now(self, message: Message) -> Response:
         with self._lock:
@@ -192,13 +221,23 @@ class Client:
         raise APIError(False, outcome.http_status, outcome.text or "not sent")
 
     def _report(self, outcomes: list[Outcome]) -> None:
-        for outcome in outcomes:
-            if outcome.status is Status.SENT:
-                logger.debug("sent %s in %d calls", outcome.message.kind, outcome.attempts)
-                continue
-            logger.warning("%s call not sent: %s %s", outcome.message.kind, outcome.code, outcome.text)
-            if self._settings.on_error is not None:
+        outer, _reporting.now = _reporting.now, True
+        try:
+            for outcome in outcomes:
+                self._report_one(outcome)
+        finally:
+            _reporting.now = outer
+
+    def _report_one(self, outcome: Outcome) -> None:
+        if outcome.status is Status.SENT:
+            logger.debug("sent %s in %d calls", outcome.message.kind, outcome.attempts)
+            return
+        logger.warning("%s call not sent: %s %s", outcome.message.kind, outcome.code, outcome.text)
+        if self._settings.on_error is not None:
+            try:
                 tell(self._settings.on_error, outcome)
+            except BaseException:  # noqa: BLE001 - a sys.exit() there must not end the thread that sends the rest
+                logger.exception("on_error raised")
 
     def _schedule(self) -> Schedule:
         settings = self._settings
@@ -211,20 +250,37 @@ class Client:
 
     def _transport(self) -> HttpTransport:
         settings = self._settings
-        return HttpTransport(settings.base_url, settings.require_key(), timeout=settings.timeout, connections=WORKERS)
+        base_url = settings.base_url.rstrip("/")
+        return HttpTransport(base_url, settings.require_key(), timeout=settings.timeout, connections=WORKERS)
 
     def _start_afresh(self) -> None:
         """Begin with nothing queued and no connection: at first, and in a forked child."""
         self._lock = threading.Lock()
         self._engine = None
+        self._ending = []
         self._sync_transport = None
 
 
+class _Reporting(threading.local):
+    """Whether this thread is just telling `on_error`."""
+
+    now = False
+
+
+class _Interpreter:
+    """Whether the interpreter is ending: what is queued from then on would find nobody to send it."""
+
+    ending = False
+
+
+_reporting = _Reporting()
+_interpreter = _Interpreter()
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
 def _finish_all() -> None:
     """Send what is queued before the interpreter ends; the consumers are daemons, so they live until here."""
+    _interpreter.ending = True
     for client in list(_clients):
         client.join()
 

@@ -129,6 +129,11 @@ class Engine:
         return self._schedule.stopped
 
     @property
+    def running(self) -> bool:
+        """Whether a thread of it has not ended."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    @property
     def in_outage(self) -> bool:
         """Whether nothing can be reached at the moment."""
         return self._schedule.in_outage

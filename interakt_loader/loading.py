@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from interakt_loader.errors import LoadInterrupted, SettingsError
+from interakt_loader.coerce import Target
+from interakt_loader.errors import LoadInterrupted, MappingError, SettingsError
+from interakt_loader.identity import country_code
 from interakt_loader.interrupts import Interrupts
 from interakt_loader.mapping import Mapping, infer, read_mapping
 from interakt_loader.pipeline import Job, deliver
@@ -67,6 +69,12 @@ def load(data: Any, mapping: Any, kind: Kind | None, settings: Settings) -> Load
     read = _inferred(source, kind) if read is None else read
     kind = kind or read.kind
     read.check(kind, source.columns)
+    if country_code(settings.default_country) is None:
+        raise SettingsError(f"default_country is {settings.default_country!r}; expected such as +91, 91 or IN")
+    try:
+        Target(timezone=settings.timezone)
+    except MappingError as error:
+        raise SettingsError(f"timezone: {error}") from None
     if not settings.dry_run:
         settings.require_key()
     return _run(source, Job(read, kind, settings))
@@ -92,8 +100,8 @@ def _run(source: Source, job: Job) -> LoadResult:
     """Run the line with everything around it: the report, the bar and the signals."""
     settings, control = job.settings, job.control
     summary, began = Summary(settings.dry_run), time.monotonic()
-    folder = None if settings.report is not None else _TemporaryFolder()
-    path = Path(settings.report) if folder is None and settings.report is not None else folder.path / "report.parquet"
+    folder = _TemporaryFolder() if settings.report is None else None
+    path = folder.path / "report.parquet" if folder else Path(settings.report or "")
     read = _Counted(_first_rows(source.batches(), settings.limit))
     rows = source.rows if settings.limit is None or source.rows is None else min(source.rows, settings.limit)
 

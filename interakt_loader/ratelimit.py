@@ -117,8 +117,9 @@ class RateLimit:
             since = now if self._since is None else self._since
             seen = (self._accepted - 1) / (now - since) if now > since else 0.0
             before = self.rate(now)
-            if seen <= 0:  # refused from the very first call: all that is known is that it was too fast
-                seen = before / 2 if before else 1.0
-            self._learned, self._learned_at = seen, now
-            self._slack = min(0.05, 1 / seen)
+            if seen <= 0 and before is not None:
+                seen = before / 2
+            if seen > 0:  # else refused from the very first call on: that tells of somebody else's calls, no rate
+                self._learned, self._learned_at = seen, now
+                self._slack = min(0.05, 1 / seen)
         self._since, self._accepted = now, 1

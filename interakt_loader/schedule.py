@@ -294,7 +294,7 @@ def _outcome(ticket: Ticket, status: Status, at: float, stop: Stop | None) -> Ou
         column,
         text,
         maybe_duplicate=ticket.doubts > (0 if status is Status.SENT else 1),
-        latency_ms=answer.seconds * 1000 if answer else None,
+        latency_ms=round(answer.seconds * 1000, 3) if answer else None,
         finished_at=at,
         answer=answer,
     )

@@ -14,7 +14,6 @@ import ssl
 import time
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import cast
 
 import requests
 import urllib3
@@ -52,7 +51,7 @@ class HttpTransport:
             request = self._session.prepare_request(
                 requests.Request("POST", base_url + PATHS["user"], auth=lambda r: _with_key(r, api_key))
             )
-            ask = self._session.merge_environment_settings(request.url, {}, False, None, None)
+            ask = self._session.merge_environment_settings(base_url, {}, False, None, None)
             if isinstance(ask["verify"], str) and not Path(ask["verify"]).exists():
                 raise SettingsError(f"the CA bundle {ask['verify']} does not exist")
             pool = adapter.get_connection_with_tls_context(
@@ -64,7 +63,7 @@ class HttpTransport:
                 self._target[kind] = adapter.request_url(request, ask["proxies"])
         except requests.RequestException as error:
             raise SettingsError(f"{base_url} cannot be called: {error}") from None
-        self._pool = cast("urllib3.HTTPConnectionPool", pool)
+        self._pool = pool
         self._headers = {
             "Authorization": str(request.headers["Authorization"]),
             "Content-Type": "application/json",
@@ -126,10 +125,10 @@ def no_answer(error: Exception, seconds: float) -> Answer:
         code, text, doubtful = "proxy_failed", "the proxy could not be used", False
     elif isinstance(error, NameResolutionError):
         code, text, doubtful = "unknown_host", "the host's name could not be resolved", False
+    elif isinstance(error, NewConnectionError):  # before its parent, ConnectTimeoutError
+        code, text, doubtful = "connection_failed", f"could not connect ({_reason(error)})", False
     elif isinstance(error, ConnectTimeoutError):
         code, text, doubtful = "connect_timeout", "no connection within the timeout", False
-    elif isinstance(error, NewConnectionError):
-        code, text, doubtful = "connection_failed", f"could not connect ({_reason(error)})", False
     elif isinstance(error, SSLError):
         # a handshake that fails comes before the call; a connection that ends without a goodbye may come after it
         doubtful = bool(error.args) and isinstance(error.args[0], (ssl.SSLEOFError, ssl.SSLZeroReturnError))

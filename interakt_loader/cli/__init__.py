@@ -32,6 +32,9 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except click.exceptions.Exit as error:
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.ClickException as error:
         return _complain(error.format_message(), error.exit_code)
     except InteraktLoaderError as error:

@@ -143,13 +143,21 @@ def demo(rows: int | None, folder: str) -> int:
 @cli.command(context_settings=_CONTEXT)
 @click.option("--port", type=click.IntRange(0, 65535), default=8077, show_default=True, help="0: any free one.")
 @click.option("--limit-per-minute", type=click.IntRange(min=1), metavar="N", help="Answer 429 above this.")
-@click.option("--latency", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Wait before each answer.")
+@click.option("--latency", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Before each answer.")
 @click.option("--faults", metavar="KIND=SHARE,...", default="", help="Faults on demand, e.g. 500=2%,reset=1%.")
 def sandbox(port: int, limit_per_minute: int | None, latency: float, faults: str) -> int:
     """Run the sandbox, a local look-alike of the API, until Ctrl-C."""
-    from interakt_loader.cli.demo import run_sandbox
+    from interakt_loader.sandbox import SandboxOptions, run_forever
 
-    return run_sandbox(port, limit_per_minute, latency, faults, click.echo)
+    options = SandboxOptions(port=port, limit_per_minute=limit_per_minute, latency=latency, faults=faults)
+
+    def ready(url: str) -> None:
+        click.echo(f"sandbox at {url}, key {options.api_key}; try, in another terminal:")
+        click.echo(f"  INTERAKT_API_KEY={options.api_key} interakt-loader SOURCE --base-url {url}")
+        click.echo(f"what it holds: {url}/sandbox/users and {url}/sandbox/events; Ctrl-C ends it")
+
+    run_forever(options, ready)
+    return 0
 
 
 if sys.platform == "win32":

@@ -13,7 +13,7 @@ class DefaultGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `load` in front where no command is named."""
         own = {"--help", "--version", "-h"}
-        if args and args[0] not in self.commands and not (args[0] in own):
+        if args and args[0] not in self.commands and args[0] not in own:
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 

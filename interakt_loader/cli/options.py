@@ -59,7 +59,8 @@ def written_mapping(
         named = written.get("traits")
         items = list(named) if isinstance(named, list) else []
         if isinstance(named, dict):
-            items = [({"column": at} if isinstance(at, str) else dict(at)) | {"name": name} for name, at in named.items()]
+            for name, at in named.items():
+                items.append(({"column": at} if isinstance(at, str) else dict(at)) | {"name": name})
         elif named == "*":
             items = ["*"]
         new = [_trait(one) for one in traits]

@@ -24,7 +24,8 @@ def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
         lines = [f"{name} has no rows: nothing to send"]
     counts = {status: count for status, count in result.summary.counts.items() if count}
     width = max((len(f"{count:,}") for count in counts.values()), default=0)
-    lines += [f"  {count:>{width},} {'would be sent' if dry_run and status == 'unsent' else status}" for status, count in counts.items()]
+    for status, count in counts.items():
+        lines.append(f"  {count:>{width},} {'would be sent' if dry_run and status == 'unsent' else status}")
     if result.attempts:
         rate = result.attempts / result.seconds if result.seconds else 0
         lines.append(f"{result.attempts:,} calls in {result.seconds:,.1f} s ({rate:,.0f} a second)")

@@ -7,15 +7,17 @@ No row is looked at by itself unless something is wrong with it. A prepared row 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.coerce import Coerced, Target, coerce, json_string, json_strings
-from interakt_loader.identity import phones, user_ids
+from interakt_loader.identity import UserIds, phones, user_ids
 from interakt_loader.mapping.spec import Field, Mapping
+from interakt_loader.mapping.white_space import tidied
+from interakt_loader.plain import without
 from interakt_loader.settings import Settings
 from interakt_loader.sources import PROBLEM_COLUMN, SOURCE_COLUMN
 from interakt_loader.wire import Kind, Message, Problem
@@ -68,7 +70,7 @@ class _Rows:
         self._count = batch.num_rows
         self._names = {name: position for position, name in enumerate(batch.schema.names)}
         self._problems: dict[int, tuple[str | None, Problem]] = {}
-        self._left_out: dict[int, list[tuple[str, Problem]]] = {}
+        self._notes: dict[int, list[tuple[str, Problem]]] = {}  # of rows that are sent, with something changed
         self._no_text = pa.nulls(self._count, pa.string())
         self.user_id = self.country_code = self.phone = self.event = self._no_text
 
@@ -87,7 +89,7 @@ class _Rows:
             parts.append(_member("event", self._event_names(mapping.event)))
         if mapping.created_at is not None:
             created_at = self._coerced(mapping.created_at, required="datetime")
-            self._note(mapping.created_at.label, created_at)
+            self._refuse(mapping.created_at.label, created_at)
             parts.append(_member("createdAt", created_at.json))
         if mapping.tags is not None:
             parts.append(_member("tags", self._optional(mapping.tags, required="list")))
@@ -103,7 +105,7 @@ class _Rows:
         if mapping.user_id is not None:
             found = user_ids(self._values(mapping.user_id))
             self.user_id = found.values
-            self._note(mapping.user_id.label, found)
+            self._refuse(mapping.user_id.label, found)
         if mapping.phone is not None:
             code = mapping.country_code
             found_phones = phones(
@@ -132,7 +134,7 @@ class _Rows:
 
     def _event_names(self, field: Field) -> pa.StringArray:
         names = self._coerced(field, required="string")
-        self._note(field.label, names)
+        self._refuse(field.label, names)
         missing = Problem("event_missing", "an event needs a name, and this one is empty")
         for row in pc.indices_nonzero(pc.is_null(names.json)).to_pylist():
             self._problem(row, field.label, missing)
@@ -156,18 +158,17 @@ class _Rows:
     def _optional(self, field: Field, required: str | None = None) -> pa.StringArray:
         """Coerce a field that a row can do without; `bad_values` and `nulls` say what happens to the odd ones."""
         coerced = self._coerced(field, required)
-        text = coerced.json
+        text, changed = tidied(coerced.json)
+        for row in changed:
+            tidy = Problem("white_space_tidied", "line breaks, tabs and runs of spaces became one space")
+            self._note(row, field.label, tidy)
         if self._how.settings.nulls == "clear":
-            bad = list(coerced.problems)
-            text = text.fill_null("null")
-            if bad:
-                keep = pc.invert(pc.is_in(pa.array(range(self._count)), pa.array(bad)))
-                text = pc.if_else(keep, text, pa.scalar(None, pa.string()))
+            text = without(text.fill_null("null"), self._at(coerced.problems))
         if self._how.settings.bad_values == "drop":
             for row, problem in coerced.problems.items():
-                self._left_out.setdefault(row, []).append((field.label, problem))
+                self._note(row, field.label, Problem("value_dropped", f"left out: {problem.message}"))
         else:
-            self._note(field.label, coerced)
+            self._refuse(field.label, coerced)
         return text
 
     def _coerced(self, field: Field, required: str | None = None) -> Coerced:
@@ -190,7 +191,14 @@ class _Rows:
 
     # ------------------------------------------------------------------ problems
 
-    def _note(self, column: str, found: Any) -> None:
+    def _note(self, row: int, column: str, note: Problem) -> None:
+        self._notes.setdefault(row, []).append((column, note))
+
+    def _at(self, rows: Iterable[int]) -> pa.BooleanArray:
+        """Return a mask that is true at these rows."""
+        return pc.is_in(pa.array(range(self._count), pa.int64()), pa.array(sorted(rows), pa.int64()))
+
+    def _refuse(self, column: str, found: Coerced | UserIds) -> None:
         for row, problem in found.problems.items():
             self._problem(row, column, problem)
 
@@ -203,16 +211,13 @@ class _Rows:
         code: list[str | None] = [None] * self._count
         column, message = list(code), list(code)
         if problems:
-            for row, left_out in self._left_out.items():
-                code[row], column[row] = "value_dropped", left_out[0][0]
-                message[row] = "; ".join(f"left out {name}: {problem.message}" for name, problem in left_out)
+            for row, notes in self._notes.items():
+                column[row], code[row] = notes[0][0], notes[0][1].code
+                message[row] = "; ".join(f"{name}: {note.message}" for name, note in notes)
             for row, (at_fault, problem) in self._problems.items():
                 code[row], column[row] = problem.code, at_fault
                 message[row] = problem.message if at_fault is None else f"{at_fault}: {problem.message}"
-            if self._problems:
-                bad = pa.array(sorted(self._problems), pa.int64())
-                keep = pc.invert(pc.is_in(pa.array(range(self._count), pa.int64()), bad))
-                body = pc.if_else(keep, body, pa.scalar(None, pa.binary()))
+            body = without(body, self._at(self._problems))
         source = self._column(SOURCE_COLUMN).cast(pa.string()) if SOURCE_COLUMN in self._names else self._no_text
         columns = [
             pa.array(range(first_row, first_row + self._count), pa.int64()),
@@ -236,7 +241,7 @@ class _Rows:
             return self.phone
         values = self._values(field)
         if pa.types.is_floating(values.type):
-            values = pc.if_else(pc.is_finite(values), values, pa.scalar(None, values.type))
+            values = without(values, pc.invert(pc.is_finite(values)))
         try:
             return pc.coalesce(self.phone, values.cast(pa.string()))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -256,7 +261,8 @@ def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[
         *(prepared[name].to_pylist() for name in ("message", "code", "column")),
         strict=True,
     )
-    good, bad = [], []
+    good: list[Message] = []
+    bad: list[Message] = []
     for row, lane, body, *rest in rows:
         (bad if body is None else good).append(Message(row, kind, lane, body or b"", *rest))
     return good, bad

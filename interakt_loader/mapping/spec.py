@@ -154,7 +154,15 @@ def _target(name: str, written: dict[str, Any]) -> Target:
             f"{name}: there is no type {options['type']!r}{did_you_mean(options['type'], list(TYPES))}"
             f" (types: {', '.join(TYPES)})"
         )
-    return Target(**options)
+    if options.get("type", "auto") == "auto":  # a format or a separator says what the text is
+        if "format" in options:
+            options["type"] = "datetime"
+        elif "separator" in options:
+            options["type"] = "list"
+    try:
+        return Target(**options)
+    except MappingError as error:
+        raise MappingError(f"{name}: {error}") from None
 
 
 def _traits(written: Any) -> tuple[tuple[tuple[str, Field], ...], bool]:

@@ -1,0 +1,40 @@
+"""What the tests share: no key or address from outside, the real sandbox, and the shared tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from interakt_loader.sandbox import Sandbox, SandboxProcess
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("INTERAKT_API_KEY", "INTERAKT_BASE_URL", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """An embedded sandbox, fresh for each test."""
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox_process() -> Iterator[SandboxProcess]:
+    """A sandbox in a process of its own, for loads whose pace matters."""
+    with SandboxProcess() as running:
+        yield running
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real tables."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real tables are not at {SHARED_DATA}")
+    return SHARED_DATA
