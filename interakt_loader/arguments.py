@@ -119,16 +119,17 @@ def _created_at(value: Any) -> str | None:
 
 def _moment(text: str) -> dt.datetime:
     """Read ISO-8601 text; `fromisoformat` alone reads fewer forms of it, the older Python is the fewer."""
+    bad = BadArgument(f"created_at is {text!r}; expected ISO-8601 such as '2025-03-27T13:26:52.926Z'")
     match = _ISO_8601.fullmatch(text.strip())
+    if match is None:
+        raise bad
+    day, minutes, seconds, fraction, utc, hours_off, minutes_off = match.groups(default="")
+    zone = "+00:00" if utc else f"{hours_off}:{minutes_off or '00'}" if hours_off else ""
+    clock = f"{minutes or '00:00'}{seconds or ':00'}.{fraction[:6]:0<6}"
     try:
-        if match is None:
-            raise ValueError
-        day, minutes, seconds, fraction, utc, hours_off, minutes_off = match.groups(default="")
-        zone = "+00:00" if utc else f"{hours_off}:{minutes_off or '00'}" if hours_off else ""
-        clock = f"{minutes or '00:00'}{seconds or ':00'}.{fraction[:6]:0<6}"
         return dt.datetime.fromisoformat(f"{day}T{clock}{zone}")
     except ValueError:
-        raise BadArgument(f"created_at is {text!r}; expected ISO-8601 such as '2025-03-27T13:26:52.926Z'") from None
+        raise bad from None
 
 
 def _object(path: str, traits: Mapping[Any, Any]) -> dict[str, Any]:

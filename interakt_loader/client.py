@@ -7,8 +7,11 @@ import itertools
 import json
 import logging
 import os
+import sys
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from interakt_loader.arguments import body_of, encoded
@@ -25,6 +28,9 @@ logger = logging.getLogger("interakt_loader")
 
 WORKERS = 4
 """Calls in flight at once; threads start when they are first needed."""
+
+SYNC_CONNECTIONS = 64
+"""Connections kept alive in `sync_mode`, where each of the caller's threads makes its own call."""
 
 MAX_OUTAGE = 30.0
 """Seconds without any answer after which queued calls go to `on_error`: a program's end must not hang for long."""
@@ -142,7 +148,7 @@ class Client:
 
         Called from `on_error`, which is part of what is waited for, it comes back at once.
         """
-        if _reporting.now:
+        if _thread.telling:
             return
         with self._lock:
             engines = [*self._ending, *([self._engine] if self._engine else [])]
@@ -159,7 +165,7 @@ class Client:
             self._sync_transport = None
             engines = list(self._ending)
         for engine in engines:
-            engine.close(wait=not _reporting.now)
+            engine.close(wait=not _thread.telling)
 
     def shutdown(self) -> None:
         """Do what `join` does: flush and end the threads."""
@@ -178,11 +184,12 @@ class Client:
             logger.warning("the queue of %d calls is full", self._settings.max_queue_size)
             if self._settings.on_error is not None:
                 size = self._settings.max_queue_size
-                call(self._settings.on_error, QueueFull(f"{size} calls wait already: not queued"), said)
+                with _telling():
+                    call(self._settings.on_error, QueueFull(f"{size} calls wait already: not queued"), said)
         return queued, said
 
     def _queue(self, message: Message) -> bool:
-        if not _interpreter.ending:
+        if not _process.ending:
             with self._lock:
                 try:
                     return self._offer(message)
@@ -197,6 +204,7 @@ class Client:
             if self._engine is not None and self._engine.stopped:
                 self._retire_engine()
             if self._engine is None:
+                _finish_with_process()
                 self._engine = Engine(self._schedule(), self._transport(), WORKERS, on_outcomes=self._report)
             if self._engine.offer([message]):
                 return True
@@ -213,7 +221,7 @@ class Client:
 
     def _send_now(self, message: Message) -> Response:
         with self._lock:
-            self._sync_transport = transport = self._sync_transport or self._transport()
+            self._sync_transport = transport = self._sync_transport or self._transport(SYNC_CONNECTIONS)
         outcome = send_inline(self._schedule(), transport, message)
         answer = outcome.answer
         if outcome.status is Status.SENT and answer is not None and answer.http_status is not None:
@@ -221,23 +229,17 @@ class Client:
         raise APIError(False, outcome.http_status, outcome.text or "not sent")
 
     def _report(self, outcomes: list[Outcome]) -> None:
-        outer, _reporting.now = _reporting.now, True
-        try:
-            for outcome in outcomes:
-                self._report_one(outcome)
-        finally:
-            _reporting.now = outer
-
-    def _report_one(self, outcome: Outcome) -> None:
-        if outcome.status is Status.SENT:
-            logger.debug("sent %s in %d calls", outcome.message.kind, outcome.attempts)
-            return
-        logger.warning("%s call not sent: %s %s", outcome.message.kind, outcome.code, outcome.text)
-        if self._settings.on_error is not None:
-            try:
-                tell(self._settings.on_error, outcome)
-            except BaseException:  # noqa: BLE001 - a sys.exit() there must not end the thread that sends the rest
-                logger.exception("on_error raised")
+        for outcome in outcomes:
+            if outcome.status is Status.SENT:
+                logger.debug("sent %s in %d calls", outcome.message.kind, outcome.attempts)
+                continue
+            logger.warning("%s call not sent: %s %s", outcome.message.kind, outcome.code, outcome.text)
+            if self._settings.on_error is not None:
+                try:
+                    with _telling():
+                        tell(self._settings.on_error, outcome)
+                except BaseException:  # a sys.exit() there must not end the thread that sends the rest
+                    logger.exception("on_error raised")
 
     def _schedule(self) -> Schedule:
         settings = self._settings
@@ -248,10 +250,10 @@ class Client:
             max_outage=settings.max_outage,
         )
 
-    def _transport(self) -> HttpTransport:
+    def _transport(self, connections: int = WORKERS) -> HttpTransport:
         settings = self._settings
         base_url = settings.base_url.rstrip("/")
-        return HttpTransport(base_url, settings.require_key(), timeout=settings.timeout, connections=WORKERS)
+        return HttpTransport(base_url, settings.require_key(), timeout=settings.timeout, connections=connections)
 
     def _start_afresh(self) -> None:
         """Begin with nothing queued and no connection: at first, and in a forked child."""
@@ -261,35 +263,65 @@ class Client:
         self._sync_transport = None
 
 
-class _Reporting(threading.local):
-    """Whether this thread is just telling `on_error`."""
+class _Thread(threading.local):
+    """What a thread is at."""
 
-    now = False
+    telling = False
+    """It is just telling `on_error`."""
 
 
-class _Interpreter:
-    """Whether the interpreter is ending: what is queued from then on would find nobody to send it."""
+class _Process:
+    """What is known of this process' end."""
 
     ending = False
+    """Its `atexit` functions run: what is queued from now on would find nobody to send it."""
+    finish_registered = False
+    """Its end as a child of `multiprocessing` will wait for what is queued."""
+    telling = threading.RLock()
+    """Held while `on_error` runs: the vendor's SDK has one thread, so handlers are written for one call at a time."""
 
 
-_reporting = _Reporting()
-_interpreter = _Interpreter()
+_thread = _Thread()
+_process = _Process()
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
+@contextmanager
+def _telling() -> Iterator[None]:
+    outer, _thread.telling = _thread.telling, True
+    try:
+        with _process.telling:
+            yield
+    finally:
+        _thread.telling = outer
+
+
 def _finish_all() -> None:
-    """Send what is queued before the interpreter ends; the consumers are daemons, so they live until here."""
-    _interpreter.ending = True
+    """Send what is queued; the consumers are daemons, so that they live until here."""
     for client in list(_clients):
         client.join()
 
 
-def _start_children_afresh() -> None:
+def _finish_last() -> None:
+    _process.ending = True
+    _finish_all()
+
+
+def _finish_with_process() -> None:
+    """See to it that a child of `multiprocessing` sends what is queued: it ends without `atexit`."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and not _process.finish_registered:
+        util.Finalize(None, _finish_all, exitpriority=100)
+        _process.finish_registered = True
+
+
+def _start_child_afresh() -> None:
+    _process.finish_registered = False  # a child forgets its parent's
+    _process.telling = threading.RLock()  # another thread may have held it at the instant of the fork
     for client in list(_clients):
         client._start_afresh()
 
 
-atexit.register(_finish_all)
+atexit.register(_finish_last)
 if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
-    os.register_at_fork(after_in_child=_start_children_afresh)
+    os.register_at_fork(after_in_child=_start_child_afresh)

@@ -61,7 +61,9 @@ max_retries: int = 3
 max_queue_size: int = 10000
 """Calls held at once; one more is an error for `on_error`."""
 on_error: OnError | None = None
-"""Called as `on_error(error, queue_msg)` for each call that did not succeed."""
+"""Called as `on_error(error, queue_msg)` for each call that did not succeed, one at a time, mostly by another thread.
+
+It may call `user` and `event`; `flush` and `join` do not wait in there."""
 _lock = threading.Lock()
 _clients: dict[tuple[Any, ...], Client] = {}  # by the settings that they were made with
 

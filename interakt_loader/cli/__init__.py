@@ -19,15 +19,15 @@ from interakt_loader.errors import InteraktLoaderError, LoadInterrupted
 def run(arguments: Sequence[str]) -> int:
     """Run the command line with these arguments and return the exit code."""
     debug = "--debug" in arguments
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr
-    )
+    quiet = "--quiet" in arguments or "-q" in arguments
+    level = logging.DEBUG if debug else logging.ERROR if quiet else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.getLogger("urllib3").setLevel(logging.INFO)  # at DEBUG it repeats what ours says, with addresses
     try:
         return cli.main(list(arguments), prog_name="interakt-loader", standalone_mode=False) or 0
     except LoadInterrupted as error:
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.exceptions.Abort):  # Abort is what click makes of it
         _leave_at_once()
         return 130
     except click.exceptions.Exit as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -58,20 +57,20 @@ def load(
     **flags: Any,
 ) -> int:
     """Load SOURCE (the default command)."""
-    del debug  # `run` has seen to it
+    del debug  # `run` has seen to it, and to what `quiet` means for the log
     options = {name: value for name, value in flags.items() if value is not None}
     options["api_key"] = key_from_file(api_key_file)
     options.setdefault("report", f"{Path(sources[0]).stem}.report.csv")
     if quiet:
         options["progress"] = False
-        logging.getLogger("interakt_loader").setLevel(logging.ERROR)
     with ExitStack() as stack:
         if sandbox:
             from interakt_loader.sandbox import Sandbox
 
             here = stack.enter_context(Sandbox())
             options |= {"api_key": here.api_key, "base_url": here.url}
-        return _load(sources, _mapping(sources, mapping, fields, traits, event), _kind(kind), options, output)
+        read = _mapping(sources, mapping, fields, traits, event, _kind(kind), quiet)
+        return _load(sources, read, _kind(kind), options, output)
 
 
 def _load(sources: tuple[str, ...], mapping: Any, kind: Kind | None, options: dict[str, Any], output: str) -> int:
@@ -104,17 +103,26 @@ def _kind(text: str | None) -> Kind | None:
 
 
 def _mapping(
-    sources: tuple[str, ...], path: str | None, fields: tuple[str, ...], traits: tuple[str, ...], event: str | None
+    sources: tuple[str, ...],
+    path: str | None,
+    fields: tuple[str, ...],
+    traits: tuple[str, ...],
+    event: str | None,
+    kind: Kind | None,
+    quiet: bool,
 ) -> Any:
+    """Return what the flags say of the mapping, or else what the columns' names do."""
     from interakt_loader.mapping import infer, read_mapping
     from interakt_loader.sources import open_source
 
     base = None if path is None else read_mapping(path).as_dict()
-    if base is None and event is not None and not fields and not traits:
-        inferred = infer(open_source(list(sources)).columns, "event", event)
-        click.echo(f"inferred from the column names:\n{inferred.as_yaml()}", err=True)
-        return inferred.mapping
-    return written_mapping(base, fields, traits, event)
+    written = written_mapping(base, fields, traits, event)
+    if written is not None:
+        return written
+    inferred = infer(open_source(list(sources)).columns, kind, event)
+    if not quiet:
+        click.echo(f"no mapping given; inferred from the column names:\n{inferred.as_yaml()}", err=True)
+    return inferred.mapping
 
 
 @cli.command(context_settings=_CONTEXT)

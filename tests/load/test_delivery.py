@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Generator
 from typing import Any
 
 import pandas as pd
@@ -221,7 +222,8 @@ def test_closing_the_line_early_ends_its_threads() -> None:
         batches = pa.Table.from_pandas(visits(30_000, 1)).to_batches(max_chunksize=500)
         line = deliver(iter(batches), Job(Mapping.of(EVENTS), "event", settings, Control()))
         assert next(line).num_rows
-        line.close()  # type: ignore[attr-defined] - a generator, behind the Iterator
+        assert isinstance(line, Generator)
+        line.close()
         deadline = time.monotonic() + 10
         while any(thread.name.startswith("interakt-consumer") for thread in threading.enumerate()):
             assert time.monotonic() < deadline

@@ -1,0 +1,121 @@
+"""Mistakes: one clear line on standard error, the right exit code, and no traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from interakt_loader.cli import run
+from interakt_loader.sandbox import Sandbox
+
+GOOD = "customer_id,mobile,name\n1,9876543210,Ann\n2,9876543211,Bob\n"
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "good.csv": GOOD,
+        "empty.csv": "",
+        "header.csv": "customer_id,mobile\n",
+        "not.parquet": "customer_id\n1\n",
+        "twice.csv": "id,id\n1,2\n",
+        "noid.csv": "colour,size\nred,1\n",
+        "mapping.yaml": "user_id: customer_id\ntraits: [nmae]\n",
+        "broken.yaml": "user_id: [\n",
+    }
+    for name, text in files.items():
+        Path(name).write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("nowhere.csv --sandbox", "nowhere.csv: no such file"),
+        ("not.parquet --sandbox", "not a Parquet file"),
+        ("empty.csv --sandbox", "the file is empty"),
+        ("twice.csv --sandbox", "two columns are called 'id'"),
+        ("noid.csv --sandbox", "no column looks like a user_id or a phone among colour, size"),
+        ("good.csv --sandbox --map user_id=custmer_id --map phone=mobil", "did you mean 'customer_id'?"),
+        ("good.csv --sandbox --map user_id=custmer_id --map phone=mobil", "'mobil'"),
+        ("good.csv --sandbox --map name=name", "the mapping has no field 'name'"),
+        ("good.csv --sandbox --trait a=name", "no identity is mapped"),
+        ("good.csv --sandbox --mapping mapping.yaml", "no such column: 'nmae'; did you mean 'name'?"),
+        ("good.csv --sandbox --mapping broken.yaml", "is not YAML"),
+        ("good.csv --sandbox --mapping nowhere.yaml", "no such file"),
+        ("good.csv --sandbox --as events --map user_id=customer_id", "events need a name"),
+        ("good.csv", "no API key: set INTERAKT_API_KEY"),
+        ("good.csv", "--dry-run sends nothing, --sandbox sends to a local look-alike"),
+        ("good.csv --api-key-file nowhere.txt", "--api-key-file nowhere.txt: cannot be read"),
+        ("good.csv --base-url http://example.com --dry-run", "the key would travel in clear"),
+        ("good.csv --base-url ftp://example.com --dry-run", "expected an address"),
+        ("good.csv --sandbox --report nowhere/out.csv", "report nowhere/out.csv: cannot be written"),
+        ("good.csv --sandbox --report out.xlsx", "expected a name ending in .csv, .jsonl, .parquet"),
+        ("good.csv --sandbox --report good.csv", "is the source itself"),
+        ("good.csv --sandbox --workers 0", "workers is 0; expected a whole number of at least 1"),
+        ("good.csv --sandbox --rate-limit fast", "rate_limit is 'fast'; expected auto, none"),
+        ("good.csv --sandbox --default-country XX", "default_country is 'XX'"),
+        ("good.csv --sandbox --timezone Mars/Base", "there is no time zone 'Mars/Base'"),
+        ("good.csv --sandbox --workrs 3", "--workers"),
+        ("good.csv --sandbox --as planets", "'planets' is not one of"),
+    ],
+)
+def test_wrong_usage(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 2, nothing on standard output, one line that says what is wrong, and no file harmed."""
+    assert run([*arguments.split(), "--quiet"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert Path("good.csv").read_text(encoding="utf-8") == GOOD
+
+
+def test_a_table_without_rows_is_nothing_to_send(capsys: pytest.CaptureFixture[str]) -> None:
+    """A header and no rows: exit 0, and it says so."""
+    assert run(["header.csv", "--sandbox", "--quiet"]) == 0
+    assert "header.csv has no rows: nothing to send" in capsys.readouterr().out
+
+
+def test_a_wrong_key(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 3, the API's own words, and the key nowhere."""
+    monkeypatch.setenv("INTERAKT_API_KEY", "s3cret-and-wrong")
+    with Sandbox() as sandbox:
+        assert run(["good.csv", "--base-url", sandbox.url, "--map", "user_id=customer_id"]) == 3
+    out, err = capsys.readouterr()
+    assert "stopped early: Invalid token provided" in out
+    assert "s3cret" not in out + err + Path("good.report.csv").read_text(encoding="utf-8")
+
+
+def test_a_server_that_is_down(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 3 after `--max-outage`, with the reason."""
+    monkeypatch.setenv("INTERAKT_API_KEY", "key")
+    with Sandbox() as sandbox:
+        url = sandbox.url
+    assert run(["good.csv", "--base-url", url, "--max-outage", "1", "--quiet"]) == 3
+    assert "stopped early: no answer from the API for 1 s: could not connect" in capsys.readouterr().out
+
+
+def test_without_arguments_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 2 and the help, whose first lines are the ways to call it."""
+    assert run([]) == 2
+    assert capsys.readouterr().err.startswith("Usage: interakt-loader SOURCE... [OPTIONS]")
+
+
+def test_as_a_process_it_ends_with_the_same_codes() -> None:
+    """`python -m interakt_loader` hands the exit code on, and a mistake is one line there too."""
+    home = str(Path(__file__).resolve().parents[2])
+    env = {name: value for name, value in os.environ.items() if not name.startswith("INTERAKT_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "interakt_loader", "nowhere.csv"],
+        env=env | {"PYTHONPATH": home},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "interakt-loader: nowhere.csv: no such file\n"

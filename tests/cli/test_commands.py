@@ -1,0 +1,153 @@
+"""The commands, as a person types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from interakt_loader.cli import run
+from interakt_loader.report import read_report
+from interakt_loader.sandbox import SandboxOptions, SandboxProcess
+
+ROWS = "customer_id,mobile,name,joined\n001,98765 43210,Ann,2024-01-31\n002,12,Bob,2024-02-30\n"
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("customers.csv").write_text(ROWS, encoding="utf-8")
+
+
+def test_load_with_what_it_infers(capsys: pytest.CaptureFixture[str]) -> None:
+    """No mapping: it says what it took each column for; the summary names the row, the column and the value."""
+    assert run(["customers.csv", "--sandbox"]) == 1
+    out, err = capsys.readouterr()
+    assert 'inferred from the column names:\nuser_id: "customer_id"  # the column is called customer_id' in err
+    assert "  1 sent\n  1 invalid\n" in out
+    assert "invalid phone_invalid (row 1)" in out
+    assert "mobile: '12' is not a valid phone number for +91" in out
+    assert Path("customers.report.csv").exists()
+
+
+def test_json_output_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--output json`: the counts under `status`, rows, attempts, seconds, report and exit."""
+    assert run(["customers.csv", "--sandbox", "--output", "json", "-q", "--map", "user_id=customer_id"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["status"]["sent"] == 2
+    assert (said["rows"], said["attempts"], said["report"], said["exit"]) == (2, 2, "customers.report.csv", 0)
+
+
+def test_map_trait_and_event_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--map`, `--trait NAME=COLUMN:TYPE` and `--event` write the mapping."""
+    arguments = ["--map", "user_id=customer_id", "--trait", "Joined on=joined:date", "--event", "Signed Up"]
+    assert run(["customers.csv", "--sandbox", "--report", "out.parquet", *arguments]) == 1
+    lines = read_report("out.parquet").to_pylist()
+    assert [(line["kind"], line["event"], line["status"]) for line in lines] == [
+        ("event", "Signed Up", "sent"),
+        ("event", "Signed Up", "invalid"),
+    ]
+    assert lines[1]["column"] == "joined"
+    assert "'2024-02-30'" in lines[1]["message"]
+    assert lines[0]["user_id"] == "001"
+
+
+def test_a_mapping_file_and_a_flag_over_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """The flag's field takes the place of the file's."""
+    Path("mapping.toml").write_text('user_id = "nobody"\ntraits = "*"\n', encoding="utf-8")
+    assert run(["customers.csv", "--sandbox", "--mapping", "mapping.toml", "--map", "user_id=customer_id"]) == 0
+
+
+def test_dry_run_needs_no_key_and_sends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Good rows are reported as unsent; exit 1 tells that there are bad ones."""
+    assert run(["customers.csv", "--dry-run"]) == 1
+    out = capsys.readouterr().out
+    assert "dry run: nothing was sent" in out
+    assert "1 would be sent" in out
+    assert run(["customers.csv", "--dry-run", "--limit", "1"]) == 0
+
+
+def test_infer_prints_a_mapping_that_loads(capsys: pytest.CaptureFixture[str]) -> None:
+    """What `infer` prints, saved to a file, is a mapping, and says why."""
+    assert run(["infer", "customers.csv"]) == 0
+    text = capsys.readouterr().out
+    assert "# the column is called customer_id" in text
+    Path("mapping.yaml").write_text(text, encoding="utf-8")
+    assert run(["customers.csv", "--mapping", "mapping.yaml", "--dry-run"]) == 1
+
+
+def test_the_key_comes_from_a_file(sandbox_process: SandboxProcess) -> None:
+    """`--api-key-file`: with a newline at its end, as editors leave it."""
+    Path("key.txt").write_text(sandbox_process.api_key + "\n", encoding="utf-8")
+    arguments = ["--api-key-file", "key.txt", "--base-url", sandbox_process.url, "--map", "user_id=customer_id"]
+    assert run(["customers.csv", *arguments]) == 0
+    assert sandbox_process.stats().users == 2
+
+
+def test_help_names_every_command_and_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` shows the options of `load` and the other commands."""
+    assert run(["--help"]) == 0
+    out = capsys.readouterr().out
+    for word in ("--mapping", "--rate-limit", "--dry-run", "demo", "sandbox", "infer"):
+        assert word in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a single other process")
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_finishes_what_is_in_flight(signum: int, code: int) -> None:
+    """Ctrl-C and SIGTERM: calls in flight are finished and reported as sent, every other row is unsent."""
+    rows = 5000
+    Path("many.csv").write_text("id,n\n" + "".join(f"{n},{n}\n" for n in range(rows)), encoding="utf-8")
+    with SandboxProcess(SandboxOptions(latency=0.05)) as sandbox:
+        process = _start("many.csv", sandbox)
+        _wait_for_calls(sandbox, 50)
+        process.send_signal(signum)
+        out, err = process.communicate(timeout=20)
+        held = {user.user_id for user in sandbox.users()}
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    lines = read_report("many.report.csv").to_pylist()
+    assert [line["row"] for line in lines] == list(range(rows))
+    assert {line["user_id"] for line in lines if line["status"] == "sent"} == held
+    assert {line["status"] for line in lines} == {"sent", "unsent"}
+    assert "stopped early: the load was interrupted" in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a single other process")
+def test_the_second_signal_leaves_at_once() -> None:
+    """While calls hang, a second Ctrl-C does not wait for them."""
+    Path("many.csv").write_text("id\n" + "".join(f"{n}\n" for n in range(50)), encoding="utf-8")
+    with SandboxProcess(SandboxOptions(faults="hang=100%")) as sandbox:
+        process = _start("many.csv", sandbox, "--timeout", "60")
+        _wait_for_calls(sandbox, 1)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        while "once more leaves at once" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+    assert process.returncode == 130
+
+
+def _start(source: str, sandbox: SandboxProcess, *flags: str) -> subprocess.Popen[str]:
+    home = str(Path(__file__).resolve().parents[2])
+    return subprocess.Popen(
+        [sys.executable, "-m", "interakt_loader", source, "--base-url", sandbox.url, "--map", "user_id=id", *flags],
+        env=os.environ | {"PYTHONPATH": home, "INTERAKT_API_KEY": sandbox.api_key},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _wait_for_calls(sandbox: SandboxProcess, calls: int) -> None:
+    deadline = time.monotonic() + 20
+    while sandbox.stats().calls < calls:
+        assert time.monotonic() < deadline, "the load did not begin"
+        time.sleep(0.02)

@@ -1,0 +1,282 @@
+"""What happens to calls that are queued: each is sent, in order, or `on_error` hears of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from interakt_loader import client, track
+from interakt_loader.errors import APIError, QueueFull
+from interakt_loader.sandbox import Sandbox, SandboxOptions
+
+CALLS = 500
+
+
+class Heard:
+    """An `on_error` that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.errors: list[Exception] = []
+        self.messages: list[dict[str, Any]] = []
+
+    def __call__(self, error: Exception, queue_msg: dict[str, Any]) -> None:
+        self.errors.append(error)
+        self.messages.append(queue_msg)
+
+    @property
+    def users(self) -> list[str]:
+        return sorted(message["body"]["userId"] for message in self.messages)
+
+
+@pytest.fixture
+def heard() -> Heard:
+    track.on_error = heard = Heard()
+    return heard
+
+
+@pytest.mark.parametrize("end", [track.join, track.flush, track.shutdown])
+def test_join_flush_and_shutdown_lose_nothing(aimed: Sandbox, end: Any) -> None:
+    """All calls made before it have arrived when it returns, and a call made after it arrives too."""
+    for number in range(CALLS):
+        assert track.event(str(number), "Order Placed")[0] is True
+    end()
+    assert len({one.user_id for one in aimed.events()}) == len(aimed.events()) == CALLS
+    track.event("later", "Order Placed")
+    end()
+    assert aimed.events()[-1].user_id == "later"
+
+
+def test_a_flush_waits_for_what_another_thread_is_joining() -> None:
+    """While `join` still sends, a flush elsewhere does not come back early."""
+    with Sandbox(SandboxOptions(latency=0.01)) as sandbox:
+        one = client.Client(sandbox.api_key, sandbox.url)
+        for number in range(100):
+            one.event(str(number), "Order Placed")
+        joining = threading.Thread(target=one.join)
+        joining.start()
+        one.flush()
+        assert len(sandbox.events()) == 100
+        joining.join()
+
+
+def test_a_call_returns_its_queue_msg(aimed: Sandbox) -> None:
+    """A queued call returns True and the message in the vendor's form."""
+    body = {"userId": "u1", "traits": {"name": "Ann"}}
+    assert track.user("u1", traits={"name": "Ann"}) == (True, {"path": "/v1/public/track/users/", "body": body})
+
+
+def test_a_full_queue_reaches_on_error(heard: Heard) -> None:
+    """What does not fit returns False and its message, `on_error` gets `QueueFull`; what fitted is all sent."""
+    with Sandbox(SandboxOptions(latency=0.3)) as sandbox:
+        track.api_key, track.host, track.max_queue_size = sandbox.api_key, sandbox.url, 5
+        answers = [track.user(str(number)) for number in range(20)]
+        track.flush()
+        assert len(sandbox.users()) == sum(queued for queued, _ in answers) >= 5
+        assert heard.messages == [message for queued, message in answers if not queued]
+        assert heard.messages[0]["path"] == "/v1/public/track/users/"
+        assert {type(error) for error in heard.errors} == {QueueFull}
+
+
+def test_a_refused_call_reaches_on_error(aimed: Sandbox, heard: Heard) -> None:
+    """A 400 is not retried; the handler gets an `APIError` with status and text, and the body that was sent."""
+    track.user("u1", traits={"note": "two\nlines"})
+    track.flush()
+    (error,) = heard.errors
+    assert isinstance(error, APIError)
+    assert error.status_code == 400
+    assert "Trait note cannot have newlines" in error.message
+    assert heard.messages == [
+        {"path": "/v1/public/track/users/", "body": {"userId": "u1", "traits": {"note": "two\nlines"}}}
+    ]
+    assert aimed.stats().calls == 1
+
+
+def test_retries_used_up_reach_on_error(aimed: Sandbox, heard: Heard) -> None:
+    """`max_retries` 1 is two calls, then the handler hears of the last answer."""
+    track.max_retries = 1
+    aimed.force(["500", "503"])
+    track.user("u1")
+    track.flush()
+    assert [getattr(error, "status_code", None) for error in heard.errors] == [503]
+    assert aimed.stats().calls == 2
+
+
+@pytest.mark.parametrize("raised", [RuntimeError("mine"), SystemExit(1)])
+def test_an_on_error_that_raises_is_logged_and_harms_nobody(
+    aimed: Sandbox, caplog: pytest.LogCaptureFixture, raised: BaseException
+) -> None:
+    """More failures than there are threads: each is logged, and the calls after them are sent."""
+
+    def on_error(error: Exception, queue_msg: dict[str, Any]) -> None:
+        raise raised
+
+    track.max_retries, track.on_error = 0, on_error
+    aimed.force(["500"] * 10)
+    for number in range(10):
+        track.user(str(number))
+    track.flush()
+    track.user("later")
+    track.flush()
+    assert [one.user_id for one in aimed.users()] == ["later"]
+    assert sum(record.getMessage() == "on_error raised" for record in caplog.records) == 10
+
+
+def test_an_on_error_that_raises_for_a_full_queue_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """On the caller's own thread, too, the handler's exception does not reach the caller."""
+
+    def on_error(error: Exception, queue_msg: dict[str, Any]) -> None:
+        raise RuntimeError("mine")
+
+    with Sandbox(SandboxOptions(latency=0.3)) as sandbox:
+        track.api_key, track.host, track.max_queue_size, track.on_error = sandbox.api_key, sandbox.url, 1, on_error
+        assert [track.user(str(number))[0] for number in range(2)] == [True, False]
+        track.flush()
+    assert "on_error raised" in caplog.text
+
+
+@pytest.mark.parametrize("end", [track.flush, track.join])
+def test_on_error_may_flush_join_and_call(aimed: Sandbox, end: Any) -> None:
+    """Two clients' failures at once, each handler flushes or joins both: no deadlock, and its own call arrives."""
+    both_failed = threading.Event()
+
+    def on_error(error: Exception, queue_msg: dict[str, Any]) -> None:
+        both_failed.wait()
+        end()
+        track.event("monitor", queue_msg["body"]["userId"])
+
+    track.max_retries, track.on_error = 0, on_error
+    for number in range(2):
+        track.timeout = 5 + number  # other settings: another client
+        aimed.force_for(str(number), ["500"])
+        track.user(str(number))
+    while aimed.stats().by_status != {500: 2}:
+        time.sleep(0.001)
+    both_failed.set()
+    track.flush()
+    track.flush()
+    assert sorted(one.event for one in aimed.events()) == ["0", "1"]
+
+
+def test_on_error_may_flush_when_the_queue_is_full() -> None:
+    """The handler runs on the caller's thread then, while another failure waits to be told: no deadlock."""
+
+    def on_error(error: Exception, queue_msg: dict[str, Any]) -> None:
+        track.flush()
+
+    with Sandbox(SandboxOptions(latency=0.2)) as sandbox:
+        track.api_key, track.host, track.max_retries = sandbox.api_key, sandbox.url, 0
+        track.max_queue_size, track.on_error = 2, on_error
+        sandbox.force(["500", "500"])
+        assert [track.user(str(number))[0] for number in range(3)] == [True, True, False]
+        track.flush()
+
+
+def test_on_error_is_called_once_at_a_time(aimed: Sandbox) -> None:
+    """A handler need not be thread-safe: no call of it begins before the last has ended."""
+    steps: list[str] = []
+
+    def on_error(error: Exception, queue_msg: dict[str, Any]) -> None:
+        steps.append("begin")
+        time.sleep(0.005)  # gives another thread the chance to come in between
+        steps.append("end")
+
+    track.max_retries, track.on_error = 0, on_error
+    aimed.force(["500"] * 20)
+    for number in range(20):
+        track.user(str(number))
+    track.flush()
+    assert steps == ["begin", "end"] * 20
+
+
+def test_a_users_calls_keep_their_order(aimed: Sandbox) -> None:
+    """Ten users' events, with failures and retries in between, arrive in the order of the calls."""
+    for user in range(10):
+        aimed.force_for(str(user), [None, "500"])
+    for number in range(20):
+        for user in range(10):
+            track.event(str(user), f"{number:02}")
+    track.flush()
+    for user in range(10):
+        arrived = [one.event for one in aimed.events() if one.user_id == str(user)]
+        assert arrived == [f"{number:02}" for number in range(20)]
+
+
+def test_429_loses_no_call(heard: Heard) -> None:
+    """A limit that refuses most calls for a while delays them; with no retry allowed they all arrive once."""
+    with Sandbox(SandboxOptions(limit_per_minute=20, window=1.0)) as sandbox:
+        track.api_key, track.host, track.max_retries = sandbox.api_key, sandbox.url, 0
+        for number in range(50):
+            track.event(str(number), "Order Placed")
+        track.flush()
+        assert sandbox.stats().refused_by_limit > 0
+        assert sorted(int(one.user_id or "") for one in sandbox.events()) == list(range(50))
+    assert heard.errors == []
+
+
+def test_a_server_that_is_down_ends_in_on_error_and_one_that_is_back_is_called(
+    aimed: Sandbox, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `MAX_OUTAGE` each queued call is told, once; the client goes on with the next call by itself."""
+    monkeypatch.setattr(client, "MAX_OUTAGE", 1.0)
+    aimed.stop()
+    for number in range(50):
+        track.user(str(number))
+    track.flush()
+    assert heard.users == sorted(str(number) for number in range(50))
+    assert {getattr(error, "status_code", 0) for error in heard.errors} == {None}
+    aimed.start()
+    track.user("later")
+    track.flush()
+    assert [one.user_id for one in aimed.users()] == ["later"]
+
+
+def test_a_stopped_engines_threads_end(aimed: Sandbox, heard: Heard) -> None:
+    """A refused key stops each engine in turn; however many calls meet it, no more than one engine's threads stay."""
+    track.api_key = "another-key"
+    for number in range(20):
+        track.user(str(number))
+        track.flush()
+    assert heard.users == sorted(str(number) for number in range(20))
+    track.join()
+    assert [one for one in threading.enumerate() if one.name.startswith("interakt-consumer")] == []
+
+
+def test_changed_settings_hold_for_the_calls_that_follow(aimed: Sandbox) -> None:
+    """Another key and address are another account: each call goes to the one that was set when it was made."""
+    with Sandbox(SandboxOptions(api_key="second")) as second:
+        track.user("u1")
+        track.api_key, track.host = "second", second.url + "/"
+        track.user("u2")
+        track.flush()
+        assert [[one.user_id for one in box.users()] for box in (aimed, second)] == [["u1"], ["u2"]]
+
+
+def test_the_key_is_never_shown(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the client's repr nor an exception nor a log at DEBUG holds the key in any of its forms."""
+    caplog.set_level(logging.DEBUG)
+    heard = Heard()
+    key = "s3cret-s3cret"
+    for sync_mode in (False, True):
+        one = client.Client(key, sandbox.url, debug=True, on_error=heard, sync_mode=sync_mode)
+        if sync_mode:
+            with pytest.raises(APIError) as caught:
+                one.user("u1")
+            heard.errors.append(caught.value)
+        else:
+            one.user("u1")
+        one.join()
+    assert [getattr(error, "status_code", None) for error in heard.errors] == [401, 401]
+    shown = "".join([repr(one), repr(vars(one)), caplog.text, *map(repr, heard.errors), *map(str, heard.errors)])
+    assert "/v1/public/track/users/" in caplog.text
+    assert key not in shown
+    assert SandboxOptions(api_key=key).secret_key not in shown
+
+
+def test_a_missing_key_says_so() -> None:
+    """Without a key the first call raises and says where one can be given."""
+    with pytest.raises(ValueError, match="INTERAKT_API_KEY"):
+        track.user("u1")
