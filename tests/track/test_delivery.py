@@ -32,6 +32,10 @@ class Heard:
         return sorted(message["body"]["userId"] for message in self.messages)
 
 
+def consumers() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name.startswith("interakt-consumer")]
+
+
 @pytest.fixture
 def heard() -> Heard:
     track.on_error = heard = Heard()
@@ -241,8 +245,12 @@ def test_a_stopped_engines_threads_end(aimed: Sandbox, heard: Heard) -> None:
         track.user(str(number))
         track.flush()
     assert heard.users == sorted(str(number) for number in range(20))
+    ends_by = time.monotonic() + 10
+    while len(consumers()) > client.WORKERS and time.monotonic() < ends_by:
+        time.sleep(0.01)
+    assert len(consumers()) <= client.WORKERS
     track.join()
-    assert [one for one in threading.enumerate() if one.name.startswith("interakt-consumer")] == []
+    assert consumers() == []
 
 
 def test_changed_settings_hold_for_the_calls_that_follow(aimed: Sandbox) -> None:
