@@ -107,8 +107,8 @@ def write_sample_data(folder: Path) -> None:
 
 def _users(dice: random.Random) -> pa.Table:
     rows: list[dict[str, Any]] = [_user(dice, number) for number in range(USERS)]
-    for row in dice.sample(range(200, USERS), 60):  # the same customer again, later in the export
-        rows[row]["customer_id"] = rows[row - dice.randrange(1, 200)]["customer_id"]
+    for later in dice.sample(range(200, USERS), 60):  # the same customer again, later in the export
+        rows[later]["customer_id"] = rows[later - dice.randrange(1, 200)]["customer_id"]
     for make_a_mess, share in _MESS:
         for row in dice.sample(rows, round(USERS * share)):
             make_a_mess(row, dice)

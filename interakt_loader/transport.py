@@ -43,6 +43,7 @@ class HttpTransport:
 
     def __init__(self, base_url: str, api_key: str, *, timeout: float, connections: int) -> None:
         self._key = api_key.strip()
+        base_url = base_url.rstrip("/")
         self._session = requests.Session()
         adapter = HTTPAdapter(pool_connections=len(PATHS), pool_maxsize=connections)
         self._session.mount(base_url, adapter)
