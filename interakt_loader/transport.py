@@ -96,7 +96,7 @@ class HttpTransport:
             return no_answer(error, time.perf_counter() - began)
         try:
             body = response.read(LONGEST_BODY)
-            whole = len(body) < LONGEST_BODY
+            whole = len(body) < LONGEST_BODY and not response.length_remaining
         except Exception as error:  # noqa: BLE001 - likewise
             response.close()
             lost = no_answer(error, time.perf_counter() - began)

@@ -1,0 +1,237 @@
+"""One message, one answer: whatever the server or the network does, over real sockets."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from interakt_loader.errors import SettingsError
+from interakt_loader.sandbox import Sandbox, SandboxOptions
+from interakt_loader.transport import LONGEST_BODY, HttpTransport, parse_retry_after, read_answer
+from interakt_loader.wire import Answer, Message
+
+MESSAGE = Message(0, "user", "1", b'{"userId": "1", "traits": {}}')
+
+
+def send(url: str, key: str = "key", timeout: float = 2.0) -> Answer:
+    transport = HttpTransport(url, key, timeout=timeout, connections=1)
+    try:
+        return transport.send(MESSAGE)
+    finally:
+        transport.close()
+
+
+@contextmanager
+def server(behave: Callable[[socket.socket], object], ends_with: bytes = b"\r\n\r\n") -> Iterator[str]:
+    """Accept one connection, read until the call's head has ended, then do as told."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.settimeout(5)
+                while ends_with not in connection.recv(65_536):
+                    pass
+                behave(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        thread.join(10)
+
+
+def saying(answer: bytes) -> Callable[[socket.socket], object]:
+    return lambda connection: connection.sendall(answer)
+
+
+def test_accepted() -> None:
+    """202 and `"result": true`: accepted, with the time it took."""
+    with Sandbox() as sandbox:
+        answer = send(sandbox.url, sandbox.api_key)
+    assert (answer.accepted, answer.http_status, answer.code, answer.doubtful) == (True, 202, None, False)
+    assert 0 < answer.seconds < 2
+
+
+def test_one_connection_serves_many_calls() -> None:
+    """Keep-alive: a hundred calls, one connection."""
+    ports = set()
+    with Sandbox() as sandbox:
+        transport = HttpTransport(sandbox.url, sandbox.api_key, timeout=2, connections=1)
+        for _ in range(100):
+            assert transport.send(MESSAGE).accepted
+            pool = transport._pool.pool
+            assert pool is not None
+            connection = pool.queue[-1]
+            ports.add(connection.sock.getsockname()[1])
+        transport.close()
+    assert len(ports) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "doubtful"),
+    [
+        ("500", "server_error", False),
+        ("503", "server_error", False),
+        ("reset", "connection_lost", True),
+        ("cut", "connection_lost", True),
+        ("html502", "server_error", True),
+        ("garbage", "unreadable_answer", True),
+        ("429", "rate_limited", False),
+        ("hang", "timeout", True),
+    ],
+)
+def test_every_fault_has_its_code(fault: str, code: str, doubtful: bool) -> None:
+    """What surely was not taken and what may have been are told apart."""
+    with Sandbox() as sandbox:
+        sandbox.force([fault])
+        answer = send(sandbox.url, sandbox.api_key, timeout=0.5)
+    assert (answer.accepted, answer.code, answer.doubtful) == (False, code, doubtful)
+
+
+def test_a_wrong_key() -> None:
+    """401 with the API's words, and without the key."""
+    with Sandbox() as sandbox:
+        answer = send(sandbox.url, "wrong-key-of-mine")
+    assert (answer.code, answer.message) == ("key_refused", "Invalid token provided")
+
+
+def test_retry_after_is_read_from_a_429() -> None:
+    """The header's seconds come with the answer."""
+    with Sandbox(SandboxOptions(fault_retry_after="7")) as sandbox:
+        sandbox.force(["429-retry-after"])
+        assert send(sandbox.url, sandbox.api_key).retry_after == 7.0
+
+
+def test_nobody_listens_and_no_such_host() -> None:
+    """Surely not delivered, and said in plain words."""
+    with Sandbox() as sandbox:
+        url = sandbox.url
+    refused = send(url)
+    assert (refused.code, refused.reached, refused.doubtful) == ("connection_failed", False, False)
+    assert refused.message.startswith("could not connect (")
+    unknown = send("https://no-such-host.invalid")
+    assert (unknown.code, unknown.doubtful) == ("unknown_host", False)
+
+
+def test_a_plain_server_where_tls_is_expected() -> None:
+    """The handshake fails before the call went out: no doubt."""
+    with server(saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), ends_with=b"") as url:
+        answer = send(url.replace("http://", "https://"))
+    assert (answer.code, answer.doubtful) == ("tls_failed", False)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "code"),
+    [
+        (b'HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\n{"result": tr', 202, "unreadable_answer"),
+        (b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 202, "connection_lost"),
+        (b"nonsense\r\n\r\n", None, "connection_lost"),
+        (b"", None, "connection_lost"),
+        (b"HTTP/1.1 500 Oh\r\nContent-Length: 100\r\n\r\n<html>", 500, "server_error"),
+    ],
+)
+def test_answers_that_break_off(said: bytes, status: int | None, code: str) -> None:
+    """A 2xx whose body breaks off is in doubt; a 500 that breaks off is still a 500."""
+    with server(saying(said)) as url:
+        answer = send(url)
+    assert (answer.accepted, answer.http_status, answer.code) == (False, status, code)
+    assert answer.doubtful is (status != 500)
+
+
+def test_a_redirect_is_not_followed() -> None:
+    """The key goes to no other address than the one it was given for."""
+    with server(saying(b"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n")) as url:
+        answer = send(url)
+    assert (answer.http_status, answer.code, answer.reached) == (307, "redirected", True)
+
+
+def test_an_endless_answer_is_cut() -> None:
+    """No more than `LONGEST_BODY` bytes are read, and the connection is dropped."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 400 Bad\r\nConnection: close\r\n\r\n")
+        try:
+            while True:
+                connection.sendall(b"x" * 65_536)
+        except OSError:
+            pass
+
+    with server(talk) as url:
+        answer = send(url)
+    assert (answer.http_status, answer.code) == (400, "rejected")
+    assert len(answer.body) <= LONGEST_BODY
+    assert len(answer.message) <= 300
+
+
+def test_an_answer_that_repeats_the_key_is_not_shown() -> None:
+    """A server that echoes what it got does not bring the key into the report."""
+    body = b'{"result": false, "message": "bad token tHeKeY99"}'
+    head = b"HTTP/1.1 400 Bad\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with server(saying(head + body)) as url:
+        answer = send(url, "tHeKeY99")
+    assert "tHeKeY99" not in answer.message
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "accepted", "message"),
+    [
+        (
+            201,
+            b'{"result": true, "message": "Event created successfully", "id": "1"}',
+            True,
+            "Event created successfully",
+        ),
+        (200, b"", True, ""),
+        (202, b'{"result": false, "message": "no such thing"}', False, "no such thing"),
+        (200, b"<html><title>Sign in to Hotel WiFi</title>", False, "Sign in to Hotel WiFi"),
+        (400, b'{"result": false, "message": "[\\"a\\", \\"b\\"]"}', False, '["a", "b"]'),
+        (400, b'{"result": false, "message": ["a", 1]}', False, '["a", 1]'),
+        (502, b"<html><head><title>502 Bad Gateway</title></head>", False, "502 Bad Gateway"),
+        (400, b"\xff\xfe\x00\x1b[31mred", False, None),
+        (500, b"[" * 100_000, False, None),
+        (404, b"", False, "HTTP 404"),
+    ],
+)
+def test_bodies_of_every_kind(status: int, body: bytes, accepted: bool, message: str | None) -> None:
+    """JSON or not, whole or not: judged without a crash, and the message is one clean line."""
+    answer = read_answer(status, body, 0.1)
+    assert answer.accepted is accepted
+    if message is not None:
+        assert message in answer.message
+    assert answer.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("5", 5.0),
+        (" 2.5 ", 2.5),
+        ("Mon, 23 Nov 2026 12:00:30 GMT", 30.0),
+        ("Mon, 23 Nov 2026 11:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-3", None),
+        ("9" * 400, None),
+        (None, None),
+    ],
+)
+def test_retry_after(header: str | None, seconds: float | None) -> None:
+    """Seconds or a date; nonsense is as if it were not there."""
+    now = dt.datetime(2026, 11, 23, 12, 0, 0, tzinfo=dt.timezone.utc)
+    assert parse_retry_after(header, now) == seconds
+
+
+def test_a_ca_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong REQUESTS_CA_BUNDLE is told before the first call."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    with pytest.raises(SettingsError, match=r"/nowhere/ca\.pem does not exist"):
+        send("https://example.invalid")
+
+
+def test_the_key_is_not_in_its_repr() -> None:
+    """A transport in a traceback shows its host, and no key."""
+    assert "s3cret" not in repr(HttpTransport("https://api.example", "s3cret", timeout=1, connections=1))
