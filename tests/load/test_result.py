@@ -1,0 +1,90 @@
+"""What a load comes back with."""
+
+from __future__ import annotations
+
+import gc
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from interakt_loader import RowsFailed, check, load_users
+from interakt_loader.errors import KeyRefused
+from interakt_loader.integrations.airflow import load_events_task, load_users_task
+from interakt_loader.result import LoadResult
+from interakt_loader.sandbox import Sandbox
+
+FRAME = pd.DataFrame({"id": ["1", None, "3"], "age": [24, 25, 26]})
+MAPPING = {"user_id": "id", "traits": ["age"]}
+
+
+@pytest.fixture
+def result(sandbox: Sandbox) -> LoadResult:
+    return load_users(FRAME, MAPPING, api_key=sandbox.api_key, base_url=sandbox.url)
+
+
+def test_counts_failures_and_dict(result: LoadResult) -> None:
+    """The counts add up, failures are the rows to look at, and the dict is JSON-able."""
+    assert (result.rows, result.sent, result.invalid, result.attempts, result.ok) == (3, 2, 1, 2, False)
+    assert result.failures()["row"].tolist() == [1]
+    assert result.failures()["code"].tolist() == ["identity_missing"]
+    said = json.loads(json.dumps(result.as_dict()))
+    assert said["status"]["sent"] == 2
+    assert sum(said["status"].values()) == said["rows"] == 3
+    assert repr(result).startswith("<LoadResult: 2 sent, 1 invalid; 2 calls in ")
+
+
+def test_raise_for_failures(result: LoadResult, sandbox: Sandbox) -> None:
+    """Rows that failed raise with counts, reason and report; a load without any does not."""
+    with pytest.raises(RowsFailed, match=r"of 3 rows: 2 sent, 1 invalid \(1 invalid identity_missing\)"):
+        result.raise_for_failures()
+    load_users(
+        FRAME[["id"]].dropna(), {"user_id": "id"}, api_key=sandbox.api_key, base_url=sandbox.url
+    ).raise_for_failures()
+
+
+def test_a_stopped_load_raises_what_stopped_it(sandbox: Sandbox) -> None:
+    """401: `KeyRefused`, with the API's words."""
+    result = load_users(FRAME, MAPPING, api_key="wrong", base_url=sandbox.url)
+    with pytest.raises(KeyRefused, match="Invalid token provided"):
+        result.raise_for_failures()
+
+
+def test_a_temporary_report_goes_with_its_result(sandbox: Sandbox) -> None:
+    """Without `report=` the lines are in a temporary file, which is gone when nobody holds the result."""
+    result = load_users(FRAME, MAPPING, api_key=sandbox.api_key, base_url=sandbox.url)
+    path = result.report
+    assert path.exists()
+    del result
+    gc.collect()
+    assert not path.parent.exists()
+
+
+def test_check_is_ok_when_every_row_could_be_sent() -> None:
+    """In a dry run an unsent row is no failure; an invalid one is."""
+    assert check(FRAME.dropna(), MAPPING).ok
+    assert not check(FRAME, MAPPING).ok
+    assert check(FRAME.dropna(), MAPPING).exit_code == 0
+
+
+def test_a_load_without_a_mapping_says_what_it_inferred(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is guessed in silence."""
+    load_users(FRAME.dropna(), api_key=sandbox.api_key, base_url=sandbox.url)
+    assert "inferred from the column names: user_id: id (the column is called id)" in caplog.text
+
+
+def test_the_airflow_callables(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain dict comes back; failed rows raise, and the report lies beside the file."""
+    monkeypatch.setenv("INTERAKT_API_KEY", sandbox.api_key)
+    good, bad = tmp_path / "good.parquet", tmp_path / "bad.parquet"
+    FRAME.dropna().to_parquet(good)
+    FRAME.to_parquet(bad)
+    said = load_users_task(str(good), MAPPING, base_url=sandbox.url)
+    assert json.loads(json.dumps(said))["status"]["sent"] == 2
+    assert said["report"] == str(tmp_path / "good.report.csv")
+    said = load_events_task(str(good), MAPPING | {"event": {"value": "Visit"}}, base_url=sandbox.url)
+    assert (said["kind"], said["rows"]) == ("event", 2)
+    with pytest.raises(RowsFailed):
+        load_users_task(str(bad), MAPPING, base_url=sandbox.url)
+    assert (tmp_path / "bad.report.csv").exists()
