@@ -116,7 +116,7 @@ def _run(source: Source, job: Job) -> LoadResult:
         for outcomes in deliver(read, job):
             report.write(outcomes)  # first on record, then shown
             summary.add(outcomes)
-            bar.update(outcomes.num_rows, summary, in_outage=control.in_outage)
+            bar.update(summary, in_outage=control.in_outage)
     if summary.rows != read.rows and control.source_ended:
         raise AssertionError(f"{read.rows} rows came in and {summary.rows} outcomes went out: please report this")
     result = LoadResult(

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from interakt_loader.report import Summary
+from interakt_loader.wire import Status
 
 
 class Progress:
@@ -27,16 +28,16 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            if kind is None and self._bar.total is not None:
-                self._bar.total = self._bar.n  # an estimate of the rows was just that
             self._bar.close()
 
-    def update(self, rows: int, summary: Summary, *, in_outage: bool) -> None:
-        """Show that `rows` more are done."""
+    def update(self, summary: Summary, *, in_outage: bool) -> None:
+        """Show how far it is: rows that a stopped load did not come to are not done."""
         if self._bar is not None:
-            said = f"{summary.failures:,} failed"
-            self._bar.set_postfix_str(f"{said}, no answer: waiting" if in_outage else said, refresh=False)
-            self._bar.update(rows)
+            not_done = 0 if summary.dry_run else summary.counts[Status.UNSENT]
+            failed = summary.failures - not_done
+            waiting = ", no answer: waiting" if in_outage else ""
+            self._bar.set_postfix_str(f"{failed:,} failed{waiting}", refresh=False)
+            self._bar.update(summary.rows - not_done - self._bar.n)
 
 
 def _in_notebook() -> bool:

@@ -42,7 +42,6 @@ def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
         lines.append(f"  … and {len(reasons) - MOST_REASONS} more reasons in the report")
     if result.stopped is not None:
         lines.append(f"stopped early: {result.stopped.message}")
-        if not dry_run:
-            lines.append("the rows marked unsent were not tried: mend that, and load them")
+        lines.append("the rows marked unsent in the report were not tried, or not to the end")
     lines.append(f"report: {result.report}")
     return "\n".join(lines)

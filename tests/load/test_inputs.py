@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def written(kind: str, folder: Path) -> Any:
     return path
 
 
-INPUTS = {
+INPUTS: dict[str, Callable[[Path], Any]] = {
     "a frame": lambda folder: TABLE.to_pandas(),
     "a frame with an index of its own": lambda folder: TABLE.to_pandas().set_index(pd.Index(["b", "b", "a"], name="k")),
     "an Arrow table": lambda folder: TABLE,

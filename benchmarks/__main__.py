@@ -1,0 +1,133 @@
+"""`python -m benchmarks`: measure, and write `RESULTS.md` beside this file."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from interakt_loader import __version__
+from interakt_loader.sandbox import SandboxOptions, SandboxProcess
+
+ROUNDS = 3
+ROWS = 1_000_000
+
+
+class Scenario(NamedTuple):
+    """What is measured: rows, workers, the server's latency in seconds, and who takes part."""
+
+    name: str
+    contenders: tuple[str, ...]
+    rows: int
+    workers: int
+    latency: float
+
+
+SCENARIOS = (
+    Scenario("0 ms, 16 workers", ("loader", "script"), 20_000, 16, 0.0),
+    Scenario("50 ms, 16 workers", ("loader", "script"), 5_000, 16, 0.05),
+    Scenario("50 ms, 64 workers", ("loader", "script"), 20_000, 64, 0.05),
+    Scenario("dry run", ("dry_run",), ROWS, 1, 0.0),
+)
+
+
+def main() -> None:
+    """Run all scenarios, contenders in turn, and write the medians."""
+    lines = [
+        "# Benchmark results",
+        "",
+        f"interakt_loader {__version__}, Python {platform.python_version()}, {platform.machine()}, "
+        f"{os.cpu_count()} cores, {dt.date.today().isoformat()}. Users with eight traits, one call a row, each a whole "
+        f"process from Parquet to the last answer; medians of {ROUNDS} rounds, contenders in turn. `script` is a thread "
+        "pool around `requests.post`, without retries, order, bound or report. The server is the sandbox, in its own process.",
+        "",
+        "| scenario | who | rows | rows/s | share of the ideal | CPU µs/row | peak MB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "users.parquet"
+        write_users(table)
+        for scenario in SCENARIOS:
+            lines += measure(scenario, table)
+    (Path(__file__).parent / "RESULTS.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+
+
+def measure(scenario: Scenario, table: Path) -> list[str]:
+    """Return the table's lines for one scenario."""
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in scenario.contenders}
+    for _ in range(ROUNDS):
+        for name in scenario.contenders:
+            with SandboxProcess(SandboxOptions(latency=scenario.latency)) as sandbox:
+                runs[name].append(run(name, scenario, table, sandbox))
+    lines = []
+    for name, figures in runs.items():
+        middle = {key: statistics.median(one[key] for one in figures) for key in figures[0]}
+        rate = middle["done"] / middle["seconds"]
+        ideal = f"{rate * scenario.latency / scenario.workers:.1%}" if scenario.latency else ""
+        cpu = middle["cpu_seconds"] / middle["done"] * 1e6
+        cells = [
+            scenario.name,
+            name,
+            f"{scenario.rows:,}",
+            f"{rate:,.0f}",
+            ideal,
+            f"{cpu:,.1f}",
+            f"{middle['peak_mb']:,.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+        print(lines[-1], file=sys.stderr)
+    return lines
+
+
+def run(name: str, scenario: Scenario, table: Path, sandbox: SandboxProcess) -> dict[str, float]:
+    """Return the figures of one contender's process."""
+    command = [sys.executable, "-m", "benchmarks.contenders", name, str(table), str(scenario.rows)]
+    done = subprocess.run(
+        [*command, str(scenario.workers), sandbox.url],
+        env=os.environ | {"INTERAKT_API_KEY": sandbox.api_key},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=600,
+    )
+    figures: dict[str, float] = json.loads(done.stdout)
+    if figures["done"] != scenario.rows:
+        raise SystemExit(f"{name} did {figures['done']:.0f} of {scenario.rows} rows in {scenario.name!r}")
+    return figures
+
+
+def write_users(path: Path) -> None:
+    """Write a million users with eight traits, the same each time."""
+    dice = random.Random(5)
+    count = range(ROWS)
+    table = pa.table(
+        {
+            "id": [f"C{number:07d}" for number in count],
+            "phone": [f"{dice.choice('6789')}{dice.randrange(10**9):09d}" for _ in count],
+            "name": [f"Name {number}" for number in count],
+            "email": [f"user{number}@example.com" for number in count],
+            "age": [dice.randrange(90) for _ in count],
+            "spent": [round(dice.random() * 1000, 2) for _ in count],
+            "vip": [dice.random() < 0.1 for _ in count],
+            "city": [dice.choice(["Pune", "Delhi", "Goa"]) for _ in count],
+            "signed_up": pa.array([1_600_000_000_000 + number * 1000 for number in count], pa.timestamp("ms")),
+            "born": pa.array([number % 20_000 for number in count], pa.int32()).cast(pa.date32()),
+        }
+    )
+    pq.write_table(table, path)
+
+
+if __name__ == "__main__":
+    main()

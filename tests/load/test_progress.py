@@ -1,0 +1,26 @@
+"""The progress bar: where a person looks, and nowhere else."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from interakt_loader import load_users
+from interakt_loader.sandbox import Sandbox
+
+FRAME = pd.DataFrame({"id": ["1", None, "3"]})
+
+
+@pytest.mark.parametrize(("progress", "shown"), [(True, True), (False, False), (None, False)])
+def test_the_bar(sandbox: Sandbox, capsys: pytest.CaptureFixture[str], progress: bool | None, shown: bool) -> None:
+    """Asked for, it tells rows and failures on standard error; by itself it is quiet where nobody looks."""
+    load_users(FRAME, {"user_id": "id"}, api_key=sandbox.api_key, base_url=sandbox.url, progress=progress)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert ("3/3" in err and "1 failed" in err) is shown
+
+
+def test_a_stopped_load_does_not_look_done(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows that were not sent do not move the bar."""
+    load_users(FRAME.dropna(), {"user_id": "id"}, api_key="wrong", base_url=sandbox.url, progress=True, workers=1)
+    assert "100%" not in capsys.readouterr().err
