@@ -49,8 +49,9 @@ def main() -> None:
         "",
         f"interakt_loader {__version__}, Python {platform.python_version()}, {platform.machine()}, "
         f"{os.cpu_count()} cores, {dt.date.today().isoformat()}. Users with eight traits, one call a row, each a whole "
-        f"process from Parquet to the last answer; medians of {ROUNDS} rounds, contenders in turn. `script` is a thread "
-        "pool around `requests.post`, without retries, order, bound or report. The server is the sandbox, in its own process.",
+        f"process from Parquet to the last answer; medians of {ROUNDS} rounds, contenders in turn. `script` is a "
+        "thread pool around `requests.post`, without retries, order, bound or report. The server is the sandbox, in a "
+        "process of its own.",
         "",
         "| scenario | who | rows | rows/s | share of the ideal | CPU µs/row | peak MB |",
         "|---|---|---|---|---|---|---|",
