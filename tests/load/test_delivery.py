@@ -131,6 +131,15 @@ def test_a_slow_user_delays_nobody_else() -> None:
     assert (line["attempts"], bool(line["maybe_duplicate"])) == (2, True)
 
 
+def test_a_retry_comes_in_time_while_another_call_hangs(sandbox: Sandbox) -> None:
+    """One of two consumers waits for an answer that never comes: the other still wakes for the retry that is due."""
+    sandbox.force_for("u0", ["hang"])
+    sandbox.force_for("u1", ["500"])
+    result = load_events(visits(2, 1), EVENTS, **to(sandbox, workers=2, timeout=3))
+    assert [event.user_id for event in sandbox.events()] == ["u1", "u0"]
+    assert result.to_pandas()["attempts"].tolist() == [2, 2]
+
+
 @pytest.mark.parametrize(
     ("forced", "status", "code", "doubt"),
     [
