@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import interakt_loader
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 
@@ -20,11 +23,27 @@ nbformat.write(notebook, sys.argv[3])
 """
 
 
+def with_this_interpreter(folder: Path) -> dict[str, str]:
+    """Return an environment whose `python3` kernel is this interpreter with this very package.
+
+    A kernel registered on the machine may be another Python, and a relative PYTHONPATH is lost in the notebook's
+    folder; JUPYTER_PATH comes before every registered kernel.
+    """
+    spec = folder / "jupyter" / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel = {"argv": argv, "display_name": "Python 3", "language": "python"}
+    (spec / "kernel.json").write_text(json.dumps(kernel), encoding="utf-8")
+    package = str(Path(interakt_loader.__file__).resolve().parents[1])
+    return {**os.environ, "JUPYTER_PATH": str(folder / "jupyter"), "PYTHONPATH": package}
+
+
 def printed(name: str, folder: Path) -> str:
     """Run a notebook where it lies; return what its cells wrote to standard output."""
     out = folder / name
     command = [sys.executable, "-c", RUN, str(NOTEBOOKS / name), str(NOTEBOOKS), str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    env = with_this_interpreter(folder)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr
     cells = json.loads(out.read_text(encoding="utf-8"))["cells"]
     outputs = [output for cell in cells if cell["cell_type"] == "code" for output in cell["outputs"]]

@@ -20,7 +20,7 @@ def test_the_generator_makes_the_shipped_files_again(tmp_path: Path) -> None:
     for name, rows in (("users", 5_000), ("events", 20_000)):
         made, shipped = (pq.read_table(folder / f"{name}.parquet") for folder in (tmp_path, SHIPPED))
         assert shipped.num_rows == rows
-        # compared as text: one user has spent NaN, which equals nothing
+        # compared as text: some users have spent NaN, which equals nothing
         assert made.schema == shipped.schema
         assert made.to_pydict().__repr__() == shipped.to_pydict().__repr__()
         mapping = f"{name}.mapping.yaml"
