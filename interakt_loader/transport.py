@@ -99,9 +99,8 @@ class HttpTransport:
             whole = len(body) < LONGEST_BODY and not response.length_remaining
         except Exception as error:  # noqa: BLE001 - likewise
             response.close()
-            lost = no_answer(error, time.perf_counter() - began)
             if 200 <= response.status < 300:
-                return lost._replace(http_status=response.status, reached=True)
+                return broken_answer(response.status, error, time.perf_counter() - began)
             body, whole = b"", True
         if not whole:
             response.close()
@@ -141,6 +140,12 @@ def no_answer(error: Exception, seconds: float) -> Answer:
     else:
         code, text, doubtful = "unreadable_answer", f"the answer could not be read ({type(error).__name__})", True
     return Answer(False, None, code, _one_line(text), False, doubtful, seconds, time.time())
+
+
+def broken_answer(status: int, error: Exception, seconds: float) -> Answer:
+    """A success whose body never came whole: it might have said `"result": false`, so nobody knows."""
+    code = "timeout" if isinstance(error, ReadTimeoutError) else "unreadable_answer"
+    return Answer(False, status, code, f"HTTP {status}, and the answer broke off", True, True, seconds, time.time())
 
 
 def _reason(error: NewConnectionError) -> str:
