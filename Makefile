@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint format bench sample-data clean
+.PHONY: demo test torture lint format bench sample-data clean
 
 demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 	@$(BIN)/python -m interakt_loader demo --folder demo-output
 
 test: $(VENV)/.test ## run all tests
 	$(BIN)/python -m pytest
+
+torture: $(VENV)/.test ## 200 loads killed with kill -9 at random moments, and run again
+	INTERAKT_TORTURE=200 $(BIN)/python -m pytest tests/torture -s --timeout 7200
 
 lint: $(VENV)/.lint ## ruff and mypy
 	$(BIN)/ruff check .

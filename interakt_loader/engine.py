@@ -13,24 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Protocol
 
-from interakt_loader.schedule import Schedule, Stop, Ticket
-from interakt_loader.wire import Answer, Message, Outcome
+from interakt_loader.schedule import Schedule
+from interakt_loader.ticket import Stop, Ticket
+from interakt_loader.wire import Answer, Message, Outcome, Transport
 
 logger = logging.getLogger("interakt_loader")
-
-
-class Transport(Protocol):
-    """One message out, one answer back; never raises for a row."""
-
-    def send(self, message: Message) -> Answer:
-        """Make one HTTP call."""
-        ...
-
-    def close(self) -> None:
-        """Close idle connections."""
-        ...
 
 
 class Engine:
@@ -65,6 +53,7 @@ class Engine:
         self._wanted = 0  # how many outcomes the reader waits for; 0: it does not wait
         self._threads: list[threading.Thread] = []
         self._closing = False
+        self._abandoned = False
         self.most_held = 0
         """The most messages that were ever under the bound at once."""
 
@@ -145,12 +134,20 @@ class Engine:
             self._after_settling()
         self._hand_over()
 
+    def abandon(self) -> None:
+        """After `stop`: settle the calls in flight as unknown. Their threads end when their answers come."""
+        with self._lock:
+            self._schedule.abandon(time.time())
+            self._abandoned = True
+            self._after_settling()
+        self._hand_over()
+
     def close(self, *, wait: bool = True) -> None:
         """End the threads once everything has settled; with `wait`, come back when they have ended."""
         with self._lock:
             self._closing = True
             self._call_all()
-        if wait:
+        if wait and not self._abandoned:
             for thread in self._threads:
                 if thread is not threading.current_thread():
                     thread.join()

@@ -12,7 +12,9 @@
     ├── LoadStopped                   run the same load again once this is mended  exit 3
     │   ├── KeyRefused                401 or 403
     │   ├── Outage                    nothing could be reached
-    │   └── SourceBroken              the source could not be read to its end
+    │   ├── TooManyFailures           more rows failed than `max_failures` allows
+    │   ├── SourceBroken              the source could not be read to its end
+    │   └── RecordBroken              the ledger or the report could be written no longer
     ├── RowsFailed                    look at the report                           exit 1
     ├── QueueFull                     `track` only: the call was not queued
     └── APIError                      `track` only: one call did not succeed
@@ -80,6 +82,14 @@ class Outage(LoadStopped):
 
 class SourceBroken(LoadStopped):
     """The source turned out to be unreadable in mid-load."""
+
+
+class TooManyFailures(LoadStopped):
+    """More rows failed than `max_failures` allows."""
+
+
+class RecordBroken(LoadStopped):
+    """The ledger or the report could be written no longer: a full disk, say. What was accepted is on record."""
 
 
 class RowsFailed(InteraktLoaderError):

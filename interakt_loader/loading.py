@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+import uuid
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +17,19 @@ import pyarrow as pa
 
 from interakt_loader.coerce import Target
 from interakt_loader.errors import LoadInterrupted, MappingError, SettingsError
+from interakt_loader.forecast import forecast
 from interakt_loader.identity import country_code
 from interakt_loader.interrupts import Interrupts
+from interakt_loader.job import Control, Job
+from interakt_loader.ledger import Ledger, Plan
 from interakt_loader.mapping import Mapping, infer, read_mapping
-from interakt_loader.pipeline import Job, deliver
+from interakt_loader.pipeline import deliver
 from interakt_loader.progress import Progress
 from interakt_loader.report import Report, Summary
 from interakt_loader.result import LoadResult
-from interakt_loader.settings import Settings
+from interakt_loader.settings import Settings, did_you_mean
 from interakt_loader.sources import Source, open_source
+from interakt_loader.ticket import Stop
 from interakt_loader.wire import Kind
 
 if TYPE_CHECKING:
@@ -61,14 +67,20 @@ def check(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadRes
     return load(data, mapping, None, replace(Settings.resolve(options), dry_run=True))
 
 
-def load(data: Any, mapping: Any, kind: Kind | None, settings: Settings) -> LoadResult:
-    """Load a table: what the functions above, the command line and the Airflow task share."""
+def load(
+    data: Any, mapping: Any, kind: Kind | None, settings: Settings, say: Callable[[str], object] | None = None
+) -> LoadResult:
+    """Load a table: what the functions above, the command line and the Airflow task share.
+
+    `say` is told in one line what the load will take, unless the progress bar has shown it.
+    """
     source = open_source(data)
     _keep_apart(data, settings)
     read = None if mapping is None else read_mapping(mapping)
     read = _inferred(source, kind) if read is None else read
     kind = kind or read.kind
     read.check(kind, source.columns)
+    _check_options(kind, source, settings)
     if country_code(settings.default_country) is None:
         raise SettingsError(f"default_country is {settings.default_country!r}; expected such as +91, 91 or IN")
     try:
@@ -77,16 +89,59 @@ def load(data: Any, mapping: Any, kind: Kind | None, settings: Settings) -> Load
         raise SettingsError(f"timezone: {error}") from None
     if not settings.dry_run:
         settings.require_key()
-    return _run(source, Job(read, kind, settings))
+    job = Job(read, kind, settings)
+    with ExitStack() as stack:
+        if _wants_ledger(settings):
+            ledger = stack.enter_context(Ledger(settings.ledger or "", kind, settings))
+            _warn_if_shared(ledger, data, job)
+            job = replace(job, ledger=ledger)
+        return _run(source, job, say)
+
+
+def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
+    if settings.coalesce and kind == "event":
+        raise SettingsError("coalesce is for users: each event stands for itself")
+    if settings.event_id is not None:
+        if kind == "user":
+            raise SettingsError("event_id is for events: users are told apart by user_id or phone")
+        if settings.event_id not in source.columns:
+            hint = did_you_mean(settings.event_id, source.columns)
+            raise SettingsError(f"event_id: no such column: {settings.event_id!r}{hint}")
 
 
 def _keep_apart(data: Any, settings: Settings) -> None:
-    """Refuse a report path that is one of the sources: opening it would empty the source."""
-    paths = [one for one in (data if isinstance(data, (list, tuple)) else [data]) if isinstance(one, (str, Path))]
-    if settings.report is not None and Path(settings.report).exists():
-        for path in paths:
-            if Path(path).exists() and Path(path).samefile(settings.report):
-                raise SettingsError(f"report {settings.report}: is the source itself; choose another path")
+    """Refuse a report or ledger path that is one of the sources: opening it would spoil the source."""
+    sources = [Path(one) for one in _paths(data) if Path(one).exists()]
+    for name in ("report", "ledger"):
+        path = getattr(settings, name)
+        if path is not None and Path(path).exists() and any(one.samefile(path) for one in sources):
+            raise SettingsError(f"{name} {path}: is the source itself; choose another path")
+    if settings.report and settings.ledger and Path(settings.report).absolute() == Path(settings.ledger).absolute():
+        raise SettingsError(f"ledger {settings.ledger}: is the report too; choose another path")
+
+
+def _paths(data: Any) -> list[str | Path]:
+    return [one for one in (data if isinstance(data, (list, tuple)) else [data]) if isinstance(one, (str, Path))]
+
+
+def _wants_ledger(settings: Settings) -> bool:
+    """A dry run makes no ledger, and cannot read one without the key that its digests are made with."""
+    if settings.ledger is None:
+        return False
+    return not settings.dry_run or (settings.api_key is not None and Path(settings.ledger).exists())
+
+
+def _warn_if_shared(ledger: Ledger, data: Any, job: Job) -> None:
+    """Say that events without a time of their own cannot be told from those of another input."""
+    paths = [str(Path(path).absolute()) for path in _paths(data)]
+    name = "\n".join(paths) if paths else uuid.uuid4().hex
+    shared = ledger.is_shared(name)
+    if shared and job.kind == "event" and job.mapping.created_at is None and job.settings.event_id is None:
+        logger.warning(
+            "this ledger knows events of another input, and events without created_at have no identity in time: one "
+            "that says the same as an event loaded before counts as that one. Map created_at, or name a column of "
+            "unique ids with event_id (--event-id)"
+        )
 
 
 def _inferred(source: Source, kind: Kind | None) -> Mapping:
@@ -96,7 +151,7 @@ def _inferred(source: Source, kind: Kind | None) -> Mapping:
     return inferred.mapping
 
 
-def _run(source: Source, job: Job) -> LoadResult:
+def _run(source: Source, job: Job, say: Callable[[str], object] | None) -> LoadResult:
     """Run the line with everything around it: the report, the bar and the signals."""
     settings, control = job.settings, job.control
     summary, began = Summary(settings.dry_run), time.monotonic()
@@ -105,18 +160,37 @@ def _run(source: Source, job: Job) -> LoadResult:
     read = _Counted(_first_rows(source.batches(), settings.limit))
     rows = source.rows if settings.limit is None or source.rows is None else min(source.rows, settings.limit)
 
+    # nobody has limits at home: an unknown one is guessed at for the API only
+    rate = None if settings.rate == "auto" and settings.is_local else settings.rate
+
     def interrupt() -> None:
-        control.interrupted = True
+        control.stop_wanted = Stop("interrupted", "the load was interrupted")
 
     with (
         Report(path) as report,
         Progress(rows, source.name, wanted=settings.progress) as bar,
         Interrupts(interrupt) as interrupts,
     ):
+
+        def announce(line: str) -> None:
+            logger.info(line)
+            if not bar.say(line) and say is not None:
+                say(line)
+
+        def announce_plan(plan: Plan) -> None:
+            users = plan.users if settings.coalesce else None
+            line = forecast(rate, plan.rows, unchanged=plan.unchanged, calls=plan.calls, users=users)
+            announce(line)
+            bar.begin(plan.rows)
+
+        control.on_prepared, control.on_plan = bar.preparing, announce_plan
+        if job.ledger is None and rows is not None and not settings.dry_run:
+            announce(forecast(rate, rows, exact=source.rows_exact))
         for outcomes in deliver(read, job):
-            report.write(outcomes)  # first on record, then shown
+            _write(report, outcomes, control)  # first on record, then shown
             summary.add(outcomes)
             bar.update(summary, in_outage=control.in_outage)
+        _complete(report, control)
     if summary.rows != read.rows and control.source_ended:
         raise AssertionError(f"{read.rows} rows came in and {summary.rows} outcomes went out: please report this")
     result = LoadResult(
@@ -124,6 +198,7 @@ def _run(source: Source, job: Job) -> LoadResult:
         summary=summary,
         seconds=time.monotonic() - began,
         report=path,
+        ledger=None if job.ledger is None else job.ledger.path,
         stopped=control.stopped,
         keep_alive=folder,
         most_held=control.most_held,
@@ -131,6 +206,32 @@ def _run(source: Source, job: Job) -> LoadResult:
     if interrupts.signum is not None:
         raise LoadInterrupted(result, interrupts.signum)
     return result
+
+
+def _write(report: Report, outcomes: pa.RecordBatch, control: Control) -> None:
+    """Write the lines; if that cannot be done, have the load stop as soon as the calls in flight are accounted for."""
+    if control.stop_wanted is not None and control.stop_wanted.reason == "report_broken":
+        return
+    try:
+        report.write(outcomes)
+    except OSError as error:
+        control.stop_wanted = _report_broken(report, error)
+
+
+def _complete(report: Report, control: Control) -> None:
+    """Complete the report. A report without its end is a stopped load, even if every row was sent."""
+    wanted = control.stop_wanted
+    if wanted is not None and wanted.reason == "report_broken":
+        control.stopped = wanted
+        return
+    try:
+        report.close()
+    except OSError as error:
+        control.stopped = _report_broken(report, error)
+
+
+def _report_broken(report: Report, error: OSError) -> Stop:
+    return Stop("report_broken", f"report {report.path}: cannot be written: {error.strerror or error}")
 
 
 class _Counted:

@@ -7,6 +7,7 @@ import time
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.ticket import Stop
 from interakt_loader.wire import Message, Outcome, Status
 
 OUTCOMES = pa.schema(
@@ -73,33 +74,52 @@ def invalid(message: Message) -> Outcome:
     )
 
 
-def unsent(message: Message, code: str, text: str) -> Outcome:
-    """Return the outcome of a row whose turn did not come."""
-    return invalid(message)._replace(status=Status.UNSENT, code=code, column=None, text=text)
-
-
-def not_sent(prepared: pa.RecordBatch, code: str | None = None, text: str | None = None) -> pa.RecordBatch:
+def not_sent(prepared: pa.RecordBatch, stop: Stop | None = None) -> pa.RecordBatch:
     """Return prepared rows that are not sent as report lines, a batch at a time.
 
-    Rows without a body and with a reason are `invalid`; all others are `unsent`, with this code and text, or else
-    with what was noted when they were prepared.
+    Rows without a body and with a reason are `invalid`; all others are `unsent`, because of this stop; in a dry run,
+    where there is none, with what was noted when they were prepared.
     """
-    count = prepared.num_rows
     is_invalid = pc.and_(pc.is_null(prepared["body"]), pc.is_valid(prepared["code"]))
     status = pc.if_else(is_invalid, Status.INVALID.value, Status.UNSENT.value)
     said_code, said_text = prepared["code"], prepared["message"]
-    if code is not None:
-        said_code = pc.if_else(is_invalid, said_code, code)
-        said_text = pc.if_else(is_invalid, said_text, text)
+    if stop is not None:
+        said_code = pc.if_else(is_invalid, said_code, stop.reason)
+        said_text = pc.if_else(is_invalid, said_text, f"not sent: {stop.message}")
+    nowhere = pa.repeat(False, prepared.num_rows)
+    return _lines(prepared, status, said_code, prepared["column"], said_text, nowhere)
+
+
+def accepted_before(
+    prepared: pa.RecordBatch, maybe_duplicate: pa.BooleanArray, repeats: pa.BooleanArray
+) -> pa.RecordBatch:
+    """Return rows that were accepted before as report lines; `repeats`: an earlier row has the same event id."""
+    count, nothing = prepared.num_rows, pa.scalar(None, pa.string())
+    code = pc.if_else(repeats, "event_id_repeated", nothing)
+    text = pc.if_else(repeats, "an earlier row has the same event id: that one counts", nothing)
+    status = pa.repeat(Status.UNCHANGED.value, count)
+    return _lines(prepared, status, code, pa.nulls(count, pa.string()), text, maybe_duplicate)
+
+
+def _lines(
+    prepared: pa.RecordBatch,
+    status: pa.Array,
+    code: pa.Array,
+    column: pa.Array,
+    text: pa.Array,
+    maybe_duplicate: pa.Array,
+) -> pa.RecordBatch:
+    """Return the report lines of rows for which no call was made."""
+    count = prepared.num_rows
     arrays = [
         *(prepared[name] for name in ("row", "source", "kind", "user_id", "country_code", "phone", "event")),
         status,
         pa.repeat(pa.scalar(0, pa.int32()), count),
         pa.nulls(count, pa.int32()),
-        said_code,
-        prepared["column"],
-        said_text,
-        pa.repeat(False, count),
+        code,
+        column,
+        text,
+        maybe_duplicate,
         pa.nulls(count, pa.float64()),
         pa.repeat(pa.scalar(int(time.time() * 1000), pa.timestamp("ms", "UTC")), count),
     ]

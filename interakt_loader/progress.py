@@ -16,6 +16,7 @@ class Progress:
 
     def __init__(self, rows: int | None, name: str, *, wanted: bool | None) -> None:
         self._bar: Any = None
+        self._rows = rows
         if wanted is False or (wanted is None and not _somebody_looks()):
             return
         module = importlib.import_module("tqdm.auto" if _in_notebook() else "tqdm")
@@ -29,6 +30,24 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+
+    def say(self, text: str) -> bool:
+        """Write a line above the bar; return whether there is one."""
+        if self._bar is None:
+            return False
+        self._bar.write(text, file=None if _in_notebook() else sys.stderr)
+        return True
+
+    def preparing(self, rows: int) -> None:
+        """Show how many rows have been prepared, before the first call."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"{rows:,} prepared", refresh=False)
+            self._bar.update(0)
+
+    def begin(self, rows: int | None = None) -> None:
+        """Start the clock, now that calls go out; the number of rows may have become known."""
+        if self._bar is not None:
+            self._bar.reset(total=self._rows if rows is None else rows)
 
     def update(self, summary: Summary, *, in_outage: bool) -> None:
         """Show how far it is: rows that a stopped load did not come to are not done."""

@@ -52,6 +52,7 @@ class Report:
             raise SettingsError(f"report {self.path}: cannot be written: {error.strerror or error}") from None
         writers: dict[str, Callable[[IO[bytes]], Writer]] = {".csv": _Csv, ".jsonl": _JsonLines, ".parquet": _Parquet}
         self._writer = writers[ending](self._file)
+        self._closed = False
 
     def __enter__(self) -> Report:
         return self
@@ -67,7 +68,8 @@ class Report:
 
     def close(self) -> None:
         """Complete the file; again does nothing."""
-        if not self._file.closed:
+        if not self._closed:
+            self._closed = True
             try:
                 self._writer.close()
             finally:

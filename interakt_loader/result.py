@@ -6,16 +6,32 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interakt_loader.errors import InteraktLoaderError, KeyRefused, LoadStopped, Outage, RowsFailed, SourceBroken
+from interakt_loader.errors import (
+    InteraktLoaderError,
+    KeyRefused,
+    LoadStopped,
+    Outage,
+    RecordBroken,
+    RowsFailed,
+    SourceBroken,
+    TooManyFailures,
+)
 from interakt_loader.report import Report, Summary, read_report
-from interakt_loader.schedule import Stop
+from interakt_loader.ticket import Stop
 from interakt_loader.wire import FAILURES, Status
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_STOPS: dict[str, type[LoadStopped]] = {"key_refused": KeyRefused, "outage": Outage, "source_broken": SourceBroken}
+_STOPS: dict[str, type[LoadStopped]] = {
+    "key_refused": KeyRefused,
+    "outage": Outage,
+    "too_many_failures": TooManyFailures,
+    "source_broken": SourceBroken,
+    "ledger_broken": RecordBroken,
+    "report_broken": RecordBroken,
+}
 
 
 class LoadResult:
@@ -29,6 +45,7 @@ class LoadResult:
         seconds: float,
         report: Path,
         stopped: Stop | None = None,
+        ledger: Path | None = None,
         keep_alive: object = None,
         most_held: int = 0,
     ) -> None:
@@ -40,6 +57,8 @@ class LoadResult:
         """How long the load took."""
         self.report = report
         """Where the report lies; a temporary file, gone with this object, where none was asked for."""
+        self.ledger = ledger
+        """Where the ledger lies, if there is one."""
         self.stopped = stopped
         """Why the load ended before its last row, or None."""
         self.most_held = most_held
@@ -150,6 +169,7 @@ class LoadResult:
             "maybe_duplicates": self.summary.maybe_duplicates,
             "seconds": round(self.seconds, 3),
             "report": str(self.report),
+            "ledger": None if self.ledger is None else str(self.ledger),
             "stopped": None if self.stopped is None else self.stopped._asdict(),
             "exit": self.exit_code,
         }

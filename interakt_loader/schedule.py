@@ -3,7 +3,8 @@
 `admit` takes a message in, `take` hands out a ticket for a call that may go now, `settle` takes back the answer.
 A message is in exactly one place at a time:
 
-- *behind* in its lane: an earlier message of the same user is not done yet;
+- *behind* in its lane: an earlier message of the same user is not done yet (with `coalesce`, there is at most one:
+  a later message is folded into the one that waits);
 - *ready*: may go as soon as the rate limit allows;
 - *in flight*: its ticket is out;
 - *parked*: waits in a heap for its retry; its lane waits with it, no thread does;
@@ -18,43 +19,16 @@ import heapq
 import math
 import random
 from collections import deque
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
+from interakt_loader.coalesce import folded, merged
+from interakt_loader.outage import Outage, Stretch
 from interakt_loader.ratelimit import RateLimit
 from interakt_loader.retry import Verdict, backoff, final_status, judge
+from interakt_loader.ticket import Stop, Ticket, outcome, stopped_status
 from interakt_loader.wire import Answer, Message, Outcome, Status
 
-OUTAGE_AFTER = 3
-"""Tries in a row, over all lanes, that brought no answer of any kind: from then on it is an outage."""
-
-FIRST_PROBE = 0.5
-LONGEST_PROBE = 15.0
-"""Seconds between the probing calls of an outage: doubling."""
-
-StopReason = Literal["interrupted", "key_refused", "outage", "source_broken", "abandoned"]
-
-
-class Stop(NamedTuple):
-    """Why a load ended before its last row."""
-
-    reason: StopReason
-    message: str
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """A message on its way: what it has been through so far."""
-
-    message: Message
-    calls: int = 0
-    """HTTP calls made."""
-    charged: int = 0
-    """Of these, the ones that count against `max_retries`."""
-    doubts: int = 0
-    """Calls of it that ended so that the server may have taken it."""
-    sent_at: float = 0.0
-    last: Answer | None = None
+LONGEST_REFUSAL_STEP = 330.0
+"""Seconds that one 429 may add to the time for which the API answers nothing else."""
 
 
 class Schedule:
@@ -67,24 +41,26 @@ class Schedule:
         max_retries: int,
         rate_limit: RateLimit,
         max_outage: float,
+        coalesce: bool = False,
+        resend_doubted: bool = True,
         dice: random.Random | None = None,
     ) -> None:
+        self._coalesce = coalesce
+        self._resend_doubted = resend_doubted
         self._room = max_queue_size
         self._max_retries = max_retries
         self._limit = rate_limit
         self._max_outage = max_outage
         self._dice = dice or random.Random()  # noqa: S311 - jitter, not a secret
         self._lanes: dict[str, deque[Ticket]] = {}  # a lane that is here is busy; the deque waits behind it
+        self._untried: dict[str, Ticket] = {}  # with `coalesce`: the last of each lane, if it has not been out yet
         self._ready: deque[Ticket] = deque()
         self._parked: list[tuple[float, int, Ticket]] = []
         self._parkings = 0  # breaks ties in the heap
         self._in_flight: set[Ticket] = set()
+        self._outage = Outage(max_outage)
+        self._refusal = Stretch(LONGEST_REFUSAL_STEP)  # of an API that answers nothing but 429
         self._settled: list[Outcome] = []
-        self._unanswered: list[Ticket] = []  # tickets of the latest tries, all without any answer
-        self._unanswered_since = 0.0
-        self._probe_due: float | None = None  # set during an outage
-        self._probe_wait = 0.0
-        self._probe: Ticket | None = None
         self.unfinished = 0
         """Messages admitted and not settled."""
         self.stopped: Stop | None = None
@@ -117,14 +93,23 @@ class Schedule:
     @property
     def in_outage(self) -> bool:
         """Whether nothing can be reached, and only a probing call goes out now and then."""
-        return self._probe_due is not None
+        return self._outage.is_on
 
     def admit(self, message: Message) -> bool:
         """Take a message in, unless the bound is reached (then nothing changes)."""
         if self.room <= 0:
             return False
+        if self._coalesce:
+            waiting = self._untried.get(message.lane)
+            if waiting is not None:
+                self._settled.append(merged(waiting.message, message))
+                waiting.message = folded(waiting.message, message)
+                waiting.doubts = int(waiting.message.doubted)
+                return True
         self.unfinished += 1
-        ticket = Ticket(message)
+        ticket = Ticket(message, doubts=int(message.doubted))
+        if self._coalesce:
+            self._untried[message.lane] = ticket
         behind = self._lanes.get(message.lane)
         if behind is None:
             self._lanes[message.lane] = deque()
@@ -137,19 +122,18 @@ class Schedule:
         """Return a ticket to send now, or the instant to come back at, or None: nothing before a settle or admit."""
         if self.stopped:
             return None
-        due = self._limit.due()
-        if self._probe_due is not None:
-            due = max(due, math.inf if self._probe else self._probe_due)
-        if not self._ready and self._parked:
-            due = max(due, self._parked[0][0]) if self._probe_due is None else due
+        due = max(self._limit.due(), self._outage.due())
+        if not self._ready and self._parked and not self._outage.is_on:
+            due = max(due, self._parked[0][0])
         if not self._ready and not self._parked:
             return None
         if now < due:
             return None if due == math.inf else due
         ticket = self._next(now)
-        if self._probe_due is not None:
-            self._probe = ticket
+        self._outage.spend(ticket)
         self._limit.spend(now)
+        if self._untried.get(ticket.message.lane) is ticket:
+            del self._untried[ticket.message.lane]
         ticket.calls += 1
         ticket.sent_at = now
         self._in_flight.add(ticket)
@@ -164,6 +148,8 @@ class Schedule:
 
     def settle(self, ticket: Ticket, answer: Answer, now: float) -> None:
         """Take back a ticket with its answer: the message is done, or waits for its next try."""
+        if ticket not in self._in_flight:  # abandoned
+            return
         self._in_flight.discard(ticket)
         ticket.last = answer
         ticket.charged += 1
@@ -178,47 +164,32 @@ class Schedule:
         if verdict is Verdict.STOP:
             self.stop(Stop("key_refused", answer.message), answer.at)
         again = verdict in (Verdict.AGAIN, Verdict.AGAIN_FREE)
+        if ticket.doubts and ticket.message.kind == "event" and not self._resend_doubted:
+            again = False
         if again and self.stopped:
-            self._finish(ticket, _stopped_status(ticket), answer.at)
+            self._finish(ticket, stopped_status(ticket), answer.at)
         elif again and ticket.charged <= self._max_retries:
             self._wait_for_retry(ticket, verdict, now)
         else:
             self._finish(ticket, final_status(answer, ticket.doubts > 0), answer.at)
 
     def _answered(self, ticket: Ticket, answer: Answer, verdict: Verdict, now: float) -> None:
-        self._unanswered.clear()
-        self._probe_due = self._probe = None
+        self._outage.answered()
         if verdict is Verdict.AGAIN_FREE:
             self._limit.refused(now, ticket.sent_at, answer.retry_after)
             held_since = self._limit.holding_since
-            if held_since is not None and now - held_since > self._max_outage and not self.stopped:
-                reason = f"the API has answered every call for {now - held_since:.0f} s with 429: {answer.message}"
+            refused_for = self._refusal.goes_on(now)
+            if held_since is not None and refused_for > self._max_outage and not self.stopped:
+                reason = f"the API has answered every call for {refused_for:.0f} s with 429: {answer.message}"
                 self.stop(Stop("outage", reason), answer.at)
         else:
+            self._refusal.ends()
             self._limit.accepted(now, ticket.sent_at)
 
     def _not_answered(self, ticket: Ticket, answer: Answer, now: float) -> None:
         self._limit.lost(ticket.sent_at)
-        if not self._unanswered:
-            self._unanswered_since = now
-        if self._probe_due is None:
-            self._unanswered.append(ticket)
-            if len(self._unanswered) < OUTAGE_AFTER:
-                return
-            for one in self._unanswered:  # it was the network, not the rows: give them their tries back
-                one.charged = max(0, one.charged - 1)
-            self._probe_wait = FIRST_PROBE
-            self._probe_due = now + self._probe_wait
-        else:
-            ticket.charged -= 1
-            if ticket is not self._probe:
-                return
-            self._probe = None
-            self._probe_wait = min(self._probe_wait * 2, LONGEST_PROBE)
-            last_chance = self._unanswered_since + self._max_outage
-            self._probe_due = max(now, min(now + self._probe_wait, last_chance))
-        silence = now - self._unanswered_since
-        if silence >= self._max_outage and not self.stopped:
+        silence = self._outage.not_answered(ticket, now)
+        if self._outage.is_on and silence >= self._max_outage and not self.stopped:
             reason = f"no answer from the API for {silence:.0f} s: {answer.message}"
             self.stop(Stop("outage", reason), answer.at)
 
@@ -245,7 +216,7 @@ class Schedule:
 
     def _settle_as(self, ticket: Ticket, status: Status, at: float) -> None:
         self.unfinished -= 1
-        self._settled.append(_outcome(ticket, status, at, self.stopped))
+        self._settled.append(outcome(ticket, status, at, self.stopped))
 
     def _settle_behind(self, behind: deque[Ticket], at: float) -> None:
         while behind:
@@ -262,39 +233,20 @@ class Schedule:
         waiting = [*self._ready, *(ticket for _, _, ticket in self._parked)]
         self._ready.clear()
         self._parked.clear()
+        self._untried.clear()
         for ticket in waiting:
-            self._finish(ticket, _stopped_status(ticket), at)
+            self._finish(ticket, stopped_status(ticket), at)
         for ticket in self._in_flight:
             self._settle_behind(self._lanes[ticket.message.lane], at)
+
+    def abandon(self, at: float) -> None:
+        """After `stop`: wait no longer for the calls in flight either. An answer that comes later changes nothing."""
+        for ticket in list(self._in_flight):
+            self._in_flight.discard(ticket)
+            ticket.doubts += 1
+            self._finish(ticket, Status.UNKNOWN, at)
 
     def read(self) -> list[Outcome]:
         """Hand over the outcomes settled since the last read; this frees their room."""
         settled, self._settled = self._settled, []
         return settled
-
-
-def _stopped_status(ticket: Ticket) -> Status:
-    return Status.UNKNOWN if ticket.doubts else Status.UNSENT
-
-
-def _outcome(ticket: Ticket, status: Status, at: float, stop: Stop | None) -> Outcome:
-    answer, message = ticket.last, ticket.message
-    code, column, text = message.note_code, message.note_column, message.note
-    if status is Status.UNSENT:
-        code = stop.reason if stop else "unsent"
-        text = f"not sent: {stop.message}" if stop else None
-    elif status is not Status.SENT and answer is not None:
-        code, column, text = answer.code, None, answer.message
-    return Outcome(
-        message,
-        status,
-        ticket.calls,
-        answer.http_status if answer else None,
-        code,
-        column,
-        text,
-        maybe_duplicate=ticket.doubts > (0 if status is Status.SENT else 1),
-        latency_ms=round(answer.seconds * 1000, 3) if answer else None,
-        finished_at=at,
-        answer=answer,
-    )

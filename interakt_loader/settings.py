@@ -64,6 +64,34 @@ def parse_rate(text: str | None) -> Rate | Literal["auto"] | None:
     return Rate(float(match[1]), _UNITS[match[2]])
 
 
+class Failures(NamedTuple):
+    """How many rows may fail: a number, or a share of the rows so far."""
+
+    rows: float = float("inf")
+    share: float = 1.0
+
+    def are_too_many(self, failed: int, rows: int) -> bool:
+        """Decide by the rows so far; a share is looked at from the 100th row on."""
+        return failed > self.rows or (rows >= LEAST_ROWS and failed > self.share * rows)
+
+
+LEAST_ROWS = 100
+"""Rows that a share of failures is worth looking at."""
+
+
+def parse_failures(text: str | int | None) -> Failures:
+    """Read `20`, `"20"` or `"5%"`; None: as many as there are rows."""
+    if text is None:
+        return Failures()
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", str(text))
+    if match is not None and not isinstance(text, bool):
+        if match[2] and float(match[1]) <= 100:
+            return Failures(share=float(match[1]) / 100)
+        if match[1].isdigit() and not match[2]:
+            return Failures(rows=int(match[1]))
+    raise SettingsError(f"max_failures is {text!r}; expected a whole number of rows, or a share such as 5%")
+
+
 def _option(
     default: Any,
     meaning: str,
@@ -125,12 +153,45 @@ class Settings:
         flag="--max-outage",
         metavar="SECONDS",
     )
+    max_failures: str | int | None = _option(
+        None,
+        "Stop with exit 3 once more than N rows, or more than P% of the rows so far (from the 100th on), have failed: "
+        "invalid ones, rejected, failed and unknown.",
+        flag="--max-failures",
+        metavar="N|P%",
+    )
     report: str | Path | None = _option(
         None,
         "Where the report goes: `.csv`, `.jsonl` or `.parquet`. On the command line the default is the source's "
         "name + `.report.csv`, in the working folder.",
         flag="--report",
         metavar="PATH",
+    )
+    ledger: str | Path | None = _option(
+        None,
+        "Where to keep which calls were accepted: rows that were are not sent again. On the command line the default "
+        "lies beside the report, and `none` is without one.",
+        flag="--ledger",
+        metavar="PATH",
+    )
+    resend: bool = _option(False, "Send every row, whatever the ledger knows, and renew it.", flag="--resend")
+    event_id: str | None = _option(
+        None,
+        "The column that tells events apart, for the ledger; else all that an event says does.",
+        flag="--event-id",
+        metavar="COLUMN",
+    )
+    on_unknown: str = _option(
+        "resend",
+        "An event of which nobody knows whether it was accepted: `resend` it, perhaps for the second time, or `skip` "
+        "it. Users are always sent again: that does no harm.",
+        flag="--on-unknown",
+        choices=("resend", "skip"),
+    )
+    coalesce: bool = _option(
+        False,
+        "Users only: while a row waits, fold a later row of the same user into it, and make one call of the two.",
+        flag="--coalesce",
     )
     default_country: str = _option(
         "+91",
@@ -171,6 +232,7 @@ class Settings:
         _check_number("max_retries", self.max_retries, least=0, whole=True)
         _check_number("max_queue_size", self.max_queue_size, least=1, whole=True)
         _check_number("workers", self.workers, least=1, most=1024, whole=True)
+        parse_failures(self.max_failures)
         if self.limit is not None:
             _check_number("limit", self.limit, least=0, whole=True)
         for one in fields(self):
@@ -182,6 +244,9 @@ class Settings:
         if self.on_error is not None and not callable(self.on_error):
             raise SettingsError(f"on_error is {self.on_error!r}; expected a function")
         parse_rate(self.rate_limit)
+        for name in ("resend", "event_id"):
+            if getattr(self, name) and self.ledger is None:
+                raise SettingsError(f"{name} is about the ledger: give ledger=PATH too")
         check_base_url(self.base_url)
         if self.api_key is not None:
             check_key(self.api_key)
@@ -190,6 +255,11 @@ class Settings:
     def rate(self) -> Rate | Literal["auto"] | None:
         """`rate_limit`, parsed."""
         return parse_rate(self.rate_limit)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the address is on this machine: a sandbox or a stand-in, not the API."""
+        return _is_this_machine(urlsplit(self.base_url).hostname or "")
 
     @classmethod
     def resolve(cls, options: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
@@ -224,7 +294,8 @@ class Settings:
         """What may be shown: every option but the key and callables, JSON-able."""
         hidden = ("api_key", "on_error", "progress")
         shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in hidden}
-        return shown | {"report": None if self.report is None else str(self.report)}
+        paths = {name: None if shown[name] is None else str(shown[name]) for name in ("report", "ledger")}
+        return shown | paths
 
 
 class Options(TypedDict, total=False):
@@ -238,7 +309,13 @@ class Options(TypedDict, total=False):
     workers: int
     rate_limit: str | None
     max_outage: float
+    max_failures: str | int | None
     report: str | Path | None
+    ledger: str | Path | None
+    resend: bool
+    event_id: str | None
+    on_unknown: str
+    coalesce: bool
     default_country: str
     timezone: str
     bad_values: str

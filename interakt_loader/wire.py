@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from enum import Enum
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 Kind = Literal["user", "event"]
 
@@ -46,6 +46,28 @@ class Problem(NamedTuple):
     """The value and what was expected, for a person; the column is named beside it."""
 
 
+DIGEST = 16
+"""Bytes of a digest in the ledger."""
+
+
+class Entry(NamedTuple):
+    """What the ledger knows a call by (`ledger.decide` says what states and steps are)."""
+
+    key: bytes
+    """Digest of the user, or of the event."""
+    step: bytes
+    """The state once the call is accepted; before it the one that it follows, if it follows one."""
+
+    @property
+    def after(self) -> bytes:
+        """The state once the call is accepted."""
+        return self.step[-DIGEST:]
+
+    def then(self, later: Entry) -> Entry:
+        """Return the entry of one call that stands for this one and the next."""
+        return Entry(later.key, self.step[:-DIGEST] + later.after)
+
+
 class Message(NamedTuple):
     """One call to be made, with what its report line needs."""
 
@@ -65,6 +87,10 @@ class Message(NamedTuple):
     """What was changed on the way in (a dropped value); goes to the report with the outcome."""
     note_code: str | None = None
     note_column: str | None = None
+    entry: Entry | None = None
+    """Set where there is a ledger."""
+    doubted: bool = False
+    """An earlier load ended while this very call was out: it may have been accepted then."""
 
 
 class Answer(NamedTuple):
@@ -87,6 +113,18 @@ class Answer(NamedTuple):
     retry_after: float | None = None
     """Seconds, from the Retry-After header."""
     body: bytes = b""
+
+
+class Transport(Protocol):
+    """One message out, one answer back; never raises for a row."""
+
+    def send(self, message: Message) -> Answer:
+        """Make one HTTP call."""
+        ...
+
+    def close(self) -> None:
+        """Close idle connections."""
+        ...
 
 
 class Outcome(NamedTuple):

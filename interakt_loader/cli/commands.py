@@ -11,7 +11,7 @@ import click
 
 from interakt_loader._version import __version__
 from interakt_loader.cli.group import DefaultGroup
-from interakt_loader.cli.options import key_from_file, settings_flags, written_mapping
+from interakt_loader.cli.options import beside, key_from_file, settings_flags, written_mapping
 
 if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
@@ -61,6 +61,9 @@ def load(
     options = {name: value for name, value in flags.items() if value is not None}
     options["api_key"] = key_from_file(api_key_file)
     options.setdefault("report", f"{Path(sources[0]).stem}.report.csv")
+    options.setdefault("ledger", "none" if sandbox else beside(options["report"]))
+    if options["ledger"].lower() == "none":
+        options["ledger"] = None
     if quiet:
         options["progress"] = False
     with ExitStack() as stack:
@@ -70,10 +73,12 @@ def load(
             here = stack.enter_context(Sandbox())
             options |= {"api_key": here.api_key, "base_url": here.url}
         read = _mapping(sources, mapping, fields, traits, event, _kind(kind), quiet)
-        return _load(sources, read, _kind(kind), options, output)
+        return _load(sources, read, _kind(kind), options, output, quiet)
 
 
-def _load(sources: tuple[str, ...], mapping: Any, kind: Kind | None, options: dict[str, Any], output: str) -> int:
+def _load(
+    sources: tuple[str, ...], mapping: Any, kind: Kind | None, options: dict[str, Any], output: str, quiet: bool
+) -> int:
     from interakt_loader import loading
     from interakt_loader.errors import LoadInterrupted
     from interakt_loader.settings import Settings
@@ -81,13 +86,17 @@ def _load(sources: tuple[str, ...], mapping: Any, kind: Kind | None, options: di
     settings = Settings.resolve(options)
     name = Path(sources[0]).name if len(sources) == 1 else f"{len(sources)} files"
     try:
-        result = loading.load(list(sources), mapping, kind, settings)
+        result = loading.load(list(sources), mapping, kind, settings, None if quiet else _say)
     except LoadInterrupted as error:
         if error.result is not None:
             _show(error.result, name, error.exit_code, output, dry_run=settings.dry_run)
         return error.exit_code
     _show(result, name, result.exit_code, output, dry_run=settings.dry_run)
     return result.exit_code
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _show(result: LoadResult, name: str, exit_code: int, output: str, *, dry_run: bool) -> None:

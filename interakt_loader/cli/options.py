@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -90,6 +91,12 @@ def _split(flag: str, text: str, form: str) -> tuple[str, str]:
     if not equals or not left or not right:
         raise MappingError(f"{flag} {text!r}: expected {form}")
     return left, right
+
+
+def beside(report: str) -> str:
+    """Return where the ledger lies that belongs to a report: `orders.ledger` beside `orders.report.csv`."""
+    path = Path(report)
+    return str(path.with_name(path.stem.removesuffix(".report") + ".ledger"))
 
 
 def key_from_file(path: str | None) -> str | None:

@@ -43,5 +43,7 @@ def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
     if result.stopped is not None:
         lines.append(f"stopped early: {result.stopped.message}")
         lines.append("the rows marked unsent in the report were not tried, or not to the end")
+        if result.ledger is not None:
+            lines.append("the same command goes on from there")
     lines.append(f"report: {result.report}")
     return "\n".join(lines)

@@ -31,13 +31,16 @@ PREPARED = pa.schema(
         ("country_code", pa.string()),
         ("phone", pa.string()),
         ("event", pa.string()),
+        ("lane", pa.string()),
+        ("event_id", pa.string()),
         ("body", pa.binary()),
         ("code", pa.string()),
         ("column", pa.string()),
         ("message", pa.string()),
     ]
 )
-"""The prepared calls: `body` is the JSON body as UTF-8, or null for a row that cannot be sent."""
+"""The prepared calls: `body` is the JSON body as UTF-8, or null for a row that cannot be sent; `lane` is the user's
+identity, which all rows of one user share; `event_id` is what the ledger knows an event by, where there is one."""
 
 _NOTHING = pa.scalar("")
 
@@ -72,7 +75,7 @@ class _Rows:
         self._problems: dict[int, tuple[str | None, Problem]] = {}
         self._notes: dict[int, list[tuple[str, Problem]]] = {}  # of rows that are sent, with something changed
         self._no_text = pa.nulls(self._count, pa.string())
-        self.user_id = self.country_code = self.phone = self.event = self._no_text
+        self.user_id = self.country_code = self.phone = self.event = self.event_id = self._no_text
 
     def prepared(self, first_row: int) -> pa.RecordBatch:
         self._unreadable()
@@ -87,6 +90,8 @@ class _Rows:
         ]
         if self._how.kind == "event" and mapping.event is not None:
             parts.append(_member("event", self._event_names(mapping.event)))
+        if self._how.settings.event_id is not None:
+            self._event_ids(self._how.settings.event_id)
         if mapping.created_at is not None:
             created_at = self._coerced(mapping.created_at, required="datetime")
             self._refuse(mapping.created_at.label, created_at)
@@ -142,6 +147,14 @@ class _Rows:
         plain = pa.array([json.loads(one) for one in distinct.dictionary.to_pylist()], pa.string())
         self.event = plain.take(distinct.indices)
         return names.json
+
+    def _event_ids(self, column: str) -> None:
+        found = user_ids(self._values(Field(column)))  # read as user ids are: `17850.0` is `17850`
+        self.event_id = found.values
+        self._refuse(column, found)
+        missing = Problem("event_id_missing", "the ledger knows events by this id, and this one has none")
+        for row in pc.indices_nonzero(pc.is_null(found.values)).to_pylist():
+            self._problem(row, column, missing)
 
     def _traits(self) -> pa.StringArray:
         """Return the members of the `traits` object, joined, without the last comma."""
@@ -227,6 +240,8 @@ class _Rows:
             self.country_code,
             self._phones_for_people(),
             self.event,
+            pc.coalesce(self.user_id, pc.binary_join_element_wise(self.country_code, self.phone, _NOTHING), ""),
+            self.event_id,
             body,
             pa.array(code, pa.string()),
             pa.array(column, pa.string()),
@@ -250,13 +265,8 @@ class _Rows:
 
 def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[Message]]:
     """Return the rows of a prepared batch as messages: those to send, and those that cannot be (no body)."""
-    lanes = pc.coalesce(
-        prepared["user_id"], pc.binary_join_element_wise(prepared["country_code"], prepared["phone"], _NOTHING), ""
-    )
     rows = zip(
-        prepared["row"].to_pylist(),
-        lanes.to_pylist(),
-        prepared["body"].to_pylist(),
+        *(prepared[name].to_pylist() for name in ("row", "lane", "body")),
         *(prepared[name].to_pylist() for name in ("user_id", "country_code", "phone", "event", "source")),
         *(prepared[name].to_pylist() for name in ("message", "code", "column")),
         strict=True,

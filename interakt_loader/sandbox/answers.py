@@ -45,6 +45,8 @@ def event_accepted(event: str) -> Reply:
 def fault_reply(kind: str, retry_after: str) -> Reply | None:
     """Return what a fault of this kind answers; None for those that answer nothing."""
     return {
+        "400": refused(400, "Bad request"),
+        "401": BAD_KEY,
         "500": refused(500, "Internal server error"),
         "503": Reply(503, b"", "text/plain"),
         "html502": Reply(

@@ -12,6 +12,8 @@ from itertools import accumulate
 from interakt_loader.errors import SettingsError
 
 KINDS: dict[str, str] = {
+    "400": "a refusal of the API's own; the record is not applied",
+    "401": "the key is refused, as when somebody has just made a new one; the record is not applied",
     "500": "a server error in JSON; the record is not applied",
     "503": "unavailable, with an empty body; the record is not applied",
     "reset": "the connection is reset before anything is done",

@@ -153,7 +153,7 @@ def test_shares_can_change_while_it_runs(sandbox: Sandbox) -> None:
 def test_shares_are_read_from_text_or_a_mapping() -> None:
     """Percent signs, plain shares and spaces are read; nothing at all is no faults."""
     assert parse_shares(" 500=2%, reset = 0.01,") == {"500": 0.02, "reset": 0.01}
-    assert parse_shares(dict.fromkeys(KINDS, 0.1)) == dict.fromkeys(KINDS, 0.1)
+    assert parse_shares(dict.fromkeys(KINDS, 0.05)) == dict.fromkeys(KINDS, 0.05)
     assert parse_shares("") == parse_shares({}) == {}
 
 
@@ -162,7 +162,7 @@ def test_shares_are_read_from_text_or_a_mapping() -> None:
     [
         ("500", "has no share"),
         ("500=much", "has no share"),
-        ("501=2%", "no fault '501'; there are 500, 503"),
+        ("501=2%", "no fault '501'; there are 400, 401, 500, 503"),
         ("500=200%", "expected 0 to 1"),
         ("500=-1%", "expected 0 to 1"),
         ("500=nan", "expected 0 to 1"),

@@ -1,0 +1,72 @@
+"""One load: what is to be done, and what can be told to it while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from interakt_loader.engine import Engine
+from interakt_loader.ledger import Ledger, Plan
+from interakt_loader.mapping import Mapping, Preparation
+from interakt_loader.ratelimit import RateLimit
+from interakt_loader.schedule import Schedule
+from interakt_loader.settings import Settings
+from interakt_loader.ticket import Stop
+from interakt_loader.transport import HttpTransport
+from interakt_loader.wire import Kind
+
+
+@dataclass
+class Control:
+    """What can be told to a running load, and what it tells: shared with the signal handler and the progress bar."""
+
+    stop_wanted: Stop | None = None
+    """Set this to have the load finish its calls in flight and stop."""
+    stopped: Stop | None = None
+    """Why the load ended before its last row."""
+    source_ended: bool = True
+    """False if an interrupt left part of the source unread: the rows from there on have no line."""
+    in_outage: bool = False
+    most_held: int = 0
+    """The most rows that were under the bound at once."""
+    on_prepared: Callable[[int], object] = field(default=lambda _: None)
+    """Called with the number of rows prepared so far, while the load is being planned."""
+    on_plan: Callable[[Plan], object] = field(default=lambda _: None)
+    """Called with the plan before the first call."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a person or the system wants the load to end soon."""
+        return self.stop_wanted is not None and self.stop_wanted.reason == "interrupted"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One load: the mapping, the kind of call, the settings, and the ledger if there is one."""
+
+    mapping: Mapping
+    kind: Kind
+    settings: Settings
+    control: Control = field(default_factory=Control)
+    ledger: Ledger | None = None
+
+    @property
+    def preparation(self) -> Preparation:
+        """How the rows become calls."""
+        return Preparation(self.mapping, self.kind, self.settings)
+
+    def engine(self) -> Engine:
+        """Return an engine for this job, not yet running."""
+        settings = self.settings
+        schedule = Schedule(
+            max_queue_size=settings.max_queue_size,
+            max_retries=settings.max_retries,
+            rate_limit=RateLimit(settings.rate),
+            max_outage=settings.max_outage,
+            coalesce=settings.coalesce,
+            resend_doubted=settings.on_unknown == "resend",
+        )
+        transport = HttpTransport(
+            settings.base_url, settings.require_key(), timeout=settings.timeout, connections=settings.workers
+        )
+        return Engine(schedule, self.ledger.recording(transport) if self.ledger else transport, settings.workers)

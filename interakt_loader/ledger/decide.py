@@ -1,0 +1,61 @@
+"""What goes out, by what the ledger knows. Pure.
+
+A user call replaces traits, so what counts is the sequence of a user's calls: the ledger holds one digest of the
+calls accepted since the first of them (`Known.state`), and the input's rows of that user are unchanged as far as
+the same sequence leads there. Usually a user has one row, and the digest is that of its body.
+
+What a call does to the ledger once it is accepted is its *step*: the state after it; preceded by the state before
+it, unless it is the first of its sequence. A step whose *before* is not what the ledger holds, because an earlier
+call of the user failed, leaves a state that matches nothing: then the user's rows all go out next time, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+EVENT = b"\x01"
+"""The state of an event that was accepted: there is nothing more to say about one."""
+
+
+class Known(NamedTuple):
+    """What the ledger knows of a user, or of an event."""
+
+    state: bytes | None
+    """Digest of the calls accepted; None: none."""
+    doubt: bytes | None
+    """The state that there may be instead: a call went out, and nobody knows whether it was accepted."""
+    maybe_duplicate: bool
+    """The call that led to the state may have been accepted more than once."""
+
+
+NOTHING = Known(None, None, False)
+
+
+class Decision(NamedTuple):
+    """What becomes of one row."""
+
+    step: bytes | None
+    """None: unchanged, no call."""
+    doubted: bool = False
+    """An earlier load ended while this very call was out."""
+    maybe_duplicate: bool = False
+    """Of an unchanged row: it may have been accepted more than once."""
+
+
+def decide(known: Known, bodies: Sequence[bytes], chain: Callable[[bytes, bytes], bytes]) -> list[Decision]:
+    """Decide about the rows of one user (or about one event): the digests of their bodies, in the input's order."""
+    states = [bodies[0]]
+    for body in bodies[1:]:
+        states.append(chain(states[-1], body))
+    matched = states.index(known.state) + 1 if known.state in states else 0
+    if known.doubt is not None and states[matched : matched + 1] != [known.doubt]:
+        matched = 0  # the doubted call, if it was accepted, has changed what those before it had set
+    unchanged = [Decision(None)] * (matched - 1) + [Decision(None, maybe_duplicate=known.maybe_duplicate)] * (
+        matched > 0
+    )
+    to_send = [
+        Decision(states[at] if at == 0 else states[at - 1] + states[at], doubted=states[at] == known.doubt)
+        for at in range(matched, len(states))
+    ]
+    return unchanged + to_send

@@ -1,0 +1,197 @@
+"""The whole input, prepared and compared with the ledger before the first call goes out.
+
+What is to be sent depends on rows that come later (a user may have several), so the input is read to its end first.
+The prepared rows go to a temporary file beside the ledger, and the calls are then made from there: a source that
+changes or goes away during hours of loading does no harm. Their digests go to a temporary SQLite table, which sorts
+them and brings them together with the ledger's; memory stays flat (a byte a row).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interakt_loader.ledger.decide import EVENT, NOTHING, Decision, Known, decide
+from interakt_loader.ledger.keys import Keys
+from interakt_loader.ledger.store import Store
+from interakt_loader.mapping import PREPARED, messages
+from interakt_loader.outcomes import accepted_before, invalid, not_sent
+from interakt_loader.settings import Settings
+from interakt_loader.ticket import Stop, skipped
+from interakt_loader.wire import Entry, Kind, Message
+from interakt_loader.work import Piece
+
+_NO_CALL, _UNCHANGED, _MAYBE_TWICE, _REPEATED_ID, _SEND, _SPECIAL = range(6)
+"""What a row is, as a byte: invalid; unchanged (perhaps sent twice, or the second with its event id); to be sent; to
+be sent, and the table `special` says how."""
+
+_COMPARE = """
+SELECT rows.key, rows.row, rows.body, calls.state, calls.doubt, calls.maybe_duplicate
+FROM plan.rows LEFT JOIN calls ON calls.key = rows.key ORDER BY rows.key, rows.row
+"""
+
+
+_Compared = tuple[bytes, int, bytes, "bytes | None", "bytes | None", "int | None"]
+"""A row of `_COMPARE`."""
+
+
+class Plan:
+    """What a load will do with each row: `make` it, then go through its `pieces`."""
+
+    def __init__(self, store: Store, keys: Keys, kind: Kind, settings: Settings) -> None:
+        self._store, self._keys, self._kind = store, keys, kind
+        self._by_event_id = settings.event_id is not None
+        self._resend = settings.resend
+        self._skip_doubted = kind == "event" and settings.on_unknown == "skip"
+        self._file = tempfile.TemporaryFile(dir=store.path.parent, prefix=f"{store.path.name}-")  # noqa: SIM115 - held
+        self._decisions = bytearray()
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+        self.rows = 0
+        """Rows of the input."""
+        self.unchanged = 0
+        """Rows that the ledger shows accepted."""
+        self.calls = 0
+        """Rows that go out."""
+        self.users = 0
+        """Users (or events) among them: what `coalesce` brings the calls down to at best."""
+        self.doubted = 0
+        """Rows that were out when an earlier load ended."""
+
+    def make(self, prepared: Iterable[pa.RecordBatch]) -> None:
+        """Take in all rows, then decide about each."""
+        db = self._store.db
+        db.execute("ATTACH '' AS plan")  # a temporary database, on disk where it gets large
+        db.execute("PRAGMA plan.journal_mode = OFF")
+        db.execute("PRAGMA plan.synchronous = OFF")
+        db.execute("CREATE TABLE plan.rows (row INTEGER PRIMARY KEY, key BLOB, body BLOB)")
+        db.execute("CREATE TABLE plan.special (row INTEGER PRIMARY KEY, key BLOB, step BLOB, doubted INTEGER)")
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        with pa.ipc.new_stream(self._file, PREPARED, options=options) as spool:
+            for batch in prepared:
+                spool.write_batch(batch)
+                self.rows += batch.num_rows
+                db.execute("BEGIN")
+                db.executemany("INSERT INTO plan.rows VALUES (?, ?, ?)", self._digests(batch))
+                db.execute("COMMIT")
+        self._decisions = bytearray(self.rows)
+        db.execute("BEGIN")
+        for key, rows in groupby(db.execute(_COMPARE), itemgetter(0)):
+            self._decide(key, list(rows))
+        db.execute("COMMIT")
+        db.execute("DROP TABLE plan.rows")
+        self._file.seek(0)
+        self._batches = iter(pa.ipc.open_stream(self._file))
+
+    def _decide(self, key: bytes, rows: list[_Compared]) -> None:
+        """Decide about the rows that share a key: a user's, or the same event time and again."""
+        _, row, _, state, doubt, maybe_duplicate = rows[0]
+        known = NOTHING if state is None else Known(state, doubt, bool(maybe_duplicate))
+        if self._kind == "user":
+            decisions = decide(self._again(known), [one[2] for one in rows], self._keys.chain)
+            for (_, row, *_), decision in zip(rows, decisions, strict=True):
+                self._note(row, key, decision, single=len(rows) == 1)
+        else:
+            self._note(row, key, self._event(known), single=True)
+            for number, (_, row, *_) in enumerate(rows[1:], start=2):
+                if self._by_event_id:
+                    self._decisions[row] = _REPEATED_ID
+                    self.unchanged += 1
+                    continue
+                repeated = self._keys.repeated_event(key, number)
+                self._note(row, repeated, self._event(self._store.known(repeated) or NOTHING), single=False)
+        self.users += any(self._decisions[one[1]] in (_SEND, _SPECIAL) for one in rows)
+
+    def _again(self, known: Known) -> Known:
+        return known._replace(state=None) if self._resend else known
+
+    def _event(self, known: Known) -> Decision:
+        decision = decide(self._again(known), [EVENT], self._keys.chain)[0]
+        if self._resend and known.state == EVENT:  # the API will hold it twice, as was asked for
+            return decision._replace(doubted=True)
+        return decision
+
+    def _note(self, row: int, key: bytes, decision: Decision, *, single: bool) -> None:
+        if decision.step is None:
+            self._decisions[row] = _MAYBE_TWICE if decision.maybe_duplicate else _UNCHANGED
+            self.unchanged += 1
+            return
+        self.calls += 1
+        self.doubted += decision.doubted
+        if single and not decision.doubted:  # the key and the step follow from the row itself
+            self._decisions[row] = _SEND
+            return
+        self._decisions[row] = _SPECIAL
+        special = (row, key, decision.step, decision.doubted)
+        self._store.db.execute("INSERT INTO plan.special VALUES (?, ?, ?, ?)", special)
+
+    def _digests(self, batch: pa.RecordBatch) -> Iterator[tuple[int, bytes, bytes]]:
+        keys = self._keys
+        good = batch.filter(pc.is_valid(batch["body"]))
+        rows, bodies = good["row"].to_pylist(), good["body"].to_pylist()
+        if self._by_event_id:
+            ids = good["event_id"].to_pylist()
+            return zip(rows, map(keys.event_id, ids), [EVENT] * len(rows), strict=True)
+        if self._kind == "event":
+            return zip(rows, map(keys.event, bodies), [EVENT] * len(rows), strict=True)
+        return zip(rows, map(keys.user, good["lane"].to_pylist()), map(keys.body, bodies), strict=True)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield what becomes of the rows, batch by batch."""
+        for batch, unchanged in self._parted():
+            good, refused = messages(batch, self._kind)
+            calls = self._entered(batch, good)
+            settled = [invalid(one) for one in refused]
+            if self._skip_doubted:
+                settled += [skipped(one) for one in calls if one.doubted]
+                calls = [one for one in calls if not one.doubted]
+            yield Piece(calls, settled, unchanged)
+
+    def checked(self) -> Iterator[pa.RecordBatch]:
+        """Yield report lines of all rows without sending any."""
+        return self._lines(None)
+
+    def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
+        """Yield the report lines of the rows that `pieces` has not come to."""
+        return self._lines(stop)
+
+    def _lines(self, stop: Stop | None) -> Iterator[pa.RecordBatch]:
+        for batch, unchanged in self._parted():
+            lines = [not_sent(batch, stop)] + ([] if unchanged is None else [unchanged])
+            yield from pa.Table.from_batches(lines).sort_by("row").combine_chunks().to_batches()
+
+    def _parted(self) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch | None]]:
+        """Yield the prepared rows that are not unchanged, and the report lines of those that are."""
+        for batch in self._batches:
+            first = batch["row"][0].as_py()
+            decisions = pa.array(memoryview(self._decisions)[first : first + batch.num_rows], pa.uint8())
+            here = _is(decisions, _UNCHANGED, _MAYBE_TWICE, _REPEATED_ID)
+            lines, of = batch.filter(here), decisions.filter(here)
+            unchanged = accepted_before(lines, _is(of, _MAYBE_TWICE), _is(of, _REPEATED_ID)) if len(of) else None
+            yield batch.filter(pc.invert(here)), unchanged
+
+    def _entered(self, batch: pa.RecordBatch, calls: list[Message]) -> list[Message]:
+        """Return the calls with what the ledger knows them by."""
+        entered = []
+        for message, (row, key, body) in zip(calls, self._digests(batch), strict=True):
+            entry, doubted = Entry(key, body), False
+            if self._decisions[row] == _SPECIAL:
+                found = self._store.db.execute("SELECT key, step, doubted FROM plan.special WHERE row = ?", (row,))
+                *special, doubted = found.fetchone()
+                entry = Entry(*special)
+            entered.append(message._replace(entry=entry, doubted=bool(doubted)))
+        return entered
+
+    def close(self) -> None:
+        """Remove the temporary file and tables."""
+        self._batches = iter(())
+        self._file.close()
+        self._store.db.execute("DETACH plan")
+
+
+def _is(decisions: pa.Array, *which: int) -> pa.BooleanArray:
+    return pc.is_in(decisions, pa.array(which, pa.uint8()))

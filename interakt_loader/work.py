@@ -1,0 +1,68 @@
+"""Rows → what goes out and what is settled without a call. Here as the source is read; by a `ledger.Plan` else.
+
+Both offer the same: `pieces`, batch by batch, for a load; `checked` for a dry run; and `unsent`, the report lines of
+what a stopped load has not come to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import pyarrow as pa
+
+from interakt_loader.mapping import Preparation, messages
+from interakt_loader.outcomes import invalid, not_sent
+from interakt_loader.ticket import Stop
+from interakt_loader.wire import Kind, Message, Outcome
+
+
+class Piece(NamedTuple):
+    """What becomes of the rows of one batch."""
+
+    calls: list[Message]
+    """Go out."""
+    settled: list[Outcome]
+    """Rows for which there is no call, and which a person has to look at."""
+    unchanged: pa.RecordBatch | None = None
+    """The report lines of rows that were accepted before."""
+
+
+class Work(Protocol):
+    """All rows of one load, gone through once."""
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield what becomes of the rows, batch by batch."""
+        ...
+
+    def checked(self) -> Iterator[pa.RecordBatch]:
+        """Yield report lines of all rows without sending any: those that could be sent are unsent."""
+        ...
+
+    def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
+        """Yield the report lines of the rows that `pieces` has not come to."""
+        ...
+
+
+class Streamed:
+    """Rows as they come from the source; nothing is known of them before."""
+
+    def __init__(self, prepare: Preparation, rows: Iterator[tuple[int, pa.RecordBatch]], kind: Kind) -> None:
+        """Take batches, each with the number of its first row."""
+        self._prepare, self._rows, self._kind = prepare, rows, kind
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield what becomes of the rows, batch by batch."""
+        for first, batch in self._rows:
+            calls, refused = messages(self._prepare(batch, first), self._kind)
+            yield Piece(calls, [invalid(one) for one in refused])
+
+    def checked(self) -> Iterator[pa.RecordBatch]:
+        """Yield report lines of all rows without sending any."""
+        for first, batch in self._rows:
+            yield not_sent(self._prepare(batch, first))
+
+    def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
+        """Yield the report lines of the rows that `pieces` has not come to; they are not looked at closely."""
+        for first, batch in self._rows:
+            yield not_sent(self._prepare.identities(batch, first), stop)

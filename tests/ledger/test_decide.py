@@ -1,0 +1,112 @@
+"""What goes out, by what the ledger knows: pure, so every history of loads that hypothesis can think of."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interakt_loader.ledger.decide import NOTHING, Known, decide
+from interakt_loader.ledger.keys import Keys
+from interakt_loader.wire import Entry
+
+KEYS = Keys("http://127.0.0.1:1", "key")
+A, B, C = (KEYS.body(name) for name in (b"a", b"b", b"c"))
+
+
+def state(*bodies: bytes) -> bytes:
+    """Return what the ledger holds once these were accepted, one after another."""
+    held = bodies[0]
+    for body in bodies[1:]:
+        held = KEYS.chain(held, body)
+    return held
+
+
+def goes(known: Known, *bodies: bytes) -> list[bool]:
+    """Tell of each row whether it goes out."""
+    return [one.step is not None for one in decide(known, bodies, KEYS.chain)]
+
+
+@pytest.mark.parametrize(
+    ("held", "rows", "expected"),
+    [
+        ([], [A], [True]),
+        ([A], [A], [False]),
+        ([A], [B], [True]),
+        ([A], [A, B], [False, True]),
+        ([A, B], [A, B], [False, False]),
+        ([A, B], [A, B, C], [False, False, True]),
+        ([A, B], [A], [True]),  # the user has B's values now
+        ([A, B], [B], [True]),  # as far as anybody knows, A set traits that B does not name
+        ([A, B], [B, A], [True, True]),
+        ([A], [A, A], [False, True]),
+        ([A, A], [A, A], [False, False]),
+    ],
+)
+def test_rows_are_unchanged_as_far_as_the_same_sequence_was_accepted(
+    held: list[bytes], rows: list[bytes], expected: list[bool]
+) -> None:
+    """Row after row of one user, by the sequence that the ledger holds."""
+    known = Known(state(*held), None, False) if held else NOTHING
+    assert goes(known, *rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("held", "doubted", "rows", "expected", "marked"),
+    [
+        ([], [A], [A], [True], [True]),
+        ([A], [B], [A], [True], [False]),  # B may have been accepted: A must be set anew
+        ([A], [B], [B], [True], [True]),
+        ([A], [A, B], [A, B], [False, True], [False, True]),
+        ([A], [A, B], [A, C], [True, True], [False, False]),
+    ],
+)
+def test_a_call_in_doubt(
+    held: list[bytes], doubted: list[bytes], rows: list[bytes], expected: list[bool], marked: list[bool]
+) -> None:
+    """A doubted user call goes out again, and with it whatever it may have overwritten; it alone is marked."""
+    known = Known(state(*held) if held else b"", state(*doubted), False)
+    decisions = decide(known, rows, KEYS.chain)
+    assert [one.step is not None for one in decisions] == expected
+    assert [one.doubted for one in decisions] == marked
+
+
+def test_an_unchanged_row_keeps_its_mark() -> None:
+    """What may have been accepted twice is still marked when it is unchanged in a later load."""
+    (decision,) = decide(Known(A, None, True), [A], KEYS.chain)
+    assert (decision.step, decision.maybe_duplicate) == (None, True)
+
+
+Step = tuple[bytes, bool]
+
+
+@given(
+    loads=st.lists(
+        st.lists(st.tuples(st.sampled_from([A, B, C]), st.booleans()), min_size=1, max_size=4), min_size=1, max_size=4
+    ),
+    last=st.lists(st.sampled_from([A, B, C]), min_size=1, max_size=4),
+)
+def test_after_any_history_the_user_ends_as_an_undisturbed_load_would_have_it(
+    loads: list[list[Step]], last: list[bytes]
+) -> None:
+    """Loads in which some calls fail, then one in which none does: what the API holds is what the last input says."""
+    held: bytes | None = None
+    accepted: list[bytes] = []  # by the API, in order
+    for load in [*loads, [(body, True) for body in last]]:
+        decisions = decide(Known(held, None, False) if held is not None else NOTHING, [b for b, _ in load], KEYS.chain)
+        for (body, succeeds), decision in zip(load, decisions, strict=True):
+            if decision.step is not None and succeeds:
+                accepted.append(body)
+                held = taken(held, decision.step)
+    assert accepted[-1] == last[-1]
+    # each row of the last input was accepted, and nothing else since the first of them
+    at = len(accepted) - len(last)
+    assert accepted[at:] == last
+
+
+def taken(held: bytes | None, step: bytes) -> bytes:
+    """Do what the store's SQL does (`test_store` holds the two together)."""
+    entry = Entry(b"", step)
+    if len(step) <= 16 or held in (step[:16], entry.after):
+        return entry.after
+    return b""
