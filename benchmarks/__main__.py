@@ -21,20 +21,26 @@ ROUNDS = 3
 
 
 class Scenario(NamedTuple):
-    """What is measured: rows, workers, the server's latency in seconds, and who takes part."""
+    """What is measured: who takes part, rows, workers, the server's latency in seconds and the faults that it makes."""
 
     name: str
     contenders: tuple[str, ...]
     rows: int
     workers: int
     latency: float
+    faults: str = ""
 
+
+FAULTS = "500=3%,reset=2%,garbage=1%,cut=1%,html502=1%,hang=0.1%"
 
 SCENARIOS = (
-    Scenario("0 ms, 16 workers", ("loader", "script"), 20_000, 16, 0.0),
+    Scenario("0 ms, 16 workers", ("loader", "with_ledger", "script"), 20_000, 16, 0.0),
     Scenario("50 ms, 16 workers", ("loader", "script"), 5_000, 16, 0.05),
     Scenario("50 ms, 64 workers", ("loader", "script"), 20_000, 64, 0.05),
+    Scenario("20 ms, 16 workers, timeout 2 s", ("patient",), 20_000, 16, 0.02),
+    Scenario("the same, 8.1 % faults", ("patient",), 20_000, 16, 0.02, FAULTS),
     Scenario("dry run", ("dry_run",), ROWS, 1, 0.0),
+    Scenario("nothing changed", ("again",), ROWS, 1, 0.0),
 )
 
 
@@ -46,8 +52,9 @@ def main() -> None:
         f"interakt_loader {__version__}, Python {platform.python_version()}, {platform.machine()}, "
         f"{os.cpu_count()} cores, {dt.date.today().isoformat()}. Users with eight traits, one call a row, each a whole "
         f"process from Parquet to the last answer; medians of {ROUNDS} rounds, contenders in turn. `script` is a "
-        "thread pool around `requests.post`, without retries, order, bound or report. The server is the sandbox, in a "
-        "process of its own.",
+        "thread pool around `requests.post`, without retries, order, bound or report; `patient` is the loader with a "
+        "timeout of 2 s; `again` has a ledger that knows every row. The server is the sandbox, in a process of its own. "
+        f"The faults are {FAULTS}.",
         "",
         "| scenario | who | rows | rows/s | share of the ideal | CPU µs/row | peak MB |",
         "|---|---|---|---|---|---|---|",
@@ -56,6 +63,7 @@ def main() -> None:
         table = Path(folder) / "users.parquet"
         # in a process of its own: a child's peak memory is never told as less than its parent's size
         subprocess.run([sys.executable, "-m", "benchmarks.table", str(table)], check=True)
+        subprocess.run([sys.executable, "-m", "benchmarks.known", str(table)], check=True)
         for scenario in SCENARIOS:
             lines += measure(scenario, table)
     (Path(__file__).parent / "RESULTS.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -67,7 +75,7 @@ def measure(scenario: Scenario, table: Path) -> list[str]:
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in scenario.contenders}
     for _ in range(ROUNDS):
         for name in scenario.contenders:
-            with SandboxProcess(SandboxOptions(latency=scenario.latency)) as sandbox:
+            with SandboxProcess(SandboxOptions(latency=scenario.latency, faults=scenario.faults)) as sandbox:
                 runs[name].append(run(name, scenario, table, sandbox))
     lines = []
     for name, figures in runs.items():

@@ -17,8 +17,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interakt_loader.settings import Options
 
 MAPPING = {"user_id": "id", "phone": "phone", "traits": "*"}
+
+NOWHERE = "http://127.0.0.1:9"
+"""Where the ledger of known rows says that they were sent; nobody listens there."""
 
 
 def loader(table: str, rows: int, workers: int, url: str) -> int:
@@ -27,6 +34,34 @@ def loader(table: str, rows: int, workers: int, url: str) -> int:
 
     report = Path(table).with_suffix(".report.csv")
     return load_users(table, MAPPING, base_url=url, limit=rows, workers=workers, report=report, rate_limit=None).sent
+
+
+def with_ledger(table: str, rows: int, workers: int, url: str) -> int:
+    """Load with a new ledger."""
+    from interakt_loader import load_users
+
+    ledger = Path(table).with_suffix(".new.ledger")
+    ledger.unlink(missing_ok=True)
+    report = Path(table).with_suffix(".report.csv")
+    options: Options = {"base_url": url, "limit": rows, "workers": workers, "rate_limit": None}
+    return load_users(table, MAPPING, report=report, ledger=ledger, **options).sent
+
+
+def patient(table: str, rows: int, workers: int, url: str) -> int:
+    """Load with a short timeout, from a server that has faults."""
+    from interakt_loader import load_users
+
+    report = Path(table).with_suffix(".report.csv")
+    options: Options = {"base_url": url, "limit": rows, "workers": workers, "rate_limit": None}
+    return load_users(table, MAPPING, report=report, timeout=2, max_retries=8, **options).sent
+
+
+def again(table: str, rows: int, _workers: int, _url: str) -> int:
+    """Load what the ledger knows: every row is unchanged."""
+    from interakt_loader import load_users
+
+    report, ledger = Path(table).with_suffix(".report.csv"), Path(table).with_suffix(".ledger")
+    return load_users(table, MAPPING, base_url=NOWHERE, limit=rows, report=report, ledger=ledger).unchanged
 
 
 def dry_run(table: str, rows: int, _workers: int, _url: str) -> int:
@@ -57,7 +92,9 @@ def script(table: str, rows: int, workers: int, url: str) -> int:
         return sum(pool.map(send, records))
 
 
-CONTENDERS: dict[str, Callable[[str, int, int, str], int]] = {"loader": loader, "dry_run": dry_run, "script": script}
+CONTENDERS: dict[str, Callable[[str, int, int, str], int]] = {
+    one.__name__: one for one in (loader, with_ledger, patient, again, dry_run, script)
+}
 
 
 def main() -> None:

@@ -43,12 +43,11 @@ class InOrder:
         return self._ready(float("inf"))
 
     def _ready(self, not_since: float) -> Iterator[pa.RecordBatch]:
-        before = self._complete_before()
         overdue = [one.message.row for one in self._outcomes if one.finished_at <= not_since]
         too_many = sum(lines.num_rows for _, lines in self._lines) > MOST_HELD
         overdue += [lines["row"][-1].as_py() for since, lines in self._lines if too_many or since <= not_since]
-        before = max([before, *(row + 1 for row in overdue)])  # stop waiting for what should come before these
-        self._next = before
+        self._next = max([self._next, *(row + 1 for row in overdue)])  # what should come before is not waited for
+        before = self._next = self._complete_before()
         out = [one for one in self._outcomes if one.message.row < before]
         pieces = [from_outcomes(out)] if out else []
         if len(out) == len(self._outcomes):
@@ -63,7 +62,7 @@ class InOrder:
                     tell(self._on_error, one)
 
     def _complete_before(self) -> int:
-        """Return the first row of which nothing is known yet."""
+        """Return the first row from `_next` on of which nothing is known yet."""
         known = [np.array([one.message.row for one in self._outcomes], np.int64)]
         known += [np.asarray(lines["row"]) for _, lines in self._lines]
         rows = np.sort(np.concatenate(known))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -46,12 +47,14 @@ class Report:
         ending = self.path.suffix.lower()
         if ending not in ENDINGS:
             raise SettingsError(f"report {self.path}: expected a name ending in {', '.join(ENDINGS)}")
+        writers: dict[str, Callable[[IO[bytes]], Writer]] = {".csv": _Csv, ".jsonl": _JsonLines, ".parquet": _Parquet}
         try:
-            self._file: IO[bytes] = self.path.open("wb")
+            with ExitStack() as stack:
+                self._file: IO[bytes] = stack.enter_context(self.path.open("wb"))
+                self._writer = writers[ending](self._file)
+                stack.pop_all()
         except OSError as error:
             raise SettingsError(f"report {self.path}: cannot be written: {error.strerror or error}") from None
-        writers: dict[str, Callable[[IO[bytes]], Writer]] = {".csv": _Csv, ".jsonl": _JsonLines, ".parquet": _Parquet}
-        self._writer = writers[ending](self._file)
         self._closed = False
 
     def __enter__(self) -> Report:

@@ -1,0 +1,247 @@
+"""A load that ends early: at once where it must, with every row accounted for, and on the way on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from interakt_loader import load_users
+from interakt_loader.errors import SettingsError, TooManyFailures
+from interakt_loader.job import Control, Job
+from interakt_loader.mapping import Mapping
+from interakt_loader.pipeline import deliver
+from interakt_loader.report import read_report
+from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
+from interakt_loader.settings import Settings, parse_failures
+from interakt_loader.ticket import Stop
+
+USERS = {"user_id": "user", "traits": ["n"]}
+POSIX = pytest.mark.skipif(os.name == "nt", reason="signals, links and limits as POSIX has them")
+
+
+def users(count: int) -> pd.DataFrame:
+    return pd.DataFrame({"user": [f"u{n}" for n in range(count)], "n": range(count)})
+
+
+def to(sandbox: Sandbox | SandboxProcess, **options: Any) -> dict[str, Any]:
+    return {"api_key": sandbox.api_key, "base_url": sandbox.url, "rate_limit": None, **options}
+
+
+# ------------------------------------------------------------------ --max-failures
+
+
+@pytest.mark.parametrize(
+    ("limit", "failed", "rows", "too_many"),
+    [
+        (None, 10, 10, False),
+        (0, 1, 1, True),
+        ("3", 3, 3, False),
+        ("3", 4, 1000, True),
+        ("5%", 99, 99, False),
+        ("5%", 5, 100, False),
+        ("5%", 6, 100, True),
+        ("100%", 200, 200, False),
+    ],
+)
+def test_how_many_failures_are_too_many(limit: Any, failed: int, rows: int, too_many: bool) -> None:
+    """More than N; more than P % of the rows so far, from the hundredth on."""
+    assert parse_failures(limit).are_too_many(failed, rows) is too_many
+
+
+@pytest.mark.parametrize("limit", ["x", "-1", "101%", "1.5", True, 2.5, ""])
+def test_a_limit_without_sense_is_refused(limit: Any) -> None:
+    """With one line that says what was expected."""
+    with pytest.raises(SettingsError, match=r"max_failures is .*; expected a whole number of rows, or a share such"):
+        Settings(max_failures=limit)
+
+
+def test_too_many_failures_stop_the_load(sandbox: Sandbox) -> None:
+    """Every call fails, at most 20 rows may: exit 3 soon, the rest unsent, and the reason says the figures."""
+    sandbox.set_faults("400=100%")
+    result = load_users(users(2000), USERS, **to(sandbox, max_failures=20, workers=2, max_queue_size=50))
+    assert result.exit_code == 3
+    assert 20 < result.rejected < 100
+    assert result.rejected + result.unsent == 2000
+    assert result.stopped is not None
+    assert "rows have failed; max_failures is 20" in result.stopped.message
+    with pytest.raises(TooManyFailures):
+        result.raise_for_failures()
+
+
+def test_invalid_rows_count(sandbox: Sandbox) -> None:
+    """A mapping that does not fit the table is found out before much is sent."""
+    frame = users(20_000)
+    frame.loc[frame.index % 2 == 0, "user"] = None
+    result = load_users(frame, USERS, **to(sandbox, max_failures="10%"))
+    assert result.exit_code == 3
+    assert result.sent < 10_000
+
+
+# ------------------------------------------------------------------ interrupts
+
+
+@contextlib.contextmanager
+def silent_server() -> Iterator[str]:
+    """A server that takes calls and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        held = []
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    held.append(listening.accept()[0])
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        for connection in held:
+            connection.close()
+
+
+@POSIX
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_ends_within_the_timeout(tmp_path: Path, signum: int, code: int) -> None:
+    """Calls hang; timeout 2: the process is gone within timeout + 2 s, and each row is unknown or unsent."""
+    users(500).to_csv(tmp_path / "users.csv", index=False)
+    with silent_server() as url:
+        command = [sys.executable, "-m", "interakt_loader", "users.csv", "--base-url", url, "--timeout", "2"]
+        process = subprocess.Popen(
+            [*command, "--map", "user_id=user", "--workers", "4", "--output", "json"],
+            cwd=tmp_path,
+            env=os.environ | {"INTERAKT_API_KEY": "key"},
+            stdout=subprocess.PIPE,
+        )
+        report = tmp_path / "users.report.csv"
+        while not (tmp_path / "users.ledger-calls").exists() or not report.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.3)  # into the first calls; nothing depends on how far
+        began = time.monotonic()
+        process.send_signal(signum)
+        out, _ = process.communicate(timeout=30)
+        assert time.monotonic() - began < 2 + 2 + 1  # the promise, and a busy machine's second
+        assert process.returncode == code
+    said = json.loads(out)
+    assert said["exit"] == code
+    assert said["status"]["unknown"] + said["status"]["unsent"] == said["rows"] == 500
+    assert read_report(report).num_rows == 500
+
+
+def test_calls_that_never_come_back_are_waited_for_no_longer_than_the_timeout() -> None:
+    """A server that drips a byte now and then keeps each wait short and never ends: the load ends all the same."""
+    dripping = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n")
+        dripping.set()
+        with contextlib.suppress(OSError):
+            while True:
+                connection.sendall(b" ")
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, args=[listening], daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        control = Control()
+
+        def stop_after() -> None:
+            dripping.wait(10)
+            control.stop_wanted = Stop("interrupted", "the load was interrupted")
+
+        threading.Thread(target=stop_after, daemon=True).start()
+        settings = Settings(api_key="key", base_url=url, timeout=0.5, workers=1)
+        job = Job(Mapping.of(USERS), "user", settings, control)
+        batches = iter(pa.Table.from_pandas(users(3)).to_batches())
+        lines = [one for batch in deliver(batches, job) for one in batch.to_pylist()]
+    assert {one["row"]: (one["status"], one["code"]) for one in lines} == {
+        0: ("unknown", "in_doubt"),
+        1: ("unsent", "interrupted"),
+        2: ("unsent", "interrupted"),
+    }
+
+
+# ------------------------------------------------------------------ full disks
+
+
+@POSIX
+def test_a_full_disk_under_the_report(tmp_path: Path) -> None:
+    """The report cannot be written any more: one line, exit 3; all that was accepted is in the ledger."""
+    with Sandbox(SandboxOptions(latency=0.005)) as sandbox:
+        done = with_little_room(tmp_path, sandbox, rows=2000, room=150_000, report="users.report.csv")
+        assert done.returncode == 3, done.stderr
+        assert "stopped early: report users.report.csv: cannot be written: File too large" in done.stdout
+        assert "Traceback" not in done.stderr
+        goes_on(tmp_path, sandbox)
+
+
+@POSIX
+def test_a_full_disk_under_the_ledger(tmp_path: Path) -> None:
+    """The ledger cannot be written any more: one line, exit 3; all that was accepted is on record all the same."""
+    with Sandbox(SandboxOptions(latency=0.005)) as sandbox:
+        done = with_little_room(tmp_path, sandbox, rows=8000, room=500_000, report="users.report.parquet")
+        assert done.returncode == 3, done.stderr
+        assert "stopped early: ledger users.ledger: cannot be written: " in done.stdout
+        assert "Traceback" not in done.stderr
+        goes_on(tmp_path, sandbox)
+
+
+@POSIX
+def test_no_room_for_the_plan(tmp_path: Path, sandbox: Sandbox) -> None:
+    """Not even the prepared calls fit: exit 2, one line, nothing was sent."""
+    done = with_little_room(tmp_path, sandbox, rows=20_000, room=100_000, report="users.report.csv")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("interakt-loader: ledger users.ledger: the load cannot be planned: ")
+    assert sandbox.stats().calls == 0
+
+
+@POSIX
+def test_a_report_that_cannot_even_be_begun(tmp_path: Path, sandbox: Sandbox) -> None:
+    """A disk that was full from the start: exit 2, nothing was sent."""
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / "report.csv").symlink_to("/dev/full")
+    with pytest.raises(SettingsError, match=r"report .*: cannot be written: No space left on device"):
+        load_users(users(10), USERS, **to(sandbox, report=tmp_path / "report.csv"))
+    assert sandbox.stats().calls == 0
+
+
+def with_little_room(
+    folder: Path, sandbox: Sandbox, *, rows: int, room: int, report: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a load in a process whose files may not grow beyond `room` bytes: to it, a disk that is full."""
+    users(rows).to_csv(folder / "users.csv", index=False)
+    code = (
+        "import resource, signal, sys; from interakt_loader.cli import run;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}));"
+        "sys.exit(run(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "users.csv", "--map", "user_id=user", "--rate-limit", "none", "-q"]
+    command += ["--base-url", sandbox.url, "--max-queue-size", "100", "--report", report]
+    environ = os.environ | {"INTERAKT_API_KEY": sandbox.api_key}
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100, check=False)
+
+
+def goes_on(folder: Path, sandbox: Sandbox) -> None:
+    """With room again, what was accepted is unchanged, and all else is sent."""
+    accepted, rows = sandbox.stats().accepted, len((folder / "users.csv").read_text().splitlines()) - 1
+    assert 0 < accepted < rows
+    mapping = {"user_id": "user", "traits": "*"}
+    again = load_users(folder / "users.csv", mapping, **to(sandbox, ledger=folder / "users.ledger"))
+    assert (again.unchanged, again.sent) == (accepted, rows - accepted)
