@@ -53,8 +53,8 @@ def main() -> None:
         f"{os.cpu_count()} cores, {dt.date.today().isoformat()}. Users with eight traits, one call a row, each a whole "
         f"process from Parquet to the last answer; medians of {ROUNDS} rounds, contenders in turn. `script` is a "
         "thread pool around `requests.post`, without retries, order, bound or report; `patient` is the loader with a "
-        "timeout of 2 s; `again` has a ledger that knows every row. The server is the sandbox, in a process of its own. "
-        f"The faults are {FAULTS}.",
+        "timeout of 2 s; `again` has a ledger that knows every row. The server is the sandbox, in a process of its "
+        f"own. The faults are {FAULTS}.",
         "",
         "| scenario | who | rows | rows/s | share of the ideal | CPU µs/row | peak MB |",
         "|---|---|---|---|---|---|---|",

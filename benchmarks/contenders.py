@@ -30,30 +30,27 @@ NOWHERE = "http://127.0.0.1:9"
 
 def loader(table: str, rows: int, workers: int, url: str) -> int:
     """Load with interakt_loader, its report written."""
-    from interakt_loader import load_users
-
-    report = Path(table).with_suffix(".report.csv")
-    return load_users(table, MAPPING, base_url=url, limit=rows, workers=workers, report=report, rate_limit=None).sent
+    return _sent(table, rows, workers, url, {})
 
 
 def with_ledger(table: str, rows: int, workers: int, url: str) -> int:
     """Load with a new ledger."""
-    from interakt_loader import load_users
-
     ledger = Path(table).with_suffix(".new.ledger")
     ledger.unlink(missing_ok=True)
-    report = Path(table).with_suffix(".report.csv")
-    options: Options = {"base_url": url, "limit": rows, "workers": workers, "rate_limit": None}
-    return load_users(table, MAPPING, report=report, ledger=ledger, **options).sent
+    return _sent(table, rows, workers, url, {"ledger": ledger})
 
 
 def patient(table: str, rows: int, workers: int, url: str) -> int:
     """Load with a short timeout, from a server that has faults."""
+    return _sent(table, rows, workers, url, {"timeout": 2, "max_retries": 8})
+
+
+def _sent(table: str, rows: int, workers: int, url: str, options: Options) -> int:
     from interakt_loader import load_users
 
-    report = Path(table).with_suffix(".report.csv")
-    options: Options = {"base_url": url, "limit": rows, "workers": workers, "rate_limit": None}
-    return load_users(table, MAPPING, report=report, timeout=2, max_retries=8, **options).sent
+    options |= {"base_url": url, "limit": rows, "workers": workers, "rate_limit": None}
+    options["report"] = Path(table).with_suffix(".report.csv")
+    return load_users(table, MAPPING, **options).sent
 
 
 def again(table: str, rows: int, _workers: int, _url: str) -> int:

@@ -127,6 +127,11 @@ class Engine:
         """Whether nothing can be reached at the moment."""
         return self._schedule.in_outage
 
+    @property
+    def is_held(self) -> bool:
+        """Whether all calls wait because of a 429."""
+        return self._schedule.is_held
+
     def stop(self, stop: Stop) -> None:
         """Let calls in flight finish, settle everything else as unsent, take nothing more."""
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interakt_loader.settings import PLAN_RATES, Rate, parse_rate
+from interakt_loader.option_values import PLAN_RATES, Rate, parse_rate
 
 
 def forecast(

@@ -26,9 +26,12 @@ class Control:
     """Why the load ended before its last row."""
     source_ended: bool = True
     """False if an interrupt left part of the source unread: the rows from there on have no line."""
-    in_outage: bool = False
+    waits_for: str = ""
+    """What all calls wait for at the moment: an answer, or the end of a 429; empty: nothing."""
     most_held: int = 0
     """The most rows that were under the bound at once."""
+    on_waiting: Callable[[], object] = field(default=lambda: None)
+    """Called when `waits_for` has changed."""
     on_prepared: Callable[[int], object] = field(default=lambda _: None)
     """Called with the number of rows prepared so far, while the load is being planned."""
     on_plan: Callable[[Plan], object] = field(default=lambda _: None)

@@ -23,11 +23,12 @@ from interakt_loader.interrupts import Interrupts
 from interakt_loader.job import Control, Job
 from interakt_loader.ledger import Ledger, Plan
 from interakt_loader.mapping import Mapping, infer, read_mapping
+from interakt_loader.option_values import did_you_mean
 from interakt_loader.pipeline import deliver
 from interakt_loader.progress import Progress
 from interakt_loader.report import Report, Summary
 from interakt_loader.result import LoadResult
-from interakt_loader.settings import Settings, did_you_mean
+from interakt_loader.settings import Settings
 from interakt_loader.sources import Source, open_source
 from interakt_loader.ticket import Stop
 from interakt_loader.wire import Kind
@@ -184,12 +185,13 @@ def _run(source: Source, job: Job, say: Callable[[str], object] | None) -> LoadR
             bar.begin(plan.rows)
 
         control.on_prepared, control.on_plan = bar.preparing, announce_plan
+        control.on_waiting = lambda: bar.update(summary, control.waits_for)
         if job.ledger is None and rows is not None and not settings.dry_run:
             announce(forecast(rate, rows, exact=source.rows_exact))
         for outcomes in deliver(read, job):
             _write(report, outcomes, control)  # first on record, then shown
             summary.add(outcomes)
-            bar.update(summary, in_outage=control.in_outage)
+            bar.update(summary, control.waits_for)
         _complete(report, control)
     if summary.rows != read.rows and control.source_ended:
         raise AssertionError(f"{read.rows} rows came in and {summary.rows} outcomes went out: please report this")

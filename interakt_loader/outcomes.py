@@ -82,12 +82,13 @@ def not_sent(prepared: pa.RecordBatch, stop: Stop | None = None) -> pa.RecordBat
     """
     is_invalid = pc.and_(pc.is_null(prepared["body"]), pc.is_valid(prepared["code"]))
     status = pc.if_else(is_invalid, Status.INVALID.value, Status.UNSENT.value)
-    said_code, said_text = prepared["code"], prepared["message"]
+    said_code, said_text, column = prepared["code"], prepared["message"], prepared["column"]
     if stop is not None:
         said_code = pc.if_else(is_invalid, said_code, stop.reason)
         said_text = pc.if_else(is_invalid, said_text, f"not sent: {stop.message}")
+        column = pc.if_else(is_invalid, column, pa.scalar(None, pa.string()))
     nowhere = pa.repeat(False, prepared.num_rows)
-    return _lines(prepared, status, said_code, prepared["column"], said_text, nowhere)
+    return _lines(prepared, status, said_code, column, said_text, nowhere)
 
 
 def accepted_before(

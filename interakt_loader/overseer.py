@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
 
 from interakt_loader.engine import Engine
 from interakt_loader.job import Job
 from interakt_loader.ledger import LedgerBroken
-from interakt_loader.settings import parse_failures
+from interakt_loader.option_values import parse_failures
+from interakt_loader.tally import Tally
 from interakt_loader.ticket import Stop
-from interakt_loader.wire import FAILURES, Outcome, Status
+from interakt_loader.wire import Outcome
+from interakt_loader.work import Piece
 
 logger = logging.getLogger("interakt_loader")
+
+NO_ANSWER = "no answer: waiting"
+OVER_THE_LIMIT = "over the call limit: waiting"
 
 DRAIN = 1.0
 """Seconds beyond `timeout` for which a stopped load waits for the calls in flight."""
@@ -28,27 +32,23 @@ class Overseer:
         self._control = job.control
         self._settings = job.settings
         self._allowed = parse_failures(job.settings.max_failures)
-        self._rows = 0
-        self._failed = 0
+        self._tally = Tally()
         self._deadline: float | None = None
 
     def read(self, wanted: int = 1, timeout: float = 0.0) -> list[Outcome]:
         """Return what has settled, after waiting up to `timeout` seconds for `wanted` of it. It is on record then."""
         outcomes = self._engine.read(wanted, timeout)
         self._record(outcomes)
-        self.count(outcomes)
+        self._tally.settle(outcomes)
         self._look_up()
         return outcomes
 
-    def count(self, outcomes: Iterable[Outcome], unchanged: int = 0) -> None:
-        """Count rows and failures, and stop the load if there are too many."""
-        for one in outcomes:
-            self._rows += 1
-            self._failed += one.status in FAILURES and one.status is not Status.UNSENT
-        self._rows += unchanged
-        if self._allowed.are_too_many(self._failed, self._rows):
-            text = f"{self._failed:,} of {self._rows:,} rows have failed; max_failures is {self._settings.max_failures}"
-            self._engine.stop(Stop("too_many_failures", text))
+    def take_in(self, piece: Piece) -> None:
+        """Count the rows of a batch that has been read."""
+        unchanged = 0 if piece.unchanged is None else piece.unchanged.num_rows
+        self._tally.read += len(piece.calls) + len(piece.settled) + unchanged
+        self._tally.refused += len(piece.settled)
+        self._tally.settled += unchanged
 
     def _record(self, outcomes: list[Outcome]) -> None:
         if self._ledger is None:
@@ -61,9 +61,16 @@ class Overseer:
 
     def _look_up(self) -> None:
         engine, control = self._engine, self._control
-        if engine.in_outage and not control.in_outage:
-            logger.warning("no answer from the API: trying one call now and then until it is back")
-        control.in_outage = engine.in_outage
+        if self._tally.are_too_many(self._allowed):
+            engine.stop(Stop("too_many_failures", f"{self._tally}: max_failures is {self._settings.max_failures}"))
+        waits_for = ""
+        if engine.stopped is None:
+            waits_for = NO_ANSWER if engine.in_outage else OVER_THE_LIMIT if engine.is_held else ""
+        if waits_for != control.waits_for:
+            control.waits_for = waits_for
+            if waits_for == NO_ANSWER:
+                logger.warning("no answer from the API: trying one call now and then until it is back")
+            control.on_waiting()
         if control.stop_wanted is not None:
             engine.stop(control.stop_wanted)
         if engine.stopped is not None:

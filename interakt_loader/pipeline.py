@@ -100,9 +100,10 @@ def _send(work: Work, engine: Engine, job: Job) -> Iterator[pa.RecordBatch]:
     overseer = Overseer(engine, job)
     wanted = max(1, min(GROUP, job.settings.max_queue_size // 2))
     try:
-        for calls, settled, unchanged in work.pieces():
-            overseer.count(settled, 0 if unchanged is None else unchanged.num_rows)
-            order.add(settled, unchanged)
+        for piece in work.pieces():
+            overseer.take_in(piece)
+            order.add(piece.settled, piece.unchanged)
+            calls = piece.calls
             offered = engine.offer(calls)
             while offered < len(calls):
                 yield from order.add(overseer.read(wanted, GLANCE))

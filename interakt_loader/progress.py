@@ -49,13 +49,12 @@ class Progress:
         if self._bar is not None:
             self._bar.reset(total=self._rows if rows is None else rows)
 
-    def update(self, summary: Summary, *, in_outage: bool) -> None:
+    def update(self, summary: Summary, waits_for: str = "") -> None:
         """Show how far it is: rows that a stopped load did not come to are not done."""
         if self._bar is not None:
             not_done = 0 if summary.dry_run else summary.counts[Status.UNSENT]
             failed = summary.failures - not_done
-            waiting = ", no answer: waiting" if in_outage else ""
-            self._bar.set_postfix_str(f"{failed:,} failed{waiting}", refresh=False)
+            self._bar.set_postfix_str(", ".join(filter(None, [f"{failed:,} failed", waits_for])), refresh=False)
             self._bar.update(summary.rows - not_done - self._bar.n)
 
 

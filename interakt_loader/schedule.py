@@ -95,6 +95,11 @@ class Schedule:
         """Whether nothing can be reached, and only a probing call goes out now and then."""
         return self._outage.is_on
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the API answers nothing but 429, and all calls wait for that to end."""
+        return self._limit.holding_since is not None
+
     def admit(self, message: Message) -> bool:
         """Take a message in, unless the bound is reached (then nothing changes)."""
         if self.room <= 0:

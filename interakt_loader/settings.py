@@ -6,90 +6,27 @@ and a test holds them to it. `Options` repeats the names for type checkers only,
 
 from __future__ import annotations
 
-import difflib
-import ipaddress
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import urlsplit
 
 from interakt_loader.errors import SettingsError
+from interakt_loader.option_values import (
+    BASE_URL,
+    check_base_url,
+    check_key,
+    check_number,
+    did_you_mean,
+    is_this_machine,
+    parse_failures,
+    parse_rate,
+)
+from interakt_loader.option_values import Rate as Rate
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-BASE_URL = "https://api.interakt.ai"
-"""The real API [doc]."""
-
-PLAN_RATES = {"growth": "300/min", "advanced": "600/min"}
-"""Calls that Interakt's plans allow [doc]."""
-
-_UNITS = {
-    "s": 1.0,
-    "sec": 1.0,
-    "second": 1.0,
-    "m": 60.0,
-    "min": 60.0,
-    "minute": 60.0,
-    "h": 3600.0,
-    "hour": 3600.0,
-}
-
-
-class Rate(NamedTuple):
-    """`calls` in every `seconds`."""
-
-    calls: float
-    seconds: float
-
-    def __str__(self) -> str:
-        unit = {1.0: "s", 60.0: "min", 3600.0: "h"}.get(self.seconds, f"{self.seconds:g}s")
-        return f"{self.calls:g}/{unit}"
-
-
-def parse_rate(text: str | None) -> Rate | Literal["auto"] | None:
-    """Read `"300/min"`, `"10/s"`, `"growth"`, `"advanced"`, `"auto"` or `"none"`; None means no limit."""
-    if text is None or text.strip().lower() == "none":
-        return None
-    word = text.strip().lower()
-    if word == "auto":
-        return "auto"
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*/\s*([a-z]+)", PLAN_RATES.get(word, word))
-    if match is None or match[2] not in _UNITS or float(match[1]) <= 0:
-        raise SettingsError(
-            f"rate_limit is {text!r}; expected auto, none, growth, advanced, or calls in a time such as 300/min or 10/s"
-        )
-    return Rate(float(match[1]), _UNITS[match[2]])
-
-
-class Failures(NamedTuple):
-    """How many rows may fail: a number, or a share of the rows so far."""
-
-    rows: float = float("inf")
-    share: float = 1.0
-
-    def are_too_many(self, failed: int, rows: int) -> bool:
-        """Decide by the rows so far; a share is looked at from the 100th row on."""
-        return failed > self.rows or (rows >= LEAST_ROWS and failed > self.share * rows)
-
-
-LEAST_ROWS = 100
-"""Rows that a share of failures is worth looking at."""
-
-
-def parse_failures(text: str | int | None) -> Failures:
-    """Read `20`, `"20"` or `"5%"`; None: as many as there are rows."""
-    if text is None:
-        return Failures()
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", str(text))
-    if match is not None and not isinstance(text, bool):
-        if match[2] and float(match[1]) <= 100:
-            return Failures(share=float(match[1]) / 100)
-        if match[1].isdigit() and not match[2]:
-            return Failures(rows=int(match[1]))
-    raise SettingsError(f"max_failures is {text!r}; expected a whole number of rows, or a share such as 5%")
 
 
 def _option(
@@ -156,7 +93,7 @@ class Settings:
     max_failures: str | int | None = _option(
         None,
         "Stop with exit 3 once more than N rows, or more than P% of the rows so far (from the 100th on), have failed: "
-        "invalid ones, rejected, failed and unknown.",
+        "invalid, rejected, failed and unknown ones.",
         flag="--max-failures",
         metavar="N|P%",
     )
@@ -227,14 +164,14 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        _check_number("timeout", self.timeout, least=0, exclusive=True)
-        _check_number("max_outage", self.max_outage, least=0)
-        _check_number("max_retries", self.max_retries, least=0, whole=True)
-        _check_number("max_queue_size", self.max_queue_size, least=1, whole=True)
-        _check_number("workers", self.workers, least=1, most=1024, whole=True)
+        check_number("timeout", self.timeout, least=0, exclusive=True)
+        check_number("max_outage", self.max_outage, least=0)
+        check_number("max_retries", self.max_retries, least=0, whole=True)
+        check_number("max_queue_size", self.max_queue_size, least=1, whole=True)
+        check_number("workers", self.workers, least=1, most=1024, whole=True)
         parse_failures(self.max_failures)
         if self.limit is not None:
-            _check_number("limit", self.limit, least=0, whole=True)
+            check_number("limit", self.limit, least=0, whole=True)
         for one in fields(self):
             choices = one.metadata["choices"]
             if choices and getattr(self, one.name) not in choices:
@@ -259,7 +196,7 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether the address is on this machine: a sandbox or a stand-in, not the API."""
-        return _is_this_machine(urlsplit(self.base_url).hostname or "")
+        return is_this_machine(urlsplit(self.base_url).hostname or "")
 
     @classmethod
     def resolve(cls, options: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
@@ -330,67 +267,3 @@ def default_of(name: str) -> Any:
     """Return the default of the option `name`."""
     value = Settings.__dataclass_fields__[name].default
     return None if value is MISSING else value
-
-
-def did_you_mean(name: str, known: Mapping[str, Any] | list[str]) -> str:
-    """Return `"; did you mean 'workers'?"`, or nothing when no known name is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def check_base_url(url: str) -> None:
-    """Refuse an address that is none, or over which the key would travel in clear."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except (ValueError, AttributeError, TypeError):
-        raise SettingsError(f"base_url is {url!r}; expected an address such as {BASE_URL}") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise SettingsError(f"base_url is {url!r}; expected an address such as {BASE_URL}")
-    if parts.username or parts.password:
-        raise SettingsError("base_url holds a user name or password; the key goes into api_key")
-    if parts.query or parts.fragment:
-        raise SettingsError(f"base_url is {url!r}; expected an address without ? or #")
-    if parts.scheme == "http" and not _is_this_machine(host):
-        raise SettingsError(
-            f"base_url is {url!r}: over http:// the key would travel in clear; use https:// "
-            "(http:// is for this machine only)"
-        )
-
-
-def check_key(key: str) -> None:
-    """Refuse a key that cannot be one; the message never holds it."""
-    if not isinstance(key, str):
-        raise SettingsError(f"api_key is a {type(key).__name__}; expected text")
-    if not key.strip() or not key.strip().isascii() or not key.strip().isprintable():
-        raise SettingsError("api_key is blank or holds characters that no key has; copy the Secret Key again")
-
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _check_number(
-    name: str,
-    value: Any,
-    *,
-    least: float,
-    most: float | None = None,
-    whole: bool = False,
-    exclusive: bool = False,
-) -> None:
-    expected = f"a{' whole' if whole else ''} number {'above' if exclusive else 'of at least'} {least:g}"
-    if most is not None:
-        expected += f" and at most {most:g}"
-    good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    if good:
-        good = value > least if exclusive else value >= least
-    if good and most is not None:
-        good = value <= most
-    if not good:
-        raise SettingsError(f"{name} is {value!r}; expected {expected}")

@@ -65,7 +65,7 @@ def outcome(ticket: Ticket, status: Status, at: float, stop: Stop | None) -> Out
     answer, message = ticket.last, ticket.message
     code, column, text = message.note_code, message.note_column, message.note
     if status is Status.UNSENT:
-        code = stop.reason if stop else "unsent"
+        code, column = stop.reason if stop else "unsent", None
         text = f"not sent: {stop.message}" if stop else None
     elif status is Status.UNKNOWN and answer is None:
         code, column = "in_doubt", None

@@ -9,8 +9,8 @@ import pytest
 
 from interakt_loader.cli import run
 from interakt_loader.forecast import duration, forecast
+from interakt_loader.option_values import parse_rate
 from interakt_loader.sandbox import Sandbox
-from interakt_loader.settings import parse_rate
 
 
 @pytest.mark.parametrize(

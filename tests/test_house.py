@@ -19,8 +19,9 @@ README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
 
 FLOORS = [
     {"_version", "errors"},
-    {"settings", "wire", "sandbox"},
-    {"ratelimit", "plain", "arguments", "callbacks", "coalesce", "ticket", "forecast"},
+    {"option_values", "wire", "sandbox"},
+    {"settings"},
+    {"ratelimit", "plain", "arguments", "callbacks", "coalesce", "ticket", "forecast", "tally"},
     {"sources", "coerce", "identity", "transport", "outcomes", "outage", "sample_data", "interrupts"},
     {"retry", "mapping"},
     {"schedule", "work"},

@@ -53,8 +53,10 @@ def printed(name: str, folder: Path) -> str:
 def test_quickstart(tmp_path: Path) -> None:
     """It checks and loads the sample customers and 2,000 events, and shows one of each from the sandbox."""
     lines = printed("quickstart.ipynb", tmp_path).splitlines()
-    assert lines[0].startswith("<LoadResult: 4,854 sent, 146 invalid; 4,854 calls in ")
-    assert lines[1].startswith("<LoadResult: 1,9")
-    assert "'First name': " in lines[2]
-    assert lines[3].startswith("2025-01-01T")
+    assert lines[0] == "5,000 rows: at most 5,000 calls"
+    assert lines[1].startswith("<LoadResult: 4,854 sent, 146 invalid; 4,854 calls in ")
+    assert lines[2] == "2,000 rows: at most 2,000 calls"
+    assert lines[3].startswith("<LoadResult: 1,9")
+    assert "'First name': " in lines[4]
+    assert lines[5].startswith("2025-01-01T")
     assert lines[-1] == "4797 users, 1959 events"

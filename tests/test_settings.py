@@ -9,7 +9,8 @@ import pytest
 
 from interakt_loader import errors
 from interakt_loader.errors import LoadInterrupted, SettingsError
-from interakt_loader.settings import BASE_URL, Rate, Settings, parse_rate
+from interakt_loader.option_values import BASE_URL, Rate, parse_rate
+from interakt_loader.settings import Settings
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
 from interakt_loader import load_users
-from interakt_loader.sandbox import Sandbox
+from interakt_loader.sandbox import Sandbox, SandboxOptions
 
 FRAME = pd.DataFrame({"id": ["1", None, "3"]})
 
@@ -24,3 +26,13 @@ def test_a_stopped_load_does_not_look_done(sandbox: Sandbox, capsys: pytest.Capt
     """Rows that were not sent do not move the bar."""
     load_users(FRAME.dropna(), {"user_id": "id"}, api_key="wrong", base_url=sandbox.url, progress=True, workers=1)
     assert "100%" not in capsys.readouterr().err
+
+
+def test_it_says_what_the_load_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """Over the limit, and without an answer: said while it lasts, though no row ends."""
+    with Sandbox(SandboxOptions(limit_per_minute=1, window=1.5)) as sandbox:
+        options: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "workers": 1, "progress": True}
+        load_users(FRAME.dropna(), {"user_id": "id"}, **options)
+        assert "over the call limit: waiting" in capsys.readouterr().err
+    load_users(FRAME.dropna(), {"user_id": "id"}, **options, max_outage=1)
+    assert "no answer: waiting" in capsys.readouterr().err

@@ -23,10 +23,12 @@ from interakt_loader import load_users
 from interakt_loader.errors import SettingsError, TooManyFailures
 from interakt_loader.job import Control, Job
 from interakt_loader.mapping import Mapping
+from interakt_loader.option_values import parse_failures
 from interakt_loader.pipeline import deliver
 from interakt_loader.report import read_report
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
-from interakt_loader.settings import Settings, parse_failures
+from interakt_loader.settings import Settings
+from interakt_loader.tally import Tally
 from interakt_loader.ticket import Stop
 
 USERS = {"user_id": "user", "traits": ["n"]}
@@ -45,21 +47,25 @@ def to(sandbox: Sandbox | SandboxProcess, **options: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("limit", "failed", "rows", "too_many"),
+    ("limit", "tally", "too_many"),
     [
-        (None, 10, 10, False),
-        (0, 1, 1, True),
-        ("3", 3, 3, False),
-        ("3", 4, 1000, True),
-        ("5%", 99, 99, False),
-        ("5%", 5, 100, False),
-        ("5%", 6, 100, True),
-        ("100%", 200, 200, False),
+        (None, Tally(read=10, refused=5, settled=5, failed=5), False),
+        (0, Tally(read=10, refused=1), True),
+        ("3", Tally(read=9, refused=1, settled=8, failed=2), False),
+        ("3", Tally(read=9, refused=2, settled=8, failed=2), True),
+        ("5%", Tally(read=99, refused=99), False),
+        ("5%", Tally(read=5000, refused=174), False),  # the calls of the batch have not settled yet
+        ("5%", Tally(read=5000, refused=251), True),
+        ("5%", Tally(read=5000, settled=99, failed=99), False),
+        ("5%", Tally(read=5000, settled=100, failed=5), False),
+        ("5%", Tally(read=5000, settled=100, failed=6), True),
+        ("5%", Tally(read=5000, refused=150, settled=100, failed=3), True),  # 3 % and 3 % of the rest
+        ("100%", Tally(read=200, refused=200), False),
     ],
 )
-def test_how_many_failures_are_too_many(limit: Any, failed: int, rows: int, too_many: bool) -> None:
-    """More than N; more than P % of the rows so far, from the hundredth on."""
-    assert parse_failures(limit).are_too_many(failed, rows) is too_many
+def test_how_many_failures_are_too_many(limit: Any, tally: Tally, too_many: bool) -> None:
+    """More than N; more than P % of the rows, as far as they are known, from the hundredth on."""
+    assert tally.are_too_many(parse_failures(limit)) is too_many
 
 
 @pytest.mark.parametrize("limit", ["x", "-1", "101%", "1.5", True, 2.5, ""])
@@ -77,7 +83,8 @@ def test_too_many_failures_stop_the_load(sandbox: Sandbox) -> None:
     assert 20 < result.rejected < 100
     assert result.rejected + result.unsent == 2000
     assert result.stopped is not None
-    assert "rows have failed; max_failures is 20" in result.stopped.message
+    assert result.stopped.message.startswith("0 of 2,000 rows are invalid, 2")
+    assert result.stopped.message.endswith(" calls failed: max_failures is 20")
     with pytest.raises(TooManyFailures):
         result.raise_for_failures()
 

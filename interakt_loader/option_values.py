@@ -1,0 +1,141 @@
+"""Values of options as people write them → checked values, or one line that says what was expected. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from interakt_loader.errors import SettingsError
+
+BASE_URL = "https://api.interakt.ai"
+"""The real API [doc]."""
+
+PLAN_RATES = {"growth": "300/min", "advanced": "600/min"}
+"""Calls that Interakt's plans allow [doc]."""
+
+_UNITS = {
+    "s": 1.0,
+    "sec": 1.0,
+    "second": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "minute": 60.0,
+    "h": 3600.0,
+    "hour": 3600.0,
+}
+
+
+class Rate(NamedTuple):
+    """`calls` in every `seconds`."""
+
+    calls: float
+    seconds: float
+
+    def __str__(self) -> str:
+        unit = {1.0: "s", 60.0: "min", 3600.0: "h"}.get(self.seconds, f"{self.seconds:g}s")
+        return f"{self.calls:g}/{unit}"
+
+
+def parse_rate(text: str | None) -> Rate | Literal["auto"] | None:
+    """Read `"300/min"`, `"10/s"`, `"growth"`, `"advanced"`, `"auto"` or `"none"`; None means no limit."""
+    if text is None or text.strip().lower() == "none":
+        return None
+    word = text.strip().lower()
+    if word == "auto":
+        return "auto"
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*/\s*([a-z]+)", PLAN_RATES.get(word, word))
+    if match is None or match[2] not in _UNITS or float(match[1]) <= 0:
+        raise SettingsError(
+            f"rate_limit is {text!r}; expected auto, none, growth, advanced, or calls in a time such as 300/min or 10/s"
+        )
+    return Rate(float(match[1]), _UNITS[match[2]])
+
+
+class Failures(NamedTuple):
+    """How many rows may fail: a number, or a share."""
+
+    rows: float = float("inf")
+    share: float = 1.0
+
+
+def parse_failures(text: str | int | None) -> Failures:
+    """Read `20`, `"20"` or `"5%"`; None: as many as there are rows."""
+    if text is None:
+        return Failures()
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", str(text))
+    if match is not None and not isinstance(text, bool):
+        if match[2] and float(match[1]) <= 100:
+            return Failures(share=float(match[1]) / 100)
+        if match[1].isdigit() and not match[2]:
+            return Failures(rows=int(match[1]))
+    raise SettingsError(f"max_failures is {text!r}; expected a whole number of rows, or a share such as 5%")
+
+
+def did_you_mean(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    """Return `"; did you mean 'workers'?"`, or nothing when no known name is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def check_base_url(url: str) -> None:
+    """Refuse an address that is none, or over which the key would travel in clear."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except (ValueError, AttributeError, TypeError):
+        raise SettingsError(f"base_url is {url!r}; expected an address such as {BASE_URL}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise SettingsError(f"base_url is {url!r}; expected an address such as {BASE_URL}")
+    if parts.username or parts.password:
+        raise SettingsError("base_url holds a user name or password; the key goes into api_key")
+    if parts.query or parts.fragment:
+        raise SettingsError(f"base_url is {url!r}; expected an address without ? or #")
+    if parts.scheme == "http" and not is_this_machine(host):
+        raise SettingsError(
+            f"base_url is {url!r}: over http:// the key would travel in clear; use https:// "
+            "(http:// is for this machine only)"
+        )
+
+
+def check_key(key: str) -> None:
+    """Refuse a key that cannot be one; the message never holds it."""
+    if not isinstance(key, str):
+        raise SettingsError(f"api_key is a {type(key).__name__}; expected text")
+    if not key.strip() or not key.strip().isascii() or not key.strip().isprintable():
+        raise SettingsError("api_key is blank or holds characters that no key has; copy the Secret Key again")
+
+
+def is_this_machine(host: str) -> bool:
+    """Tell whether a host's name or address is this machine's own."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    least: float,
+    most: float | None = None,
+    whole: bool = False,
+    exclusive: bool = False,
+) -> None:
+    """Refuse what is no number, or one outside of `least` (itself excluded if `exclusive`) to `most`."""
+    expected = f"a{' whole' if whole else ''} number {'above' if exclusive else 'of at least'} {least:g}"
+    if most is not None:
+        expected += f" and at most {most:g}"
+    good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if good:
+        good = value > least if exclusive else value >= least
+    if good and most is not None:
+        good = value <= most
+    if not good:
+        raise SettingsError(f"{name} is {value!r}; expected {expected}")
