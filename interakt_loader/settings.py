@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from interakt_loader.errors import SettingsError
 from interakt_loader.option_values import (
     BASE_URL,
+    Rate,
     check_base_url,
     check_key,
     check_number,
@@ -23,7 +24,6 @@ from interakt_loader.option_values import (
     parse_failures,
     parse_rate,
 )
-from interakt_loader.option_values import Rate as Rate
 
 if TYPE_CHECKING:
     from pathlib import Path

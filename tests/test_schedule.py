@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interakt_loader.option_values import Rate
 from interakt_loader.outage import OUTAGE_AFTER
 from interakt_loader.ratelimit import RateLimit
 from interakt_loader.schedule import Schedule
-from interakt_loader.settings import Rate
 from interakt_loader.ticket import Stop, Ticket
 from interakt_loader.transport import no_answer, read_answer
 from interakt_loader.wire import Answer, Message, Outcome, Status
