@@ -13,11 +13,13 @@ def forecast(
     unchanged: int | None = None,
     calls: int | None = None,
     users: int | None = None,
+    doubted: int = 0,
 ) -> str:
     """Return one line: how many rows and calls, and how long that takes at the limit.
 
-    `unchanged` and `calls` are known when there is a ledger; `users` is given when calls of one user may be folded
-    into one. The time at a limit that is to be found out is told for the smallest plan that has an API.
+    `unchanged` and `calls` are known when there is a ledger, and so is how many of these are `doubted`: were out when
+    an earlier load ended. `users` is given when calls of one user may be folded into one. The time at a limit that is
+    to be found out is told for the smallest plan that has an API.
     """
     if calls is None:
         said = f"{'' if exact else 'about '}{_count(rows, 'row')}"
@@ -31,6 +33,8 @@ def forecast(
         said += f"; {_count(calls, 'call')}"
         if users is not None and users < calls:
             said = f"{said} at most, for {_count(users, 'user')}"
+        if doubted:
+            said += f" ({doubted:,} may have been accepted before)"
     if not calls or rate is None:
         return said
     if isinstance(rate, Rate):

@@ -180,7 +180,9 @@ def _run(source: Source, job: Job, say: Callable[[str], object] | None) -> LoadR
 
         def announce_plan(plan: Plan) -> None:
             users = plan.users if settings.coalesce else None
-            line = forecast(rate, plan.rows, unchanged=plan.unchanged, calls=plan.calls, users=users)
+            line = forecast(
+                rate, plan.rows, unchanged=plan.unchanged, calls=plan.calls, users=users, doubted=plan.doubted
+            )
             announce(line)
             bar.begin(plan.rows)
 

@@ -8,6 +8,8 @@ them and brings them together with the ledger's; memory stays flat (a byte a row
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -190,7 +192,8 @@ class Plan:
         """Remove the temporary file and tables."""
         self._batches = iter(())
         self._file.close()
-        self._store.db.execute("DETACH plan")
+        with contextlib.suppress(sqlite3.Error):  # it goes with the connection anyway
+            self._store.db.execute("DETACH plan")
 
 
 def _is(decisions: pa.Array, *which: int) -> pa.BooleanArray:

@@ -14,7 +14,7 @@ import pytest
 
 from interakt_loader.cli import run
 from interakt_loader.report import read_report
-from interakt_loader.sandbox import SandboxOptions, SandboxProcess
+from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 
 ROWS = "customer_id,mobile,name,joined\n001,98765 43210,Ann,2024-01-31\n002,12,Bob,2024-02-30\n"
 
@@ -151,3 +151,38 @@ def _wait_for_calls(sandbox: SandboxProcess, calls: int) -> None:
     while sandbox.stats().calls < calls:
         assert time.monotonic() < deadline, "the load did not begin"
         time.sleep(0.02)
+
+
+def test_the_ledger_lies_beside_the_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """By default; the result says where. `--ledger none` makes none, nor does a dry run or the embedded sandbox."""
+    with Sandbox() as sandbox:
+        monkeypatch.setenv("INTERAKT_API_KEY", sandbox.api_key)
+        command = ["customers.csv", "--map", "user_id=customer_id", "--base-url", sandbox.url, "-q", "--output", "json"]
+        for arguments in (["--ledger", "none"], ["--ledger", "None"], ["--dry-run"], ["--sandbox"]):
+            assert run([*command, *arguments]) == 0
+            assert json.loads(capsys.readouterr().out)["ledger"] is None
+        assert [path.name for path in Path().iterdir() if "ledger" in path.name] == []
+        Path("out").mkdir()
+        for arguments, ledger in (
+            ([], "customers.ledger"),
+            (["--report", "out/monday.report.jsonl"], "out/monday.ledger"),
+            (["--report", "out/tuesday.csv"], "out/tuesday.ledger"),
+            (["--ledger", "own.db"], "own.db"),
+        ):
+            assert run([*command, *arguments]) == 0
+            said = json.loads(capsys.readouterr().out)
+            assert (Path(said["ledger"]), said["status"]["sent"]) == (Path(ledger), 2)
+            assert Path(ledger).exists()
+            assert run([*command, *arguments]) == 0
+            assert json.loads(capsys.readouterr().out)["status"]["unchanged"] == 2
+
+
+def test_a_ledger_that_is_the_source_or_the_report_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, exit 2, and the source is as it was."""
+    for arguments, said in (
+        (["--ledger", "customers.csv"], "ledger customers.csv: is the source itself; choose another path"),
+        (["--ledger", "out.csv", "--report", "out.csv"], "ledger out.csv: is the report too; choose another path"),
+    ):
+        assert run(["customers.csv", "--map", "user_id=customer_id", "--sandbox", "-q", *arguments]) == 2
+        assert capsys.readouterr().err == f"interakt-loader: {said}\n"
+    assert Path("customers.csv").read_text(encoding="utf-8") == ROWS
