@@ -25,11 +25,11 @@ class InOrder:
     `on_error` hears of a failed row once its line is on record: when the batch that was yielded has been used.
     """
 
-    def __init__(self, on_error: OnError | None = None) -> None:
+    def __init__(self, on_error: OnError | None = None, first_row: int = 0) -> None:
         self._on_error = on_error
         self._outcomes: list[Outcome] = []
         self._lines: list[tuple[float, pa.RecordBatch]] = []  # each with the instant from which it is not held back
-        self._next = 0  # the row that is due
+        self._next = first_row  # the row that is due
 
     def add(self, outcomes: Iterable[Outcome], lines: pa.RecordBatch | None = None) -> Iterator[pa.RecordBatch]:
         """Take them in; return an iterator over what may go out now."""

@@ -158,8 +158,8 @@ def _run(source: Source, job: Job, say: Callable[[str], object] | None) -> LoadR
     summary, began = Summary(settings.dry_run), time.monotonic()
     folder = _TemporaryFolder() if settings.report is None else None
     path = folder.path / "report.parquet" if folder else Path(settings.report or "")
-    read = _Counted(_first_rows(source.batches(), settings.limit))
-    rows = source.rows if settings.limit is None or source.rows is None else min(source.rows, settings.limit)
+    read = _Counted(_selected(source.batches(), *settings.row_range))
+    rows = _count(source.rows, *settings.row_range)
 
     # nobody has limits at home: an unknown one is guessed at for the API only
     rate = None if settings.rate == "auto" and settings.is_local else settings.rate
@@ -254,15 +254,22 @@ class _Counted:
         return batch
 
 
-def _first_rows(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
-    if limit is None:
-        yield from batches
-        return
-    for batch in batches:
-        if limit <= 0:
+def _selected(batches: Iterator[pa.RecordBatch], first: int, end: int | None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows from `first` up to `end`; a source is not read beyond."""
+    row = 0
+    while end is None or row < end:
+        batch = next(batches, None)
+        if batch is None:
             return
-        yield batch.slice(0, limit)
-        limit -= batch.num_rows
+        skipped = max(0, first - row)
+        if skipped < batch.num_rows:
+            yield batch.slice(skipped, None if end is None else end - row - skipped)
+        row += batch.num_rows
+
+
+def _count(rows: int | None, first: int, end: int | None) -> int | None:
+    """Return how many of the source's rows are between the two; None: nobody knows."""
+    return None if rows is None else max(0, (rows if end is None else min(rows, end)) - first)
 
 
 class _TemporaryFolder:

@@ -62,8 +62,7 @@ def deliver(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBa
         yield from _list_unsent(work, control.stopped, control)
 
 
-def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    row = 0
+def _numbered(batches: Iterator[pa.RecordBatch], row: int) -> Iterator[tuple[int, pa.RecordBatch]]:
     for batch in batches:
         if batch.num_rows:
             yield row, batch
@@ -71,7 +70,7 @@ def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Recor
 
 
 def _streamed(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
-    rows = _numbered(batches)
+    rows = _numbered(batches, job.settings.row_range[0])
     first = next(rows, None)
     return Streamed(job.preparation, rows if first is None else chain([first], rows), job.kind)
 
@@ -80,9 +79,9 @@ def _planned(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
     control, prepare = job.control, job.preparation
 
     def prepared() -> Iterator[pa.RecordBatch]:
-        for first, batch in _numbered(batches):
+        for first, batch in _numbered(batches, job.settings.row_range[0]):
             yield prepare(batch, first)
-            control.on_prepared(first + batch.num_rows)
+            control.on_prepared(first - job.settings.row_range[0] + batch.num_rows)
             if control.stop_wanted is not None:
                 control.source_ended = False
                 return
@@ -96,7 +95,7 @@ def _planned(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
 
 def _send(work: Work, engine: Engine, job: Job) -> Iterator[pa.RecordBatch]:
     """Offer row after row to the engine and hand on what settles, until the source or the load has ended."""
-    order = InOrder(job.settings.on_error)
+    order = InOrder(job.settings.on_error, job.settings.row_range[0])
     overseer = Overseer(engine, job)
     wanted = max(1, min(GROUP, job.settings.max_queue_size // 2))
     try:

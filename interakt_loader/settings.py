@@ -23,6 +23,7 @@ from interakt_loader.option_values import (
     is_this_machine,
     parse_failures,
     parse_rate,
+    parse_rows,
 )
 
 if TYPE_CHECKING:
@@ -155,6 +156,12 @@ class Settings:
         flag="--dry-run",
     )
     limit: int | None = _option(None, "Read only the first N rows.", flag="--limit", metavar="N")
+    rows: str | None = _option(
+        None,
+        "Read only rows A to B, without B, numbered from 0 as in the report: `1000:2000`, `1000:`, `:50`.",
+        flag="--rows",
+        metavar="A:B",
+    )
     progress: bool | None = _option(
         None, "Show a progress bar; None: in a terminal or a notebook. `--quiet` turns it off."
     )
@@ -170,6 +177,7 @@ class Settings:
         check_number("max_queue_size", self.max_queue_size, least=1, whole=True)
         check_number("workers", self.workers, least=1, most=1024, whole=True)
         parse_failures(self.max_failures)
+        parse_rows(self.rows)
         if self.limit is not None:
             check_number("limit", self.limit, least=0, whole=True)
         for one in fields(self):
@@ -192,6 +200,14 @@ class Settings:
     def rate(self) -> Rate | Literal["auto"] | None:
         """`rate_limit`, parsed."""
         return parse_rate(self.rate_limit)
+
+    @property
+    def row_range(self) -> tuple[int, int | None]:
+        """Number of the first row to read, and of the first one not to read any more; None: to the end."""
+        first, end = parse_rows(self.rows)
+        if self.limit is not None:
+            end = first + self.limit if end is None else min(end, first + self.limit)
+        return first, end
 
     @property
     def is_local(self) -> bool:
@@ -259,6 +275,7 @@ class Options(TypedDict, total=False):
     nulls: str
     dry_run: bool
     limit: int | None
+    rows: str | None
     progress: bool | None
     on_error: Callable[[Exception, dict[str, Any]], object] | None
 

@@ -51,7 +51,8 @@ class Plan:
         self._resend = settings.resend
         self._skip_doubted = kind == "event" and settings.on_unknown == "skip"
         self._file = tempfile.TemporaryFile(dir=store.path.parent, prefix=f"{store.path.name}-")  # noqa: SIM115 - held
-        self._decisions = bytearray()
+        self._first = settings.row_range[0]
+        self._decisions = bytearray()  # a byte a row, from that first one on
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self.rows = 0
         """Rows of the input."""
@@ -101,12 +102,12 @@ class Plan:
             self._note(row, key, self._event(known), single=True)
             for number, (_, row, *_) in enumerate(rows[1:], start=2):
                 if self._by_event_id:
-                    self._decisions[row] = _REPEATED_ID
+                    self._decisions[row - self._first] = _REPEATED_ID
                     self.unchanged += 1
                     continue
                 repeated = self._keys.repeated_event(key, number)
                 self._note(row, repeated, self._event(self._store.known(repeated) or NOTHING), single=False)
-        self.users += any(self._decisions[one[1]] in (_SEND, _SPECIAL) for one in rows)
+        self.users += any(self._decisions[one[1] - self._first] in (_SEND, _SPECIAL) for one in rows)
 
     def _again(self, known: Known) -> Known:
         return known._replace(state=None) if self._resend else known
@@ -119,15 +120,15 @@ class Plan:
 
     def _note(self, row: int, key: bytes, decision: Decision, *, single: bool) -> None:
         if decision.step is None:
-            self._decisions[row] = _MAYBE_TWICE if decision.maybe_duplicate else _UNCHANGED
+            self._decisions[row - self._first] = _MAYBE_TWICE if decision.maybe_duplicate else _UNCHANGED
             self.unchanged += 1
             return
         self.calls += 1
         self.doubted += decision.doubted
         if single and not decision.doubted:  # the key and the step follow from the row itself
-            self._decisions[row] = _SEND
+            self._decisions[row - self._first] = _SEND
             return
-        self._decisions[row] = _SPECIAL
+        self._decisions[row - self._first] = _SPECIAL
         special = (row, key, decision.step, decision.doubted)
         self._store.db.execute("INSERT INTO plan.special VALUES (?, ?, ?, ?)", special)
 
@@ -169,7 +170,7 @@ class Plan:
     def _parted(self) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch | None]]:
         """Yield the prepared rows that are not unchanged, and the report lines of those that are."""
         for batch in self._batches:
-            first = batch["row"][0].as_py()
+            first = batch["row"][0].as_py() - self._first
             decisions = pa.array(memoryview(self._decisions)[first : first + batch.num_rows], pa.uint8())
             here = _is(decisions, _UNCHANGED, _MAYBE_TWICE, _REPEATED_ID)
             lines, of = batch.filter(here), decisions.filter(here)
@@ -181,7 +182,7 @@ class Plan:
         entered = []
         for message, (row, key, body) in zip(calls, self._digests(batch), strict=True):
             entry, doubted = Entry(key, body), False
-            if self._decisions[row] == _SPECIAL:
+            if self._decisions[row - self._first] == _SPECIAL:
                 found = self._store.db.execute("SELECT key, step, doubted FROM plan.special WHERE row = ?", (row,))
                 *special, doubted = found.fetchone()
                 entry = Entry(*special)
