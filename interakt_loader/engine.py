@@ -152,9 +152,9 @@ class Engine:
         with self._lock:
             self._closing = True
             self._call_all()
-        if wait and not self._abandoned:
+        if wait:
             for thread in self._threads:
-                if thread is not threading.current_thread():
+                if thread is not threading.current_thread() and not self._abandoned:
                     thread.join()
             self._transport.close()
 

@@ -85,11 +85,11 @@ class Ledger:
     def close(self) -> None:
         """Sort in what was recorded, and let the next load have the file."""
         try:
-            for part in (self._plan, self._in_flight):
-                if part is not None:
-                    part.close()
-            with contextlib.suppress(sqlite3.Error):  # a full disk: what was recorded is sorted in next time
-                self._store.merge()
+            parts = [one.close for one in (self._plan, self._in_flight) if one is not None]
+            for step in (*parts, self._store.merge):
+                # what a full disk forbids to sort in is sorted in next time
+                with contextlib.suppress(sqlite3.Error, OSError):
+                    step()
         finally:
             self._store.close()
 
