@@ -17,8 +17,8 @@ def forecast(
 ) -> str:
     """Return one line: how many rows and calls, and how long that takes at the limit.
 
-    `unchanged` and `calls` are known when there is a ledger, and so is how many of these are `doubted`: were out when
-    an earlier load ended. `users` is given when calls of one user may be folded into one. The time at a limit that is
+    `calls` are known once the rows have been checked; `unchanged` when there is a ledger, and so is how many of the
+    calls are `doubted`: were out when an earlier load ended. `users` is given when calls of one user may be folded into one. The time at a limit that is
     to be found out is told for the smallest plan that has an API.
     """
     if calls is None:
@@ -28,7 +28,7 @@ def forecast(
             said += f": {'at most ' if exact else ''}{_count(calls, 'call')}"
     else:
         invalid = rows - (unchanged or 0) - calls
-        said = f"{unchanged:,} of {_count(rows, 'row')} unchanged"
+        said = _count(rows, "row") if unchanged is None else f"{unchanged:,} of {_count(rows, 'row')} unchanged"
         said += f", {invalid:,} invalid" if invalid else ""
         said += f"; {_count(calls, 'call')}"
         if users is not None and users < calls:

@@ -13,7 +13,7 @@ from interakt_loader.schedule import Schedule
 from interakt_loader.settings import Settings
 from interakt_loader.ticket import Stop
 from interakt_loader.transport import HttpTransport
-from interakt_loader.wire import Kind
+from interakt_loader.wire import Kind, Message
 
 
 @dataclass
@@ -26,6 +26,8 @@ class Control:
     """Why the load ended before its last row."""
     source_ended: bool = True
     """False if an interrupt left part of the source unread: the rows from there on have no line."""
+    examples: list[Message] = field(default_factory=list)
+    """After a dry run: the first calls that would go out."""
     waits_for: str = ""
     """What all calls wait for at the moment: an answer, or the end of a 429; empty: nothing."""
     most_held: int = 0

@@ -23,7 +23,7 @@ from interakt_loader.interrupts import Interrupts
 from interakt_loader.job import Control, Job
 from interakt_loader.ledger import Ledger, Plan
 from interakt_loader.mapping import Mapping, infer, read_mapping
-from interakt_loader.option_values import did_you_mean
+from interakt_loader.option_values import Rate, did_you_mean
 from interakt_loader.pipeline import deliver
 from interakt_loader.progress import Progress
 from interakt_loader.report import Report, Summary
@@ -31,7 +31,7 @@ from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
 from interakt_loader.sources import Source, open_source
 from interakt_loader.ticket import Stop
-from interakt_loader.wire import Kind
+from interakt_loader.wire import Kind, Status
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -206,10 +206,17 @@ def _run(source: Source, job: Job, say: Callable[[str], object] | None) -> LoadR
         stopped=control.stopped,
         keep_alive=folder,
         most_held=control.most_held,
+        examples=control.examples,
+        forecast=_outlook(summary, rate, job) if settings.dry_run else None,
     )
     if interrupts.signum is not None:
         raise LoadInterrupted(result, interrupts.signum)
     return result
+
+
+def _outlook(summary: Summary, rate: Rate | str | None, job: Job) -> str:
+    unchanged = None if job.ledger is None else summary.counts[Status.UNCHANGED]
+    return forecast(rate, summary.rows, unchanged=unchanged, calls=summary.counts[Status.UNSENT])
 
 
 def _write(report: Report, outcomes: pa.RecordBatch, control: Control) -> None:

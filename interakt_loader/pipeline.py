@@ -51,6 +51,7 @@ def deliver(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBa
         raise SettingsError(str(error)) from error  # likewise
     if job.settings.dry_run:
         yield from work.checked()
+        control.examples = work.examples
         return
     if control.stop_wanted is not None:
         control.stopped = control.stop_wanted

@@ -26,7 +26,7 @@ from interakt_loader.outcomes import accepted_before, invalid, not_sent
 from interakt_loader.settings import Settings
 from interakt_loader.ticket import Stop, skipped
 from interakt_loader.wire import Entry, Kind, Message
-from interakt_loader.work import Piece
+from interakt_loader.work import EXAMPLES, Piece, first_calls
 
 _NO_CALL, _UNCHANGED, _MAYBE_TWICE, _REPEATED_ID, _SEND, _SPECIAL = range(6)
 """What a row is, as a byte: invalid; unchanged (perhaps sent twice, or the second with its event id); to be sent; to
@@ -54,6 +54,8 @@ class Plan:
         self._first = settings.row_range[0]
         self._decisions = bytearray()  # a byte a row, from that first one on
         self._batches: Iterator[pa.RecordBatch] = iter(())
+        self.examples: list[Message] = []
+        """The first calls that go out, once the rows have been gone through."""
         self.rows = 0
         """Rows of the input."""
         self.unchanged = 0
@@ -164,6 +166,7 @@ class Plan:
 
     def _lines(self, stop: Stop | None) -> Iterator[pa.RecordBatch]:
         for batch, unchanged in self._parted():
+            self.examples += first_calls(batch, self._kind, EXAMPLES - len(self.examples))
             lines = [not_sent(batch, stop)] + ([] if unchanged is None else [unchanged])
             yield from pa.Table.from_batches(lines).sort_by("row").combine_chunks().to_batches()
 

@@ -186,3 +186,18 @@ def test_a_ledger_that_is_the_source_or_the_report_is_refused(capsys: pytest.Cap
         assert run(["customers.csv", "--map", "user_id=customer_id", "--sandbox", "-q", *arguments]) == 2
         assert capsys.readouterr().err == f"interakt-loader: {said}\n"
     assert Path("customers.csv").read_text(encoding="utf-8") == ROWS
+
+
+def test_a_dry_run_shows_what_would_go_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every problem with count and rows, the calls and minutes it would take, and the first calls, byte for byte."""
+    lines = [f"{n:03},98765 4321{n % 10},Ann" for n in range(500)]
+    Path("many.csv").write_text("\n".join(["customer_id,mobile,name", *lines, "x,12,Bob"]), encoding="utf-8")
+    arguments = ["--map", "user_id=customer_id", "--map", "phone=mobile", "--rate-limit", "growth", "--dry-run"]
+    assert run(["many.csv", *arguments]) == 1
+    out = capsys.readouterr().out
+    assert "500 would be sent" in out
+    assert "1 invalid phone_invalid (row 500)" in out
+    assert "to do: 501 rows, 1 invalid; 500 calls, about 2 min at 300/min\n" in out
+    body = '{"userId":"000","countryCode":"+91","phoneNumber":"9876543210","traits":{"name":"Ann"}}'
+    assert f"the first calls, to /v1/public/track/users/:\n  {body}\n" in out
+    assert out.count('{"userId":') == 3
