@@ -18,8 +18,8 @@ def forecast(
     """Return one line: how many rows and calls, and how long that takes at the limit.
 
     `calls` are known once the rows have been checked; `unchanged` when there is a ledger, and so is how many of the
-    calls are `doubted`: were out when an earlier load ended. `users` is given when calls of one user may be folded into one. The time at a limit that is
-    to be found out is told for the smallest plan that has an API.
+    calls are `doubted`: were out when an earlier load ended. `users` is given when calls of one user may be folded
+    into one. The time at a limit that is to be found out is told for the smallest plan that has an API.
     """
     if calls is None:
         said = f"{'' if exact else 'about '}{_count(rows, 'row')}"
