@@ -80,6 +80,8 @@ class Client:
         }
         self._settings = Settings.resolve(options)
         self._settings.require_key()
+        self.on_error = self._settings.on_error
+        """Hears of calls that did not succeed; may be changed at any time."""
         self._sync_mode = sync_mode
         if debug:
             logger.setLevel(logging.DEBUG)
@@ -177,10 +179,10 @@ class Client:
             logger.debug("queued %s", said)
         else:
             logger.warning("the queue of %d calls is full", self._settings.max_queue_size)
-            if self._settings.on_error is not None:
+            if self.on_error is not None:
                 size = self._settings.max_queue_size
                 with lifetime.telling():
-                    call(self._settings.on_error, QueueFull(f"{size} calls wait already: not queued"), said)
+                    call(self.on_error, QueueFull(f"{size} calls wait already: not queued"), said)
         return queued, said
 
     def _queue(self, message: Message) -> bool:
@@ -229,10 +231,10 @@ class Client:
                 logger.debug("sent %s in %d calls", outcome.message.kind, outcome.attempts)
                 continue
             logger.warning("%s call not sent: %s %s", outcome.message.kind, outcome.code, outcome.text)
-            if self._settings.on_error is not None:
+            if self.on_error is not None:
                 try:
                     with lifetime.telling():
-                        tell(self._settings.on_error, outcome)
+                        tell(self.on_error, outcome)
                 except BaseException:  # a sys.exit() there must not end the thread that sends the rest
                     logger.exception("on_error raised")
 

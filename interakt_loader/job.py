@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from interakt_loader.engine import Engine
+from interakt_loader.errors import SettingsError
 from interakt_loader.ledger import Ledger, Plan
 from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.ratelimit import RateLimit
@@ -63,6 +64,7 @@ class Job:
     def engine(self) -> Engine:
         """Return an engine for this job, not yet running."""
         settings = self.settings
+        _check_files(settings.workers)
         schedule = Schedule(
             max_queue_size=settings.max_queue_size,
             max_retries=settings.max_retries,
@@ -74,4 +76,28 @@ class Job:
         transport = HttpTransport(
             settings.base_url, settings.require_key(), timeout=settings.timeout, connections=settings.workers
         )
-        return Engine(schedule, self.ledger.recording(transport) if self.ledger else transport, settings.workers)
+        control = self.control
+        return Engine(
+            schedule,
+            self.ledger.recording(transport) if self.ledger else transport,
+            settings.workers,
+            stop_wanted=lambda: control.stop_wanted,
+        )
+
+
+OTHER_FILES = 48
+"""Files that a load needs open besides a connection for each worker."""
+
+
+def _check_files(workers: int) -> None:
+    """Refuse more workers than the system lets this process have connections: else calls would fail for no reason."""
+    try:
+        import resource
+    except ImportError:  # Windows, where connections are not counted as files
+        return
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if most != resource.RLIM_INFINITY and workers + OTHER_FILES > most:
+        raise SettingsError(
+            f"workers is {workers}, and this process may have {most} files open; expected {max(1, most - OTHER_FILES)} "
+            f"at most, or allow more files (ulimit -n {workers + OTHER_FILES})"
+        )

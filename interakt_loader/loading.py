@@ -94,7 +94,7 @@ def load(
     with ExitStack() as stack:
         if _wants_ledger(settings):
             ledger = stack.enter_context(Ledger(settings.ledger or "", kind, settings))
-            _warn_if_shared(ledger, data, job)
+            _warn_if_shared(ledger, _name(data, source), job)
             job = replace(job, ledger=ledger)
         return _run(source, job, say)
 
@@ -132,10 +132,19 @@ def _wants_ledger(settings: Settings) -> bool:
     return not settings.dry_run or (settings.api_key is not None and Path(settings.ledger).exists())
 
 
-def _warn_if_shared(ledger: Ledger, data: Any, job: Job) -> None:
-    """Say that events without a time of their own cannot be told from those of another input."""
+def _name(data: Any, source: Source) -> str:
+    """Return what tells this input from others: its paths, or else what its first rows hold."""
     paths = [str(Path(path).absolute()) for path in _paths(data)]
-    name = "\n".join(paths) if paths else uuid.uuid4().hex
+    if paths:
+        return "\n".join(paths)
+    if source.rows is None:  # a stream, perhaps: to look at its rows would be to lose them
+        return uuid.uuid4().hex
+    first = next(source.batches(), None)
+    return f"{source.rows} {first.to_pylist() if first is not None else ''}"
+
+
+def _warn_if_shared(ledger: Ledger, name: str, job: Job) -> None:
+    """Say that events without a time of their own cannot be told from those of another input."""
     shared = ledger.is_shared(name)
     if shared and job.kind == "event" and job.mapping.created_at is None and job.settings.event_id is None:
         logger.warning(

@@ -50,8 +50,7 @@ def deliver(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBa
     except LedgerBroken as error:
         raise SettingsError(str(error)) from error  # likewise
     if job.settings.dry_run:
-        yield from work.checked()
-        control.examples = work.examples
+        yield from _checked(work, control)
         return
     if control.stop_wanted is not None:
         control.stopped = control.stop_wanted
@@ -61,6 +60,19 @@ def deliver(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBa
         control.most_held = engine.most_held
     if control.stopped is not None and control.stopped.reason != "source_broken":
         yield from _list_unsent(work, control.stopped, control)
+
+
+def _checked(work: Work, control: Control) -> Iterator[pa.RecordBatch]:
+    lines = work.checked()
+    try:
+        for batch in lines:
+            yield batch
+            if control.stop_wanted is not None:
+                control.stopped, control.source_ended = control.stop_wanted, next(lines, None) is None
+                break
+    except SourceBroken as error:
+        raise SourceError(str(error)) from error  # nothing was sent
+    control.examples = work.examples
 
 
 def _numbered(batches: Iterator[pa.RecordBatch], row: int) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -96,7 +108,7 @@ def _planned(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
 
 def _send(work: Work, engine: Engine, job: Job) -> Iterator[pa.RecordBatch]:
     """Offer row after row to the engine and hand on what settles, until the source or the load has ended."""
-    order = InOrder(job.settings.on_error, job.settings.row_range[0])
+    order = InOrder(job.settings.on_error, job.settings.row_range[0], job.settings.max_queue_size)
     overseer = Overseer(engine, job)
     wanted = max(1, min(GROUP, job.settings.max_queue_size // 2))
     try:

@@ -167,11 +167,12 @@ class Settings:
     )
     on_error: Callable[[Exception, dict[str, Any]], object] | None = _option(
         None,
-        "Called as `on_error(error, queue_msg)` for each row that is not sent, once its report line is written.",
+        "Called as `on_error(error, queue_msg)` for each row that is refused or not accepted, once its report line is "
+        "written; not for the rows that a stopped load has not come to.",
     )
 
     def __post_init__(self) -> None:
-        check_number("timeout", self.timeout, least=0, exclusive=True)
+        check_number("timeout", self.timeout, least=0, most=86_400, exclusive=True)
         check_number("max_outage", self.max_outage, least=0)
         check_number("max_retries", self.max_retries, least=0, whole=True)
         check_number("max_queue_size", self.max_queue_size, least=1, whole=True)

@@ -55,6 +55,8 @@ def written_mapping(
         field, column = _split("--map", one, "FIELD=COLUMN")
         written[field] = column
     if event is not None:
+        if not event.strip():
+            raise MappingError("--event is empty; expected the name of the events")
         written["event"] = {"value": event}
     if traits:
         named = written.get("traits")
