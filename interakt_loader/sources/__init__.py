@@ -1,7 +1,9 @@
 """Anything tabular as a stream of Arrow record batches, in memory that does not grow with the input.
 
-One reader per form: `frames` (pandas), `arrow` (tables, streams, datasets), `parquet`, `csv_files`,
-`json_lines`, `ipc_files`. `open_source` picks one; `base` says what they all promise.
+What a path means: `places` (files, folders, patterns, standard input), `remote` (addresses), `file` and
+`compression` (bytes), `formats` (which reader). One reader per form: `frames` (pandas), `arrow` (tables, streams,
+datasets), `parquet`, `csv_files`, `json_lines`, `ipc_files`, `orc_files`, `excel`. `open_source` picks one; `base`
+says what they all promise.
 """
 
 from __future__ import annotations
@@ -14,30 +16,33 @@ import pyarrow as pa
 from interakt_loader.errors import SourceError
 from interakt_loader.sources.arrow import is_dataset, open_dataset, open_stream, open_table
 from interakt_loader.sources.base import BATCH_ROWS, PROBLEM_COLUMN, SOURCE_COLUMN, Source
-from interakt_loader.sources.files import open_file, open_files
+from interakt_loader.sources.files import open_paths
 from interakt_loader.sources.frames import is_pandas, open_frame
 from interakt_loader.sources.json_lines import open_records
+from interakt_loader.sources.options import ReadOptions
 from interakt_loader.sources.parquet import is_parquet_file, open_parquet_file
 
-__all__ = ["BATCH_ROWS", "PROBLEM_COLUMN", "SOURCE_COLUMN", "Source", "open_source"]
+__all__ = ["BATCH_ROWS", "PROBLEM_COLUMN", "SOURCE_COLUMN", "ReadOptions", "Source", "open_source"]
 
 _EXPECTED = (
     "expected a pandas DataFrame, an Arrow table, reader or dataset, anything with __arrow_c_stream__ "
-    "(polars, DuckDB), a list of dicts, a path or a list of paths"
+    "(polars, DuckDB), a list of dicts, a path, pattern, folder or address, or a list of these"
 )
 
 
-def open_source(data: object) -> Source:
+def open_source(data: object, options: ReadOptions | None = None) -> Source:
     """Return the data as a Source, opened far enough to know its columns.
 
     Takes a pandas DataFrame; an Arrow Table, RecordBatch, RecordBatchReader, Dataset or ParquetFile;
-    anything with `__arrow_c_stream__`; a list of dicts; a path, or a list of paths read in turn. Raises
-    SourceError with one line that names the data and the reason.
+    anything with `__arrow_c_stream__`; a list of dicts; a path, a folder, a pattern (`*.csv`), an address
+    (`s3://…`, with the extra `remote`), `-` for standard input, or a list of these read in turn. `options`
+    say how files are read. Raises SourceError with one line that names the data and the reason.
     """
+    options = options or ReadOptions()
     if isinstance(data, str | os.PathLike):
-        return open_file(_as_path(data))
+        return open_paths([_as_path(data)], options)
     if isinstance(data, list | tuple):
-        return _open_list(data)
+        return _open_list(data, options)
     if is_pandas(data, "DataFrame"):
         return open_frame(data)
     if is_pandas(data, "Series"):
@@ -55,11 +60,11 @@ def open_source(data: object) -> Source:
     raise SourceError(f"a {type(data).__name__} is no table: {_EXPECTED}")
 
 
-def _open_list(items: Any) -> Source:
+def _open_list(items: Any, options: ReadOptions) -> Source:
     if not items:
         raise SourceError(f"an empty list is no table: {_EXPECTED}")
     if all(isinstance(item, str | os.PathLike) for item in items):
-        return open_files([_as_path(item) for item in items])
+        return open_paths([_as_path(item) for item in items], options)
     if isinstance(items[0], dict):
         return open_records(items)
     raise SourceError(f"a list of {type(items[0]).__name__} is no table: {_EXPECTED}")

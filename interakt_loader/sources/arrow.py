@@ -86,12 +86,19 @@ def without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
         usual = _usual(column.type)
         if usual != column.type:
             if pa.types.is_dictionary(usual):  # Arrow has no cast between dictionaries of the two
-                texts = column.dictionary.cast(usual.value_type)
+                texts = _cast(column.dictionary, usual.value_type)
                 changed = pa.DictionaryArray.from_arrays(column.indices, texts)
             else:
-                changed = column.cast(usual)
+                changed = _cast(column, usual)
             batch = batch.set_column(at, batch.schema.names[at], changed)
     return batch
+
+
+def _cast(column: pa.Array, usual: pa.DataType) -> pa.Array:
+    try:
+        return column.cast(usual)
+    except pa.ArrowNotImplementedError:  # of views, pyarrow 17
+        return pa.array(column.to_pylist(), usual)
 
 
 def _slices(batch: pa.RecordBatch) -> Batches:

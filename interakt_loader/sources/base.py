@@ -50,6 +50,8 @@ class Source:
     """Reads the raw batches from the start; `batches()` is what callers want."""
     path: str | None = None
     """The file's path as given, for sources that are one file."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should know about how the source is read, a line each: a guess, something left out."""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order, as batches of 1 to BATCH_ROWS rows.

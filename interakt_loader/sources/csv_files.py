@@ -7,145 +7,124 @@ not as wide as the header is never shifted into place; it becomes a row with a p
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
+from collections.abc import Iterable
+from itertools import islice
 from typing import TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.errors import SourceBroken, SourceError
-from interakt_loader.sources.base import (
-    BATCH_BYTES,
-    BATCH_ROWS,
-    PROBLEM_COLUMN,
-    Batches,
-    Source,
-    check_names,
-)
+from interakt_loader.plain import without
+from interakt_loader.sources.base import BATCH_BYTES, BATCH_ROWS, PROBLEM_COLUMN, Batches, Source, check_names
 from interakt_loader.sources.columns import problem_column
-from interakt_loader.sources.text_files import scan_text
+from interakt_loader.sources.dialect import Dialect, find_dialect
+from interakt_loader.sources.file import File
+from interakt_loader.sources.options import ReadOptions
+from interakt_loader.sources.text_files import Text, open_text
 
 _CELL_CHARACTERS = 1 << 20
-_DELIMITERS = (",", ";", "\t", "|")
-# Lone surrogates cannot come out of UTF-8, so no cell is mistaken for one of these.
-_END = "\udcff"  # a line after the last one: where it ends up tells whether a quote was left open
+_SAMPLE_LINES = 100
+_SAMPLE_CHARACTERS = 4 << 20
+# A lone surrogate cannot come out of any encoding, so no cell is mistaken for it.
 _NUL = "\udc00"  # stands for NUL, which the csv module of Python 3.10 refuses
 
 
-@dataclass(frozen=True)
-class _Layout:
-    path: str
-    delimiter: str
-    names: list[str]
-    has_nul: bool
+def open_csv(file: File, options: ReadOptions) -> Source:
+    """Return a CSV file as a source; the row count is an estimate from the lines.
 
-
-def open_csv(path: str) -> Source:
-    """Return a CSV or TSV file as a source; the row count is an estimate from the lines.
-
-    Raises SourceError when the file is not UTF-8, or has no usable header.
+    Raises SourceError when its encoding cannot be told, or it has no usable first row.
     """
-    scan = scan_text(path)
-    delimiter = "\t" if path.lower().endswith(".tsv") else _delimiter(_first_line(path))
-    layout = _Layout(path, delimiter, _header(path, delimiter, scan.has_nul), scan.has_nul)
+    # The limit is the whole process's; somebody else may have raised it further.
+    csv.field_size_limit(max(csv.field_size_limit(), _CELL_CHARACTERS))
+    text = open_text(file, options.encoding)
+    with text.open() as stream:
+        dialect = find_dialect(file.given, file.name, _first_lines(stream), options)
+    if any(_NUL in name for name in dialect.names):
+        raise SourceError(f"{file.given}: the header holds a NUL byte; expected text")
+    names = check_names(file.given, dialect.names)
     return Source(
-        name=Path(path).name,
-        columns=layout.names,
-        rows=max(0, scan.lines - 1),
+        name=file.name,
+        columns=names,
+        rows=max(0, text.lines - dialect.skipped - dialect.has_header),
         rows_exact=False,
-        read=lambda: _batches(layout),
-        path=path,
+        read=lambda: _batches(text, dialect, names),
+        path=file.given,
+        notes=[*text.notes, *dialect.notes],
     )
 
 
-def _opened(path: str) -> TextIO:
-    return Path(path).expanduser().open(encoding="utf-8-sig", newline="")
+def _first_lines(stream: TextIO) -> list[str]:
+    lines: list[str] = []
+    characters = 0
+    for line in islice(stream, _SAMPLE_LINES):
+        lines.append(line.replace("\0", _NUL))
+        characters += len(line)
+        if characters > _SAMPLE_CHARACTERS:
+            break
+    return lines
 
 
-def _first_line(path: str) -> str:
-    with _opened(path) as text:
-        return next((line for line in text if line.strip("\r\n")), "")
-
-
-def _delimiter(header: str) -> str:
-    """Return the delimiter that occurs most outside quotes; the earlier in the list wins a tie."""
-    outside = "".join(header.split('"')[::2])
-    return max(_DELIMITERS, key=outside.count)
-
-
-def _header(path: str, delimiter: str, has_nul: bool) -> list[str]:
-    with _opened(path) as text:
-        records = csv.reader(_lines(text, has_nul), delimiter=delimiter)
-        try:
-            names = next(fields for fields in records if fields)
-        except csv.Error as error:
-            raise SourceError(f"{path}: the header cannot be read: {error}") from error
-    if names == [_END]:
-        raise SourceError(f"{path}: the file has no header, only blank lines")
-    if names[-1].endswith(_END):
-        raise SourceError(f"{path}: the header opens a quote that is never closed")
-    if any(_NUL in name for name in names):
-        raise SourceError(f"{path}: the header holds a NUL byte; expected UTF-8 text")
-    return check_names(path, (name if name.strip() else f"column_{at}" for at, name in enumerate(names, start=1)))
-
-
-def _lines(text: TextIO, has_nul: bool) -> Iterator[str]:
-    lines: Iterable[str] = (line.replace("\0", _NUL) for line in text) if has_nul else text
-    return chain(lines, [_END])
-
-
-def _batches(layout: _Layout) -> Batches:
-    # The limit is the whole process's; somebody else may have raised it further.
-    csv.field_size_limit(max(csv.field_size_limit(), _CELL_CHARACTERS))
-    width = len(layout.names)
+def _batches(text: Text, dialect: Dialect, names: list[str]) -> Batches:
+    """Yield the rows; a row of another width, or one whose quotes are wrong, is a row with a problem."""
+    width = len(names)
+    measure = "the header" if dialect.has_header else "the first row"
     unreadable = [""] * width
     rows: list[list[str]] = []
     problems: dict[int, str] = {}
-    with _opened(layout.path) as text:
-        reader = csv.reader(_lines(text, layout.has_nul), delimiter=layout.delimiter)
-        position = text.buffer.tell
+    with text.open() as stream:
+        above = sum(1 for _ in islice(stream, dialect.skipped))
+        lines: Iterable[str] = (line.replace("\0", _NUL) for line in stream) if text.has_nul else stream
+        reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=dialect.skip_spaces, strict=True)
+        position = stream.buffer.tell
         batch_end = BATCH_BYTES
-        end = 0
-        is_header = True
-        try:
-            for fields in reader:
-                line, end = end + 1, reader.line_num
-                if not fields:
-                    continue
-                if is_header:
-                    is_header = False
-                    continue
-                problem = _problem(fields, width, layout.has_nul, line)
-                if problem is None:
-                    rows.append(fields)
-                elif problem:
-                    problems[len(rows)] = problem
-                    rows.append(unreadable)
-                if len(rows) == BATCH_ROWS or position() > batch_end:
-                    yield _batch(layout.names, rows, problems)
-                    rows, problems = [], {}
-                    batch_end = position() + BATCH_BYTES
-        except csv.Error as error:
-            raise SourceBroken(
-                f"{layout.path}: line {reader.line_num} cannot be read: {error}; is a quote left open before it?"
-            ) from error
+        if dialect.has_header:
+            next(reader)
+        end = reader.line_num
+        at_end = False
+        while not at_end:
+            at_end = True
+            try:
+                for fields in reader:
+                    start, end = end + 1, reader.line_num
+                    if len(fields) == width and not text.has_nul:
+                        rows.append(fields)
+                    elif not fields or (width > 1 and len(fields) == 1 and not fields[0].strip()):
+                        continue
+                    else:
+                        problem = _problem(fields, width, start + above, measure)
+                        if problem is not None:
+                            problems[len(rows)] = problem
+                        rows.append(fields if problem is None else unreadable)
+                    if len(rows) >= BATCH_ROWS or position() > batch_end:
+                        yield _batch(names, rows, problems)
+                        rows, problems = [], {}
+                        batch_end = position() + BATCH_BYTES
+            except csv.Error as error:
+                start, end = end + 1, reader.line_num
+                problems[len(rows)] = _wrong_quotes(text.file.given, str(error), start + above, end + above)
+                rows.append(unreadable)
+                at_end = False
     if rows:
-        yield _batch(layout.names, rows, problems)
+        yield _batch(names, rows, problems)
 
 
-def _problem(fields: list[str], width: int, has_nul: bool, line: int) -> str | None:
-    """Return why the row cannot be read, None if it can, and "" for the end of the file."""
-    if fields[-1][-1:] == _END:
-        return "" if fields == [_END] else f"line {line} opens a quote that is never closed"
+def _problem(fields: list[str], width: int, line: int, measure: str) -> str | None:
     if len(fields) != width:
         count = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
-        return f"line {line} has {count} where the header has {width}"
-    if has_nul and any(_NUL in cell for cell in fields):
+        return f"line {line} has {count} where {measure} has {width}"
+    if any(_NUL in cell for cell in fields):
         return f"line {line} holds a NUL byte"
     return None
+
+
+def _wrong_quotes(given: str, complaint: str, start: int, end: int) -> str:
+    if complaint == "unexpected end of data":
+        return f"line {start} opens a quote that is never closed"
+    if "expected after" not in complaint:  # a cell of any length: there is no telling where rows begin
+        raise SourceBroken(f"{given}: line {end} cannot be read: {complaint}; is a quote left open before it?")
+    where = f"line {start} has" if start == end else f"lines {start} to {end} have"
+    return f"{where} a quote inside a quoted cell that is not doubled"
 
 
 def _batch(names: list[str], rows: list[list[str]], problems: dict[int, str]) -> pa.RecordBatch:
@@ -155,6 +134,4 @@ def _batch(names: list[str], rows: list[list[str]], problems: dict[int, str]) ->
 
 def _text(cells: tuple[str, ...]) -> pa.Array:
     array = pa.array(cells, pa.string())
-    if "" not in cells:
-        return array
-    return pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
+    return without(array, pc.equal(array, "")) if "" in cells else array

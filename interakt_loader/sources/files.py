@@ -1,81 +1,120 @@
-"""Paths: which reader a file's ending asks for, and whether there is a file to be read at all."""
+"""Paths → one source: the files that they mean, each opened by the reader of its form."""
 
 from __future__ import annotations
 
-import re
-import stat
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pyarrow as pa
 
 from interakt_loader.errors import SourceError
-from interakt_loader.sources.base import Batches, Source, reason
+from interakt_loader.sources.base import Batches, Source, check_names, reason
 from interakt_loader.sources.csv_files import open_csv
+from interakt_loader.sources.excel import open_excel
+from interakt_loader.sources.file import File
+from interakt_loader.sources.folders import Partitions
+from interakt_loader.sources.formats import Format, format_of
 from interakt_loader.sources.ipc_files import open_ipc
 from interakt_loader.sources.json_lines import open_json
+from interakt_loader.sources.options import ReadOptions
+from interakt_loader.sources.orc_files import open_orc
 from interakt_loader.sources.parquet import open_parquet
-
-READERS: dict[str, Callable[[str], Source]] = {
-    ".parquet": open_parquet,
-    ".pq": open_parquet,
-    ".csv": open_csv,
-    ".tsv": open_csv,
-    ".txt": open_csv,
-    ".jsonl": open_json,
-    ".ndjson": open_json,
-    ".json": open_json,
-    ".feather": open_ipc,
-    ".arrow": open_ipc,
-    ".ipc": open_ipc,
-}
-"""A file's ending, in lower case, to what opens it."""
+from interakt_loader.sources.places import Found, find
 
 
-def open_file(path: str) -> Source:
-    """Return one file as a source; SourceError in one line says what is wrong with it."""
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", path)
-    if scheme:
-        raise SourceError(f"{path}: {scheme[1]}:// addresses are not supported yet; copy the file here first")
-    try:
-        _check_file(path)
-        reader = READERS.get(Path(path).suffix.lower())
-        if reader is None:
-            raise SourceError(f"{path}: the ending tells the format, and must be one of {', '.join(READERS)}")
-        return reader(path)
-    except FileNotFoundError as error:
-        raise SourceError(f"{path}: no such file") from error
-    except (OSError, ValueError, RuntimeError) as error:
-        if isinstance(error, SourceError):
-            raise
-        raise SourceError(f"{path}: cannot be opened: {reason(error)}") from error
+def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
+    """Return the files that the paths mean, read in turn, as one source.
+
+    All are opened now, so that none fails late. SourceError in one line says what is wrong with one of them.
+    """
+    sources: list[Source] = []
+    notes: list[str] = []
+    for path in paths:
+        found = _found(path)
+        notes += found.notes
+        sources += [_opened(file, options) for file in found.files]
+    if len(sources) == 1:
+        return replace(sources[0], notes=[*notes, *sources[0].notes])
+    return _in_turn(sources, notes)
 
 
-def open_files(paths: Sequence[str]) -> Source:
-    """Return several files, read in turn, as one source; all are opened now, so that none fails late."""
-    if len(paths) == 1:
-        return open_file(paths[0])
-    files = [open_file(path) for path in paths]
-    counts = [file.rows for file in files]
+def _in_turn(sources: list[Source], notes: list[str]) -> Source:
+    counts = [source.rows for source in sources]
 
     def read() -> Batches:
-        for file in files:
-            yield from file.batches()
+        for source in sources:
+            yield from source.batches()
 
     return Source(
-        name=f"{files[0].name} and {len(files) - 1} more",
-        columns=list(dict.fromkeys(name for file in files for name in file.columns)),
+        name=f"{sources[0].name} and {len(sources) - 1} more",
+        columns=list(dict.fromkeys(name for source in sources for name in source.columns)),
         rows=None if None in counts else sum(count for count in counts if count is not None),
-        rows_exact=all(file.rows_exact for file in files),
+        rows_exact=all(source.rows_exact for source in sources),
         read=read,
+        notes=[*notes, *_gathered(sources)],
     )
 
 
-def _check_file(path: str) -> None:
-    location = Path(path).expanduser()
-    status = location.stat()
-    if stat.S_ISDIR(status.st_mode):
-        raise SourceError(f"{path}: this is a folder; give the files in it")
-    if not stat.S_ISREG(status.st_mode):
-        raise SourceError(f"{path}: this is not a regular file")
-    if status.st_size == 0:
-        raise SourceError(f"{path}: the file is empty")
-    location.open("rb").close()  # fails here, with its own reason, where reading is not permitted
+def _gathered(sources: list[Source]) -> list[str]:
+    """Return the sources' notes; what is said of several files alike is said once."""
+    files_of: dict[str, list[str]] = {}
+    for source in sources:
+        for note in source.notes:
+            files_of.setdefault(note.removeprefix(f"{source.path}: "), []).append(str(source.path))
+    return [
+        f"{files[0]}{f' and {len(files) - 1} more' if len(files) > 1 else ''}: {note}"
+        for note, files in files_of.items()
+    ]
+
+
+def _found(path: str) -> Found:
+    try:
+        return find(path)
+    except SourceError:
+        raise
+    except FileNotFoundError as error:
+        raise SourceError(f"{path}: no such file") from error
+    except Exception as error:
+        raise SourceError(f"{path}: cannot be opened: {reason(error)}") from error
+
+
+def _opened(file: File, options: ReadOptions) -> Source:
+    try:
+        source = _read_as(format_of(file), file, options)
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{file.given}: cannot be read: {reason(error)}") from error
+    return _with_partitions(source, file.partitions) if file.partitions else source
+
+
+def _read_as(form: Format, file: File, options: ReadOptions) -> Source:
+    match form:
+        case "csv":
+            return open_csv(file, options)
+        case "json":
+            return open_json(file, options)
+        case "excel":
+            return open_excel(file, options)
+        case "parquet":
+            return open_parquet(file)
+        case "ipc":
+            return open_ipc(file)
+        case "orc":
+            return open_orc(file)
+
+
+def _with_partitions(source: Source, partitions: Partitions) -> Source:
+    """Add the columns that the folders' names hold, as text; a column of the file itself goes before."""
+
+    def read() -> Batches:
+        for batch in source.read():
+            for name, value in partitions:
+                if name not in batch.schema.names:
+                    repeated = pa.repeat(pa.scalar(value, pa.string()), batch.num_rows)
+                    batch = batch.append_column(name, repeated)  # noqa: PLW2901 - the batch with one column more
+            yield batch
+
+    added = [name for name, _ in partitions if name not in source.columns]
+    columns = check_names(str(source.path), [*source.columns, *added])
+    return replace(source, columns=columns, read=read)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -10,21 +9,22 @@ import pyarrow as pa
 from interakt_loader.errors import SourceError
 from interakt_loader.sources.arrow import without_views
 from interakt_loader.sources.base import Batches, Source, check_names, reason
+from interakt_loader.sources.file import File
 
 
-def open_ipc(path: str) -> Source:
+def open_ipc(file: File) -> Source:
     """Return a Feather or Arrow file as a source; SourceError when it is neither.
 
     Memory is bounded by the record batches that the file was written with.
     """
-    location = Path(path).expanduser()
-    with location.open("rb") as file:
-        head = file.read(6)
+    path = file.given
+    head = file.head(6)
     if head.startswith(b"FEA1"):
         raise SourceError(f"{path}: this is Feather version 1, which is too old; write it again as version 2")
+    file = file.uncompressed()
     random_access = head == b"ARROW1"
     try:
-        with pa.OSFile(str(location)) as file, _reader(file, random_access) as reader:
+        with pa.OSFile(str(file.location)) as opened, _reader(opened, random_access) as reader:
             names = reader.schema.names
             # pyarrow 17 cannot count without reading
             count = getattr(reader, "count_rows", None)
@@ -33,13 +33,13 @@ def open_ipc(path: str) -> Source:
         raise SourceError(f"{path}: this is not an Arrow or Feather file: {reason(error)}") from error
 
     def read() -> Batches:
-        with pa.OSFile(str(location)) as file, _reader(file, random_access) as reader:
+        with pa.OSFile(str(file.location)) as opened, _reader(opened, random_access) as reader:
             batches = (reader.get_batch(at) for at in range(reader.num_record_batches)) if random_access else reader
             for batch in batches:
                 yield without_views(batch)
 
     return Source(
-        name=location.name,
+        name=file.name,
         columns=check_names(path, names),
         rows=rows,
         rows_exact=rows is not None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from interakt_loader.errors import SourceError
@@ -20,21 +19,24 @@ from interakt_loader.sources.base import (
     reason,
 )
 from interakt_loader.sources.columns import records_to_batch
-from interakt_loader.sources.text_files import scan_text
+from interakt_loader.sources.file import File
+from interakt_loader.sources.options import ReadOptions
+from interakt_loader.sources.text_files import Text, open_text
 
-_ARRAY_BYTES = 64 << 20  # an array has to be held in memory whole
+_ARRAY_CHARACTERS = 64 << 20  # an array has to be held in memory whole
 
 
-def open_json(path: str) -> Source:
+def open_json(file: File, options: ReadOptions) -> Source:
     """Return a JSON lines file as a source; the row count is an estimate from the lines.
 
-    Raises SourceError when the file is not UTF-8, when none of the first rows is a JSON object, or when
-    it is one JSON array of more than 64 MB.
+    Raises SourceError when its encoding cannot be told, when none of the first rows is a JSON object, or when
+    it is one JSON array of more than 64 million characters.
     """
-    scan = scan_text(path)
-    if _begins_array(path):
-        return _open_array(path)
-    with closing(_batches(path)) as batches:
+    text = open_text(file, options.encoding)
+    path = file.given
+    if _begins_array(text):
+        return _open_array(text)
+    with closing(_batches(text)) as batches:
         first = next(batches, None)
     if first is None:
         raise SourceError(f"{path}: the file holds only blank lines")
@@ -43,12 +45,13 @@ def open_json(path: str) -> Source:
     if not names and problem is not None:
         raise SourceError(f"{path}: expected one JSON object a line, but {problem}")
     return Source(
-        name=Path(path).name,
+        name=file.name,
         columns=check_names(path, names),
-        rows=scan.lines,
+        rows=text.lines,
         rows_exact=False,
-        read=lambda: _batches(path),
+        read=lambda: _batches(text),
         path=path,
+        notes=text.notes,
     )
 
 
@@ -67,23 +70,26 @@ def open_records(records: Sequence[Mapping[Any, Any]]) -> Source:
     return Source(name="list", columns=names, rows=len(records), rows_exact=True, read=read)
 
 
-def _begins_array(path: str) -> bool:
+def _begins_array(text: Text) -> bool:
     # not by lines: an array may well be one line of the file's whole size
-    with Path(path).expanduser().open(encoding="utf-8-sig") as text:
-        while characters := text.read(4096):
+    with text.open() as stream:
+        while characters := stream.read(4096):
             if not characters.isspace():
                 return characters.lstrip().startswith("[")
     return False
 
 
-def _open_array(path: str) -> Source:
-    location = Path(path).expanduser()
-    if location.stat().st_size > _ARRAY_BYTES:
+def _open_array(text: Text) -> Source:
+    path = text.file.given
+    with text.open() as stream:
+        content = stream.read(_ARRAY_CHARACTERS + 1)
+    if len(content) > _ARRAY_CHARACTERS:
         raise SourceError(
-            f"{path}: a JSON array of more than {_ARRAY_BYTES >> 20} MB; write one object a line (JSON lines) instead"
+            f"{path}: a JSON array of more than {_ARRAY_CHARACTERS >> 20} MB; "
+            "write one object a line (JSON lines) instead"
         )
     try:
-        items = json.loads(location.read_text(encoding="utf-8-sig"))
+        items = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{path}: the JSON array cannot be read: {reason(error)}") from error
     records, problems = [], {}
@@ -100,21 +106,22 @@ def _open_array(path: str) -> Source:
             yield records_to_batch(records[start : start + BATCH_ROWS], of_batch, names=keys)
 
     return Source(
-        name=location.name,
+        name=text.file.name,
         columns=check_names(path, keys),
         rows=len(records),
         rows_exact=True,
         read=read,
         path=path,
+        notes=text.notes,
     )
 
 
-def _batches(path: str) -> Batches:
+def _batches(text: Text) -> Batches:
     records: list[Mapping[str, Any]] = []
     problems: dict[int, str] = {}
     characters = 0
-    with Path(path).expanduser().open(encoding="utf-8-sig", newline="\n") as text:
-        for number, line in enumerate(text, start=1):
+    with text.open() as stream:
+        for number, line in enumerate(stream, start=1):
             if line.isspace():
                 continue
             record, problem = _parsed(line)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +13,8 @@ import pyarrow as pa
 from interakt_loader.errors import SourceError
 from interakt_loader.sources.arrow import without_views
 from interakt_loader.sources.base import BATCH_ROWS, Batches, Source, check_names, reason
+from interakt_loader.sources.file import File
+from interakt_loader.sources.int96 import int96_columns, without_wrapped
 
 _MAGIC = b"PAR1"
 _READ_BYTES = 64 << 10  # of a column chunk at a time; without this, Arrow holds whole row groups
@@ -35,34 +39,36 @@ def open_parquet_file(file: Any) -> Source:
     )
 
 
-def open_parquet(path: str) -> Source:
+def open_parquet(file: File) -> Source:
     """Return a Parquet file as a source; SourceError when it is none, or its footer cannot be read."""
-    _check_magic(path)
+    file = file.uncompressed()
+    path = file.given
+    _check_magic(file)
     try:
-        with _opened(path) as file:
-            names, rows = file.schema_arrow.names, _rows(file)
+        with _opened(file) as opened:
+            names, rows = opened.schema_arrow.names, _rows(opened)
     except Exception as error:
         raise SourceError(f"{path}: the Parquet footer cannot be read: {reason(error)}") from error
 
     def read() -> Batches:
-        with _opened(path) as file:
-            yield from _batches(file)
+        with _opened(file) as opened, ExitStack() as stack:
+            instants = int96_columns(opened)
+            again = stack.enter_context(_opened(file, "ms")) if instants else None
+            yield from _batches(opened, again, instants)
 
-    return Source(
-        name=Path(path).name, columns=check_names(path, names), rows=rows, rows_exact=True, read=read, path=path
-    )
+    return Source(name=file.name, columns=check_names(path, names), rows=rows, rows_exact=True, read=read, path=path)
 
 
-def _opened(path: str) -> Any:
+def _opened(file: File, int96_unit: str = "us") -> Any:
     import pyarrow.parquet as pq
 
     return pq.ParquetFile(
-        Path(path).expanduser(),
+        file.location,
         pre_buffer=False,
         buffer_size=_READ_BYTES,
         page_checksum_verification=True,
         # Spark's INT96 times as nanoseconds would wrap around for years past 2262
-        coerce_int96_timestamp_unit="us",
+        coerce_int96_timestamp_unit=int96_unit,
     )
 
 
@@ -72,21 +78,26 @@ def _rows(file: Any) -> int:
     return sum(metadata.row_group(at).num_rows for at in range(metadata.num_row_groups))
 
 
-def _batches(file: Any) -> Batches:
+def _batches(file: Any, in_milliseconds: Any = None, instants: Sequence[str] = ()) -> Batches:
     pool = pa.default_memory_pool()
     # One thread: others would each keep an arena of memory, and the API is far slower than either.
-    for number, batch in enumerate(file.iter_batches(batch_size=BATCH_ROWS, use_threads=False), start=1):
+    batches = file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
+    if in_milliseconds is not None:
+        same = in_milliseconds.iter_batches(batch_size=BATCH_ROWS, use_threads=False, columns=list(instants))
+        batches = itertools.starmap(without_wrapped, zip(batches, same, strict=True))
+    for number, batch in enumerate(batches, start=1):
         yield without_views(batch)
         if number % _RELEASE_EVERY == 0:
             pool.release_unused()
 
 
-def _check_magic(path: str) -> None:
-    with Path(path).expanduser().open("rb") as file:
-        head = file.read(4)
-        size = file.seek(0, 2)
-        file.seek(max(0, size - 4))
-        tail = file.read(4)
+def _check_magic(file: File) -> None:
+    path = file.given
+    with file.open() as stream:
+        head = stream.read(4)
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - 4))
+        tail = stream.read(4)
     if head == b"PARE" or tail == b"PARE":
         raise SourceError(f"{path}: the Parquet file is encrypted; decrypt it first")
     if head != _MAGIC:

@@ -48,6 +48,16 @@ def test_tables_and_streams_can_be_read_again_and_again(data: Any, rows: int | N
     assert list(rows_of(source)) == TABLE.to_pylist()
 
 
+def test_a_relation_of_duckdb_is_read_again_and_again() -> None:
+    """It is a query, which each reading runs."""
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed")
+    relation = duckdb.sql("select range as id, 'n' || range as name from range(20000)")
+    source = open_source(relation)
+    assert (source.columns, source.rows) == (["id", "name"], None)
+    assert list(rows_of(source)) == TABLE.to_pylist()
+    assert list(rows_of(source)) == TABLE.to_pylist()
+
+
 def test_a_stream_is_asked_for_once_per_reading() -> None:
     """Asking may run a query, so opening and the first reading share one stream."""
     data = Streaming()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +20,11 @@ from tests.sources.reading import column, problems, read
     ("name", "words"),
     [
         ("absent.csv", "absent.csv: no such file"),
-        ("folder.csv", "folder.csv: this is a folder"),
+        ("folder.csv", "folder.csv: there is no table in this folder"),
         ("empty.csv", "empty.csv: the file is empty"),
         ("empty.parquet", "empty.parquet: the file is empty"),
-        ("data.xlsx", "data.xlsx: the ending tells the format, and must be one of .parquet, .pq, .csv"),
+        ("data.pdf", "data.pdf: the ending tells the format, and must be one of .parquet, .pq, .csv"),
+        ("absent*.csv", "absent*.csv: no file matches"),
         ("nul\0.csv", "cannot be opened: embedded null byte"),
         ("n" * 300 + ".csv", "cannot be opened: File name too long"),
         ("empty.csv/x.csv", "cannot be opened: Not a directory"),
@@ -32,17 +35,19 @@ def test_paths_that_lead_to_no_table_say_so(tmp_path: Path, name: str, words: st
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "empty.csv").touch()
     (tmp_path / "empty.parquet").touch()
-    (tmp_path / "data.xlsx").write_text("x")
+    (tmp_path / "data.pdf").write_text("x")
     with pytest.raises(SourceError) as refused:
         open_source(f"{tmp_path}/{name}")
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_addresses_are_not_supported_yet() -> None:
-    """An s3 path is not mistaken for a missing file."""
-    with pytest.raises(SourceError, match=r"s3://bucket/x\.parquet: s3:// addresses are not supported yet"):
-        open_source("s3://bucket/x.parquet")
+def test_a_workbook_without_its_reader_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message is the command that brings it."""
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    (tmp_path / "t.xlsx").write_bytes(b"x")
+    with pytest.raises(SourceError, match=r"t\.xlsx: workbooks need the extra 'excel': pip install 'interakt-loader"):
+        open_source(tmp_path / "t.xlsx")
 
 
 @pytest.fixture
@@ -112,16 +117,32 @@ def test_the_home_folder_may_be_written_short(tmp_path: Path, monkeypatch: pytes
     assert column("~/t.csv", SOURCE_COLUMN) == ["~/t.csv"]
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_what_is_said_of_several_files_alike_is_said_once(tmp_path: Path) -> None:
+    """A folder of many files in one old encoding has one note."""
+    for at in range(3):
+        (tmp_path / f"{at}.csv").write_bytes(b"id,name\n1,Jos\xe9\n")
+    (tmp_path / "3.csv").write_bytes(b"1,x\n2,y\n")
+    paths = [str(tmp_path / f"{at}.csv") for at in range(4)]
+    assert open_source(paths).notes == [
+        f"{paths[0]} and 2 more: this is not UTF-8, so it is read as cp1252 (Western European); "
+        "if letters look wrong, give the encoding",
+        f"{paths[3]}: line 1 holds values, not names, so the columns are column_1 to column_2; "
+        "if it is a header, say so",
+    ]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "csv.gz"])
 def test_memory_does_not_grow_with_a_text_file(tmp_path: Path, ending: str) -> None:
     """Five times the rows take the same memory."""
 
     def peak(rows: int) -> int:
         path = tmp_path / f"{rows}.{ending}"
-        lines = ["id,name"] if ending == "csv" else []
-        line = "{at},name of {at}" if ending == "csv" else '{{"id": {at}, "name": "name of {at}"}}'
-        path.write_text("\n".join([*lines, *(line.format(at=at) for at in range(rows))]))
-        del lines
+        is_csv = ending.startswith("csv")
+        lines = ["id,name"] if is_csv else []
+        line = "{at},name of {at}" if is_csv else '{{"id": {at}, "name": "name of {at}"}}'
+        content = "\n".join([*lines, *(line.format(at=at) for at in range(rows))]).encode()
+        path.write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
+        del lines, content
         tracemalloc.start()
         try:
             assert sum(batch.num_rows for batch in open_source(path).batches()) == rows

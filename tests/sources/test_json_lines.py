@@ -92,7 +92,7 @@ def test_an_array_of_objects_is_read(tmp_path: Path) -> None:
         (b"[]", "the table has no columns"),
         (b"{}\n{}\n", "the table has no columns"),
         (b"\n \n", "the file holds only blank lines"),
-        ('{"id": "é"}'.encode("latin-1"), r"expected UTF-8, but byte 8 \(line 1\) is 0xe9"),
+        ('{"id": "éü"}'.encode() + b"\xe9", r"expected UTF-8, but byte 14 \(line 1\) is 0xe9"),
     ],
 )
 def test_files_that_are_no_json_lines_are_refused(file: Path, content: bytes, words: str) -> None:

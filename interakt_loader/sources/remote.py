@@ -1,0 +1,90 @@
+"""Files at addresses (`s3://`, `gs://`, `https://`, …), by fsspec, which is an extra. They are copied here first."""
+
+from __future__ import annotations
+
+import glob
+import re
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from interakt_loader.errors import SourceError
+from interakt_loader.sources.base import reason
+from interakt_loader.sources.file import File, TemporaryCopy, find_file
+from interakt_loader.sources.folders import Partitions, choose, is_report, partitions_of, some
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=://|::)")
+_WEB = ("http", "https")  # no folders or patterns there: a `?` begins the query
+
+
+def is_address(given: str) -> bool:
+    """Tell whether a path has a scheme. One letter is a drive of Windows."""
+    return _SCHEME.match(given) is not None
+
+
+def fetch(address: str) -> tuple[list[File], list[str]]:
+    """Return copies of the files that an address means, and notes on those left out.
+
+    An address may be a file, a folder or a pattern; on the web, a file. SourceError names what is missing:
+    fsspec, its part for this scheme, the file, the right to read it.
+    """
+    shown = without_secrets(address)
+    scheme = address.partition("://")[0].partition("::")[0]
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise SourceError(
+            f"{shown}: {scheme}:// addresses need the extra 'remote': pip install 'interakt-loader[remote]'"
+        ) from error
+    try:
+        system, path = url_to_fs(address)
+        if scheme in _WEB:
+            name = unquote(PurePosixPath(urlsplit(address).path).name)
+            return [_copied(system, path, shown, name, ())], []
+        return _found(system, str(path), shown)
+    except SourceError:
+        raise
+    except FileNotFoundError as error:
+        raise SourceError(f"{shown}: no such file") from error
+    except ImportError as error:
+        raise SourceError(f"{shown}: cannot be opened: {reason(error)}") from error
+    except Exception as error:
+        told = reason(error).replace(address, shown)
+        raise SourceError(f"{shown}: cannot be opened: {told}") from error
+
+
+def without_secrets(address: str) -> str:
+    """Return the address as it may be shown: a web address without its user and its query, which sign it."""
+    parts = urlsplit(address)
+    if parts.scheme not in _WEB:
+        return address
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _found(system: Any, path: str, shown: str) -> tuple[list[File], list[str]]:
+    if glob.has_magic(path) and not system.exists(path):
+        matches = sorted(match for match in system.glob(path) if not system.isdir(match))
+        reports = [match for match in matches if is_report(match)]
+        if len(matches) == len(reports):
+            raise SourceError(f"{shown}: no file matches")
+        notes = [f"{shown}: left out, reports of earlier loads: {some(reports)}"] if reports else []
+        fixed = path[: re.search(r"[*?\[]", path).start()].rpartition("/")[0]  # type: ignore[union-attr]  # has magic
+        given = {match: system.unstrip_protocol(match) for match in matches if match not in reports}
+        return [
+            _copied(system, match, name, PurePosixPath(match).name, partitions_of(match[len(fixed) :]))
+            for match, name in given.items()
+        ], notes
+    if system.isdir(path):
+        root = path.rstrip("/")
+        chosen = choose(shown, [str(one)[len(root) :].lstrip("/") for one in system.find(root)])
+        return [
+            _copied(system, f"{root}/{one}", f"{shown.rstrip('/')}/{one}", PurePosixPath(one).name, partitions_of(one))
+            for one in chosen.paths
+        ], chosen.notes
+    return [_copied(system, path, shown, PurePosixPath(path).name, ())], []
+
+
+def _copied(system: Any, path: str, shown: str, name: str, partitions: Partitions) -> File:
+    with system.open(path, "rb") as stream:
+        copy = TemporaryCopy(stream)
+    return find_file(shown, copy.location, name=name, partitions=partitions, copy=copy)

@@ -1,0 +1,109 @@
+"""Addresses, by fsspec."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from interakt_loader.errors import SourceError
+from interakt_loader.sources import SOURCE_COLUMN, open_source
+from interakt_loader.sources.remote import is_address, without_secrets
+from tests.sources.reading import column, read, rows_of
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    """A file system in memory, empty before and after."""
+    fsspec = pytest.importorskip("fsspec", reason="fsspec, the extra 'remote', is not installed")
+    system = fsspec.filesystem("memory")
+    system.store.clear()
+    yield system
+    system.store.clear()
+
+
+def test_a_missing_extra_is_called_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address is not mistaken for a missing file."""
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(SourceError, match=r"s3://bucket/x\.parquet: s3:// addresses need the extra 'remote': pip"):
+        open_source("s3://bucket/x.parquet")
+
+
+def test_a_file_at_an_address_is_read_and_read_again(memory: Any) -> None:
+    """It is copied when opened, so it may vanish after that."""
+    memory.pipe("/bucket/t.csv", b"id,name\n01,x\n")
+    source = open_source("memory://bucket/t.csv")
+    assert (source.name, source.columns, source.rows, source.path) == (
+        "t.csv",
+        ["id", "name"],
+        1,
+        "memory://bucket/t.csv",
+    )
+    memory.rm("/bucket/t.csv")
+    assert list(rows_of(source)) == list(rows_of(source)) == [{"id": "01", "name": "x"}]
+
+
+def test_folders_and_patterns_work_as_they_do_here(memory: Any) -> None:
+    """Partitions are columns, the rest has its note, and each row names its own address."""
+    for path, rows in {"country=IN/0.parquet": ["1"], "country=US/0.parquet": ["2"]}.items():
+        with memory.open(f"/bucket/{path}", "wb") as file:
+            pq.write_table(pa.table({"id": rows}), file)
+    memory.pipe("/bucket/README.md", b"words")
+    source = open_source("memory://bucket/")
+    assert source.notes == ["memory://bucket/: left out, no tables: README.md"]
+    assert list(rows_of(source)) == [{"id": "1", "country": "IN"}, {"id": "2", "country": "US"}]
+    assert column("memory://bucket/", SOURCE_COLUMN)[0] == "memory://bucket/country=IN/0.parquet"
+    assert read("memory://bucket/*/*.parquet") == list(rows_of(source))
+    assert read("memory://bucket/country=U*/*") == [{"id": "2", "country": "US"}]
+
+
+def test_a_file_address_is_a_file_of_this_machine(memory: Any, tmp_path: Path) -> None:
+    """Lists may mix addresses and paths."""
+    (tmp_path / "t.csv").write_text("id\n1\n")
+    memory.pipe("/bucket/t.jsonl", b'{"id": "2"}\n')
+    assert column([f"file://{tmp_path}/t.csv", tmp_path / "t.csv", "memory://bucket/t.jsonl"], "id") == ["1", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("memory://bucket/absent.csv", "memory://bucket/absent.csv: no such file"),
+        ("memory://bucket/absent*.csv", "no file matches"),
+        ("memory://bucket/empty.csv", "the file is empty"),
+        ("nosuch://bucket/t.csv", "nosuch://bucket/t.csv: cannot be opened: .*nosuch"),
+    ],
+)
+def test_addresses_that_lead_nowhere_say_so(memory: Any, address: str, words: str) -> None:
+    """One line with the address and the reason."""
+    memory.pipe("/bucket/empty.csv", b"")
+    with pytest.raises(SourceError, match=words) as refused:
+        open_source(address)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_signs_an_address_is_not_shown() -> None:
+    """Reports and messages have the address without its password and its query."""
+    signed = "https://me:pass@host.example/a/t.csv?X-Amz-Signature=abc#x"
+    assert without_secrets(signed) == "https://host.example/a/t.csv"
+    assert without_secrets("s3://bucket/a?.csv") == "s3://bucket/a?.csv"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("s3://b/x", True),
+        ("gs://b/x", True),
+        ("zip://a.csv::s3://b/x.zip", True),
+        (r"C:\x.csv", False),
+        ("a/b.csv", False),
+    ],
+)
+def test_an_address_has_a_scheme(given: str, expected: bool) -> None:
+    """The drive of a Windows path is none."""
+    assert is_address(given) is expected
