@@ -29,7 +29,7 @@ from interakt_loader.progress import Progress
 from interakt_loader.report import Report, Summary
 from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
-from interakt_loader.sources import Source, open_source
+from interakt_loader.sources import ReadOptions, Source, open_source
 from interakt_loader.ticket import Stop
 from interakt_loader.wire import Kind, Status
 
@@ -68,14 +68,35 @@ def check(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadRes
     return load(data, mapping, None, replace(Settings.resolve(options), dry_run=True))
 
 
+def opened(data: Any, settings: Settings) -> Source:
+    """Open the data, and log what was found out about it."""
+    sheet = settings.sheet
+    options = ReadOptions(
+        settings.encoding,
+        settings.delimiter,
+        settings.header,
+        int(sheet) if sheet is not None and str(sheet).isdigit() else sheet,
+    )
+    source = open_source(data, options)
+    for note in source.notes:
+        logger.warning("%s", note)
+    return source
+
+
 def load(
-    data: Any, mapping: Any, kind: Kind | None, settings: Settings, say: Callable[[str], object] | None = None
+    data: Any,
+    mapping: Any,
+    kind: Kind | None,
+    settings: Settings,
+    say: Callable[[str], object] | None = None,
+    source: Source | None = None,
 ) -> LoadResult:
     """Load a table: what the functions above, the command line and the Airflow task share.
 
-    `say` is told in one line what the load will take, unless the progress bar has shown it.
+    `say` is told in one line what the load will take, unless the progress bar has shown it. `source` is the data
+    where it has been `opened` already: standard input can be read only once.
     """
-    source = open_source(data)
+    source = opened(data, settings) if source is None else source
     _keep_apart(data, settings)
     read = None if mapping is None else read_mapping(mapping)
     read = _inferred(source, kind) if read is None else read

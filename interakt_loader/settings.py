@@ -155,6 +155,24 @@ class Settings:
         "Prepare and check every row, send nothing; good rows are reported as unsent.",
         flag="--dry-run",
     )
+    encoding: str | None = _option(
+        None,
+        "Of text files, such as `cp1252`; else it is found out, and said.",
+        flag="--encoding",
+        metavar="NAME",
+    )
+    delimiter: str | None = _option(
+        None, "Between the cells of a text file; else it is found out.", flag="--delimiter", metavar="CHARACTER"
+    )
+    header: bool | None = _option(
+        None,
+        "Whether the first line of a text file or workbook names the columns; else it is found out. Without one they "
+        "are called column_1, column_2, …",
+        flag="--header/--no-header",
+    )
+    sheet: str | None = _option(
+        None, "Of a workbook: its name or number; else the first.", flag="--sheet", metavar="NAME"
+    )
     limit: int | None = _option(None, "Read only the first N rows.", flag="--limit", metavar="N")
     rows: str | None = _option(
         None,
@@ -275,6 +293,10 @@ class Options(TypedDict, total=False):
     bad_values: str
     nulls: str
     dry_run: bool
+    encoding: str | None
+    delimiter: str | None
+    header: bool | None
+    sheet: str | None
     limit: int | None
     rows: str | None
     progress: bool | None
