@@ -1,17 +1,21 @@
 """Arrow columns of any type → the few kinds of plain value that the loader knows.
 
-Tables come with dictionaries, views, extension types, text stored as binary, blanks and NaN. All that is dealt
-with once, here; what comes out is one of the kinds below, null where a value is missing.
+Tables come with structs, dictionaries, views, extension types, text stored as binary, blanks and NaN. All that is
+dealt with once, here: `flattened` makes columns of structs, and `plain` makes of each column one of the kinds below,
+null where a value is missing.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.errors import SourceError
 from interakt_loader.wire import Problem
 
 Kind = Literal["null", "bool", "int", "float", "decimal", "text", "timestamp", "date", "time", "list", "other"]
@@ -22,6 +26,13 @@ LONGEST_SHOWN = 60
 _TEXTS = ("string", "large_string", "string_view")
 _BINARIES = ("binary", "large_binary", "binary_view", "fixed_size_binary")
 _LISTS = ("list", "large_list", "fixed_size_list", "list_view", "large_list_view")
+
+# What to do about the types that cannot be sent, by the first word of their names.
+_ADVICE = {
+    "struct": ": a struct in a list has no column of its own",
+    "map": ": its keys differ from row to row; make columns of those that are wanted",
+    "duration": ": make a number of it, in a unit that its readers know",
+}
 
 
 class Plain(NamedTuple):
@@ -36,6 +47,29 @@ class Plain(NamedTuple):
     """
     problems: dict[int, Problem]
     """Text that is no text (`not_text`), and each value of a type that cannot be sent (`unsupported_type`)."""
+
+
+def flattened(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch with one column for each leaf of a struct column, in its place, such as `address.city`.
+
+    A struct in a struct is flattened too, and where a struct is null so are its leaves. A struct without fields
+    stays as it is, and so do structs in lists and maps. Raises `SourceError` when a leaf has another column's name.
+    """
+    if not any(map(_has_leaves, batch.schema.types)):
+        return batch
+    names = flattened_names(batch.schema)
+    columns = [leaf for column in batch.columns for leaf in _leaves(column)]
+    return pa.RecordBatch.from_arrays(columns, names)
+
+
+def flattened_names(schema: pa.Schema) -> list[str]:
+    """Return the names of the columns that `flattened` makes of a batch with this schema; raises as it does."""
+    names = [(name, column.name) for column in schema for name in _leaf_names(column)]
+    counts = Counter(name for name, _ in names)
+    for name, column in names:
+        if counts[name] > 1 and name != column:
+            raise SourceError(f"the struct {column!r} would give a second column {name!r}: rename one of the two")
+    return [name for name, _ in names]
 
 
 def plain(values: pa.Array) -> Plain:
@@ -64,7 +98,8 @@ def plain(values: pa.Array) -> Plain:
         return _text(values)
     if _is_any(dtype, _LISTS):
         return Plain("list", values, {})
-    problems = problems_at(values, values.is_valid(), "unsupported_type", "cannot be sent")
+    advice = _ADVICE.get(str(dtype).split("<")[0].split("[")[0], "")
+    problems = problems_at(values, values.is_valid(), "unsupported_type", f"cannot be sent{advice}")
     return Plain("other", pa.nulls(len(values)), problems)
 
 
@@ -76,14 +111,36 @@ def without(values: pa.Array, mask: pa.BooleanArray) -> pa.Array:
     return pc.replace_with_mask(values, mask.fill_null(False), pa.scalar(None, values.type))
 
 
-def problems_at(values: pa.Array, mask: pa.BooleanArray, code: str, complaint: str) -> dict[int, Problem]:
-    """Return a problem for each place where the mask is true: the value as people read it, then the complaint."""
+def bare(text: pa.StringArray) -> pa.StringArray:
+    """Return text that is to be a number or a date without white space around it or an apostrophe before it.
+
+    Spreadsheets, and shops that export for them, write `'123` to keep a number text.
+    """
+    text = pc.utf8_trim_whitespace(text)
+    quoted = pc.starts_with(text, "'")
+    if not pc.any(quoted).as_py():
+        return text
+    return pc.if_else(quoted, pc.utf8_ltrim_whitespace(pc.utf8_slice_codeunits(text, 1)), text)
+
+
+def problems_at(
+    values: pa.Array, mask: pa.BooleanArray, code: str, complaint: str | Callable[[str], str]
+) -> dict[int, Problem]:
+    """Return a problem for each place where the mask is true: the value as people read it, then the complaint.
+
+    Of text, the complaint may be made for each value.
+    """
     places = pc.indices_nonzero(mask)
     if not len(places):
         return {}
     shown = _shown(values, places)
+    if callable(complaint):
+        complaints = [complaint(one) for one in values.take(places).to_pylist()]
+    else:
+        complaints = [complaint] * len(shown)
     return {
-        place: Problem(code, f"{value} {complaint}") for place, value in zip(places.to_pylist(), shown, strict=True)
+        place: Problem(code, f"{value} {said}")
+        for place, value, said in zip(places.to_pylist(), shown, complaints, strict=True)
     }
 
 
@@ -91,6 +148,27 @@ def shortened(text: str) -> str:
     """Return a text's repr, at most `LONGEST_SHOWN` characters of it."""
     shown = repr(text[: LONGEST_SHOWN + 1])
     return shown if len(shown) <= LONGEST_SHOWN else shown[: LONGEST_SHOWN - 1] + "…"
+
+
+def _has_leaves(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_struct(dtype) and dtype.num_fields > 0)
+
+
+def _leaves(column: pa.Array) -> Iterator[pa.Array]:
+    if not _has_leaves(column.type):
+        yield column
+        return
+    for one in column.flatten():  # which lays the struct's nulls over its fields
+        yield from _leaves(one)
+
+
+def _leaf_names(field: pa.Field, path: str = "") -> Iterator[str]:
+    name = path + field.name
+    if not _has_leaves(field.type):
+        yield name
+        return
+    for one in field.type:
+        yield from _leaf_names(one, f"{name}.")
 
 
 def _shown(values: pa.Array, places: pa.Array) -> list[str]:

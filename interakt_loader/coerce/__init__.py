@@ -2,12 +2,24 @@
 
 `coerce` is the one way in. A value that is missing becomes null, to be left out; one that cannot be sent becomes
 null and a problem; everything else becomes JSON text of the target's type. Nothing raises for a value.
+`date_format_of` tells the format of a whole column's dates beforehand, where it can be told for sure.
 """
 
 from __future__ import annotations
 
+from interakt_loader.coerce.date_forms import DatesSeen, Decision, date_format_of
 from interakt_loader.coerce.dispatch import coerce
 from interakt_loader.coerce.json_text import json_string, json_strings
 from interakt_loader.coerce.target import TYPES, Coerced, Target
 
-__all__ = ["TYPES", "Coerced", "Target", "coerce", "json_string", "json_strings"]
+__all__ = [
+    "TYPES",
+    "Coerced",
+    "DatesSeen",
+    "Decision",
+    "Target",
+    "coerce",
+    "date_format_of",
+    "json_string",
+    "json_strings",
+]

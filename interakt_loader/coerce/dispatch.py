@@ -48,7 +48,7 @@ def _coerced(values: pa.Array, kind: Kind, target: Target) -> Coerced:
     if wanted == "string":
         return strings(values, kind, target)
     if wanted == "number":
-        return numbers(values, kind)
+        return numbers(values, kind, target)
     if wanted == "boolean":
         return booleans(values, kind)
     if wanted == "list":

@@ -20,6 +20,9 @@ TYPES = ("auto", "string", "number", "boolean", "datetime", "date", "list")
 EPOCHS = ("epoch_s", "epoch_ms")
 """Formats of times that are counted since 1970, in seconds or milliseconds."""
 
+DECIMALS = (".", ",")
+"""Signs that stand before a number's fraction."""
+
 
 class Coerced(NamedTuple):
     """A column, ready to be sent."""
@@ -34,7 +37,7 @@ class Coerced(NamedTuple):
 class Target:
     """What to make of a column.
 
-    Raises `MappingError` for a type, format, separator or zone that there is not.
+    Raises `MappingError` for a type, format, separator, zone or decimal sign that there is not.
     """
 
     type: str = "auto"
@@ -48,12 +51,16 @@ class Target:
 
     A time that a clock shows twice is the earlier one; one that the clock skips is the end of the gap.
     """
+    decimal: str = "."
+    """Of numbers in text, the sign before the fraction: `.` as in 1,299.00, or `,` as in 1.299,00 and 1 299,00."""
 
     def __post_init__(self) -> None:
         if self.type not in TYPES:
             raise MappingError(f"there is no type {self.type!r} (types: {', '.join(TYPES)})")
         if self.separator == "":
             raise MappingError("the separator is empty; expected the text between two items, such as ','")
+        if self.decimal not in DECIMALS:
+            raise MappingError(f"the decimal sign is {self.decimal!r}; expected '.' or ','")
         if not _is_zone(self.timezone):
             raise MappingError(f"there is no time zone {self.timezone!r}; expected a name such as Asia/Kolkata")
         if self.format is not None and self.format not in EPOCHS and not _is_strptime_format(self.format):

@@ -1,18 +1,15 @@
-"""Text that says a time → instants and dates: ISO 8601, a `strptime` format, or a count since 1970."""
+"""Text that says a time → instants and dates: ISO 8601, or a count since 1970."""
 
 from __future__ import annotations
 
-import re
-from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.plain import without
+from interakt_loader.plain import bare, without
 
-_MS = timedelta(milliseconds=1)
-_EPOCH = datetime(1970, 1, 1)
+DAY = 86_400_000  # milliseconds
 
 _LEAP_YEAR = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DATE = (
@@ -22,11 +19,13 @@ _DATE = (
 _CLOCK = r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
 _ZONE = r"(?:Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)"
 _ISO = f"^{_DATE}(?:{_CLOCK}{_ZONE}?)?$"
+ISO_WITHOUT_ZONE = f"^{_DATE}(?:{_CLOCK})?$"
+"""Dates and times that Arrow reads, on the calendar and on the clock."""
 _NAMES_ZONE = ":.*[Z+-]"
 
 # What else people's programs write, and how it is said in the form above.
 _OTHER_FORMS = (
-    (r" ?(?:UTC|[Zz])$", "Z"),
+    (r" ?(?:UTC|GMT|[Zz])$", "Z"),
     (r":([0-9.]+) ([+-])", r":\1\2"),
     (r"(\.[0-9]{6})[0-9]+", r"\1"),
     (r"^([0-9-]{10})t", r"\1T"),
@@ -57,31 +56,9 @@ def iso_days(text: pa.StringArray) -> pa.Int64Array:
     return dates.cast(pa.int32()).cast(pa.int64())
 
 
-def formatted_times(text: pa.StringArray, form: str) -> Times:
-    """Read times by a `strptime` format, each distinct text once."""
-    distinct = pc.utf8_trim_whitespace(text).dictionary_encode()
-    written: list[int | None] = []
-    instants: list[int | None] = []
-    for one in distinct.dictionary.to_pylist():
-        time = _strptime(one, form)
-        clock = None if time is None else (time.replace(tzinfo=None) - _EPOCH) // _MS
-        offset = None if time is None else time.utcoffset()
-        written.append(clock if offset is None else None)
-        instants.append(None if clock is None or offset is None else clock - offset // _MS)
-    return Times(*(pa.array(one, pa.int64()).take(distinct.indices) for one in (written, instants)))
-
-
-def formatted_days(text: pa.StringArray, form: str) -> pa.Int64Array:
-    """Read dates by a `strptime` format, as they are written, in days since 1970-01-01."""
-    distinct = pc.utf8_trim_whitespace(text).dictionary_encode()
-    times = [_strptime(one, form) for one in distinct.dictionary.to_pylist()]
-    days = [None if one is None else (one.replace(tzinfo=None) - _EPOCH).days for one in times]
-    return pa.array(days, pa.int64()).take(distinct.indices)
-
-
 def epoch_text(text: pa.StringArray) -> pa.DoubleArray:
     """Read counts since 1970; null where the text is no plain number."""
-    text = pc.utf8_trim_whitespace(text)
+    text = bare(text)
     count = pc.match_substring_regex(text, r"^-?[0-9]{1,15}(?:\.[0-9]{1,30})?$")
     return without(text, pc.invert(count)).cast(pa.float64())
 
@@ -97,22 +74,20 @@ def milliseconds(times: pa.TimestampArray) -> pa.Int64Array:
     return pc.subtract(whole, cut_up.cast(pa.int64()))
 
 
+def whole_days(counts: pa.Int64Array) -> pa.Int64Array:
+    """Return times in milliseconds as days, cut before 1970 too."""
+    days = pc.divide(counts, DAY)
+    cut_up = pc.greater(pc.multiply(days, DAY), counts)  # division goes towards 1970
+    return pc.subtract(days, cut_up.cast(pa.int64()))
+
+
 def _canonical(text: pa.StringArray) -> pa.StringArray:
     """Return the text that is ISO 8601 in the one form that Arrow reads, else null."""
     iso = pc.match_substring_regex(text, _ISO)
     if not pc.all(iso).as_py():
-        other = pc.utf8_trim_whitespace(text)
+        other = bare(text)
         for pattern, replacement in _OTHER_FORMS:
             other = pc.replace_substring_regex(other, pattern, replacement)
         text = pc.if_else(iso, text, other)
         text = without(text, pc.invert(pc.match_substring_regex(text, _ISO)))
     return text
-
-
-def _strptime(text: str | None, form: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return datetime.strptime(text, form)
-    except (ValueError, OverflowError, re.error):
-        return None

@@ -6,26 +6,22 @@ none. Whatever lies outside the years 1 to 9999 stays outside of them until the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.coerce.date_forms import forms_of
 from interakt_loader.coerce.numbers import digits
 from interakt_loader.coerce.target import EPOCHS, Target, fixed_offset
-from interakt_loader.coerce.time_text import (
-    Times,
-    epoch_text,
-    formatted_days,
-    formatted_times,
-    iso_days,
-    iso_times,
-    milliseconds,
-)
+from interakt_loader.coerce.time_formats import formatted_days, formatted_times
+from interakt_loader.coerce.time_text import DAY, Times, epoch_text, iso_days, iso_times, milliseconds, whole_days
 from interakt_loader.plain import Kind, problems_at, without
 from interakt_loader.wire import Problem
 
-_DAY = 86_400_000  # milliseconds
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31
-_FIRST, _LAST = _FIRST_DAY * _DAY, (_LAST_DAY + 1) * _DAY - 1
+_FIRST, _LAST = _FIRST_DAY * DAY, (_LAST_DAY + 1) * DAY - 1
 _FAR = 10**15  # milliseconds; beyond all years, and far from where counts overflow
 
 _NUMERIC = ("int", "float", "decimal")
@@ -78,7 +74,7 @@ def _times(values: pa.Array, kind: Kind, target: Target) -> Times:
         counts = _counts(values)
         return Times(counts, nothing) if values.type.tz is None else Times(nothing, counts)
     if kind == "date":
-        return Times(pc.multiply(_days_of_dates(values), _DAY), nothing)
+        return Times(pc.multiply(_days_of_dates(values), DAY), nothing)
     if target.format in EPOCHS and kind in (*_NUMERIC, "text"):
         return Times(nothing, _since_epoch(values, kind, target.format))
     if target.format not in (None, *EPOCHS) and kind in (*_NUMERIC, "text"):
@@ -91,11 +87,11 @@ def _times(values: pa.Array, kind: Kind, target: Target) -> Times:
 def _days(values: pa.Array, kind: Kind, target: Target) -> pa.Int64Array:
     if kind == "timestamp":
         counts = _counts(values)
-        return _whole_days(counts if values.type.tz is None else _seen_in_zone(counts, values.type.tz))
+        return whole_days(counts if values.type.tz is None else _seen_in_zone(counts, values.type.tz))
     if kind == "date":
         return _days_of_dates(values)
     if target.format in EPOCHS and kind in (*_NUMERIC, "text"):
-        return _whole_days(_seen_in_zone(_since_epoch(values, kind, target.format), target.timezone))
+        return whole_days(_seen_in_zone(_since_epoch(values, kind, target.format), target.timezone))
     if target.format not in (None, *EPOCHS) and kind in (*_NUMERIC, "text"):
         return formatted_days(_as_text(values, kind), str(target.format))
     if kind == "text":
@@ -112,7 +108,7 @@ def _counts(values: pa.TimestampArray) -> pa.Int64Array:
 def _days_of_dates(values: pa.Array) -> pa.Int64Array:
     if pa.types.is_date32(values.type):
         return values.cast(pa.int32()).cast(pa.int64())
-    return _whole_days(values.cast(pa.int64()))
+    return whole_days(values.cast(pa.int64()))
 
 
 def _since_epoch(values: pa.Array, kind: Kind, form: str) -> pa.Int64Array:
@@ -151,12 +147,6 @@ def _seen_in_zone(instants: pa.Int64Array, zone: str) -> pa.Int64Array:
     return pc.coalesce(pc.local_timestamp(there).cast(pa.int64()), instants)
 
 
-def _whole_days(counts: pa.Int64Array) -> pa.Int64Array:
-    days = pc.divide(counts, _DAY)
-    cut_up = pc.greater(pc.multiply(days, _DAY), counts)  # division goes towards 1970
-    return pc.subtract(days, cut_up.cast(pa.int64()))
-
-
 def _clamped(counts: pa.Array, most: int) -> pa.Array:
     limit = pa.scalar(most, counts.type)
     lowest = pa.scalar(-most, counts.type)
@@ -168,7 +158,7 @@ def _between(counts: pa.Int64Array, first: int, last: int) -> pa.Int64Array:
 
 
 def _problems(
-    values: pa.Array, counts: pa.Int64Array, good: pa.Int64Array, code: str, complaint: str
+    values: pa.Array, counts: pa.Int64Array, good: pa.Int64Array, code: str, complaint: str | Callable[[str], str]
 ) -> dict[int, Problem]:
     if good.null_count == values.null_count:
         return {}
@@ -178,12 +168,22 @@ def _problems(
     return problems | problems_at(values, out, "out_of_range", "is not in the years 1 to 9999")
 
 
-def _complaint(wanted: str, kind: Kind, target: Target) -> str:
+def _complaint(wanted: str, kind: Kind, target: Target) -> str | Callable[[str], str]:
     if target.format in EPOCHS:
         return f"is not a {wanted}: expected a number ({target.format})"
     if target.format is not None:
         return f"is not a {wanted} of the format {target.format!r}"
     if kind in _NUMERIC:
         return f"is a number, not a {wanted}: if it counts from 1970, give the format epoch_s or epoch_ms"
+    return partial(_complaint_of_text, wanted) if kind == "text" else f"is not a {wanted}"
+
+
+def _complaint_of_text(wanted: str, text: str) -> str:
+    """Say which formats would do, where the text looks like a date."""
+    fitting = forms_of(text.strip().removeprefix("'").strip()).fitting
+    if len(fitting) > 1:
+        return f"is a {wanted} in more than one way: give its format, {' or '.join(map(repr, fitting))}"
+    if fitting:
+        return f"is not a {wanted} in ISO 8601: give its format, {fitting[0]!r}"
     example = "2025-03-27T13:26:52Z" if wanted == "date and time" else "1998-01-01"
     return f"is not a {wanted}: expected one like {example}, or give its format"

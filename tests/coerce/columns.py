@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 from hypothesis import strategies as st
 
+MONEY = st.from_regex(
+    r"'?\(?([$₹€]|Rs\.? ?|US\$)?[+-]?"
+    r"([0-9]{1,3}([., \u00a0][0-9]{3}){0,2}|[0-9]{1,2},[0-9]{2},[0-9]{3})([.,][0-9]{0,2})?"
+    r"( ?(€|EUR|kr\.|%))?\)?",
+    fullmatch=True,
+)
+"""Numbers as shops write them, and some that nobody does."""
+
+
+@st.composite
+def written_times(draw: Any, form: str) -> str:
+    """Draw text in a format or nearly so: parts padded or not, on the calendar and the clock or a little beside."""
+    most = {"%d": 32, "%m": 13, "%H": 24, "%I": 13, "%M": 60, "%S": 61, "%y": 99, "%Y": 9999, "%f": 999_999}
+    text = ""
+    for token in re.findall("%.|[^%]", form):
+        if token not in most:
+            text += draw(st.sampled_from([token] * 9 + [" "]))
+            continue
+        number = draw(st.integers(0 if token in ("%H", "%M", "%S") else 1, most[token]))
+        width = draw(st.sampled_from([4 if token == "%Y" else 2] * 3 + [1]))
+        text += f"{number:0{width}}"
+    return str(draw(st.sampled_from(["", "", " ", "'"])) + text + draw(st.sampled_from(["", "", "", " ", "0"])))
+
+
 TEXTS = st.one_of(
+    MONEY,
     st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
     st.from_regex(r"[+-]?[0-9]{0,4}(,[0-9]{2,3}){0,2}(\.[0-9]{0,3})?([eE][+-]?[0-9]{1,3})?", fullmatch=True),
     st.from_regex(
