@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import json
 import logging
-import os
-import sys
 import threading
-import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from interakt_loader import lifetime
 from interakt_loader.arguments import body_of, encoded
 from interakt_loader.callbacks import OnError, call, queue_msg, tell
 from interakt_loader.engine import Engine, send_inline
@@ -85,6 +80,8 @@ class Client:
         }
         self._settings = Settings.resolve(options)
         self._settings.require_key()
+        self.on_error = self._settings.on_error
+        """Hears of calls that did not succeed; may be changed at any time."""
         self._sync_mode = sync_mode
         if debug:
             logger.setLevel(logging.DEBUG)
@@ -92,8 +89,8 @@ class Client:
         self._engine: Engine | None = None
         self._ending: list[Engine] = []
         self._sync_transport: HttpTransport | None = None
-        self._start_afresh()
-        _clients.add(self)
+        self.start_afresh()
+        lifetime.register(self)
 
     def __repr__(self) -> str:
         return f"<Client of {self._settings.base_url}>"
@@ -148,7 +145,7 @@ class Client:
 
         Called from `on_error`, which is part of what is waited for, it comes back at once.
         """
-        if _thread.telling:
+        if lifetime.is_telling():
             return
         with self._lock:
             engines = [*self._ending, *([self._engine] if self._engine else [])]
@@ -165,7 +162,7 @@ class Client:
             self._sync_transport = None
             engines = list(self._ending)
         for engine in engines:
-            engine.close(wait=not _thread.telling)
+            engine.close(wait=not lifetime.is_telling())
 
     def shutdown(self) -> None:
         """Do what `join` does: flush and end the threads."""
@@ -182,14 +179,14 @@ class Client:
             logger.debug("queued %s", said)
         else:
             logger.warning("the queue of %d calls is full", self._settings.max_queue_size)
-            if self._settings.on_error is not None:
+            if self.on_error is not None:
                 size = self._settings.max_queue_size
-                with _telling():
-                    call(self._settings.on_error, QueueFull(f"{size} calls wait already: not queued"), said)
+                with lifetime.telling():
+                    call(self.on_error, QueueFull(f"{size} calls wait already: not queued"), said)
         return queued, said
 
     def _queue(self, message: Message) -> bool:
-        if not _process.ending:
+        if not lifetime.is_ending():
             with self._lock:
                 try:
                     return self._offer(message)
@@ -204,7 +201,7 @@ class Client:
             if self._engine is not None and self._engine.stopped:
                 self._retire_engine()
             if self._engine is None:
-                _finish_with_process()
+                lifetime.finish_with_process()
                 self._engine = Engine(self._schedule(), self._transport(), WORKERS, on_outcomes=self._report)
             if self._engine.offer([message]):
                 return True
@@ -234,10 +231,10 @@ class Client:
                 logger.debug("sent %s in %d calls", outcome.message.kind, outcome.attempts)
                 continue
             logger.warning("%s call not sent: %s %s", outcome.message.kind, outcome.code, outcome.text)
-            if self._settings.on_error is not None:
+            if self.on_error is not None:
                 try:
-                    with _telling():
-                        tell(self._settings.on_error, outcome)
+                    with lifetime.telling():
+                        tell(self.on_error, outcome)
                 except BaseException:  # a sys.exit() there must not end the thread that sends the rest
                     logger.exception("on_error raised")
 
@@ -255,73 +252,9 @@ class Client:
         base_url = settings.base_url.rstrip("/")
         return HttpTransport(base_url, settings.require_key(), timeout=settings.timeout, connections=connections)
 
-    def _start_afresh(self) -> None:
+    def start_afresh(self) -> None:
         """Begin with nothing queued and no connection: at first, and in a forked child."""
         self._lock = threading.Lock()
         self._engine = None
         self._ending = []
         self._sync_transport = None
-
-
-class _Thread(threading.local):
-    """What a thread is at."""
-
-    telling = False
-    """It is just telling `on_error`."""
-
-
-class _Process:
-    """What is known of this process' end."""
-
-    ending = False
-    """Its `atexit` functions run: what is queued from now on would find nobody to send it."""
-    finish_registered = False
-    """Its end as a child of `multiprocessing` will wait for what is queued."""
-    telling = threading.RLock()
-    """Held while `on_error` runs: the vendor's SDK has one thread, so handlers are written for one call at a time."""
-
-
-_thread = _Thread()
-_process = _Process()
-_clients: weakref.WeakSet[Client] = weakref.WeakSet()
-
-
-@contextmanager
-def _telling() -> Iterator[None]:
-    outer, _thread.telling = _thread.telling, True
-    try:
-        with _process.telling:
-            yield
-    finally:
-        _thread.telling = outer
-
-
-def _finish_all() -> None:
-    """Send what is queued; the consumers are daemons, so that they live until here."""
-    for client in list(_clients):
-        client.join()
-
-
-def _finish_last() -> None:
-    _process.ending = True
-    _finish_all()
-
-
-def _finish_with_process() -> None:
-    """See to it that a child of `multiprocessing` sends what is queued: it ends without `atexit`."""
-    util = sys.modules.get("multiprocessing.util")
-    if util is not None and not _process.finish_registered:
-        util.Finalize(None, _finish_all, exitpriority=100)
-        _process.finish_registered = True
-
-
-def _start_child_afresh() -> None:
-    _process.finish_registered = False  # a child forgets its parent's
-    _process.telling = threading.RLock()  # another thread may have held it at the instant of the fork
-    for client in list(_clients):
-        client._start_afresh()
-
-
-atexit.register(_finish_last)
-if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
-    os.register_at_fork(after_in_child=_start_child_afresh)

@@ -27,7 +27,8 @@ class Engine:
     A context manager: leaving it waits until every message has settled and the threads have ended; leaving it by
     an exception abandons what is queued (calls in flight end by themselves; the threads are daemons).
 
-    Outcomes are fetched by `read`, or, with `on_outcomes`, handed to it on the consumers' threads.
+    Outcomes are fetched by `read`, or, with `on_outcomes`, handed to it on the consumers' threads. `stop_wanted` is
+    asked before each call: a signal handler, which must not wait for a lock, can stop the engine through it.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class Engine:
         *,
         clock: Callable[[], float] = time.monotonic,
         on_outcomes: Callable[[list[Outcome]], object] | None = None,
+        stop_wanted: Callable[[], Stop | None] = lambda: None,
     ) -> None:
         self._schedule = schedule
         self._transport = transport
         self._workers = workers
         self._clock = clock
         self._on_outcomes = on_outcomes
+        self._stop_wanted = stop_wanted
         self._handing_over = 0  # consumers that are just calling on_outcomes
         self._lock = threading.Lock()
         self._idle: list[threading.Condition] = []
@@ -152,9 +155,9 @@ class Engine:
         with self._lock:
             self._closing = True
             self._call_all()
-        if wait and not self._abandoned:
+        if wait:
             for thread in self._threads:
-                if thread is not threading.current_thread():
+                if thread is not threading.current_thread() and not self._abandoned:
                     thread.join()
             self._transport.close()
 
@@ -176,7 +179,16 @@ class Engine:
                     ticket = self._await_ticket(bell)
             if ticket is None:
                 return
-            answer = self._transport.send(ticket.message)
+            answer = self._send(ticket.message)
+
+    def _send(self, message: Message) -> Answer:
+        try:
+            return self._transport.send(message)
+        except Exception as error:
+            # a transport never raises for a row; if one does all the same, the row gets an end and the thread goes on
+            logger.exception("a call could not be made")
+            text = f"the call could not be made ({type(error).__name__}): please report this"
+            return Answer(False, None, "internal_error", text, True, True, 0.0, time.time())
 
     def _hand_over(self) -> None:
         """Give settled outcomes to `on_outcomes`, outside the lock: it may take its time, or call back in here."""
@@ -196,16 +208,24 @@ class Engine:
     def _await_ticket(self, bell: threading.Condition) -> Ticket | None:
         """Sleep until there is a ticket (or None: the engine has closed and all is done). Holds the lock."""
         while True:
+            stop = self._stop_wanted()
+            if stop is not None and not self._schedule.stopped:
+                self._schedule.stop(stop, time.time())
+                self._after_settling()
             now = self._clock()
             work = self._schedule.take(now)
             if isinstance(work, Ticket):
-                if self._schedule.has_ready or (self._schedule.has_parked and self._timekeeper is None):
+                if self._schedule.has_ready or self._is_late_for(self._schedule.parked_until):
                     self._call_one()
                 return work
             if self._closing and not self._schedule.unfinished:
                 self._call_all()
                 return None
             self._sleep(bell, work, now)
+
+    def _is_late_for(self, instant: float | None) -> bool:
+        """Whether nobody would wake up for what is due then."""
+        return instant is not None and (self._timekeeper is None or self._alarm > instant)
 
     def _sleep(self, bell: threading.Condition, until: float | None, now: float) -> None:
         self._idle.append(bell)

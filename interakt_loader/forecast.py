@@ -13,10 +13,12 @@ def forecast(
     unchanged: int | None = None,
     calls: int | None = None,
     users: int | None = None,
+    doubted: int = 0,
 ) -> str:
     """Return one line: how many rows and calls, and how long that takes at the limit.
 
-    `unchanged` and `calls` are known when there is a ledger; `users` is given when calls of one user may be folded
+    `calls` are known once the rows have been checked; `unchanged` when there is a ledger, and so is how many of the
+    calls are `doubted`: were out when an earlier load ended. `users` is given when calls of one user may be folded
     into one. The time at a limit that is to be found out is told for the smallest plan that has an API.
     """
     if calls is None:
@@ -26,11 +28,13 @@ def forecast(
             said += f": {'at most ' if exact else ''}{_count(calls, 'call')}"
     else:
         invalid = rows - (unchanged or 0) - calls
-        said = f"{unchanged:,} of {_count(rows, 'row')} unchanged"
+        said = _count(rows, "row") if unchanged is None else f"{unchanged:,} of {_count(rows, 'row')} unchanged"
         said += f", {invalid:,} invalid" if invalid else ""
         said += f"; {_count(calls, 'call')}"
         if users is not None and users < calls:
             said = f"{said} at most, for {_count(users, 'user')}"
+        if doubted:
+            said += f" ({doubted:,} may have been accepted before)"
     if not calls or rate is None:
         return said
     if isinstance(rate, Rate):

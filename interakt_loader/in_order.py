@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from interakt_loader.callbacks import OnError, tell
 from interakt_loader.outcomes import from_outcomes
-from interakt_loader.wire import Outcome
+from interakt_loader.wire import Outcome, Status
 
 PATIENCE = 1.0
 """Seconds that an outcome is held back for the sake of the input's order."""
@@ -25,11 +25,12 @@ class InOrder:
     `on_error` hears of a failed row once its line is on record: when the batch that was yielded has been used.
     """
 
-    def __init__(self, on_error: OnError | None = None) -> None:
+    def __init__(self, on_error: OnError | None = None, first_row: int = 0, most_held: int = MOST_HELD) -> None:
         self._on_error = on_error
+        self._most_held = most_held
         self._outcomes: list[Outcome] = []
         self._lines: list[tuple[float, pa.RecordBatch]] = []  # each with the instant from which it is not held back
-        self._next = 0  # the row that is due
+        self._next = first_row  # the row that is due
 
     def add(self, outcomes: Iterable[Outcome], lines: pa.RecordBatch | None = None) -> Iterator[pa.RecordBatch]:
         """Take them in; return an iterator over what may go out now."""
@@ -43,8 +44,8 @@ class InOrder:
         return self._ready(float("inf"))
 
     def _ready(self, not_since: float) -> Iterator[pa.RecordBatch]:
-        overdue = [one.message.row for one in self._outcomes if one.finished_at <= not_since]
-        too_many = sum(lines.num_rows for _, lines in self._lines) > MOST_HELD
+        too_many = len(self._outcomes) > self._most_held or sum(one.num_rows for _, one in self._lines) > MOST_HELD
+        overdue = [one.message.row for one in self._outcomes if too_many or one.finished_at <= not_since]
         overdue += [lines["row"][-1].as_py() for since, lines in self._lines if too_many or since <= not_since]
         self._next = max([self._next, *(row + 1 for row in overdue)])  # what should come before is not waited for
         before = self._next = self._complete_before()
@@ -59,7 +60,8 @@ class InOrder:
             yield _sorted(pieces)
             if self._on_error is not None:
                 for one in sorted(out, key=lambda one: one.message.row):
-                    tell(self._on_error, one)
+                    if one.status is not Status.UNSENT:
+                        tell(self._on_error, one)
 
     def _complete_before(self) -> int:
         """Return the first row from `_next` on of which nothing is known yet."""

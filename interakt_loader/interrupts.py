@@ -39,7 +39,7 @@ class Interrupts:
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         if self.signum is not None:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(signum)
         self.signum = signum
         self._on_first()
         name = "Ctrl-C" if signum == signal.SIGINT else "SIGTERM"

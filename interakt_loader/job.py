@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from interakt_loader.engine import Engine
+from interakt_loader.errors import SettingsError
 from interakt_loader.ledger import Ledger, Plan
 from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.ratelimit import RateLimit
@@ -13,7 +14,7 @@ from interakt_loader.schedule import Schedule
 from interakt_loader.settings import Settings
 from interakt_loader.ticket import Stop
 from interakt_loader.transport import HttpTransport
-from interakt_loader.wire import Kind
+from interakt_loader.wire import Kind, Message
 
 
 @dataclass
@@ -26,6 +27,8 @@ class Control:
     """Why the load ended before its last row."""
     source_ended: bool = True
     """False if an interrupt left part of the source unread: the rows from there on have no line."""
+    examples: list[Message] = field(default_factory=list)
+    """After a dry run: the first calls that would go out."""
     waits_for: str = ""
     """What all calls wait for at the moment: an answer, or the end of a 429; empty: nothing."""
     most_held: int = 0
@@ -61,6 +64,7 @@ class Job:
     def engine(self) -> Engine:
         """Return an engine for this job, not yet running."""
         settings = self.settings
+        _check_files(settings.workers)
         schedule = Schedule(
             max_queue_size=settings.max_queue_size,
             max_retries=settings.max_retries,
@@ -72,4 +76,28 @@ class Job:
         transport = HttpTransport(
             settings.base_url, settings.require_key(), timeout=settings.timeout, connections=settings.workers
         )
-        return Engine(schedule, self.ledger.recording(transport) if self.ledger else transport, settings.workers)
+        control = self.control
+        return Engine(
+            schedule,
+            self.ledger.recording(transport) if self.ledger else transport,
+            settings.workers,
+            stop_wanted=lambda: control.stop_wanted,
+        )
+
+
+OTHER_FILES = 48
+"""Files that a load needs open besides a connection for each worker."""
+
+
+def _check_files(workers: int) -> None:
+    """Refuse more workers than the system lets this process have connections: else calls would fail for no reason."""
+    try:
+        import resource
+    except ImportError:  # Windows, where connections are not counted as files
+        return
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if most != resource.RLIM_INFINITY and workers + OTHER_FILES > most:
+        raise SettingsError(
+            f"workers is {workers}, and this process may have {most} files open; expected {max(1, most - OTHER_FILES)} "
+            f"at most, or allow more files (ulimit -n {workers + OTHER_FILES})"
+        )

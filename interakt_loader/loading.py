@@ -23,15 +23,15 @@ from interakt_loader.interrupts import Interrupts
 from interakt_loader.job import Control, Job
 from interakt_loader.ledger import Ledger, Plan
 from interakt_loader.mapping import Mapping, infer, read_mapping
-from interakt_loader.option_values import did_you_mean
+from interakt_loader.option_values import Rate, did_you_mean
 from interakt_loader.pipeline import deliver
 from interakt_loader.progress import Progress
 from interakt_loader.report import Report, Summary
 from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
-from interakt_loader.sources import Source, open_source
+from interakt_loader.sources import ReadOptions, Source, open_source
 from interakt_loader.ticket import Stop
-from interakt_loader.wire import Kind
+from interakt_loader.wire import Kind, Status
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -68,14 +68,35 @@ def check(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadRes
     return load(data, mapping, None, replace(Settings.resolve(options), dry_run=True))
 
 
+def opened(data: Any, settings: Settings) -> Source:
+    """Open the data, and log what was found out about it."""
+    sheet = settings.sheet
+    options = ReadOptions(
+        settings.encoding,
+        settings.delimiter,
+        settings.header,
+        int(sheet) if sheet is not None and str(sheet).isdigit() else sheet,
+    )
+    source = open_source(data, options)
+    for note in source.notes:
+        logger.warning("%s", note)
+    return source
+
+
 def load(
-    data: Any, mapping: Any, kind: Kind | None, settings: Settings, say: Callable[[str], object] | None = None
+    data: Any,
+    mapping: Any,
+    kind: Kind | None,
+    settings: Settings,
+    say: Callable[[str], object] | None = None,
+    source: Source | None = None,
 ) -> LoadResult:
     """Load a table: what the functions above, the command line and the Airflow task share.
 
-    `say` is told in one line what the load will take, unless the progress bar has shown it.
+    `say` is told in one line what the load will take, unless the progress bar has shown it. `source` is the data
+    where it has been `opened` already: standard input can be read only once.
     """
-    source = open_source(data)
+    source = opened(data, settings) if source is None else source
     _keep_apart(data, settings)
     read = None if mapping is None else read_mapping(mapping)
     read = _inferred(source, kind) if read is None else read
@@ -94,7 +115,7 @@ def load(
     with ExitStack() as stack:
         if _wants_ledger(settings):
             ledger = stack.enter_context(Ledger(settings.ledger or "", kind, settings))
-            _warn_if_shared(ledger, data, job)
+            _warn_if_shared(ledger, _name(data, source), job)
             job = replace(job, ledger=ledger)
         return _run(source, job, say)
 
@@ -132,10 +153,19 @@ def _wants_ledger(settings: Settings) -> bool:
     return not settings.dry_run or (settings.api_key is not None and Path(settings.ledger).exists())
 
 
-def _warn_if_shared(ledger: Ledger, data: Any, job: Job) -> None:
-    """Say that events without a time of their own cannot be told from those of another input."""
+def _name(data: Any, source: Source) -> str:
+    """Return what tells this input from others: its paths, or else what its first rows hold."""
     paths = [str(Path(path).absolute()) for path in _paths(data)]
-    name = "\n".join(paths) if paths else uuid.uuid4().hex
+    if paths:
+        return "\n".join(paths)
+    if source.rows is None:  # a stream, perhaps: to look at its rows would be to lose them
+        return uuid.uuid4().hex
+    first = next(source.batches(), None)
+    return f"{source.rows} {first.to_pylist() if first is not None else ''}"
+
+
+def _warn_if_shared(ledger: Ledger, name: str, job: Job) -> None:
+    """Say that events without a time of their own cannot be told from those of another input."""
     shared = ledger.is_shared(name)
     if shared and job.kind == "event" and job.mapping.created_at is None and job.settings.event_id is None:
         logger.warning(
@@ -158,8 +188,8 @@ def _run(source: Source, job: Job, say: Callable[[str], object] | None) -> LoadR
     summary, began = Summary(settings.dry_run), time.monotonic()
     folder = _TemporaryFolder() if settings.report is None else None
     path = folder.path / "report.parquet" if folder else Path(settings.report or "")
-    read = _Counted(_first_rows(source.batches(), settings.limit))
-    rows = source.rows if settings.limit is None or source.rows is None else min(source.rows, settings.limit)
+    read = _Counted(_selected(source.batches(), *settings.row_range))
+    rows = _count(source.rows, *settings.row_range)
 
     # nobody has limits at home: an unknown one is guessed at for the API only
     rate = None if settings.rate == "auto" and settings.is_local else settings.rate
@@ -180,7 +210,9 @@ def _run(source: Source, job: Job, say: Callable[[str], object] | None) -> LoadR
 
         def announce_plan(plan: Plan) -> None:
             users = plan.users if settings.coalesce else None
-            line = forecast(rate, plan.rows, unchanged=plan.unchanged, calls=plan.calls, users=users)
+            line = forecast(
+                rate, plan.rows, unchanged=plan.unchanged, calls=plan.calls, users=users, doubted=plan.doubted
+            )
             announce(line)
             bar.begin(plan.rows)
 
@@ -204,10 +236,17 @@ def _run(source: Source, job: Job, say: Callable[[str], object] | None) -> LoadR
         stopped=control.stopped,
         keep_alive=folder,
         most_held=control.most_held,
+        examples=control.examples,
+        forecast=_outlook(summary, rate, job) if settings.dry_run else None,
     )
     if interrupts.signum is not None:
         raise LoadInterrupted(result, interrupts.signum)
     return result
+
+
+def _outlook(summary: Summary, rate: Rate | str | None, job: Job) -> str:
+    unchanged = None if job.ledger is None else summary.counts[Status.UNCHANGED]
+    return forecast(rate, summary.rows, unchanged=unchanged, calls=summary.counts[Status.UNSENT])
 
 
 def _write(report: Report, outcomes: pa.RecordBatch, control: Control) -> None:
@@ -252,15 +291,22 @@ class _Counted:
         return batch
 
 
-def _first_rows(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
-    if limit is None:
-        yield from batches
-        return
-    for batch in batches:
-        if limit <= 0:
+def _selected(batches: Iterator[pa.RecordBatch], first: int, end: int | None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows from `first` up to `end`; a source is not read beyond."""
+    row = 0
+    while end is None or row < end:
+        batch = next(batches, None)
+        if batch is None:
             return
-        yield batch.slice(0, limit)
-        limit -= batch.num_rows
+        skipped = max(0, first - row)
+        if skipped < batch.num_rows:
+            yield batch.slice(skipped, None if end is None else end - row - skipped)
+        row += batch.num_rows
+
+
+def _count(rows: int | None, first: int, end: int | None) -> int | None:
+    """Return how many of the source's rows are between the two; None: nobody knows."""
+    return None if rows is None else max(0, (rows if end is None else min(rows, end)) - first)
 
 
 class _TemporaryFolder:

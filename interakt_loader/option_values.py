@@ -75,6 +75,16 @@ def parse_failures(text: str | int | None) -> Failures:
     raise SettingsError(f"max_failures is {text!r}; expected a whole number of rows, or a share such as 5%")
 
 
+def parse_rows(text: str | None) -> tuple[int, int | None]:
+    """Read `"1000:2000"`, `"1000:"` or `":50"`: the first row, and the one after the last (None: to the end)."""
+    if text is None:
+        return 0, None
+    match = re.fullmatch(r"\s*(\d{0,18})\s*:\s*(\d{0,18})\s*", str(text))
+    if match is None or not (match[1] or match[2]) or (match[2] and int(match[1] or 0) >= int(match[2])):
+        raise SettingsError(f"rows is {text!r}; expected the first row and the one after the last, such as 1000:2000")
+    return int(match[1] or 0), int(match[2]) if match[2] else None
+
+
 def did_you_mean(name: str, known: Mapping[str, Any] | list[str]) -> str:
     """Return `"; did you mean 'workers'?"`, or nothing when no known name is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

@@ -1,4 +1,8 @@
-"""What to do while the API does not answer: one probing call now and then, and no row loses a retry. Pure."""
+"""What to do while the API does not answer: one probing call now and then. Pure.
+
+Each probe is another row's call, so that one row whose calls the server drops cannot make an outage, and no event is
+sent time and again. A try that surely never reached the server costs its row no retry.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +47,7 @@ class Outage:
     def __init__(self, max_outage: float) -> None:
         self._max_outage = max_outage
         self._silence = Stretch(LONGEST_STEP)
-        self._unanswered: list[Ticket] = []  # tickets of the latest tries, all without any answer
+        self._unanswered = 0  # tries in a row
         self._probe_due: float | None = None
         self._probe_wait = 0.0
         self._probe: Ticket | None = None
@@ -66,27 +70,20 @@ class Outage:
 
     def answered(self) -> None:
         """Note that some answer came: it is over."""
-        self._unanswered.clear()
+        self._unanswered = 0
         self._silence.ends()
         self._probe_due = self._probe = None
 
     def not_answered(self, ticket: Ticket, now: float) -> float:
-        """Note a try without any answer; return the seconds of silence once it is an outage, 0 before.
-
-        A try that an outage cost is not charged to its row.
-        """
+        """Note a try without any answer; return the seconds of silence once it is an outage, 0 before."""
         silence = self._silence.goes_on(now)
         if self._probe_due is None:
-            self._unanswered.append(ticket)
-            if len(self._unanswered) < OUTAGE_AFTER:
+            self._unanswered += 1
+            if self._unanswered < OUTAGE_AFTER:
                 return 0.0
-            for one in self._unanswered:  # it was the network, not the rows: give them their tries back
-                one.charged = max(0, one.charged - 1)
             self._probe_wait = FIRST_PROBE
             self._probe_due = now + self._probe_wait
-            return silence
-        ticket.charged -= 1
-        if ticket is self._probe:
+        elif ticket is self._probe:
             self._probe = None
             self._probe_wait = min(self._probe_wait * 2, LONGEST_PROBE)
             self._probe_due = now + max(0.0, min(self._probe_wait, self._max_outage - silence))

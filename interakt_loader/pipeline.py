@@ -50,7 +50,7 @@ def deliver(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBa
     except LedgerBroken as error:
         raise SettingsError(str(error)) from error  # likewise
     if job.settings.dry_run:
-        yield from work.checked()
+        yield from _checked(work, control)
         return
     if control.stop_wanted is not None:
         control.stopped = control.stop_wanted
@@ -62,8 +62,20 @@ def deliver(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBa
         yield from _list_unsent(work, control.stopped, control)
 
 
-def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    row = 0
+def _checked(work: Work, control: Control) -> Iterator[pa.RecordBatch]:
+    lines = work.checked()
+    try:
+        for batch in lines:
+            yield batch
+            if control.stop_wanted is not None:
+                control.stopped, control.source_ended = control.stop_wanted, next(lines, None) is None
+                break
+    except SourceBroken as error:
+        raise SourceError(str(error)) from error  # nothing was sent
+    control.examples = work.examples
+
+
+def _numbered(batches: Iterator[pa.RecordBatch], row: int) -> Iterator[tuple[int, pa.RecordBatch]]:
     for batch in batches:
         if batch.num_rows:
             yield row, batch
@@ -71,7 +83,7 @@ def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Recor
 
 
 def _streamed(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
-    rows = _numbered(batches)
+    rows = _numbered(batches, job.settings.row_range[0])
     first = next(rows, None)
     return Streamed(job.preparation, rows if first is None else chain([first], rows), job.kind)
 
@@ -80,9 +92,9 @@ def _planned(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
     control, prepare = job.control, job.preparation
 
     def prepared() -> Iterator[pa.RecordBatch]:
-        for first, batch in _numbered(batches):
+        for first, batch in _numbered(batches, job.settings.row_range[0]):
             yield prepare(batch, first)
-            control.on_prepared(first + batch.num_rows)
+            control.on_prepared(first - job.settings.row_range[0] + batch.num_rows)
             if control.stop_wanted is not None:
                 control.source_ended = False
                 return
@@ -96,7 +108,7 @@ def _planned(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
 
 def _send(work: Work, engine: Engine, job: Job) -> Iterator[pa.RecordBatch]:
     """Offer row after row to the engine and hand on what settles, until the source or the load has ended."""
-    order = InOrder(job.settings.on_error)
+    order = InOrder(job.settings.on_error, job.settings.row_range[0], job.settings.max_queue_size)
     overseer = Overseer(engine, job)
     wanted = max(1, min(GROUP, job.settings.max_queue_size // 2))
     try:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import IO, Any, Protocol
 
 import pyarrow as pa
+import pyarrow.acero
 import pyarrow.compute as pc
 
 from interakt_loader.errors import SettingsError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from interakt_loader.errors import (
 )
 from interakt_loader.report import Report, Summary, read_report
 from interakt_loader.ticket import Stop
-from interakt_loader.wire import FAILURES, Status
+from interakt_loader.wire import FAILURES, Message, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,8 @@ class LoadResult:
         ledger: Path | None = None,
         keep_alive: object = None,
         most_held: int = 0,
+        examples: Sequence[Message] = (),
+        forecast: str | None = None,
     ) -> None:
         self.kind = kind
         """`user` or `event`."""
@@ -63,6 +66,10 @@ class LoadResult:
         """Why the load ended before its last row, or None."""
         self.most_held = most_held
         """The most rows that were held at once: never above `max_queue_size`."""
+        self.examples = [one.body.decode() for one in examples]
+        """Of a dry run: the JSON bodies of the first calls, just as they would go out."""
+        self.forecast = forecast
+        """Of a dry run: how many calls the load would make, and how long that takes at the limit."""
         self._keep_alive = keep_alive
 
     @property

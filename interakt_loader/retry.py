@@ -25,14 +25,15 @@ def judge(answer: Answer) -> Verdict:
     """Decide by the answer alone; whether the row has a retry left is the schedule's to know.
 
     Retried: no answer, an unreadable answer, 408, 429, 5xx. Not retried: every other 4xx, redirects, and a 2xx
-    whose body says `"result": false`. 401 and 403 are about the key, so they are every row's.
+    whose body says `"result": false`. 401 and 403 are about the key, so they are every row's; but a 403 that is not in
+    the API's words comes from a firewall that does not like this one call.
     """
     if answer.accepted:
         return Verdict.DONE
     status = answer.http_status
     if status == 429:
         return Verdict.AGAIN_FREE
-    if status in (401, 403):
+    if status == 401 or (status == 403 and answer.code != "forbidden"):
         return Verdict.STOP
     if not answer.reached or answer.doubtful or status is None or status == 408 or status >= 500:
         return Verdict.AGAIN

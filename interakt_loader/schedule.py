@@ -86,9 +86,9 @@ class Schedule:
         return bool(self._ready)
 
     @property
-    def has_parked(self) -> bool:
-        """Whether a retry waits for its time."""
-        return bool(self._parked)
+    def parked_until(self) -> float | None:
+        """When the first of the retries that wait is due; None: no retry waits."""
+        return self._parked[0][0] if self._parked else None
 
     @property
     def in_outage(self) -> bool:
@@ -145,9 +145,11 @@ class Schedule:
         return ticket
 
     def _next(self, now: float) -> Ticket:
-        # A retry that is due goes before what has not been tried: it has waited longer. In an outage the probe may
-        # take one before its time: then the server is what is waited for.
-        if self._parked and (self._parked[0][0] <= now or not self._ready):
+        # A retry that is due goes before what has not been tried: it has waited longer. In an outage it is the other
+        # way round: a row whose calls bring no answer may be the reason, and if there is no other row, it goes before
+        # its time, since the server is what is waited for.
+        due = self._parked and self._parked[0][0] <= now and not self._outage.is_on
+        if self._parked and (due or not self._ready):
             return heapq.heappop(self._parked)[2]
         return self._ready.popleft()
 
@@ -163,6 +165,7 @@ class Schedule:
         if answer.reached:
             self._answered(ticket, answer, verdict, now)
         else:
+            ticket.charged -= not answer.doubtful  # it never reached the server: that says nothing about the row
             self._not_answered(ticket, answer, now)
         if verdict is Verdict.AGAIN_FREE:
             ticket.charged -= 1
@@ -199,8 +202,11 @@ class Schedule:
             self.stop(Stop("outage", reason), answer.at)
 
     def _wait_for_retry(self, ticket: Ticket, verdict: Verdict, now: float) -> None:
-        if verdict is Verdict.AGAIN_FREE or ticket.charged == 0:
-            self._ready.appendleft(ticket)  # the limit, or the outage's probe, says when
+        if verdict is Verdict.AGAIN_FREE:
+            self._ready.appendleft(ticket)  # the limit says when
+            return
+        if ticket.last is not None and not ticket.last.reached and not ticket.last.doubtful:
+            self._ready.append(ticket)  # the outage says when; its next probe is another row
             return
         due = now + backoff(ticket.charged, self._dice.random())
         if ticket.last and ticket.last.retry_after:  # 503 may carry one too

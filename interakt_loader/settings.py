@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from interakt_loader.errors import SettingsError
 from interakt_loader.option_values import (
     BASE_URL,
+    Rate,
     check_base_url,
     check_key,
     check_number,
@@ -22,8 +23,8 @@ from interakt_loader.option_values import (
     is_this_machine,
     parse_failures,
     parse_rate,
+    parse_rows,
 )
-from interakt_loader.option_values import Rate as Rate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,22 +155,48 @@ class Settings:
         "Prepare and check every row, send nothing; good rows are reported as unsent.",
         flag="--dry-run",
     )
+    encoding: str | None = _option(
+        None,
+        "Of text files, such as `cp1252`; else it is found out, and said.",
+        flag="--encoding",
+        metavar="NAME",
+    )
+    delimiter: str | None = _option(
+        None, "Between the cells of a text file; else it is found out.", flag="--delimiter", metavar="CHARACTER"
+    )
+    header: bool | None = _option(
+        None,
+        "Whether the first line of a text file or workbook names the columns; else it is found out. Without one they "
+        "are called column_1, column_2, …",
+        flag="--header/--no-header",
+    )
+    sheet: str | None = _option(
+        None, "Of a workbook: its name or number; else the first.", flag="--sheet", metavar="NAME"
+    )
     limit: int | None = _option(None, "Read only the first N rows.", flag="--limit", metavar="N")
+    rows: str | None = _option(
+        None,
+        "Read only rows A to B, without B, numbered from 0 as in the report: `1000:2000`, `1000:`, `:50`.",
+        flag="--rows",
+        metavar="A:B",
+    )
     progress: bool | None = _option(
         None, "Show a progress bar; None: in a terminal or a notebook. `--quiet` turns it off."
     )
     on_error: Callable[[Exception, dict[str, Any]], object] | None = _option(
         None,
-        "Called as `on_error(error, queue_msg)` for each row that is not sent, once its report line is written.",
+        "Called as `on_error(error, queue_msg)` for each row that is refused or not accepted, once its report line is "
+        "written; not for the rows that a stopped load has not come to.",
     )
 
     def __post_init__(self) -> None:
-        check_number("timeout", self.timeout, least=0, exclusive=True)
+        check_number("timeout", self.timeout, least=0, most=86_400, exclusive=True)
         check_number("max_outage", self.max_outage, least=0)
         check_number("max_retries", self.max_retries, least=0, whole=True)
         check_number("max_queue_size", self.max_queue_size, least=1, whole=True)
         check_number("workers", self.workers, least=1, most=1024, whole=True)
         parse_failures(self.max_failures)
+        parse_rows(self.rows)
         if self.limit is not None:
             check_number("limit", self.limit, least=0, whole=True)
         for one in fields(self):
@@ -192,6 +219,14 @@ class Settings:
     def rate(self) -> Rate | Literal["auto"] | None:
         """`rate_limit`, parsed."""
         return parse_rate(self.rate_limit)
+
+    @property
+    def row_range(self) -> tuple[int, int | None]:
+        """Number of the first row to read, and of the first one not to read any more; None: to the end."""
+        first, end = parse_rows(self.rows)
+        if self.limit is not None:
+            end = first + self.limit if end is None else min(end, first + self.limit)
+        return first, end
 
     @property
     def is_local(self) -> bool:
@@ -258,7 +293,12 @@ class Options(TypedDict, total=False):
     bad_values: str
     nulls: str
     dry_run: bool
+    encoding: str | None
+    delimiter: str | None
+    header: bool | None
+    sheet: str | None
     limit: int | None
+    rows: str | None
     progress: bool | None
     on_error: Callable[[Exception, dict[str, Any]], object] | None
 

@@ -65,7 +65,7 @@ on_error: OnError | None = None
 
 It may call `user` and `event`; `flush` and `join` do not wait in there."""
 _lock = threading.Lock()
-_clients: dict[tuple[Any, ...], Client] = {}  # by the settings that they were made with
+_current: tuple[tuple[Any, ...], Client] | None = None  # the client, and the settings that it was made with
 
 
 def user(
@@ -109,26 +109,33 @@ def shutdown() -> None:
 
 
 def _client() -> Client:
-    """Return the client for the settings as they are now."""
-    settings = (api_key, host, sync_mode, debug, timeout, max_retries, max_queue_size, on_error)
+    """Return the client for the settings as they are now; what was queued with other settings goes out first."""
+    global _current  # noqa: PLW0603 - the module is the SDK's default client, as the vendor has it
+    settings = (api_key, host, sync_mode, debug, timeout, max_retries, max_queue_size)
+    former = None
     with _lock:
-        if settings not in _clients:
-            _clients[settings] = Client(
+        if _current is None or _current[0] != settings:
+            former = _current
+            client = Client(
                 api_key,
                 host,
                 debug=debug,
                 sync_mode=sync_mode,
                 timeout=timeout,
                 max_queue_size=max_queue_size,
-                on_error=on_error,
                 max_retries=max_retries,
             )
-        return _clients[settings]
+            _current = (settings, client)
+        client = _current[1]
+        client.on_error = on_error
+    if former is not None:
+        former[1].join()
+    return client
 
 
 def _all_clients() -> list[Client]:
     with _lock:
-        return list(_clients.values())
+        return [] if _current is None else [_current[1]]
 
 
 def _renew_lock() -> None:

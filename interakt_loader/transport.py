@@ -7,11 +7,13 @@ connection pool that its adapter built.
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import json
 import re
 import ssl
 import time
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -37,12 +39,15 @@ LONGEST_BODY = 65_536
 
 LONGEST_MESSAGE = 300
 
+SHORTEST_SECRET = 6
+"""Characters from which on a part of an answer can be told to be the key."""
+
 
 class HttpTransport:
     """Calls the API at `base_url` with `api_key`. Thread-safe: up to `connections` calls at once keep theirs alive."""
 
     def __init__(self, base_url: str, api_key: str, *, timeout: float, connections: int) -> None:
-        self._key = api_key.strip()
+        self._key_forms = _forms(api_key)
         base_url = base_url.rstrip("/")
         self._session = requests.Session()
         adapter = HTTPAdapter(pool_connections=len(PATHS), pool_maxsize=connections)
@@ -94,6 +99,9 @@ class HttpTransport:
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the row gets an answer that says so
             return no_answer(error, time.perf_counter() - began)
+        if response.status < 200:  # the real answer is still to come; nobody else may read it
+            response.close()
+            return broken_answer(response.status, None, time.perf_counter() - began)
         try:
             body = response.read(LONGEST_BODY)
             whole = len(body) < LONGEST_BODY and not response.length_remaining
@@ -104,10 +112,14 @@ class HttpTransport:
             body, whole = b"", True
         if not whole:
             response.close()
+        if not body and response.status in (200, 201, 202) and not _says_how_long(response.headers):
+            response.close()
+            return broken_answer(response.status, None, time.perf_counter() - began)
         response.release_conn()
         retry_after = parse_retry_after(response.headers.get("Retry-After"))
-        answer = read_answer(response.status, body, time.perf_counter() - began, retry_after)
-        return answer if self._key not in answer.message else answer._replace(message="(the answer repeats the key)")
+        if any(form in body for form in self._key_forms):
+            body = json.dumps({"result": False, "message": "(the answer repeats the key)"}).encode()
+        return read_answer(response.status, body, time.perf_counter() - began, retry_after)
 
     def close(self) -> None:
         """Close the connections."""
@@ -117,6 +129,18 @@ class HttpTransport:
 def _with_key(request: requests.PreparedRequest, api_key: str) -> requests.PreparedRequest:
     request.headers["Authorization"] = authorization(api_key)
     return request
+
+
+def _forms(api_key: str) -> list[bytes]:
+    """Return what an answer must not show in a report: the key as given, as it travels, and decoded."""
+    token = authorization(api_key).removeprefix("Basic ")
+    forms = {api_key.strip(), token, token.rstrip("="), base64.b64decode(token).decode().rstrip(":")}
+    return [one.encode() for one in forms if len(one) >= SHORTEST_SECRET]
+
+
+def _says_how_long(headers: Mapping[str, str]) -> bool:
+    """Tell whether an answer's head came whole: without a length an empty body may be one that was cut off."""
+    return "Content-Length" in headers or "Transfer-Encoding" in headers
 
 
 def no_answer(error: Exception, seconds: float) -> Answer:
@@ -142,8 +166,8 @@ def no_answer(error: Exception, seconds: float) -> Answer:
     return Answer(False, None, code, _one_line(text), False, doubtful, seconds, time.time())
 
 
-def broken_answer(status: int, error: Exception, seconds: float) -> Answer:
-    """A success whose body never came whole: it might have said `"result": false`, so nobody knows."""
+def broken_answer(status: int, error: Exception | None, seconds: float) -> Answer:
+    """An answer that never came whole: it might have said `"result": false`, so nobody knows."""
     code = "timeout" if isinstance(error, ReadTimeoutError) else "unreadable_answer"
     return Answer(False, status, code, f"HTTP {status}, and the answer broke off", True, True, seconds, time.time())
 
@@ -182,6 +206,8 @@ def read_answer(status: int, body: bytes, seconds: float, retry_after: float | N
         return Answer(True, status, None, message, True, False, seconds, at, retry_after, body)
     if status >= 500:
         code = "server_error"
+    elif status == 403 and said is None:
+        code = "forbidden"  # not the API's words: a firewall's, about this one call
     elif 300 <= status < 400:
         code, message = "redirected", f"HTTP {status}: the server points elsewhere, which is not followed: {message}"
     else:
@@ -199,7 +225,7 @@ def parse_retry_after(value: str | None, now: dt.datetime | None = None) -> floa
         return float(value)
     try:
         until = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=dt.timezone.utc)
@@ -224,5 +250,6 @@ def _message(said: dict[str, object] | None, body: bytes) -> str:
 
 
 def _one_line(text: str) -> str:
+    text = text.encode("utf-8", "replace").decode()  # half an emoji, which no UTF-8 can hold
     line = re.sub(r"[\x00-\x1f\x7f-\x9f\s]+", " ", text).strip()
     return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"

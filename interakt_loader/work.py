@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from interakt_loader.mapping import Preparation, messages
 from interakt_loader.outcomes import invalid, not_sent
@@ -28,8 +29,15 @@ class Piece(NamedTuple):
     """The report lines of rows that were accepted before."""
 
 
+EXAMPLES = 3
+"""Calls that a dry run shows as they would go out."""
+
+
 class Work(Protocol):
     """All rows of one load, gone through once."""
+
+    examples: list[Message]
+    """The first calls, once `checked` has come across them."""
 
     def pieces(self) -> Iterator[Piece]:
         """Yield what becomes of the rows, batch by batch."""
@@ -50,6 +58,7 @@ class Streamed:
     def __init__(self, prepare: Preparation, rows: Iterator[tuple[int, pa.RecordBatch]], kind: Kind) -> None:
         """Take batches, each with the number of its first row."""
         self._prepare, self._rows, self._kind = prepare, rows, kind
+        self.examples: list[Message] = []
 
     def pieces(self) -> Iterator[Piece]:
         """Yield what becomes of the rows, batch by batch."""
@@ -60,9 +69,19 @@ class Streamed:
     def checked(self) -> Iterator[pa.RecordBatch]:
         """Yield report lines of all rows without sending any."""
         for first, batch in self._rows:
-            yield not_sent(self._prepare(batch, first))
+            prepared = self._prepare(batch, first)
+            self.examples += first_calls(prepared, self._kind, EXAMPLES - len(self.examples))
+            yield not_sent(prepared)
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
         """Yield the report lines of the rows that `pieces` has not come to; they are not looked at closely."""
         for first, batch in self._rows:
             yield not_sent(self._prepare.identities(batch, first), stop)
+
+
+def first_calls(prepared: pa.RecordBatch, kind: Kind, count: int) -> list[Message]:
+    """Return the first calls, `count` at most, that come of prepared rows."""
+    if count <= 0:
+        return []
+    good = prepared.filter(pc.is_valid(prepared["body"])).slice(0, count)
+    return messages(good, kind)[0]

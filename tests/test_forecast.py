@@ -36,6 +36,11 @@ from interakt_loader.sandbox import Sandbox
             {"rows": 900, "unchanged": 0, "calls": 900, "users": 30},
             "0 of 900 rows unchanged; 900 calls at most, for 30 users, about 3 min at 300/min",
         ),
+        (
+            "600/min",
+            {"rows": 700, "unchanged": 100, "calls": 600, "doubted": 4},
+            "100 of 700 rows unchanged; 600 calls (4 may have been accepted before), about 1 min at 600/min",
+        ),
     ],
 )
 def test_what_is_said(rate: str, known: dict[str, Any], said: str) -> None:

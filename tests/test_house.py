@@ -21,7 +21,7 @@ FLOORS = [
     {"_version", "errors"},
     {"option_values", "wire", "sandbox"},
     {"settings"},
-    {"ratelimit", "plain", "arguments", "callbacks", "coalesce", "ticket", "forecast", "tally"},
+    {"ratelimit", "plain", "arguments", "callbacks", "lifetime", "coalesce", "ticket", "forecast", "tally"},
     {"sources", "coerce", "identity", "transport", "outcomes", "outage", "sample_data", "interrupts"},
     {"retry", "mapping"},
     {"schedule", "work"},

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interakt_loader.option_values import Rate
 from interakt_loader.ratelimit import FIRST_HOLD, LONGEST_RETRY_AFTER, RateLimit
-from interakt_loader.settings import Rate
 
 
 def most_in_a_window(instants: list[float], seconds: float) -> int:
@@ -95,34 +95,3 @@ def test_a_probe_without_an_answer_does_not_close_the_gate_for_good() -> None:
     limit.spend(1.0)
     limit.lost(sent_at=1.0)
     assert limit.due() < math.inf
-
-
-class FixedWindow:
-    """A server that allows so many calls in each minute of its own clock."""
-
-    def __init__(self, limit: int, seconds: float) -> None:
-        self.limit, self.seconds, self.window, self.count = limit, seconds, -1, 0
-
-    def allows(self, now: float) -> bool:
-        if int(now // self.seconds) != self.window:
-            self.window, self.count = int(now // self.seconds), 0
-        self.count += 1
-        return self.count <= self.limit
-
-
-def test_auto_learns_an_unknown_limit() -> None:
-    """Against 300 a minute told by nothing but 429s, twenty minutes bring at least 80 % of it, 2 % refused at most."""
-    limit, server, now, accepted, refused = RateLimit("auto"), FixedWindow(300, 60.0), 7.0, 0, 0
-    while now < 7.0 + 20 * 60:
-        now = max(now, limit.due())
-        sent_at = now
-        limit.spend(now)
-        now += 0.02
-        if server.allows(now):
-            accepted += 1
-            limit.accepted(now, sent_at)
-        else:
-            refused += 1
-            limit.refused(now, sent_at, None)
-    assert accepted >= 0.8 * 300 * 20
-    assert refused <= 0.02 * accepted

@@ -8,11 +8,13 @@ from collections import defaultdict
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import NewConnectionError
 
+from interakt_loader.option_values import Rate
 from interakt_loader.outage import OUTAGE_AFTER
 from interakt_loader.ratelimit import RateLimit
 from interakt_loader.schedule import Schedule
-from interakt_loader.settings import Rate
 from interakt_loader.ticket import Stop, Ticket
 from interakt_loader.transport import no_answer, read_answer
 from interakt_loader.wire import Answer, Message, Outcome, Status
@@ -23,6 +25,7 @@ ERROR = read_answer(500, b"", 0.1)
 LIMITED = read_answer(429, b"", 0.1)
 REFUSED = read_answer(401, b'{"result": false, "message": "Invalid token provided"}', 0.1)
 TIMEOUT = no_answer(TimeoutError(), 0.1)  # the call may have been taken
+UNREACHED = no_answer(NewConnectionError(HTTPConnection("127.0.0.1"), "refused"), 0.1)
 ANSWERS = [OK, OK, BAD, ERROR, LIMITED, TIMEOUT]
 
 
@@ -166,7 +169,7 @@ def test_an_outage_costs_no_row_its_retries() -> None:
             silent = now < 600.0
             calls_into_silence += silent
             now += 0.1
-            one.settle(work, no_answer(ConnectionRefusedError(), 0.1) if silent else OK, now)
+            one.settle(work, UNREACHED if silent else OK, now)
         else:
             assert work is not None
             now = work
@@ -180,7 +183,7 @@ def test_an_outage_ends_the_load_after_max_outage() -> None:
     one = schedule(max_outage=60.0)
     for row in range(5):
         one.admit(message(row))
-    outcomes, now = run(one, [no_answer(ConnectionRefusedError(), 0.1)])
+    outcomes, now = run(one, [UNREACHED])
     assert one.stopped is not None
     assert one.stopped.reason == "outage"
     assert len(outcomes) == 5
@@ -210,6 +213,48 @@ def test_a_single_bad_connection_is_no_outage() -> None:
     assert [outcome.status for outcome in outcomes if outcome.message.row == 3] == [Status.UNKNOWN]
     assert one.stopped is None
     assert OUTAGE_AFTER > 1
+
+
+def test_rows_whose_calls_the_server_drops_hold_up_nobody() -> None:
+    """Three such rows in a row look like an outage; the probe is another row, so all others are sent, and soon."""
+    one = schedule(retries=3)
+    for row in range(50):
+        one.admit(message(row))
+    outcomes, now = [], 0.0
+    while one.unfinished:
+        work = one.take(now)
+        if isinstance(work, Ticket):
+            now += 0.1
+            one.settle(work, TIMEOUT if 10 <= work.message.row < 13 else OK, now)
+        else:
+            assert work is not None
+            now = work
+        outcomes += one.read()
+    assert {o.message.row: o.attempts for o in outcomes if o.status is Status.UNKNOWN} == {10: 4, 11: 4, 12: 4}
+    assert sum(o.status is Status.SENT for o in outcomes) == 47
+    assert one.stopped is None
+    assert now < 60
+
+
+def test_an_event_is_not_sent_time_and_again_while_answers_come_too_late() -> None:
+    """Every call is taken and none is answered in time: no row goes out more often than its retries allow."""
+    one = schedule(retries=1, max_outage=600.0)
+    for row in range(100):
+        one.admit(message(row)._replace(kind="event"))
+    outcomes, _ = run(one, [TIMEOUT])
+    assert one.stopped is not None
+    assert max(o.attempts for o in outcomes) <= 2
+    assert {o.status for o in outcomes if o.attempts} == {Status.UNKNOWN}
+
+
+def test_a_retry_that_comes_due_wakes_somebody() -> None:
+    """What the engine asks: when is the first of the parked retries due?"""
+    one = schedule()
+    assert one.parked_until is None
+    one.admit(message(0))
+    one.settle(ticket(one, 0.0), ERROR, 1.0)
+    assert one.parked_until is not None
+    assert 1.25 <= one.parked_until <= 1.5
 
 
 def test_nothing_but_429_for_max_outage_stops_the_load() -> None:

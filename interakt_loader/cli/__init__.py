@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -27,9 +29,9 @@ def run(arguments: Sequence[str]) -> int:
         return cli.main(list(arguments), prog_name="interakt-loader", standalone_mode=False) or 0
     except LoadInterrupted as error:
         return error.exit_code
-    except (KeyboardInterrupt, click.exceptions.Abort):  # Abort is what click makes of it
-        _leave_at_once()
-        return 130
+    except (KeyboardInterrupt, click.exceptions.Abort) as error:  # Abort is what click makes of it
+        original = error if isinstance(error, KeyboardInterrupt) else error.__context__
+        _leave_at_once(128 + (original.args[0] if original is not None and original.args else signal.SIGINT))
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -44,6 +46,9 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - held until the end
         return 1
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - its buffer cannot be written
+        return _complain(f"the result cannot be shown: {error.strerror or error}", 1)
 
 
 def _complain(message: str, exit_code: int) -> int:
@@ -51,8 +56,8 @@ def _complain(message: str, exit_code: int) -> int:
     return exit_code
 
 
-def _leave_at_once() -> None:
+def _leave_at_once(exit_code: int) -> NoReturn:
     """End the process now: consumers may still wait for answers, and nobody wants to wait with them."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(130)
+    os._exit(exit_code)

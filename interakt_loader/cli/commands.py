@@ -11,10 +11,12 @@ import click
 
 from interakt_loader._version import __version__
 from interakt_loader.cli.group import DefaultGroup
-from interakt_loader.cli.options import beside, key_from_file, settings_flags, written_mapping
+from interakt_loader.cli.options import beside, key_from_file, report_name, settings_flags, written_mapping
 
 if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
+    from interakt_loader.settings import Settings
+    from interakt_loader.sources import Source
     from interakt_loader.wire import Kind
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -25,7 +27,8 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 def cli() -> None:
     """Load a table into Interakt: one API call a row, one report line a row, nothing lost.
 
-    SOURCE is a Parquet, CSV/TSV, JSON lines or Feather file; several are loaded in turn.
+    SOURCE is a file (Parquet, CSV and its like, JSON lines, Feather, ORC, Excel; compressed or not), a folder, a
+    pattern such as 'exports/*.csv', an address, or - for standard input; several are loaded in turn.
     """
 
 
@@ -60,7 +63,7 @@ def load(
     del debug  # `run` has seen to it, and to what `quiet` means for the log
     options = {name: value for name, value in flags.items() if value is not None}
     options["api_key"] = key_from_file(api_key_file)
-    options.setdefault("report", f"{Path(sources[0]).stem}.report.csv")
+    options.setdefault("report", report_name(sources[0]))
     options.setdefault("ledger", "none" if sandbox else beside(options["report"]))
     if options["ledger"].lower() == "none":
         options["ledger"] = None
@@ -72,21 +75,31 @@ def load(
 
             here = stack.enter_context(Sandbox())
             options |= {"api_key": here.api_key, "base_url": here.url}
-        read = _mapping(sources, mapping, fields, traits, event, _kind(kind), quiet)
-        return _load(sources, read, _kind(kind), options, output, quiet)
+        from interakt_loader import loading
+        from interakt_loader.settings import Settings
+
+        settings = Settings.resolve(options)
+        source = loading.opened(list(sources), settings)
+        read = _mapping(source.columns, mapping, fields, traits, event, _kind(kind), quiet)
+        return _load(sources, source, read, _kind(kind), settings, output, quiet)
 
 
 def _load(
-    sources: tuple[str, ...], mapping: Any, kind: Kind | None, options: dict[str, Any], output: str, quiet: bool
+    sources: tuple[str, ...],
+    source: Source,
+    mapping: Any,
+    kind: Kind | None,
+    settings: Settings,
+    output: str,
+    quiet: bool,
 ) -> int:
     from interakt_loader import loading
     from interakt_loader.errors import LoadInterrupted
-    from interakt_loader.settings import Settings
 
-    settings = Settings.resolve(options)
-    name = Path(sources[0]).name if len(sources) == 1 else f"{len(sources)} files"
+    name = Path(sources[0]).name if len(sources) == 1 and sources[0] != "-" else source.name
+    say = None if quiet else _say
     try:
-        result = loading.load(list(sources), mapping, kind, settings, None if quiet else _say)
+        result = loading.load(list(sources), mapping, kind, settings, say, source)
     except LoadInterrupted as error:
         if error.result is not None:
             _show(error.result, name, error.exit_code, output, dry_run=settings.dry_run)
@@ -112,7 +125,7 @@ def _kind(text: str | None) -> Kind | None:
 
 
 def _mapping(
-    sources: tuple[str, ...],
+    columns: list[str],
     path: str | None,
     fields: tuple[str, ...],
     traits: tuple[str, ...],
@@ -122,13 +135,12 @@ def _mapping(
 ) -> Any:
     """Return what the flags say of the mapping, or else what the columns' names do."""
     from interakt_loader.mapping import infer, read_mapping
-    from interakt_loader.sources import open_source
 
     base = None if path is None else read_mapping(path).as_dict()
     written = written_mapping(base, fields, traits, event)
     if written is not None:
         return written
-    inferred = infer(open_source(list(sources)).columns, kind, event)
+    inferred = infer(columns, kind, event)
     if not quiet:
         click.echo(f"no mapping given; inferred from the column names:\n{inferred.as_yaml()}", err=True)
     return inferred.mapping

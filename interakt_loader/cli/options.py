@@ -31,6 +31,8 @@ def _flag(one: Any) -> Callable[[_Command], _Command]:
         text += f"  [default: {shown}]"
     if facts["env"]:
         text += f"  [env: {facts['env']}]"
+    if "/" in facts["flag"]:  # yes, no, or not said
+        return click.option(facts["flag"], one.name, default=None, help=text)
     if one.default is False:
         return click.option(facts["flag"], one.name, is_flag=True, default=None, help=text)
     kind: Any = str
@@ -55,6 +57,8 @@ def written_mapping(
         field, column = _split("--map", one, "FIELD=COLUMN")
         written[field] = column
     if event is not None:
+        if not event.strip():
+            raise MappingError("--event is empty; expected the name of the events")
         written["event"] = {"value": event}
     if traits:
         named = written.get("traits")
@@ -91,6 +95,13 @@ def _split(flag: str, text: str, form: str) -> tuple[str, str]:
     if not equals or not left or not right:
         raise MappingError(f"{flag} {text!r}: expected {form}")
     return left, right
+
+
+def report_name(source: str) -> str:
+    """Return the report's default name, after the first source: its file, its folder, or `stdin`."""
+    path = Path(source)
+    stem = path.parent.name if any(character in path.name for character in "*?[") else path.stem
+    return f"{'stdin' if source == '-' else stem or 'load'}.report.csv"
 
 
 def beside(report: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from interakt_loader.wire import PATHS
+
 if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
 
@@ -40,6 +42,11 @@ def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
         lines.append(f"  {'':{width}} e.g. {one.example}")
     if len(reasons) > MOST_REASONS:
         lines.append(f"  … and {len(reasons) - MOST_REASONS} more reasons in the report")
+    if result.forecast is not None and result.rows:
+        lines.append(f"to do: {result.forecast}")
+    if result.examples:
+        lines.append(f"the first calls, to {PATHS['user' if result.kind == 'user' else 'event']}:")
+        lines += [f"  {body}" for body in result.examples]
     if result.stopped is not None:
         lines.append(f"stopped early: {result.stopped.message}")
         lines.append("the rows marked unsent in the report were not tried, or not to the end")

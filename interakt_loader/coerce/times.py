@@ -7,6 +7,7 @@ none. Whatever lies outside the years 1 to 9999 stays outside of them until the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 import pyarrow as pa
@@ -178,9 +179,19 @@ def _complaint(wanted: str, kind: Kind, target: Target) -> str | Callable[[str],
     return partial(_complaint_of_text, wanted) if kind == "text" else f"is not a {wanted}"
 
 
+def _reads(text: str, form: str) -> bool:
+    """Tell whether there is such a day: the shape of 2021-02-30 is right."""
+    try:
+        datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
+
+
 def _complaint_of_text(wanted: str, text: str) -> str:
     """Say which formats would do, where the text looks like a date."""
-    fitting = forms_of(text.strip().removeprefix("'").strip()).fitting
+    bare = text.strip().removeprefix("'").strip()
+    fitting = [one for one in forms_of(bare).fitting if _reads(bare, one)]
     if len(fitting) > 1:
         return f"is a {wanted} in more than one way: give its format, {' or '.join(map(repr, fitting))}"
     if fitting:

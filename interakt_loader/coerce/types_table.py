@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from interakt_loader.coerce.dispatch import coerce
 from interakt_loader.coerce.target import TYPES, Target
-from interakt_loader.plain import flattened
 
 _NOON = datetime(2025, 3, 27, 12, 0, 0, 926999)
 _NOON_S = 1743076800
@@ -33,10 +32,8 @@ Missing are nulls, NaN and infinities, and text that is empty or only white spac
 _RULES = """\
 ## Rules
 
-- **Structs** become one column for each of their fields, before any mapping is applied: `address.city`. Where a
-  struct is null, so are its columns. A column that has such a name already is an error that names both.
-- **Maps** are refused (`unsupported_type`): their keys differ from row to row, so they are no columns. So are
-  structs and lists inside of lists, durations and intervals.
+- **Structs and maps** are refused (`unsupported_type`): a trait is one value; give the fields columns of their own.
+  So are structs and lists inside of lists, durations and intervals.
 - **Text** is sent byte for byte as a string; only a line break, a tab or three spaces in a row, which the API
   refuses, become one space (`white_space_tidied` in the report). Other control characters, U+0000 too, are sent as
   JSON escapes, U+2028 and U+2029 as they are. Bytes that are no UTF-8, halves of surrogate pairs among them, are
@@ -153,16 +150,14 @@ def _outcomes(values: pa.Array) -> list[str]:
 
 
 def _outcome(values: pa.Array, target: Target) -> str:
-    """Return what becomes of a value: JSON, or the code of the refusal; of a struct, what becomes of its columns."""
-    columns = flattened(pa.RecordBatch.from_arrays([values], ["address"]))
-    name = columns.schema.names[0]
-    coerced = coerce(columns.column(0), target)
+    """Return what becomes of a value: JSON, or the code of the refusal."""
+    coerced = coerce(values, target)
     if coerced.problems:
         return f"*{coerced.problems[0].code}*"
     json = coerced.json[0].as_py()
     if json is None:
         return "*left out*"
-    return _code(json) if name == "address" else f"`{name}`: {_code(json)}"
+    return _code(json)
 
 
 def _said(target: Target) -> str:

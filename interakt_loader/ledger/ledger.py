@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -51,9 +52,9 @@ class Ledger:
         self.close()
 
     def is_shared(self, source: str) -> bool:
-        """Tell whether the ledger holds calls of another source than this; note this one for the next time."""
+        """Tell whether the ledger holds calls of another source than this; note this one, if it is really loaded."""
         kind, name = self._keys.input(self._kind, source)
-        return self._store.other_inputs(kind, name)
+        return self._store.other_inputs(kind, name, note=not self._settings.dry_run)
 
     def plan(self, prepared: Iterable[pa.RecordBatch]) -> Plan:
         """Read all prepared rows and decide what becomes of each."""
@@ -84,13 +85,11 @@ class Ledger:
     def close(self) -> None:
         """Sort in what was recorded, and let the next load have the file."""
         try:
-            if self._plan is not None:
-                self._plan.close()
-            if self._in_flight is not None:
-                self._in_flight.close()
-            self._store.merge()
-        except (sqlite3.Error, OSError):  # a full disk: what was recorded is sorted in next time
-            pass
+            parts = [one.close for one in (self._plan, self._in_flight) if one is not None]
+            for step in (*parts, self._store.merge):
+                # what a full disk forbids to sort in is sorted in next time
+                with contextlib.suppress(sqlite3.Error, OSError):
+                    step()
         finally:
             self._store.close()
 

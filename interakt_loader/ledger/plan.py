@@ -8,6 +8,8 @@ them and brings them together with the ledger's; memory stays flat (a byte a row
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -24,7 +26,7 @@ from interakt_loader.outcomes import accepted_before, invalid, not_sent
 from interakt_loader.settings import Settings
 from interakt_loader.ticket import Stop, skipped
 from interakt_loader.wire import Entry, Kind, Message
-from interakt_loader.work import Piece
+from interakt_loader.work import EXAMPLES, Piece, first_calls
 
 _NO_CALL, _UNCHANGED, _MAYBE_TWICE, _REPEATED_ID, _SEND, _SPECIAL = range(6)
 """What a row is, as a byte: invalid; unchanged (perhaps sent twice, or the second with its event id); to be sent; to
@@ -49,8 +51,11 @@ class Plan:
         self._resend = settings.resend
         self._skip_doubted = kind == "event" and settings.on_unknown == "skip"
         self._file = tempfile.TemporaryFile(dir=store.path.parent, prefix=f"{store.path.name}-")  # noqa: SIM115 - held
-        self._decisions = bytearray()
+        self._first = settings.row_range[0]
+        self._decisions = bytearray()  # a byte a row, from that first one on
         self._batches: Iterator[pa.RecordBatch] = iter(())
+        self.examples: list[Message] = []
+        """The first calls that go out, once the rows have been gone through."""
         self.rows = 0
         """Rows of the input."""
         self.unchanged = 0
@@ -99,12 +104,12 @@ class Plan:
             self._note(row, key, self._event(known), single=True)
             for number, (_, row, *_) in enumerate(rows[1:], start=2):
                 if self._by_event_id:
-                    self._decisions[row] = _REPEATED_ID
+                    self._decisions[row - self._first] = _REPEATED_ID
                     self.unchanged += 1
                     continue
                 repeated = self._keys.repeated_event(key, number)
                 self._note(row, repeated, self._event(self._store.known(repeated) or NOTHING), single=False)
-        self.users += any(self._decisions[one[1]] in (_SEND, _SPECIAL) for one in rows)
+        self.users += any(self._decisions[one[1] - self._first] in (_SEND, _SPECIAL) for one in rows)
 
     def _again(self, known: Known) -> Known:
         return known._replace(state=None) if self._resend else known
@@ -117,15 +122,15 @@ class Plan:
 
     def _note(self, row: int, key: bytes, decision: Decision, *, single: bool) -> None:
         if decision.step is None:
-            self._decisions[row] = _MAYBE_TWICE if decision.maybe_duplicate else _UNCHANGED
+            self._decisions[row - self._first] = _MAYBE_TWICE if decision.maybe_duplicate else _UNCHANGED
             self.unchanged += 1
             return
         self.calls += 1
         self.doubted += decision.doubted
         if single and not decision.doubted:  # the key and the step follow from the row itself
-            self._decisions[row] = _SEND
+            self._decisions[row - self._first] = _SEND
             return
-        self._decisions[row] = _SPECIAL
+        self._decisions[row - self._first] = _SPECIAL
         special = (row, key, decision.step, decision.doubted)
         self._store.db.execute("INSERT INTO plan.special VALUES (?, ?, ?, ?)", special)
 
@@ -161,13 +166,14 @@ class Plan:
 
     def _lines(self, stop: Stop | None) -> Iterator[pa.RecordBatch]:
         for batch, unchanged in self._parted():
+            self.examples += first_calls(batch, self._kind, EXAMPLES - len(self.examples))
             lines = [not_sent(batch, stop)] + ([] if unchanged is None else [unchanged])
             yield from pa.Table.from_batches(lines).sort_by("row").combine_chunks().to_batches()
 
     def _parted(self) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch | None]]:
         """Yield the prepared rows that are not unchanged, and the report lines of those that are."""
         for batch in self._batches:
-            first = batch["row"][0].as_py()
+            first = batch["row"][0].as_py() - self._first
             decisions = pa.array(memoryview(self._decisions)[first : first + batch.num_rows], pa.uint8())
             here = _is(decisions, _UNCHANGED, _MAYBE_TWICE, _REPEATED_ID)
             lines, of = batch.filter(here), decisions.filter(here)
@@ -179,7 +185,7 @@ class Plan:
         entered = []
         for message, (row, key, body) in zip(calls, self._digests(batch), strict=True):
             entry, doubted = Entry(key, body), False
-            if self._decisions[row] == _SPECIAL:
+            if self._decisions[row - self._first] == _SPECIAL:
                 found = self._store.db.execute("SELECT key, step, doubted FROM plan.special WHERE row = ?", (row,))
                 *special, doubted = found.fetchone()
                 entry = Entry(*special)
@@ -190,7 +196,8 @@ class Plan:
         """Remove the temporary file and tables."""
         self._batches = iter(())
         self._file.close()
-        self._store.db.execute("DETACH plan")
+        with contextlib.suppress(sqlite3.Error):  # it goes with the connection anyway
+            self._store.db.execute("DETACH plan")
 
 
 def _is(decisions: pa.Array, *which: int) -> pa.BooleanArray:

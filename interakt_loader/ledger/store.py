@@ -121,12 +121,13 @@ class Store:
         found = self.db.execute("SELECT state, doubt, maybe_duplicate FROM calls WHERE key = ?", (key,)).fetchone()
         return None if found is None else Known(found[0], found[1], bool(found[2]))
 
-    def other_inputs(self, kind: bytes, name: bytes) -> bool:
-        """Tell whether inputs of another name were loaded with this ledger, and note this one."""
+    def other_inputs(self, kind: bytes, name: bytes, *, note: bool) -> bool:
+        """Tell whether inputs of another name were loaded with this ledger, and note this one if asked to."""
         with _transaction(self.db):
             others = self.db.execute("SELECT 1 FROM inputs WHERE kind = ? AND name != ? LIMIT 1", (kind, name))
             found = others.fetchone() is not None
-            self.db.execute("INSERT OR IGNORE INTO inputs VALUES (?, ?)", (name, kind))
+            if note:
+                self.db.execute("INSERT OR IGNORE INTO inputs VALUES (?, ?)", (name, kind))
         return found
 
     def close(self) -> None:

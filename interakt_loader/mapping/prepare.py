@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -189,7 +189,7 @@ class _Rows:
         kind = required if required and target.type == "auto" else target.type
         # the zone of naive times: the field's own, else the load's
         zone = target.timezone if target.timezone != Target().timezone else self._how.settings.timezone
-        return coerce(self._values(field), Target(kind, target.format, target.separator, zone))
+        return coerce(self._values(field), replace(target, type=kind, timezone=zone))
 
     def _values(self, field: Field) -> pa.Array:
         if field.column is None:

@@ -18,7 +18,8 @@ from interakt_loader.wire import Kind
 FIELDS = ("user_id", "phone", "country_code", "event", "created_at", "tags", "traits")
 """What a mapping may say."""
 
-_FIELD_KEYS = ("column", "value", "name", "type", "format", "separator", "timezone")
+_TARGET_KEYS = ("type", "format", "separator", "timezone", "decimal")
+_FIELD_KEYS = ("column", "value", "name", *_TARGET_KEYS)
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _field(name: str, written: Any, *, trait: bool = False) -> Field:
 
 
 def _target(name: str, written: dict[str, Any]) -> Target:
-    options = {key: written[key] for key in ("type", "format", "separator", "timezone") if written.get(key) is not None}
+    options = {key: written[key] for key in _TARGET_KEYS if written.get(key) is not None}
     for key, value in options.items():
         if not isinstance(value, str) or not value:
             raise MappingError(f"{name}: {key!r} is {value!r}; expected text")
@@ -159,6 +160,8 @@ def _target(name: str, written: dict[str, Any]) -> Target:
             options["type"] = "datetime"
         elif "separator" in options:
             options["type"] = "list"
+        elif "decimal" in options:
+            options["type"] = "number"
     try:
         return Target(**options)
     except MappingError as error:
@@ -194,8 +197,8 @@ def _listed_trait(written: Any) -> tuple[str, Field]:
 def _written(field: Field) -> Any:
     source = {"column": field.column} if field.column is not None else {"value": field.value}
     standard = Target()
-    keys = ("type", "format", "separator", "timezone")
-    options = {key: getattr(field.target, key) for key in keys if getattr(field.target, key) != getattr(standard, key)}
+    pairs = ((key, getattr(field.target, key)) for key in _TARGET_KEYS)
+    options = {key: value for key, value in pairs if value != getattr(standard, key)}
     return field.column if field.column is not None and not options else source | options
 
 

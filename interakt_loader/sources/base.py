@@ -61,7 +61,7 @@ class Source:
         SourceError when it can be read only once and has been.
         """
         row = 0
-        paths = None if self.path is None else pa.repeat(pa.scalar(self.path, pa.string()), BATCH_ROWS)
+        paths = None if self.path is None else pa.repeat(pa.scalar(encodable(self.path), pa.string()), BATCH_ROWS)
         try:
             with closing(self.read()) as batches:
                 for batch in batches:

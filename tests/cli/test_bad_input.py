@@ -119,3 +119,27 @@ def test_as_a_process_it_ends_with_the_same_codes() -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "interakt-loader: nowhere.csv: no such file\n"
+
+
+def test_an_empty_event_name(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """`--event ""`: one line, exit 2."""
+    (tmp_path / "c.csv").write_text("customer_id\n1\n", encoding="utf-8")
+    arguments = [str(tmp_path / "c.csv"), "--map", "user_id=customer_id", "--event", " ", "--sandbox"]
+    assert run(arguments) == 2
+    assert capsys.readouterr().err == "interakt-loader: --event is empty; expected the name of the events\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count connections as files")
+def test_more_workers_than_connections(tmp_path: Path) -> None:
+    """64 files and 200 workers: one line that says what to do, exit 2, instead of calls that fail for no reason."""
+    (tmp_path / "c.csv").write_text("customer_id\n1\n", encoding="utf-8")
+    code = (
+        "import resource, sys; from interakt_loader.cli import run;"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); sys.exit(run(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "c.csv", "--map", "user_id=customer_id", "--sandbox", "--workers", "200"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(
+        "interakt-loader: workers is 200, and this process may have 64 files"
+    )

@@ -14,7 +14,7 @@ import pytest
 
 from interakt_loader.cli import run
 from interakt_loader.report import read_report
-from interakt_loader.sandbox import SandboxOptions, SandboxProcess
+from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 
 ROWS = "customer_id,mobile,name,joined\n001,98765 43210,Ann,2024-01-31\n002,12,Bob,2024-02-30\n"
 
@@ -151,3 +151,53 @@ def _wait_for_calls(sandbox: SandboxProcess, calls: int) -> None:
     while sandbox.stats().calls < calls:
         assert time.monotonic() < deadline, "the load did not begin"
         time.sleep(0.02)
+
+
+def test_the_ledger_lies_beside_the_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """By default; the result says where. `--ledger none` makes none, nor does a dry run or the embedded sandbox."""
+    with Sandbox() as sandbox:
+        monkeypatch.setenv("INTERAKT_API_KEY", sandbox.api_key)
+        command = ["customers.csv", "--map", "user_id=customer_id", "--base-url", sandbox.url, "-q", "--output", "json"]
+        for arguments in (["--ledger", "none"], ["--ledger", "None"], ["--dry-run"], ["--sandbox"]):
+            assert run([*command, *arguments]) == 0
+            assert json.loads(capsys.readouterr().out)["ledger"] is None
+        assert [path.name for path in Path().iterdir() if "ledger" in path.name] == []
+        Path("out").mkdir()
+        for arguments, ledger in (
+            ([], "customers.ledger"),
+            (["--report", "out/monday.report.jsonl"], "out/monday.ledger"),
+            (["--report", "out/tuesday.csv"], "out/tuesday.ledger"),
+            (["--ledger", "own.db"], "own.db"),
+        ):
+            assert run([*command, *arguments]) == 0
+            said = json.loads(capsys.readouterr().out)
+            assert (Path(said["ledger"]), said["status"]["sent"]) == (Path(ledger), 2)
+            assert Path(ledger).exists()
+            assert run([*command, *arguments]) == 0
+            assert json.loads(capsys.readouterr().out)["status"]["unchanged"] == 2
+
+
+def test_a_ledger_that_is_the_source_or_the_report_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, exit 2, and the source is as it was."""
+    for arguments, said in (
+        (["--ledger", "customers.csv"], "ledger customers.csv: is the source itself; choose another path"),
+        (["--ledger", "out.csv", "--report", "out.csv"], "ledger out.csv: is the report too; choose another path"),
+    ):
+        assert run(["customers.csv", "--map", "user_id=customer_id", "--sandbox", "-q", *arguments]) == 2
+        assert capsys.readouterr().err == f"interakt-loader: {said}\n"
+    assert Path("customers.csv").read_text(encoding="utf-8") == ROWS
+
+
+def test_a_dry_run_shows_what_would_go_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every problem with count and rows, the calls and minutes it would take, and the first calls, byte for byte."""
+    lines = [f"{n:03},98765 4321{n % 10},Ann" for n in range(500)]
+    Path("many.csv").write_text("\n".join(["customer_id,mobile,name", *lines, "x,12,Bob"]), encoding="utf-8")
+    arguments = ["--map", "user_id=customer_id", "--map", "phone=mobile", "--rate-limit", "growth", "--dry-run"]
+    assert run(["many.csv", *arguments]) == 1
+    out = capsys.readouterr().out
+    assert "500 would be sent" in out
+    assert "1 invalid phone_invalid (row 500)" in out
+    assert "to do: 501 rows, 1 invalid; 500 calls, about 2 min at 300/min\n" in out
+    body = '{"userId":"000","countryCode":"+91","phoneNumber":"9876543210","traits":{"name":"Ann"}}'
+    assert f"the first calls, to /v1/public/track/users/:\n  {body}\n" in out
+    assert out.count('{"userId":') == 3

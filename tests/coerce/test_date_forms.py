@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.coerce import DatesSeen, Target, date_format_of
+from interakt_loader.coerce import DatesSeen, Target, coerce, date_format_of
 from tests.coerce.test_coerce import problem, texts
 
 _DATES = st.dates(date(1900, 1, 1), date(2099, 12, 31))
@@ -126,3 +126,12 @@ def test_the_order_dates_of_northwind_are_month_first(shared_data: Path) -> None
         assert found.format == "%m/%d/%Y"
         read = texts(orders[name].combine_chunks(), Target("date", found.format))
         assert sum(one is not None for one in read) == {"OrderDate": 830, "ShippedDate": 809}[name]
+
+
+def test_a_day_that_there_is_not() -> None:
+    """The shape of 2021-02-30 is right, so no format is asked for."""
+    problems = coerce(pa.array(["2021-02-30", "31/04/2021"]), Target("date")).problems
+    assert [one.message for one in problems.values()] == [
+        "'2021-02-30' is not a date: expected one like 1998-01-01, or give its format",
+        "'31/04/2021' is not a date: expected one like 1998-01-01, or give its format",
+    ]

@@ -36,6 +36,13 @@ def test_a_missing_row_is_not_waited_for_long() -> None:
     assert rows(list(order.rest())) == [5]
 
 
+def test_no_more_is_held_than_may_be() -> None:
+    """With three outcomes held at most, a fourth ends the wait for the missing row."""
+    order = InOrder(most_held=3)
+    assert rows(list(order.add([outcome(1), outcome(2), outcome(3)]))) == []
+    assert rows(list(order.add([outcome(5)]))) == [1, 2, 3, 5]
+
+
 def test_unchanged_lines_stand_where_their_rows_stood() -> None:
     """Ready-made lines and outcomes are put together by row."""
     order = InOrder()

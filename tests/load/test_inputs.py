@@ -18,7 +18,9 @@ import pyarrow.parquet
 import pytest
 
 from interakt_loader import UsageError, check, load_users
+from interakt_loader.errors import SettingsError
 from interakt_loader.sandbox import Sandbox
+from interakt_loader.settings import Settings
 
 TABLE = pa.table({"id": ["001", "002", "003"], "name": ["Ann", None, "Zoë"], "city": ["Pune", "Goa", " "]})
 MAPPING = {"user_id": "id", "traits": "*"}
@@ -115,3 +117,36 @@ def test_a_source_that_breaks_off_in_mid_load(sandbox: Sandbox) -> None:
     assert result.stopped is not None
     assert result.stopped.reason == "source_broken"
     assert "the disk is gone" in result.stopped.message
+
+
+@pytest.mark.parametrize(
+    ("rows", "limit", "expected"),
+    [
+        ("2:5", None, [2, 3, 4]),
+        (":2", None, [0, 1]),
+        ("7:", None, [7, 8, 9]),
+        ("8:20", None, [8, 9]),
+        ("20:30", None, []),
+        ("3:8", 2, [3, 4]),
+        (None, 0, []),
+    ],
+)
+@pytest.mark.parametrize("with_ledger", [False, True])
+def test_a_range_of_rows(
+    sandbox: Sandbox, tmp_path: Path, rows: str | None, limit: int | None, expected: list[int], with_ledger: bool
+) -> None:
+    """Only those rows are sent and reported, under the numbers that they have in the input."""
+    frame = pd.DataFrame({"id": [f"u{n}" for n in range(10)]})
+    options: Any = {"api_key": sandbox.api_key, "base_url": sandbox.url, "rows": rows, "limit": limit}
+    if with_ledger:
+        options["ledger"] = tmp_path / "l"
+    result = load_users(frame, {"user_id": "id"}, **options)
+    assert result.to_pandas()["row"].tolist() == expected
+    assert {user.user_id for user in sandbox.users()} == {f"u{n}" for n in expected}
+
+
+@pytest.mark.parametrize("rows", ["", ":", "5:2", "3:3", "a:b", "-1:2", "1:2:3", 7])
+def test_a_range_without_sense_is_refused(rows: Any) -> None:
+    """With one line that says what was expected."""
+    with pytest.raises(SettingsError, match=r"rows is .*; expected the first row and the one after the last"):
+        Settings(rows=rows)

@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import NewConnectionError
 
 from interakt_loader import load_events
 from interakt_loader.outage import LONGEST_STEP, OUTAGE_AFTER, Stretch
@@ -26,6 +28,7 @@ from interakt_loader.wire import Message
 
 EVENTS = {"user_id": "user", "event": {"value": "Visit"}, "traits": ["number"]}
 OUTAGE = 30.0
+UNREACHED = no_answer(NewConnectionError(HTTPConnection("127.0.0.1"), "refused"), 0.1)
 
 
 def visits(count: int) -> pd.DataFrame:
@@ -126,7 +129,7 @@ def fail(given: Schedule, now: float) -> float:
         assert work is not None
         now = work
         work = given.take(now)
-    given.settle(work, no_answer(ConnectionResetError(), 0.1), now + 0.1)
+    given.settle(work, UNREACHED, now + 0.1)
     return now + 0.1
 
 

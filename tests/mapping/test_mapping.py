@@ -140,3 +140,14 @@ def test_infer_gives_up_without_an_identity() -> None:
     """No column that looks like an id or a phone: it says which columns there are."""
     with pytest.raises(MappingError, match="no column looks like a user_id or a phone among colour, size"):
         infer(["colour", "size"])
+
+
+def test_a_decimal_comma_makes_a_number() -> None:
+    """`decimal: ","` without a type means a number, and is written out again; another sign is refused."""
+    written = {"user_id": "id", "traits": {"total": {"column": "total", "decimal": ","}}}
+    (_, field), *_ = Mapping.of(written).traits
+    assert (field.target.type, field.target.decimal) == ("number", ",")
+    again = Mapping.of(Mapping.of(written).as_dict())
+    assert again == Mapping.of(written)
+    with pytest.raises(MappingError, match=r"traits\.total: .*"):
+        Mapping.of({"user_id": "id", "traits": {"total": {"column": "total", "decimal": ";"}}})

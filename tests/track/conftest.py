@@ -27,7 +27,7 @@ def _fresh_track(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     # asks for the sandbox so that what is queued can still be sent when the test ends
     for name in VARIABLES:
         monkeypatch.setattr(track, name, getattr(track, name))
-    monkeypatch.setattr(track, "_clients", {})
+    monkeypatch.setattr(track, "_current", None)
     yield
     track.join()
     assert [one for one in threading.enumerate() if one.name.startswith("interakt-consumer")] == []

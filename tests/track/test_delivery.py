@@ -142,25 +142,26 @@ def test_an_on_error_that_raises_for_a_full_queue_is_logged(caplog: pytest.LogCa
     assert "on_error raised" in caplog.text
 
 
-@pytest.mark.parametrize("end", [track.flush, track.join])
-def test_on_error_may_flush_join_and_call(aimed: Sandbox, end: Any) -> None:
+@pytest.mark.parametrize("end", ["flush", "join"])
+def test_on_error_may_flush_join_and_call(aimed: Sandbox, end: str) -> None:
     """Two clients' failures at once, each handler flushes or joins both: no deadlock, and its own call arrives."""
     both_failed = threading.Event()
 
     def on_error(error: Exception, queue_msg: dict[str, Any]) -> None:
         both_failed.wait()
-        end()
+        for one in clients:
+            getattr(one, end)()
         track.event("monitor", queue_msg["body"]["userId"])
 
-    track.max_retries, track.on_error = 0, on_error
-    for number in range(2):
-        track.timeout = 5 + number  # other settings: another client
+    clients = [track.Client(aimed.api_key, aimed.url, max_retries=0, on_error=on_error) for _ in range(2)]
+    for number, one in enumerate(clients):
         aimed.force_for(str(number), ["500"])
-        track.user(str(number))
+        one.user(str(number))
     while aimed.stats().by_status != {500: 2}:
         time.sleep(0.001)
     both_failed.set()
-    track.flush()
+    for one in clients:
+        one.join()
     track.flush()
     assert sorted(one.event for one in aimed.events()) == ["0", "1"]
 

@@ -1,0 +1,180 @@
+"""A load that runs in a process of its own, is killed with SIGKILL, and is run again; and the dice that say when."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from interakt_loader import check
+from interakt_loader.report import read_report
+from interakt_loader.sandbox import SandboxProcess
+from tests.torture.inputs import Table
+
+WORKERS = 16
+MOST_RUNS = 12
+"""Of one load after its last kill: faults may make a row fail for good, and then the load is run again."""
+
+POLL = 0.003
+"""Seconds between two looks at a load that runs."""
+
+
+class Pace(NamedTuple):
+    """How long an undisturbed load takes, in seconds."""
+
+    first_call: float
+    whole: float
+
+    def left(self, share: float) -> float:
+        """Return how long the same load takes when this share of its rows is left."""
+        return self.first_call + (self.whole - self.first_call) * share
+
+
+class Progress(NamedTuple):
+    """Where a load stands between two of its runs."""
+
+    taken: int
+    """Calls that the sandbox has applied and tried to answer: the accepted ones without those that it cut."""
+    known: int
+    """Rows that the ledger shows accepted."""
+
+    @property
+    def lost(self) -> int:
+        """Calls that were applied and whose answer the load has lost by being killed: its rows go out again."""
+        return self.taken - self.known
+
+
+class Load:
+    """One load: a folder with nothing but its ledger and its report, and one command, run time and again."""
+
+    def __init__(self, folder: Path, table: Table, sandbox: SandboxProcess, queue: int = 10_000) -> None:
+        folder.mkdir()
+        sandbox.reset()
+        self.folder, self.sandbox = folder, sandbox
+        self.runs = 0
+        self._table = table
+        self._said = folder.with_suffix(".said")
+        self._command = [sys.executable, "-m", "interakt_loader", str(table.path), "--mapping", str(table.mapping)]
+        self._command += ["--base-url", sandbox.url, "--ledger", "own.ledger", "--report", "own.report.csv"]
+        self._command += ["--workers", str(WORKERS), "--max-queue-size", str(queue), "--rate-limit", "none", "-q"]
+
+    @contextmanager
+    def running(self) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the command; the process has ended, one way or the other, when the block has."""
+        self.runs += 1
+        environ = os.environ | {"INTERAKT_API_KEY": self.sandbox.api_key}
+        with self._said.open("wb") as file:
+            process = subprocess.Popen(self._command, cwd=self.folder, env=environ, stdout=file, stderr=file)
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+        # 1: faults have made a row fail for good, so it is to be run again
+        assert process.returncode in (0, 1, -9), self._said.read_text(encoding="utf-8")
+
+    def finish(self) -> Pace:
+        """Run the command until all rows are accepted; return the pace of the first of these runs."""
+        paces = []
+        for _ in range(MOST_RUNS):
+            calls, began = self.sandbox.stats().calls, time.monotonic()
+            first_call = 0.0
+            with self.running() as process:
+                while process.poll() is None:
+                    if not first_call and self.sandbox.stats().calls > calls:
+                        first_call = time.monotonic() - began
+                    time.sleep(POLL)
+            paces.append(Pace(first_call, time.monotonic() - began))
+            if process.returncode == 0:
+                return paces[0]
+        raise AssertionError(f"the load has not come to its end in {MOST_RUNS} runs")
+
+    def progress(self) -> Progress:
+        """Say where the load stands. The ledger is looked at in a copy, by a dry run, so that nothing of it changes."""
+        copy = self.folder.with_suffix(".copy")
+        shutil.copytree(self.folder, copy)
+        try:
+            ledger, key = copy / "own.ledger", self.sandbox.api_key
+            seen = check(self._table.path, self._table.mapping, ledger=ledger, api_key=key, base_url=self.sandbox.url)
+        finally:
+            shutil.rmtree(copy)
+        return Progress(self.taken(), seen.unchanged)
+
+    def taken(self) -> int:
+        """Return `Progress.taken`, as of now."""
+        stats = self.sandbox.stats()
+        return stats.accepted - stats.faults.get("cut", 0)
+
+    def report(self) -> pa.Table:
+        """Return the lines of the last run's report."""
+        return read_report(self.folder / "own.report.csv")
+
+    def remove(self) -> None:
+        """Remove all its files."""
+        shutil.rmtree(self.folder)
+        self._said.unlink()
+
+
+def until(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:
+    """Come back when it is so, or when the process has ended by itself."""
+    while process.poll() is None and not reached():
+        time.sleep(POLL)
+
+
+class Dice:
+    """Choose the moments of the kills."""
+
+    def __init__(self, seed: int, pace: Pace, rows: int) -> None:
+        self._dice = random.Random(seed)
+        self._pace, self._rows = pace, rows
+        kinds = [self._by_the_clock, self._by_calls, self._at_the_end, self._by_the_clock, self._by_calls]
+        self._moments = cycle([*kinds, self._in_planning])
+
+    def again(self) -> bool:
+        """Tell whether the load is killed once more: with a chance of three in ten."""
+        return self._dice.random() < 0.3
+
+    def await_moment(self, load: Load, process: subprocess.Popen[bytes], before: Progress) -> None:
+        """Come back when the process is to be killed; `before` says where the load stood when it was started.
+
+        The kinds of moments take turns, so that few kills are spread over a load as well; each is random in itself.
+        """
+        next(self._moments)(load, process, before)
+
+    def _wait(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+        due = time.monotonic() + seconds * self._dice.random()
+        until(process, lambda: time.monotonic() >= due)
+
+    def _by_the_clock(self, load: Load, process: subprocess.Popen[bytes], before: Progress) -> None:
+        self._wait(process, self._pace.left(1 - before.known / self._rows))
+
+    def _by_calls(self, load: Load, process: subprocess.Popen[bytes], before: Progress) -> None:
+        target = load.sandbox.stats().calls + self._dice.randint(1, max(1, self._rows - before.known))
+        until(process, lambda: load.sandbox.stats().calls >= target)
+
+    def _in_planning(self, load: Load, process: subprocess.Popen[bytes], before: Progress) -> None:
+        """From the report's opening on: the ledger is opened just before it, the plan made after it."""
+        report = load.folder / "own.report.csv"
+        made = _changed_at(report)
+        until(process, lambda: _changed_at(report) != made)
+        self._wait(process, self._pace.first_call / 2)
+
+    def _at_the_end(self, load: Load, process: subprocess.Popen[bytes], before: Progress) -> None:
+        """The last call is applied: its answer, what is not on record yet, the report's end, the ledger's sorting."""
+        target = self._rows + before.lost
+        until(process, lambda: load.taken() >= target)
+        self._wait(process, 0.2)
+
+
+def _changed_at(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
