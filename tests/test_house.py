@@ -26,7 +26,7 @@ FLOORS = [
     {"retry", "mapping"},
     {"schedule", "work"},
     {"engine", "ledger", "report"},
-    {"job", "in_order", "client", "progress", "result"},
+    {"job", "in_order", "client", "progress", "result", "opening"},
     {"overseer"},
     {"pipeline"},
     {"loading", "track"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,8 +17,17 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 def settings_flags(command: _Command) -> _Command:
     """Give a command one flag for each option that has one, in the order of `Settings`."""
+    return _flags(command, [one.name for one in fields(Settings)])
+
+
+def source_flags(command: _Command) -> _Command:
+    """Give a command the flags that say how a source is to be read and understood."""
+    return _flags(command, ["default_country", "encoding", "delimiter", "header", "sheet"])
+
+
+def _flags(command: _Command, names: Sequence[str]) -> _Command:
     for one in reversed(fields(Settings)):
-        if one.metadata["flag"] is not None:
+        if one.name in names and one.metadata["flag"] is not None:
             command = _flag(one)(command)
     return command
 
@@ -43,15 +52,20 @@ def _flag(one: Any) -> Callable[[_Command], _Command]:
     return click.option(facts["flag"], one.name, type=kind, default=None, metavar=facts["metavar"], help=text)
 
 
+def given_mapping(path: str | None, preset: str | None) -> str | None:
+    """Return the mapping that `--mapping` or `--preset` gives, as the Python functions take it."""
+    if path is not None and preset is not None:
+        raise MappingError("--mapping and --preset are both given; expected one of the two")
+    return path if preset is None else f"preset:{preset}"
+
+
 def written_mapping(
     base: dict[str, Any] | None, fields_: tuple[str, ...], traits: tuple[str, ...], event: str | None
-) -> dict[str, Any] | None:
+) -> dict[str, Any]:
     """Return the mapping's written form with what the flags `--map`, `--trait` and `--event` say put over `base`.
 
-    None when there is neither: then it is inferred. With `--map` alone every other column is a trait.
+    With `--map` alone every other column is a trait.
     """
-    if base is None and not fields_ and not traits:
-        return None
     written = dict(base or {})
     for one in fields_:
         field, column = _split("--map", one, "FIELD=COLUMN")

@@ -100,7 +100,7 @@ class Mapping:
         """Refuse a mapping that does not fit the kind of call or the table's columns; all misfits at once."""
         if self.user_id is None and self.phone is None:
             raise MappingError(
-                f"no identity is mapped: say which column is user_id or phone; there are {_listed(columns)}"
+                f"no identity is mapped: say which column is user_id or phone; there are {listed(columns)}"
             )
         if kind == "event" and self.event is None:
             raise MappingError("events need a name: map event to a column, or to {'value': 'Order Placed'}")
@@ -111,7 +111,7 @@ class Mapping:
         missing = [name for name in self.columns() if name not in columns]
         if missing:
             said = [f"{name!r}{did_you_mean(name, list(columns))}" for name in missing]
-            raise MappingError(f"no such column: {', '.join(said)} (there are {_listed(columns)})")
+            raise MappingError(f"no such column: {', '.join(said)} (there are {listed(columns)})")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the written form: what `Mapping.of` reads."""
@@ -206,6 +206,7 @@ def _as_item(name: str, written: Any) -> dict[str, Any]:
     return (written if isinstance(written, dict) else {"column": written}) | {"name": name}
 
 
-def _listed(columns: Sequence[str], most: int = 30) -> str:
+def listed(columns: Sequence[str], most: int = 30) -> str:
+    """Return columns for a message: all of them, or the first and how many there are."""
     shown = ", ".join(map(str, columns[:most]))
     return shown + (f", … ({len(columns)} in all)" if len(columns) > most else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,9 @@ import yaml
 
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping import Mapping, Preparation, infer, read_mapping
-from interakt_loader.mapping.inference import sample_of
 from interakt_loader.mapping.presets import catalogue, preset, presets, recognise
 from interakt_loader.settings import Settings
-from interakt_loader.sources import open_source
+from interakt_loader.sources import open_source, peek
 
 HEADINGS = {
     "shopify-customers": [
@@ -87,7 +87,7 @@ def bodies(name: str, rows: Sequence[dict[str, str]], columns: Sequence[str]) ->
     """Return the calls that rows of an export become, with the problem's code in place of a body."""
     cells = {column: pa.array([row.get(column, "") for row in rows], pa.string()) for column in columns}
     found = preset(name)
-    prepare = Preparation(found.mapping(columns), found.kind, Settings())
+    prepare = Preparation(Mapping.of(found.fitted(columns)), found.kind, Settings())
     prepared = prepare(pa.RecordBatch.from_pydict(cells), 0).to_pylist()
     return [{"code": row["code"]} if row["body"] is None else json.loads(row["body"]) for row in prepared]
 
@@ -95,7 +95,7 @@ def bodies(name: str, rows: Sequence[dict[str, str]], columns: Sequence[str]) ->
 def test_every_preset_has_headings_here() -> None:
     """None goes untested, and each has a line that says where the export comes from."""
     assert presets().keys() == HEADINGS.keys()
-    assert all(presets().values())
+    assert all(one.description for one in presets().values())
 
 
 @pytest.mark.parametrize(("name", "columns"), BY_HEADING)
@@ -127,9 +127,9 @@ def test_a_preset_fits_its_file_as_it_is(name: str, columns: list[str]) -> None:
     found = preset(name)
     if found.refused is not None:
         with pytest.raises(MappingError, match="neither a phone nor an id"):
-            found.mapping(columns)
+            Mapping.of(found.fitted(columns))
         return
-    mapping = found.mapping(columns)
+    mapping = Mapping.of(found.fitted(columns))
     assert set(mapping.columns()) <= set(columns)
     assert mapping.kind == found.kind
     assert infer(columns).mapping == mapping
@@ -139,9 +139,9 @@ def test_a_preset_fits_its_file_as_it_is(name: str, columns: list[str]) -> None:
 def test_two_presets_that_fit_alike_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tie is never broken in silence."""
     columns = HEADINGS["interakt-contacts"][0].split(",")
-    twins = {name: preset("interakt-contacts") for name in ("one", "two")}
-    monkeypatch.setattr(catalogue, "_all", lambda: twins)
-    with pytest.raises(MappingError, match="fit the presets interakt-contacts and interakt-contacts alike"):
+    twins = {name: replace(preset("interakt-contacts"), name=name) for name in ("one", "two")}
+    monkeypatch.setattr(catalogue, "presets", lambda: twins)
+    with pytest.raises(MappingError, match="fit the presets one and two alike"):
         recognise(columns)
 
 
@@ -157,16 +157,20 @@ def test_an_unknown_name_is_told_with_those_there_are() -> None:
 def test_what_a_file_must_have_is_named_all_at_once() -> None:
     """Two columns short: one message with both, and what would do in their place."""
     with pytest.raises(MappingError) as caught:
-        preset("razorpay-payments").mapping(["id", "amount", "contacts"])
+        preset("razorpay-payments").fitted(["id", "amount", "contacts"])
     assert "no such column: 'contact' or 'Customer Contact'; did you mean 'contacts'?" in str(caught.value)
     assert "'created_at' or 'Created At'" in str(caught.value)
 
 
 def test_a_preset_by_name_takes_a_file_that_lacks_the_rest() -> None:
     """Only what is required is; the rest is left out."""
-    assert preset("shopify-customers").mapping(["Phone", "Email", "Loyalty"]) == Mapping.of(
-        {"phone": "Phone", "traits": [{"column": "Email", "name": "email", "type": "string"}, "*"]}
-    )
+    found = preset("shopify-customers")
+    assert found.fitted(["Phone", "Email", "Loyalty"]) == {
+        "phone": "Phone",
+        "traits": [{"column": "Email", "name": "email", "type": "string"}, "*"],
+    }
+    inferred = infer(["Phone", "Email", "Loyalty"], preset=found)
+    assert any(note.startswith("Not in this table: Customer ID, Default Address Phone") for note in inferred.notes)
 
 
 # ------------------------------------------------------------------------------ rows
@@ -389,7 +393,7 @@ def test_a_look_at_the_rows_mends_what_a_preset_cannot_know(tmp_path: Path) -> N
         encoding="utf-8",
     )
     source = open_source(path)
-    found = infer(source.columns, sample=sample_of(source))
+    found = infer(source.columns, sample=peek(source, 100)[0])
     assert found.preset == "razorpay-payments"
     assert found.mapping.as_dict()["created_at"] == {
         "column": "created_at",
@@ -416,7 +420,7 @@ def test_a_preset_and_a_kind_that_contradict_are_told() -> None:
     """A preset that is asked for by name gives way to nothing; one that is recognised does to what was said."""
     columns = HEADINGS["interakt-contacts"][0].split(",")
     with pytest.raises(MappingError, match="preset interakt-contacts: its rows are users, not events"):
-        infer(columns, "event", preset="interakt-contacts")
+        infer(columns, "event", preset=preset("interakt-contacts"))
     assert infer(columns, event="Imported").preset is None
 
 

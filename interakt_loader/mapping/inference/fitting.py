@@ -1,94 +1,125 @@
-"""A preset fitted to the rows: what it says of a column stands unless the rows say otherwise, and that is told."""
+"""A preset fitted to the rows: what it says of a column stands unless most rows say otherwise, and that is told."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping as Looked
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow.compute as pc
 
 from interakt_loader.coerce import Target, coerce
-from interakt_loader.mapping.inference.inferred import Inferred, Line, inferred
+from interakt_loader.mapping.inference.inferred import Inferred, Line, columns_of, inferred
 from interakt_loader.mapping.inference.phones import try_phones
 from interakt_loader.mapping.inference.sample import Look
 from interakt_loader.mapping.inference.types import guess
 from interakt_loader.mapping.presets import Preset
-from interakt_loader.mapping.spec import FIELDS
+from interakt_loader.mapping.spec import FIELDS, Mapping
+from interakt_loader.wire import Kind
 
 _OPTIONS = ("type", "format", "separator", "timezone", "decimal")
+_MOST = 0.5
+"""The share of misfits above which the rows are believed and not the preset."""
 
 
 def fitted_preset(
     preset: Preset, columns: Sequence[str], looks: Looked[str, Look], event: str | None, default_country: str
 ) -> Inferred:
-    """Return the preset's mapping for these columns, checked against the sample, if there is one."""
+    """Return the preset's mapping for these columns, checked against the sample as far as it has rows."""
     written = preset.fitted(columns)
     if event is not None and preset.kind == "event":
         written["event"] = {"value": event}
-    lines: list[Line] = []
-    undecided: list[str] = []
+    fit = _Fit(preset.kind, looks, default_country)
     for name in FIELDS[:-1]:
-        if name in written:
-            line = _field(name, written[name], looks, undecided)
-            if name == "phone" and looks:
-                line = _phone(line, written.get("country_code"), looks, default_country)
-            lines.append(line)
-    lines += [
-        Line("traits", "*", "every other column") if trait == "*" else _field("traits", trait, looks, undecided)
-        for trait in written.get("traits", [])
-    ]
+        if name == "phone" and name in written:
+            fit.take_phones(written[name], written.get("country_code"))
+        elif name in written:
+            fit.take(name, written[name])
+    for trait in written.get("traits", []):
+        if trait == "*":
+            fit.lines.append(Line("traits", "*", "every other column"))
+        else:
+            fit.take("traits", trait)
     known = ", ".join(preset.recognised(columns))
     notes = [f"{preset.description}: preset {preset.name}" + (f", known by the columns {known}" if known else "")]
     notes += preset.notes
-    left_out = _left_out(lines, columns)
-    if left_out:
-        notes.append(f"Not sent: {', '.join(left_out)}")
-    return inferred(lines, preset.kind, notes, undecided, preset.name)
+    lacking = preset.lacking(columns)
+    if lacking:
+        notes.append(f"Not in this table: {', '.join(lacking)}")
+    found = inferred(
+        fit.lines, preset.kind, notes=notes, undecided=fit.undecided, remarks=fit.remarks, preset=preset.name
+    )
+    return _with_left_out(found, columns)
 
 
-def _field(name: str, written: Any, looks: Looked[str, Look], undecided: list[str]) -> Line:
-    column = written.get("column") if isinstance(written, dict) else written
-    look = looks.get(column) if isinstance(column, str) else None
-    if look is None:
-        return Line(name, written, "preset")
-    if not look.filled:
-        return Line(name, written, f"preset; empty in all {look.rows:,} rows")
-    options = {key: written[key] for key in _OPTIONS if key in written} if isinstance(written, dict) else {}
-    misfits = coerce(look.values, Target(**options)).problems if options else {}
-    if not misfits:
-        return Line(name, written, f"preset; fits all of {look.counted()}" if options else "preset")
-    found = guess(look)
-    row = min(misfits)
-    why = f"the preset's {_said(options)} does not fit {look.shown(row)} in row {row}"
-    if name == "created_at" and not found.is_time:
-        undecided.append(f"{name}: {why}: {found.undecided or found.reason}")
-        return Line(name, written, why, active=False)
-    rest = {key: value for key, value in written.items() if key not in _OPTIONS}
-    kept = {key: value for key, value in options.items() if key == "timezone"} if found.is_time else {}
-    return Line(name, rest | found.options | kept, f"{why}; {found.reason}")
+@dataclass
+class _Fit:
+    """The lines so far, and what is to be said of them."""
+
+    kind: Kind
+    looks: Looked[str, Look]
+    default_country: str
+    lines: list[Line] = field(default_factory=list)
+    undecided: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def take(self, name: str, written: Any) -> None:
+        """Take over a field, or what the rows say in its place."""
+        look = next((self.looks[column] for column in columns_of(written)), None)
+        options = {key: written[key] for key in _OPTIONS if key in written} if isinstance(written, dict) else {}
+        if look is None or not look.filled:
+            empty = look is not None and look.rows > 0
+            self.lines.append(Line(name, written, "preset; empty in all rows" if empty else "preset"))
+            return
+        misfits = coerce(look.values, Target(**options)).problems if options else {}
+        if not misfits:
+            self.lines.append(Line(name, written, f"preset; fits {look.counted()}" if options else "preset"))
+            return
+        row = min(misfits)
+        if len(misfits) <= look.filled * _MOST:
+            self.lines.append(Line(name, written, f"preset; fits {look.filled - len(misfits):,} of {look.rows:,}"))
+            self.remarks.append(
+                f"{look.name}: {len(misfits):,} of {look.filled:,} values are no {_said(options)}, such as "
+                f"{look.shown(row)} in row {row}: those rows are refused"
+            )
+            return
+        why = f"the preset's {_said(options)} does not fit {look.shown(row)} in row {row}"
+        self._instead(name, written, options, why)
+
+    def _instead(self, name: str, written: dict[str, Any], options: dict[str, Any], why: str) -> None:
+        found = guess(self.looks[written["column"]])
+        if name == "created_at" and not found.is_time:
+            said = f"{name}: {why}: {found.undecided or found.reason}"
+            (self.undecided if self.kind == "event" else self.remarks).append(said)
+            self.lines.append(Line(name, written, why, active=False))
+            return
+        rest = {key: value for key, value in written.items() if key not in _OPTIONS}
+        kept = {key: value for key, value in options.items() if key == "timezone"} if found.is_time else {}
+        self.lines.append(Line(name, rest | found.options | kept, f"{why}; {found.reason}"))
+        self.remarks.append(f"{written['column']}: {why}; {found.reason}")
+
+    def take_phones(self, written: Any, country: Any) -> None:
+        """Take over the columns of phones, and say how many of the rows' first values are phones."""
+        names = columns_of(written)
+        texts = [self.looks[name].texts for name in names]
+        first = Look(" or ".join(names), "text", "string", pc.coalesce(*texts), None)
+        if not first.filled:
+            self.lines.append(Line("phone", written, "preset; empty in all rows" if first.rows else "preset"))
+            return
+        code = next((self.looks[column] for column in columns_of(country)), None) if country is not None else None
+        self.lines.append(Line("phone", written, f"preset; {try_phones(first, code, self.default_country).said}"))
 
 
-def _phone(line: Line, country: Any, looks: Looked[str, Look], default_country: str) -> Line:
-    """Say how many phones there are; of several columns, the first that is filled counts."""
-    names = [line.written] if isinstance(line.written, str) else line.written
-    texts = [pc.if_else(pc.equal(looks[name].texts, ""), None, looks[name].texts) for name in names]
-    first = Look(" or ".join(names), "text", "string", pc.coalesce(*texts) if len(texts) > 1 else texts[0], None)
-    if not first.filled:
-        return Line(line.field, line.written, f"preset; empty in all {first.rows:,} rows")
-    code = looks.get(country["column"] if isinstance(country, dict) else country) if country is not None else None
-    return Line(line.field, line.written, f"preset; {try_phones(first, code, default_country).said}")
+def _with_left_out(found: Inferred, columns: Sequence[str]) -> Inferred:
+    """Add a remark on the columns that are not sent."""
+    mapping: Mapping = found.mapping
+    used = {*mapping.columns(), *(one.column for _, one in mapping.traits_of(columns))}
+    left_out = [name for name in columns if name not in used]
+    if not left_out:
+        return found
+    return replace(found, remarks=(*found.remarks, f"not sent: {', '.join(left_out)}"))
 
 
 def _said(options: dict[str, Any]) -> str:
     return " ".join(str(value) for value in options.values())
-
-
-def _left_out(lines: Sequence[Line], columns: Sequence[str]) -> list[str]:
-    if any(line.written == "*" for line in lines):
-        return []
-    used: set[str] = set()
-    for line in lines:
-        column = line.written.get("column") if isinstance(line.written, dict) else line.written
-        used.update(column if isinstance(column, list) else [str(column)])
-    return [name for name in columns if name not in used]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Options = dict[str, Any]
@@ -28,7 +28,7 @@ class Guess:
     """What the rows leave open."""
     undecided: str | None = None
     """What the user is to decide, in one line; None where nothing is open that changes what is sent."""
-    left_out: bool = field(default=False)
+    left_out: bool = False
     """There is nothing to send."""
 
     @property

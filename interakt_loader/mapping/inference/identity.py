@@ -40,6 +40,7 @@ class Identity:
 
     lines: tuple[Line, ...]
     undecided: tuple[str, ...]
+    remarks: tuple[str, ...]
     user_id: str | None
     phone: str | None
     looked_for: str
@@ -50,17 +51,23 @@ def find_identity(looks: Looked[str, Look], kind: Kind | None, default_country: 
     """Find the user id, the phone and the phone's country among the columns of a sample."""
     lines: list[Line] = []
     undecided: list[str] = []
+    remarks: list[str] = []
     user_id = _user_id(looks, kind)
-    if user_id is not None:
-        look = looks[user_id]
-        lines.append(Line("user_id", user_id, _why_id(look)))
-        undecided += _doubts(look, looks, kind)
     phones = find_phones({name: look for name, look in looks.items() if name != user_id}, default_country)
-    lines += phones.lines
-    if phones.column is not None and user_id is None and kind != "event":
-        undecided += _shared(looks[phones.column])
-    undecided += phones.undecided
-    return Identity(tuple(lines), tuple(undecided), user_id, phones.column, _looked_for(looks, phones))
+    if user_id is not None:
+        lines.append(Line("user_id", user_id, _why_id(looks[user_id])))
+        undecided += _doubts(looks[user_id], looks, kind)
+        remarks += _of_ids(looks[user_id], kind, alone=phones.column is None)
+    elif phones.column is not None and kind != "event":
+        remarks += _shared(looks[phones.column])
+    return Identity(
+        (*lines, *phones.lines),
+        (*undecided, *phones.undecided),
+        (*remarks, *phones.remarks),
+        user_id,
+        phones.column,
+        _looked_for(looks, phones),
+    )
 
 
 def repeats(look: Look) -> bool:
@@ -135,6 +142,16 @@ def _why_id(look: Look) -> str:
 
 
 def _doubts(look: Look, looks: Looked[str, Look], kind: Kind | None) -> list[str]:
+    """Say so where an id may be of what is bought, and not of who buys."""
+    others = [name for name in looks if name != look.name and words(name)[-1:] == ["id"]]
+    if bare(look.name) not in OWN_IDS or (kind != "event" and (not others or _of_people(looks))):
+        return []
+    beside = f", and of other things there is {', '.join(others)}" if others else ""
+    return [f"user_id: {look.name} may be the row's own id and no user's{beside}"]
+
+
+def _of_ids(look: Look, kind: Kind | None, *, alone: bool) -> list[str]:
+    """Say what follows where ids are there twice, or missing."""
     said = []
     ids = _ids(look)
     if kind == "user" and repeats(look):
@@ -144,13 +161,8 @@ def _doubts(look: Look, looks: Looked[str, Look], kind: Kind | None) -> list[str
         )
     missing = look.rows - len(ids)
     if missing:
-        said.append(
-            f"user_id: {look.name} is empty in {missing:,} of {look.rows:,} rows; without a phone they cannot be sent"
-        )
-    others = [name for name in looks if name != look.name and words(name)[-1:] == ["id"]]
-    if bare(look.name) in OWN_IDS and (kind == "event" or (others and not _of_people(looks))):
-        beside = f", and of other things there is {', '.join(others)}" if others else ""
-        said.append(f"user_id: {look.name} may be the row's own id and no user's{beside}")
+        else_ = "there is no phone, so they" if alone else "those without a phone too"
+        said.append(f"user_id: {look.name} is empty in {missing:,} of {look.rows:,} rows; {else_} cannot be sent")
     return said
 
 

@@ -8,14 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from interakt_loader.errors import MappingError
 from interakt_loader.mapping.spec import Mapping
 from interakt_loader.wire import Kind
 
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 """What YAML takes for the end of a line, or refuses, even between quotes."""
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-_WORD = re.compile("[a-z_]+")
 _TRAIT = "traits"
+_SHOWN = 8
+"""Columns of a type that a summary names."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,51 @@ class Inferred:
     notes: tuple[str, ...] = ()
     """What else to know, a line each."""
     undecided: tuple[str, ...] = ()
-    """What the rows leave open, a line each: look at these before anything is sent."""
+    """What the rows leave open and nobody but the user can say, a line each: nothing is sent before it is said."""
+    remarks: tuple[str, ...] = ()
+    """What to know about these rows, a line each."""
     preset: str | None = None
     """The name of the preset that the columns fit."""
 
+    def decided(self) -> Mapping:
+        """Return the mapping, or raise `MappingError` with what is left open."""
+        if self.undecided:
+            given = "no mapping is given" if self.preset is None else f"preset {self.preset}"
+            raise MappingError(
+                f"{given}, and the rows leave open: {'; '.join(self.undecided)}. Say it in a mapping "
+                "(interakt-loader infer SOURCE prints one to start from)"
+            )
+        return self.mapping
+
     @property
     def reasons(self) -> tuple[tuple[str, str], ...]:
-        """(field, reason), in the order of the fields; the traits as a whole are the last."""
-        fields = [(line.field, line.reason) for line in self.lines if line.active and line.field != _TRAIT]
-        traits = [line for line in self.lines if line.active and line.field == _TRAIT]
-        if not traits:
-            return tuple(fields)
-        return (*fields, (_TRAIT, traits[0].reason if len(traits) == 1 else f"{len(traits)} columns"))
+        """(field, reason) of each field but the traits, in order."""
+        return tuple((line.field, line.reason) for line in self._active(traits=False))
+
+    def summary(self) -> str:
+        """Return what was found out in a few lines: each field and why, the traits by type, and what to know."""
+        found = "found out from the rows" if self.preset is None else f"preset {self.preset}"
+        lines = [f"the mapping, {found} (interakt-loader infer SOURCE writes it down, with all reasons):"]
+        lines += [_shown(f"{line.field}: {_said(line.written)} ({line.reason})") for line in self._active(traits=False)]
+        by_type: dict[str, list[str]] = {}
+        for line in self._active(traits=True):
+            kind = line.written.get("type", "") if isinstance(line.written, dict) else ""
+            by_type.setdefault(kind, []).append(_said(line.written))
+        groups = [" ".join(filter(None, [kind, _some(names)])) for kind, names in by_type.items()]
+        lines += [_shown(f"{_TRAIT}: {'; '.join(groups)}")] if groups else []
+        lines += [_shown(f"note: {one}") for one in self.remarks]
+        return "\n".join(lines)
+
+    def _active(self, *, traits: bool) -> list[Line]:
+        return [line for line in self.lines if line.active and (line.field == _TRAIT) is traits]
 
     def as_yaml(self) -> str:
         """Return the mapping as a commented YAML file, which `read_mapping` reads as this very mapping."""
         text = [_comment(note) for note in self.notes]
         if self.undecided:
-            text += ["# Undecided:", *(_comment(f"- {one}") for one in self.undecided)]
+            text += ["# To be decided before a load:", *(_comment(f"- {one}") for one in self.undecided)]
+        if self.remarks:
+            text += ["# To know:", *(_comment(f"- {one}") for one in self.remarks)]
         fields = [line for line in self.lines if line.field != _TRAIT]
         text += [_off(line, f"{line.field}: {_flow(line.written)}") for line in fields]
         traits = [line for line in self.lines if line.field == _TRAIT]
@@ -73,8 +102,10 @@ class Inferred:
 def inferred(
     lines: Sequence[Line],
     kind: Kind,
+    *,
     notes: Iterable[str] = (),
     undecided: Iterable[str] = (),
+    remarks: Iterable[str] = (),
     preset: str | None = None,
 ) -> Inferred:
     """Return what the lines say, with the mapping that the active ones make."""
@@ -82,12 +113,43 @@ def inferred(
     traits = [line.written for line in lines if line.active and line.field == _TRAIT]
     if traits:
         written[_TRAIT] = traits if traits != ["*"] else "*"
-    return Inferred(Mapping.of(written), kind, tuple(lines), tuple(notes), tuple(undecided), preset)
+    return Inferred(
+        Mapping.of(written), kind, tuple(lines), tuple(notes), tuple(undecided), tuple(remarks), preset=preset
+    )
+
+
+def columns_of(written: Any) -> list[str]:
+    """Return the columns that a field in the written form takes, in order; none for a constant."""
+    if isinstance(written, list):
+        return [name for one in written for name in columns_of(one)]
+    if isinstance(written, dict):
+        return [written["column"]] if "column" in written else []
+    return [written]
 
 
 def field_of(column: str, options: dict[str, Any]) -> Any:
     """Return a field in the written form: the column alone where there are no options."""
     return {"column": column} | options if options else column
+
+
+def _said(written: Any) -> str:
+    """Return a field for people: its columns, or the constant in quotes."""
+    if isinstance(written, dict) and "value" in written:
+        return repr(written["value"])
+    return ", ".join(columns_of(written)) if written != "*" else "every other column"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _shown(text: str) -> str:
+    return "  " + _printable(text)
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def _off(line: Line, written: str) -> str:
@@ -100,7 +162,7 @@ def _off(line: Line, written: str) -> str:
 
 def _comment(text: str) -> str:
     """Return text as a comment, on one line whatever it holds."""
-    return "# " + _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
+    return "# " + _printable(text)
 
 
 def _flow(written: Any) -> str:

@@ -81,6 +81,7 @@ class PhonesFound:
     column: str | None = None
     lines: tuple[Line, ...] = ()
     undecided: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     nearest: str | None = None
     """The column that came nearest, in words, where there is none."""
 
@@ -117,27 +118,34 @@ def find_phones(looks: Looked[str, Look], default_country: str) -> PhonesFound:
             nearest=None if nearest is None else f"{nearest.column}: {nearest.said}",
         )
     lines = [Line("phone", found.column, _why(found, named=found.column in named))]
+    undecided = []
     if found.country is not None:
         lines.append(Line("country_code", found.country, _why_country(looks[found.country])))
-    undecided = []
+    else:
+        undecided = _strangers(looks[found.column], countries, default_country)
+    remarks = []
     if found.share < _SURE:
-        undecided.append(
+        remarks.append(
             f"phone: {found.of - found.valid:,} of {found.of:,} values of {found.column} are no valid phone numbers, "
             f"such as {found.misfit}: those rows are refused"
         )
-    look = looks[found.column]
+    return PhonesFound(found.column, tuple(lines), tuple(undecided), tuple(remarks))
+
+
+def _strangers(look: Look, countries: Countries, default_country: str) -> list[str]:
+    """Say why phones of the default country may be those of strangers elsewhere."""
     american = look.matching(_NORTH_AMERICAN)
-    if found.country is None and default_country != "+1" and american >= look.filled * ENOUGH:
-        undecided.append(
-            f"phone: {american:,} of {look.filled:,} values of {found.column} are written as in North America and taken "
+    if default_country != "+1" and american >= look.filled * ENOUGH:
+        return [
+            f"phone: {american:,} of {look.filled:,} values of {look.name} are written as in North America and taken "
             f"for numbers of {default_country}: if they are of there, give the default country +1"
-        )
-    if found.country is None and countries.unread:
-        undecided.append(
+        ]
+    if countries.unread and look.matching(r"'?(?:\+|00).*") < look.filled:
+        return [
             f"country_code: {', '.join(countries.unread)} cannot be read as countries, so phones that name none are "
             f"taken for numbers of {default_country}"
-        )
-    return PhonesFound(found.column, tuple(lines), tuple(undecided))
+        ]
+    return []
 
 
 def try_phones(look: Look, country: Look | None, default_country: str, most: int = _TRIED) -> Tried:

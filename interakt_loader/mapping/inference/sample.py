@@ -10,10 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.plain import Kind, flattened, plain, shortened
-from interakt_loader.sources import Source
-
-SAMPLE_ROWS = 5000
-"""Rows that are looked at."""
 
 _NUMERIC = {"int", "float", "decimal"}
 
@@ -73,17 +69,6 @@ class Look:
     def shown(self, row: int) -> str:
         """Return a row's value as people read it."""
         return shortened(str(self.texts[row].as_py()))
-
-
-def sample_of(source: Source, rows: int = SAMPLE_ROWS) -> list[pa.RecordBatch]:
-    """Return the first rows of a source; the source must be one that can be read again."""
-    batches: list[pa.RecordBatch] = []
-    for batch in source.batches():
-        batches.append(batch.slice(0, rows))
-        rows -= batches[-1].num_rows
-        if rows == 0:
-            break
-    return batches
 
 
 def looks(columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> dict[str, Look]:

@@ -5,7 +5,7 @@ A type that most values fit would refuse the rows of the others, so it is only o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +25,7 @@ _DIGITS_AT_MOST = 15
 """More than these a number need not hold exactly."""
 
 _PLAIN_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
+_PERHAPS_A_NUMBER = r"[^0-9]{0,6}[0-9][^\pL]*.{0,6}"
 _SEVERAL, _SHORT = 3, 30
 """Different values that a reason still lists, and their length."""
 _NULL_WORDS = ["null", "none", "nan", "n/a", "#n/a", "nil", "<na>", "nat", "undefined"]
@@ -133,23 +134,23 @@ def _codes(look: Look) -> Guess | None:
 
 
 def _numbers_in_text(look: Look) -> Guess | None:
-    with_point = coerce(look.texts, Target("number", decimal="."))
-    with_comma = coerce(look.texts, Target("number", decimal=","))
-    if not with_point.problems and with_point.json.null_count == look.values.null_count:
-        why = _as_written(look)
+    if look.matching(_PERHAPS_A_NUMBER) < look.filled * _MOSTLY:
+        return None  # spares words the long look below
+    point, comma = {"type": "number"}, {"type": "number", "decimal": ","}
+    with_point, with_comma = (coerce(look.texts, Target(**options)) for options in (point, comma))
+    if not with_point.problems:
         if set(with_point.json.drop_null().unique().to_pylist()) <= {"0", "1"}:
-            return Guess({"type": "number"}, f"0 and 1 in {look.counted()}", _as_boolean())
-        if not with_comma.problems and not with_comma.json.equals(with_point.json):
-            row = _first(look, r".*[.,].*")
-            said = f"{look.shown(row)} in row {row}, as all others, may have a decimal point or a decimal comma"
-            comma = Instead({"type": "number", "decimal": ","}, "if the comma stands before the fraction")
-            return Guess({"type": "number"}, f"{why}; {said}", (comma,), undecided=said)
-        return Guess({"type": "number"}, why)
-    if not with_comma.problems and with_comma.json.null_count == look.values.null_count:
-        row = next(iter(with_point.problems))
-        why = f"numbers with a decimal comma, such as {look.shown(row)} in row {row}"
-        return Guess({"type": "number", "decimal": ","}, why)
-    return _mostly(look, with_point.problems.keys(), "number")
+            return Guess(point, f"0 and 1 in {look.counted()}", _as_boolean())
+        if with_comma.problems or with_comma.json.equals(with_point.json):
+            return Guess(point, _as_written(look))
+        row = _first(look, r".*[.,].*")
+        said = f"{look.shown(row)} in row {row}, as all others, may have a decimal point or a decimal comma"
+        ways = Instead(point, "if it is a point"), Instead(comma, "if it is a comma")
+        return Guess({"type": "string"}, f"{said}: kept as text", ways, undecided=said)
+    if not with_comma.problems:
+        row = min(with_point.problems)
+        return Guess(comma, f"numbers with a decimal comma, such as {look.shown(row)} in row {row}")
+    return _mostly(look, list(with_point.problems), "number")
 
 
 def _as_written(look: Look) -> str:
@@ -163,10 +164,9 @@ def _as_written(look: Look) -> str:
     return f"{said}, some written like {look.shown(row)} in row {row}"
 
 
-def _mostly(look: Look, misfits: object, name: str) -> Guess | None:
+def _mostly(look: Look, rows: Sequence[int], name: str) -> Guess | None:
     """Name the value that keeps a column from being what most of it is."""
-    rows = list(misfits)  # type: ignore[call-overload]
-    if not rows or len(rows) > look.filled * (1 - _MOSTLY):
+    if len(rows) > look.filled * (1 - _MOSTLY):
         return None
     why = (
         f"{name}s but for {len(rows):,} of {look.rows:,}, such as {look.shown(rows[0])} in row {rows[0]}: kept as text"

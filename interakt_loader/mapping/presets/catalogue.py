@@ -14,16 +14,22 @@ from interakt_loader.mapping.presets.preset import Preset
 from interakt_loader.option_values import did_you_mean
 
 
-def presets() -> dict[str, str]:
-    """Return the presets' names, each with a line that says where such an export comes from."""
-    return {one.name: one.description for one in _all().values()}
+@functools.cache
+def presets() -> dict[str, Preset]:
+    """Return all presets by name."""
+    folder = files(__package__)
+    found = sorted(one.name for one in folder.iterdir() if one.name.endswith(".yaml"))
+    read = [_read(name, yaml.safe_load((folder / name).read_text(encoding="utf-8"))) for name in found]
+    return {one.name: one for one in read}
 
 
 def preset(name: str) -> Preset:
     """Return the preset of this name; `MappingError` with the names that there are for any other."""
-    found = _all().get(name.strip().lower().replace("_", "-"))
+    known = presets()
+    found = known.get(name.strip().lower().replace("_", "-"))
     if found is None:
-        raise MappingError(f"there is no preset {name!r}{did_you_mean(name, list(_all()))} ({', '.join(_all())})")
+        hint = did_you_mean(name, list(known))
+        raise MappingError(f"there is no preset {name!r}{hint} (there are {', '.join(known)})")
     return found
 
 
@@ -33,20 +39,12 @@ def recognise(columns: Iterable[str]) -> Preset | None:
     Of several, it is the one that knows more of the columns. `MappingError` where two know as many.
     """
     columns = list(columns)
-    fitting = [one for one in _all().values() if one.recognised(columns)]
-    fitting.sort(key=lambda one: -one.known(columns))
-    if len(fitting) > 1 and fitting[0].known(columns) == fitting[1].known(columns):
-        names = " and ".join(one.name for one in fitting if one.known(columns) == fitting[0].known(columns))
-        raise MappingError(f"the columns fit the presets {names} alike: say which it is")
-    return fitting[0] if fitting else None
-
-
-@functools.cache
-def _all() -> dict[str, Preset]:
-    folder = files(__package__)
-    found = sorted(one.name for one in folder.iterdir() if one.name.endswith(".yaml"))
-    read = [_read(name, yaml.safe_load((folder / name).read_text(encoding="utf-8"))) for name in found]
-    return {one.name: one for one in read}
+    fitting = {one: one.known(columns) for one in presets().values() if one.recognised(columns)}
+    best = [one for one, known in fitting.items() if known == max(fitting.values())]
+    if len(best) > 1:
+        names = " and ".join(one.name for one in best)
+        raise MappingError(f"the columns fit the presets {names} alike: say which it is (--preset NAME)")
+    return best[0] if best else None
 
 
 def _read(file: str, written: dict[str, Any]) -> Preset:

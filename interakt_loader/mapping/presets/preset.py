@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from interakt_loader.errors import MappingError
-from interakt_loader.mapping.spec import Mapping
+from interakt_loader.mapping.spec import listed
 from interakt_loader.option_values import did_you_mean
 from interakt_loader.wire import Kind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Preset:
     """What is known of one kind of export.
 
@@ -29,7 +29,7 @@ class Preset:
     not_with: tuple[str, ...]
     """Columns that such an export never has: they tell it from its next of kin."""
     required: tuple[tuple[str, ...], ...]
-    """Of each of these, the file must have at least one."""
+    """Of each of these, the file must have at least one; any other column may be absent."""
     notes: tuple[str, ...]
     """What to know about this export, a line each."""
     refused: str | None
@@ -47,49 +47,55 @@ class Preset:
 
     def known(self, columns: Iterable[str]) -> int:
         """Return how many of the columns the preset has a use for."""
+        named = [*self.recognised_by, *self.required, *self._wanted()]
+        return len({_heading(name) for names in named for name in names} & _by_heading(columns).keys())
+
+    @property
+    def headings(self) -> list[str]:
+        """The columns of such an export of today, as far as the preset has a use for them."""
+        return list(dict.fromkeys(names[0] for names in self._wanted()))
+
+    def lacking(self, columns: Iterable[str]) -> list[str]:
+        """Return the columns that the preset has a use for, and a file with these columns has not."""
         have = _by_heading(columns)
-        return len({_heading(name) for name in self._columns()} & have.keys())
+        return [names[0] for names in self._wanted() if not any(_heading(name) in have for name in names)]
 
-    def mapping(self, columns: Iterable[str]) -> Mapping:
-        """Return the mapping for a file with these columns, without what it does not have.
+    def fitted(self, columns: Sequence[str]) -> dict[str, Any]:
+        """Return the mapping in the written form for a file with these columns, spelled as they are.
 
-        Raises `MappingError` that names what the file must have and has not, or says why it cannot be loaded.
+        What the file does not have is left out. Raises `MappingError` that names what it must have and has not, or
+        says why such a file cannot be loaded.
         """
-        return Mapping.of(self.fitted(columns))
-
-    def fitted(self, columns: Iterable[str]) -> dict[str, Any]:
-        """Return the written form of `mapping`, with the file's own spelling of its columns; raises as it does."""
-        columns = list(columns)
-        self._check(columns)
         have = _by_heading(columns)
+        self._check(have, columns)
         fitted: dict[str, Any] = {}
         for name, written in self.written.items():
             if name == "traits":
                 fitted[name] = [one for one in (_trait(trait, have) for trait in written) if one is not None]
+            elif name == "phone":
+                found = [have[_heading(one)] for one in written if _heading(one) in have]
+                fitted[name] = found if len(found) > 1 else next(iter(found), None)
             else:
-                fitted[name] = _phone(written, have) if name == "phone" else _field(written, have)
+                fitted[name] = _field(written, have)
         if fitted.get("phone") is None:
             fitted.pop("country_code", None)
         return {name: one for name, one in fitted.items() if one is not None}
 
-    def _check(self, columns: Sequence[str]) -> None:
+    def _check(self, have: dict[str, str], columns: Sequence[str]) -> None:
         if self.refused is not None:
             raise MappingError(f"preset {self.name}: {self.refused}")
-        have = _by_heading(columns)
         missing = [names for names in self.required if not any(_heading(name) in have for name in names)]
         if missing:
             said = [" or ".join(map(repr, names)) + did_you_mean(names[0], list(columns)) for names in missing]
-            raise MappingError(
-                f"preset {self.name}: no such column: {'; '.join(said)} (there are {', '.join(columns)})"
-            )
+            raise MappingError(f"preset {self.name}: no such column: {'; '.join(said)} (there are {listed(columns)})")
 
-    def _columns(self) -> list[str]:
-        named = [name for names in (*self.recognised_by, *self.required) for name in names]
+    def _wanted(self) -> Iterator[Sequence[str]]:
+        """Yield the columns that each field takes: those of which any would do."""
         for name, written in self.written.items():
             for one in written if name in ("traits", "phone") else [written]:
-                column = one.get("column", ()) if isinstance(one, dict) else one
-                named += [column] if isinstance(column, str) else column
-        return [name for name in named if name != "*"]
+                column = one.get("column") if isinstance(one, dict) else one
+                if column not in (None, "*"):
+                    yield [column] if isinstance(column, str) else column
 
 
 def _heading(name: str) -> str:
@@ -98,13 +104,6 @@ def _heading(name: str) -> str:
 
 def _by_heading(columns: Iterable[str]) -> dict[str, str]:
     return {_heading(name): name for name in reversed(list(columns))}
-
-
-def _phone(written: list[str], have: dict[str, str]) -> str | list[str] | None:
-    found = [have[_heading(name)] for name in written if _heading(name) in have]
-    if len(found) > 1:
-        return found
-    return found[0] if found else None
 
 
 def _field(written: Any, have: dict[str, str]) -> Any:
