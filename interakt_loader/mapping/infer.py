@@ -13,13 +13,14 @@ from interakt_loader.errors import MappingError
 from interakt_loader.mapping.inference.fitting import fitted_preset
 from interakt_loader.mapping.inference.guess import Guess
 from interakt_loader.mapping.inference.identity import Identity, find_identity, repeats
-from interakt_loader.mapping.inference.inferred import Inferred, Line, columns_of, inferred
+from interakt_loader.mapping.inference.inferred import Inferred, Line, columns_of, inferred, one_line
 from interakt_loader.mapping.inference.names import NAMES, called
 from interakt_loader.mapping.inference.roles import Role, find_created_at, find_event, find_tags
 from interakt_loader.mapping.inference.sample import Look, looks
 from interakt_loader.mapping.inference.types import guess
 from interakt_loader.mapping.presets import Preset, recognise
 from interakt_loader.mapping.spec import listed
+from interakt_loader.sources import PROBLEM_COLUMN
 from interakt_loader.wire import Kind
 
 __all__ = ["SAMPLE_ROWS", "Inferred", "infer"]
@@ -47,7 +48,7 @@ def infer(
     rows; without any, only the names tell. `preset` is the one that the user names; else it is recognised by the
     columns. Raises `MappingError` when no column looks like an identity, or the preset does not fit.
     """
-    columns = list(columns)
+    columns, sample = list(columns), list(sample)
     wanted: Kind | None = "event" if event is not None else kind
     found = recognise(columns) if preset is None else preset
     if preset is not None and wanted not in (None, preset.kind):
@@ -57,7 +58,7 @@ def infer(
         return fitted_preset(found, columns, looked, event, default_country)
     if not any(look.rows for look in looked.values()):
         return _by_names(columns, kind, event)
-    return _by_values(looked, kind, event, default_country)
+    return _by_values(looked, kind, event, default_country, _unreadable(sample))
 
 
 # ---------------------------------------------------------------------------- by names alone
@@ -90,7 +91,9 @@ def _called(field: str, columns: Sequence[str]) -> Line | None:
 # ---------------------------------------------------------------------------- by names and values
 
 
-def _by_values(looked: Looked[str, Look], kind: Kind | None, event: str | None, default_country: str) -> Inferred:
+def _by_values(
+    looked: Looked[str, Look], kind: Kind | None, event: str | None, default_country: str, remarks: Sequence[str]
+) -> Inferred:
     events = Role((Line("event", {"value": event}, "given"),)) if event is not None else find_event(looked, kind)
     known: Kind | None = "event" if events.lines else kind
     settled: Kind = known or "user"
@@ -113,6 +116,7 @@ def _by_values(looked: Looked[str, Look], kind: Kind | None, event: str | None, 
         notes=[_looked_at(looked), f"The rows are {settled}s" + ("." if known else ", as far as the columns tell.")],
         undecided=[*identity.undecided, *(one for role in roles for one in role.undecided)],
         remarks=[
+            *remarks,
             *identity.remarks,
             *(one for role in roles for one in role.remarks),
             *(f"traits: {name}: {one.undecided}" for name, one in rest.items() if one.undecided is not None),
@@ -143,8 +147,10 @@ def _perhaps_events(looked: Looked[str, Look], guesses: Looked[str, Guess], iden
     said = f"kind: {name} comes more than once in {looked[name].filled:,} rows"
     if times and times[0].active:
         said += f" and {columns_of(times[0].written)[0]} is a time"
-    said += ": events? Then give their name (--event NAME). Users? Then say so (--as users); the last row of each stays"
-    named = find_event(looked, "event").lines or (_EVENT,)
+    named = find_event(looked, "event").lines
+    events = f"--as events, their name in {named[0].written}" if named else "--event with their name"
+    said += f": say whether they are events ({events}) or users (--as users; of each the last row stays)"
+    named = named or (_EVENT,)
     return Role(tuple(replace(line, active=False) for line in (*named, *times)), (said,))
 
 
@@ -154,8 +160,12 @@ def _looked_at(looked: Looked[str, Look]) -> str:
     return f"Found out from the column names and {which}. Look it over: lines that begin with # do nothing."
 
 
+def _unreadable(sample: Iterable[pa.RecordBatch]) -> list[str]:
+    """Say how many rows the reader of the file could make nothing of; here they count as empty."""
+    count = sum(len(one) - one[PROBLEM_COLUMN].null_count for one in sample if PROBLEM_COLUMN in one.schema.names)
+    return [f"{count:,} of the rows cannot be read: they count as empty here, and are refused"] if count else []
+
+
 def _no_identity(columns: Sequence[str], looked_for: str | None = None) -> MappingError:
-    said = "" if looked_for is None else f" ({looked_for})"
-    return MappingError(
-        f"no column looks like a user_id or a phone among {listed(columns)}: give a mapping that says which is{said}"
-    )
+    said = f"no column looks like a user_id or a phone among {listed(columns)}: give a mapping that says which is"
+    return MappingError(one_line(said if looked_for is None else f"{said} ({looked_for})"))

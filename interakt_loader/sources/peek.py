@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from interakt_loader.errors import SourceBroken, SourceError
 from interakt_loader.sources.base import Batches, Source
 
 
@@ -14,7 +15,7 @@ def peek(source: Source, rows: int) -> tuple[list[pa.RecordBatch], Source]:
     """Return the first rows, and the source with them put back: read that one from then on.
 
     What was read for the look is not read again, and the rest is read on from there; only a second reading starts
-    anew. Raises as `Source.batches` does.
+    anew. Raises SourceError where the source breaks off that early.
     """
     unread = [source.read()]
     seen: list[pa.RecordBatch] = []
@@ -34,9 +35,12 @@ def peek(source: Source, rows: int) -> tuple[list[pa.RecordBatch], Source]:
             yield from rest
 
     head: list[pa.RecordBatch] = []
-    for batch in replace(source, read=begin).batches():
-        head.append(batch.slice(0, rows))
-        rows -= head[-1].num_rows
-        if rows == 0:
-            break
+    try:
+        for batch in replace(source, read=begin).batches():
+            head.append(batch.slice(0, rows))
+            rows -= head[-1].num_rows
+            if rows == 0:
+                break
+    except SourceBroken as error:
+        raise SourceError(str(error)) from error
     return head, replace(source, read=read)

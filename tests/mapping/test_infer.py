@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.errors import MappingError
-from interakt_loader.mapping import SAMPLE_ROWS, Inferred, infer, read_mapping
+from interakt_loader.mapping import SAMPLE_ROWS, Inferred, Preparation, infer, read_mapping
+from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source, peek
 from interakt_loader.wire import Kind
 
@@ -218,6 +219,16 @@ def test_an_ambiguous_created_at_is_not_taken() -> None:
     )
 
 
+def test_a_created_at_with_a_misfit_is_not_replaced_by_another_time() -> None:
+    """`shipped` is the only column that is all times, and it is not when the order was placed."""
+    days = [f"2024-01-{day:02}" for day in range(1, 21)]
+    columns = {"user_id": IDS, "order_date": [*days[:-1], "2024-02-30"], "shipped": days}
+    inferred = found(columns, event="Order Placed")
+    assert "created_at" not in inferred.mapping.as_dict()
+    (said,) = inferred.undecided
+    assert said.startswith("created_at: order_date: dates but for 1 of 20, such as '2024-02-30' in row 19")
+
+
 def test_dates_with_a_misfit_are_text() -> None:
     """The misfit is named, and the date offered."""
     options, why, instead = trait([*(f"{day}/5/2021" for day in range(1, 29)), "soon"], "due_date")
@@ -314,9 +325,12 @@ def test_an_id_like_column_that_is_unique_goes_before_a_vague_name() -> None:
 
 def test_an_id_by_its_values_alone() -> None:
     """In a file without headings the column with another value in each row, in the form of an id."""
-    inferred = found({"column_1": ["Asha", "Ravi", "Asha"], "column_2": ["17", "18", "19"]})
+    columns = {"column_1": ["Asha", "Ravi"] * 10, "column_2": [str(number) for number in range(17, 37)]}
+    inferred = found(columns)
     assert inferred.mapping.as_dict()["user_id"] == "column_2"
-    assert dict(inferred.reasons)["user_id"] == "each of 3 rows has another value, in the form of an id"
+    assert dict(inferred.reasons)["user_id"] == "each of 20 rows has another value, in the form of an id"
+    with pytest.raises(MappingError, match="no column looks like a user_id"):
+        found({name: values[:9] for name, values in columns.items()})  # too few to tell by
 
 
 def test_ids_that_were_read_as_floats() -> None:
@@ -451,3 +465,41 @@ def test_any_name_and_any_value_reads_back(
         columns = {"customer_id": ["a", "b"], name: values}
         assert loads_as(found(columns), tmp_path_factory.mktemp("any"))
         assert loads_as(found(columns, event="Visit"), tmp_path_factory.mktemp("any"))
+
+
+# ------------------------------------------------------------------------------ any column at all
+
+POOLS = [
+    ["yes", "no", "Yes", "unknown"],
+    ["1", "0", "2.50", "1,299.00", "1.299", "$9.28", "(12.50)", "1e3", "n/a", "nan", "12 %", "9876543210.0"],
+    ["7/4/1996", "16/05/2021", "05/16/2021", "31.12.2020", "2024-02-30", "2024-01-31", "soon"],
+    ["2023-07-18 12:43:52 UTC", "2023-07-18T12:43:52+05:30", "2021-01-01 00:00:00", "20140102", "1400826750"],
+    ["a;b", "a|b|c", '["a"]', '{"a": 1}', "a, b", "x", "[]"],
+    ["00017", "'17", "12345678901234567890", "+919876543210", "98765 43210"],
+]
+CELLS = st.one_of(*(st.lists(st.sampled_from(pool) | st.none(), min_size=4, max_size=4) for pool in POOLS))
+LISTED = st.lists(st.lists(st.integers(0, 9), max_size=3) | st.none(), min_size=4, max_size=4)
+TYPED = st.one_of(
+    st.lists(st.booleans() | st.none(), min_size=4, max_size=4),
+    st.lists(st.integers(-(2**63), 2**63 - 1) | st.none(), min_size=4, max_size=4),
+    st.lists(st.floats(width=64) | st.none(), min_size=4, max_size=4),
+    st.lists(st.dates() | st.none(), min_size=4, max_size=4),
+    st.lists(st.datetimes() | st.none(), min_size=4, max_size=4),
+    st.lists(st.decimals(-999, 999, places=2) | st.none(), min_size=4, max_size=4),
+    st.lists(st.text(max_size=8) | st.none(), min_size=4, max_size=4),
+    LISTED,
+)
+TITLES = st.sampled_from(["x", "amount", "order_date", "zip", "tags", "Labels", "updated_at", "phone", "note"])
+
+
+@given(name=TITLES, values=CELLS | TYPED, event=st.none() | st.just("Visit"))
+def test_a_type_that_is_chosen_fits_every_row_that_was_looked_at(
+    name: str, values: list[Any], event: str | None
+) -> None:
+    """No value of the sample is refused by the type, format or separator that the sample was given."""
+    columns = {"customer_id": ["a", "b", "c", "d"], name: pa.array(values)}
+    inferred = found(columns, event=event)
+    batch = pa.RecordBatch.from_pydict(columns)
+    rows = Preparation(inferred.mapping, inferred.kind, Settings())(batch, 0).to_pylist()
+    of_phones = inferred.mapping.as_dict().get("phone")
+    assert {row["column"] for row in rows if row["body"] is None} <= {of_phones}

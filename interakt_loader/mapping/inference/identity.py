@@ -29,6 +29,8 @@ from interakt_loader.wire import Kind
 
 _UNIQUE = 0.95
 """The share of different values from which on ids tell users apart."""
+_FEWEST = 10
+"""Rows from which on values alone may tell."""
 _ID = r"[^\s@]{1,64}"
 _PLAIN_ID = r"[A-Za-z0-9_-]*[0-9][A-Za-z0-9_-]*"
 _ID_WORDS = {"id", "key", "code", "no", "number", "uuid", "guid"}
@@ -116,7 +118,7 @@ def _ends_like_an_id(name: str) -> bool:
 
 def _is_a_key(name: str, look: Look) -> bool:
     """Say whether a column tells rows apart as a key does: each row has another, in the form of an id."""
-    if look.filled < look.rows or look.rows < 2 or look.distinct < look.rows or names_a_phone(name):
+    if look.filled < look.rows or look.rows < _FEWEST or look.distinct < look.rows or names_a_phone(name):
         return False
     if look.kind == "float" or look.matching(_ID) < look.filled or names_a_time(name) or time_guess(look) is not None:
         return False

@@ -52,10 +52,8 @@ class Inferred:
         """Return the mapping, or raise `MappingError` with what is left open."""
         if self.undecided:
             given = "no mapping is given" if self.preset is None else f"preset {self.preset}"
-            raise MappingError(
-                f"{given}, and the rows leave open: {'; '.join(self.undecided)}. Say it in a mapping "
-                "(interakt-loader infer SOURCE prints one to start from)"
-            )
+            said = f"{given}, and the rows leave open: {'; '.join(self.undecided)}. Say it in a mapping "
+            raise MappingError(one_line(said + "(interakt-loader infer SOURCE prints one to start from)"))
         return self.mapping
 
     @property
@@ -65,14 +63,14 @@ class Inferred:
 
     def summary(self) -> str:
         """Return what was found out in a few lines: each field and why, the traits by type, and what to know."""
-        found = "found out from the rows" if self.preset is None else f"preset {self.preset}"
-        lines = [f"the mapping, {found} (interakt-loader infer SOURCE writes it down, with all reasons):"]
+        found = "found out from the columns" if self.preset is None else f"preset {self.preset}"
+        lines = [f"{found}: {self.kind}s (interakt-loader infer SOURCE prints this mapping, with all reasons)"]
         lines += [_shown(f"{line.field}: {_said(line.written)} ({line.reason})") for line in self._active(traits=False)]
         by_type: dict[str, list[str]] = {}
         for line in self._active(traits=True):
-            kind = line.written.get("type", "") if isinstance(line.written, dict) else ""
+            kind = f" ({line.written['type']})" if isinstance(line.written, dict) and "type" in line.written else ""
             by_type.setdefault(kind, []).append(_said(line.written))
-        groups = [" ".join(filter(None, [kind, _some(names)])) for kind, names in by_type.items()]
+        groups = [_some(names) + kind for kind, names in by_type.items()]
         lines += [_shown(f"{_TRAIT}: {'; '.join(groups)}")] if groups else []
         lines += [_shown(f"note: {one}") for one in self.remarks]
         return "\n".join(lines)
@@ -132,6 +130,11 @@ def field_of(column: str, options: dict[str, Any]) -> Any:
     return {"column": column} | options if options else column
 
 
+def one_line(text: str) -> str:
+    """Return text with what ends a line, or cannot be seen, written as an escape: names of columns may hold it."""
+    return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
+
+
 def _said(written: Any) -> str:
     """Return a field for people: its columns, or the constant in quotes."""
     if isinstance(written, dict) and "value" in written:
@@ -145,11 +148,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _shown(text: str) -> str:
-    return "  " + _printable(text)
-
-
-def _printable(text: str) -> str:
-    return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
+    return "  " + one_line(text)
 
 
 def _off(line: Line, written: str) -> str:
@@ -162,7 +161,7 @@ def _off(line: Line, written: str) -> str:
 
 def _comment(text: str) -> str:
     """Return text as a comment, on one line whatever it holds."""
-    return "# " + _printable(text)
+    return "# " + one_line(text)
 
 
 def _flow(written: Any) -> str:

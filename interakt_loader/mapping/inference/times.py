@@ -11,6 +11,7 @@ from interakt_loader.coerce import DatesSeen, Target, coerce
 from interakt_loader.mapping.inference.guess import Guess, Instead
 from interakt_loader.mapping.inference.names import names_a_time
 from interakt_loader.mapping.inference.sample import Look
+from interakt_loader.plain import without
 
 _EPOCH_FROM, _EPOCH_TO = 946_684_800, 4_102_444_800  # the years 2000 to 2099
 _LIKE_A_TIME = "^'?[0-9]{1,4}[-/.]?[0-9]{1,2}[-/.]?[0-9]{1,4}(?:[T ,].*)?$"
@@ -34,35 +35,33 @@ def time_guess(look: Look) -> Guess | None:
     """Return what to make of a column of text, or of eight digits, that is dates or times; None if it is not."""
     if look.matching("[0-9]+") and not names_a_time(look.name):
         return None  # eight digits may be anything
-    fitting = pc.fill_null(pc.match_substring_regex(look.texts, _LIKE_A_TIME), False)
-    count = pc.sum(fitting).as_py() or 0
-    if count < max(look.filled * _MOSTLY, 1):
+    unlike = pc.invert(pc.match_substring_regex(look.texts, _LIKE_A_TIME))
+    values = without(look.texts, unlike)
+    if len(values) - values.null_count < max(look.filled * _MOSTLY, 1):
         return None
-    found = _of_one_form(
-        look,
-        look.texts
-        if count == look.filled
-        else pc.replace_with_mask(look.texts, pc.invert(fitting), pa.scalar(None, pa.string())),
-    )
-    if found is None or count == look.filled:
+    found = _of_one_form(look, values)
+    refused = coerce(values, Target(**found.options)).problems if found.is_time else {}
+    misfits = sorted({*pc.indices_nonzero(pc.fill_null(unlike, False)).to_pylist(), *refused})
+    if not misfits:
         return found
-    row = int(pc.index(pc.and_not(look.texts.is_valid(), fitting), pa.scalar(True)).as_py())
-    misfits = look.filled - count
-    why = f"dates but for {misfits:,} of {look.rows:,}, such as {look.shown(row)} in row {row}: kept as text"
+    if len(misfits) > look.filled * (1 - _MOSTLY):
+        return None
+    why = f"dates but for {len(misfits):,} of {look.rows:,}, such as {look.shown(misfits[0])} in row {misfits[0]}"
     ways = (Instead(found.options, ""),) if found.is_time else found.instead
-    refuses = f"refuses the row{'s' if misfits > 1 else ''} of the other{'s' if misfits > 1 else ''}"
+    refuses = "refuses the row of the other" if len(misfits) == 1 else "refuses the rows of the others"
     return Guess(
         {"type": "string"},
-        why,
+        f"{why}: kept as text",
         tuple(Instead(one.options, ", and it ".join(filter(None, [one.reason, refuses]))) for one in ways),
+        undecided=why,
     )
 
 
-def _of_one_form(look: Look, values: pa.StringArray) -> Guess | None:
-    """Decide for the column by the values that look like times."""
+def _of_one_form(look: Look, values: pa.StringArray) -> Guess:
+    """Decide for the column by the values that look like times; what is in no one form is taken for ISO 8601."""
     decision = DatesSeen.of(values).decision
     if decision.format is None and not decision.could_be:
-        return _iso(look) if not coerce(values, Target("datetime")).problems else None
+        return _iso(look)
     if decision.format is not None:
         name = _type(look, decision.format)
         row = look.row_of(str(decision.evidence))

@@ -73,7 +73,7 @@ class Preset:
             if name == "traits":
                 fitted[name] = [one for one in (_trait(trait, have) for trait in written) if one is not None]
             elif name == "phone":
-                found = [have[_heading(one)] for one in written if _heading(one) in have]
+                found = [one for one in (_field(phone, have) for phone in written) if one is not None]
                 fitted[name] = found if len(found) > 1 else next(iter(found), None)
             else:
                 fitted[name] = _field(written, have)
