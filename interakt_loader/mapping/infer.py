@@ -119,7 +119,7 @@ def _by_values(
             *remarks,
             *identity.remarks,
             *(one for role in roles for one in role.remarks),
-            *(f"traits: {name}: {one.undecided}" for name, one in rest.items() if one.undecided is not None),
+            *(f"traits: {name}: {one.reason}" for name, one in rest.items() if one.undecided is not None),
         ],
     )
 

@@ -85,7 +85,7 @@ def test_a_decimal_comma_is_told_and_a_doubtful_one_left_open() -> None:
     assert (options, instead) == ({"type": "string"}, [{"type": "number"}, {"type": "number", "decimal": ","}])
     inferred = found({"customer_id": IDS, "x": ["1.299", "12.500"] * 10})
     assert inferred.remarks == (
-        "traits: x: '1.299' in row 0, as all others, may have a decimal point or a decimal comma",
+        "traits: x: '1.299' in row 0, as all others, may have a decimal point or a decimal comma: kept as text",
     )
 
 
@@ -465,6 +465,20 @@ def test_any_name_and_any_value_reads_back(
         columns = {"customer_id": ["a", "b"], name: values}
         assert loads_as(found(columns), tmp_path_factory.mktemp("any"))
         assert loads_as(found(columns, event="Visit"), tmp_path_factory.mktemp("any"))
+
+
+def test_the_readme_shows_what_infer_prints() -> None:
+    """Line for line."""
+    columns = {
+        "customer_id": [f"C-{number}" for number in range(40)],
+        "mobile": [f"98765 432{number:02}" for number in range(40)],
+        "vip": ["yes", "no"] * 20,
+        "spent": ["₹1,299.00", "499"] * 20,
+        "birthday": ["05/06/1991", "16/05/1992"] * 20,
+        "last order": ["4/7/2024", "1/8/2024"] * 20,
+    }
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert f"```yaml\n{found(columns).as_yaml()}```" in readme
 
 
 # ------------------------------------------------------------------------------ any column at all
