@@ -14,7 +14,7 @@ from interakt_loader.mapping.inference.sample import Look
 from interakt_loader.plain import without
 
 _EPOCH_FROM, _EPOCH_TO = 946_684_800, 4_102_444_800  # the years 2000 to 2099
-_LIKE_A_TIME = "^'?[0-9]{1,4}[-/.]?[0-9]{1,2}[-/.]?[0-9]{1,4}(?:[T ,].*)?$"
+_LIKE_A_TIME = "^'?(?:[0-9]{8}|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4})(?:[T ,].*)?$"
 _MOSTLY = 0.9
 _CLOCK = ("%H", "%I")
 _MIDNIGHT = r"(?s:.*)[ T,]00:00(?::00(?:\.0+)?)?(?s:.*)"

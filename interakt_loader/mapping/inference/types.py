@@ -26,6 +26,7 @@ _DIGITS_AT_MOST = 15
 
 _PLAIN_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
 _PERHAPS_A_NUMBER = r"[^0-9]{0,6}[0-9][^\pL]*.{0,6}"
+_SOME = 100
 _SEVERAL, _SHORT = 3, 30
 """Different values that a reason still lists, and their length."""
 _NULL_WORDS = ["null", "none", "nan", "n/a", "#n/a", "nil", "<na>", "nat", "undefined"]
@@ -137,20 +138,29 @@ def _numbers_in_text(look: Look) -> Guess | None:
     if look.matching(_PERHAPS_A_NUMBER) < look.filled * _MOSTLY:
         return None  # spares words the long look below
     point, comma = {"type": "number"}, {"type": "number", "decimal": ","}
-    with_point, with_comma = (coerce(look.texts, Target(**options)) for options in (point, comma))
+    with_point = coerce(look.texts, Target(**point))
+    with_comma = _if_all_fit(look, Target(**comma))
     if not with_point.problems:
         if set(with_point.json.drop_null().unique().to_pylist()) <= {"0", "1"}:
             return Guess(point, f"0 and 1 in {look.counted()}", _as_boolean())
-        if with_comma.problems or with_comma.json.equals(with_point.json):
+        if with_comma is None or with_comma.equals(with_point.json):
             return Guess(point, _as_written(look))
         row = _first(look, r".*[.,].*")
         said = f"{look.shown(row)} in row {row}, as all others, may have a decimal point or a decimal comma"
         ways = Instead(point, "if it is a point"), Instead(comma, "if it is a comma")
         return Guess({"type": "string"}, f"{said}: kept as text", ways, undecided=said)
-    if not with_comma.problems:
+    if with_comma is not None:
         row = min(with_point.problems)
         return Guess(comma, f"numbers with a decimal comma, such as {look.shown(row)} in row {row}")
     return _mostly(look, list(with_point.problems), "number")
+
+
+def _if_all_fit(look: Look, target: Target) -> pa.StringArray | None:
+    """Return a column as JSON if all of it fits; the first values mostly tell, and spare the others the look."""
+    if coerce(look.texts[:_SOME], target).problems:
+        return None
+    found = coerce(look.texts, target)
+    return None if found.problems else found.json
 
 
 def _as_written(look: Look) -> str:
