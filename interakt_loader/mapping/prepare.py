@@ -19,7 +19,7 @@ from interakt_loader.mapping.spec import Field, Mapping
 from interakt_loader.mapping.white_space import tidied
 from interakt_loader.plain import without
 from interakt_loader.settings import Settings
-from interakt_loader.sources import PROBLEM_COLUMN, SOURCE_COLUMN
+from interakt_loader.sources import PROBLEM_COLUMN, SOURCE_COLUMN, other_shapes
 from interakt_loader.wire import Kind, Message, Problem
 
 PREPARED = pa.schema(
@@ -196,8 +196,15 @@ class _Rows:
             value = field.value
             return pa.array([value], from_pandas=True).take(pa.repeat(0, self._count)) if self._count else pa.nulls(0)
         if field.column not in self._names:  # JSON lines: no row of this batch has it
+            self._refuse_other_shapes(field.column)
             return pa.nulls(self._count)
         return self._column(field.column)
+
+    def _refuse_other_shapes(self, name: str) -> None:
+        for other in other_shapes(name, self._names):
+            said = f"{other} is a value of its own here" if name.startswith(other) else "is an object here, not a value"
+            for row in pc.indices_nonzero(pc.is_valid(self._column(other))).to_pylist():
+                self._problem(row, name, Problem("unsupported_type", said))
 
     def _column(self, name: str) -> pa.Array:
         return self._table.column(self._names[name])
