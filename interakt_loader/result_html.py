@@ -29,10 +29,9 @@ _COLOURS = {
     Status.UNKNOWN: "#9a5fb5",
     Status.UNSENT: "#8a8f98",
 }
-_WOULD_BE_SENT = "#2e9e5b"
 
 _CELL = "padding:2px 12px 2px 0;text-align:left;vertical-align:top"
-_COUNT = "padding:2px 12px 2px 0;text-align:right;font-variant-numeric:tabular-nums;vertical-align:top"
+_NUMBER = "padding:2px 12px 2px 0;text-align:right;font-variant-numeric:tabular-nums;vertical-align:top"
 _QUIET = "opacity:.7"
 
 
@@ -41,7 +40,7 @@ def as_html(result: LoadResult) -> str:
     parts = [_headline(result), _bar(result), _counts(result)]
     reasons = [one for one in result.summary.top_reasons() if one.code is not None]
     if reasons:
-        parts.append(_reasons(reasons))
+        parts.append(_reasons(reasons, dry_run=result.summary.dry_run))
     if result.examples:
         parts.append(_bodies(result.examples))
     parts += [f"<div>{line}</div>" for line in _next_steps(result)]
@@ -61,14 +60,16 @@ def _headline(result: LoadResult) -> str:
 
 def _shares(result: LoadResult) -> list[tuple[str, str, int]]:
     """Return (word, colour, rows) of each status that there is."""
-    dry = result.summary.dry_run
+    dry_run = result.summary.dry_run
     return [
-        ("would be sent", _WOULD_BE_SENT, count)
-        if dry and status is Status.UNSENT
-        else (status.value, _COLOURS[status], count)
+        (_word(status, dry_run), _COLOURS[Status.SENT if dry_run and status is Status.UNSENT else status], count)
         for status in Status
         if (count := result.summary.counts[status.value])
     ]
+
+
+def _word(status: str, dry_run: bool) -> str:
+    return "would be sent" if dry_run and status == Status.UNSENT else str(status)
 
 
 def _bar(result: LoadResult) -> str:
@@ -88,22 +89,15 @@ def _counts(result: LoadResult) -> str:
     )
 
 
-def _reasons(reasons: Sequence[Reason]) -> str:
-    head = [
-        ("rows", _COUNT),
-        ("status", _CELL),
-        ("code", _CELL),
-        ("column", _CELL),
-        ("first", _CELL),
-        ("such as", _CELL),
-    ]
+def _reasons(reasons: Sequence[Reason], *, dry_run: bool) -> str:
+    head = [("rows", _NUMBER), *((title, _CELL) for title in ("status", "code", "column", "first rows", "such as"))]
     rows = [
         (
             f"{one.count:,}",
-            one.status,
+            _word(one.status, dry_run),
             one.code or "",
             one.column or "",
-            ", ".join(f"{row:,}" for row in one.rows),
+            ", ".join(f"{row:,}" for row in one.rows).replace(" ", "\u00a0"),
             one.example or "",
         )
         for one in reasons[:MOST_REASONS]
