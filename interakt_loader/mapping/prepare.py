@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from interakt_loader.coerce import Coerced, Target, coerce, json_string, json_strings
 from interakt_loader.identity import UserIds, phones, user_ids
+from interakt_loader.mapping.null_words import null_words_in, without_null_words
 from interakt_loader.mapping.spec import Field, Mapping
 from interakt_loader.mapping.white_space import tidied
 from interakt_loader.plain import without
@@ -44,6 +45,8 @@ identity, which all rows of one user share; `event_id` is what the ledger knows 
 
 _NOTHING = pa.scalar("")
 
+_IS_NULL = "if it means that nothing is there, name it in null_values (--null-values)"
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -71,6 +74,7 @@ class _Rows:
         self._how = how
         self._table = batch
         self._count = batch.num_rows
+        self._null_words = how.settings.null_words
         self._names = {name: position for position, name in enumerate(batch.schema.names)}
         self._problems: dict[int, tuple[str | None, Problem]] = {}
         self._notes: dict[int, list[tuple[str, Problem]]] = {}  # of rows that are sent, with something changed
@@ -175,6 +179,8 @@ class _Rows:
         for row in changed:
             tidy = Problem("white_space_tidied", "line breaks, tabs and runs of spaces became one space")
             self._note(row, field.label, tidy)
+        for row in null_words_in(text):
+            self._note(row, field.label, Problem("null_word", f"{text[row].as_py()} is sent as it stands: {_IS_NULL}"))
         if self._how.settings.nulls == "clear":
             text = without(text.fill_null("null"), self._at(coerced.problems))
         if self._how.settings.bad_values == "drop":
@@ -198,7 +204,7 @@ class _Rows:
         if field.column not in self._names:  # JSON lines: no row of this batch has it
             self._refuse_other_shapes(field.column)
             return pa.nulls(self._count)
-        return self._column(field.column)
+        return without_null_words(self._column(field.column), self._null_words)
 
     def _refuse_other_shapes(self, name: str) -> None:
         for other in other_shapes(name, self._names):
