@@ -134,9 +134,16 @@ class Settings:
     )
     default_country: str = _option(
         "+91",
-        "Country of phones that name none: a dialling code or ISO letters.",
+        "Country of phones that name none: a dialling code, ISO letters or an English name.",
         flag="--default-country",
         metavar="CODE",
+    )
+    phones: str = _option(
+        "strict",
+        "Phones are judged by the numbering plans (`strict`), by their length alone (`possible`), or not at all "
+        "(`as-is`: their digits are sent).",
+        flag="--phones",
+        choices=("strict", "possible", "as-is"),
     )
     timezone: str = _option("UTC", "Zone of times that name none (IANA name).", flag="--timezone", metavar="ZONE")
     bad_values: str = _option(
@@ -302,6 +309,7 @@ class Options(TypedDict, total=False):
     on_unknown: str
     coalesce: bool
     default_country: str
+    phones: str
     timezone: str
     bad_values: str
     nulls: str

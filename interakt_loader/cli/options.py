@@ -53,9 +53,11 @@ def written_mapping(
     if base is None and not fields_ and not traits:
         return None
     written = dict(base or {})
+    several: dict[str, list[str]] = {}
     for one in fields_:
         field, column = _split("--map", one, "FIELD=COLUMN")
-        written[field] = column
+        several[field] = [*several.get(field, []), column]
+    written |= {field: columns if len(columns) > 1 else columns[0] for field, columns in several.items()}
     if event is not None:
         if not event.strip():
             raise MappingError("--event is empty; expected the name of the events")

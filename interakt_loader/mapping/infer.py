@@ -72,6 +72,8 @@ def infer(columns: Sequence[str], kind: Kind | None = None, event: str | None = 
         del found["country_code"]
         reasons = [one for one in reasons if one[0] != "country_code"]
     reasons.append(("traits", "every other column"))
+    if "phone" in found:
+        found["phone"] = (found["phone"],)
     return Inferred(Mapping(**found, all_columns=True), tuple(reasons))
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.coerce import Coerced, Target, coerce, json_string, json_strings
-from interakt_loader.identity import UserIds, phones, user_ids
+from interakt_loader.identity import UserIds, preferred_phones, user_ids
 from interakt_loader.mapping.null_words import null_words_in, without_null_words
 from interakt_loader.mapping.spec import Field, Mapping
 from interakt_loader.mapping.white_space import tidied
@@ -115,17 +115,20 @@ class _Rows:
             found = user_ids(self._values(mapping.user_id))
             self.user_id = found.values
             self._refuse(mapping.user_id.label, found)
-        if mapping.phone is not None:
-            code = mapping.country_code
-            found_phones = phones(
-                self._values(mapping.phone),
+        if mapping.phone:
+            code, settings = mapping.country_code, self._how.settings
+            found_phones = preferred_phones(
+                [self._values(one) for one in mapping.phone],
                 None if code is None else self._values(code),
-                self._how.settings.default_country,
+                settings.default_country,
+                settings.phones,
             )
             self.country_code, self.phone = found_phones.country_codes, found_phones.numbers
-            for row, problem in found_phones.problems.items():
-                at_fault = code if problem.code == "country_code_invalid" and code is not None else mapping.phone
-                self._problem(row, at_fault.label, problem)
+            for row, (position, problem) in found_phones.problems.items():
+                is_country = problem.code == "country_code_invalid" and code is not None
+                self._problem(row, (code if is_country and code else mapping.phone[position]).label, problem)
+            for row, (position, note) in found_phones.notes.items():
+                self._note(row, mapping.phone[position].label, note)
 
     def _unreadable(self) -> None:
         if PROBLEM_COLUMN in self._names:
@@ -136,7 +139,7 @@ class _Rows:
     def _require_identity(self) -> None:
         without = pc.and_(pc.is_null(self.user_id), pc.is_null(self.phone))
         mapping = self._how.mapping
-        names = [one.label for one in (mapping.user_id, mapping.phone) if one is not None]
+        names = [one.label for one in (mapping.user_id, *mapping.phone) if one is not None]
         problem = Problem("identity_missing", f"no {' and no '.join(names)}: a call needs one to say who it is about")
         for row in pc.indices_nonzero(without).to_pylist():
             self._problem(row, names[0], problem)
@@ -264,10 +267,10 @@ class _Rows:
 
     def _phones_for_people(self) -> pa.StringArray:
         """Return the phones for the report: as the API takes them, or as they stand where that is no phone."""
-        field = self._how.mapping.phone
-        if field is None or not any(problem.code == "phone_invalid" for _, problem in self._problems.values()):
+        fields = self._how.mapping.phone
+        if not fields or not any(problem.code == "phone_invalid" for _, problem in self._problems.values()):
             return self.phone
-        values = self._values(field)
+        values = self._values(fields[0])
         if pa.types.is_floating(values.type):
             values = without(values, pc.invert(pc.is_finite(values)))
         try:

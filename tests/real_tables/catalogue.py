@@ -22,7 +22,8 @@ class Case:
     mapping: dict[str, Any]
     sent: int
     refused: dict[str, int] = field(default_factory=dict)
-    """Rows that are not accepted, by code; `rejected` are those whose phone another user id of the table holds."""
+    """Rows that are not accepted, by code; `rejected` are those whose phone another user id of the table holds,
+    or begins with a 0, which the API's documents forbid."""
     noted: dict[str, int] = field(default_factory=dict)
     """Rows that are sent with something changed, by the code of the first note."""
     options: dict[str, Any] = field(default_factory=dict)
@@ -52,8 +53,8 @@ CASES = [
         "adventureworks_prospects/ProspectiveBuyer.csv",
         "user",
         {**_PROSPECT, "phone": "column_22"},
-        sent=489,
-        refused={"phone_invalid": 1570},
+        sent=483,
+        refused={"phone_invalid": 1570, "rejected": 6},
         options={"default_country": "US"},
     ),
     Case(
@@ -98,8 +99,8 @@ CASES = [
         "chinook/customers.csv",
         "user",
         _CHINOOK,
-        sent=57,
-        refused={"phone_invalid": 1, "rejected": 1},
+        sent=56,
+        refused={"phone_invalid": 1, "rejected": 2},
         options={"phones": "possible"},
     ),
     Case(
@@ -237,7 +238,7 @@ CASES = [
         noted={"null_word": 4},
     ),
     *(
-        Case(f"customers {form}", f"northwind/{path}", "user", _NORTHWIND, sent=48, refused={"phone_invalid": 43})
+        Case(f"customers {form}", f"northwind/{path}", "user", _NORTHWIND, 45, {"phone_invalid": 43, "rejected": 3})
         for form, path in (
             ("in UTF-8, commas", "customers.csv"),
             ("in cp1252, semicolons", "customers_cp1252_semicolon.csv"),
@@ -249,8 +250,8 @@ CASES = [
         "northwind/customers.csv",
         "user",
         _NORTHWIND,
-        sent=76,
-        refused={"phone_invalid": 15},
+        sent=72,
+        refused={"phone_invalid": 15, "rejected": 4},
         options={"phones": "possible"},
     ),
     Case(
@@ -258,7 +259,8 @@ CASES = [
         "northwind/customers.csv",
         "user",
         _NORTHWIND,
-        sent=91,
+        sent=70,
+        refused={"rejected": 21},
         options={"phones": "as-is"},
     ),
     Case(
@@ -275,7 +277,8 @@ CASES = [
         "northwind/employees.csv",
         "user",
         {"user_id": "employeeID", "phone": "homePhone", "country_code": "country", "traits": ["firstName", "title"]},
-        sent=0,
+        sent=5,
+        refused={"phone_invalid": 4},
     ),
     Case(
         "orders, the format of their dates not said",
@@ -344,7 +347,8 @@ CASES = [
             "phone_examples/phone_examples.csv",
             "user",
             {"phone": form, "country_code": "region", "traits": ["type"]},
-            sent=380,
+            sent=371,
+            refused={"rejected": 9},  # the zero belongs to the number; the sandbox takes the documents at their word
         )
         for form in ("e164", "international", "national", "rfc3966")
     ),
