@@ -6,7 +6,9 @@ import sys
 def main() -> None:
     """Run the command line and leave with its exit code."""
     from interakt_loader.cli import run
+    from interakt_loader.cli.process import keep_small
 
+    keep_small()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -40,7 +40,7 @@ def choose_mapping(
     Raises `SettingsError` for a country or a zone that there is not: rows are looked at with them.
     """
     _check_places(settings)
-    return choose(given, source, kind, event, default_country=settings.default_country)
+    return choose(given, source, kind, settings, event)
 
 
 def inferred(
@@ -55,10 +55,10 @@ def inferred(
     if data is not None:
         source = opened(data, settings)
         sample, _ = peek(source, SAMPLE_ROWS)
-        return infer(source.columns, kind, event, sample, preset=named, default_country=settings.default_country)
+        return infer(source.columns, kind, event, sample, preset=named, settings=settings)
     if named is None:
         raise MappingError("nothing to look at: give a source, or the name of a preset")
-    return infer(named.headings, kind, event, preset=named)
+    return infer(named.headings, kind, event, preset=named, settings=settings)
 
 
 def _check_places(settings: Settings) -> None:

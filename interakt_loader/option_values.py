@@ -85,6 +85,14 @@ def parse_rows(text: str | None) -> tuple[int, int | None]:
     return int(match[1] or 0), int(match[2]) if match[2] else None
 
 
+def parse_words(name: str, given: object) -> tuple[str, ...]:
+    """Read `"NULL,N/A"` or a list of texts; white space around a word is no part of it."""
+    words = given.split(",") if isinstance(given, str) else given
+    if not isinstance(words, (list, tuple)) or not all(isinstance(one, str) for one in words):
+        raise SettingsError(f"{name} is {given!r}; expected texts, such as 'NULL,N/A' or a list of them")
+    return tuple(one.strip() for one in words if one.strip())
+
+
 def did_you_mean(name: str, known: Mapping[str, Any] | list[str]) -> str:
     """Return `"; did you mean 'workers'?"`, or nothing when no known name is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

@@ -1,21 +1,18 @@
 """Arrow columns of any type → the few kinds of plain value that the loader knows.
 
-Tables come with structs, dictionaries, views, extension types, text stored as binary, blanks and NaN. All that is
-dealt with once, here: `flattened` makes columns of structs, and `plain` makes of each column one of the kinds below,
-null where a value is missing.
+Tables come with dictionaries, views, extension types, text stored as binary, blanks and NaN. All that is dealt with
+once, here: `plain` makes of each column one of the kinds below, null where a value is missing.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.errors import SourceError
 from interakt_loader.wire import Problem
 
 Kind = Literal["null", "bool", "int", "float", "decimal", "text", "timestamp", "date", "time", "list", "other"]
@@ -47,29 +44,6 @@ class Plain(NamedTuple):
     """
     problems: dict[int, Problem]
     """Text that is no text (`not_text`), and each value of a type that cannot be sent (`unsupported_type`)."""
-
-
-def flattened(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the batch with one column for each leaf of a struct column, in its place, such as `address.city`.
-
-    A struct in a struct is flattened too, and where a struct is null so are its leaves. A struct without fields
-    stays as it is, and so do structs in lists and maps. Raises `SourceError` when a leaf has another column's name.
-    """
-    if not any(map(_has_leaves, batch.schema.types)):
-        return batch
-    names = flattened_names(batch.schema)
-    columns = [leaf for column in batch.columns for leaf in _leaves(column)]
-    return pa.RecordBatch.from_arrays(columns, names)
-
-
-def flattened_names(schema: pa.Schema) -> list[str]:
-    """Return the names of the columns that `flattened` makes of a batch with this schema; raises as it does."""
-    names = [(name, column.name) for column in schema for name in _leaf_names(column)]
-    counts = Counter(name for name, _ in names)
-    for name, column in names:
-        if counts[name] > 1 and name != column:
-            raise SourceError(f"the struct {column!r} would give a second column {name!r}: rename one of the two")
-    return [name for name, _ in names]
 
 
 def plain(values: pa.Array) -> Plain:
@@ -148,27 +122,6 @@ def shortened(text: str) -> str:
     """Return a text's repr, at most `LONGEST_SHOWN` characters of it."""
     shown = repr(text[: LONGEST_SHOWN + 1])
     return shown if len(shown) <= LONGEST_SHOWN else shown[: LONGEST_SHOWN - 1] + "…"
-
-
-def _has_leaves(dtype: pa.DataType) -> bool:
-    return bool(pa.types.is_struct(dtype) and dtype.num_fields > 0)
-
-
-def _leaves(column: pa.Array) -> Iterator[pa.Array]:
-    if not _has_leaves(column.type):
-        yield column
-        return
-    for one in column.flatten():  # which lays the struct's nulls over its fields
-        yield from _leaves(one)
-
-
-def _leaf_names(field: pa.Field, path: str = "") -> Iterator[str]:
-    name = path + field.name
-    if not _has_leaves(field.type):
-        yield name
-        return
-    for one in field.type:
-        yield from _leaf_names(one, f"{name}.")
 
 
 def _shown(values: pa.Array, places: pa.Array) -> list[str]:

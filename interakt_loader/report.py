@@ -192,10 +192,14 @@ class Summary:
         return sum(self.counts.values())
 
     @property
+    def failing(self) -> list[Status]:
+        """The statuses that a person has to look at."""
+        return [status for status in FAILURES if not (self.dry_run and status is Status.UNSENT)]
+
+    @property
     def failures(self) -> int:
         """How many rows a person has to look at."""
-        fine = Status.UNSENT if self.dry_run else None
-        return sum(self.counts[status.value] for status in FAILURES if status is not fine)
+        return sum(self.counts[status.value] for status in self.failing)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Fold a batch of outcomes in."""

@@ -18,8 +18,9 @@ from interakt_loader.errors import (
     TooManyFailures,
 )
 from interakt_loader.report import Report, Summary, read_report
+from interakt_loader.result_html import as_html
 from interakt_loader.ticket import Stop
-from interakt_loader.wire import FAILURES, Message, Status
+from interakt_loader.wire import Message, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,12 +147,15 @@ class LoadResult:
         return frame
 
     def failures(self) -> pd.DataFrame:
-        """Return the report's lines of the rows that a person has to look at, in the input's order."""
+        """Return the report's lines of the rows that a person has to look at, in the input's order.
+
+        Of a dry run these are the invalid rows.
+        """
         import pyarrow as pa
         import pyarrow.compute as pc
 
         table = self.to_arrow()
-        failed = pc.is_in(table["status"], pa.array([one.value for one in FAILURES]))
+        failed = pc.is_in(table["status"], pa.array([one.value for one in self.summary.failing]))
         frame: pd.DataFrame = table.filter(failed).to_pandas()
         return frame
 
@@ -191,6 +195,9 @@ class LoadResult:
             for batch in self.to_arrow().to_batches():
                 report.write(batch)
         return path
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.summary.counts.items() if count) or "no rows"

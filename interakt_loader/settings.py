@@ -7,7 +7,7 @@ and a test holds them to it. `Options` repeats the names for type checkers only,
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from interakt_loader.option_values import (
     parse_failures,
     parse_rate,
     parse_rows,
+    parse_words,
 )
 
 if TYPE_CHECKING:
@@ -133,9 +134,16 @@ class Settings:
     )
     default_country: str = _option(
         "+91",
-        "Country of phones that name none: a dialling code or ISO letters.",
+        "Country of phones that name none: a dialling code, ISO letters or an English name.",
         flag="--default-country",
         metavar="CODE",
+    )
+    phones: str = _option(
+        "strict",
+        "Phones are judged by the numbering plans (`strict`), by their length alone (`possible`), or not at all "
+        "(`as-is`: their digits are sent).",
+        flag="--phones",
+        choices=("strict", "possible", "as-is"),
     )
     timezone: str = _option("UTC", "Zone of times that name none (IANA name).", flag="--timezone", metavar="ZONE")
     bad_values: str = _option(
@@ -149,6 +157,12 @@ class Settings:
         "Empty traits: `omit` them, or `clear` what Interakt holds (sent as null).",
         flag="--nulls",
         choices=("omit", "clear"),
+    )
+    null_values: str | Sequence[str] = _option(
+        "",
+        "Texts that mean that nothing is there, such as `NULL,N/A`: a cell of exactly such a text counts as empty.",
+        flag="--null-values",
+        metavar="TEXT,...",
     )
     dry_run: bool = _option(
         False,
@@ -197,6 +211,7 @@ class Settings:
         check_number("workers", self.workers, least=1, most=1024, whole=True)
         parse_failures(self.max_failures)
         parse_rows(self.rows)
+        parse_words("null_values", self.null_values)
         if self.limit is not None:
             check_number("limit", self.limit, least=0, whole=True)
         for one in fields(self):
@@ -219,6 +234,11 @@ class Settings:
     def rate(self) -> Rate | Literal["auto"] | None:
         """`rate_limit`, parsed."""
         return parse_rate(self.rate_limit)
+
+    @property
+    def null_words(self) -> tuple[str, ...]:
+        """`null_values`, one by one."""
+        return parse_words("null_values", self.null_values)
 
     @property
     def row_range(self) -> tuple[int, int | None]:
@@ -289,9 +309,11 @@ class Options(TypedDict, total=False):
     on_unknown: str
     coalesce: bool
     default_country: str
+    phones: str
     timezone: str
     bad_values: str
     nulls: str
+    null_values: str | Sequence[str]
     dry_run: bool
     encoding: str | None
     delimiter: str | None

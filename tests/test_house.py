@@ -25,7 +25,7 @@ FLOORS = [
     {"sources", "coerce", "identity", "transport", "outcomes", "outage", "sample_data", "interrupts"},
     {"retry", "mapping"},
     {"schedule", "work"},
-    {"engine", "ledger", "report"},
+    {"engine", "ledger", "report", "result_html"},
     {"job", "in_order", "client", "progress", "result", "opening"},
     {"overseer"},
     {"pipeline"},

@@ -22,7 +22,7 @@ def settings_flags(command: _Command) -> _Command:
 
 def source_flags(command: _Command) -> _Command:
     """Give a command the flags that say how a source is to be read and understood."""
-    return _flags(command, ["default_country", "encoding", "delimiter", "header", "sheet"])
+    return _flags(command, ["default_country", "phones", "null_values", "encoding", "delimiter", "header", "sheet"])
 
 
 def _flags(command: _Command, names: Sequence[str]) -> _Command:
@@ -67,9 +67,11 @@ def written_mapping(
     With `--map` alone every other column is a trait.
     """
     written = dict(base or {})
+    several: dict[str, list[str]] = {}
     for one in fields_:
         field, column = _split("--map", one, "FIELD=COLUMN")
-        written[field] = column
+        several[field] = [*several.get(field, []), column]
+    written |= {field: columns if len(columns) > 1 else columns[0] for field, columns in several.items()}
     if event is not None:
         if not event.strip():
             raise MappingError("--event is empty; expected the name of the events")

@@ -9,6 +9,7 @@ from interakt_loader.mapping.infer import SAMPLE_ROWS, infer
 from interakt_loader.mapping.inference.inferred import Inferred
 from interakt_loader.mapping.presets import preset
 from interakt_loader.mapping.spec import Mapping
+from interakt_loader.settings import Settings
 from interakt_loader.sources import Source, peek
 from interakt_loader.wire import Kind
 
@@ -26,12 +27,10 @@ class Choice(NamedTuple):
     """What was found out of the rows, to be shown before anything is sent; None where the mapping was given."""
 
 
-def choose(
-    given: Any, source: Source, kind: Kind | None, event: str | None = None, *, default_country: str = "+91"
-) -> Choice:
+def choose(given: Any, source: Source, kind: Kind | None, settings: Settings, event: str | None = None) -> Choice:
     """Return the mapping by which to load a source.
 
-    `given` is None, `preset:NAME`, or what `read_mapping` reads; `kind` and `event` are as in `infer`. Raises
+    `given` is None, `preset:NAME`, or what `read_mapping` reads; the rest is as in `infer`. Raises
     `MappingError` where there is none, or where the rows leave open what only the user can say.
     """
     by_preset = isinstance(given, str) and given.startswith(PRESET)
@@ -39,5 +38,5 @@ def choose(
         return Choice(read_mapping(given), source, None)
     named = preset(given.removeprefix(PRESET)) if by_preset else None
     sample, source = peek(source, SAMPLE_ROWS)
-    found = infer(source.columns, kind, event, sample, preset=named, default_country=default_country)
+    found = infer(source.columns, kind, event, sample, preset=named, settings=settings)
     return Choice(found.decided(), source, found)

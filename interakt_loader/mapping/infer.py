@@ -20,6 +20,7 @@ from interakt_loader.mapping.inference.sample import Look, looks
 from interakt_loader.mapping.inference.types import guess
 from interakt_loader.mapping.presets import Preset, recognise
 from interakt_loader.mapping.spec import listed
+from interakt_loader.settings import Settings
 from interakt_loader.sources import PROBLEM_COLUMN
 from interakt_loader.wire import Kind
 
@@ -40,25 +41,26 @@ def infer(
     sample: Iterable[pa.RecordBatch] = (),
     *,
     preset: Preset | None = None,
-    default_country: str = "+91",
+    settings: Settings | None = None,
 ) -> Inferred:
     """Find out which column is which, and what each of them holds.
 
     `kind` says what the rows are, where it is known; `event` is the constant name of the events. `sample` is the first
     rows; without any, only the names tell. `preset` is the one that the user names; else it is recognised by the
-    columns. Raises `MappingError` when no column looks like an identity, or the preset does not fit.
+    columns. Of the settings, those on phones and missing values count. Raises `MappingError` when no column looks like
+    an identity, or the preset does not fit.
     """
-    columns, sample = list(columns), list(sample)
+    columns, sample, settings = list(columns), list(sample), settings or Settings()
     wanted: Kind | None = "event" if event is not None else kind
     found = recognise(columns) if preset is None else preset
     if preset is not None and wanted not in (None, preset.kind):
         raise MappingError(f"preset {preset.name}: its rows are {preset.kind}s, not {wanted}s")
-    looked = looks(columns, sample)
+    looked = looks(columns, sample, settings.null_words)
     if found is not None and wanted in (None, found.kind):
-        return fitted_preset(found, columns, looked, event, default_country)
+        return fitted_preset(found, columns, looked, event, settings)
     if not any(look.rows for look in looked.values()):
         return _by_names(columns, kind, event)
-    return _by_values(looked, kind, event, default_country, _unreadable(sample))
+    return _by_values(looked, kind, event, settings, _unreadable(sample))
 
 
 # ---------------------------------------------------------------------------- by names alone
@@ -92,12 +94,12 @@ def _called(field: str, columns: Sequence[str]) -> Line | None:
 
 
 def _by_values(
-    looked: Looked[str, Look], kind: Kind | None, event: str | None, default_country: str, remarks: Sequence[str]
+    looked: Looked[str, Look], kind: Kind | None, event: str | None, settings: Settings, remarks: Sequence[str]
 ) -> Inferred:
     events = Role((Line("event", {"value": event}, "given"),)) if event is not None else find_event(looked, kind)
     known: Kind | None = "event" if events.lines else kind
     settled: Kind = known or "user"
-    identity = find_identity(_without(looked, events.lines), known, default_country)
+    identity = find_identity(_without(looked, events.lines), known, settings)
     if identity.user_id is None and identity.phone is None:
         raise _no_identity(list(looked), identity.looked_for)
     guesses = {name: guess(look) for name, look in _without(looked, (*identity.lines, *events.lines)).items()}

@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.coerce import Coerced, Target, coerce, json_string, json_strings
-from interakt_loader.identity import UserIds, phones, user_ids
+from interakt_loader.identity import UserIds, preferred_phones, user_ids
+from interakt_loader.mapping.null_words import null_words_in, without_null_words
 from interakt_loader.mapping.spec import Field, Mapping
 from interakt_loader.mapping.white_space import tidied
 from interakt_loader.plain import without
 from interakt_loader.settings import Settings
-from interakt_loader.sources import PROBLEM_COLUMN, SOURCE_COLUMN
+from interakt_loader.sources import PROBLEM_COLUMN, SOURCE_COLUMN, other_shapes
 from interakt_loader.wire import Kind, Message, Problem
 
 PREPARED = pa.schema(
@@ -43,6 +44,8 @@ PREPARED = pa.schema(
 identity, which all rows of one user share; `event_id` is what the ledger knows an event by, where there is one."""
 
 _NOTHING = pa.scalar("")
+
+_IS_NULL = "if it means that nothing is there, name it in null_values (--null-values)"
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class _Rows:
         self._how = how
         self._table = batch
         self._count = batch.num_rows
+        self._null_words = how.settings.null_words
         self._names = {name: position for position, name in enumerate(batch.schema.names)}
         self._problems: dict[int, tuple[str | None, Problem]] = {}
         self._notes: dict[int, list[tuple[str, Problem]]] = {}  # of rows that are sent, with something changed
@@ -111,17 +115,20 @@ class _Rows:
             found = user_ids(self._values(mapping.user_id))
             self.user_id = found.values
             self._refuse(mapping.user_id.label, found)
-        if mapping.phone is not None:
-            code = mapping.country_code
-            found_phones = phones(
-                self._values(mapping.phone),
+        if mapping.phone:
+            code, settings = mapping.country_code, self._how.settings
+            found_phones = preferred_phones(
+                [self._values(one) for one in mapping.phone],
                 None if code is None else self._values(code),
-                self._how.settings.default_country,
+                settings.default_country,
+                settings.phones,
             )
             self.country_code, self.phone = found_phones.country_codes, found_phones.numbers
-            for row, problem in found_phones.problems.items():
-                at_fault = code if problem.code == "country_code_invalid" and code is not None else mapping.phone
-                self._problem(row, at_fault.label, problem)
+            for row, (position, problem) in found_phones.problems.items():
+                is_country = problem.code == "country_code_invalid" and code is not None
+                self._problem(row, (code if is_country and code else mapping.phone[position]).label, problem)
+            for row, (position, note) in found_phones.notes.items():
+                self._note(row, mapping.phone[position].label, note)
 
     def _unreadable(self) -> None:
         if PROBLEM_COLUMN in self._names:
@@ -132,7 +139,7 @@ class _Rows:
     def _require_identity(self) -> None:
         without = pc.and_(pc.is_null(self.user_id), pc.is_null(self.phone))
         mapping = self._how.mapping
-        names = [one.label for one in (mapping.user_id, mapping.phone) if one is not None]
+        names = [one.label for one in (mapping.user_id, *mapping.phone) if one is not None]
         problem = Problem("identity_missing", f"no {' and no '.join(names)}: a call needs one to say who it is about")
         for row in pc.indices_nonzero(without).to_pylist():
             self._problem(row, names[0], problem)
@@ -175,6 +182,8 @@ class _Rows:
         for row in changed:
             tidy = Problem("white_space_tidied", "line breaks, tabs and runs of spaces became one space")
             self._note(row, field.label, tidy)
+        for row in null_words_in(text):
+            self._note(row, field.label, Problem("null_word", f"{text[row].as_py()} is sent as it stands: {_IS_NULL}"))
         if self._how.settings.nulls == "clear":
             text = without(text.fill_null("null"), self._at(coerced.problems))
         if self._how.settings.bad_values == "drop":
@@ -196,8 +205,15 @@ class _Rows:
             value = field.value
             return pa.array([value], from_pandas=True).take(pa.repeat(0, self._count)) if self._count else pa.nulls(0)
         if field.column not in self._names:  # JSON lines: no row of this batch has it
+            self._refuse_other_shapes(field.column)
             return pa.nulls(self._count)
-        return self._column(field.column)
+        return without_null_words(self._column(field.column), self._null_words)
+
+    def _refuse_other_shapes(self, name: str) -> None:
+        for other in other_shapes(name, self._names):
+            said = f"{other} is a value of its own here" if name.startswith(other) else "is an object here, not a value"
+            for row in pc.indices_nonzero(pc.is_valid(self._column(other))).to_pylist():
+                self._problem(row, name, Problem("unsupported_type", said))
 
     def _column(self, name: str) -> pa.Array:
         return self._table.column(self._names[name])
@@ -251,10 +267,10 @@ class _Rows:
 
     def _phones_for_people(self) -> pa.StringArray:
         """Return the phones for the report: as the API takes them, or as they stand where that is no phone."""
-        field = self._how.mapping.phone
-        if field is None or not any(problem.code == "phone_invalid" for _, problem in self._problems.values()):
+        fields = self._how.mapping.phone
+        if not fields or not any(problem.code == "phone_invalid" for _, problem in self._problems.values()):
             return self.phone
-        values = self._values(field)
+        values = self._values(fields[0])
         if pa.types.is_floating(values.type):
             values = without(values, pc.invert(pc.is_finite(values)))
         try:

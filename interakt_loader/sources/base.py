@@ -15,6 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from interakt_loader.errors import InteraktLoaderError, SourceBroken, SourceError
+from interakt_loader.sources.structs import flat_names, flattened
+from interakt_loader.sources.views import without_views
 
 BATCH_ROWS = 8192
 """Rows in a batch at most."""
@@ -41,7 +43,10 @@ class Source:
     name: str
     """Short, for messages and file names: `events.parquet`, `DataFrame`."""
     columns: list[str]
-    """Column names without the reserved ones; for JSON lines those of the first batch."""
+    """Column names without the reserved ones, structs as their fields (`address.city`).
+
+    Where the input has no types of its own (JSON lines, lists of dicts), as its first rows show them.
+    """
     rows: int | None
     """How many rows there are, if that is known without reading them."""
     rows_exact: bool
@@ -57,8 +62,8 @@ class Source:
         """Yield the rows in order, as batches of 1 to BATCH_ROWS rows.
 
         Types may differ from batch to batch where the input has none of its own (JSON lines, columns of
-        Python objects). Raises SourceBroken when the input turns out to be unreadable on the way, and
-        SourceError when it can be read only once and has been.
+        Python objects). Structs come as a column for each of their fields. Raises SourceBroken when the input
+        turns out to be unreadable on the way, and SourceError when it can be read only once and has been.
         """
         row = 0
         paths = None if self.path is None else pa.repeat(pa.scalar(encodable(self.path), pa.string()), BATCH_ROWS)
@@ -66,7 +71,7 @@ class Source:
             with closing(self.read()) as batches:
                 for batch in batches:
                     for start in range(0, batch.num_rows, BATCH_ROWS):
-                        piece = batch.slice(start, BATCH_ROWS)
+                        piece = without_views(flattened(batch.slice(start, BATCH_ROWS)))
                         if paths is not None:
                             piece = piece.append_column(SOURCE_COLUMN, paths.slice(0, piece.num_rows))
                         yield piece
@@ -78,9 +83,15 @@ class Source:
             raise SourceBroken(f"{where}: cannot be read past row {row}: {reason(error)}") from error
 
 
-def check_names(where: str, names: Iterable[Any]) -> list[str]:
-    """Return the column names as text; SourceError when there are none, or twice the same, or a reserved one."""
-    columns = [encodable(str(name)) for name in names]
+def check_names(where: str, names: pa.Schema | Iterable[Any]) -> list[str]:
+    """Return the column names as text, those of a schema with the fields of structs (`address.city`).
+
+    SourceError when there are none, or twice the same, or a reserved one.
+    """
+    try:
+        columns = [encodable(str(name)) for name in (flat_names(names) if isinstance(names, pa.Schema) else names)]
+    except SourceError as error:
+        raise SourceError(f"{where}: {error}") from None
     if not columns:
         raise SourceError(f"{where}: the table has no columns")
     twice = [

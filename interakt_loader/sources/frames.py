@@ -8,6 +8,7 @@ by itself.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -28,13 +29,25 @@ def open_frame(frame: Any) -> Source:
 
     def read() -> Batches:
         # Over the whole column: a value's type must not depend on which rows it shares a batch with.
-        types = [_text_type(frame.iloc[:, at]) for at in range(len(names))]
+        types = [*map(_text_type, _series(frame))]
         for start in range(0, len(frame), BATCH_ROWS):
             piece = frame.iloc[start : start + BATCH_ROWS]
-            arrays = [_column(piece.iloc[:, at], of_type) for at, of_type in enumerate(types)]
+            arrays = [*map(_column, _series(piece), types)]
             yield pa.RecordBatch.from_arrays(arrays, names=names)
 
-    return Source(name="DataFrame", columns=names, rows=len(frame), rows_exact=True, read=read)
+    columns = check_names("DataFrame", pa.schema([*map(_first_rows_field, names, _series(frame))]))
+    return Source(name="DataFrame", columns=columns, rows=len(frame), rows_exact=True, read=read)
+
+
+def _series(frame: Any) -> Iterator[Any]:
+    return (frame.iloc[:, at] for at in range(frame.shape[1]))
+
+
+def _first_rows_field(name: str, series: Any) -> pa.Field:
+    """Return the column's field, as far as structs go: a dict may stand among objects."""
+    if _holds_objects(series) and not any(isinstance(value, dict) for value in series.iloc[:BATCH_ROWS]):
+        return pa.field(name, pa.null())
+    return pa.field(name, _column(series.iloc[:BATCH_ROWS], _text_type(series)).type)
 
 
 def _holds_objects(series: Any) -> bool:

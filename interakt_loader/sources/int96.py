@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from interakt_loader.plain import without
 from interakt_loader.sources.base import PROBLEM_COLUMN
+from interakt_loader.sources.structs import flat_names
 
 _LARGEST = (2**63 - 1) // 1000  # milliseconds, beyond which microseconds do not fit 64 bits
 # Older Arrows wrote times before 1970 so that they come out 2**64 nanoseconds late: a birth in 1960 as one in 2544.
@@ -16,10 +17,10 @@ _SPOILT = (2**63 // 10**6, 3 * 2**63 // 10**6)  # milliseconds
 
 
 def int96_columns(file: Any) -> list[str]:
-    """Return the names of a ParquetFile's columns, not those inside lists or structs, that are INT96."""
-    schema = file.schema
+    """Return the names of a ParquetFile's columns that are INT96, fields of structs too, but not those in lists."""
+    schema, names = file.schema, flat_names(file.schema_arrow)
     columns = (schema.column(at) for at in range(len(schema.names)))
-    return [column.path for column in columns if column.physical_type == "INT96" and column.path == column.name]
+    return [column.path for column in columns if column.physical_type == "INT96" and column.path in names]
 
 
 def without_wrapped(batch: pa.RecordBatch, in_milliseconds: pa.RecordBatch) -> pa.RecordBatch:

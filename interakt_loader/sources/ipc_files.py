@@ -7,7 +7,6 @@ from typing import Any
 import pyarrow as pa
 
 from interakt_loader.errors import SourceError
-from interakt_loader.sources.arrow import without_views
 from interakt_loader.sources.base import Batches, Source, check_names, reason
 from interakt_loader.sources.file import File
 
@@ -25,7 +24,7 @@ def open_ipc(file: File) -> Source:
     random_access = head == b"ARROW1"
     try:
         with pa.OSFile(str(file.location)) as opened, _reader(opened, random_access) as reader:
-            names = reader.schema.names
+            schema = reader.schema
             # pyarrow 17 cannot count without reading
             count = getattr(reader, "count_rows", None)
             rows = count() if count else None
@@ -35,12 +34,11 @@ def open_ipc(file: File) -> Source:
     def read() -> Batches:
         with pa.OSFile(str(file.location)) as opened, _reader(opened, random_access) as reader:
             batches = (reader.get_batch(at) for at in range(reader.num_record_batches)) if random_access else reader
-            for batch in batches:
-                yield without_views(batch)
+            yield from batches
 
     return Source(
         name=file.name,
-        columns=check_names(path, names),
+        columns=check_names(path, schema),
         rows=rows,
         rows_exact=rows is not None,
         read=read,

@@ -40,13 +40,13 @@ def open_json(file: File, options: ReadOptions) -> Source:
         first = next(batches, None)
     if first is None:
         raise SourceError(f"{path}: the file holds only blank lines")
-    names = [name for name in first.schema.names if name != PROBLEM_COLUMN]
+    schema = first.schema.remove(first.schema.get_field_index(PROBLEM_COLUMN))
     problem = first.column(PROBLEM_COLUMN)[0].as_py()
-    if not names and problem is not None:
+    if not schema.names and problem is not None:
         raise SourceError(f"{path}: expected one JSON object a line, but {problem}")
     return Source(
         name=file.name,
-        columns=check_names(path, names),
+        columns=check_names(path, schema),
         rows=text.lines,
         rows_exact=False,
         read=lambda: _batches(text),
@@ -60,14 +60,21 @@ def open_records(records: Sequence[Mapping[Any, Any]]) -> Source:
     for at, record in enumerate(records):
         if not isinstance(record, Mapping):
             raise SourceError(f"list: expected dicts, but item {at} is a {type(record).__name__}")
-    keys = list(dict.fromkeys(key for record in records for key in record))
-    names = check_names("list", keys)
+    keys = _keys("list", records)
+    first = records_to_batch(records[:BATCH_ROWS], names=keys)
 
     def read() -> Batches:
         for start in range(0, len(records), BATCH_ROWS):
             yield records_to_batch(records[start : start + BATCH_ROWS], names=keys)
 
-    return Source(name="list", columns=names, rows=len(records), rows_exact=True, read=read)
+    columns = check_names("list", first.schema)
+    return Source(name="list", columns=columns, rows=len(records), rows_exact=True, read=read)
+
+
+def _keys(where: str, records: Sequence[Mapping[Any, Any]]) -> list[Any]:
+    keys = list(dict.fromkeys(key for record in records for key in record))
+    check_names(where, keys)
+    return keys
 
 
 def _begins_array(text: Text) -> bool:
@@ -98,7 +105,8 @@ def _open_array(text: Text) -> Source:
         if problem:
             problems[at] = f"item {at + 1} {problem}"
         records.append({} if problem else item)
-    keys = list(dict.fromkeys(key for record in records for key in record))
+    keys = _keys(path, records)
+    first = records_to_batch(records[:BATCH_ROWS], names=keys)
 
     def read() -> Batches:
         for start in range(0, len(records), BATCH_ROWS):
@@ -107,7 +115,7 @@ def _open_array(text: Text) -> Source:
 
     return Source(
         name=text.file.name,
-        columns=check_names(path, keys),
+        columns=check_names(path, first.schema),
         rows=len(records),
         rows_exact=True,
         read=read,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from interakt_loader.errors import SourceError
-from interakt_loader.sources.arrow import without_views
 from interakt_loader.sources.base import Batches, Source, check_names, reason
 from interakt_loader.sources.file import File
 
@@ -15,18 +14,18 @@ def open_orc(file: File) -> Source:
     file = file.uncompressed()
     try:
         opened = _opened(file)
-        names, rows = opened.schema.names, opened.nrows
+        schema, rows = opened.schema, opened.nrows
     except Exception as error:
         raise SourceError(f"{file.given}: this is not an ORC file: {reason(error)}") from error
 
     def read() -> Batches:
         opened = _opened(file)
         for stripe in range(opened.nstripes):
-            yield without_views(opened.read_stripe(stripe))
+            yield opened.read_stripe(stripe)
 
     return Source(
         name=file.name,
-        columns=check_names(file.given, names),
+        columns=check_names(file.given, schema),
         rows=rows,
         rows_exact=True,
         read=read,

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 from interakt_loader.errors import SourceError
-from interakt_loader.sources.arrow import without_views
 from interakt_loader.sources.base import BATCH_ROWS, Batches, Source, check_names, reason
 from interakt_loader.sources.file import File
 from interakt_loader.sources.int96 import int96_columns, without_wrapped
+from interakt_loader.sources.structs import flattened
 
 _MAGIC = b"PAR1"
 _READ_BYTES = 64 << 10  # of a column chunk at a time; without this, Arrow holds whole row groups
@@ -29,7 +29,7 @@ def is_parquet_file(data: object) -> bool:
 
 def open_parquet_file(file: Any) -> Source:
     """Return a pyarrow ParquetFile as a source; it stays open, as the caller opened it."""
-    names = check_names("ParquetFile", file.schema_arrow.names)
+    names = check_names("ParquetFile", file.schema_arrow)
     return Source(
         name="ParquetFile",
         columns=names,
@@ -46,7 +46,7 @@ def open_parquet(file: File) -> Source:
     _check_magic(file)
     try:
         with _opened(file) as opened:
-            names, rows = opened.schema_arrow.names, _rows(opened)
+            schema, rows = opened.schema_arrow, _rows(opened)
     except Exception as error:
         raise SourceError(f"{path}: the Parquet footer cannot be read: {reason(error)}") from error
 
@@ -56,7 +56,7 @@ def open_parquet(file: File) -> Source:
             again = stack.enter_context(_opened(file, "ms")) if instants else None
             yield from _batches(opened, again, instants)
 
-    return Source(name=file.name, columns=check_names(path, names), rows=rows, rows_exact=True, read=read, path=path)
+    return Source(name=file.name, columns=check_names(path, schema), rows=rows, rows_exact=True, read=read, path=path)
 
 
 def _opened(file: File, int96_unit: str = "us") -> Any:
@@ -84,9 +84,9 @@ def _batches(file: Any, in_milliseconds: Any = None, instants: Sequence[str] = (
     batches = file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
     if in_milliseconds is not None:
         same = in_milliseconds.iter_batches(batch_size=BATCH_ROWS, use_threads=False, columns=list(instants))
-        batches = itertools.starmap(without_wrapped, zip(batches, same, strict=True))
+        batches = itertools.starmap(without_wrapped, zip(map(flattened, batches), map(flattened, same), strict=True))
     for number, batch in enumerate(batches, start=1):
-        yield without_views(batch)
+        yield batch
         if number % _RELEASE_EVERY == 0:
             pool.release_unused()
 

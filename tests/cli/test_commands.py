@@ -88,7 +88,7 @@ def test_infer_prints_a_mapping_that_loads(capsys: pytest.CaptureFixture[str]) -
 
 def test_infer_takes_what_says_how_to_read_the_source(capsys: pytest.CaptureFixture[str]) -> None:
     """The delimiter, the header and the country of phones, as `load` does."""
-    Path("odd.txt").write_text("C-1#(212) 736-5001\nC-2#(212) 736-5002\n", encoding="utf-8")
+    Path("odd.txt").write_text("".join(f"C-{n}#x\n" for n in range(10)), encoding="utf-8")
     assert run(["infer", "odd.txt", "--delimiter", "#", "--no-header", "--as", "users"]) == 0
     assert 'user_id: "column_1"' in capsys.readouterr().out
     Path("odd.csv").write_text("id;phone\nC-1;(212) 736-5001\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from interakt_loader.coerce import types_table
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "types.md"
 
 _NOT_SHOWN = (
+    "struct",  # read as its fields
     "union",  # refused like maps
     "run_end_encoded",  # says how values are stored, not what they are; so do large_list_view and the one below
     "large_list_view",
@@ -26,6 +27,12 @@ _NOT_SHOWN = (
 def test_the_page_is_what_the_code_does_today() -> None:
     """docs/types.md is what `python -m interakt_loader.coerce.types_table` prints."""
     assert PAGE.read_text(encoding="utf-8") == types_table.page()
+
+
+def test_the_readme_shows_the_short_table() -> None:
+    """It is the one that the code makes today."""
+    readme = PAGE.parents[1] / "README.md"
+    assert types_table.short_table() in readme.read_text(encoding="utf-8")
 
 
 def test_no_type_is_left_out() -> None:

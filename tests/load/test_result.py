@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
@@ -33,6 +34,50 @@ def test_counts_failures_and_dict(result: LoadResult) -> None:
     assert said["status"]["sent"] == 2
     assert sum(said["status"].values()) == said["rows"] == 3
     assert repr(result).startswith("<LoadResult: 2 sent, 1 invalid; 2 calls in ")
+
+
+class _Html(HTMLParser):
+    """The texts of a page, and whether every element that was opened is closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def test_a_notebook_shows_the_result(result: LoadResult) -> None:
+    """Counts, the reason with its row, and where to go on: as HTML whose every element is closed."""
+    page = _Html(result._repr_html_())
+    assert page.open == []
+    text = "".join(page.texts)
+    for said in ("3 rows as users", "2 sent", "1 invalid", "identity_missing", "no id", "result.failures()"):
+        assert said in text
+    assert str(result.report) in text
+
+
+def test_a_notebook_shows_what_a_check_found() -> None:
+    """What a load would do, the bodies, and each problem by column and reason, without a word being markup."""
+    frame = pd.DataFrame({"id": ["<b>1</b>", "2"], "<i>age</i>": ["<script>x</script>", "25"]})
+    mapping = {"user_id": "id", "traits": [{"column": "<i>age</i>", "type": "number"}]}
+    checked = check(frame, mapping, rate_limit="300/min")
+    page = _Html(checked._repr_html_())
+    text = "".join(page.texts)
+    for said in ("checked, nothing was sent", "1 would be sent", "1 invalid", "not_a_number", "300/min"):
+        assert said in text
+    assert "<script>x</script>" in text  # shown, not run
+    assert '"userId": "2"' in text
+    assert checked.failures()["row"].tolist() == [0]
 
 
 def test_raise_for_failures(result: LoadResult, sandbox: Sandbox) -> None:

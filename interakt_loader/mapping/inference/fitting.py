@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import pyarrow.compute as pc
-
 from interakt_loader.coerce import Target, coerce
 from interakt_loader.mapping.inference.inferred import Inferred, Line, columns_of, inferred
 from interakt_loader.mapping.inference.phones import try_phones
@@ -16,6 +14,7 @@ from interakt_loader.mapping.inference.sample import Look
 from interakt_loader.mapping.inference.types import guess
 from interakt_loader.mapping.presets import Preset
 from interakt_loader.mapping.spec import FIELDS, Mapping
+from interakt_loader.settings import Settings
 from interakt_loader.wire import Kind
 
 _OPTIONS = ("type", "format", "separator", "timezone", "decimal")
@@ -24,13 +23,13 @@ _MOST = 0.5
 
 
 def fitted_preset(
-    preset: Preset, columns: Sequence[str], looks: Looked[str, Look], event: str | None, default_country: str
+    preset: Preset, columns: Sequence[str], looks: Looked[str, Look], event: str | None, settings: Settings
 ) -> Inferred:
     """Return the preset's mapping for these columns, checked against the sample as far as it has rows."""
     written = preset.fitted(columns)
     if event is not None and preset.kind == "event":
         written["event"] = {"value": event}
-    fit = _Fit(preset.kind, looks, default_country)
+    fit = _Fit(preset.kind, looks, settings)
     for name in FIELDS[:-1]:
         if name == "phone" and name in written:
             fit.take_phones(written[name], written.get("country_code"))
@@ -59,7 +58,7 @@ class _Fit:
 
     kind: Kind
     looks: Looked[str, Look]
-    default_country: str
+    settings: Settings
     lines: list[Line] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -100,15 +99,14 @@ class _Fit:
         self.remarks.append(f"{written['column']}: {why}; {found.reason}")
 
     def take_phones(self, written: Any, country: Any) -> None:
-        """Take over the columns of phones, and say how many of the rows' first values are phones."""
-        names = columns_of(written)
-        texts = [self.looks[name].texts for name in names]
-        first = Look(" or ".join(names), "text", "string", pc.coalesce(*texts), None)
-        if not first.filled:
-            self.lines.append(Line("phone", written, "preset; empty in all rows" if first.rows else "preset"))
+        """Take over the columns of phones, and say how many rows have one."""
+        tried = [self.looks[name] for name in columns_of(written)]
+        if not any(look.filled for look in tried):
+            self.lines.append(Line("phone", written, "preset; empty in all rows" if tried[0].rows else "preset"))
             return
         code = next((self.looks[column] for column in columns_of(country)), None) if country is not None else None
-        self.lines.append(Line("phone", written, f"preset; {try_phones(first, code, self.default_country).said}"))
+        found = try_phones(tried, code, self.settings.default_country, self.settings.phones)
+        self.lines.append(Line("phone", written, f"preset; {found.said}"))
 
 
 def _with_left_out(found: Inferred, columns: Sequence[str]) -> Inferred:

@@ -25,6 +25,7 @@ from interakt_loader.mapping.inference.names import (
 from interakt_loader.mapping.inference.phones import ENOUGH, PhonesFound, find_phones
 from interakt_loader.mapping.inference.sample import Look
 from interakt_loader.mapping.inference.times import time_guess
+from interakt_loader.settings import Settings
 from interakt_loader.wire import Kind
 
 _UNIQUE = 0.95
@@ -49,13 +50,13 @@ class Identity:
     """What was looked for and not found, to say so where there is neither."""
 
 
-def find_identity(looks: Looked[str, Look], kind: Kind | None, default_country: str) -> Identity:
+def find_identity(looks: Looked[str, Look], kind: Kind | None, settings: Settings) -> Identity:
     """Find the user id, the phone and the phone's country among the columns of a sample."""
     lines: list[Line] = []
     undecided: list[str] = []
     remarks: list[str] = []
     user_id = _user_id(looks, kind)
-    phones = find_phones({name: look for name, look in looks.items() if name != user_id}, default_country)
+    phones = find_phones({name: look for name, look in looks.items() if name != user_id}, settings)
     if user_id is not None:
         lines.append(Line("user_id", user_id, _why_id(looks[user_id])))
         undecided += _doubts(looks[user_id], looks, kind)

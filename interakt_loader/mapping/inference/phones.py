@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping as Looked
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pyarrow.compute as pc
 
-from interakt_loader.identity import country_code, phones
+from interakt_loader.identity import country_code, preferred_phones
 from interakt_loader.mapping.inference.inferred import Line
 from interakt_loader.mapping.inference.names import (
     COUNTRIES,
@@ -24,6 +26,7 @@ from interakt_loader.mapping.inference.names import (
 )
 from interakt_loader.mapping.inference.sample import Look
 from interakt_loader.mapping.inference.times import time_guess
+from interakt_loader.settings import Settings
 
 ENOUGH = 0.5
 """The share of valid numbers from which on a column that is called so holds phones."""
@@ -95,20 +98,20 @@ class Countries(NamedTuple):
     """Names of columns that are called so, and hold no countries that are known."""
 
 
-def find_phones(looks: Looked[str, Look], default_country: str) -> PhonesFound:
+def find_phones(looks: Looked[str, Look], settings: Settings) -> PhonesFound:
     """Find the column of phones, and the one that tells their countries."""
     named = [name for name in called(looks, NAMES["phone"]) if looks[name].filled]
     named += [name for name in looks if name not in named and names_a_phone(name) and looks[name].filled]
     countries = _countries(looks)
-    tried = [_best(looks[name], countries, default_country) for name in named]
+    tried = [_best(looks[name], countries, settings) for name in named]
     found = next((one for one in tried if one.share >= ENOUGH), None)
     shaped = [] if found is not None else [look for name, look in looks.items() if name not in named and _shaped(look)]
-    unnamed = [_best(look, countries, default_country) for look in shaped]
+    unnamed = [_best(look, countries, replace(settings, phones="strict")) for look in shaped]
     if found is None:
         found = max((one for one in unnamed if one.share >= _SURE), key=lambda one: one.share, default=None)
-    offered = [_offered(one, looks[one.column], default_country) for one in tried if one is not found]
+    offered = [_offered(one, looks[one.column], settings) for one in tried if one is not found]
     if found is None:
-        offered += [_offered(one, looks[one.column], default_country) for one in unnamed]
+        offered += [_offered(one, looks[one.column], settings) for one in unnamed]
     offers = [one for one in offered if one is not None]
     if found is None:
         nearest = max(tried, key=lambda one: one.share, default=None)
@@ -122,7 +125,7 @@ def find_phones(looks: Looked[str, Look], default_country: str) -> PhonesFound:
     if found.country is not None:
         lines.append(Line("country_code", found.country, _why_country(looks[found.country])))
     else:
-        undecided = _strangers(looks[found.column], countries, default_country)
+        undecided = _strangers(looks[found.column], countries, settings.default_country)
     remarks = []
     if found.share < _SURE:
         remarks.append(
@@ -148,26 +151,33 @@ def _strangers(look: Look, countries: Countries, default_country: str) -> list[s
     return []
 
 
-def try_phones(look: Look, country: Look | None, default_country: str, most: int = _TRIED) -> Tried:
-    """Count the valid phones among the first values of a column."""
-    rows = pc.indices_nonzero(look.values.is_valid())[:most]
+def try_phones(
+    looks: Sequence[Look], country: Look | None, default_country: str, check: str, most: int = _TRIED
+) -> Tried:
+    """Count the phones among the first rows that have any, in one column or several in order of preference."""
+    filled = functools.reduce(pc.or_, [look.values.is_valid() for look in looks])
+    rows = pc.indices_nonzero(filled)[:most]
     codes = None if country is None else country.values.take(rows)
-    read = phones(look.values.take(rows), codes, default_country)
-    places = sorted(read.problems)
-    misfit = f"{look.shown(rows[places[0]].as_py())} in row {rows[places[0]].as_py()}" if places else None
-    valid = len(read.numbers) - read.numbers.null_count
+    read = preferred_phones([look.values.take(rows) for look in looks], codes, default_country, check)
+    misfit = None
+    if read.problems:
+        place = min(read.problems)
+        row = rows[place].as_py()
+        misfit = f"{looks[read.problems[place][0]].shown(row)} in row {row}"
     counted = Counter(read.country_codes.drop_null().to_pylist())
-    return Tried(look.name, None if country is None else country.name, valid, len(rows), counted, misfit)
+    name = " or ".join(look.name for look in looks)
+    return Tried(name, None if country is None else country.name, counted.total(), len(rows), counted, misfit)
 
 
-def _best(look: Look, countries: Countries, default_country: str) -> Tried:
+def _best(look: Look, countries: Countries, settings: Settings) -> Tried:
     """Return what comes of the column with the countries that the table tells, or the default where it tells none.
 
     A column of countries stands even where the default would do better: what is valid by accident is another's phone.
     """
-    tried = [try_phones(look, one, default_country) for one in countries.sure]
-    best = max(tried, key=lambda one: one.valid) if tried else try_phones(look, None, default_country)
-    loose = [try_phones(look, one, default_country) for one in countries.loose]
+    default, check = settings.default_country, settings.phones
+    tried = [try_phones([look], one, default, check) for one in countries.sure]
+    best = max(tried, key=lambda one: one.valid) if tried else try_phones([look], None, default, check)
+    loose = [try_phones([look], one, default, check) for one in countries.loose]
     return max([best, *loose], key=lambda one: one.valid)
 
 
@@ -198,14 +208,14 @@ def _shaped(look: Look) -> bool:
     return time_guess(look) is None
 
 
-def _offered(tried: Tried, look: Look, default_country: str) -> tuple[Line, str] | None:
+def _offered(tried: Tried, look: Look, settings: Settings) -> tuple[Line, str] | None:
     """Return the line of a column that was not taken and may well be one of phones, and what to say of it."""
     if look.matching(_SHAPE) < tried.of * ENOUGH:
         return None
     said = tried.said + (f", and not {tried.misfit}" if tried.misfit else "")
-    elsewhere = [(try_phones(look, None, code, _TRIED_ELSEWHERE).share, code) for code in _ELSEWHERE]
+    elsewhere = [(try_phones([look], None, code, settings.phones, _TRIED_ELSEWHERE).share, code) for code in _ELSEWHERE]
     share, code = max(elsewhere)
-    if tried.share < ENOUGH <= share and code != default_country:
+    if tried.share < ENOUGH <= share and code != settings.default_country:
         said += f"; {int(share * 100)} % would be with the default country {code}"
     elif tried.share < ENOUGH and not names_a_phone(look.name):
         return None
@@ -217,4 +227,4 @@ def _why(found: Tried, *, named: bool) -> str:
 
 
 def _why_country(look: Look) -> str:
-    return f"the column is called {look.name}; {look.distinct:,} different countries in {look.counted()}"
+    return f"the column is called {look.name}; {look.distinct:,} different in {look.counted()}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.plain import Kind, flattened, plain, shortened
+from interakt_loader.mapping.null_words import without_null_words
+from interakt_loader.plain import Kind, plain, shortened
 
 _NUMERIC = {"int", "float", "decimal"}
 
@@ -71,18 +72,17 @@ class Look:
         return shortened(str(self.texts[row].as_py()))
 
 
-def looks(columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> dict[str, Look]:
-    """Return a look at each of the columns."""
-    flat = [flattened(batch) for batch in batches]
-    return {name: _look(name, flat) for name in columns}
+def looks(columns: Sequence[str], batches: Sequence[pa.RecordBatch], null_words: tuple[str, ...]) -> dict[str, Look]:
+    """Return a look at each of the columns; what is one of `null_words` counts as missing."""
+    return {name: _look(name, batches, null_words) for name in columns}
 
 
-def _look(name: str, batches: Sequence[pa.RecordBatch]) -> Look:
+def _look(name: str, batches: Sequence[pa.RecordBatch], null_words: tuple[str, ...]) -> Look:
     arrays = [
         batch.column(batch.schema.names.index(name)) if name in batch.schema.names else pa.nulls(batch.num_rows)
         for batch in batches
     ]
-    plains = [plain(array) for array in arrays]
+    plains = [plain(without_null_words(array, null_words)) for array in arrays]
     kinds = {one.kind for one in plains} - {"null"}
     types = {str(array.type) for array in arrays} - {"null"}
     refused = next((problem.message for one in plains for problem in one.problems.values()), None)

@@ -16,6 +16,7 @@ from interakt_loader.mapping.inference.lists import list_guess
 from interakt_loader.mapping.inference.names import names_a_code, names_a_phone, names_a_time
 from interakt_loader.mapping.inference.sample import Look
 from interakt_loader.mapping.inference.times import clock_guess, epoch_guess, time_guess
+from interakt_loader.mapping.null_words import WORDS
 
 _MOSTLY = 0.9
 """From this share on, the type that the other values do not fit is worth a word."""
@@ -29,7 +30,6 @@ _PERHAPS_A_NUMBER = r"[^0-9]{0,6}[0-9][^\pL]*.{0,6}"
 _SOME = 100
 _SEVERAL, _SHORT = 3, 30
 """Different values that a reason still lists, and their length."""
-_NULL_WORDS = ["null", "none", "nan", "n/a", "#n/a", "nil", "<na>", "nat", "undefined"]
 
 
 def guess(look: Look) -> Guess:
@@ -210,12 +210,12 @@ def _no_time(look: Look) -> str:
 
 def _null_words(look: Look) -> str:
     """Say so where a word stands for nothing, since it will be sent."""
-    found = pc.is_in(pc.utf8_lower(look.texts), pa.array(_NULL_WORDS))
+    found = pc.is_in(pc.utf8_lower(look.texts), pa.array(WORDS))
     count = pc.sum(found).as_py() or 0
     if not count:
         return ""
     word = look.texts.filter(found)[0].as_py()
-    return f"; {word!r} in {count:,} of them is sent as that word"
+    return f"; {word!r} in {count:,} of them is sent as that word (if it means nothing: --null-values {word})"
 
 
 def _has_fractions(look: Look) -> bool:

@@ -1,0 +1,49 @@
+"""The command line's own process, which is kept small."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+FRAME = pd.DataFrame({"customer_id": ["C1", "C2"], "mobile": ["98765 43210", "98765 43211"], "age": [24, None]})
+
+SCRIPT = """
+import sys
+from interakt_loader.__main__ import main
+try:
+    main()
+finally:
+    print(sorted({"pandas", "pyarrow"} & set(sys.modules)), file=sys.stderr)
+    import pyarrow
+    print(pyarrow.default_memory_pool().backend_name, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl", ".feather", ".orc", ".xlsx"])
+def test_a_load_imports_no_pandas(tmp_path: Path, ending: str) -> None:
+    """Whatever the file's form, both rows are sent, and 45 MB of pandas are not in memory."""
+    table, path = FRAME.copy(), tmp_path / f"customers{ending}"
+    {
+        ".csv": lambda: table.to_csv(path, index=False),
+        ".parquet": lambda: table.to_parquet(path, index=False),
+        ".jsonl": lambda: table.to_json(path, orient="records", lines=True),
+        ".feather": lambda: table.to_feather(path),
+        ".orc": lambda: table.to_orc(path, index=False),
+        ".xlsx": lambda: table.to_excel(path, index=False),
+    }[ending]()
+    flags = ["--map", "user_id=customer_id", "--map", "phone=mobile", "--sandbox", "--output", "json", "-q"]
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(path), *flags],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        timeout=60,
+    )
+    assert json.loads(done.stdout)["status"]["sent"] == 2
+    assert done.stderr.splitlines()[-2:] == ["['pyarrow']", "system"]
