@@ -56,7 +56,11 @@ def given_mapping(path: str | None, preset: str | None) -> str | None:
     """Return the mapping that `--mapping` or `--preset` gives, as the Python functions take it."""
     if path is not None and preset is not None:
         raise MappingError("--mapping and --preset are both given; expected one of the two")
-    return path if preset is None else f"preset:{preset}"
+    if preset is None:
+        return path
+    from interakt_loader.mapping import PRESET
+
+    return PRESET + preset
 
 
 def written_mapping(

@@ -400,7 +400,7 @@ def test_a_look_at_the_rows_mends_what_a_preset_cannot_know(tmp_path: Path) -> N
         "type": "datetime",
         "format": "%d/%m/%Y %H:%M:%S",
     }
-    reasons = dict(found.reasons)
+    reasons = {line.field: line.reason for line in found.lines}
     assert "the preset's datetime epoch_s does not fit '16/05/2023 12:33:21' in row 0" in reasons["created_at"]
     assert reasons["phone"] == "preset; all of 2 values are phone numbers of +91"
 

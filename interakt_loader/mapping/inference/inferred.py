@@ -56,11 +56,6 @@ class Inferred:
             raise MappingError(one_line(said + "(interakt-loader infer SOURCE prints one to start from)"))
         return self.mapping
 
-    @property
-    def reasons(self) -> tuple[tuple[str, str], ...]:
-        """(field, reason) of each field but the traits, in order."""
-        return tuple((line.field, line.reason) for line in self._active(traits=False))
-
     def summary(self) -> str:
         """Return what was found out in a few lines: each field and why, the traits by type, and what to know."""
         found = "found out from the columns" if self.preset is None else f"preset {self.preset}"
