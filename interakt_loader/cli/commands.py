@@ -142,18 +142,18 @@ def _kind(text: str | None) -> Kind | None:
 
 
 @cli.command(context_settings=_CONTEXT)
-@click.argument("source", required=False)
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
 @click.option("--as", "kind", type=click.Choice(["users", "events"]), help="What the rows are.")
 @click.option("--event", metavar="NAME", help="The name of all events, where no column holds it.")
 @click.option("--preset", metavar="NAME", help="Start from this one; without SOURCE, print it.")
 @source_flags
-def infer(source: str | None, kind: str | None, event: str | None, preset: str | None, **flags: Any) -> int:
+def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset: str | None, **flags: Any) -> int:
     """Print a mapping file to start from, found out from the column names and the first rows of SOURCE."""
     from interakt_loader.opening import inferred
     from interakt_loader.settings import Settings
 
     settings = Settings.resolve({name: value for name, value in flags.items() if value is not None})
-    found = inferred(source, settings, _kind(kind), event, preset)
+    found = inferred(list(sources) or None, settings, _kind(kind), event, preset)
     click.echo(found.as_yaml(), nl=False)
     return 0
 

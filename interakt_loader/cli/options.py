@@ -34,7 +34,7 @@ def _flags(command: _Command, names: Sequence[str]) -> _Command:
 
 def _flag(one: Any) -> Callable[[_Command], _Command]:
     facts = one.metadata
-    shown = one.default if one.default not in (None, False) and one.name != "dry_run" else None
+    shown = one.default if one.default not in (None, False, "") and one.name != "dry_run" else None
     text = facts["meaning"].replace("`", "")
     if shown is not None:
         text += f"  [default: {shown}]"

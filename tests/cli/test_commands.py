@@ -86,6 +86,16 @@ def test_infer_prints_a_mapping_that_loads(capsys: pytest.CaptureFixture[str]) -
     assert run(["customers.csv", "--mapping", "mapping.yaml", "--dry-run"]) == 1
 
 
+def test_infer_looks_at_several_files_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """The shell makes many names of `exports/*.csv`; they are one table, as for a load."""
+    Path("a.csv").write_text("id,n\nC-1,1\nC-2,2\n", encoding="utf-8")
+    Path("b.csv").write_text("id,n\nC-3,x\n", encoding="utf-8")
+    assert run(["infer", "a.csv", "b.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "all 3 rows" in out
+    assert """{column: "n", type: string}  # text: '1', '2', 'x' in 3 of 3""" in out
+
+
 def test_infer_takes_what_says_how_to_read_the_source(capsys: pytest.CaptureFixture[str]) -> None:
     """The delimiter, the header and the country of phones, as `load` does."""
     Path("odd.txt").write_text("".join(f"C-{n}#x\n" for n in range(10)), encoding="utf-8")
