@@ -27,7 +27,6 @@ All of these pickle, so that they cross process borders (Airflow, Spark, multipr
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -119,9 +118,12 @@ class APIError(InteraktLoaderError):
 
 
 class LoadInterrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM ended the load: calls in flight were finished, the report is written."""
+    """Ctrl-C or SIGTERM ended the load: calls in flight were finished, the report is written.
 
-    def __init__(self, result: LoadResult | None = None, signum: int = signal.SIGINT) -> None:
+    `signum` is the signal's number: 2 is SIGINT everywhere.
+    """
+
+    def __init__(self, result: LoadResult | None = None, signum: int = 2) -> None:
         super().__init__(result, signum)
         self.result = result
         self.signum = signum
@@ -132,4 +134,6 @@ class LoadInterrupted(KeyboardInterrupt):
         return 128 + self.signum
 
     def __str__(self) -> str:
+        import signal  # slow to import, and rarely needed
+
         return f"interrupted by {signal.Signals(self.signum).name}"

@@ -34,7 +34,7 @@ from interakt_loader.wire import Kind, Status
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from interakt_loader.settings import Options
+    from interakt_loader.options import Options
 
 logger = logging.getLogger("interakt_loader")
 

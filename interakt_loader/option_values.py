@@ -1,13 +1,13 @@
-"""Values of options as people write them → checked values, or one line that says what was expected. Pure."""
+"""Values of options as people write them → checked values, or one line that says what was expected. Pure.
+
+What only a check needs is imported when it checks: `--help` reads this module and checks nothing.
+"""
 
 from __future__ import annotations
 
-import difflib
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from interakt_loader.errors import SettingsError
 
@@ -95,12 +95,16 @@ def parse_words(name: str, given: object) -> tuple[str, ...]:
 
 def did_you_mean(name: str, known: Mapping[str, Any] | list[str]) -> str:
     """Return `"; did you mean 'workers'?"`, or nothing when no known name is near."""
+    import difflib
+
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def check_base_url(url: str) -> None:
     """Refuse an address that is none, or over which the key would travel in clear."""
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -131,6 +135,8 @@ def is_this_machine(host: str) -> bool:
     """Tell whether a host's name or address is this machine's own."""
     if host == "localhost":
         return True
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

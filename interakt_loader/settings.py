@@ -1,7 +1,7 @@
 """Every option, said once: its name, default and meaning.
 
 The command line's flags, the environment variables and the README's table are made from the fields below,
-and a test holds them to it. `Options` repeats the names for type checkers only, and is held to it as well.
+and a test holds them to it. `options.Options` repeats the names for type checkers only, and is held to it as well.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Literal
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.option_values import (
@@ -251,6 +250,8 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether the address is on this machine: a sandbox or a stand-in, not the API."""
+        from urllib.parse import urlsplit
+
         return is_this_machine(urlsplit(self.base_url).hostname or "")
 
     @classmethod
@@ -288,41 +289,6 @@ class Settings:
         shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in hidden}
         paths = {name: None if shown[name] is None else str(shown[name]) for name in ("report", "ledger")}
         return shown | paths
-
-
-class Options(TypedDict, total=False):
-    """The keyword options of `load_users`, `load_events` and `check`; `Settings` says what each means."""
-
-    api_key: str | None
-    base_url: str | None
-    timeout: float
-    max_retries: int
-    max_queue_size: int
-    workers: int
-    rate_limit: str | None
-    max_outage: float
-    max_failures: str | int | None
-    report: str | Path | None
-    ledger: str | Path | None
-    resend: bool
-    event_id: str | None
-    on_unknown: str
-    coalesce: bool
-    default_country: str
-    phones: str
-    timezone: str
-    bad_values: str
-    nulls: str
-    null_values: str | Sequence[str]
-    dry_run: bool
-    encoding: str | None
-    delimiter: str | None
-    header: bool | None
-    sheet: str | None
-    limit: int | None
-    rows: str | None
-    progress: bool | None
-    on_error: Callable[[Exception, dict[str, Any]], object] | None
 
 
 def default_of(name: str) -> Any:

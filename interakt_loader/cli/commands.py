@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,10 +11,7 @@ import click
 from interakt_loader._version import __version__
 from interakt_loader.cli.group import DefaultGroup
 from interakt_loader.cli.options import (
-    beside,
     given_mapping,
-    key_from_file,
-    report_name,
     settings_flags,
     source_flags,
     written_mapping,
@@ -70,7 +66,9 @@ def load(
     **flags: Any,
 ) -> int:
     """Load SOURCE (the default command)."""
-    del debug  # `run` has seen to it, and to what `quiet` means for the log
+    del debug  # the group has seen to it, and to what `quiet` means for the log
+    from interakt_loader.cli.files import beside, key_from_file, report_name
+
     options = {name: value for name, value in flags.items() if value is not None}
     options["api_key"] = key_from_file(api_key_file)
     options.setdefault("report", report_name(sources[0]))
@@ -110,6 +108,8 @@ def _load(
     output: str,
     quiet: bool,
 ) -> int:
+    from pathlib import Path
+
     from interakt_loader import loading
     from interakt_loader.errors import LoadInterrupted
 
@@ -163,6 +163,8 @@ def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset:
 @click.option("--folder", type=click.Path(file_okay=False), default=".", help="Where the two reports go.")
 def demo(rows: int | None, folder: str) -> int:
     """Load the sample data, users and then events, into an embedded sandbox."""
+    from pathlib import Path
+
     from interakt_loader.cli.demo import run_demo
 
     return run_demo(rows, Path(folder), click.echo)
