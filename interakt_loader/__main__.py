@@ -1,13 +1,17 @@
 """`python -m interakt_loader`, and the console script `interakt-loader`."""
 
+import gc
 import sys
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    gc.disable()  # modules are not garbage: looking for some in them takes longer than reading a few of them
     from interakt_loader.cli import run
     from interakt_loader.cli.process import keep_small
 
+    gc.freeze()
+    gc.enable()
     keep_small()
     sys.exit(run(sys.argv[1:]))
 
