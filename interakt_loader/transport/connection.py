@@ -1,0 +1,61 @@
+"""One connection to the API, or to the proxy before it: one call at a time, one piece of bytes out, one answer in."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from urllib3.util import wait_for_read
+
+from interakt_loader.transport.reading import LONGEST_BODY, AnswerReader, BrokenOff, Heard
+
+LONGEST_ANSWER = 3.0
+"""Timeouts that an answer may take from its first byte to its last: each wait for more has a timeout of its own."""
+
+
+class Connection:
+    """A connection that has been made; each wait on it times out. Not thread-safe."""
+
+    def __init__(self, connected: socket.socket, timeout: float) -> None:
+        self._socket = connected
+        self._timeout = timeout
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has come that nobody asked for: most of all the end, from a server that waits no longer."""
+        return not wait_for_read(self._socket, 0.0)
+
+    def call(self, request: bytes) -> Heard:
+        """Send a call and read its answer.
+
+        Raises `BrokenOff` once the answer's status is known, `NoHttp`, or an `OSError`; the connection is of no more
+        use then.
+        """
+        reader = AnswerReader()
+        try:
+            self._socket.sendall(request)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the server listens no more, but it may have said why
+        try:
+            data = self._socket.recv(LONGEST_BODY)
+            heard = reader.feed(data) if data else reader.end()
+            return heard or self._rest(reader)
+        except OSError as error:
+            broken = reader.broken()
+            if isinstance(broken, BrokenOff):
+                raise broken from error
+            raise
+
+    def _rest(self, reader: AnswerReader) -> Heard:
+        """Read the rest of an answer that comes in pieces."""
+        deadline = time.monotonic() + LONGEST_ANSWER * self._timeout
+        heard = None
+        while heard is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            data = self._socket.recv(LONGEST_BODY)
+            heard = reader.feed(data) if data else reader.end()
+        return heard
+
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()
