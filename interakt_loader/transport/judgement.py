@@ -23,6 +23,9 @@ from interakt_loader.wire import Answer
 
 LONGEST_MESSAGE = 300
 
+_TIMEOUTS = (TimeoutError, BlockingIOError)
+"""What a wait ends in that took too long; the latter, where the system limits it."""
+
 
 def not_connected(error: Exception, seconds: float) -> Answer:
     """The connection could not be made: surely no call went out."""
@@ -44,11 +47,11 @@ def not_connected(error: Exception, seconds: float) -> Answer:
 def no_answer(error: Exception, seconds: float) -> Answer:
     """The call went out, and this came instead of an answer: the server may have taken it."""
     doubtful = True
-    if isinstance(error, TimeoutError):
+    if isinstance(error, _TIMEOUTS):
         code, text = "timeout", "the call went out, and no answer came within the timeout"
     elif isinstance(error, ssl.SSLError):
         # an alert is how a server refuses a handshake: with TLS 1.3 we hear of that only after the call went out
-        doubtful = "ALERT" not in (error.reason or "")
+        doubtful = "ALERT" not in str(getattr(error, "reason", ""))  # not every one has a reason
         code, text = "tls_failed", f"the TLS connection could not be made, trusted or kept ({error})"
     elif isinstance(error, (OSError, NoHttp)):
         code, text = "connection_lost", "the connection ended before an answer came"
@@ -59,7 +62,7 @@ def no_answer(error: Exception, seconds: float) -> Answer:
 
 def broken_answer(status: int, error: BaseException | None, seconds: float) -> Answer:
     """An answer that never came whole: it might have said `"result": false`, so nobody knows."""
-    code = "timeout" if isinstance(error, TimeoutError) else "unreadable_answer"
+    code = "timeout" if isinstance(error, _TIMEOUTS) else "unreadable_answer"
     return Answer(False, status, code, f"HTTP {status}, and the answer broke off", True, True, seconds, time.time())
 
 

@@ -110,6 +110,8 @@ def _handing_over(made_by_pool: Any) -> Any:
     """
 
     class HandingOver(made_by_pool):  # type: ignore[misc]
+        sock: Any
+
         def request(self, *_: Any, **__: Any) -> None:
             if self.sock is None:  # without TLS, urllib3 leaves it to this method to connect
                 self.connect()

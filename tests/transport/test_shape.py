@@ -1,0 +1,52 @@
+"""What a row costs, counted instead of timed."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from types import FrameType
+from typing import Any
+
+import pyarrow as pa
+
+from interakt_loader import load_users
+from tests.transport.servers import Server
+
+MOST_CALLS = 70
+"""Python functions that a consumer may call for a row: taking it, sending it, reading its answer, settling it."""
+
+
+def counted(rows: int) -> Counter[str]:
+    """Load so many rows with four workers; return how often each function was called on the consumers' threads."""
+    calls: Counter[str] = Counter()
+
+    def note(frame: FrameType, event: str, argument: Any) -> None:
+        if threading.current_thread().name.startswith("interakt-consumer"):
+            if event == "c_call":
+                calls[argument.__name__] += 1
+            elif event == "call":
+                calls[f"{frame.f_globals['__name__']}.{frame.f_code.co_name}"] += 1
+
+    users = pa.table({"user_id": [str(row) for row in range(rows)], "name": ["Asha"] * rows})
+    with Server() as server:
+        url = server.url
+        threading.setprofile(note)
+        try:
+            result = load_users(users, api_key="key", base_url=url, workers=4, rate_limit=None)
+        finally:
+            threading.setprofile(None)
+    assert result.sent == rows
+    return calls
+
+
+def test_a_row_is_one_piece_out_and_one_piece_in() -> None:
+    """Of 200 rows each costs one `sendall` and one `recv`, beyond those of the four connections; no head is built."""
+    fewer, more = counted(100), counted(300)
+    assert {name: more[name] - fewer[name] for name in ("sendall", "recv")} == {"sendall": 200, "recv": 200}
+    assert more["interakt_loader.transport.route._head"] == 0
+
+
+def test_a_row_takes_few_steps() -> None:
+    """What a consumer calls for one row more is bounded, in Python functions."""
+    fewer, more = (sum(count for name, count in counted(rows).items() if "." in name) for rows in (100, 300))
+    assert (more - fewer) / 200 < MOST_CALLS
