@@ -6,12 +6,11 @@ import sys
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    gc.disable()  # modules are not garbage: looking for some in them takes longer than reading a few of them
+    gc.disable()  # until `process.imported`: nothing that an import makes is garbage
     from interakt_loader.cli import run
     from interakt_loader.cli.process import keep_small
 
-    gc.freeze()
-    gc.enable()
+    gc.freeze()  # nor when the process ends
     keep_small()
     sys.exit(run(sys.argv[1:]))
 

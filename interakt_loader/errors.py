@@ -83,6 +83,10 @@ class SourceBroken(LoadStopped):
     """The source turned out to be unreadable in mid-load."""
 
 
+class LedgerBroken(Exception):
+    """The ledger can be written no longer; what it holds, and what is in flight, stays on record."""
+
+
 class TooManyFailures(LoadStopped):
     """More rows failed than `max_failures` allows."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from interakt_loader.engine import Engine
 from interakt_loader.errors import SettingsError
-from interakt_loader.ledger import Ledger, Plan
 from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.ratelimit import RateLimit
 from interakt_loader.schedule import Schedule
@@ -15,6 +15,9 @@ from interakt_loader.settings import Settings
 from interakt_loader.ticket import Stop
 from interakt_loader.transport import HttpTransport
 from interakt_loader.wire import Kind, Message
+
+if TYPE_CHECKING:
+    from interakt_loader.ledger import Ledger, Plan
 
 
 @dataclass

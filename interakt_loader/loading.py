@@ -19,7 +19,6 @@ from interakt_loader.errors import LoadInterrupted, SettingsError
 from interakt_loader.forecast import forecast
 from interakt_loader.interrupts import Interrupts
 from interakt_loader.job import Control, Job
-from interakt_loader.ledger import Ledger, Plan
 from interakt_loader.opening import choose_mapping, opened
 from interakt_loader.option_values import Rate, did_you_mean
 from interakt_loader.pipeline import deliver
@@ -34,6 +33,7 @@ from interakt_loader.wire import Kind, Status
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from interakt_loader.ledger import Ledger, Plan
     from interakt_loader.options import Options
 
 logger = logging.getLogger("interakt_loader")
@@ -92,6 +92,8 @@ def load(
     job = Job(read, kind, settings)
     with ExitStack() as stack:
         if _wants_ledger(settings):
+            from interakt_loader.ledger import Ledger
+
             ledger = stack.enter_context(Ledger(settings.ledger or "", kind, settings))
             _warn_if_shared(ledger, _name(data, source), job)
             job = replace(job, ledger=ledger)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interakt_loader.coerce import Target
 from interakt_loader.errors import MappingError, SettingsError
 from interakt_loader.identity import country_code
-from interakt_loader.mapping import SAMPLE_ROWS, Choice, Inferred, choose, infer
-from interakt_loader.mapping.presets import preset
+from interakt_loader.mapping import Choice, choose
 from interakt_loader.settings import Settings
 from interakt_loader.sources import ReadOptions, Source, open_source, peek
 from interakt_loader.wire import Kind
+
+if TYPE_CHECKING:
+    from interakt_loader.mapping.infer import Inferred
 
 logger = logging.getLogger("interakt_loader")
 
@@ -50,6 +52,9 @@ def inferred(
 
     With a preset its mapping fitted to the data; without data (None), the preset's for the export as it is today.
     """
+    from interakt_loader.mapping.infer import SAMPLE_ROWS, infer
+    from interakt_loader.mapping.presets import preset
+
     _check_places(settings)
     named = None if preset_name is None else preset(preset_name)
     if data is not None:

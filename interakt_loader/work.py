@@ -1,6 +1,6 @@
 """Rows → what goes out and what is settled without a call. Here as the source is read; by a `ledger.Plan` else.
 
-Both offer the same: `pieces`, batch by batch, for a load; `checked` for a dry run; and `unsent`, the report lines of
+Both offer the same: `pieces`, some rows at a time, for a load; `checked` for a dry run; and `unsent`, the report lines of
 what a stopped load has not come to.
 """
 
@@ -19,7 +19,7 @@ from interakt_loader.wire import Kind, Message, Outcome
 
 
 class Piece(NamedTuple):
-    """What becomes of the rows of one batch."""
+    """What becomes of the next rows."""
 
     calls: list[Message]
     """Go out."""
@@ -28,6 +28,9 @@ class Piece(NamedTuple):
     unchanged: pa.RecordBatch | None = None
     """The report lines of rows that were accepted before."""
 
+
+PIECE = 1024
+"""Rows that become messages at a time: as such, a row takes ten times the memory that it takes in Arrow."""
 
 EXAMPLES = 3
 """Calls that a dry run shows as they would go out."""
@@ -40,7 +43,7 @@ class Work(Protocol):
     """The first calls, once `checked` has come across them."""
 
     def pieces(self) -> Iterator[Piece]:
-        """Yield what becomes of the rows, batch by batch."""
+        """Yield what becomes of the rows, some at a time."""
         ...
 
     def checked(self) -> Iterator[pa.RecordBatch]:
@@ -61,10 +64,12 @@ class Streamed:
         self.examples: list[Message] = []
 
     def pieces(self) -> Iterator[Piece]:
-        """Yield what becomes of the rows, batch by batch."""
+        """Yield what becomes of the rows, some at a time."""
         for first, batch in self._rows:
-            calls, refused = messages(self._prepare(batch, first), self._kind)
-            yield Piece(calls, [invalid(one) for one in refused])
+            prepared = self._prepare(batch, first)
+            for start in range(0, prepared.num_rows, PIECE):
+                calls, refused = messages(prepared.slice(start, PIECE), self._kind)
+                yield Piece(calls, [invalid(one) for one in refused])
 
     def checked(self) -> Iterator[pa.RecordBatch]:
         """Yield report lines of all rows without sending any."""

@@ -22,7 +22,7 @@ FLOORS = [
     {"_version", "errors"},
     {"option_values", "options", "wire", "sandbox"},
     {"settings"},
-    {"ratelimit", "plain", "arguments", "callbacks", "lifetime", "coalesce", "ticket", "forecast", "tally"},
+    {"ratelimit", "crew", "plain", "arguments", "callbacks", "lifetime", "coalesce", "ticket", "forecast", "tally"},
     {"sources", "coerce", "identity", "transport", "outcomes", "outage", "sample_data", "interrupts"},
     {"retry", "mapping"},
     {"schedule", "work"},

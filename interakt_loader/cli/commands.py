@@ -16,6 +16,7 @@ from interakt_loader.cli.options import (
     source_flags,
     written_mapping,
 )
+from interakt_loader.cli.process import imported
 
 if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
@@ -113,6 +114,7 @@ def _load(
     from interakt_loader import loading
     from interakt_loader.errors import LoadInterrupted
 
+    imported()
     name = Path(sources[0]).name if len(sources) == 1 and sources[0] != "-" else source.name
     say = None if quiet else _say
     try:
@@ -152,6 +154,7 @@ def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset:
     from interakt_loader.opening import inferred
     from interakt_loader.settings import Settings
 
+    imported()
     settings = Settings.resolve({name: value for name, value in flags.items() if value is not None})
     found = inferred(list(sources) or None, settings, _kind(kind), event, preset)
     click.echo(found.as_yaml(), nl=False)
@@ -167,6 +170,7 @@ def demo(rows: int | None, folder: str) -> int:
 
     from interakt_loader.cli.demo import run_demo
 
+    imported()
     return run_demo(rows, Path(folder), click.echo)
 
 
@@ -179,6 +183,7 @@ def sandbox(port: int, limit_per_minute: int | None, latency: float, faults: str
     """Run the sandbox, a local look-alike of the API, until Ctrl-C."""
     from interakt_loader.sandbox import SandboxOptions, run_forever
 
+    imported()
     options = SandboxOptions(port=port, limit_per_minute=limit_per_minute, latency=latency, faults=faults)
 
     def ready(url: str) -> None:

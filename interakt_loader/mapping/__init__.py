@@ -6,22 +6,17 @@ finds it out from the table, `choice` is which of these a load goes by, and `pre
 
 from interakt_loader.mapping.choice import PRESET, Choice, choose
 from interakt_loader.mapping.files import read_mapping
-from interakt_loader.mapping.infer import SAMPLE_ROWS, Inferred, infer
 from interakt_loader.mapping.prepare import PREPARED, Preparation, messages
 from interakt_loader.mapping.spec import Field, Mapping
 
 __all__ = [
     "PREPARED",
     "PRESET",
-    "SAMPLE_ROWS",
     "Choice",
     "Field",
-    "Inferred",
     "Mapping",
     "Preparation",
     "choose",
-    "infer",
     "messages",
-    "prepare",
     "read_mapping",
 ]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interakt_loader.mapping.files import read_mapping
-from interakt_loader.mapping.infer import SAMPLE_ROWS, infer
-from interakt_loader.mapping.inference.inferred import Inferred
-from interakt_loader.mapping.presets import preset
 from interakt_loader.mapping.spec import Mapping
 from interakt_loader.settings import Settings
 from interakt_loader.sources import Source, peek
 from interakt_loader.wire import Kind
+
+if TYPE_CHECKING:
+    from interakt_loader.mapping.inference.inferred import Inferred
 
 PRESET = "preset:"
 """What the name of a preset begins with where a mapping is expected."""
@@ -36,6 +36,9 @@ def choose(given: Any, source: Source, kind: Kind | None, settings: Settings, ev
     by_preset = isinstance(given, str) and given.startswith(PRESET)
     if given is not None and not by_preset:
         return Choice(read_mapping(given), source, None)
+    from interakt_loader.mapping.infer import SAMPLE_ROWS, infer
+    from interakt_loader.mapping.presets import preset
+
     named = preset(given.removeprefix(PRESET)) if by_preset else None
     sample, source = peek(source, SAMPLE_ROWS)
     found = infer(source.columns, kind, event, sample, preset=named, settings=settings)

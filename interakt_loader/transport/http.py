@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+import weakref
 
 from interakt_loader.transport.connection import Connection
 from interakt_loader.transport.judgement import (
@@ -33,6 +34,7 @@ class HttpTransport:
         self._heads = self._route.heads
         self._idle: list[Connection] = []  # the one that worked last on top; `append` and `pop` are atomic
         self._most_idle = connections
+        weakref.finalize(self, _close, self._idle)  # where nobody calls `close`
 
     def __repr__(self) -> str:
         return f"<HttpTransport to {self._route.host}>"
@@ -41,7 +43,7 @@ class HttpTransport:
         """Make one call and read its answer, within `timeout` to connect and `timeout` for each wait on the socket."""
         began = time.perf_counter()
         try:
-            connection = self._connection()
+            connection = self._connection(began)
         except Exception as error:  # noqa: BLE001 - whatever it is, the row gets an answer that says so
             return not_connected(error, time.perf_counter() - began)
         try:
@@ -54,20 +56,22 @@ class HttpTransport:
         except Exception as error:  # noqa: BLE001 - likewise
             connection.close()
             return no_answer(error, time.perf_counter() - began)
+        ended = time.perf_counter()
         if heard.keeps and len(self._idle) < self._most_idle:
+            connection.used_at = ended
             self._idle.append(connection)
         else:
             connection.close()
-        return self._judged(heard, time.perf_counter() - began)
+        return self._judged(heard, ended - began)
 
-    def _connection(self) -> Connection:
+    def _connection(self, now: float) -> Connection:
         """Return a connection that nobody uses."""
         while True:
             try:
                 connection = self._idle.pop()
             except IndexError:
                 return Connection(self._route.connect(), self._route.timeout)
-            if connection.is_quiet():
+            if connection.is_usable(now):
                 return connection
             connection.close()
 
@@ -82,8 +86,12 @@ class HttpTransport:
 
     def close(self) -> None:
         """Close the connections."""
-        while self._idle:
-            self._idle.pop().close()
+        _close(self._idle)
+
+
+def _close(connections: list[Connection]) -> None:
+    while connections:
+        connections.pop().close()
 
 
 def _forms(api_key: str) -> list[bytes]:

@@ -128,7 +128,8 @@ def parse_retry_after(value: str | None, now: dt.datetime | None = None) -> floa
 
 def _json_object(body: bytes) -> dict[str, object] | None:
     try:
-        said = json.loads(body)
+        # UTF-8 nearly always; `json` finds the other encodings out
+        said = json.loads(body if b"\0" in body[:4] else body.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) else None

@@ -12,7 +12,7 @@ import pytest
 
 from interakt_loader import check, load_events, load_users
 from interakt_loader.errors import MappingError, SettingsError
-from interakt_loader.mapping import SAMPLE_ROWS
+from interakt_loader.mapping.infer import SAMPLE_ROWS
 from interakt_loader.sandbox import Sandbox
 
 ROWS = 20

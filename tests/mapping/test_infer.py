@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.errors import MappingError
-from interakt_loader.mapping import SAMPLE_ROWS, Inferred, Preparation, infer, read_mapping
+from interakt_loader.mapping import Preparation, read_mapping
+from interakt_loader.mapping.infer import SAMPLE_ROWS, Inferred, infer
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source, peek
 from interakt_loader.wire import Kind

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from interakt_loader.errors import MappingError
-from interakt_loader.mapping import Mapping, infer, read_mapping
+from interakt_loader.mapping import Mapping, read_mapping
+from interakt_loader.mapping.infer import infer
 
 WRITTEN = {
     "user_id": "customer_id",

@@ -40,10 +40,13 @@ def server(behave: Callable[[socket.socket], object], ends_with: bytes = MESSAGE
                 connection.settimeout(5)
                 heard = connection.recv(65_536)
                 while ends_with not in heard:
-                    heard += connection.recv(65_536)
+                    more = connection.recv(65_536)
+                    if not more:  # the client has gone
+                        return
+                    heard += more
                 behave(connection)
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         thread.join(10)
@@ -68,8 +71,8 @@ def test_one_connection_serves_many_calls() -> None:
     def answer_all(connection: socket.socket) -> None:
         for _ in range(99):
             connection.sendall(accepted)
-            while not connection.recv(65_536).endswith(MESSAGE.body):
-                pass
+            while not (heard := connection.recv(65_536)).endswith(MESSAGE.body):
+                assert heard, "the client has gone"
         connection.sendall(accepted)
 
     with server(answer_all) as url:  # which accepts one connection
@@ -251,7 +254,7 @@ def test_a_1xx_is_not_the_answer_and_nobody_reads_the_one_that_follows() -> None
                         heard += connection.recv(65_536)
                     connection.sendall(said)
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         transport = HttpTransport(url, "key", timeout=2, connections=1)

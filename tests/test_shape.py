@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
 from types import FrameType
@@ -10,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from interakt_loader import load_users
+from interakt_loader.mapping import Mapping, Preparation
+from interakt_loader.settings import Settings
 from tests.transport.servers import Server
 
 MOST_CALLS = 70
@@ -50,3 +53,36 @@ def test_a_row_takes_few_steps() -> None:
     """What a consumer calls for one row more is bounded, in Python functions."""
     fewer, more = (sum(count for name, count in counted(rows).items() if "." in name) for rows in (100, 300))
     assert (more - fewer) / 200 < MOST_CALLS
+
+
+def test_no_row_is_looked_at_by_itself_while_it_is_prepared() -> None:
+    """Mapping, coercion, phones and JSON: eight times the rows, and not one Python call more."""
+    prepare = Preparation(Mapping.of({"user_id": "id", "phone": "phone", "traits": "*"}), "user", Settings(api_key="k"))
+
+    def calls(rows: int) -> int:
+        numbers = range(rows)
+        users = pa.record_batch(
+            {
+                "id": [f"C{number:07d}" for number in numbers],
+                "phone": [f"98765{number:05d}" for number in numbers],
+                "name": [f"Name {number}" for number in numbers],
+                "spent": [number / 7 for number in numbers],
+                "vip": [number % 3 == 0 for number in numbers],
+                "signed_up": pa.array([1_600_000_000_000 + number for number in numbers], pa.timestamp("ms")),
+            }
+        )
+        prepare(users, 0)  # what is found out once and kept
+        count = 0
+
+        def note(*_: Any) -> None:
+            nonlocal count
+            count += 1
+
+        sys.setprofile(note)
+        try:
+            prepare(users, 0)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert calls(8_000) == calls(1_000)
