@@ -50,10 +50,10 @@ def full() -> list[Scenario]:
     return [
         scenarios.start(),
         scenarios.speed(20_000),
-        scenarios.latency(20_000, 50, 64),
+        scenarios.latency(40_000, 50, 64),
         scenarios.latency(40_000, 200, 256),
         *(scenarios.dry_run(rows) for rows in (10_000, 100_000, 1_000_000, 10_000_000)),
-        *(scenarios.load(rows) for rows in (10_000, 100_000, 1_000_000)),
+        *(scenarios.load(rows) for rows in (10_000, 100_000, 1_000_000, 10_000_000)),
         scenarios.slow_load(100_000),
         scenarios.again(1_000_000),
         *scenarios.faults(20_000),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROW_GROUP = 100_000
+ROW_GROUP = 1_000_000
 
 
 def write_users(path: Path, rows: int) -> None:

@@ -1,7 +1,7 @@
 """Rows → what goes out and what is settled without a call. Here as the source is read; by a `ledger.Plan` else.
 
-Both offer the same: `pieces`, some rows at a time, for a load; `checked` for a dry run; and `unsent`, the report lines of
-what a stopped load has not come to.
+Both offer the same: `pieces`, some rows at a time, for a load; `checked` for a dry run; and `unsent`, the report lines
+of what a stopped load has not come to.
 """
 
 from __future__ import annotations
