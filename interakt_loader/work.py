@@ -62,13 +62,15 @@ class Streamed:
         """Take batches, each with the number of its first row."""
         self._prepare, self._rows, self._kind = prepare, rows, kind
         self.examples: list[Message] = []
+        self._left: pa.RecordBatch | None = None  # of a batch that has been read: rows that are no messages yet
 
     def pieces(self) -> Iterator[Piece]:
         """Yield what becomes of the rows, some at a time."""
         for first, batch in self._rows:
-            prepared = self._prepare(batch, first)
-            for start in range(0, prepared.num_rows, PIECE):
-                calls, refused = messages(prepared.slice(start, PIECE), self._kind)
+            self._left = self._prepare(batch, first)
+            while self._left.num_rows:
+                piece, self._left = self._left.slice(0, PIECE), self._left.slice(PIECE)
+                calls, refused = messages(piece, self._kind)
                 yield Piece(calls, [invalid(one) for one in refused])
 
     def checked(self) -> Iterator[pa.RecordBatch]:
@@ -80,6 +82,8 @@ class Streamed:
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
         """Yield the report lines of the rows that `pieces` has not come to; they are not looked at closely."""
+        if self._left is not None and self._left.num_rows:
+            yield not_sent(self._left, stop)
         for first, batch in self._rows:
             yield not_sent(self._prepare.identities(batch, first), stop)
 
