@@ -69,7 +69,7 @@ CONTENDERS: dict[str, Contender] = {
     "loader, patient": Contender(
         lambda job: _loader(job, "--ledger", "none", "--timeout", "2", "--max-retries", "8"), _counted("sent")
     ),
-    "loader, dry run": Contender(lambda job: _loader(job, "--dry-run"), _counted("unsent")),
+    "loader, dry run": Contender(lambda job: _loader(job, "--dry-run", "--ledger", "none"), _counted("unsent")),
     "loader, again": Contender(_again, _counted("unchanged")),
     "aiohttp script": _peer("aiohttp_script"),
     "threads, http.client": _peer("threads_http_client"),
