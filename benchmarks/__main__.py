@@ -26,23 +26,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rows and rounds: under two minutes")
     parser.add_argument("--only", metavar="TEXT", default="", help="only the scenarios whose name holds this text")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures here too, as JSON")
+    parser.add_argument(
+        "--figures", type=Path, metavar="FILE", help="keep the figures here, and do not measure again what it holds"
+    )
     asked = parser.parse_args()
     plan = [one for one in (quick() if asked.quick else full()) if asked.only in one.name]
     with tempfile.TemporaryDirectory() as folder:
         table = prepare(Path(folder), plan)
         with Server() as server:
             most = ceiling(server.url)
-        found = {one.name: measure(one, table) for one in plan}
+        found = kept(asked.figures)
+        for one in plan:
+            if one.name not in found:
+                found[one.name] = measure(one, table)
+                if asked.figures:
+                    asked.figures.write_text(json.dumps(found), encoding="utf-8")
     text = results.as_markdown(plan, found, most)
     print(text)
-    if asked.out:
-        asked.out.write_text(json.dumps(found), encoding="utf-8")
     if not asked.quick and not asked.only:
         (HERE / "RESULTS.md").write_text(text + (HERE / "TRIED.md").read_text(encoding="utf-8"), encoding="utf-8")
         from benchmarks.plot import draw
 
         draw(plan, found, HERE / "results.png")
+
+
+def kept(path: Path | None) -> results.Found:
+    """Return the figures of an earlier run, which has perhaps not come to its end."""
+    if path is None or not path.exists():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {name: {who: [Figures(*run) for run in runs] for who, runs in one.items()} for name, one in found.items()}
 
 
 def full() -> list[Scenario]:
