@@ -18,7 +18,7 @@ from interakt_loader.errors import InteraktLoaderError, SourceBroken, SourceErro
 from interakt_loader.sources.structs import flat_names, flattened
 from interakt_loader.sources.views import without_views
 
-BATCH_ROWS = 8192
+BATCH_ROWS = 4096
 """Rows in a batch at most."""
 
 BATCH_BYTES = 32 << 20
