@@ -111,6 +111,32 @@ def check_base_url(url: str) -> None:
         )
 
 
+SHARES = "sqlite:///PATH (for this machine) or redis://HOST:PORT/NUMBER (for several)"
+"""The forms of a share."""
+
+
+def check_share(share: str | None, rate: Rate | Literal["auto"] | None) -> None:
+    """Refuse an address where no shared clock can stand, and a limit that cannot be shared."""
+    if share is None:
+        return
+    if not isinstance(share, str):
+        raise SettingsError(f"share is {share!r}; expected {SHARES}")
+    try:
+        parts = urlsplit(share)
+        place = parts.path.strip("/") if parts.scheme == "sqlite" and not parts.netloc else parts.hostname
+    except ValueError:
+        place = None
+    if not place or parts.scheme not in ("sqlite", "redis", "rediss"):
+        raise SettingsError(f"share is {shown_share(share)!r}; expected {SHARES}")
+    if not isinstance(rate, Rate):
+        raise SettingsError("share needs a declared limit: give rate_limit too, such as 300/min or growth")
+
+
+def shown_share(share: str) -> str:
+    """Return a share's address without a password that it may hold."""
+    return re.sub(r"//[^/]*@", "//", share)
+
+
 def check_key(key: str) -> None:
     """Refuse a key that cannot be one; the message never holds it."""
     if not isinstance(key, str):
