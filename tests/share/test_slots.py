@@ -78,7 +78,7 @@ def test_no_window_holds_more_than_declared(rate: Rate, processes: int, lateness
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("processes", [1, 4])
 def test_at_least_95_percent_are_used(rate: Rate, processes: int) -> None:
-    """With wake-ups that are up to 5 ms late, or half a slot where those are narrower, at least 95 % of what is declared
+    """With wake-ups up to 5 ms late, or half a slot where those are narrower, at least 95 % of what is declared
     goes out."""
     dice = random.Random(7)
     latest = min(0.005, 0.5 * rate.seconds / rate.calls)
