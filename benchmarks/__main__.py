@@ -1,117 +1,136 @@
-"""`python -m benchmarks`: measure, and write `RESULTS.md` beside this file."""
+"""`python -m benchmarks [--quick]`: measure, and write `RESULTS.md` and `results.png` beside this file."""
 
 from __future__ import annotations
 
-import datetime as dt
+import argparse
+import contextlib
 import json
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from benchmarks.table import ROWS
-from interakt_loader import __version__
-from interakt_loader.sandbox import SandboxOptions, SandboxProcess
+from benchmarks import results, scenarios
+from benchmarks.contenders import MAPPING, Job
+from benchmarks.measure import Figures, run
+from benchmarks.scenarios import Scenario
+from benchmarks.server import Server, ceiling
 
-ROUNDS = 3
-
-
-class Scenario(NamedTuple):
-    """What is measured: who takes part, rows, workers, the server's latency in seconds and the faults that it makes."""
-
-    name: str
-    contenders: tuple[str, ...]
-    rows: int
-    workers: int
-    latency: float
-    faults: str = ""
-
-
-FAULTS = "500=3%,reset=2%,garbage=1%,cut=1%,html502=1%,hang=0.1%"
-
-SCENARIOS = (
-    Scenario("0 ms, 16 workers", ("loader", "with_ledger", "script"), 20_000, 16, 0.0),
-    Scenario("50 ms, 16 workers", ("loader", "script"), 5_000, 16, 0.05),
-    Scenario("50 ms, 64 workers", ("loader", "script"), 20_000, 64, 0.05),
-    Scenario("20 ms, 16 workers, timeout 2 s", ("patient",), 20_000, 16, 0.02),
-    Scenario("the same, 8.1 % faults", ("patient",), 20_000, 16, 0.02, FAULTS),
-    Scenario("dry run", ("dry_run",), ROWS, 1, 0.0),
-    Scenario("nothing changed", ("again",), ROWS, 1, 0.0),
-)
+HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Run all scenarios, contenders in turn, and write the medians."""
-    lines = [
-        "# Benchmark results",
-        "",
-        f"interakt_loader {__version__}, Python {platform.python_version()}, {platform.machine()}, "
-        f"{os.cpu_count()} cores, {dt.date.today().isoformat()}. Users with eight traits, one call a row, each a whole "
-        f"process from Parquet to the last answer; medians of {ROUNDS} rounds, contenders in turn. `script` is a "
-        "thread pool around `requests.post`, without retries, order, bound or report; `patient` is the loader with a "
-        "timeout of 2 s; `again` has a ledger that knows every row. The server is the sandbox, in a process of its "
-        f"own. The faults are {FAULTS}.",
-        "",
-        "| scenario | who | rows | rows/s | share of the ideal | CPU µs/row | peak MB |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        table = Path(folder) / "users.parquet"
-        # in a process of its own: a child's peak memory is never told as less than its parent's size
-        subprocess.run([sys.executable, "-m", "benchmarks.table", str(table)], check=True)
-        subprocess.run([sys.executable, "-m", "benchmarks.known", str(table)], check=True)
-        for scenario in SCENARIOS:
-            lines += measure(scenario, table)
-    (Path(__file__).parent / "RESULTS.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
-
-
-def measure(scenario: Scenario, table: Path) -> list[str]:
-    """Return the table's lines for one scenario."""
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in scenario.contenders}
-    for _ in range(ROUNDS):
-        for name in scenario.contenders:
-            with SandboxProcess(SandboxOptions(latency=scenario.latency, faults=scenario.faults)) as sandbox:
-                runs[name].append(run(name, scenario, table, sandbox))
-    lines = []
-    for name, figures in runs.items():
-        middle = {key: statistics.median(one[key] for one in figures) for key in figures[0]}
-        rate = middle["done"] / middle["seconds"]
-        ideal = f"{rate * scenario.latency / scenario.workers:.1%}" if scenario.latency else ""
-        cpu = middle["cpu_seconds"] / middle["done"] * 1e6
-        cells = [
-            scenario.name,
-            name,
-            f"{scenario.rows:,}",
-            f"{rate:,.0f}",
-            ideal,
-            f"{cpu:,.1f}",
-            f"{middle['peak_mb']:,.0f}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-        print(lines[-1], file=sys.stderr)
-    return lines
-
-
-def run(name: str, scenario: Scenario, table: Path, sandbox: SandboxProcess) -> dict[str, float]:
-    """Return the figures of one contender's process."""
-    command = [sys.executable, "-m", "benchmarks.contenders", name, str(table), str(scenario.rows)]
-    done = subprocess.run(
-        [*command, str(scenario.workers), sandbox.url],
-        env=os.environ | {"INTERAKT_API_KEY": sandbox.api_key},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=600,
+    """Measure everything; with `--quick` less of it, in under two minutes, and write nothing but the screen."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer rows and rounds: under two minutes")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only the scenarios whose name holds this text")
+    parser.add_argument(
+        "--figures", type=Path, metavar="FILE", help="keep the figures here, and do not measure again what it holds"
     )
-    figures: dict[str, float] = json.loads(done.stdout)
-    if figures["done"] != scenario.rows:
-        raise SystemExit(f"{name} did {figures['done']:.0f} of {scenario.rows} rows in {scenario.name!r}")
-    return figures
+    asked = parser.parse_args()
+    plan = [one for one in (quick() if asked.quick else full()) if asked.only in one.name]
+    with tempfile.TemporaryDirectory() as folder:
+        table = prepare(Path(folder), plan)
+        with Server() as server:
+            most = ceiling(server.url)
+        found = kept(asked.figures)
+        for one in plan:
+            if one.name not in found:
+                found[one.name] = measure(one, table)
+                if asked.figures:
+                    asked.figures.write_text(json.dumps(found), encoding="utf-8")
+    text = results.as_markdown(plan, found, most)
+    print(text)
+    if not asked.quick and not asked.only:
+        (HERE / "RESULTS.md").write_text(text + (HERE / "TRIED.md").read_text(encoding="utf-8"), encoding="utf-8")
+        from benchmarks.plot import draw
+
+        draw(plan, found, HERE / "results.png")
+
+
+def kept(path: Path | None) -> results.Found:
+    """Return the figures of an earlier run, which has perhaps not come to its end."""
+    if path is None or not path.exists():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {name: {who: [Figures(*run) for run in runs] for who, runs in one.items()} for name, one in found.items()}
+
+
+def full() -> list[Scenario]:
+    """Return all that is measured."""
+    return [
+        scenarios.start(),
+        scenarios.speed(20_000),
+        scenarios.latency(40_000, 50, 64),
+        scenarios.latency(40_000, 200, 256),
+        *(scenarios.dry_run(rows) for rows in (10_000, 100_000, 1_000_000, 10_000_000)),
+        *(scenarios.load(rows) for rows in (10_000, 100_000, 1_000_000, 10_000_000)),
+        scenarios.slow_load(100_000),
+        scenarios.again(1_000_000),
+        *scenarios.faults(20_000),
+    ]
+
+
+def quick() -> list[Scenario]:
+    """Return what shows the same in little time, with less to rely on."""
+    plan = [
+        scenarios.start(),
+        scenarios.speed(5_000),
+        scenarios.latency(2_500, 50, 64),
+        *(scenarios.dry_run(rows) for rows in (10_000, 100_000)),
+        *(scenarios.load(rows) for rows in (10_000,)),
+        scenarios.again(100_000),
+    ]
+    return [one._replace(rounds=min(one.rounds, 2)) for one in plan]
+
+
+def prepare(folder: Path, plan: list[Scenario]) -> Path:
+    """Make the table, its mapping, and the ledger that knows every row; return the table's path.
+
+    Each in a process of its own: a child's peak memory is never told as less than its parent's size.
+    """
+    table = folder / "users.parquet"
+    rows = max(rows for one in plan for rows in one.rows.values())
+    subprocess.run([sys.executable, "-m", "benchmarks.table", str(table), str(max(rows, 1))], check=True)
+    table.with_suffix(".mapping.json").write_text(json.dumps(MAPPING), encoding="utf-8")
+    known = max((one.rows.get("loader, again", 0) for one in plan), default=0)
+    if known:
+        subprocess.run([sys.executable, "-m", "benchmarks.known", str(table), str(known)], check=True)
+    return table
+
+
+def measure(scenario: Scenario, table: Path) -> dict[str, list[Figures]]:
+    """Return the figures of each contender's runs: all of them once, then all of them again."""
+    found: dict[str, list[Figures]] = {name: [] for name in scenario.rows}
+    for round_ in range(scenario.rounds):
+        for name, rows in scenario.rows.items():
+            with serving(scenario) as (url, key):
+                found[name].append(run(name, Job(table, rows, scenario.workers, url), key))
+            one = found[name][-1]
+            print(
+                f"{scenario.name}: {name}, round {round_ + 1}: {one.rate:,.0f} rows/s, {one.cpu:,.1f} us CPU a row, "
+                f"{one.peak_mb:,.0f} MB, {one.seconds:.2f} s",
+                file=sys.stderr,
+            )
+    return found
+
+
+@contextlib.contextmanager
+def serving(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Give the address and the key of a new server for one run."""
+    server: Any
+    if scenario.server == "none":
+        yield "http://127.0.0.1:9", "sandbox-key"
+    elif scenario.server == "fast":
+        with Server(scenario.latency) as server:
+            yield server.url, "sandbox-key"
+    else:
+        from interakt_loader.sandbox import SandboxOptions, SandboxProcess
+
+        with SandboxProcess(SandboxOptions(latency=scenario.latency, faults=scenario.faults)) as server:
+            yield server.url, server.api_key
 
 
 if __name__ == "__main__":

@@ -1,26 +1,15 @@
-"""One measurement, in a process of its own: prints its figures as JSON.
+"""Who takes part, as the command that is run: the loader as its users run it, and its peers.
 
-    python -m benchmarks.contenders NAME TABLE ROWS WORKERS URL
-
-The key comes from INTERAKT_API_KEY. `script` is what somebody writes in an hour: a thread pool around
-`requests.post`, without retries, order, bound or report.
+Every command prints one line at its end from which the rows it did can be read.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-import os
-import resource
 import sys
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from interakt_loader.settings import Options
+from typing import NamedTuple
 
 MAPPING = {"user_id": "id", "phone": "phone", "traits": "*"}
 
@@ -28,87 +17,71 @@ NOWHERE = "http://127.0.0.1:9"
 """Where the ledger of known rows says that they were sent; nobody listens there."""
 
 
-def loader(table: str, rows: int, workers: int, url: str) -> int:
-    """Load with interakt_loader, its report written."""
-    return _sent(table, rows, workers, url, {})
+class Job(NamedTuple):
+    """What a contender is to do: load the first `rows` rows of `table` to `url` with `workers` calls in flight."""
+
+    table: Path
+    rows: int
+    workers: int
+    url: str
 
 
-def with_ledger(table: str, rows: int, workers: int, url: str) -> int:
-    """Load with a new ledger."""
-    ledger = Path(table).with_suffix(".new.ledger")
+class Contender(NamedTuple):
+    """How a contender is started, and how many rows its output says that it did."""
+
+    command: Callable[[Job], list[str]]
+    done: Callable[[str], int]
+
+
+def _loader(job: Job, *flags: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "interakt_loader", str(job.table), "--quiet", "--output", "json"),
+        *("--mapping", str(job.table.with_suffix(".mapping.json")), "--base-url", job.url),
+        *("--workers", str(job.workers), "--limit", str(job.rows), "--rate-limit", "none"),
+        *("--report", str(job.table.with_suffix(".report.csv")), *flags),
+    ]
+
+
+def _with_ledger(job: Job) -> list[str]:
+    ledger = job.table.with_suffix(".new.ledger")
     ledger.unlink(missing_ok=True)
-    return _sent(table, rows, workers, url, {"ledger": ledger})
+    return _loader(job, "--ledger", str(ledger))
 
 
-def patient(table: str, rows: int, workers: int, url: str) -> int:
-    """Load with a short timeout, from a server that has faults."""
-    return _sent(table, rows, workers, url, {"timeout": 2, "max_retries": 8})
+def _again(job: Job) -> list[str]:
+    return _loader(job._replace(url=NOWHERE), "--ledger", str(job.table.with_suffix(".ledger")))
 
 
-def _sent(table: str, rows: int, workers: int, url: str, options: Options) -> int:
-    from interakt_loader import load_users
-
-    options |= {"base_url": url, "limit": rows, "workers": workers, "rate_limit": None}
-    options["report"] = Path(table).with_suffix(".report.csv")
-    return load_users(table, MAPPING, **options).sent
+def _counted(status: str) -> Callable[[str], int]:
+    return lambda output: int(json.loads(output)["status"][status])
 
 
-def again(table: str, rows: int, _workers: int, _url: str) -> int:
-    """Load what the ledger knows: every row is unchanged."""
-    from interakt_loader import load_users
+def _peer(name: str) -> Contender:
+    def command(job: Job) -> list[str]:
+        return [sys.executable, "-m", "benchmarks.peers", name, *map(str, job)]
 
-    report, ledger = Path(table).with_suffix(".report.csv"), Path(table).with_suffix(".ledger")
-    return load_users(table, MAPPING, base_url=NOWHERE, limit=rows, report=report, ledger=ledger).unchanged
-
-
-def dry_run(table: str, rows: int, _workers: int, _url: str) -> int:
-    """Prepare and check every row, and write the report."""
-    from interakt_loader import check
-
-    return check(table, MAPPING, limit=rows, report=Path(table).with_suffix(".report.csv")).unsent
+    return Contender(command, lambda output: int(output.split()[-1]))
 
 
-def script(table: str, rows: int, workers: int, url: str) -> int:
-    """Send with a thread pool around `requests`, one session for all."""
-    import pyarrow.parquet as pq
-    import requests
-
-    key = base64.b64encode(f"{os.environ['INTERAKT_API_KEY']}:".encode()).decode()
-    session = requests.Session()
-    session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=workers))
-    session.headers["Authorization"] = f"Basic {key}"
-
-    def send(row: dict[str, object]) -> bool:
-        body = {"userId": row.pop("id"), "countryCode": "+91", "phoneNumber": row.pop("phone"), "traits": row}
-        text = json.dumps(body, default=str)
-        answer = session.post(f"{url}/v1/public/track/users/", data=text, headers={"Content-Type": "application/json"})
-        return answer.ok
-
-    records = pq.read_table(table).slice(0, rows).to_pylist()
-    with ThreadPoolExecutor(workers) as pool:
-        return sum(pool.map(send, records))
-
-
-CONTENDERS: dict[str, Callable[[str, int, int, str], int]] = {
-    one.__name__: one for one in (loader, with_ledger, patient, again, dry_run, script)
+CONTENDERS: dict[str, Contender] = {
+    "loader": Contender(lambda job: _loader(job, "--ledger", "none"), _counted("sent")),
+    "loader, ledger": Contender(_with_ledger, _counted("sent")),
+    "loader, patient": Contender(
+        lambda job: _loader(job, "--ledger", "none", "--timeout", "2", "--max-retries", "8"), _counted("sent")
+    ),
+    "loader, dry run": Contender(lambda job: _loader(job, "--dry-run", "--ledger", "none"), _counted("unsent")),
+    "loader, again": Contender(_again, _counted("unchanged")),
+    "aiohttp script": _peer("aiohttp_script"),
+    "threads, http.client": _peer("threads_http_client"),
+    "thread pool, urllib3": _peer("thread_pool_urllib3"),
+    "thread pool, requests": _peer("thread_pool_requests"),
+    "vendor's SDK": _peer("vendors_sdk"),
+    "drt": _peer("drt"),
+    "dlt": _peer("dlt"),
+    "raw sockets": _peer("raw_sockets"),
+    "empty process": Contender(lambda _: [sys.executable, "-c", "print(0)"], int),
+    "import click": Contender(lambda _: [sys.executable, "-c", "import click; print(0)"], int),
+    "loader --help": Contender(
+        lambda _: [sys.executable, "-m", "interakt_loader", "--help"], lambda output: 0 if "Usage" in output else -1
+    ),
 }
-
-
-def main() -> None:
-    """Run the contender that the arguments name."""
-    name, table, rows, workers, url = sys.argv[1:]
-    began = time.perf_counter()
-    done = CONTENDERS[name](table, int(rows), int(workers), url)
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    peak = usage.ru_maxrss / (1 if sys.platform != "darwin" else 1024) / 1024
-    figures = {
-        "done": done,
-        "seconds": time.perf_counter() - began,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_mb": peak,
-    }
-    print(json.dumps(figures))
-
-
-if __name__ == "__main__":
-    main()

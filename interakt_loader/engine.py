@@ -3,7 +3,8 @@
 One lock guards the schedule. A consumer settles its answer and takes its next ticket under one hold of it. Idle
 consumers sleep on a stack, and the one that worked last is woken first, so that a load which needs four threads
 keeps four warm and lets the others sleep. At most one consumer is the *timekeeper*: it sleeps until the next
-instant at which a call is due; all others sleep until they are called.
+instant at which a call is due; all others sleep until they are called. A consumer that the `Crew` has no use for
+sleeps too, and is the timekeeper then: somebody has to look again soon.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
+from interakt_loader.crew import LOOK, Crew
 from interakt_loader.schedule import Schedule
 from interakt_loader.ticket import Stop, Ticket
 from interakt_loader.wire import Answer, Message, Outcome, Transport
 
 logger = logging.getLogger("interakt_loader")
+
+OFFERED_AT_ONCE = 256
+"""Messages for which the lock is held at a time: consumers wait for it meanwhile."""
 
 
 class Engine:
@@ -44,6 +49,7 @@ class Engine:
         self._schedule = schedule
         self._transport = transport
         self._workers = workers
+        self._crew = Crew(workers)
         self._clock = clock
         self._on_outcomes = on_outcomes
         self._stop_wanted = stop_wanted
@@ -72,16 +78,20 @@ class Engine:
 
     def offer(self, messages: Sequence[Message], start: int = 0) -> int:
         """Take as many of `messages[start:]`, from the first on, as there is room for; return how many."""
-        with self._lock:
-            if self._closing or self._schedule.stopped:
-                return 0
-            end = min(len(messages), start + self._schedule.room)
-            for position in range(start, end):
-                self._schedule.admit(messages[position])
-            self.most_held = max(self.most_held, self._schedule.held)
-            if end > start:
-                self._call_one()
-        return max(0, end - start)
+        taken = start
+        while taken < len(messages):
+            with self._lock:
+                if self._closing or self._schedule.stopped:
+                    break
+                end = min(len(messages), taken + min(self._schedule.room, OFFERED_AT_ONCE))
+                if end <= taken:
+                    break
+                for position in range(taken, end):
+                    self._schedule.admit(messages[position])
+                taken = end
+                self.most_held = max(self.most_held, self._schedule.held)
+                self._call_one(self._clock())
+        return taken - start
 
     def read(self, wanted: int = 1, timeout: float = 0.0) -> list[Outcome]:
         """Return the outcomes settled since the last read; first wait up to `timeout` seconds for `wanted` of them.
@@ -153,7 +163,7 @@ class Engine:
     def wake(self) -> None:
         """Have a consumer look again whether a call may go: something outside of the schedule has changed."""
         with self._lock:
-            self._call_one()
+            self._call_one(self._clock())
 
     def close(self, *, wait: bool = True) -> None:
         """End the threads once everything has settled; with `wait`, come back when they have ended."""
@@ -172,8 +182,11 @@ class Engine:
         bell = threading.Condition(self._lock)
         ticket: Ticket | None = None
         answer: Answer | None = None
+        computed = time.thread_time()
         while True:
             with self._lock:
+                before, computed = computed, time.thread_time()
+                self._crew.computed(computed - before)
                 if ticket is not None and answer is not None:
                     self._schedule.settle(ticket, answer, self._clock())
                     self._after_settling()
@@ -218,15 +231,23 @@ class Engine:
                 self._schedule.stop(stop, time.time())
                 self._after_settling()
             now = self._clock()
+            if self._awake > self._crew.wanted(now) and self._schedule.unfinished:
+                self._sleep(bell, now + LOOK, now)
+                continue
             work = self._schedule.take(now)
             if isinstance(work, Ticket):
                 if self._schedule.has_ready or self._is_late_for(self._schedule.parked_until):
-                    self._call_one()
+                    self._call_one(now)
                 return work
             if self._closing and not self._schedule.unfinished:
                 self._call_all()
                 return None
             self._sleep(bell, work, now)
+
+    @property
+    def _awake(self) -> int:
+        """How many consumers do not sleep."""
+        return len(self._threads) - len(self._idle)
 
     def _is_late_for(self, instant: float | None) -> bool:
         """Whether nobody would wake up for what is due then."""
@@ -244,7 +265,10 @@ class Engine:
         if bell in self._idle:  # the time ran out; whoever calls takes the bell off the stack itself
             self._idle.remove(bell)
 
-    def _call_one(self) -> None:
+    def _call_one(self, now: float) -> None:
+        """Wake a consumer, or start one, unless there are enough and another will look again soon."""
+        if self._awake >= self._crew.wanted(now) and self._timekeeper is not None and self._alarm <= now + LOOK:
+            return
         if self._idle:
             self._idle.pop().notify()
         elif len(self._threads) < self._workers:

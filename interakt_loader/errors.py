@@ -28,7 +28,6 @@ All of these pickle, so that they cross process borders (Airflow, Spark, multipr
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -85,6 +84,10 @@ class SourceBroken(LoadStopped):
     """The source turned out to be unreadable in mid-load."""
 
 
+class LedgerBroken(Exception):
+    """The ledger can be written no longer; what it holds, and what is in flight, stays on record."""
+
+
 class TooManyFailures(LoadStopped):
     """More rows failed than `max_failures` allows."""
 
@@ -124,9 +127,12 @@ class APIError(InteraktLoaderError):
 
 
 class LoadInterrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM ended the load: calls in flight were finished, the report is written."""
+    """Ctrl-C or SIGTERM ended the load: calls in flight were finished, the report is written.
 
-    def __init__(self, result: LoadResult | None = None, signum: int = signal.SIGINT) -> None:
+    `signum` is the signal's number: 2 is SIGINT everywhere.
+    """
+
+    def __init__(self, result: LoadResult | None = None, signum: int = 2) -> None:
         super().__init__(result, signum)
         self.result = result
         self.signum = signum
@@ -137,4 +143,6 @@ class LoadInterrupted(KeyboardInterrupt):
         return 128 + self.signum
 
     def __str__(self) -> str:
+        import signal  # slow to import, and rarely needed
+
         return f"interrupted by {signal.Signals(self.signum).name}"

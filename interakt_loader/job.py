@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from interakt_loader.engine import Engine
 from interakt_loader.errors import SettingsError
-from interakt_loader.keeper import Keeper
-from interakt_loader.ledger import Ledger, Plan
 from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.option_values import Rate, shown_share
 from interakt_loader.ratelimit import RateLimit
 from interakt_loader.schedule import Schedule
 from interakt_loader.settings import Settings
-from interakt_loader.share import SharedClock, Slots, slots_of
 from interakt_loader.ticket import Stop
 from interakt_loader.transport import HttpTransport
 from interakt_loader.wire import Kind, Message
+
+if TYPE_CHECKING:
+    from interakt_loader.keeper import Keeper
+    from interakt_loader.ledger import Ledger, Plan
+    from interakt_loader.share import SharedClock, Slots
 
 
 @dataclass
@@ -75,12 +78,16 @@ class Job:
             with self._engine(RateLimit(self.settings.rate)) as engine:
                 yield engine
             return
+        from interakt_loader.share import slots_of
+
         assert isinstance(self.settings.rate, Rate)  # the settings see to it
         slots = slots_of(self.settings.rate, self.settings.workers)
         with self._engine(RateLimit(None, slots)) as engine, self._keeper(self.share, slots, engine.wake):
             yield engine
 
     def _keeper(self, share: SharedClock, slots: Slots, wake: Callable[[], object]) -> Keeper:
+        from interakt_loader.keeper import Keeper
+
         control = self.control
 
         def tell(away: bool) -> None:

@@ -64,7 +64,7 @@ class Keeper:
                 logger.exception("the shared clock cannot be used")
                 self._give_up(f"{type(error).__name__}: please report this")
                 return
-            if ask.count and lease is not None:
+            if ask.slots and lease is not None:
                 self._slots.grant(lease)
                 self._wake()
 
@@ -73,7 +73,7 @@ class Keeper:
         away, wait = Stretch(LONGEST_STEP), FIRST_WAIT
         while not self._closed.is_set():
             try:
-                lease = self._clock.reserve(ask.count, ask.hold)
+                lease = self._clock.reserve(ask.slots, ask.hold)
             except ShareAway as error:
                 if away.goes_on(time.monotonic()) >= self._patience:
                     raise

@@ -15,29 +15,26 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from interakt_loader.coerce import Target
-from interakt_loader.errors import LoadInterrupted, MappingError, SettingsError
+from interakt_loader.errors import LoadInterrupted, SettingsError
 from interakt_loader.forecast import forecast
-from interakt_loader.identity import country_code
 from interakt_loader.interrupts import Interrupts
 from interakt_loader.job import Control, Job
-from interakt_loader.ledger import Ledger, Plan
-from interakt_loader.mapping import Mapping, infer, read_mapping
+from interakt_loader.opening import choose_mapping, opened
 from interakt_loader.option_values import Rate, did_you_mean
 from interakt_loader.pipeline import deliver
 from interakt_loader.progress import Progress
 from interakt_loader.report import Report, Summary
 from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
-from interakt_loader.share import open_share
-from interakt_loader.sources import ReadOptions, Source, open_source
+from interakt_loader.sources import Source
 from interakt_loader.ticket import Stop
 from interakt_loader.wire import Kind, Status
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from interakt_loader.settings import Options
+    from interakt_loader.ledger import Ledger, Plan
+    from interakt_loader.options import Options
 
 logger = logging.getLogger("interakt_loader")
 
@@ -47,8 +44,8 @@ def load_users(data: Any, mapping: Any = None, **options: Unpack[Options]) -> Lo
 
     `data` is a pandas DataFrame, an Arrow table, reader or dataset, anything with `__arrow_c_stream__` (polars,
     DuckDB), a path or a list of paths to Parquet, CSV/TSV, JSON lines or Feather. `mapping` says which column is
-    which field: a `Mapping`, a dict, a path to a YAML, TOML or JSON file, or None to infer it from the column
-    names. The options are those of `Settings`.
+    which field: a `Mapping`, a dict, a path to a YAML, TOML or JSON file, `preset:NAME`, or None to find it out
+    from the column names and the first rows, which is shown. The options are those of `Settings`.
 
     Raises `UsageError` (a `ValueError`) when what is given makes no sense, before any call; `LoadInterrupted` (a
     `KeyboardInterrupt`) after Ctrl-C. What happens to a row never raises: see `LoadResult`.
@@ -69,21 +66,6 @@ def check(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadRes
     return load(data, mapping, None, replace(Settings.resolve(options), dry_run=True))
 
 
-def opened(data: Any, settings: Settings) -> Source:
-    """Open the data, and log what was found out about it."""
-    sheet = settings.sheet
-    options = ReadOptions(
-        settings.encoding,
-        settings.delimiter,
-        settings.header,
-        int(sheet) if sheet is not None and str(sheet).isdigit() else sheet,
-    )
-    source = open_source(data, options)
-    for note in source.notes:
-        logger.warning("%s", note)
-    return source
-
-
 def load(
     data: Any,
     mapping: Any,
@@ -99,26 +81,25 @@ def load(
     """
     source = opened(data, settings) if source is None else source
     _keep_apart(data, settings)
-    read = None if mapping is None else read_mapping(mapping)
-    read = _inferred(source, kind) if read is None else read
+    read, source, inferred = choose_mapping(mapping, source, kind, settings)
+    if inferred is not None:
+        logger.warning("%s", inferred.summary())
     kind = kind or read.kind
     read.check(kind, source.columns)
     _check_options(kind, source, settings)
-    if country_code(settings.default_country) is None:
-        raise SettingsError(f"default_country is {settings.default_country!r}; expected such as +91, 91 or IN")
-    try:
-        Target(timezone=settings.timezone)
-    except MappingError as error:
-        raise SettingsError(f"timezone: {error}") from None
     if not settings.dry_run:
         settings.require_key()
     job = Job(read, kind, settings)
     with ExitStack() as stack:
         if _wants_ledger(settings):
+            from interakt_loader.ledger import Ledger
+
             ledger = stack.enter_context(Ledger(settings.ledger or "", kind, settings))
             _warn_if_shared(ledger, _name(data, source), job)
             job = replace(job, ledger=ledger)
         if settings.share is not None and not settings.dry_run:
+            from interakt_loader.share import open_share
+
             assert isinstance(settings.rate, Rate)  # the settings see to it
             share = open_share(settings.share, settings.base_url, settings.require_key(), settings.rate)
             job = replace(job, share=stack.enter_context(closing(share)))
@@ -178,13 +159,6 @@ def _warn_if_shared(ledger: Ledger, name: str, job: Job) -> None:
             "that says the same as an event loaded before counts as that one. Map created_at, or name a column of "
             "unique ids with event_id (--event-id)"
         )
-
-
-def _inferred(source: Source, kind: Kind | None) -> Mapping:
-    inferred = infer(source.columns, kind)
-    said = "; ".join(f"{field}: {inferred.mapping.as_dict()[field]} ({why})" for field, why in inferred.reasons)
-    logger.warning("no mapping given, inferred from the column names: %s", said)
-    return inferred.mapping
 
 
 def _run(source: Source, job: Job, say: Callable[[str], object] | None) -> LoadResult:

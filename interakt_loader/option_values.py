@@ -1,13 +1,13 @@
-"""Values of options as people write them → checked values, or one line that says what was expected. Pure."""
+"""Values of options as people write them → checked values, or one line that says what was expected. Pure.
+
+What only a check needs is imported when it checks: `--help` reads this module and checks nothing.
+"""
 
 from __future__ import annotations
 
-import difflib
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from interakt_loader.errors import SettingsError
 
@@ -85,14 +85,26 @@ def parse_rows(text: str | None) -> tuple[int, int | None]:
     return int(match[1] or 0), int(match[2]) if match[2] else None
 
 
+def parse_words(name: str, given: object) -> tuple[str, ...]:
+    """Read `"NULL,N/A"` or a list of texts; white space around a word is no part of it."""
+    words = given.split(",") if isinstance(given, str) else given
+    if not isinstance(words, (list, tuple)) or not all(isinstance(one, str) for one in words):
+        raise SettingsError(f"{name} is {given!r}; expected texts, such as 'NULL,N/A' or a list of them")
+    return tuple(one.strip() for one in words if one.strip())
+
+
 def did_you_mean(name: str, known: Mapping[str, Any] | list[str]) -> str:
     """Return `"; did you mean 'workers'?"`, or nothing when no known name is near."""
+    import difflib
+
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def check_base_url(url: str) -> None:
     """Refuse an address that is none, or over which the key would travel in clear."""
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -121,6 +133,8 @@ def check_share(share: str | None, rate: Rate | Literal["auto"] | None) -> None:
         return
     if not isinstance(share, str):
         raise SettingsError(f"share is {share!r}; expected {SHARES}")
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(share)
         place = parts.path.strip("/") if parts.scheme == "sqlite" and not parts.netloc else parts.hostname
@@ -149,6 +163,8 @@ def is_this_machine(host: str) -> bool:
     """Tell whether a host's name or address is this machine's own."""
     if host == "localhost":
         return True
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

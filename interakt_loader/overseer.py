@@ -6,8 +6,8 @@ import logging
 import time
 
 from interakt_loader.engine import Engine
+from interakt_loader.errors import LedgerBroken
 from interakt_loader.job import Job
-from interakt_loader.ledger import LedgerBroken
 from interakt_loader.option_values import parse_failures
 from interakt_loader.tally import Tally
 from interakt_loader.ticket import Stop

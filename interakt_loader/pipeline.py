@@ -17,10 +17,9 @@ from itertools import chain
 import pyarrow as pa
 
 from interakt_loader.engine import Engine
-from interakt_loader.errors import SettingsError, SourceBroken, SourceError
+from interakt_loader.errors import LedgerBroken, SettingsError, SourceBroken, SourceError
 from interakt_loader.in_order import InOrder
 from interakt_loader.job import Control, Job
-from interakt_loader.ledger import LedgerBroken
 from interakt_loader.overseer import Overseer
 from interakt_loader.ticket import Stop, unsent
 from interakt_loader.work import Streamed, Work

@@ -1,16 +1,15 @@
 """Every option, said once: its name, default and meaning.
 
 The command line's flags, the environment variables and the README's table are made from the fields below,
-and a test holds them to it. `Options` repeats the names for type checkers only, and is held to it as well.
+and a test holds them to it. `options.Options` repeats the names for type checkers only, and is held to it as well.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Literal
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.option_values import (
@@ -25,6 +24,7 @@ from interakt_loader.option_values import (
     parse_failures,
     parse_rate,
     parse_rows,
+    parse_words,
     shown_share,
 )
 
@@ -143,9 +143,16 @@ class Settings:
     )
     default_country: str = _option(
         "+91",
-        "Country of phones that name none: a dialling code or ISO letters.",
+        "Country of phones that name none: a dialling code, ISO letters or an English name.",
         flag="--default-country",
         metavar="CODE",
+    )
+    phones: str = _option(
+        "strict",
+        "Phones are judged by the numbering plans (`strict`), by their length alone (`possible`), or not at all "
+        "(`as-is`: their digits are sent).",
+        flag="--phones",
+        choices=("strict", "possible", "as-is"),
     )
     timezone: str = _option("UTC", "Zone of times that name none (IANA name).", flag="--timezone", metavar="ZONE")
     bad_values: str = _option(
@@ -159,6 +166,12 @@ class Settings:
         "Empty traits: `omit` them, or `clear` what Interakt holds (sent as null).",
         flag="--nulls",
         choices=("omit", "clear"),
+    )
+    null_values: str | Sequence[str] = _option(
+        "",
+        "Texts that mean that nothing is there, such as `NULL,N/A`: a cell of exactly such a text counts as empty.",
+        flag="--null-values",
+        metavar="TEXT,...",
     )
     dry_run: bool = _option(
         False,
@@ -207,6 +220,7 @@ class Settings:
         check_number("workers", self.workers, least=1, most=1024, whole=True)
         parse_failures(self.max_failures)
         parse_rows(self.rows)
+        parse_words("null_values", self.null_values)
         if self.limit is not None:
             check_number("limit", self.limit, least=0, whole=True)
         for one in fields(self):
@@ -231,6 +245,11 @@ class Settings:
         return parse_rate(self.rate_limit)
 
     @property
+    def null_words(self) -> tuple[str, ...]:
+        """`null_values`, one by one."""
+        return parse_words("null_values", self.null_values)
+
+    @property
     def row_range(self) -> tuple[int, int | None]:
         """Number of the first row to read, and of the first one not to read any more; None: to the end."""
         first, end = parse_rows(self.rows)
@@ -241,6 +260,8 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether the address is on this machine: a sandbox or a stand-in, not the API."""
+        from urllib.parse import urlsplit
+
         return is_this_machine(urlsplit(self.base_url).hostname or "")
 
     @classmethod
@@ -278,40 +299,6 @@ class Settings:
         shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in hidden}
         paths = {name: None if shown[name] is None else str(shown[name]) for name in ("report", "ledger")}
         return shown | paths | {"share": self.share and shown_share(self.share)}
-
-
-class Options(TypedDict, total=False):
-    """The keyword options of `load_users`, `load_events` and `check`; `Settings` says what each means."""
-
-    api_key: str | None
-    base_url: str | None
-    timeout: float
-    max_retries: int
-    max_queue_size: int
-    workers: int
-    rate_limit: str | None
-    share: str | None
-    max_outage: float
-    max_failures: str | int | None
-    report: str | Path | None
-    ledger: str | Path | None
-    resend: bool
-    event_id: str | None
-    on_unknown: str
-    coalesce: bool
-    default_country: str
-    timezone: str
-    bad_values: str
-    nulls: str
-    dry_run: bool
-    encoding: str | None
-    delimiter: str | None
-    header: bool | None
-    sheet: str | None
-    limit: int | None
-    rows: str | None
-    progress: bool | None
-    on_error: Callable[[Exception, dict[str, Any]], object] | None
 
 
 def default_of(name: str) -> Any:

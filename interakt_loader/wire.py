@@ -17,6 +17,10 @@ PATHS: dict[Kind, str] = {"user": "/v1/public/track/users/", "event": "/v1/publi
 """The two endpoints; the trailing slash is always sent."""
 
 
+LARGEST_BODY = 32 * 1024
+"""Bytes of a call's body that the API takes [seen in one client's code]."""
+
+
 class Status(str, Enum):
     """How a row ended. Every row ends in exactly one of these."""
 

@@ -1,7 +1,7 @@
 """Rows → what goes out and what is settled without a call. Here as the source is read; by a `ledger.Plan` else.
 
-Both offer the same: `pieces`, batch by batch, for a load; `checked` for a dry run; and `unsent`, the report lines of
-what a stopped load has not come to.
+Both offer the same: `pieces`, some rows at a time, for a load; `checked` for a dry run; and `unsent`, the report lines
+of what a stopped load has not come to.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from interakt_loader.wire import Kind, Message, Outcome
 
 
 class Piece(NamedTuple):
-    """What becomes of the rows of one batch."""
+    """What becomes of the next rows."""
 
     calls: list[Message]
     """Go out."""
@@ -28,6 +28,9 @@ class Piece(NamedTuple):
     unchanged: pa.RecordBatch | None = None
     """The report lines of rows that were accepted before."""
 
+
+PIECE = 1024
+"""Rows that become messages at a time: as such, a row takes ten times the memory that it takes in Arrow."""
 
 EXAMPLES = 3
 """Calls that a dry run shows as they would go out."""
@@ -40,7 +43,7 @@ class Work(Protocol):
     """The first calls, once `checked` has come across them."""
 
     def pieces(self) -> Iterator[Piece]:
-        """Yield what becomes of the rows, batch by batch."""
+        """Yield what becomes of the rows, some at a time."""
         ...
 
     def checked(self) -> Iterator[pa.RecordBatch]:
@@ -59,12 +62,16 @@ class Streamed:
         """Take batches, each with the number of its first row."""
         self._prepare, self._rows, self._kind = prepare, rows, kind
         self.examples: list[Message] = []
+        self._left: pa.RecordBatch | None = None  # of a batch that has been read: rows that are no messages yet
 
     def pieces(self) -> Iterator[Piece]:
-        """Yield what becomes of the rows, batch by batch."""
+        """Yield what becomes of the rows, some at a time."""
         for first, batch in self._rows:
-            calls, refused = messages(self._prepare(batch, first), self._kind)
-            yield Piece(calls, [invalid(one) for one in refused])
+            self._left = self._prepare(batch, first)
+            while self._left.num_rows:
+                piece, self._left = self._left.slice(0, PIECE), self._left.slice(PIECE)
+                calls, refused = messages(piece, self._kind)
+                yield Piece(calls, [invalid(one) for one in refused])
 
     def checked(self) -> Iterator[pa.RecordBatch]:
         """Yield report lines of all rows without sending any."""
@@ -75,6 +82,8 @@ class Streamed:
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
         """Yield the report lines of the rows that `pieces` has not come to; they are not looked at closely."""
+        if self._left is not None and self._left.num_rows:
+            yield not_sent(self._left, stop)
         for first, batch in self._rows:
             yield not_sent(self._prepare.identities(batch, first), stop)
 

@@ -12,21 +12,22 @@ from pathlib import Path
 import pytest
 
 import interakt_loader
-from interakt_loader.settings import Options, Settings
+from interakt_loader.options import Options
+from interakt_loader.settings import Settings
 
 PACKAGE = Path(interakt_loader.__file__).parent
 README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
 
 FLOORS = [
     {"_version", "errors"},
-    {"option_values", "wire", "sandbox"},
+    {"option_values", "options", "wire", "sandbox"},
     {"settings", "share"},
-    {"ratelimit", "plain", "arguments", "callbacks", "lifetime", "coalesce", "ticket", "forecast", "tally"},
+    {"ratelimit", "crew", "plain", "arguments", "callbacks", "lifetime", "coalesce", "ticket", "forecast", "tally"},
     {"sources", "coerce", "identity", "transport", "outcomes", "outage", "sample_data", "interrupts"},
     {"retry", "mapping"},
     {"schedule", "work"},
     {"engine", "keeper", "ledger", "report", "result_html"},
-    {"job", "in_order", "client", "progress", "result"},
+    {"job", "in_order", "client", "progress", "result", "opening"},
     {"overseer"},
     {"pipeline"},
     {"loading", "track"},

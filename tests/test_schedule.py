@@ -16,7 +16,7 @@ from interakt_loader.outage import OUTAGE_AFTER
 from interakt_loader.ratelimit import RateLimit
 from interakt_loader.schedule import Schedule
 from interakt_loader.ticket import Stop, Ticket
-from interakt_loader.transport import no_answer, read_answer
+from interakt_loader.transport import no_answer, not_connected, read_answer
 from interakt_loader.wire import Answer, Message, Outcome, Status
 
 OK = read_answer(202, b'{"result": true}', 0.1)
@@ -25,7 +25,7 @@ ERROR = read_answer(500, b"", 0.1)
 LIMITED = read_answer(429, b"", 0.1)
 REFUSED = read_answer(401, b'{"result": false, "message": "Invalid token provided"}', 0.1)
 TIMEOUT = no_answer(TimeoutError(), 0.1)  # the call may have been taken
-UNREACHED = no_answer(NewConnectionError(HTTPConnection("127.0.0.1"), "refused"), 0.1)
+UNREACHED = not_connected(NewConnectionError(HTTPConnection("127.0.0.1"), "refused"), 0.1)
 ANSWERS = [OK, OK, BAD, ERROR, LIMITED, TIMEOUT]
 
 

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -20,18 +18,13 @@ from interakt_loader.errors import InteraktLoaderError, LoadInterrupted
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line with these arguments and return the exit code."""
-    debug = "--debug" in arguments
-    quiet = "--quiet" in arguments or "-q" in arguments
-    level = logging.DEBUG if debug else logging.ERROR if quiet else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("urllib3").setLevel(logging.INFO)  # at DEBUG it repeats what ours says, with addresses
     try:
         return cli.main(list(arguments), prog_name="interakt-loader", standalone_mode=False) or 0
     except LoadInterrupted as error:
         return error.exit_code
     except (KeyboardInterrupt, click.exceptions.Abort) as error:  # Abort is what click makes of it
         original = error if isinstance(error, KeyboardInterrupt) else error.__context__
-        _leave_at_once(128 + (original.args[0] if original is not None and original.args else signal.SIGINT))
+        _leave_at_once(128 + (original.args[0] if original is not None and original.args else 2))  # 2: SIGINT
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -40,7 +33,9 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         return _complain(error.format_message(), error.exit_code)
     except InteraktLoaderError as error:
-        if debug:
+        if "--debug" in arguments:
+            import logging
+
             logging.getLogger("interakt_loader").exception("the error in full")
         return _complain(str(error), error.exit_code)
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from interakt_loader._version import __version__
 from interakt_loader.cli.group import DefaultGroup
-from interakt_loader.cli.options import beside, key_from_file, report_name, settings_flags, written_mapping
+from interakt_loader.cli.options import (
+    given_mapping,
+    settings_flags,
+    source_flags,
+    written_mapping,
+)
+from interakt_loader.cli.process import imported
 
 if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
@@ -36,6 +41,7 @@ def cli() -> None:
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--as", "kind", type=click.Choice(["users", "events"]), help="What the rows are; else the mapping says.")
 @click.option("--mapping", metavar="FILE", help="Which column is which field: a YAML, TOML or JSON file.")
+@click.option("--preset", metavar="NAME", help="The mapping of a well-known export, such as shopify-customers.")
 @click.option("--map", "fields", multiple=True, metavar="FIELD=COLUMN", help="Map one field, e.g. user_id=customer_id.")
 @click.option("--trait", "traits", multiple=True, metavar="NAME=COLUMN[:TYPE]", help="Map one trait.")
 @click.option("--event", metavar="NAME", help="The name of all events, where no column holds it.")
@@ -49,6 +55,7 @@ def load(
     sources: tuple[str, ...],
     kind: str | None,
     mapping: str | None,
+    preset: str | None,
     fields: tuple[str, ...],
     traits: tuple[str, ...],
     event: str | None,
@@ -60,7 +67,9 @@ def load(
     **flags: Any,
 ) -> int:
     """Load SOURCE (the default command)."""
-    del debug  # `run` has seen to it, and to what `quiet` means for the log
+    del debug  # the group has seen to it, and to what `quiet` means for the log
+    from interakt_loader.cli.files import beside, key_from_file, report_name
+
     options = {name: value for name, value in flags.items() if value is not None}
     options["api_key"] = key_from_file(api_key_file)
     options.setdefault("report", report_name(sources[0]))
@@ -75,12 +84,19 @@ def load(
 
             here = stack.enter_context(Sandbox())
             options |= {"api_key": here.api_key, "base_url": here.url}
-        from interakt_loader import loading
+        from interakt_loader import opening
         from interakt_loader.settings import Settings
 
         settings = Settings.resolve(options)
-        source = loading.opened(list(sources), settings)
-        read = _mapping(source.columns, mapping, fields, traits, event, _kind(kind), quiet)
+        source = opening.opened(list(sources), settings)
+        given = given_mapping(mapping, preset)
+        if given is None and (fields or traits):
+            read: Any = written_mapping(None, fields, traits, event)
+        else:
+            choice = opening.choose_mapping(given, source, _kind(kind), settings, event)
+            if choice.inferred is not None and not quiet:
+                _say(choice.inferred.summary())
+            read, source = written_mapping(choice.mapping.as_dict(), fields, traits, event), choice.source
         return _load(sources, source, read, _kind(kind), settings, output, quiet)
 
 
@@ -93,9 +109,12 @@ def _load(
     output: str,
     quiet: bool,
 ) -> int:
+    from pathlib import Path
+
     from interakt_loader import loading
     from interakt_loader.errors import LoadInterrupted
 
+    imported()
     name = Path(sources[0]).name if len(sources) == 1 and sources[0] != "-" else source.name
     say = None if quiet else _say
     try:
@@ -124,38 +143,21 @@ def _kind(text: str | None) -> Kind | None:
     return "user" if text == "users" else "event"
 
 
-def _mapping(
-    columns: list[str],
-    path: str | None,
-    fields: tuple[str, ...],
-    traits: tuple[str, ...],
-    event: str | None,
-    kind: Kind | None,
-    quiet: bool,
-) -> Any:
-    """Return what the flags say of the mapping, or else what the columns' names do."""
-    from interakt_loader.mapping import infer, read_mapping
-
-    base = None if path is None else read_mapping(path).as_dict()
-    written = written_mapping(base, fields, traits, event)
-    if written is not None:
-        return written
-    inferred = infer(columns, kind, event)
-    if not quiet:
-        click.echo(f"no mapping given; inferred from the column names:\n{inferred.as_yaml()}", err=True)
-    return inferred.mapping
-
-
 @cli.command(context_settings=_CONTEXT)
-@click.argument("source")
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
 @click.option("--as", "kind", type=click.Choice(["users", "events"]), help="What the rows are.")
 @click.option("--event", metavar="NAME", help="The name of all events, where no column holds it.")
-def infer(source: str, kind: str | None, event: str | None) -> int:
-    """Print a mapping file to start from, guessed from the column names."""
-    from interakt_loader.mapping import infer as infer_mapping
-    from interakt_loader.sources import open_source
+@click.option("--preset", metavar="NAME", help="Start from this one; without SOURCE, print it.")
+@source_flags
+def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset: str | None, **flags: Any) -> int:
+    """Print a mapping file to start from, found out from the column names and the first rows of SOURCE."""
+    from interakt_loader.opening import inferred
+    from interakt_loader.settings import Settings
 
-    click.echo(infer_mapping(open_source(source).columns, _kind(kind), event).as_yaml(), nl=False)
+    imported()
+    settings = Settings.resolve({name: value for name, value in flags.items() if value is not None})
+    found = inferred(list(sources) or None, settings, _kind(kind), event, preset)
+    click.echo(found.as_yaml(), nl=False)
     return 0
 
 
@@ -164,8 +166,11 @@ def infer(source: str, kind: str | None, event: str | None) -> int:
 @click.option("--folder", type=click.Path(file_okay=False), default=".", help="Where the two reports go.")
 def demo(rows: int | None, folder: str) -> int:
     """Load the sample data, users and then events, into an embedded sandbox."""
+    from pathlib import Path
+
     from interakt_loader.cli.demo import run_demo
 
+    imported()
     return run_demo(rows, Path(folder), click.echo)
 
 
@@ -178,6 +183,7 @@ def sandbox(port: int, limit_per_minute: int | None, latency: float, faults: str
     """Run the sandbox, a local look-alike of the API, until Ctrl-C."""
     from interakt_loader.sandbox import SandboxOptions, run_forever
 
+    imported()
     options = SandboxOptions(port=port, limit_per_minute=limit_per_minute, latency=latency, faults=faults)
 
     def ready(url: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import click
 
 DEFAULT = "load"
@@ -15,12 +18,18 @@ class DefaultGroup(click.Group):
         own = {"--help", "--version", "-h"}
         if args and args[0] not in self.commands and args[0] not in own:
             args = [DEFAULT, *args]
+        ctx.obj = frozenset(args)
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Begin the log, and run the command."""
+        _begin_log(debug="--debug" in ctx.obj, quiet=bool(ctx.obj & {"-q", "--quiet"}))
+        return super().invoke(ctx)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the four ways to call it."""
         formatter.write_usage(ctx.command_path, "SOURCE... [OPTIONS]", prefix="Usage: ")
-        for line in ("demo", "sandbox [OPTIONS]", "infer SOURCE"):
+        for line in ("demo", "sandbox [OPTIONS]", "infer SOURCE..."):
             formatter.write_usage(ctx.command_path, line, prefix="       ")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -30,3 +39,11 @@ class DefaultGroup(click.Group):
         rows = [(name, one.get_short_help_str(80)) for name, one in self.commands.items() if name != DEFAULT]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def _begin_log(*, debug: bool, quiet: bool) -> None:
+    import logging  # takes a tenth of what `--help` takes, which logs nothing
+
+    level = logging.DEBUG if debug else logging.ERROR if quiet else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("urllib3").setLevel(logging.INFO)  # at DEBUG it repeats what ours says, with addresses

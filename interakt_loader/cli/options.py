@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from interakt_loader.errors import MappingError, SettingsError
+from interakt_loader.errors import MappingError
 from interakt_loader.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -17,15 +16,24 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 def settings_flags(command: _Command) -> _Command:
     """Give a command one flag for each option that has one, in the order of `Settings`."""
+    return _flags(command, [one.name for one in fields(Settings)])
+
+
+def source_flags(command: _Command) -> _Command:
+    """Give a command the flags that say how a source is to be read and understood."""
+    return _flags(command, ["default_country", "phones", "null_values", "encoding", "delimiter", "header", "sheet"])
+
+
+def _flags(command: _Command, names: Sequence[str]) -> _Command:
     for one in reversed(fields(Settings)):
-        if one.metadata["flag"] is not None:
+        if one.name in names and one.metadata["flag"] is not None:
             command = _flag(one)(command)
     return command
 
 
 def _flag(one: Any) -> Callable[[_Command], _Command]:
     facts = one.metadata
-    shown = one.default if one.default not in (None, False) and one.name != "dry_run" else None
+    shown = one.default if one.default not in (None, False, "") and one.name != "dry_run" else None
     text = facts["meaning"].replace("`", "")
     if shown is not None:
         text += f"  [default: {shown}]"
@@ -43,19 +51,30 @@ def _flag(one: Any) -> Callable[[_Command], _Command]:
     return click.option(facts["flag"], one.name, type=kind, default=None, metavar=facts["metavar"], help=text)
 
 
+def given_mapping(path: str | None, preset: str | None) -> str | None:
+    """Return the mapping that `--mapping` or `--preset` gives, as the Python functions take it."""
+    if path is not None and preset is not None:
+        raise MappingError("--mapping and --preset are both given; expected one of the two")
+    if preset is None:
+        return path
+    from interakt_loader.mapping import PRESET
+
+    return PRESET + preset
+
+
 def written_mapping(
     base: dict[str, Any] | None, fields_: tuple[str, ...], traits: tuple[str, ...], event: str | None
-) -> dict[str, Any] | None:
+) -> dict[str, Any]:
     """Return the mapping's written form with what the flags `--map`, `--trait` and `--event` say put over `base`.
 
-    None when there is neither: then it is inferred. With `--map` alone every other column is a trait.
+    With `--map` alone every other column is a trait.
     """
-    if base is None and not fields_ and not traits:
-        return None
     written = dict(base or {})
+    several: dict[str, list[str]] = {}
     for one in fields_:
         field, column = _split("--map", one, "FIELD=COLUMN")
-        written[field] = column
+        several[field] = [*several.get(field, []), column]
+    written |= {field: columns if len(columns) > 1 else columns[0] for field, columns in several.items()}
     if event is not None:
         if not event.strip():
             raise MappingError("--event is empty; expected the name of the events")
@@ -95,28 +114,3 @@ def _split(flag: str, text: str, form: str) -> tuple[str, str]:
     if not equals or not left or not right:
         raise MappingError(f"{flag} {text!r}: expected {form}")
     return left, right
-
-
-def report_name(source: str) -> str:
-    """Return the report's default name, after the first source: its file, its folder, or `stdin`."""
-    path = Path(source)
-    stem = path.parent.name if any(character in path.name for character in "*?[") else path.stem
-    return f"{'stdin' if source == '-' else stem or 'load'}.report.csv"
-
-
-def beside(report: str) -> str:
-    """Return where the ledger lies that belongs to a report: `orders.ledger` beside `orders.report.csv`."""
-    path = Path(report)
-    return str(path.with_name(path.stem.removesuffix(".report") + ".ledger"))
-
-
-def key_from_file(path: str | None) -> str | None:
-    """Read the API key from a file: its only line."""
-    if path is None:
-        return None
-    try:
-        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - pathlib adds nothing here
-            return file.read().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise SettingsError(f"--api-key-file {path}: cannot be read: {reason}") from None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from interakt_loader.settings import Options
+    from interakt_loader.options import Options
     from interakt_loader.wire import Kind
 
 

@@ -11,7 +11,7 @@ A ledger is a set of accepted calls, not a row number: rows may be added on top,
 - `ledger`: all of it as one object, which `deliver` uses.
 """
 
-from interakt_loader.ledger.ledger import Ledger, LedgerBroken
+from interakt_loader.ledger.ledger import Ledger
 from interakt_loader.ledger.plan import Plan
 
-__all__ = ["Ledger", "LedgerBroken", "Plan"]
+__all__ = ["Ledger", "Plan"]

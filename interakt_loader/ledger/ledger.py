@@ -9,16 +9,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from interakt_loader.errors import LedgerBroken
 from interakt_loader.ledger.in_flight import InFlight, RecordingTransport, left_behind
 from interakt_loader.ledger.keys import Keys
 from interakt_loader.ledger.plan import Plan
 from interakt_loader.ledger.store import News, Store
 from interakt_loader.settings import Settings
 from interakt_loader.wire import Kind, Outcome, Status, Transport
-
-
-class LedgerBroken(Exception):
-    """The ledger can be written no longer; what it holds, and what is in flight, stays on record."""
 
 
 class Ledger:

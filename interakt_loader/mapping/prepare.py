@@ -7,14 +7,16 @@ No row is looked at by itself unless something is wrong with it. A prepared row 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.coerce import Coerced, Target, coerce, json_string, json_strings
-from interakt_loader.identity import UserIds, phones, user_ids
+from interakt_loader.identity import preferred_phones, user_ids
+from interakt_loader.mapping.body_size import too_large
+from interakt_loader.mapping.findings import Findings
+from interakt_loader.mapping.null_words import null_words_in, without_null_words
 from interakt_loader.mapping.spec import Field, Mapping
 from interakt_loader.mapping.white_space import tidied
 from interakt_loader.plain import without
@@ -44,6 +46,8 @@ identity, which all rows of one user share; `event_id` is what the ledger knows 
 
 _NOTHING = pa.scalar("")
 
+_IS_NULL = "if it means that nothing is there, name it in null_values (--null-values)"
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -71,9 +75,10 @@ class _Rows:
         self._how = how
         self._table = batch
         self._count = batch.num_rows
+        self._null_words = how.settings.null_words
         self._names = {name: position for position, name in enumerate(batch.schema.names)}
-        self._problems: dict[int, tuple[str | None, Problem]] = {}
-        self._notes: dict[int, list[tuple[str, Problem]]] = {}  # of rows that are sent, with something changed
+        self._found = Findings(self._count)
+        self._trait_texts: list[tuple[str, pa.StringArray]] = []
         self._no_text = pa.nulls(self._count, pa.string())
         self.user_id = self.country_code = self.phone = self.event = self.event_id = self._no_text
 
@@ -94,12 +99,14 @@ class _Rows:
             self._event_ids(self._how.settings.event_id)
         if mapping.created_at is not None:
             created_at = self._coerced(mapping.created_at, required="datetime")
-            self._refuse(mapping.created_at.label, created_at)
+            self._found.refuse(mapping.created_at.label, created_at.problems)
             parts.append(_member("createdAt", created_at.json))
         if mapping.tags is not None:
             parts.append(_member("tags", self._optional(mapping.tags, required="list")))
         parts += [pa.scalar('"traits":{'), self._traits(), pa.scalar("}}")]
         body = pc.binary_join_element_wise(*parts, _NOTHING, null_handling="replace", null_replacement="")
+        for row, (at_fault, problem) in too_large(body, self._trait_texts).items():
+            self._found.problem(row, at_fault, problem)
         return self.batch(first_row, body=body.cast(pa.binary()), problems=True)
 
     # ------------------------------------------------------------------ fields
@@ -110,39 +117,42 @@ class _Rows:
         if mapping.user_id is not None:
             found = user_ids(self._values(mapping.user_id))
             self.user_id = found.values
-            self._refuse(mapping.user_id.label, found)
-        if mapping.phone is not None:
-            code = mapping.country_code
-            found_phones = phones(
-                self._values(mapping.phone),
+            self._found.refuse(mapping.user_id.label, found.problems)
+        if mapping.phone:
+            code, settings = mapping.country_code, self._how.settings
+            found_phones = preferred_phones(
+                [self._values(one) for one in mapping.phone],
                 None if code is None else self._values(code),
-                self._how.settings.default_country,
+                settings.default_country,
+                settings.phones,
             )
             self.country_code, self.phone = found_phones.country_codes, found_phones.numbers
-            for row, problem in found_phones.problems.items():
-                at_fault = code if problem.code == "country_code_invalid" and code is not None else mapping.phone
-                self._problem(row, at_fault.label, problem)
+            for row, (position, problem) in found_phones.problems.items():
+                is_country = problem.code == "country_code_invalid" and code is not None
+                self._found.problem(row, (code if is_country and code else mapping.phone[position]).label, problem)
+            for row, (position, note) in found_phones.notes.items():
+                self._found.note(row, mapping.phone[position].label, note)
 
     def _unreadable(self) -> None:
         if PROBLEM_COLUMN in self._names:
             reasons = self._column(PROBLEM_COLUMN)
             for row in pc.indices_nonzero(pc.is_valid(reasons)).to_pylist():
-                self._problem(row, None, Problem("row_unreadable", reasons[row].as_py()))
+                self._found.problem(row, None, Problem("row_unreadable", reasons[row].as_py()))
 
     def _require_identity(self) -> None:
         without = pc.and_(pc.is_null(self.user_id), pc.is_null(self.phone))
         mapping = self._how.mapping
-        names = [one.label for one in (mapping.user_id, mapping.phone) if one is not None]
+        names = [one.label for one in (mapping.user_id, *mapping.phone) if one is not None]
         problem = Problem("identity_missing", f"no {' and no '.join(names)}: a call needs one to say who it is about")
         for row in pc.indices_nonzero(without).to_pylist():
-            self._problem(row, names[0], problem)
+            self._found.problem(row, names[0], problem)
 
     def _event_names(self, field: Field) -> pa.StringArray:
         names = self._coerced(field, required="string")
-        self._refuse(field.label, names)
+        self._found.refuse(field.label, names.problems)
         missing = Problem("event_missing", "an event needs a name, and this one is empty")
         for row in pc.indices_nonzero(pc.is_null(names.json)).to_pylist():
-            self._problem(row, field.label, missing)
+            self._found.problem(row, field.label, missing)
         distinct = names.json.dictionary_encode()
         plain = pa.array([json.loads(one) for one in distinct.dictionary.to_pylist()], pa.string())
         self.event = plain.take(distinct.indices)
@@ -151,18 +161,19 @@ class _Rows:
     def _event_ids(self, column: str) -> None:
         found = user_ids(self._values(Field(column)))  # read as user ids are: `17850.0` is `17850`
         self.event_id = found.values
-        self._refuse(column, found)
+        self._found.refuse(column, found.problems)
         missing = Problem("event_id_missing", "the ledger knows events by this id, and this one has none")
         for row in pc.indices_nonzero(pc.is_null(found.values)).to_pylist():
-            self._problem(row, column, missing)
+            self._found.problem(row, column, missing)
 
     def _traits(self) -> pa.StringArray:
         """Return the members of the `traits` object, joined, without the last comma."""
         columns = [name for name in self._names if name not in (PROBLEM_COLUMN, SOURCE_COLUMN)]
-        members = [
-            _member(name, self._optional(field), quoted=json_string(name))
-            for name, field in self._how.mapping.traits_of(columns)
-        ]
+        members = []
+        for name, field in self._how.mapping.traits_of(columns):
+            texts = self._optional(field)
+            self._trait_texts.append((field.label, texts))
+            members.append(_member(name, texts, quoted=json_string(name)))
         if not members:
             return pa.repeat("", self._count)
         joined = pc.binary_join_element_wise(*members, _NOTHING, null_handling="replace", null_replacement="")
@@ -174,14 +185,18 @@ class _Rows:
         text, changed = tidied(coerced.json)
         for row in changed:
             tidy = Problem("white_space_tidied", "line breaks, tabs and runs of spaces became one space")
-            self._note(row, field.label, tidy)
+            self._found.note(row, field.label, tidy)
+        for row in null_words_in(text):
+            self._found.note(
+                row, field.label, Problem("null_word", f"{text[row].as_py()} is sent as it stands: {_IS_NULL}")
+            )
         if self._how.settings.nulls == "clear":
-            text = without(text.fill_null("null"), self._at(coerced.problems))
+            text = without(text.fill_null("null"), self._found.at(coerced.problems))
         if self._how.settings.bad_values == "drop":
             for row, problem in coerced.problems.items():
-                self._note(row, field.label, Problem("value_dropped", f"left out: {problem.message}"))
+                self._found.note(row, field.label, Problem("value_dropped", f"left out: {problem.message}"))
         else:
-            self._refuse(field.label, coerced)
+            self._found.refuse(field.label, coerced.problems)
         return text
 
     def _coerced(self, field: Field, required: str | None = None) -> Coerced:
@@ -198,46 +213,23 @@ class _Rows:
         if field.column not in self._names:  # JSON lines: no row of this batch has it
             self._refuse_other_shapes(field.column)
             return pa.nulls(self._count)
-        return self._column(field.column)
+        return without_null_words(self._column(field.column), self._null_words)
 
     def _refuse_other_shapes(self, name: str) -> None:
         for other in other_shapes(name, self._names):
             said = f"{other} is a value of its own here" if name.startswith(other) else "is an object here, not a value"
             for row in pc.indices_nonzero(pc.is_valid(self._column(other))).to_pylist():
-                self._problem(row, name, Problem("unsupported_type", said))
+                self._found.problem(row, name, Problem("unsupported_type", said))
 
     def _column(self, name: str) -> pa.Array:
         return self._table.column(self._names[name])
 
-    # ------------------------------------------------------------------ problems
-
-    def _note(self, row: int, column: str, note: Problem) -> None:
-        self._notes.setdefault(row, []).append((column, note))
-
-    def _at(self, rows: Iterable[int]) -> pa.BooleanArray:
-        """Return a mask that is true at these rows."""
-        return pc.is_in(pa.array(range(self._count), pa.int64()), pa.array(sorted(rows), pa.int64()))
-
-    def _refuse(self, column: str, found: Coerced | UserIds) -> None:
-        for row, problem in found.problems.items():
-            self._problem(row, column, problem)
-
-    def _problem(self, row: int, column: str | None, problem: Problem) -> None:
-        """Keep a row's first problem: identity is looked at before traits, and one reason is enough to mend."""
-        self._problems.setdefault(row, (column, problem))
-
     def batch(self, first_row: int, *, body: pa.Array, problems: bool) -> pa.RecordBatch:
         """Put the prepared batch together."""
-        code: list[str | None] = [None] * self._count
-        column, message = list(code), list(code)
+        code = column = message = self._no_text
         if problems:
-            for row, notes in self._notes.items():
-                column[row], code[row] = notes[0][0], notes[0][1].code
-                message[row] = "; ".join(f"{name}: {note.message}" for name, note in notes)
-            for row, (at_fault, problem) in self._problems.items():
-                code[row], column[row] = problem.code, at_fault
-                message[row] = problem.message if at_fault is None else f"{at_fault}: {problem.message}"
-            body = without(body, self._at(self._problems))
+            code, column, message = self._found.columns()
+            body = without(body, self._found.refused)
         source = self._column(SOURCE_COLUMN).cast(pa.string()) if SOURCE_COLUMN in self._names else self._no_text
         columns = [
             pa.array(range(first_row, first_row + self._count), pa.int64()),
@@ -250,18 +242,18 @@ class _Rows:
             pc.coalesce(self.user_id, pc.binary_join_element_wise(self.country_code, self.phone, _NOTHING), ""),
             self.event_id,
             body,
-            pa.array(code, pa.string()),
-            pa.array(column, pa.string()),
-            pa.array(message, pa.string()),
+            code,
+            column,
+            message,
         ]
         return pa.RecordBatch.from_arrays(columns, schema=PREPARED)
 
     def _phones_for_people(self) -> pa.StringArray:
         """Return the phones for the report: as the API takes them, or as they stand where that is no phone."""
-        field = self._how.mapping.phone
-        if field is None or not any(problem.code == "phone_invalid" for _, problem in self._problems.values()):
+        fields = self._how.mapping.phone
+        if not fields or not self._found.has("phone_invalid"):
             return self.phone
-        values = self._values(field)
+        values = self._values(fields[0])
         if pa.types.is_floating(values.type):
             values = without(values, pc.invert(pc.is_finite(values)))
         try:

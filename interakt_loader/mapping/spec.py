@@ -46,7 +46,8 @@ class Mapping:
     """
 
     user_id: Field | None = None
-    phone: Field | None = None
+    phone: tuple[Field, ...] = ()
+    """Columns of phones, the preferred one first."""
     country_code: Field | None = None
     event: Field | None = None
     created_at: Field | None = None
@@ -68,7 +69,9 @@ class Mapping:
             if key not in FIELDS:
                 hint = did_you_mean(str(key), list(FIELDS))
                 raise MappingError(f"the mapping has no field {key!r}{hint} (fields: {', '.join(FIELDS)})")
-        named = {name: _field(name, written[name]) for name in FIELDS[:-1] if written.get(name) is not None}
+        single = [name for name in FIELDS[:-1] if name != "phone" and written.get(name) is not None]
+        named: dict[str, Any] = {name: _field(name, written[name]) for name in single}
+        named["phone"] = _phones(written.get("phone"))
         traits, all_columns = _traits(written.get("traits"))
         return cls(**named, traits=traits, all_columns=all_columns)
 
@@ -78,14 +81,14 @@ class Mapping:
         return "user" if self.event is None else "event"
 
     @property
-    def single_fields(self) -> dict[str, Field]:
-        """Return every field but the traits, by name."""
+    def _fields(self) -> dict[str, tuple[Field, ...]]:
+        """Every field but the traits that is mapped, by name."""
         pairs = ((name, getattr(self, name)) for name in FIELDS[:-1])
-        return {name: one for name, one in pairs if one is not None}
+        return {name: one if isinstance(one, tuple) else (one,) for name, one in pairs if one}
 
     def columns(self) -> list[str]:
         """Return the columns that are named, each once, in the order of the fields."""
-        named = [*self.single_fields.values(), *(one for _, one in self.traits)]
+        named = [*(one for several in self._fields.values() for one in several), *(one for _, one in self.traits)]
         return list(dict.fromkeys(one.column for one in named if one.column is not None))
 
     def traits_of(self, columns: Iterable[str]) -> list[tuple[str, Field]]:
@@ -98,9 +101,9 @@ class Mapping:
 
     def check(self, kind: Kind, columns: Sequence[str]) -> None:
         """Refuse a mapping that does not fit the kind of call or the table's columns; all misfits at once."""
-        if self.user_id is None and self.phone is None:
+        if self.user_id is None and not self.phone:
             raise MappingError(
-                f"no identity is mapped: say which column is user_id or phone; there are {_listed(columns)}"
+                f"no identity is mapped: say which column is user_id or phone; there are {listed(columns)}"
             )
         if kind == "event" and self.event is None:
             raise MappingError("events need a name: map event to a column, or to {'value': 'Order Placed'}")
@@ -111,17 +114,30 @@ class Mapping:
         missing = [name for name in self.columns() if name not in columns]
         if missing:
             said = [f"{name!r}{did_you_mean(name, list(columns))}" for name in missing]
-            raise MappingError(f"no such column: {', '.join(said)} (there are {_listed(columns)})")
+            raise MappingError(f"no such column: {', '.join(said)} (there are {listed(columns)})")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the written form: what `Mapping.of` reads."""
-        written: dict[str, Any] = {name: _written(one) for name, one in self.single_fields.items()}
+        written: dict[str, Any] = {
+            name: [*map(_written, several)] if len(several) > 1 else _written(several[0])
+            for name, several in self._fields.items()
+        }
         named = {name: _written(one) for name, one in self.traits}
         if self.all_columns:
             written["traits"] = ["*", *(_as_item(name, one) for name, one in named.items())] if named else "*"
         elif named:
             written["traits"] = named
         return written
+
+
+def _phones(written: Any) -> tuple[Field, ...]:
+    if written is None:
+        return ()
+    if not isinstance(written, (list, tuple)):
+        return (_field("phone", written),)
+    if not written:
+        raise MappingError("phone: the list of columns is empty")
+    return tuple(_field("phone", one) for one in written)
 
 
 def _field(name: str, written: Any, *, trait: bool = False) -> Field:
@@ -206,6 +222,7 @@ def _as_item(name: str, written: Any) -> dict[str, Any]:
     return (written if isinstance(written, dict) else {"column": written}) | {"name": name}
 
 
-def _listed(columns: Sequence[str], most: int = 30) -> str:
+def listed(columns: Sequence[str], most: int = 30) -> str:
+    """Return columns for a message: all of them, or the first and how many there are."""
     shown = ", ".join(map(str, columns[:most]))
     return shown + (f", … ({len(columns)} in all)" if len(columns) > most else "")

@@ -29,7 +29,8 @@ class Lease(NamedTuple):
     """The first one's instant, in this process' monotonic seconds."""
     step: float
     """Seconds from slot to slot."""
-    count: int
+    slots: int
+    """How many."""
 
 
 class SharedClock(Protocol):

@@ -50,7 +50,7 @@ class RedisClock:
         self._errors = redis.RedisError
         self._key = f"interakt:rate:{account.hex()}"
         self._rate, self._pace = rate, pace
-        self._offsets: deque[tuple[float, float]] = deque(maxlen=ROUND_TRIPS)
+        self._trips: deque[tuple[float, float]] = deque(maxlen=ROUND_TRIPS)
         try:
             self._redis = redis.Redis.from_url(
                 share,
@@ -64,8 +64,9 @@ class RedisClock:
 
     def reserve(self, count: int, hold: float = 0.0) -> Lease:
         """Reserve slots, as `SharedClock` has it."""
-        step, catch_up = self._pace.step, self._pace.catch_up
-        numbers = [count, int(hold * 1e6), step, catch_up, str(self._rate), FORGET]
+        step = self._pace.step
+        # where Redis is far away, a slot of now would be over before we hear of it
+        numbers = [count, int(hold * 1e6), step, self._pace.catch_up - self._round_trip(), str(self._rate), FORGET]
         began = time.monotonic()
         try:
             now, first = self._script(keys=[self._key], args=numbers)
@@ -74,9 +75,13 @@ class RedisClock:
         ended = time.monotonic()
         if not first:
             raise RateDiffers(self._rate, now.decode())
-        self._offsets.append((ended - began, int(now) / 1e6 - (began + ended) / 2))
-        offset = min(self._offsets)[1]
+        self._trips.append((ended - began, int(now) / 1e6 - (began + ended) / 2))
+        offset = min(self._trips)[1]
         return Lease(int(first) / 1e6 - offset, step / 1e6, count)
+
+    def _round_trip(self) -> int:
+        """Return how long asking takes, in microseconds: the median of what was seen lately."""
+        return int(sorted(self._trips)[len(self._trips) // 2][0] * 1e6) if self._trips else 0
 
     def close(self) -> None:
         """Close the connection."""

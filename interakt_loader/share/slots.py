@@ -14,8 +14,8 @@ from interakt_loader.share.pace import Pace
 class Ask(NamedTuple):
     """What is asked of the shared clock."""
 
-    count: int
-    """So many slots."""
+    slots: int
+    """So many."""
     hold: float
     """Push the clock by so many seconds: a 429 came."""
 

@@ -3,7 +3,7 @@
 What a path means: `places` (files, folders, patterns, standard input), `remote` (addresses), `file` and
 `compression` (bytes), `formats` (which reader). One reader per form: `frames` (pandas), `arrow` (tables, streams,
 datasets), `parquet`, `csv_files`, `json_lines`, `ipc_files`, `orc_files`, `excel`. `open_source` picks one; `base`
-says what they all promise, and that `structs` come as a column a field.
+says what they all promise, and that `structs` come as a column a field. `peek` looks at the first rows of any of them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,19 @@ from interakt_loader.sources.frames import is_pandas, open_frame
 from interakt_loader.sources.json_lines import open_records
 from interakt_loader.sources.options import ReadOptions
 from interakt_loader.sources.parquet import is_parquet_file, open_parquet_file
+from interakt_loader.sources.peek import peek
 from interakt_loader.sources.structs import other_shapes
 
-__all__ = ["BATCH_ROWS", "PROBLEM_COLUMN", "SOURCE_COLUMN", "ReadOptions", "Source", "open_source", "other_shapes"]
+__all__ = [
+    "BATCH_ROWS",
+    "PROBLEM_COLUMN",
+    "SOURCE_COLUMN",
+    "ReadOptions",
+    "Source",
+    "open_source",
+    "other_shapes",
+    "peek",
+]
 
 _EXPECTED = (
     "expected a pandas DataFrame, an Arrow table, reader or dataset, anything with __arrow_c_stream__ "

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from interakt_loader.cli import run
+from interakt_loader.mapping import read_mapping
 from interakt_loader.report import read_report
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 
@@ -29,7 +30,10 @@ def test_load_with_what_it_infers(capsys: pytest.CaptureFixture[str]) -> None:
     """No mapping: it says what it took each column for; the summary names the row, the column and the value."""
     assert run(["customers.csv", "--sandbox"]) == 1
     out, err = capsys.readouterr()
-    assert 'inferred from the column names:\nuser_id: "customer_id"  # the column is called customer_id' in err
+    assert "found out from the columns: users" in err
+    assert "\n  user_id: customer_id (the column is called customer_id; 2 different in 2 of 2; zeros in front" in err
+    assert "\n  phone: mobile (the column is called mobile; 50 % of 2 values are phone numbers of +91)\n" in err
+    assert "\n  note: phone: 1 of 2 values of mobile are no valid phone numbers, such as '12' in row 1" in err
     assert "  1 sent\n  1 invalid\n" in out
     assert "invalid phone_invalid (row 1)" in out
     assert "mobile: '12' is not a valid phone number for +91" in out
@@ -80,6 +84,100 @@ def test_infer_prints_a_mapping_that_loads(capsys: pytest.CaptureFixture[str]) -
     assert "# the column is called customer_id" in text
     Path("mapping.yaml").write_text(text, encoding="utf-8")
     assert run(["customers.csv", "--mapping", "mapping.yaml", "--dry-run"]) == 1
+
+
+def test_infer_looks_at_several_files_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """The shell makes many names of `exports/*.csv`; they are one table, as for a load."""
+    Path("a.csv").write_text("id,n\nC-1,1\nC-2,2\n", encoding="utf-8")
+    Path("b.csv").write_text("id,n\nC-3,x\n", encoding="utf-8")
+    assert run(["infer", "a.csv", "b.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "all 3 rows" in out
+    assert """{column: "n", type: string}  # text: '1', '2', 'x' in 3 of 3""" in out
+
+
+def test_infer_takes_what_says_how_to_read_the_source(capsys: pytest.CaptureFixture[str]) -> None:
+    """The delimiter, the header and the country of phones, as `load` does."""
+    Path("odd.txt").write_text("".join(f"C-{n}#x\n" for n in range(10)), encoding="utf-8")
+    assert run(["infer", "odd.txt", "--delimiter", "#", "--no-header", "--as", "users"]) == 0
+    assert 'user_id: "column_1"' in capsys.readouterr().out
+    Path("odd.csv").write_text("id;phone\nC-1;(212) 736-5001\n", encoding="utf-8")
+    assert run(["infer", "odd.csv", "--default-country", "+1"]) == 0
+    assert 'phone: "phone"  # the column is called phone; all of 1 values are phone numbers of +1' in (
+        capsys.readouterr().out
+    )
+    assert run(["infer", "odd.csv", "--default-country", "Narnia"]) == 2
+    assert "default_country is 'Narnia'" in capsys.readouterr().err
+
+
+def test_what_is_left_open_stops_a_load_and_not_infer(capsys: pytest.CaptureFixture[str]) -> None:
+    """The load says in one line what is to be said, and sends nothing; `infer` prints it above the mapping."""
+    Path("orders.csv").write_text("user_id,order_date\n7,2024-01-31\n7,2024-02-01\n", encoding="utf-8")
+    assert run(["orders.csv", "--sandbox"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(
+        "interakt-loader: no mapping is given, and the rows leave open: kind: user_id comes more than"
+    )
+    assert err.count("\n") == 1
+    assert run(["infer", "orders.csv"]) == 0
+    assert "# To be decided before a load:\n# - kind: user_id comes more than once in 2 rows" in capsys.readouterr().out
+    assert run(["orders.csv", "--sandbox", "--event", "Order Placed"]) == 0
+    assert run(["orders.csv", "--sandbox", "--as", "users"]) == 0
+
+
+CONTACTS = "Name,Country Code,Phone Number,WhatsApp Opted,User ID\nAsha,91,98765 43210,TRUE,C-1\n"
+
+
+def test_a_preset_by_name_and_a_flag_over_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--preset` maps a well-known export; `--map` and `--trait` still have the last word."""
+    Path("contacts.csv").write_text(CONTACTS, encoding="utf-8")
+    flags = ["--map", "user_id=Name", "--trait", "Consent=WhatsApp Opted:boolean"]
+    assert run(["contacts.csv", "--dry-run", "--preset", "interakt-contacts", *flags]) == 0
+    out, err = capsys.readouterr()
+    assert "preset interakt-contacts: users" in err
+    assert '{"userId":"Asha","countryCode":"+91","phoneNumber":"9876543210","traits":{"name":"Asha",' in out
+    assert '"Consent":true' in out
+
+
+def test_infer_prints_a_preset_with_a_source_and_without(capsys: pytest.CaptureFixture[str]) -> None:
+    """Alone it is the export as it is today; with a file it is what that file has."""
+    assert run(["infer", "--preset", "interakt-contacts"]) == 0
+    alone = capsys.readouterr().out
+    assert alone.startswith("# Interakt's own contact CSV: preset interakt-contacts")
+    assert 'tags: "Tags"' in alone
+    Path("contacts.csv").write_text(CONTACTS, encoding="utf-8")
+    assert run(["infer", "contacts.csv", "--preset", "interakt-contacts"]) == 0
+    fitted = capsys.readouterr().out
+    assert "# Not in this table: Tags, Email\n" in fitted
+    assert "preset; all of 1 values are phone numbers of +91, with the countries in Country Code" in fitted
+    for text in (alone, fitted):
+        Path("mapping.yaml").write_text(text, encoding="utf-8")
+        assert "phone" in read_mapping("mapping.yaml").as_dict()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["customers.csv", "--preset", "shopify"], "there is no preset 'shopify'"),
+        (["infer", "--preset", "zoho-contact"], "did you mean 'zoho-contacts'? (there are hubspot-contacts, "),
+        (["infer"], "nothing to look at: give a source, or the name of a preset"),
+        (
+            ["customers.csv", "--preset", "zoho-contacts", "--mapping", "m.yaml"],
+            "--mapping and --preset are both given",
+        ),
+        (["customers.csv", "--preset", "interakt-contacts"], "no such column: 'Phone Number' or 'User ID'"),
+        (["customers.csv", "--preset", "zoho-contacts", "--as", "events"], "its rows are users, not events"),
+    ],
+)
+def test_a_preset_that_will_not_do_is_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2, what is wrong, and which presets there are."""
+    assert run(arguments) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
 
 
 def test_the_key_comes_from_a_file(sandbox_process: SandboxProcess) -> None:

@@ -23,12 +23,12 @@ from interakt_loader.ratelimit import RateLimit
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.schedule import Schedule
 from interakt_loader.ticket import Ticket
-from interakt_loader.transport import no_answer
+from interakt_loader.transport import not_connected
 from interakt_loader.wire import Message
 
 EVENTS = {"user_id": "user", "event": {"value": "Visit"}, "traits": ["number"]}
 OUTAGE = 30.0
-UNREACHED = no_answer(NewConnectionError(HTTPConnection("127.0.0.1"), "refused"), 0.1)
+UNREACHED = not_connected(NewConnectionError(HTTPConnection("127.0.0.1"), "refused"), 0.1)
 
 
 def visits(count: int) -> pd.DataFrame:

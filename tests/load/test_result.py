@@ -113,12 +113,6 @@ def test_check_is_ok_when_every_row_could_be_sent() -> None:
     assert check(FRAME.dropna(), MAPPING).exit_code == 0
 
 
-def test_a_load_without_a_mapping_says_what_it_inferred(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is guessed in silence."""
-    load_users(FRAME.dropna(), api_key=sandbox.api_key, base_url=sandbox.url)
-    assert "inferred from the column names: user_id: id (the column is called id)" in caplog.text
-
-
 def test_the_airflow_callables(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plain dict comes back; failed rows raise, and the report lies beside the file."""
     monkeypatch.setenv("INTERAKT_API_KEY", sandbox.api_key)

@@ -178,3 +178,19 @@ def test_any_text_number_or_boolean_arrives_as_it_is(names: list[str], data: st.
     for name, value in expected.items():
         refused = isinstance(value, str) and (any(one in value for one in "\n\r\t") or "   " in value)
         assert refused or got[name] == value
+
+
+def test_a_body_of_more_than_32_kb_is_refused() -> None:
+    """The line says how large it is, and which trait to look at; one byte less goes out."""
+    empty = len(b'{"userId":"a","traits":{"note":"","short":"x"}}')
+    room = 32 * 1024 - empty
+    good, bad = prepared(
+        {"id": ["a", "b"], "note": ["é" * (room // 2), "n" * (room + 1)], "short": ["x", "x"]},
+        {"user_id": "id", "traits": "*"},
+    )
+    assert len(json.dumps(good["body"], ensure_ascii=False, separators=(",", ":")).encode()) in (32_767, 32_768)
+    assert (bad["body"], bad["code"], bad["column"]) == (None, "too_large", "note")
+    assert bad["message"] == (
+        f"note: the call has 32,769 bytes, and the API takes 32,768 at most; this is its longest trait, "
+        f"with {room + 3:,} characters"
+    )

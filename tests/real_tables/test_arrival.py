@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from interakt_loader import check, load_events, load_users
+from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.sandbox import Sandbox, SandboxProcess
+from interakt_loader.settings import Settings
+from interakt_loader.sources import open_source
 
 RETAIL = {
     "user_id": "CustomerID",
@@ -101,7 +104,9 @@ def test_northwind_customers_by_id(shared_data: Path, sandbox: Sandbox) -> None:
 
 def test_northwind_ragged_rows_are_refused_by_line(shared_data: Path) -> None:
     """24 of 91 rows have a field too many: they are refused by their line, and nothing shifts."""
-    result = check(shared_data / "northwind" / "customers_ragged.csv", {"user_id": "customerID", "traits": "*"})
+    result = check(
+        shared_data / "northwind" / "customers_ragged.csv", {"user_id": "customerID", "traits": "*"}, null_values="NULL"
+    )
     assert (result.rows, result.invalid) == (91, 24)
     (reason,) = result.summary.top_reasons()
     assert reason.code == "row_unreadable"
@@ -127,3 +132,18 @@ def test_chinook_phones_without_a_country_code_column(shared_data: Path) -> None
     path = shared_data / "chinook" / "customers.csv"
     result = check(path, {"user_id": "CustomerId", "phone": "Phone", "traits": ["FirstName"]})
     assert (result.rows, result.unsent, result.invalid) == (59, 56, 3)
+
+
+def test_northwind_makes_the_same_calls_in_each_of_its_encodings(shared_data: Path) -> None:
+    """UTF-8 with commas, cp1252 with semicolons and UTF-16 with tabs: every body is the same, byte for byte."""
+    mapping = Mapping.of({"user_id": "CustomerID", "phone": "Phone", "country_code": "Country", "traits": "*"})
+    prepare = Preparation(mapping, "user", Settings())
+
+    def bodies(name: str) -> list[bytes | None]:
+        batches = open_source(shared_data / "northwind" / name).batches()
+        return [body for batch in batches for body in prepare(batch, 0)["body"].to_pylist()]
+
+    plain = bodies("customers.csv")
+    assert len(plain) == 91
+    assert sum(body is not None for body in plain) == 48
+    assert bodies("customers_cp1252_semicolon.csv") == bodies("customers_utf16_tab.txt") == plain

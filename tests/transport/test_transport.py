@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.retry import Verdict, judge
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.transport import LONGEST_BODY, HttpTransport, parse_retry_after, read_answer
+from interakt_loader.transport import LONGEST_BODY, HttpTransport, no_answer, parse_retry_after, read_answer
 from interakt_loader.wire import Answer, Message
 
 MESSAGE = Message(0, "user", "1", b'{"userId": "1", "traits": {}}')
@@ -39,10 +40,13 @@ def server(behave: Callable[[socket.socket], object], ends_with: bytes = MESSAGE
                 connection.settimeout(5)
                 heard = connection.recv(65_536)
                 while ends_with not in heard:
-                    heard += connection.recv(65_536)
+                    more = connection.recv(65_536)
+                    if not more:  # the client has gone
+                        return
+                    heard += more
                 behave(connection)
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         thread.join(10)
@@ -62,17 +66,20 @@ def test_accepted() -> None:
 
 def test_one_connection_serves_many_calls() -> None:
     """Keep-alive: a hundred calls, one connection."""
-    ports = set()
-    with Sandbox() as sandbox:
-        transport = HttpTransport(sandbox.url, sandbox.api_key, timeout=2, connections=1)
-        for _ in range(100):
-            assert transport.send(MESSAGE).accepted
-            pool = transport._pool.pool
-            assert pool is not None
-            connection = pool.queue[-1]
-            ports.add(connection.sock.getsockname()[1])
+    accepted = b"HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n" + b'{"result": true}'
+
+    def answer_all(connection: socket.socket) -> None:
+        for _ in range(99):
+            connection.sendall(accepted)
+            while not (heard := connection.recv(65_536)).endswith(MESSAGE.body):
+                assert heard, "the client has gone"
+        connection.sendall(accepted)
+
+    with server(answer_all) as url:  # which accepts one connection
+        transport = HttpTransport(url, "key", timeout=2, connections=1)
+        answers = [transport.send(MESSAGE) for _ in range(100)]
         transport.close()
-    assert len(ports) == 1
+    assert all(one.accepted for one in answers)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +254,7 @@ def test_a_1xx_is_not_the_answer_and_nobody_reads_the_one_that_follows() -> None
                         heard += connection.recv(65_536)
                     connection.sendall(said)
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         transport = HttpTransport(url, "key", timeout=2, connections=1)
@@ -300,3 +307,39 @@ def test_a_firewalls_403_is_about_one_call() -> None:
     assert (page.code, judge(page)) == ("forbidden", Verdict.DONE)
     own = read_answer(403, b'{"result": false, "message": "not supported on your Interakt account"}', 0.1)
     assert (own.code, judge(own)) == ("plan_without_api", Verdict.STOP)
+
+
+def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then keeps each wait short; all of them together are bounded too."""
+    monkeypatch.setattr("interakt_loader.transport.connection.LONGEST_ANSWER", 0.0)
+    gone = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 202 Accepted\r\n")
+        while not gone.wait(0.01):
+            connection.sendall(b"X")
+
+    def drip_until_gone(connection: socket.socket) -> None:
+        with suppress(OSError):
+            drip(connection)
+
+    with server(drip_until_gone) as url:
+        answer = send(url)
+        gone.set()
+    assert (answer.accepted, answer.http_status, answer.code, answer.doubtful) == (False, 202, "timeout", True)
+
+
+def test_a_handshake_that_never_comes() -> None:
+    """The server accepts the connection and says nothing: no call went out."""
+    with server(lambda _: None, ends_with=b"never") as url:
+        answer = send(url.replace("http://", "https://"), timeout=0.2)
+    assert (answer.code, answer.reached, answer.doubtful) == ("connect_timeout", False, False)
+
+
+def test_a_refused_client_certificate_leaves_no_doubt() -> None:
+    """With TLS 1.3 the server's alert comes when the call is out already: it says that the call was not taken."""
+    alert = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
+    alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    assert (no_answer(alert, 0.1).code, no_answer(alert, 0.1).doubtful) == ("tls_failed", False)
+    cut = ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
+    assert (no_answer(cut, 0.1).code, no_answer(cut, 0.1).doubtful) == ("tls_failed", True)

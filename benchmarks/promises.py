@@ -1,0 +1,107 @@
+"""What was promised of the figures, and what was reached: each promise for which there are figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from benchmarks.measure import Figures
+
+Medians = dict[str, dict[str, Figures]]
+"""Scenario, contender, its middle figures."""
+
+
+class Promise(NamedTuple):
+    """A figure and the bound that it has to keep."""
+
+    what: str
+    reached: float
+    bound: float
+    form: str
+    at_most: bool = False
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the promise as a table's cells."""
+        kept = self.reached <= self.bound if self.at_most else self.reached >= self.bound
+        asked = ("at most " if self.at_most else "at least ") + self.form.format(self.bound)
+        return self.what, self.form.format(self.reached), asked, "kept" if kept else "**missed**"
+
+
+def promises(middle: Medians) -> Iterator[Promise]:
+    """Yield them in order."""
+    yield from _speed(middle)
+    yield from _latency(middle)
+    yield from _memory(middle)
+    yield from _growth(middle)
+    yield from _rest(middle)
+
+
+def _speed(middle: Medians) -> Iterator[Promise]:
+    speed = middle.get("0 ms, 16 workers")
+    if speed:
+        mine, ledger, peer, sdk = (speed[who] for who in ("loader", "loader, ledger", "aiohttp script", "vendor's SDK"))
+        yield Promise("rows/s, of the aiohttp script's", mine.rate / peer.rate, 1.0, "{:.2f} times")
+        yield Promise("CPU a row, of the aiohttp script's", mine.cpu / peer.cpu, 1.0, "{:.2f} times", at_most=True)
+        yield Promise("rows/s with the ledger, of the aiohttp script's", ledger.rate / peer.rate, 0.9, "{:.2f} times")
+        yield Promise("rows/s, of the vendor's SDK's", mine.rate / sdk.rate, 5.0, "{:.1f} times")
+
+
+def _latency(middle: Medians) -> Iterator[Promise]:
+    for name, bound in (("50 ms, 64 workers", 0.97), ("200 ms, 256 workers", 0.95)):
+        if name in middle and middle[name]["loader"].rows >= 20_000:  # of fewer, the start is too large a part
+            yield Promise(f"{name}: share of 1,280 rows/s", middle[name]["loader"].rate / 1280, bound, "{:.1%}")
+
+
+def _memory(middle: Medians) -> Iterator[Promise]:
+    if "start" not in middle:
+        return
+    empty = middle["start"]["empty process"].peak_mb
+    for name, who in (
+        ("dry run of 1,000,000", "loader, dry run"),
+        ("load of 1,000,000", "loader"),
+        ("load of 100,000, 20 ms", "loader"),
+    ):
+        if name not in middle:
+            continue
+        over = middle[name][who].peak_mb - empty
+        yield Promise(f"{name}: MB over an empty process's", over, 150, "{:.0f}", at_most=True)
+        ten = middle.get(name.replace("1,000,000", "10,000,000"), {}).get(who)
+        if ten is not None and "1,000,000" in name:
+            yield Promise("the same for ten million", (ten.peak_mb - empty) / over, 1.1, "{:.2f} times", at_most=True)
+
+
+def _growth(middle: Medians) -> Iterator[Promise]:
+    for job, who in (("dry run of", "loader, dry run"), ("load of", "loader")):
+        found = [one[who] for name, one in middle.items() if name.startswith(job) and "ms" not in name]
+        if found:
+            if who == "loader, dry run":
+                best = max((one for one in found if one.rows <= 1_000_000), key=lambda one: one.rows)
+                yield Promise("dry run: CPU a row", best.cpu, 8.0, "{:.1f} µs", at_most=True)
+            if len(found) > 2:
+                what = f"{job} {min(one.rows for one in found):,.0f} to {max(one.rows for one in found):,.0f} rows"
+                points = [(one.rows, one.cpu_seconds) for one in found]
+                yield Promise(f"{what}: slope of the log-log fit of CPU", slope(points), 1.02, "{:.3f}", at_most=True)
+
+
+def _rest(middle: Medians) -> Iterator[Promise]:
+    if "start" in middle:
+        start = middle["start"]
+        ratio = start["loader --help"].seconds / start["import click"].seconds
+        yield Promise("--help, of `python -c 'import click'`", ratio, 1.5, "{:.2f} times", at_most=True)
+    again = middle.get("second load of 1,000,000")
+    if again:
+        what = "a second load of a million rows, none changed"
+        yield Promise(what, again["loader, again"].rate, 50_000, "{:,.0f} rows/s")
+    clean, faulty = (middle.get(f"sandbox, 20 ms{rest}") for rest in ("", ", 8.1 % faults"))
+    if clean and faulty:
+        ratio = faulty["loader, patient"].seconds / clean["loader, patient"].seconds
+        yield Promise("a load with 8.1 % faults, of the same without", ratio, 1.25, "{:.2f} times the time", True)
+
+
+def slope(points: Iterable[tuple[float, float]]) -> float:
+    """Return the slope of a straight line through (rows, seconds) on logarithmic scales, by least squares."""
+    logs = [(math.log(rows), math.log(seconds)) for rows, seconds in points]
+    x = sum(one for one, _ in logs) / len(logs)
+    y = sum(one for _, one in logs) / len(logs)
+    return sum((a - x) * (b - y) for a, b in logs) / sum((a - x) ** 2 for a, _ in logs)

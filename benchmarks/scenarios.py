@@ -1,0 +1,72 @@
+"""What is measured: who does how many rows against which server."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FAULTS = "500=3%,reset=2%,garbage=1%,cut=1%,html502=1%,hang=0.1%"
+
+
+class Scenario(NamedTuple):
+    """Contenders take turns, each with its number of rows; the server answers after `latency` seconds.
+
+    `server` is `fast` (the benchmark's own), `sandbox` (which has faults) or `none`.
+    """
+
+    name: str
+    rows: dict[str, int]
+    workers: int = 16
+    latency: float = 0.0
+    server: str = "fast"
+    faults: str = ""
+    rounds: int = 5
+
+
+def speed(rows: int) -> Scenario:
+    """No latency: what a row costs. `rows` for the fast ones; the slow ones do a quarter, which costs them nothing."""
+    slow = ("thread pool, requests", "vendor's SDK", "drt", "dlt")
+    fast = ("loader", "loader, ledger", "aiohttp script", "threads, http.client", "thread pool, urllib3", "raw sockets")
+    return Scenario("0 ms, 16 workers", dict.fromkeys(fast, rows) | dict.fromkeys(slow, max(rows // 4, 1_000)))
+
+
+def latency(rows: int, milliseconds: int, workers: int) -> Scenario:
+    """A server that takes its time: what share of workers / latency is used. Tools with one thread do few rows."""
+    name = f"{milliseconds} ms, {workers} workers"
+    pools = dict.fromkeys(("loader", "aiohttp script", "threads, http.client"), rows)
+    one_by_one = dict.fromkeys(("vendor's SDK", "drt", "dlt"), 100) if milliseconds == 50 else {}
+    return Scenario(name, pools | one_by_one, workers, milliseconds / 1000)
+
+
+def start() -> Scenario:
+    """How long it takes until a process is ready."""
+    who = dict.fromkeys(("empty process", "import click", "loader --help"), 0)
+    return Scenario("start", who, server="none", rounds=21)
+
+
+def dry_run(rows: int) -> Scenario:
+    """Mapping, coercion, phone check and JSON, the report written."""
+    return Scenario(f"dry run of {rows:,}", {"loader, dry run": rows}, server="none", rounds=3 if rows > 1e6 else 5)
+
+
+def load(rows: int) -> Scenario:
+    """A load at full speed."""
+    return Scenario(f"load of {rows:,}", {"loader": rows}, rounds=5 if rows <= 100_000 else 1)
+
+
+def slow_load(rows: int) -> Scenario:
+    """A load with a full queue: the table is read far faster than it is sent."""
+    return Scenario(f"load of {rows:,}, 20 ms", {"loader": rows}, 64, 0.02, rounds=1)
+
+
+def again(rows: int) -> Scenario:
+    """A second load of rows of which none has changed."""
+    return Scenario(f"second load of {rows:,}", {"loader, again": rows}, server="none", rounds=5)
+
+
+def faults(rows: int) -> list[Scenario]:
+    """The sandbox, without faults and with some."""
+    who = {"loader, patient": rows}
+    return [
+        Scenario("sandbox, 20 ms", who, 16, 0.02, "sandbox", rounds=3),
+        Scenario("sandbox, 20 ms, 8.1 % faults", who, 16, 0.02, "sandbox", FAULTS, rounds=3),
+    ]

@@ -1,0 +1,101 @@
+"""Calls to the API: a connection from the stack or a new one, one call on it, and what its answer means."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import weakref
+
+from interakt_loader.transport.connection import Connection
+from interakt_loader.transport.judgement import (
+    broken_answer,
+    no_answer,
+    not_connected,
+    parse_retry_after,
+    read_answer,
+)
+from interakt_loader.transport.reading import BrokenOff, Heard
+from interakt_loader.transport.route import Route
+from interakt_loader.wire import Answer, Message, authorization
+
+SHORTEST_SECRET = 6
+"""Characters from which on a part of an answer can be told to be the key."""
+
+_REPEATS_KEY = json.dumps({"result": False, "message": "(the answer repeats the key)"}).encode()
+
+
+class HttpTransport:
+    """Calls the API at `base_url` with `api_key`. Thread-safe: up to `connections` calls at once keep theirs alive."""
+
+    def __init__(self, base_url: str, api_key: str, *, timeout: float, connections: int) -> None:
+        self._key_forms = _forms(api_key)
+        self._route = Route(base_url, api_key, timeout)
+        self._heads = self._route.heads
+        self._idle: list[Connection] = []  # the one that worked last on top; `append` and `pop` are atomic
+        self._most_idle = connections
+        weakref.finalize(self, _close, self._idle)  # where nobody calls `close`
+
+    def __repr__(self) -> str:
+        return f"<HttpTransport to {self._route.host}>"
+
+    def send(self, message: Message) -> Answer:
+        """Make one call and read its answer, within `timeout` to connect and `timeout` for each wait on the socket."""
+        began = time.perf_counter()
+        try:
+            connection = self._connection(began)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the row gets an answer that says so
+            return not_connected(error, time.perf_counter() - began)
+        try:
+            heard = connection.call(b"%b%d\r\n\r\n%b" % (self._heads[message.kind], len(message.body), message.body))
+        except BrokenOff as broken:
+            connection.close()
+            if broken.status < 300:
+                return broken_answer(broken.status, broken.__cause__, time.perf_counter() - began)
+            return read_answer(broken.status, b"", time.perf_counter() - began)
+        except Exception as error:  # noqa: BLE001 - likewise
+            connection.close()
+            return no_answer(error, time.perf_counter() - began)
+        ended = time.perf_counter()
+        if heard.keeps and len(self._idle) < self._most_idle:
+            connection.used_at = ended
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return self._judged(heard, ended - began)
+
+    def _connection(self, now: float) -> Connection:
+        """Return a connection that nobody uses."""
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return Connection(self._route.connect(), self._route.timeout)
+            if connection.is_usable(now):
+                return connection
+            connection.close()
+
+    def _judged(self, heard: Heard, seconds: float) -> Answer:
+        status, body, retry_after, says_length, _ = heard
+        if not body and not says_length and status in (200, 201, 202):  # the body, or the head's end, may be cut off
+            return broken_answer(status, None, seconds)
+        for form in self._key_forms:
+            if form in body:
+                body = _REPEATS_KEY
+        return read_answer(status, body, seconds, parse_retry_after(retry_after))
+
+    def close(self) -> None:
+        """Close the connections."""
+        _close(self._idle)
+
+
+def _close(connections: list[Connection]) -> None:
+    while connections:
+        connections.pop().close()
+
+
+def _forms(api_key: str) -> list[bytes]:
+    """Return what an answer must not show in a report: the key as given, as it travels, and decoded."""
+    token = authorization(api_key).removeprefix("Basic ")
+    forms = {api_key.strip(), token, token.rstrip("="), base64.b64decode(token).decode().rstrip(":")}
+    return [one.encode() for one in forms if len(one) >= SHORTEST_SECRET]

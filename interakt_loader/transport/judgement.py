@@ -1,0 +1,152 @@
+"""What came back, or what went wrong → an `Answer`. Pure; every foreign exception is translated here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import ssl
+import time
+from email.utils import parsedate_to_datetime
+
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from interakt_loader.transport.reading import NoHttp
+from interakt_loader.wire import Answer
+
+LONGEST_MESSAGE = 300
+
+_TIMEOUTS = (TimeoutError, BlockingIOError)
+"""What a wait ends in that took too long; the latter, where the system limits it."""
+
+
+def not_connected(error: Exception, seconds: float) -> Answer:
+    """The connection could not be made: surely no call went out."""
+    if isinstance(error, ProxyError):
+        code, text = "proxy_failed", "the proxy could not be used"
+    elif isinstance(error, NameResolutionError):
+        code, text = "unknown_host", "the host's name could not be resolved"
+    elif isinstance(error, NewConnectionError):  # before its parent, ConnectTimeoutError
+        code, text = "connection_failed", f"could not connect ({_reason(error)})"
+    elif isinstance(error, (ConnectTimeoutError, ReadTimeoutError)):  # the latter: of a handshake
+        code, text = "connect_timeout", "no connection within the timeout"
+    elif isinstance(error, SSLError):
+        code, text = "tls_failed", f"the TLS connection could not be made, trusted or kept ({error})"
+    else:
+        code, text = "connection_failed", f"could not connect ({_reason(error)})"
+    return Answer(False, None, code, _one_line(text), False, False, seconds, time.time())
+
+
+def no_answer(error: Exception, seconds: float) -> Answer:
+    """The call went out, and this came instead of an answer: the server may have taken it."""
+    doubtful = True
+    if isinstance(error, _TIMEOUTS):
+        code, text = "timeout", "the call went out, and no answer came within the timeout"
+    elif isinstance(error, ssl.SSLError):
+        # an alert is how a server refuses a handshake: with TLS 1.3 we hear of that only after the call went out
+        doubtful = "ALERT" not in str(getattr(error, "reason", ""))  # not every one has a reason
+        code, text = "tls_failed", f"the TLS connection could not be made, trusted or kept ({error})"
+    elif isinstance(error, (OSError, NoHttp)):
+        code, text = "connection_lost", "the connection ended before an answer came"
+    else:
+        code, text = "unreadable_answer", f"the answer could not be read ({type(error).__name__})"
+    return Answer(False, None, code, _one_line(text), False, doubtful, seconds, time.time())
+
+
+def broken_answer(status: int, error: BaseException | None, seconds: float) -> Answer:
+    """An answer that never came whole: it might have said `"result": false`, so nobody knows."""
+    code = "timeout" if isinstance(error, _TIMEOUTS) else "unreadable_answer"
+    return Answer(False, status, code, f"HTTP {status}, and the answer broke off", True, True, seconds, time.time())
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__cause__ or error.__context__
+    return cause.strerror or str(cause) if isinstance(cause, OSError) else "refused"
+
+
+_CODES = {
+    400: "rejected",
+    401: "key_refused",
+    403: "plan_without_api",
+    404: "not_found",
+    408: "server_timeout",
+    413: "too_large",
+    429: "rate_limited",
+}
+
+
+def read_answer(status: int, body: bytes, seconds: float, retry_after: float | None = None) -> Answer:
+    """Judge an HTTP answer: any status, any bytes; a body that is not JSON is no crash.
+
+    A 2xx is success unless its body says `"result": false`, or is something else than what an API says (a
+    gateway's or a captive portal's page): then nobody knows whether the call was taken.
+    """
+    said = _json_object(body)
+    message = _message(said, body)
+    at = time.time()
+    if 200 <= status < 300:
+        if said is None and body.strip():
+            text = f"HTTP {status} with a body that is not the API's: {message}"
+            return Answer(False, status, "unreadable_answer", text, True, True, seconds, at, retry_after, body)
+        if said is not None and said.get("result") is False:
+            return Answer(False, status, "rejected", message, True, False, seconds, at, retry_after, body)
+        return Answer(True, status, None, message, True, False, seconds, at, retry_after, body)
+    if status >= 500:
+        code = "server_error"
+    elif status == 403 and said is None:
+        code = "forbidden"  # not the API's words: a firewall's, about this one call
+    elif 300 <= status < 400:
+        code, message = "redirected", f"HTTP {status}: the server points elsewhere, which is not followed: {message}"
+    else:
+        code = _CODES.get(status, "rejected")
+    # 502 and 504 are a gateway's words about somebody behind it, who may have taken the call all the same
+    doubtful = status in (502, 504)
+    return Answer(False, status, code, message or f"HTTP {status}", True, doubtful, seconds, at, retry_after, body)
+
+
+def parse_retry_after(value: str | None, now: dt.datetime | None = None) -> float | None:
+    """Return the seconds that a Retry-After header asks for (a number or an HTTP date); None if it is neither."""
+    if value is None:
+        return None
+    if re.fullmatch(r"\s*\d{1,9}(\.\d{1,9})?\s*", value):
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=dt.timezone.utc)
+    return max(0.0, (until - (now or dt.datetime.now(dt.timezone.utc))).total_seconds())
+
+
+def _json_object(body: bytes) -> dict[str, object] | None:
+    try:
+        # UTF-8 nearly always; `json` finds the other encodings out
+        said = json.loads(body if b"\0" in body[:4] else body.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _message(said: dict[str, object] | None, body: bytes) -> str:
+    if said is not None:
+        message = said.get("message", "")
+        return _one_line(message if isinstance(message, str) else json.dumps(message, ensure_ascii=False))
+    text = body[:4096].decode("utf-8", "replace")
+    title = re.search(r"<title>([^<]{1,200})", text, re.IGNORECASE)
+    return _one_line(title[1] if title else text)
+
+
+def _one_line(text: str) -> str:
+    if text.isascii() and text.isprintable() and "  " not in text and len(text) <= LONGEST_MESSAGE:
+        return text.strip()  # as nearly every message is
+    text = text.encode("utf-8", "replace").decode()  # half an emoji, which no UTF-8 can hold
+    line = re.sub(r"[\x00-\x1f\x7f-\x9f\s]+", " ", text).strip()
+    return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"

@@ -1,0 +1,121 @@
+"""Where the calls go, and how: asked of `requests` once, and every connection then made by its adapter's pool."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from interakt_loader._version import __version__
+from interakt_loader.errors import SettingsError
+from interakt_loader.wire import PATHS, Kind, authorization
+
+
+class Route:
+    """The way to the API at `base_url`: proxy, CA bundle and client certificate as `requests` finds them.
+
+    Raises `SettingsError` when `requests` can make nothing of them.
+    """
+
+    def __init__(self, base_url: str, api_key: str, timeout: float) -> None:
+        self.timeout = timeout
+        """Seconds to wait for a connection, and for each wait on it."""
+        self.heads: dict[Kind, bytes] = {}
+        """What each call begins with, up to the value of its Content-Length, which is the last header."""
+        base_url = base_url.rstrip("/")
+        session = requests.Session()
+        adapter = HTTPAdapter()
+        session.mount(base_url, adapter)
+        try:
+            # the key goes in as `auth`, else a ~/.netrc entry for the host would take its place
+            request = session.prepare_request(
+                requests.Request("POST", base_url + PATHS["user"], auth=lambda r: _with_key(r, api_key))
+            )
+            ask = session.merge_environment_settings(base_url, {}, False, None, None)
+            if isinstance(ask["verify"], str) and not Path(ask["verify"]).exists():
+                raise SettingsError(f"the CA bundle {ask['verify']} does not exist")
+            self._pool = adapter.get_connection_with_tls_context(
+                request, ask["verify"], proxies=ask["proxies"], cert=ask["cert"]
+            )
+            for kind, path in PATHS.items():
+                request.url = base_url + path
+                target = adapter.request_url(request, ask["proxies"])
+                self.heads[kind] = self._head(target, request)
+        except requests.RequestException as error:
+            raise SettingsError(f"{base_url} cannot be called: {error}") from None
+        self._pool.ConnectionCls = _handing_over(self._pool.ConnectionCls)
+
+    @property
+    def host(self) -> str:
+        """The API's."""
+        return self._pool.host
+
+    def connect(self) -> socket.socket:
+        """Return a new connection, through the proxy and with TLS where that is so; its waits time out.
+
+        Raises what urllib3 raises (`judgement.not_connected` knows all of it); no call went out then.
+        """
+        try:
+            self._pool.urlopen(
+                "POST", "/", retries=False, timeout=urllib3.Timeout(connect=self.timeout, read=self.timeout)
+            )
+        except _Connected as connected:
+            connected.socket.settimeout(self.timeout)
+            return connected.socket
+        raise AssertionError("the pool has made the call itself")
+
+    def _head(self, target: str, request: requests.PreparedRequest) -> bytes:
+        headers = {
+            "Host": _host(request.url or ""),
+            "Authorization": str(request.headers["Authorization"]),
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"interakt-loader/{__version__}",
+        }
+        if "://" in target:  # a proxy passes the call on, and wants to know who asks; for a tunnel it has been told
+            headers |= self._pool.proxy_headers
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"POST {target} HTTP/1.1\r\n{lines}Content-Length: ".encode("latin-1")
+
+
+def _with_key(request: requests.PreparedRequest, api_key: str) -> requests.PreparedRequest:
+    request.headers["Authorization"] = authorization(api_key)
+    return request
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    return host if parts.port in (None, {"http": 80, "https": 443}[parts.scheme]) else f"{host}:{parts.port}"
+
+
+class _Connected(BaseException):
+    """Carries a connection out of the pool."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        super().__init__()
+        self.socket = connected
+
+
+def _handing_over(made_by_pool: Any) -> Any:
+    """Return a class of connections that connect as the pool's own do, and then are handed over instead of used.
+
+    urllib3 has no other public way to a connection on which the tunnel, TLS and all checks are done.
+    """
+
+    class HandingOver(made_by_pool):  # type: ignore[misc]
+        sock: Any
+
+        def request(self, *_: Any, **__: Any) -> None:
+            if self.sock is None:  # without TLS, urllib3 leaves it to this method to connect
+                self.connect()
+            connected, self.sock = self.sock, None  # the pool closes what it still holds
+            raise _Connected(connected)
+
+    return HandingOver

@@ -1,0 +1,90 @@
+"""How many consumers are awake: fewer where they only wait for one another, all of them where they wait for answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interakt_loader.crew import FEWEST, LOOK, Crew
+from interakt_loader.engine import Engine
+from interakt_loader.ratelimit import RateLimit
+from interakt_loader.schedule import Schedule
+from interakt_loader.transport import read_answer
+from interakt_loader.wire import Answer, Message, Status
+
+OK = read_answer(202, b'{"result": true}', 0.1)
+
+
+def after(crew: Crew, shares: list[float], began: float = 0.0) -> int:
+    """Return how many are wanted after times in which consumers computed for these shares."""
+    wanted = crew.wanted(began)
+    for number, share in enumerate(shares, start=1):
+        crew.computed(share * LOOK * 1.01)
+        wanted = crew.wanted(began + number * LOOK * 1.01)
+    return wanted
+
+
+def test_all_are_of_use_until_they_are_in_each_others_way() -> None:
+    """A server that takes its time keeps all of them; one next door leaves two, whose time is used up."""
+    assert after(Crew(64), [0.3] * 20) == 64
+    assert after(Crew(64), [1.0] * 20) == FEWEST
+    assert after(Crew(64), [1.0] * 20 + [0.8] * 20) == FEWEST  # they fill the time: one more would find none
+
+
+def test_they_come_back_as_soon_as_there_is_time() -> None:
+    """An answer that takes longer from one moment to the next: all are awake again after a few looks."""
+    crew = Crew(64)
+    assert after(crew, [1.0] * 20) == FEWEST
+    assert after(crew, [0.0] * 5, began=10.0) == 64
+
+
+@given(st.integers(1, 512), st.lists(st.floats(0, 4), max_size=60))
+def test_there_is_always_somebody(most: int, shares: list[float]) -> None:
+    """Whatever is measured, at least one is wanted, and never more than there are."""
+    assert 1 <= after(Crew(most), shares) <= most
+
+
+class Turning:
+    """Answers at once, after some computing; from call `turn` on only when all `workers` are out at the same time."""
+
+    def __init__(self, turn: int, workers: int) -> None:
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._turn = turn
+        self._all_out = threading.Barrier(workers, timeout=20)
+        self.threads: set[str] = set()
+        """Those that made the last hundred calls before the turn."""
+
+    def send(self, message: Message) -> Answer:
+        with self._lock:
+            self._calls += 1
+            number = self._calls
+            if self._turn - 100 < number <= self._turn:
+                self.threads.add(threading.current_thread().name)
+        if number > self._turn:
+            self._all_out.wait()
+        else:
+            until = time.thread_time() + 0.0005
+            while time.thread_time() < until:
+                pass
+        return OK
+
+    def close(self) -> None:
+        pass
+
+
+def test_consumers_that_sleep_wake_up_when_calls_begin_to_hang() -> None:
+    """Sixteen consumers compute, so most are sent to sleep; then each call hangs until sixteen are out: they are."""
+    transport = Turning(1_000, 16)
+    schedule = Schedule(max_queue_size=2_000, max_retries=0, rate_limit=RateLimit(None), max_outage=300)
+    with Engine(schedule, transport, 16) as engine:
+        assert engine.offer([Message(row, "user", str(row), b"{}") for row in range(1_016)]) == 1_016
+        outcomes = []
+        while engine.unfinished:
+            outcomes += engine.read(1_016, 1)
+        outcomes += engine.read()
+    assert [one.status for one in outcomes] == [Status.SENT] * 1_016
+    assert len(transport.threads) < 16

@@ -1,0 +1,172 @@
+"""The bytes of an answer: in whatever pieces they come, and whatever is wrong with them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interakt_loader.transport.reading import LONGEST_BODY, LONGEST_HEAD, AnswerReader, BrokenOff, Heard, NoHttp
+
+JSON = b'{"result": true}'
+PLAIN = b"HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\nRetry-After:  7 \r\n\r\n" + JSON
+CHUNKED = (
+    b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding:chunked\r\nretry-after: 7\r\n\r\n"
+    b'9\r\n{"result"\r\n07 ;x="y"\r\n: true}\r\n0\r\nSome: trailer\r\nAnother: one\r\n\r\n'
+)
+GOOD = [PLAIN, b"HTTP/1.1 100 Continue\r\n\r\n" + PLAIN, CHUNKED]
+
+
+def read(pieces: Iterable[bytes]) -> Heard:
+    """Feed the pieces and then the end."""
+    reader = AnswerReader()
+    for piece in pieces:
+        heard = reader.feed(piece)
+        if heard is not None:
+            return heard
+    return reader.end()
+
+
+def one_by_one(data: bytes) -> list[bytes]:
+    return [data[at : at + 1] for at in range(len(data))]
+
+
+@given(st.sampled_from(GOOD), st.lists(st.integers(0, 200)))
+def test_the_pieces_in_which_an_answer_comes_do_not_matter(answer: bytes, cuts: list[int]) -> None:
+    """Cut anywhere, it is the same answer, and the connection goes on."""
+    borders = [0, *sorted(min(cut, len(answer)) for cut in cuts), len(answer)]
+    pieces = [answer[begin:end] for begin, end in itertools.pairwise(borders)]
+    assert read(pieces) == Heard(202, JSON, "7", says_length=True, keeps=True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 16\r\n\r\n" + JSON,
+        b"HTTP/1.1 202 Accepted\r\nconnection: Keep-Alive\r\nCONNECTION: Close\r\nContent-Length: 16\r\n\r\n" + JSON,
+        b"HTTP/1.0 202 Accepted\r\nContent-Length: 16\r\n\r\n" + JSON,
+        b"HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n" + JSON + b"HTTP/1.1 400 Bad\r\n",
+        b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n10\r\n%b\r\n0\r\n\r\n" % JSON,
+        b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n%b\r\n0\r\n\r\nmore" % JSON,
+    ],
+)
+def test_answers_after_which_the_connection_is_dropped(answer: bytes) -> None:
+    """It says so, or something is there that nobody asked for: the next answer could be taken for another's."""
+    assert read([answer]) == Heard(202, JSON, None, says_length=True, keeps=False)
+
+
+def test_an_answer_that_ends_with_the_connection() -> None:
+    """No length and no chunks: the end says where it ends, and whether something is missing nobody knows."""
+    assert read([b"HTTP/1.1 400 Bad\r\n\r\n", b"{", b"}"]) == Heard(400, b"{}", None, says_length=False, keeps=False)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_answers_that_have_no_body(status: int) -> None:
+    """Whatever they say of its length."""
+    answer = b"HTTP/1.1 %d Nothing\r\nContent-Length: 16\r\n\r\n" % status
+    assert read([answer]) == Heard(status, b"", None, says_length=True, keeps=True)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 1000000",
+        b"X: there is no length",
+        b"Transfer-Encoding: chunked\r\n\r\nf4240",
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"10000\r\n" + b"x" * 65_536 + b"\r\n10000",
+    ],
+)
+@pytest.mark.parametrize("piece", [1000, 100_000])
+def test_a_long_body_is_read_no_further(head: bytes, piece: int) -> None:
+    """No more than `LONGEST_BODY` of it is kept, and the connection is dropped."""
+    body = b"x" * piece
+    blank = b"\r\n" if b"\r\n\r\n" in head else b"\r\n\r\n"
+    heard = read([b"HTTP/1.1 400 Bad\r\n" + head + blank, *[body] * 1000])
+    assert (heard.status, heard.body, heard.keeps) == (400, b"x" * LONGEST_BODY, False)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Length: 17\r\n\r\n" + JSON,
+        b"Content-Length: 16\r\nContent-Length: 16\r\n\r\n" + JSON,
+        b"Content-Length: 16, 16\r\n\r\n" + JSON,
+        b"Content-Length: +16\r\n\r\n" + JSON,
+        b"Content-Length: 0x10\r\n\r\n" + JSON,
+        b"Content-Length: -1\r\n\r\n" + JSON,
+        b"Content-Length: \r\n\r\n" + JSON,
+        b"Content-Length : 16\r\n\r\n" + JSON,
+        b"Content-Length: 16\r\n folded: on\r\n\r\n" + JSON,
+        b"No colon\r\nContent-Length: 16\r\n\r\n" + JSON,
+        b": no name\r\nContent-Length: 16\r\n\r\n" + JSON,
+        b"A: \0\r\nContent-Length: 16\r\n\r\n" + JSON,
+        b"A: one\nB: two\r\nContent-Length: 16\r\n\r\n" + JSON,
+        b"Transfer-Encoding: gzip, chunked\r\n\r\n10\r\n" + JSON,
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n%b\r\n0\r\n\r\n" % JSON,
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n-1\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n0x10\r\n" + JSON,
+        b"Transfer-Encoding: chunked\r\n\r\n10\r\n" + JSON + b"0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n10\r\n" + JSON,
+        b"Transfer-Encoding: chunked\r\n\r\n10\r\n%b\r\n0\r\n" % JSON,
+        b"Transfer-Encoding: chunked\r\n\r\n10\r\n%b\r\n0\r\nno trailer\r\n\r\n" % JSON,
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * LONGEST_HEAD,
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * LONGEST_HEAD,
+        b"A: b\r\n" * LONGEST_HEAD,
+        b"Content-Le",
+    ],
+)
+def test_what_comes_after_the_status_line_and_is_no_answer(rest: bytes) -> None:
+    """The status is known, and whatever more was to be said is not."""
+    for pieces in (
+        [b"HTTP/1.1 202 Accepted\r\n" + rest],
+        [b"HTTP/1.1 202 Accepted\r\n", *one_by_one(rest[:200]), rest[200:]],
+    ):
+        with pytest.raises(BrokenOff) as broken:
+            read(pieces)
+        assert broken.value.status == 202
+
+
+@pytest.mark.parametrize("status", [101, 102, 103, 199])
+def test_other_news_than_the_answer(status: int) -> None:
+    """The real answer is still to come, and nobody may take it for another call's."""
+    with pytest.raises(BrokenOff) as broken:
+        read([b"HTTP/1.1 %d Early\r\nLink: </a>\r\n\r\n" % status + PLAIN])
+    assert broken.value.status == status
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"HTTP/1.1 20",
+        b"nonsense\r\n\r\n",
+        b"HTTP/2 202 Accepted\r\n\r\n",
+        b"HTTP/1.1 099 Low\r\n\r\n",
+        b"HTTP/1.1 2020 Long\r\n\r\n",
+        b"HTTP/1.1  202 Accepted\r\n\r\n",
+        b"\r\nHTTP/1.1 202 Accepted\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\nContent-Length: 16\n\n" + JSON,
+        b"x" * (LONGEST_HEAD + 1),
+        b"HTTP/1.1 202 " + b"x" * (LONGEST_HEAD + 1),
+    ],
+)
+def test_what_does_not_begin_like_an_answer(said: bytes) -> None:
+    """No status line, no status."""
+    for pieces in ([said], [*one_by_one(said[:100]), said[100:]]):
+        with pytest.raises(NoHttp):
+            read(pieces)
+
+
+def test_nonsense_is_known_at_once() -> None:
+    """Without waiting for an end that may never come."""
+    with pytest.raises(NoHttp):
+        AnswerReader().feed(b"SSH-2.0-")
+
+
+def test_ten_thousand_times_go_on() -> None:
+    """`100 Continue` may come as often as it likes before the answer."""
+    assert read([b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000 + PLAIN]).status == 202
