@@ -137,10 +137,11 @@ def check_share(share: str | None, rate: Rate | Literal["auto"] | None) -> None:
 
     try:
         parts = urlsplit(share)
-        place = parts.path.strip("/") if parts.scheme == "sqlite" and not parts.netloc else parts.hostname
-    except ValueError:
-        place = None
-    if not place or parts.scheme not in ("sqlite", "redis", "rediss"):
+        is_file = parts.scheme == "sqlite" and not parts.netloc and parts.path.strip("/")
+        is_server = parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none, say
+        is_file = is_server = False
+    if not is_file and not is_server:
         raise SettingsError(f"share is {shown_share(share)!r}; expected {SHARES}")
     if not isinstance(rate, Rate):
         raise SettingsError("share needs a declared limit: give rate_limit too, such as 300/min or growth")

@@ -1,4 +1,8 @@
-"""A shared clock in Redis, for the processes of many machines. The time is the Redis server's own."""
+"""A shared clock in Redis, for the processes of many machines. The time is the Redis server's own.
+
+A Redis that is started anew without its data begins at now: then the slots that were reserved before, `pace.BATCH` of
+them and what may be made up for, come on top once.
+"""
 
 from __future__ import annotations
 
