@@ -18,6 +18,9 @@ WARM = 0.01
 _ESTABLISHED = 1
 """The first byte of Linux's TCP_INFO, for a connection that neither side has closed."""
 
+FIRST_READ = 4096
+"""Bytes of an answer that are read at first: the API's own fit in, and a buffer is held as long as a call is out."""
+
 LONGEST_ANSWER = 3.0
 """Timeouts that an answer may take from its first byte to its last: each wait for more has a timeout of its own."""
 
@@ -52,7 +55,7 @@ class Connection:
             # where the server listens no more it may have said why
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self._socket.sendall(request)
-            data = self._socket.recv(LONGEST_BODY)
+            data = self._socket.recv(FIRST_READ)
             heard = reader.feed(data) if data else reader.end()
             return heard or self._rest(reader)
         except OSError as error:
