@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 import time
 from pathlib import Path
@@ -133,6 +134,14 @@ def test_a_share_that_makes_no_sense_is_refused(share: str, rate: str | None, sa
     """An address of another form, or no limit that could be shared: one error, before anything else."""
     with pytest.raises(SettingsError, match=said):
         load_events(visits(1), EVENTS, api_key=KEY, share=share, rate_limit=rate)
+
+
+def test_a_share_in_redis_without_the_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra is not installed: one error with the command that mends it, and without the password."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(SettingsError, match=r"share redis://host/0: needs the package redis: pip install") as caught:
+        open_share("redis://:hunter2@host/0", "http://127.0.0.1:1", KEY, Rate(100, 1))
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_clock_that_comes_back_costs_no_row(tmp_path: Path) -> None:
