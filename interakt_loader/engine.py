@@ -160,6 +160,11 @@ class Engine:
             self._after_settling()
         self._hand_over()
 
+    def wake(self) -> None:
+        """Have a consumer look again whether a call may go: something outside of the schedule has changed."""
+        with self._lock:
+            self._call_one(self._clock())
+
     def close(self, *, wait: bool = True) -> None:
         """End the threads once everything has settled; with `wait`, come back when they have ended."""
         with self._lock:

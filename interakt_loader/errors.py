@@ -14,7 +14,8 @@
     │   ├── Outage                    nothing could be reached
     │   ├── TooManyFailures           more rows failed than `max_failures` allows
     │   ├── SourceBroken              the source could not be read to its end
-    │   └── RecordBroken              the ledger or the report could be written no longer
+    │   ├── RecordBroken              the ledger or the report could be written no longer
+    │   └── ShareLost                 the shared clock could be reached no longer
     ├── RowsFailed                    look at the report                           exit 1
     ├── QueueFull                     `track` only: the call was not queued
     └── APIError                      `track` only: one call did not succeed
@@ -93,6 +94,10 @@ class TooManyFailures(LoadStopped):
 
 class RecordBroken(LoadStopped):
     """The ledger or the report could be written no longer: a full disk, say. What was accepted is on record."""
+
+
+class ShareLost(LoadStopped):
+    """The clock that several loads share could not be reached for `max_outage` seconds."""
 
 
 class RowsFailed(InteraktLoaderError):

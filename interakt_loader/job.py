@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from interakt_loader.engine import Engine
 from interakt_loader.errors import SettingsError
 from interakt_loader.mapping import Mapping, Preparation
+from interakt_loader.option_values import Rate, shown_share
 from interakt_loader.ratelimit import RateLimit
 from interakt_loader.schedule import Schedule
 from interakt_loader.settings import Settings
@@ -17,7 +19,9 @@ from interakt_loader.transport import HttpTransport
 from interakt_loader.wire import Kind, Message
 
 if TYPE_CHECKING:
+    from interakt_loader.keeper import Keeper
     from interakt_loader.ledger import Ledger, Plan
+    from interakt_loader.share import SharedClock, Slots
 
 
 @dataclass
@@ -33,7 +37,9 @@ class Control:
     examples: list[Message] = field(default_factory=list)
     """After a dry run: the first calls that would go out."""
     waits_for: str = ""
-    """What all calls wait for at the moment: an answer, or the end of a 429; empty: nothing."""
+    """What all calls wait for at the moment: an answer, the end of a 429, the shared clock; empty: nothing."""
+    share_away: bool = False
+    """Whether the clock that this load shares with others cannot be reached at the moment."""
     most_held: int = 0
     """The most rows that were under the bound at once."""
     on_waiting: Callable[[], object] = field(default=lambda: None)
@@ -51,27 +57,55 @@ class Control:
 
 @dataclass(frozen=True)
 class Job:
-    """One load: the mapping, the kind of call, the settings, and the ledger if there is one."""
+    """One load: the mapping, the kind of call, the settings, the ledger and the shared clock if there is one."""
 
     mapping: Mapping
     kind: Kind
     settings: Settings
     control: Control = field(default_factory=Control)
     ledger: Ledger | None = None
+    share: SharedClock | None = None
 
     @property
     def preparation(self) -> Preparation:
         """How the rows become calls."""
         return Preparation(self.mapping, self.kind, self.settings)
 
-    def engine(self) -> Engine:
-        """Return an engine for this job, not yet running."""
+    @contextmanager
+    def engine(self) -> Iterator[Engine]:
+        """Run an engine for this job, and what keeps it supplied where the limit is shared."""
+        if self.share is None:
+            with self._engine(RateLimit(self.settings.rate)) as engine:
+                yield engine
+            return
+        from interakt_loader.share import slots_of
+
+        assert isinstance(self.settings.rate, Rate)  # the settings see to it
+        slots = slots_of(self.settings.rate, self.settings.workers)
+        with self._engine(RateLimit(None, slots)) as engine, self._keeper(self.share, slots, engine.wake):
+            yield engine
+
+    def _keeper(self, share: SharedClock, slots: Slots, wake: Callable[[], object]) -> Keeper:
+        from interakt_loader.keeper import Keeper
+
+        control = self.control
+
+        def tell(away: bool) -> None:
+            control.share_away = away
+
+        def give_up(reason: str) -> None:
+            where = shown_share(self.settings.share or "")
+            control.stop_wanted = control.stop_wanted or Stop("share_lost", f"share {where}: {reason}")
+
+        return Keeper(share, slots, self.settings.max_outage, wake=wake, tell=tell, give_up=give_up)
+
+    def _engine(self, rate_limit: RateLimit) -> Engine:
         settings = self.settings
         _check_files(settings.workers)
         schedule = Schedule(
             max_queue_size=settings.max_queue_size,
             max_retries=settings.max_retries,
-            rate_limit=RateLimit(settings.rate),
+            rate_limit=rate_limit,
             max_outage=settings.max_outage,
             coalesce=settings.coalesce,
             resend_doubted=settings.on_unknown == "resend",

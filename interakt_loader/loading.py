@@ -8,7 +8,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +97,12 @@ def load(
             ledger = stack.enter_context(Ledger(settings.ledger or "", kind, settings))
             _warn_if_shared(ledger, _name(data, source), job)
             job = replace(job, ledger=ledger)
+        if settings.share is not None and not settings.dry_run:
+            from interakt_loader.share import open_share
+
+            assert isinstance(settings.rate, Rate)  # the settings see to it
+            share = open_share(settings.share, settings.base_url, settings.require_key(), settings.rate)
+            job = replace(job, share=stack.enter_context(closing(share)))
         return _run(source, job, say)
 
 

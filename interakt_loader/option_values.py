@@ -123,6 +123,35 @@ def check_base_url(url: str) -> None:
         )
 
 
+SHARES = "sqlite:///PATH (for this machine) or redis://HOST:PORT/NUMBER (for several)"
+"""The forms of a share."""
+
+
+def check_share(share: str | None, rate: Rate | Literal["auto"] | None) -> None:
+    """Refuse an address where no shared clock can stand, and a limit that cannot be shared."""
+    if share is None:
+        return
+    if not isinstance(share, str):
+        raise SettingsError(f"share is {share!r}; expected {SHARES}")
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(share)
+        is_file = parts.scheme == "sqlite" and not parts.netloc and parts.path.strip("/")
+        is_server = parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none, say
+        is_file = is_server = False
+    if not is_file and not is_server:
+        raise SettingsError(f"share is {shown_share(share)!r}; expected {SHARES}")
+    if not isinstance(rate, Rate):
+        raise SettingsError("share needs a declared limit: give rate_limit too, such as 300/min or growth")
+
+
+def shown_share(share: str) -> str:
+    """Return a share's address without a password that it may hold."""
+    return re.sub(r"//[^/]*@", "//", share)
+
+
 def check_key(key: str) -> None:
     """Refuse a key that cannot be one; the message never holds it."""
     if not isinstance(key, str):

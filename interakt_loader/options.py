@@ -17,6 +17,7 @@ class Options(TypedDict, total=False):
     max_queue_size: int
     workers: int
     rate_limit: str | None
+    share: str | None
     max_outage: float
     max_failures: str | int | None
     report: str | Path | None

@@ -18,6 +18,7 @@ logger = logging.getLogger("interakt_loader")
 
 NO_ANSWER = "no answer: waiting"
 OVER_THE_LIMIT = "over the call limit: waiting"
+SHARE_AWAY = "the shared clock cannot be reached: waiting"
 
 DRAIN = 1.0
 """Seconds beyond `timeout` for which a stopped load waits for the calls in flight."""
@@ -66,6 +67,7 @@ class Overseer:
         waits_for = ""
         if engine.stopped is None:
             waits_for = NO_ANSWER if engine.in_outage else OVER_THE_LIMIT if engine.is_held else ""
+            waits_for = SHARE_AWAY if control.share_away else waits_for
         if waits_for != control.waits_for:
             control.waits_for = waits_for
             if waits_for == NO_ANSWER:

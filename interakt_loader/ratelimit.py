@@ -9,14 +9,19 @@ gets through, the account has let through what it allows in that time: from then
 The rate grows by steps, each twice as large as the one before, and each after so many good calls that running into the
 limit costs one in a hundred. A later 429 takes the last step back. Only when calls were mostly refused since the last
 one is the rate measured anew: then the account allows less than before.
+
+A limit that is shared with other processes has its clock elsewhere: `slots` are then what says when a call may go.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from interakt_loader.option_values import Rate
+
+if TYPE_CHECKING:
+    from interakt_loader.share import Slots
 
 MARGIN = 0.99
 """Share of a declared limit that is used: the rest is room for late wake-ups and uneven network delays."""
@@ -56,9 +61,10 @@ LONGEST_GAP = 60.0
 
 
 class RateLimit:
-    """The account's call limit: declared (`Rate`), learned from 429s (`"auto"`), or none."""
+    """The account's call limit: declared (`Rate`), learned from 429s (`"auto"`), shared (`slots`), or none."""
 
-    def __init__(self, rate: Rate | Literal["auto"] | None) -> None:
+    def __init__(self, rate: Rate | Literal["auto"] | None, slots: Slots | None = None) -> None:
+        self._slots = slots
         self._adaptive = rate == "auto"
         self._rate: float | None = None  # calls a second: declared, or learned and without the steps since
         self._slack = 0.0
@@ -96,10 +102,15 @@ class RateLimit:
         assert self._rate is not None
         return self._rate * (1 + self._step * (2.0 ** min(steps, 30) - 1))
 
-    def due(self) -> float:
-        """Return the instant at which the next call may go; infinity while a probe is out."""
+    def due(self, now: float, waiting: int = 1, out: int = 0) -> float:
+        """Return the instant at which the next call may go; infinity while a probe is out, or slots are asked for.
+
+        How many calls are `waiting` to go and how many are `out` says how many slots are worth asking for.
+        """
         if self._probing:
             return math.inf
+        if self._slots is not None and now >= self._hold_until:
+            return self._slots.due(now, waiting, out)
         return max(self._due, self._hold_until)
 
     def spend(self, now: float) -> None:
@@ -108,6 +119,8 @@ class RateLimit:
         if self._since is None:
             self._since = now
         self._probing = self._hold > 0
+        if self._slots is not None:
+            self._slots.spend()
         rate = self.rate()
         if rate is not None:
             self._due = max(self._due, now - self._slack) + 1 / rate
@@ -137,6 +150,8 @@ class RateLimit:
         if retry_after is not None:
             wait = max(wait, min(retry_after, LONGEST_RETRY_AFTER))
         self._hold_until = max(self._hold_until, now + wait)
+        if self._slots is not None and wait:
+            self._slots.hold(wait)
 
     def lost(self, sent_at: float) -> None:
         """Note that a call brought no answer at all: a probe that ends so must be made again."""

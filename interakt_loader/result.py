@@ -14,6 +14,7 @@ from interakt_loader.errors import (
     Outage,
     RecordBroken,
     RowsFailed,
+    ShareLost,
     SourceBroken,
     TooManyFailures,
 )
@@ -33,6 +34,7 @@ _STOPS: dict[str, type[LoadStopped]] = {
     "source_broken": SourceBroken,
     "ledger_broken": RecordBroken,
     "report_broken": RecordBroken,
+    "share_lost": ShareLost,
 }
 
 

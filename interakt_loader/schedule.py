@@ -127,11 +127,13 @@ class Schedule:
         """Return a ticket to send now, or the instant to come back at, or None: nothing before a settle or admit."""
         if self.stopped:
             return None
-        due = max(self._limit.due(), self._outage.due())
+        due = self._outage.due()
         if not self._ready and self._parked and not self._outage.is_on:
             due = max(due, self._parked[0][0])
         if not self._ready and not self._parked:
             return None
+        if now >= due:  # the limit is asked last: a shared one reserves what it is asked for
+            due = self._limit.due(now, len(self._ready) or 1, len(self._in_flight))
         if now < due:
             return None if due == math.inf else due
         ticket = self._next(now)

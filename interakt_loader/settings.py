@@ -18,12 +18,14 @@ from interakt_loader.option_values import (
     check_base_url,
     check_key,
     check_number,
+    check_share,
     did_you_mean,
     is_this_machine,
     parse_failures,
     parse_rate,
     parse_rows,
     parse_words,
+    shown_share,
 )
 
 if TYPE_CHECKING:
@@ -84,6 +86,14 @@ class Settings:
         "or `auto`: find it out from the API's 429 answers.",
         flag="--rate-limit",
         metavar="RATE",
+    )
+    share: str | None = _option(
+        None,
+        "Hold to `rate_limit` together with all loads of the account that have the same share: "
+        "`sqlite:///PATH` for those of one machine, `redis://HOST:PORT/NUMBER` for those of several.",
+        flag="--share",
+        metavar="URL",
+        secret=True,
     )
     max_outage: float = _option(
         300,
@@ -221,7 +231,7 @@ class Settings:
             raise SettingsError(f"rate_limit is {self.rate_limit!r}; expected text such as '300/min', or None")
         if self.on_error is not None and not callable(self.on_error):
             raise SettingsError(f"on_error is {self.on_error!r}; expected a function")
-        parse_rate(self.rate_limit)
+        check_share(self.share, parse_rate(self.rate_limit))
         for name in ("resend", "event_id"):
             if getattr(self, name) and self.ledger is None:
                 raise SettingsError(f"{name} is about the ledger: give ledger=PATH too")
@@ -288,7 +298,7 @@ class Settings:
         hidden = ("api_key", "on_error", "progress")
         shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in hidden}
         paths = {name: None if shown[name] is None else str(shown[name]) for name in ("report", "ledger")}
-        return shown | paths
+        return shown | paths | {"share": self.share and shown_share(self.share)}
 
 
 def default_of(name: str) -> Any:

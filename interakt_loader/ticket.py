@@ -16,6 +16,7 @@ StopReason = Literal[
     "source_broken",
     "ledger_broken",
     "report_broken",
+    "share_lost",
     "abandoned",
 ]
 

@@ -151,6 +151,11 @@ class Outcome(NamedTuple):
     answer: Answer | None = None
 
 
+def destination(base_url: str, api_key: str) -> str:
+    """Return what tells one account at one address from others; it holds the key."""
+    return f"{base_url.rstrip('/').lower()}\n{authorization(api_key)}"
+
+
 def authorization(api_key: str) -> str:
     """Return the Authorization header's value for a key in any of the forms that people hold.
 

@@ -77,7 +77,7 @@ def load(server: Server, seconds: float, *, workers: int = 16, latency: float = 
     limit, dice, now, answers = RateLimit("auto"), random.Random(1), START, []
     out: list[tuple[float, float, float, bool]] = []
     while now < START + seconds:
-        next_send = max(now, limit.due()) if len(out) < workers else math.inf
+        next_send = max(now, limit.due(0.0)) if len(out) < workers else math.inf
         if out and out[0][0] <= next_send:
             now, _, sent_at, accepted = heapq.heappop(out)
             answers.append((now, accepted))
@@ -197,7 +197,7 @@ def test_a_closed_laptop() -> None:
     """Eight hours of sleep are not taken for eight hours in which the account let nothing through."""
     limit, server, now, answers = RateLimit("auto"), FromFirstCall(300, 60.0), START, 0
     for call in range(3000):
-        now = max(now, limit.due())
+        now = max(now, limit.due(0.0))
         if call == 1000:
             now += 8 * 3600
         limit.spend(now)
@@ -215,6 +215,6 @@ def test_nothing_is_slowed_down_before_the_first_429() -> None:
     """Without a 429 a call may always go, whatever was learned elsewhere."""
     limit = RateLimit("auto")
     for call in range(10_000):
-        assert limit.due() <= call / 1000
+        assert limit.due(0.0) <= call / 1000
         limit.spend(call / 1000)
         limit.accepted(call / 1000, call / 1000)

@@ -30,7 +30,7 @@ def test_no_window_holds_more_than_declared(calls: int, seconds: float, lateness
     """However late each wake-up comes, no window of the limit's own length ever holds more calls than declared."""
     limit, now, went = RateLimit(Rate(calls, seconds)), 100.0, []
     for number in range(min(3 * calls, 3000)):
-        now = max(now, limit.due()) + lateness[number % len(lateness)]
+        now = max(now, limit.due(0.0)) + lateness[number % len(lateness)]
         limit.spend(now)
         went.append(now)
     assert most_in_a_window(went, seconds) <= calls
@@ -41,7 +41,7 @@ def test_a_declared_limit_is_used_to_98_percent(rate: Rate) -> None:
     """Over ten windows, with wake-ups up to a millisecond late, at least 98 % of the declared calls go out."""
     limit, now, dice = RateLimit(rate), 5.0, random.Random(7)
     windows, calls = 10, 0
-    while (due := max(now, limit.due())) < 5.0 + windows * rate.seconds:
+    while (due := max(now, limit.due(0.0))) < 5.0 + windows * rate.seconds:
         now = due + dice.random() / 1000
         limit.spend(now)
         calls += 1
@@ -52,7 +52,7 @@ def test_without_a_limit_a_call_may_always_go() -> None:
     """No declared rate and no 429: nothing ever waits."""
     for limit in (RateLimit(None), RateLimit("auto")):
         for _ in range(1000):
-            assert limit.due() <= 0.0
+            assert limit.due(0.0) <= 0.0
             limit.spend(0.0)
 
 
@@ -61,21 +61,21 @@ def test_a_429_holds_every_call_and_then_lets_one_probe_go() -> None:
     limit = RateLimit(None)
     limit.spend(10.0)
     limit.refused(10.1, sent_at=10.0, retry_after=None)
-    assert limit.due() == pytest.approx(10.1 + FIRST_HOLD)
+    assert limit.due(0.0) == pytest.approx(10.1 + FIRST_HOLD)
     limit.spend(10.4)
-    assert limit.due() == math.inf
+    assert limit.due(0.0) == math.inf
     limit.accepted(10.5, sent_at=10.4)
-    assert limit.due() <= 10.5
+    assert limit.due(0.0) <= 10.5
 
 
 def test_retry_after_is_a_minimum_and_an_absurd_one_is_bounded() -> None:
     """Retry-After lengthens the hold; a week is asked again after `LONGEST_RETRY_AFTER`."""
     limit = RateLimit(None)
     limit.refused(0.0, sent_at=0.0, retry_after=7.0)
-    assert limit.due() == 7.0
+    assert limit.due(0.0) == 7.0
     limit = RateLimit(None)
     limit.refused(0.0, sent_at=0.0, retry_after=604_800.0)
-    assert limit.due() == LONGEST_RETRY_AFTER
+    assert limit.due(0.0) == LONGEST_RETRY_AFTER
 
 
 def test_calls_in_flight_when_the_hold_began_do_not_lengthen_it() -> None:
@@ -85,7 +85,7 @@ def test_calls_in_flight_when_the_hold_began_do_not_lengthen_it() -> None:
         limit.spend(1.0)
     for _ in range(16):
         limit.refused(1.1, sent_at=1.0, retry_after=None)
-    assert limit.due() == pytest.approx(1.1 + FIRST_HOLD)
+    assert limit.due(0.0) == pytest.approx(1.1 + FIRST_HOLD)
 
 
 def test_a_probe_without_an_answer_does_not_close_the_gate_for_good() -> None:
@@ -94,4 +94,4 @@ def test_a_probe_without_an_answer_does_not_close_the_gate_for_good() -> None:
     limit.refused(0.0, sent_at=0.0, retry_after=None)
     limit.spend(1.0)
     limit.lost(sent_at=1.0)
-    assert limit.due() < math.inf
+    assert limit.due(0.0) < math.inf

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from interakt_loader.wire import DIGEST, authorization
+from interakt_loader.wire import DIGEST, destination
 
 
 class Keys:
     """Digests for one destination."""
 
     def __init__(self, base_url: str, api_key: str) -> None:
-        destination = f"{base_url.rstrip('/').lower()}\n{authorization(api_key)}"
-        self._key = blake2b(destination.encode(), person=b"destination").digest()
+        self._key = blake2b(destination(base_url, api_key).encode(), person=b"destination").digest()
 
     def __repr__(self) -> str:
         return "<Keys>"
