@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-integrations torture lint format bench bench-quick sample-data clean
+.PHONY: demo test test-integrations test-redis torture lint format bench bench-quick sample-data clean
 
 demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 	@$(BIN)/python -m interakt_loader demo --folder demo-output
@@ -12,8 +12,10 @@ demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 test: $(VENV)/.test ## run all tests
 	$(BIN)/python -m pytest
 
-test-integrations: $(VENV)/.test ## with the servers that the loader works with: redis-server
-	$(BIN)/python -m pytest tests/integration
+test-integrations: test-redis ## against the real things that the loader works with
+
+test-redis: $(VENV)/.test ## one call limit for several processes: needs redis-server
+	$(BIN)/python -m pytest tests/integration/redis
 
 torture: $(VENV)/.test ## 200 loads killed with kill -9 at random moments, and run again
 	INTERAKT_TORTURE=200 $(BIN)/python -m pytest tests/torture -s --timeout 7200
