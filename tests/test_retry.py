@@ -6,7 +6,7 @@ from interakt_loader.retry import LONGEST_WAIT, Verdict, backoff, final_status, 
 from interakt_loader.transport import no_answer, read_answer
 from interakt_loader.wire import Answer, Status
 
-LOST = no_answer(ConnectionResetError(), 0.1)
+LOST = no_answer(ConnectionResetError(), 0.1, first_call=False)
 
 
 def answer(status: int, body: bytes = b'{"result": false, "message": "no"}') -> Answer:

@@ -24,7 +24,7 @@ BAD = read_answer(400, b'{"result": false, "message": "phoneNumber is wrong"}', 
 ERROR = read_answer(500, b"", 0.1)
 LIMITED = read_answer(429, b"", 0.1)
 REFUSED = read_answer(401, b'{"result": false, "message": "Invalid token provided"}', 0.1)
-TIMEOUT = no_answer(TimeoutError(), 0.1)  # the call may have been taken
+TIMEOUT = no_answer(TimeoutError(), 0.1, first_call=False)  # the call may have been taken
 UNREACHED = not_connected(NewConnectionError(HTTPConnection("127.0.0.1"), "refused"), 0.1)
 ANSWERS = [OK, OK, BAD, ERROR, LIMITED, TIMEOUT]
 

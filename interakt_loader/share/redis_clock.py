@@ -70,12 +70,19 @@ class RedisClock:
         """Reserve slots, as `SharedClock` has it."""
         step = self._pace.step
         # where Redis is far away, a slot of now would be over before we hear of it
-        numbers = [count, int(hold * 1e6), step, self._pace.catch_up - self._round_trip(), str(self._rate), FORGET]
+        numbers: list[str | int] = [
+            count,
+            int(hold * 1e6),
+            step,
+            self._pace.catch_up - self._round_trip(),
+            str(self._rate),
+            FORGET,
+        ]
         began = time.monotonic()
         try:
             now, first = self._script(keys=[self._key], args=numbers)
         except self._errors as error:
-            raise ShareAway(f"cannot be reached: {error or type(error).__name__}") from None
+            raise ShareAway(f"cannot be reached: {str(error) or type(error).__name__}") from None
         ended = time.monotonic()
         if not first:
             raise RateDiffers(self._rate, now.decode())

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
+import ssl
 import struct
 import sys
 import time
 
 from urllib3.util import wait_for_read
+from urllib3.util.ssltransport import SSLTransport
 
 from interakt_loader.transport.reading import LONGEST_BODY, AnswerReader, BrokenOff, Heard
 
 WARM = 0.01
-"""Seconds after a call for which a short look at a connection is enough: whether the server has closed it."""
+"""Seconds after a call for which a short look at a connection is enough: what the system says of it."""
+
+_TCP_INFO_BYTES = 136
+"""Of Linux's `struct tcp_info`, up to the end of `tcpi_bytes_received`; a kernel before 4.1 gives fewer."""
 
 _ESTABLISHED = 1
-"""The first byte of Linux's TCP_INFO, for a connection that neither side has closed."""
+"""The first byte of it, for a connection that neither side has closed."""
 
 FIRST_READ = 4096
 """Bytes of an answer that are read at first: the API's own fit in, and a buffer is held as long as a call is out."""
@@ -32,17 +38,23 @@ class Connection:
         _limit_waits(connected, timeout)
         self._socket = connected
         self._timeout = timeout
-        self.used_at = 0.0
-        """When its last answer was there, by `time.perf_counter`."""
+        self._taken = _bytes_received(connected)
+        self.used_at: float | None = None
+        """When its last answer was there, by `time.perf_counter`; None before the first."""
 
     def is_usable(self, now: float) -> bool:
         """Whether nothing has come that nobody asked for: most of all the end, from a server that waits no longer.
 
-        The long look lets another thread have the interpreter, which costs a tenth of a call; the short one does not.
+        The long look lets another thread have the interpreter, which costs a tenth of a call; the short one does not:
+        all bytes that the system has received on this connection have been read from it.
         """
-        if sys.platform == "linux" and now - self.used_at < WARM:
-            return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _ESTABLISHED
-        return not wait_for_read(self._socket, 0.0)
+        try:
+            warm = self.used_at is not None and now - self.used_at < WARM
+            if warm and self._taken is not None and _bytes_received(self._socket) == self._taken:
+                return True
+            return not _held_by_tls(self._socket) and not wait_for_read(self._socket, 0.0)
+        except Exception:  # noqa: BLE001 - one that cannot be looked at is not used; the next is tried
+            return False
 
     def call(self, request: bytes) -> Heard:
         """Send a call and read its answer.
@@ -52,12 +64,12 @@ class Connection:
         """
         reader = AnswerReader()
         try:
-            # where the server listens no more it may have said why
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            try:
                 self._socket.sendall(request)
-            data = self._socket.recv(FIRST_READ)
-            heard = reader.feed(data) if data else reader.end()
-            return heard or self._rest(reader)
+            except OSError as error:
+                if not _is_the_end(error):
+                    raise  # else the server listens no more, and may have said why
+            return self._received(reader, FIRST_READ) or self._rest(reader)
         except OSError as error:
             broken = reader.broken()
             if isinstance(broken, BrokenOff):
@@ -71,13 +83,42 @@ class Connection:
         while heard is None:
             if time.monotonic() > deadline:
                 raise TimeoutError
-            data = self._socket.recv(LONGEST_BODY)
-            heard = reader.feed(data) if data else reader.end()
+            heard = self._received(reader, LONGEST_BODY)
         return heard
+
+    def _received(self, reader: AnswerReader, most: int) -> Heard | None:
+        data = self._socket.recv(most)
+        if self._taken is not None:
+            self._taken += len(data)
+        return reader.feed(data) if data else reader.end()
 
     def close(self) -> None:
         """Close it."""
         self._socket.close()
+
+
+def _bytes_received(connected: socket.socket) -> int | None:
+    """Return how many bytes have come so far on a connection that stands; None where the system does not say."""
+    if sys.platform != "linux" or type(connected) is not socket.socket:  # over TLS and SOCKS others take bytes, too
+        return None
+    told = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    if len(told) < _TCP_INFO_BYTES or told[0] != _ESTABLISHED:
+        return None
+    return int.from_bytes(told[-8:], sys.byteorder)
+
+
+def _held_by_tls(connected: socket.socket | SSLTransport) -> int:
+    """Return how many bytes have been taken from the system and not yet been asked for."""
+    if isinstance(connected, ssl.SSLSocket):
+        return connected.pending()
+    if isinstance(connected, SSLTransport):  # TLS to the API within TLS to a proxy
+        return connected.sslobj.pending() + connected.incoming.pending
+    return 0
+
+
+def _is_the_end(error: OSError) -> bool:
+    """Whether sending failed because the other side has gone; a Mac may call that EPROTOTYPE."""
+    return isinstance(error, ConnectionError) or error.errno == errno.EPROTOTYPE
 
 
 def _limit_waits(connected: socket.socket, timeout: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import json
+import contextlib
 import time
 import weakref
 
@@ -22,7 +22,7 @@ from interakt_loader.wire import Answer, Message, authorization
 SHORTEST_SECRET = 6
 """Characters from which on a part of an answer can be told to be the key."""
 
-_REPEATS_KEY = json.dumps({"result": False, "message": "(the answer repeats the key)"}).encode()
+_REPEATS_KEY = "(the answer repeats the key)"
 
 
 class HttpTransport:
@@ -30,10 +30,11 @@ class HttpTransport:
 
     def __init__(self, base_url: str, api_key: str, *, timeout: float, connections: int) -> None:
         self._key_forms = _forms(api_key)
-        self._route = Route(base_url, api_key, timeout)
+        self._route = Route(base_url, api_key, timeout, connections)
         self._heads = self._route.heads
         self._idle: list[Connection] = []  # the one that worked last on top; `append` and `pop` are atomic
         self._most_idle = connections
+        self._closed = False
         weakref.finalize(self, _close, self._idle)  # where nobody calls `close`
 
     def __repr__(self) -> str:
@@ -52,14 +53,16 @@ class HttpTransport:
             connection.close()
             if broken.status < 300:
                 return broken_answer(broken.status, broken.__cause__, time.perf_counter() - began)
-            return read_answer(broken.status, b"", time.perf_counter() - began)
+            return read_answer(broken.status, b"", time.perf_counter() - began, parse_retry_after(broken.retry_after))
         except Exception as error:  # noqa: BLE001 - likewise
             connection.close()
-            return no_answer(error, time.perf_counter() - began)
+            return no_answer(error, time.perf_counter() - began, first_call=connection.used_at is None)
         ended = time.perf_counter()
         if heard.keeps and len(self._idle) < self._most_idle:
             connection.used_at = ended
             self._idle.append(connection)
+            if self._closed:  # meanwhile
+                _close(self._idle)
         else:
             connection.close()
         return self._judged(heard, ended - began)
@@ -77,25 +80,28 @@ class HttpTransport:
 
     def _judged(self, heard: Heard, seconds: float) -> Answer:
         status, body, retry_after, says_length, _ = heard
-        if not body and not says_length and status in (200, 201, 202):  # the body, or the head's end, may be cut off
+        if not body and not says_length and 200 <= status < 300:  # the body, or the head's end, may be cut off
             return broken_answer(status, None, seconds)
+        answer = read_answer(status, body, seconds, parse_retry_after(retry_after))
         for form in self._key_forms:
-            if form in body:
-                body = _REPEATS_KEY
-        return read_answer(status, body, seconds, parse_retry_after(retry_after))
+            if form in answer.message or form.encode() in body:
+                return answer._replace(message=_REPEATS_KEY, body=_REPEATS_KEY.encode())
+        return answer
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; those of calls that are still out, when these end."""
+        self._closed = True
         _close(self._idle)
 
 
 def _close(connections: list[Connection]) -> None:
-    while connections:
-        connections.pop().close()
+    with contextlib.suppress(IndexError):  # others may take from it at the same time
+        while True:
+            connections.pop().close()
 
 
-def _forms(api_key: str) -> list[bytes]:
+def _forms(api_key: str) -> list[str]:
     """Return what an answer must not show in a report: the key as given, as it travels, and decoded."""
     token = authorization(api_key).removeprefix("Basic ")
     forms = {api_key.strip(), token, token.rstrip("="), base64.b64decode(token).decode().rstrip(":")}
-    return [one.encode() for one in forms if len(one) >= SHORTEST_SECRET]
+    return [one for one in forms if len(one) >= SHORTEST_SECRET]

@@ -44,14 +44,21 @@ def not_connected(error: Exception, seconds: float) -> Answer:
     return Answer(False, None, code, _one_line(text), False, False, seconds, time.time())
 
 
-def no_answer(error: Exception, seconds: float) -> Answer:
-    """The call went out, and this came instead of an answer: the server may have taken it."""
+_REFUSED_HANDSHAKE = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)")
+"""The alerts by which a server refuses a handshake: with TLS 1.3 we hear of that only after the call went out."""
+
+
+def no_answer(error: Exception, seconds: float, *, first_call: bool) -> Answer:
+    """The call went out, and this came instead of an answer: the server may have taken it.
+
+    `first_call`: no other was made on this connection, so its handshake may just have been refused.
+    """
     doubtful = True
     if isinstance(error, _TIMEOUTS):
         code, text = "timeout", "the call went out, and no answer came within the timeout"
     elif isinstance(error, ssl.SSLError):
-        # an alert is how a server refuses a handshake: with TLS 1.3 we hear of that only after the call went out
-        doubtful = "ALERT" not in str(getattr(error, "reason", ""))  # not every one has a reason
+        reason = str(getattr(error, "reason", ""))  # not every one has a reason
+        doubtful = not (first_call and _REFUSED_HANDSHAKE.search(reason))
         code, text = "tls_failed", f"the TLS connection could not be made, trusted or kept ({error})"
     elif isinstance(error, (OSError, NoHttp)):
         code, text = "connection_lost", "the connection ended before an answer came"

@@ -25,9 +25,11 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?")
 class BrokenOff(Exception):
     """The status line came, and the rest not whole, or not as HTTP/1.1 has it."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, retry_after: str | None = None) -> None:
         super().__init__(status)
         self.status = status
+        self.retry_after = retry_after
+        """The header of that name, if the head came."""
 
 
 class NoHttp(Exception):
@@ -78,7 +80,7 @@ class AnswerReader:
         """Return what it means that nothing more can be read: to be raised."""
         line = _STATUS_LINE.match(self._data)
         status = self._status or (int(line[2]) if line else 0)
-        return BrokenOff(status) if status else NoHttp()
+        return BrokenOff(status, self._retry_after) if status else NoHttp()
 
     # ------------------------------------------------------------------ the head
 
@@ -115,12 +117,12 @@ class AnswerReader:
             self._read_body = self._of_length
         elif coding is not None:
             if coding != b"chunked":
-                raise BrokenOff(self._status)
+                raise BrokenOff(self._status, self._retry_after)
             self._keeps = self._keeps and length is None
             self._read_body = self._of_chunks
         elif length is not None:
             if not length.isdigit() or len(length) > 15:
-                raise BrokenOff(self._status)
+                raise BrokenOff(self._status, self._retry_after)
             self._length = int(length)
             self._read_body = self._of_length
         else:
@@ -146,11 +148,11 @@ class AnswerReader:
             end = self._data.find(b"\r\n", 0, LONGEST_HEAD)
             if end < 0:
                 if len(self._data) >= LONGEST_HEAD:
-                    raise BrokenOff(self._status)
+                    raise BrokenOff(self._status, self._retry_after)
                 return None
             said = _CHUNK_SIZE.fullmatch(self._data, 0, end)
             if said is None:
-                raise BrokenOff(self._status)
+                raise BrokenOff(self._status, self._retry_after)
             begin, size = end + 2, int(said[1], 16)
             if size == 0:
                 return self._after_chunks(begin)
@@ -158,7 +160,7 @@ class AnswerReader:
                 if len(self._data) - begin < LONGEST_BODY:
                     return None
             elif self._data[begin + size : begin + size + 2] != b"\r\n":
-                raise BrokenOff(self._status)
+                raise BrokenOff(self._status, self._retry_after)
             self._body += self._data[begin : begin + size]
             self._data = self._data[begin + size + 2 :]
         self._keeps = False
@@ -169,10 +171,10 @@ class AnswerReader:
         end = self._data.find(b"\r\n\r\n", begin - 2)
         if end < 0:
             if len(self._data) - begin > LONGEST_HEAD:
-                raise BrokenOff(self._status)
+                raise BrokenOff(self._status, self._retry_after)
             return None
         if _FIELDS.fullmatch(self._data, begin, end + 2 if end > begin else begin) is None:
-            raise BrokenOff(self._status)
+            raise BrokenOff(self._status, self._retry_after)
         self._keeps = self._keeps and len(self._data) == end + 4
         return self._whole(self._body)
 

@@ -22,14 +22,14 @@ class Route:
     Raises `SettingsError` when `requests` can make nothing of them.
     """
 
-    def __init__(self, base_url: str, api_key: str, timeout: float) -> None:
+    def __init__(self, base_url: str, api_key: str, timeout: float, connections: int) -> None:
         self.timeout = timeout
         """Seconds to wait for a connection, and for each wait on it."""
         self.heads: dict[Kind, bytes] = {}
         """What each call begins with, up to the value of its Content-Length, which is the last header."""
         base_url = base_url.rstrip("/")
         session = requests.Session()
-        adapter = HTTPAdapter()
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)  # more at once, and it warns
         session.mount(base_url, adapter)
         try:
             # the key goes in as `auth`, else a ~/.netrc entry for the host would take its place

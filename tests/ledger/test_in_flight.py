@@ -14,7 +14,7 @@ from tests.ledger.test_decide import A, B, state
 
 OK = read_answer(201, b'{"result": true}', 0.1)
 ERROR = read_answer(500, b"", 0.1)
-TIMEOUT = no_answer(TimeoutError(), 0.1)
+TIMEOUT = no_answer(TimeoutError(), 0.1, first_call=False)
 KEY = b"k" * 16
 STEP = A + state(A, B)
 

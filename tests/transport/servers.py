@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -79,7 +80,8 @@ class Server:
 
     @staticmethod
     def _quietly(work: object, *arguments: object) -> None:
-        with contextlib.suppress(OSError):  # the other side is gone, or does not like our certificate
+        # the other side is gone, does not like our certificate, or the test has ended and closed the socket
+        with contextlib.suppress(OSError, ValueError):
             work(*arguments)  # type: ignore[operator]
 
     def _accept(self) -> None:
@@ -111,8 +113,8 @@ class Server:
 class Proxy(Server):
     """Tunnels to this machine, and answers calls itself that it is to pass on. With `password` it asks for that."""
 
-    def __init__(self, password: str | None = None) -> None:
-        super().__init__()
+    def __init__(self, password: str | None = None, *, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls=tls)
         self._password = password
 
     def _reply(self, connection: socket.socket, call: Call) -> bool:
@@ -125,15 +127,19 @@ class Proxy(Server):
         with socket.create_connection(("127.0.0.1", int(target.rsplit(":", 1)[1]))) as beyond:
             self._open.append(beyond)
             connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            self._run(_pump, beyond, connection)
-            _pump(connection, beyond)
+            _relay(connection, beyond)
         return False
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    while data := source.recv(65_536):
-        target.sendall(data)
-    target.shutdown(socket.SHUT_WR)
+def _relay(one: socket.socket, other: socket.socket) -> None:
+    """Carry bytes both ways until either side ends; by one thread, as TLS wants it."""
+    while True:
+        waiting = [one] if isinstance(one, ssl.SSLSocket) and one.pending() else select.select([one, other], [], [])[0]
+        for source in waiting:
+            data = source.recv(65_536)
+            if not data:
+                return
+            (other if source is one else one).sendall(data)
 
 
 def _read(heard: socket.SocketIO, number: int) -> Call | None:

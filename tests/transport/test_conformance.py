@@ -200,6 +200,18 @@ def test_https_goes_through_a_tunnel(
     assert server.calls[0].header("Proxy-Authorization") is None
 
 
+def test_tls_to_a_proxy_and_tls_within(
+    way: Open, authority: trustme.CA, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An `https://` proxy before an https API: both are checked, and many calls go over one connection."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with Server(tls=context(authority)) as server, Proxy(tls=context(authority)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        client = way(server.url)
+        assert [client.call() for _ in range(5)] == ["202"] * 5
+    assert (proxy.connections, server.connections) == (1, 1)
+
+
 def test_a_proxy_that_refuses(way: Open, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its password the proxy makes no tunnel."""
     with Server(tls=context(authority)) as server, Proxy("another") as proxy:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import logging
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -17,6 +19,7 @@ from interakt_loader.retry import Verdict, judge
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.transport import LONGEST_BODY, HttpTransport, no_answer, parse_retry_after, read_answer
 from interakt_loader.wire import Answer, Message
+from tests.transport.servers import ACCEPTED, Server
 
 MESSAGE = Message(0, "user", "1", b'{"userId": "1", "traits": {}}')
 
@@ -336,10 +339,131 @@ def test_a_handshake_that_never_comes() -> None:
     assert (answer.code, answer.reached, answer.doubtful) == ("connect_timeout", False, False)
 
 
-def test_a_refused_client_certificate_leaves_no_doubt() -> None:
+@pytest.mark.parametrize(
+    ("reason", "first_call", "doubtful"),
+    [
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", True, False),
+        ("TLSV1_ALERT_UNKNOWN_CA", True, False),
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", False, True),  # others went before: no handshake is left to be refused
+        ("TLSV1_ALERT_INTERNAL_ERROR", True, True),  # may come after the call was taken
+        (None, True, True),
+    ],
+)
+def test_a_refused_client_certificate_leaves_no_doubt(reason: str | None, first_call: bool, doubtful: bool) -> None:
     """With TLS 1.3 the server's alert comes when the call is out already: it says that the call was not taken."""
-    alert = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
-    alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
-    assert (no_answer(alert, 0.1).code, no_answer(alert, 0.1).doubtful) == ("tls_failed", False)
-    cut = ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
-    assert (no_answer(cut, 0.1).code, no_answer(cut, 0.1).doubtful) == ("tls_failed", True)
+    alert = ssl.SSLError(1, "something of TLS")
+    if reason is not None:
+        alert.reason = reason
+    answer = no_answer(alert, 0.1, first_call=first_call)
+    assert (answer.code, answer.doubtful) == ("tls_failed", doubtful)
+
+
+@pytest.mark.parametrize("slowly", [False, True])
+def test_an_answer_that_nobody_asked_for_is_not_the_next_calls(slowly: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second answer comes after the first: the next call goes out on a new connection, however soon it is made."""
+    if slowly:
+        monkeypatch.setattr("interakt_loader.transport.connection.WARM", 0.0)
+    refused = b'HTTP/1.1 400 Bad\r\nContent-Length: 37\r\n\r\n{"result": false, "message": "a is bad"}'
+    more, came = threading.Event(), threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            first, _ = listening.accept()
+            with first:
+                first.recv(65_536)
+                first.sendall(refused)
+                more.wait(10)
+                first.sendall(ACCEPTED)
+                came.set()
+                second, _ = listening.accept()
+                with second:
+                    second.recv(65_536)
+                    second.sendall(refused)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        transport = HttpTransport(f"http://127.0.0.1:{listening.getsockname()[1]}", "key", timeout=2, connections=1)
+        first = transport.send(MESSAGE)
+        more.set()
+        came.wait(10)
+        second = transport.send(MESSAGE)
+        transport.close()
+        thread.join(10)
+    assert (first.http_status, second.http_status) == (400, 400)
+
+
+def test_an_accepted_answer_that_repeats_the_key_is_accepted_all_the_same() -> None:
+    """What is shown of it is replaced, not what it means; written with an escape it is not shown either."""
+    key = "super/secret/key"
+    for shown in (key, key.replace("/", "\\/")):
+        body = b'{"result": true, "message": "for %s"}' % shown.encode()
+        with server(saying(b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n" % len(body) + body)) as url:
+            answer = send(url, key)
+        assert (answer.accepted, answer.code, answer.message) == (True, None, "(the answer repeats the key)")
+        assert b"secret" not in answer.body
+
+
+def test_a_firewalls_403_that_repeats_the_key_is_about_one_call() -> None:
+    """It is judged by what it is, a page, and does not stop the load."""
+    body = b"<html><title>Blocked: %s</title></html>" % TOKEN.encode()
+    with server(saying(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n" % len(body) + body)) as url:
+        answer = send(url, KEY)
+    assert (answer.code, judge(answer), answer.message) == (
+        "forbidden",
+        Verdict.DONE,
+        "(the answer repeats the key)",
+    )
+
+
+def test_a_429_that_breaks_off_says_how_long_to_wait() -> None:
+    """Its head came, with the header that counts."""
+    with server(saying(b"HTTP/1.1 429 Slow Down\r\nRetry-After: 7\r\nContent-Length: 50\r\n\r\n{")) as url:
+        answer = send(url)
+    assert (answer.code, answer.retry_after) == ("rate_limited", 7.0)
+
+
+@pytest.mark.parametrize("status", [200, 202, 203, 206])
+def test_a_success_without_a_body_or_its_length_is_in_doubt(status: int) -> None:
+    """Whatever success it is: its body may have been cut off."""
+    with server(saying(b"HTTP/1.1 %d Fine\r\n\r\n" % status)) as url:
+        answer = send(url)
+    assert (answer.accepted, answer.code, answer.doubtful) == (False, "unreadable_answer", True)
+
+
+def test_many_connections_at_once_are_no_cause_for_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """More than urllib3 would keep by itself: it has none to keep, and says nothing."""
+    with Server() as listening:
+        transport = HttpTransport(listening.url, "key", timeout=5, connections=40)
+        with ThreadPoolExecutor(40) as pool:
+            together = threading.Barrier(40)
+
+            def call() -> int | None:
+                together.wait(10)
+                return transport.send(MESSAGE).http_status
+
+            said = [one.result(30) for one in [pool.submit(call) for _ in range(40)]]
+        transport.close()
+    assert said == [202] * 40
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_call_that_outlives_its_transport_leaves_no_connection() -> None:
+    """Closed while the call is out: the call gets its answer, and its connection is not kept."""
+    heard, answer_now, gone = threading.Event(), threading.Event(), threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        heard.set()
+        answer_now.wait(10)
+        connection.sendall(ACCEPTED)
+        connection.settimeout(10)
+        if connection.recv(1) == b"":
+            gone.set()
+
+    with server(talk) as url, ThreadPoolExecutor(1) as pool:
+        transport = HttpTransport(url, "key", timeout=5, connections=1)
+        out = pool.submit(transport.send, MESSAGE)
+        heard.wait(10)
+        transport.close()
+        answer_now.set()
+        assert out.result(10).accepted
+        assert gone.wait(10)
