@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -52,23 +53,28 @@ def run(name: str, job: Job, key: str = "sandbox-key") -> Figures:
     """Run a contender once. Raises `SystemExit` if it fails or does not do every row."""
     contender = CONTENDERS[name]
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as complaints:
-        launched = subprocess.run(
+        launched = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _LAUNCH, *contender.command(job)],
             env=os.environ | {"INTERAKT_API_KEY": key},
             stdout=output,
             stderr=complaints,
-            check=False,
-            timeout=LONGEST,
+            start_new_session=True,
         )
+        try:
+            failed = launched.wait(LONGEST) != 0
+        finally:
+            if launched.poll() is None:  # it takes too long, or somebody wants to stop: the contender with its launcher
+                os.killpg(launched.pid, signal.SIGKILL)
+                launched.wait()
         output.seek(0)
         complaints.seek(0)
-        said, (*told, figures) = output.read(), complaints.read().splitlines()
-        if launched.returncode != 0:
+        said, told = output.read(), complaints.read().splitlines()
+        if failed:
             raise SystemExit(f"{name} failed: {said[-500:]} {told[-20:]}")
         done = contender.done(said)
     if done != job.rows:
         raise SystemExit(f"{name} did {done} of {job.rows} rows: {said[-500:]}")
-    seconds, cpu_seconds, peak = map(float, figures.split())
+    seconds, cpu_seconds, peak = map(float, told[-1].split())
     return Figures(done, seconds, cpu_seconds, peak / (1024 if sys.platform != "darwin" else 1024**2))
 
 

@@ -157,7 +157,7 @@ def threads_http_client(table: str, rows: int, workers: int, url: str) -> int:
 
 
 def raw_sockets(table: str, rows: int, workers: int, url: str) -> int:
-    """Send one and the same call over bare sockets, and look at nothing but the first bytes: the floor."""
+    """Send one and the same call over bare sockets, and look at nothing but the first bytes."""
     host = urlsplit(url)
     body = next(bodies(table, 1)).encode()
     lines = [f"{name}: {value}" for name, value in _headers().items()]

@@ -29,8 +29,9 @@ its end, with the reading of the Parquet file and, for the loader, the report wr
 - **aiohttp script**, **threads, http.client**, **thread pool, …**: what an engineer writes in an afternoon, as
   [peers.py](peers.py) shows: no retry, no order, no report, no ledger.
 - **vendor's SDK**, **drt** (its REST destination, which retries) and **dlt** (custom destination with `requests`) send
-  one call after another.
-- **raw sockets** send one fixed call and hardly look at the answer: the floor.
+  one call after another, and without latency fewer rows: their start (about half a second) weighs more.
+- **raw sockets** send one fixed call from as many threads and hardly look at the answer: what Python's own sockets
+  and threads cost by themselves.
 
 The server is no bottleneck: a process of its own that looks at nothing but lengths. A bare client with one thread gets
 {ceiling:,.0f} calls a second out of it.

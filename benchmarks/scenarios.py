@@ -23,7 +23,7 @@ class Scenario(NamedTuple):
 
 
 def speed(rows: int) -> Scenario:
-    """No latency: what a row costs. `rows` for the fast ones; the slow ones do a quarter, which costs them nothing."""
+    """No latency: what a row costs. The slow ones do a quarter of `rows`: their start weighs more, and is little."""
     slow = ("thread pool, requests", "vendor's SDK", "drt", "dlt")
     fast = ("loader", "loader, ledger", "aiohttp script", "threads, http.client", "thread pool, urllib3", "raw sockets")
     return Scenario("0 ms, 16 workers", dict.fromkeys(fast, rows) | dict.fromkeys(slow, max(rows // 4, 1_000)))

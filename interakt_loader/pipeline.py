@@ -126,7 +126,7 @@ def _send(work: Work, engine: Engine, job: Job) -> Iterator[pa.RecordBatch]:
             if engine.stopped is not None:
                 break
     except SourceBroken as error:  # what was read before it broke is good, and goes out
-        job.control.stopped = Stop("source_broken", str(error))
+        job.control.stopped, job.control.source_ended = Stop("source_broken", str(error)), False
     while engine.unfinished:
         yield from order.add(overseer.read(wanted, GLANCE))
     order.add(overseer.read())

@@ -111,7 +111,7 @@ class Answer(NamedTuple):
     doubtful: bool
     """Not accepted as far as we know, yet the server may have taken the call."""
     seconds: float
-    """From the first byte out to the last byte in."""
+    """From when a connection was looked for to the last byte in: of a first call, with connecting."""
     at: float
     """When it was there, in seconds since the epoch."""
     retry_after: float | None = None
