@@ -145,4 +145,5 @@ class LoadInterrupted(KeyboardInterrupt):
     def __str__(self) -> str:
         import signal  # slow to import, and rarely needed
 
-        return f"interrupted by {signal.Signals(self.signum).name}"
+        ended = "" if self.result is None else f": {self.result!r}; report: {self.result.report}"
+        return f"interrupted by {signal.Signals(self.signum).name}{ended}"

@@ -10,12 +10,14 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from interakt_loader.errors import LoadInterrupted, SettingsError
+from interakt_loader.failing import as_they_stand
 from interakt_loader.forecast import forecast
 from interakt_loader.interrupts import Interrupts
 from interakt_loader.job import Control, Job
@@ -103,7 +105,7 @@ def load(
             assert isinstance(settings.rate, Rate)  # the settings see to it
             share = open_share(settings.share, settings.base_url, settings.require_key(), settings.rate)
             job = replace(job, share=stack.enter_context(closing(share)))
-        return _run(source, job, say)
+        return _run(data, source, job, say)
 
 
 def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
@@ -161,7 +163,7 @@ def _warn_if_shared(ledger: Ledger, name: str, job: Job) -> None:
         )
 
 
-def _run(source: Source, job: Job, say: Callable[[str], object] | None) -> LoadResult:
+def _run(data: Any, source: Source, job: Job, say: Callable[[str], object] | None) -> LoadResult:
     """Run the line with everything around it: the report, the bar and the signals."""
     settings, control = job.settings, job.control
     summary, began = Summary(settings.dry_run), time.monotonic()
@@ -217,6 +219,7 @@ def _run(source: Source, job: Job, say: Callable[[str], object] | None) -> LoadR
         most_held=control.most_held,
         examples=control.examples,
         forecast=_outlook(summary, rate, job) if settings.dry_run else None,
+        rows_of=partial(as_they_stand, data=data, source=source),
     )
     if interrupts.signum is not None:
         raise LoadInterrupted(result, interrupts.signum)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,7 @@ class LoadResult:
         most_held: int = 0,
         examples: Sequence[Message] = (),
         forecast: str | None = None,
+        rows_of: Callable[[pa.Table], pd.DataFrame],
     ) -> None:
         self.kind = kind
         """`user` or `event`."""
@@ -74,6 +75,7 @@ class LoadResult:
         self.forecast = forecast
         """Of a dry run: how many calls the load would make, and how long that takes at the limit."""
         self._keep_alive = keep_alive
+        self._rows_of = rows_of
 
     @property
     def rows(self) -> int:
@@ -149,17 +151,22 @@ class LoadResult:
         return frame
 
     def failures(self) -> pd.DataFrame:
-        """Return the report's lines of the rows that a person has to look at, in the input's order.
+        """Return the rows that a person has to look at, in the input's order: of a dry run, the invalid ones.
 
-        Of a dry run these are the invalid rows.
+        They have the input's own columns, and beside them the report's `row`, `status`, `code`, `column` and
+        `message` (`load_status`, … where the input has a column called so). The frame can be mended and loaded again
+        as it is: the report's columns are not loaded, as long as the frame is one of pandas.
+
+        The input is read again, as it is now. Of one that can be read only once, such as a RecordBatchReader, the
+        report's lines come back alone, with a warning. Raises `InteraktLoaderError` where the report is gone or the
+        input has become shorter.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
 
         table = self.to_arrow()
         failed = pc.is_in(table["status"], pa.array([one.value for one in self.summary.failing]))
-        frame: pd.DataFrame = table.filter(failed).to_pandas()
-        return frame
+        return self._rows_of(table.filter(failed))
 
     def raise_for_failures(self) -> None:
         """Raise `LoadStopped` if the load ended early, `RowsFailed` if rows failed; else do nothing."""

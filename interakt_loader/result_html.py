@@ -136,6 +136,13 @@ def _next_steps(result: LoadResult) -> list[str]:
         if result.ledger is not None:
             steps.append("the same call goes on from there")
     if result.summary.failures:
-        steps.append(f"the {result.summary.failures:,} rows to look at: <code>result.failures()</code>")
+        again = f"load_{'users' if result.kind == 'user' else 'events'}(result.failures(), mapping)"
+        if result.summary.dry_run:
+            steps.append(f"the {result.summary.failures:,} rows to mend: <code>result.failures()</code>")
+        else:
+            steps.append(
+                f"the {result.summary.failures:,} rows to look at, with their own columns: "
+                f"<code>result.failures()</code>; once mended: <code>{again}</code>"
+            )
     steps.append(f'<span style="{_QUIET}">report: {escape(str(result.report))}</span>')
     return steps

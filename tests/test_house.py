@@ -26,7 +26,7 @@ FLOORS = [
     {"sources", "coerce", "identity", "transport", "outcomes", "outage", "sample_data", "interrupts"},
     {"retry", "mapping"},
     {"schedule", "work"},
-    {"engine", "keeper", "ledger", "report", "result_html"},
+    {"engine", "keeper", "ledger", "report", "result_html", "failing"},
     {"job", "in_order", "client", "progress", "result", "opening"},
     {"overseer"},
     {"pipeline"},

@@ -50,6 +50,29 @@ def printed(name: str, folder: Path) -> str:
     return "".join("".join(output["text"]) for output in outputs if output.get("name") == "stdout")
 
 
+def test_cleaning(tmp_path: Path) -> None:
+    """A messy export: what is wrong, mended and sent, row by row."""
+    lines = printed("cleaning.ipynb", tmp_path).splitlines()
+    results = [line for line in lines if line.startswith("<LoadResult")]
+    assert [line.split(";")[0] for line in results] == ["<LoadResult: 5 sent, 2 invalid", "<LoadResult: 2 sent"]
+    users = {line.split(" ")[0]: line for line in lines if "{" in line}
+    assert len(users) == 7
+    assert "'Name': 'José Fernandes', 'Joined': '2023-11-17', 'Orders': 1, 'Spent': 49.9" in users["0008"]
+    assert "Orders" not in users["0009"]  # "n/a" was nothing
+    assert "9820054321" in users["0011"]  # mended
+    assert "Joined" not in users["0012"]  # the 31st of February was dropped
+
+
+def test_daily(tmp_path: Path) -> None:
+    """With a ledger: all, then what changed, then a load that is interrupted and goes on."""
+    lines = printed("daily.ipynb", tmp_path).splitlines()
+    results = [line.split(";")[0] for line in lines if line.startswith("<LoadResult")]
+    assert results == ["<LoadResult: 976 sent, 24 invalid", "<LoadResult: 4 sent, 973 unchanged, 24 invalid"]
+    assert "1 new user" in lines
+    assert "interrupted: True, every row has its line: True" in lines
+    assert "sent before: True; sent now: True; failed: 0" in lines
+
+
 def test_quickstart(tmp_path: Path) -> None:
     """It checks and loads the sample customers and 2,000 events, and shows one of each from the sandbox."""
     lines = printed("quickstart.ipynb", tmp_path).splitlines()

@@ -30,6 +30,7 @@ __all__ = [
     "SOURCE_COLUMN",
     "ReadOptions",
     "Source",
+    "is_pandas",
     "open_source",
     "other_shapes",
     "peek",

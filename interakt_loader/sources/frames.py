@@ -16,6 +16,9 @@ import pyarrow as pa
 from interakt_loader.sources.base import BATCH_ROWS, Batches, Source, check_names
 from interakt_loader.sources.columns import text_type, to_arrow
 
+BESIDE = "interakt_loader.beside"
+"""Key in a frame's `attrs`: names of columns that the loader put beside the frame's own, and that are not loaded."""
+
 
 def is_pandas(data: object, kind: str) -> bool:
     """Tell whether data is a pandas object of that class name; False while nobody has imported pandas."""
@@ -23,8 +26,14 @@ def is_pandas(data: object, kind: str) -> bool:
     return pandas is not None and isinstance(data, getattr(pandas, kind))
 
 
+def own_columns(frame: Any) -> Any:
+    """Return a frame without what the loader put beside its own columns."""
+    return frame.drop(columns=frame.attrs.get(BESIDE, []), errors="ignore")
+
+
 def open_frame(frame: Any) -> Source:
     """Return a DataFrame as a source; its columns are called by their labels' text."""
+    frame = own_columns(frame)
     names = check_names("DataFrame", frame.columns)
 
     def read() -> Batches:
