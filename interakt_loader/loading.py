@@ -220,6 +220,7 @@ def _run(data: Any, source: Source, job: Job, say: Callable[[str], object] | Non
         examples=control.examples,
         forecast=_outlook(summary, rate, job) if settings.dry_run else None,
         rows_of=partial(as_they_stand, data=data, source=source),
+        options=settings.public(),
     )
     if interrupts.signum is not None:
         raise LoadInterrupted(result, interrupts.signum)

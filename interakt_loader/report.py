@@ -138,29 +138,6 @@ class _Parquet:
             self._batches, self._rows = [], 0
 
 
-def read_report(path: str | Path) -> pa.Table:
-    """Read a report back, in the order of the input (schema `outcomes.OUTCOMES`)."""
-    path = Path(path)
-    if path.suffix.lower() == ".parquet":
-        import pyarrow.parquet as pq
-
-        table = pq.read_table(path)
-    elif path.suffix.lower() == ".jsonl":
-        import pyarrow.json as pa_json
-
-        parse = pa_json.ParseOptions(explicit_schema=OUTCOMES, unexpected_field_behavior="ignore")
-        table = pa_json.read_json(path, parse_options=parse) if path.stat().st_size else OUTCOMES.empty_table()
-    else:
-        import pyarrow.csv as pa_csv
-
-        convert = pa_csv.ConvertOptions(
-            column_types=OUTCOMES, strings_can_be_null=True, quoted_strings_can_be_null=False, null_values=[""]
-        )
-        parse_csv = pa_csv.ParseOptions(newlines_in_values=True)
-        table = pa_csv.read_csv(path, parse_options=parse_csv, convert_options=convert)
-    return table.select(OUTCOMES.names).cast(OUTCOMES).sort_by("row")
-
-
 @dataclass
 class Reason:
     """Why rows ended as they did: one status and code, and the column at fault if there is one."""

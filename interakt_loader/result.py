@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +18,17 @@ from interakt_loader.errors import (
     SourceBroken,
     TooManyFailures,
 )
-from interakt_loader.report import Report, Summary, read_report
+from interakt_loader.report import Report, Summary
+from interakt_loader.report_reading import read_batches, read_report
 from interakt_loader.result_html import as_html
 from interakt_loader.ticket import Stop
+from interakt_loader.timeline import read_timeline
 from interakt_loader.wire import Message, Status
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from matplotlib.figure import Figure
 
 _STOPS: dict[str, type[LoadStopped]] = {
     "key_refused": KeyRefused,
@@ -55,6 +58,7 @@ class LoadResult:
         examples: Sequence[Message] = (),
         forecast: str | None = None,
         rows_of: Callable[[pa.Table], pd.DataFrame],
+        options: Mapping[str, Any],
     ) -> None:
         self.kind = kind
         """`user` or `event`."""
@@ -74,6 +78,8 @@ class LoadResult:
         """Of a dry run: the JSON bodies of the first calls, just as they would go out."""
         self.forecast = forecast
         """Of a dry run: how many calls the load would make, and how long that takes at the limit."""
+        self.options = dict(options)
+        """The options of the load, without the key."""
         self._keep_alive = keep_alive
         self._rows_of = rows_of
 
@@ -141,9 +147,7 @@ class LoadResult:
 
     def to_arrow(self) -> pa.Table:
         """Return the report as an Arrow table, in the input's order."""
-        if not self.report.exists():
-            raise InteraktLoaderError(f"the report {self.report} is no longer there")
-        return read_report(self.report)
+        return read_report(self._existing_report())
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the report as a DataFrame, in the input's order."""
@@ -161,12 +165,23 @@ class LoadResult:
         report's lines come back alone, with a warning. Raises `InteraktLoaderError` where the report is gone or the
         input has become shorter.
         """
+        return self._rows_of(self.failing_lines())
+
+    def failing_lines(self) -> pa.Table:
+        """Return the report's lines of the rows that a person has to look at, in the input's order."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        table = self.to_arrow()
-        failed = pc.is_in(table["status"], pa.array([one.value for one in self.summary.failing]))
-        return self._rows_of(table.filter(failed))
+        from interakt_loader.outcomes import OUTCOMES
+
+        wanted = pa.array([one.value for one in self.summary.failing])
+        lines = (batch.filter(pc.is_in(batch["status"], wanted)) for batch in read_batches(self._existing_report()))
+        return pa.Table.from_batches(lines, OUTCOMES).sort_by("row")
+
+    def _existing_report(self) -> Path:
+        if not self.report.exists():
+            raise InteraktLoaderError(f"the report {self.report} is no longer there")
+        return self.report
 
     def raise_for_failures(self) -> None:
         """Raise `LoadStopped` if the load ended early, `RowsFailed` if rows failed; else do nothing."""
@@ -204,6 +219,17 @@ class LoadResult:
             for batch in self.to_arrow().to_batches():
                 report.write(batch)
         return path
+
+    def plot(self) -> Figure:
+        """Return a matplotlib figure: progress, calls a second against the limit, answer times, and outcomes.
+
+        Needs the extra `plot`; raises `SettingsError` without it. A notebook shows the figure; elsewhere
+        `result.plot().savefig("load.png")`. Retries count when their row is done, and what is drawn is binned: a
+        report of millions of rows makes the same figure.
+        """
+        from interakt_loader.result_plot import draw
+
+        return draw(self, read_timeline(self._existing_report()))
 
     def _repr_html_(self) -> str:
         return as_html(self)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from interakt_loader.palette import COLOURS
 from interakt_loader.wire import Status
 
 if TYPE_CHECKING:
@@ -18,17 +19,6 @@ if TYPE_CHECKING:
 
 MOST_REASONS = 20
 """Reasons that are shown; the report has all."""
-
-_COLOURS = {
-    Status.SENT: "#2e9e5b",
-    Status.UNCHANGED: "#7fa99b",
-    Status.MERGED: "#8d9fc0",
-    Status.INVALID: "#d9822b",
-    Status.REJECTED: "#c95f3c",
-    Status.FAILED: "#c23b3b",
-    Status.UNKNOWN: "#9a5fb5",
-    Status.UNSENT: "#8a8f98",
-}
 
 _CELL = "padding:2px 12px 2px 0;text-align:left;vertical-align:top"
 _NUMBER = "padding:2px 12px 2px 0;text-align:right;font-variant-numeric:tabular-nums;vertical-align:top"
@@ -62,7 +52,7 @@ def _shares(result: LoadResult) -> list[tuple[str, str, int]]:
     """Return (word, colour, rows) of each status that there is."""
     dry_run = result.summary.dry_run
     return [
-        (_word(status, dry_run), _COLOURS[Status.SENT if dry_run and status is Status.UNSENT else status], count)
+        (_word(status, dry_run), COLOURS[Status.SENT if dry_run and status is Status.UNSENT else status], count)
         for status in Status
         if (count := result.summary.counts[status.value])
     ]

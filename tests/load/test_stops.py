@@ -26,7 +26,7 @@ from interakt_loader.job import Control, Job
 from interakt_loader.mapping import Mapping
 from interakt_loader.option_values import parse_failures
 from interakt_loader.pipeline import deliver
-from interakt_loader.report import read_report
+from interakt_loader.report_reading import read_report
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings import Settings
 from interakt_loader.tally import Tally
