@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-integrations test-redis torture lint format bench bench-quick sample-data clean
+.PHONY: demo test test-integrations test-redis torture lint format docs bench bench-quick sample-data clean
 
 demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 	@$(BIN)/python -m interakt_loader demo --folder demo-output
@@ -29,6 +29,9 @@ format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)-docs/.docs ## the site of docs/, into site/
+	$(VENV)-docs/bin/python -m mkdocs build --strict --quiet --config-file docs/mkdocs/mkdocs.yml
+
 bench: $(VENV)-bench/.bench ## the figures in the README, and what others need for the same, measured on this machine
 	$(VENV)-bench/bin/python -m benchmarks
 
@@ -39,7 +42,7 @@ sample-data: $(VENV)/.base ## make sample_data/ anew; the seed makes it the same
 	$(BIN)/python -m interakt_loader.sample_data sample_data
 
 clean:
-	rm -rf $(VENV) $(VENV)-* demo-output build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* demo-output site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -51,6 +54,12 @@ $(VENV)-bench/.bench: pyproject.toml
 	@echo "making $(VENV)-bench, with interakt_loader and its peers (once)"
 	@$(PYTHON) -m venv $(VENV)-bench
 	@$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install -e '.[bench]'
+	@touch $@
+
+$(VENV)-docs/.docs: pyproject.toml
+	@echo "making $(VENV)-docs, with interakt_loader and what makes its site (once)"
+	@$(PYTHON) -m venv $(VENV)-docs
+	@$(VENV)-docs/bin/python -m pip --disable-pip-version-check --quiet install -e '.[docs]'
 	@touch $@
 
 # A stamp a set of requirements: made again when pyproject.toml changes.

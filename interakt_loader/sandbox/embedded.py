@@ -17,8 +17,6 @@ from interakt_loader.sandbox.store import EventRecord, UserRecord
 class Sandbox:
     """A local look-alike of the track API.
 
-    ::
-
         with Sandbox(SandboxOptions(limit_per_minute=300)) as sandbox:
             load_users(df, api_key=sandbox.api_key, base_url=sandbox.url)
             sandbox.users()

@@ -1,0 +1,59 @@
+"""Puts into a page what the code says itself, wherever the page has `<!-- made from the code: NAME -->`."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from interakt_loader import errors
+from interakt_loader.mapping.presets import presets
+from interakt_loader.sandbox import SandboxOptions
+from interakt_loader.settings import Settings
+
+_MARK = re.compile(r"^<!-- made from the code: (\w+) -->$", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Fill in a page before it is rendered; a name that nothing is made for fails the build."""
+    return _MARK.sub(lambda mark: MADE[mark[1]](), markdown)
+
+
+def options() -> str:
+    """Return every option of a load, each under a heading of its own."""
+    return "\n\n".join(_option(one) for one in fields(Settings))
+
+
+def _option(one: Any) -> str:
+    facts = one.metadata
+    flag = "--api-key-file" if one.name == "api_key" else facts["flag"]
+    said = {"Flag": flag, "Default": repr(one.default), "One of": ", ".join(facts["choices"]), "Variable": facts["env"]}
+    line = " · ".join(f"{name}: `{value}`" for name, value in said.items() if value)
+    return f"### {one.name}\n\n{facts['meaning']}\n\n{line}"
+
+
+def sandbox_options() -> str:
+    """Return a table of the sandbox's options."""
+    rows = [f"| `{one.name}` | `{one.default!r}` | {one.metadata['meaning']} |" for one in fields(SandboxOptions)]
+    return "\n".join(["| option | default | meaning |", "|---|---|---|", *rows])
+
+
+def error_tree() -> str:
+    """Return the tree of exceptions that stands at the top of `errors`."""
+    drawn = inspect.cleandoc(errors.__doc__ or "").partition("::\n\n")[2]
+    tree = [line for line in drawn.splitlines() if line.startswith("    ") or not line]
+    return "\n".join(["```text", *inspect.cleandoc("\n".join(tree)).splitlines(), "```"])
+
+
+def preset_table() -> str:
+    """Return a table of the presets, with what each needs."""
+    rows = [f"| `{one.name}` | {one.description} | {one.kind}s |" for one in presets().values()]
+    return "\n".join(["| preset | export | rows are |", "|---|---|---|", *rows])
+
+
+MADE: dict[str, Callable[[], str]] = {
+    one.__name__: one for one in (options, sandbox_options, error_tree, preset_table)
+}
+"""By the name in the mark."""
