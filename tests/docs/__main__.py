@@ -1,0 +1,18 @@
+"""`python -m tests.docs` writes into the pages of docs/ what their blocks print today."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from interakt_loader.sandbox import Sandbox
+from tests.docs.test_pages import PAGES
+from tests.snippets import followed, with_shown
+
+for page in PAGES:
+    with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
+        os.environ |= {"INTERAKT_API_KEY": sandbox.api_key, "INTERAKT_BASE_URL": sandbox.url}
+        os.chdir(folder)
+        text = page.read_text(encoding="utf-8")
+        page.write_text(with_shown(text, list(followed(text, Path(folder)))), encoding="utf-8")
