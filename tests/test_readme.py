@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
 from interakt_loader import track
 from interakt_loader.sandbox import Sandbox
+from tests.snippets import ROOT, fences, run_python
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+README = ROOT / "README.md"
 
 
 def test_the_snippets_run(
@@ -20,13 +18,13 @@ def test_the_snippets_run(
     monkeypatch.setenv("INTERAKT_API_KEY", sandbox.api_key)
     monkeypatch.setenv("INTERAKT_BASE_URL", sandbox.url)
     monkeypatch.setattr(track, "on_error", None)
-    snippets = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    written = fences(README.read_text(encoding="utf-8"))
+    snippets = [one for one in written if one.language == "python" and one.info != "notest"]
     assert len(snippets) == 3
     names: dict[str, object] = {}
-    for snippet in snippets:
-        exec(compile(snippet, "README.md", "exec"), names)
+    printed = "".join(run_python(snippet, names) for snippet in snippets)
     track.join()
-    printed = capsys.readouterr().out
+    printed += capsys.readouterr().out
     assert "<LoadResult: 2 sent, 1 invalid;" in printed
     assert "phone_invalid" in printed
     assert "not sent" not in printed

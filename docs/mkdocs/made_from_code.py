@@ -53,7 +53,5 @@ def preset_table() -> str:
     return "\n".join(["| preset | export | rows are |", "|---|---|---|", *rows])
 
 
-MADE: dict[str, Callable[[], str]] = {
-    one.__name__: one for one in (options, sandbox_options, error_tree, preset_table)
-}
+MADE: dict[str, Callable[[], str]] = {one.__name__: one for one in (options, sandbox_options, error_tree, preset_table)}
 """By the name in the mark."""
