@@ -1,6 +1,6 @@
 """The fenced blocks of a Markdown page, run as a reader would who follows it from top to bottom.
 
-- a block with `title="NAME"` is a file, and is written;
+- a block with `title="NAME"` is a file, and is written; with `made` behind it, it is what a file holds by then;
 - `python` runs, all of a page in one namespace, unless `notest` stands behind it; a `text` block right after it is what
   it prints;
 - `console` is a terminal: lines that begin with `$ ` are commands, the others what they print.
@@ -69,9 +69,11 @@ def followed(page: str, folder: Path) -> Iterator[Shown]:
     printed = ""
     for fence in fences(page):
         title = _TITLE.search(fence.info)
-        if title is not None:
+        if title is not None and "made" in fence.info.split():
+            yield Shown(fence, (folder / title[1]).read_text(encoding="utf-8"))
+        elif title is not None:
             (folder / title[1]).write_text(fence.text, encoding="utf-8")
-        elif fence.language == "python" and "notest" not in fence.info:
+        elif fence.language == "python" and "notest" not in fence.info.split():
             printed = run_python(fence, names)
             continue
         elif fence.language == "console":

@@ -8,17 +8,21 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+import click
+
 from interakt_loader import errors
+from interakt_loader.cli.commands import cli
 from interakt_loader.mapping.presets import presets
 from interakt_loader.sandbox import SandboxOptions
 from interakt_loader.settings import Settings
 
+_FOR_THE_TESTS = re.compile(r"^(```\w+[^\n]*?) (?:notest|made)$", re.MULTILINE)
 _MARK = re.compile(r"^<!-- made from the code: (\w+) -->$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fill in a page before it is rendered; a name that nothing is made for fails the build."""
-    return _MARK.sub(lambda mark: MADE[mark[1]](), markdown)
+    return _MARK.sub(lambda mark: MADE[mark[1]](), _FOR_THE_TESTS.sub(r"\1", markdown))
 
 
 def options() -> str:
@@ -31,7 +35,23 @@ def _option(one: Any) -> str:
     flag = "--api-key-file" if one.name == "api_key" else facts["flag"]
     said = {"Flag": flag, "Default": repr(one.default), "One of": ", ".join(facts["choices"]), "Variable": facts["env"]}
     line = " · ".join(f"{name}: `{value}`" for name, value in said.items() if value)
-    return f"### {one.name}\n\n{facts['meaning']}\n\n{line}"
+    return f"## {one.name}\n\n{facts['meaning']}\n\n{line}"
+
+
+def commands() -> str:
+    """Return every command with its flags, as its `--help` says it; the default command first."""
+    return "\n\n".join(_command(name, one) for name, one in cli.commands.items())
+
+
+def _command(name: str, command: click.Command) -> str:
+    called = "interakt-loader" if name == "load" else f"interakt-loader {name}"
+    context = click.Context(command, info_name=called)
+    usage = " ".join([called, *command.collect_usage_pieces(context)])
+    flags = (one for one in command.get_params(context) if isinstance(one, click.Option))
+    records = (one.get_help_record(context) for one in flags)
+    rows = [f"| `{names}` | {said} |" for names, said in filter(None, records)]
+    table = "\n".join(["| flag | meaning |", "|---|---|", *rows])
+    return f"## {called}\n\n```text\n{usage}\n```\n\n{command.help}\n\n{table}"
 
 
 def sandbox_options() -> str:
@@ -53,5 +73,7 @@ def preset_table() -> str:
     return "\n".join(["| preset | export | rows are |", "|---|---|---|", *rows])
 
 
-MADE: dict[str, Callable[[], str]] = {one.__name__: one for one in (options, sandbox_options, error_tree, preset_table)}
+MADE: dict[str, Callable[[], str]] = {
+    one.__name__: one for one in (options, commands, sandbox_options, error_tree, preset_table)
+}
 """By the name in the mark."""
