@@ -20,8 +20,10 @@ _FOR_THE_TESTS = re.compile(r"^(```\w+[^\n]*?) (?:notest|made)$", re.MULTILINE)
 _MARK = re.compile(r"^<!-- made from the code: (\w+) -->$", re.MULTILINE)
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Fill in a page before it is rendered; a name that nothing is made for fails the build."""
+    if page.file.src_uri == "types.md":  # its tables take all the room that there is
+        page.meta["hide"] = ["toc"]
     return _MARK.sub(lambda mark: MADE[mark[1]](), _FOR_THE_TESTS.sub(r"\1", markdown))
 
 
