@@ -33,6 +33,7 @@ def test_a_page_shows_what_happens(
     monkeypatch.setenv("INTERAKT_API_KEY", sandbox.api_key)
     monkeypatch.setenv("INTERAKT_BASE_URL", sandbox.url)
     monkeypatch.setattr(track, "on_error", None)
+    monkeypatch.setattr(track, "_current", None)  # a client of another test knows another sandbox
     monkeypatch.chdir(tmp_path)
     for shown in followed(page.read_text(encoding="utf-8"), tmp_path):
         assert timeless(shown.actual) == timeless(shown.fence.text), "python -m tests.docs writes it anew"
