@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from interakt_loader.wire import Kind
 
 
-class InteraktHook(BaseHook):  # type: ignore[misc] # Airflow has types, and is not there when ours are checked
+class InteraktHook(BaseHook):
     """Interakt's track API, by a connection of type `interakt`.
 
     The connection's password is the key (the dashboard's Secret Key as it stands), its host the address (empty: the

@@ -27,7 +27,7 @@ _KINDS: dict[str | None, Kind | None] = {
 }
 
 
-class InteraktLoadOperator(BaseOperator):  # type: ignore[misc] # Airflow has types, and is not there when ours are checked
+class InteraktLoadOperator(BaseOperator):
     """Loads a table into Interakt, and returns counts and paths (`LoadResult.as_dict`), for XCom.
 
     `source` is a path, folder, pattern or address, or a list of them. `mapping` is a dict, a path to a YAML, TOML or

@@ -1,0 +1,55 @@
+"""DAGs of one task each; what they load comes with the run."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, task
+
+from interakt_loader.integrations.airflow import InteraktLoadOperator, load_events_task
+
+PARAMS = {"source": "", "rate_limit": "none", "workers": 4}
+MAPPING = {"user_id": "user", "traits": "*"}
+OPTIONS = {"rate_limit": "{{ params.rate_limit }}", "workers": "{{ params.workers }}"}
+
+
+def dag(dag_id: str) -> DAG:
+    return DAG(dag_id, schedule=None, start_date=datetime(2025, 1, 1), params=PARAMS)
+
+
+def load(**options: Any) -> InteraktLoadOperator:
+    given: dict[str, Any] = {
+        "task_id": "load",
+        "source": "{{ params.source }}",
+        "mapping": MAPPING,
+        "options": OPTIONS,
+        "retry_delay": timedelta(0),
+    }
+    return InteraktLoadOperator(**given | options)
+
+
+with dag("users"):
+    load(kind="users")
+
+with dag("visits"):
+    load(kind="events", event="Visit", retries=1)
+
+with dag("visits_in_time"):
+    load(kind="events", event="Visit", execution_timeout=timedelta(seconds=1))
+
+with dag("visits_accepting_failures"):
+    load(kind="events", event="Visit", raise_for_failures=False)
+
+with dag("wrong_option"):
+    load(kind="users", options={"workes": 3}, retries=2)
+
+with dag("by_callable"):
+
+    @task(retries=1, retry_delay=timedelta(0))
+    def visits(**context: Any) -> dict[str, Any]:
+        params = context["params"]
+        mapping = {"user_id": "user", "event": {"value": "Visit"}}
+        return load_events_task(params["source"], mapping, interakt_conn_id="interakt_default", workers=4)
+
+    visits()
