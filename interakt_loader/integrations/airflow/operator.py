@@ -9,7 +9,6 @@ from airflow.sdk import BaseOperator
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.airflow.provider import DEFAULT_CONNECTION
-from interakt_loader.integrations.airflow.task_load import TaskLoad
 from interakt_loader.option_values import shown_share
 
 if TYPE_CHECKING:
@@ -18,13 +17,7 @@ if TYPE_CHECKING:
     from interakt_loader.integrations.airflow.task_load import TaskLoad
     from interakt_loader.wire import Kind
 
-_KINDS: dict[str | None, Kind | None] = {
-    "users": "user",
-    "user": "user",
-    "events": "event",
-    "event": "event",
-    None: None,
-}
+_KINDS: dict[str | None, Kind | None] = {"users": "user", "events": "event", None: None}
 
 
 class InteraktLoadOperator(BaseOperator):
@@ -80,7 +73,8 @@ class InteraktLoadOperator(BaseOperator):
         self.options = options
         self.raise_for_failures = raise_for_failures
         self.interakt_conn_id = interakt_conn_id
-        self._load = TaskLoad()
+        self._load: TaskLoad | None = None
+        self._killed = False
         _keep_secrets_out(options)
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -88,20 +82,21 @@ class InteraktLoadOperator(BaseOperator):
         del context
         from interakt_loader.integrations.airflow.hook import InteraktHook
         from interakt_loader.integrations.airflow.options import read_options, with_files
+        from interakt_loader.integrations.airflow.task_load import TaskLoad
         from interakt_loader.integrations.airflow.verdict import told_to_airflow
 
-        try:
-            with told_to_airflow():
-                own = {**(self.options or {}), "report": self.report or "", "ledger": self.ledger or ""}
-                options = InteraktHook(self.interakt_conn_id).options(**read_options(own))
-                result = self._load.run(
-                    self.source, self.mapping, self._kind(), with_files(self.source, options), self.event or None
-                )
-                if self.raise_for_failures or result.stopped is not None:
-                    result.raise_for_failures()
-            return result.as_dict()
-        finally:
-            self._load = TaskLoad()  # `dag.test()` has one object for all tries
+        self._load = load = TaskLoad()
+        if self._killed:  # already
+            self.on_kill()
+        with told_to_airflow():
+            own = {**(self.options or {}), "report": self.report or "", "ledger": self.ledger or ""}
+            options = InteraktHook(self.interakt_conn_id).options(**read_options(own))
+            result = load.run(
+                self.source, self.mapping, self._kind(), with_files(self.source, options), self.event or None
+            )
+            if self.raise_for_failures or result.stopped is not None:
+                result.raise_for_failures()
+        return result.as_dict()
 
     def _kind(self) -> Kind | None:
         if self.kind not in _KINDS:
@@ -110,7 +105,9 @@ class InteraktLoadOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Have the load drained: the calls in flight are finished and recorded, and no other goes out."""
-        self._load.stop("the task was killed")
+        self._killed = True
+        if self._load is not None:
+            self._load.stop("the task was killed")
 
 
 def _keep_secrets_out(options: dict[str, Any] | None) -> None:

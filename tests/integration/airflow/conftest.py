@@ -53,7 +53,7 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.setenv(name, value)
         command = [sys.executable, "-m", "airflow"]
         for step in (["db", "migrate"], ["dags", "reserialize"]):
-            done = subprocess.run([*command, *step], capture_output=True, text=True, timeout=110)
+            done = subprocess.run([*command, *step], check=False, capture_output=True, text=True, timeout=110)
             assert done.returncode == 0, done.stdout + done.stderr
         yield home
 
@@ -69,5 +69,3 @@ def connect(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, key: str | None =
     """Make the sandbox the connection `interakt_default`."""
     connection = {"conn_type": "interakt", "host": sandbox.url, "password": key or sandbox.api_key, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_INTERAKT_DEFAULT", json.dumps(connection))
-
-

@@ -18,16 +18,19 @@ class Ran(NamedTuple):
     xcom: Any
 
 
-def run(folder: Path, dag_id: str, **conf: Any) -> dict[str, list[Ran]]:
-    """Run a DAG of a folder with these params; return what came of each task, in the order of its map index."""
+def run(folder: Path, dag_id: str, /, *, day: str | None = None, **conf: Any) -> dict[str, list[Ran]]:
+    """Run a DAG of a folder with these params; return what came of each task, in the order of its map index.
+
+    `day` is the run's logical date; else each run has one of its own.
+    """
     from airflow.dag_processing.dagbag import DagBag
     from airflow.models.xcom import XComModel
-    from sqlalchemy import select
     from airflow.utils.session import create_session
 
     dag = DagBag(str(folder)).dags[dag_id]
-    day = datetime(2025, 1, 1, tzinfo=timezone.utc) + timedelta(days=next(_days))
-    dag_run = dag.test(logical_date=day, run_conf=conf)
+    first = datetime(2025, 1, 1, tzinfo=timezone.utc)
+    date = first + timedelta(days=next(_days)) if day is None else datetime.fromisoformat(f"{day}T00:00:00+00:00")
+    dag_run = dag.test(logical_date=date, run_conf=conf)
     ran: dict[str, list[Ran]] = {}
     with create_session() as session:
         for one in sorted(dag_run.get_task_instances(session=session), key=lambda one: one.map_index):

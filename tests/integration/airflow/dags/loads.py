@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import DAG, task
 
-from interakt_loader.integrations.airflow import InteraktLoadOperator, load_events_task
+from interakt_loader.integrations.airflow import InteraktHook, InteraktLoadOperator, load_events_task
 
 PARAMS = {"source": "", "rate_limit": "none", "workers": 4}
 MAPPING = {"user_id": "user", "traits": "*"}
@@ -53,3 +53,16 @@ with dag("by_callable"):
         return load_events_task(params["source"], mapping, interakt_conn_id="interakt_default", workers=4)
 
     visits()
+
+with dag("by_hook"):
+
+    @task
+    def users() -> dict[str, int]:
+        import pandas as pd
+
+        frame = pd.DataFrame({"user": ["u1", "u2"]})
+        result = InteraktHook().load_users(frame, {"user_id": "user"})
+        result.raise_for_failures()
+        return {"sent": result.sent}
+
+    users()
