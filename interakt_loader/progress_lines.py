@@ -16,11 +16,8 @@ EVERY = 60.0
 class ProgressLines:
     """Makes the lines of one load."""
 
-    def __init__(
-        self, rows: int | None, name: str, *, every: float = EVERY, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, rows: int | None, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
-        self._every = every
         self._clock = clock
         self.begin(rows)
 
@@ -50,7 +47,7 @@ class ProgressLines:
 
     def _is_due(self) -> bool:
         now = self._clock()
-        if now - self._last < self._every:
+        if now - self._last < EVERY:
             return False
         self._last = now
         return True

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("interakt_loader")
 
+GLANCE = 0.2
+"""Seconds after which the task's thread looks up: a signal may come to another thread, and is handled on this one."""
+
 
 class TaskLoad:
     """One load, on a thread of its own.
@@ -57,16 +60,16 @@ class TaskLoad:
         thread = threading.Thread(target=copy_context().run, args=work, name="interakt-load", daemon=True)
         thread.start()
         try:
-            result = done.result()
+            while thread.is_alive():
+                thread.join(GLANCE)
         except BaseException as error:
-            if not done.done():
-                self.stop(f"the task was ended ({type(error).__name__})")
-                logger.info("the task ends: finishing the calls in flight, and the report")
-                thread.join()
-                _say(done)
+            self.stop(f"the task was ended ({type(error).__name__})")
+            logger.info("the task ends: finishing the calls in flight, and the report")
+            thread.join()
+            _say(done)
             raise
         _say(done)
-        return result
+        return done.result()
 
 
 def _load(
