@@ -67,5 +67,9 @@ def connected(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
 
 def connect(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, key: str | None = None, **extra: Any) -> None:
     """Make the sandbox the connection `interakt_default`."""
-    connection = {"conn_type": "interakt", "host": sandbox.url, "password": key or sandbox.api_key, "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_INTERAKT_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_INTERAKT_DEFAULT", connection_to(sandbox.url, key or sandbox.api_key, **extra))
+
+
+def connection_to(url: str, key: str, **extra: Any) -> str:
+    """Return a connection as the environment has it."""
+    return json.dumps({"conn_type": "interakt", "host": url, "password": key, "extra": extra})
