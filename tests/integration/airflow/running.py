@@ -18,16 +18,25 @@ class Ran(NamedTuple):
     xcom: Any
 
 
+def dag_bag(folder: Path) -> Any:
+    """Return what Airflow finds in a folder of DAGs."""
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # before 3.2
+        from airflow.models.dagbag import DagBag
+
+    return DagBag(str(folder))
+
+
 def run(folder: Path, dag_id: str, /, *, day: str | None = None, **conf: Any) -> dict[str, list[Ran]]:
     """Run a DAG of a folder with these params; return what came of each task, in the order of its map index.
 
     `day` is the run's logical date; else each run has one of its own.
     """
-    from airflow.dag_processing.dagbag import DagBag
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
-    dag = DagBag(str(folder)).dags[dag_id]
+    dag = dag_bag(folder).dags[dag_id]
     first = datetime(2025, 1, 1, tzinfo=timezone.utc)
     date = first + timedelta(days=next(_days)) if day is None else datetime.fromisoformat(f"{day}T00:00:00+00:00")
     dag_run = dag.test(logical_date=date, run_conf=conf)

@@ -11,14 +11,12 @@ import pytest
 
 from interakt_loader.sandbox import Sandbox
 from tests.integration.airflow.conftest import EXAMPLES
-from tests.integration.airflow.running import run
+from tests.integration.airflow.running import dag_bag, run
 
 
 def test_they_load_without_errors() -> None:
     """Airflow finds both, and nothing wrong with them."""
-    from airflow.dag_processing.dagbag import DagBag
-
-    bag = DagBag(str(EXAMPLES))
+    bag = dag_bag(EXAMPLES)
     assert bag.import_errors == {}
     assert set(bag.dags) == {"interakt_daily_customers", "interakt_orders_by_file"}
 
