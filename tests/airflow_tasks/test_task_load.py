@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -59,6 +61,28 @@ def test_what_is_raised_meanwhile_drains_the_load(tmp_path: Path, caplog: pytest
         assert f"{stats.calls} sent, {len(FRAME) - stats.calls} unsent" in caplog.text
         result = TaskLoad().run(FRAME, VISITS, "event", options(sandbox, tmp_path))
         assert (result.unchanged, result.sent) == (stats.calls, len(FRAME) - stats.calls)
+
+
+def test_a_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
+    """While the load is being drained, and a call gets no answer, Ctrl-C does not wait for it."""
+    with Sandbox() as sandbox:
+        sandbox.force(["hang"] * len(FRAME))
+
+        def interrupt() -> None:
+            while sandbox.stats().in_flight < 4:
+                pass
+            load.stop()
+            os.kill(os.getpid(), signal.SIGINT)
+
+        load = TaskLoad()
+        killer = threading.Thread(target=interrupt)
+        killer.start()
+        with pytest.raises(KeyboardInterrupt):
+            load.run(FRAME, VISITS, "event", options(sandbox, tmp_path) | {"timeout": 60})
+        killer.join()
+        (left,) = [one for one in threading.enumerate() if one.name == "interakt-load"]
+        sandbox.stop()
+        left.join()
 
 
 def test_a_load_that_is_stopped_before_it_begins_makes_no_call(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -47,14 +47,14 @@ def _load(
     from interakt_loader.interrupts import Interrupts
 
     with told_to_airflow():
-        given = with_files(path, read_options(options))
+        given = read_options(options)
         if interakt_conn_id is not None:
             from interakt_loader.integrations.airflow.hook import InteraktHook
 
             given = InteraktHook(interakt_conn_id).options(**given)
         load = TaskLoad()
         with Interrupts(load.stop) as interrupts:
-            result = load.run(path, mapping, kind, given)
+            result = load.run(path, mapping, kind, with_files(path, given))
         if interrupts.signum is not None:
             raise LoadInterrupted(result, interrupts.signum)
         result.raise_for_failures()

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from interakt_loader.settings import Settings
     from interakt_loader.wire import Kind
 
+_FIELDS = ("api_key", "base_url")
+"""The options that are fields of a connection: its password and its host."""
+
 
 class InteraktHook(BaseHook):
     """Interakt's track API, by a connection of type `interakt`.
@@ -42,17 +45,17 @@ class InteraktHook(BaseHook):
         return {name.replace("-", "_"): value for name, value in FORM.items()}
 
     def options(self, **over: Any) -> dict[str, Any]:
-        """Return the connection's options, with those given put over them.
+        """Return the connection's options, with those given put over them; key and address only if they are some.
 
-        Raises `SettingsError` for an extra that is none of them.
+        Raises `SettingsError` for an extra that has a field of its own, or is no such value.
         """
         connection = self.get_connection(self.interakt_conn_id)
         extra = connection.extra_dejson
-        for name in ("api_key", "base_url"):
+        for name in _FIELDS:
             if name in extra:
                 raise SettingsError(f"extra of connection {self.interakt_conn_id}: {name} has a field of its own there")
         own = read_options({"api_key": connection.password or "", "base_url": _address(connection), **extra})
-        return own | over
+        return own | {name: value for name, value in over.items() if value is not None or name not in _FIELDS}
 
     def get_conn(self) -> Settings:
         """Return the connection as checked `Settings`."""

@@ -89,8 +89,8 @@ class InteraktLoadOperator(BaseOperator):
         if self._killed:  # already
             self.on_kill()
         with told_to_airflow():
-            own = {**(self.options or {}), "report": self.report or "", "ledger": self.ledger or ""}
-            options = InteraktHook(self.interakt_conn_id).options(**read_options(own))
+            files = {name: path for name, path in (("report", self.report), ("ledger", self.ledger)) if path}
+            options = InteraktHook(self.interakt_conn_id).options(**read_options({**(self.options or {}), **files}))
             result = load.run(
                 self.source, self.mapping, self._kind(), with_files(self.source, options), self.event or None
             )

@@ -49,7 +49,8 @@ class TaskLoad:
         """Load a table and return what became of it, as `load_users` and `load_events` do.
 
         `kind` None: what the mapping says. `event`: the name of all events, where no column holds it. When something
-        is raised on this thread meanwhile, the load is drained before that goes on.
+        is raised on this thread meanwhile, the load is drained before that goes on; a KeyboardInterrupt while it is
+        being drained leaves at once.
         """
         from interakt_loader.job import Control
 
@@ -58,14 +59,17 @@ class TaskLoad:
         done: Future[LoadResult] = Future()
         work = (_load, done, data, mapping, kind, options, event, self._control)
         thread = threading.Thread(target=copy_context().run, args=work, name="interakt-load", daemon=True)
-        thread.start()
         try:
+            thread.start()
             while thread.is_alive():
                 thread.join(GLANCE)
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and self._wanted is not None:
+                raise
             self.stop(f"the task was ended ({type(error).__name__})")
             logger.info("the task ends: finishing the calls in flight, and the report")
-            thread.join()
+            if thread.is_alive():
+                thread.join()
             _say(done)
             raise
         _say(done)
@@ -81,11 +85,11 @@ def _load(
     event: str | None,
     control: Control,
 ) -> None:
-    from interakt_loader import loading
-    from interakt_loader.opening import choose_mapping, opened
-    from interakt_loader.settings import Settings
-
     try:
+        from interakt_loader import loading
+        from interakt_loader.opening import choose_mapping, opened
+        from interakt_loader.settings import Settings
+
         settings = Settings.resolve(options)
         source = None
         if event is not None:
@@ -99,6 +103,6 @@ def _load(
 
 
 def _say(done: Future[LoadResult]) -> None:
-    if done.exception() is None:
+    if done.done() and done.exception() is None:
         result = done.result()
         logger.info("%r; report: %s", result, result.report)

@@ -128,3 +128,10 @@ def test_the_connection_gives_the_options(sandbox: Sandbox, tmp_path: Path, monk
     connect(monkeypatch, sandbox, default_country="IN", workers="7", limit="2")
     _, _, xcom = only(run(DAGS, "users", source=write(tmp_path / "a.parquet", numbered(5))))
     assert xcom["rows"] == 2
+
+
+def test_a_report_among_the_options(connected: Sandbox, tmp_path: Path) -> None:
+    """Where the argument of its own is not given, it is an option like any other, and the ledger goes with it."""
+    source, report = write(tmp_path / "a.parquet", ["u1"]), str(tmp_path / "b.report.jsonl")
+    state, _, xcom = only(run(DAGS, "users", source=source, report=report))
+    assert (state, xcom["report"], xcom["ledger"]) == ("success", report, str(tmp_path / "b.ledger"))

@@ -138,3 +138,11 @@ def test_the_address_of_a_connection(monkeypatch: pytest.MonkeyPatch, host: dict
 
     monkeypatch.setenv("AIRFLOW_CONN_INTERAKT_DEFAULT", json.dumps({"conn_type": "interakt", "password": "k"} | host))
     assert InteraktHook().get_conn().base_url == address
+
+
+def test_what_is_given_stands_over_the_connection(connected: Sandbox) -> None:
+    """An option of None too, such as no limit; but no key is no reason to forget the connection's."""
+    from interakt_loader.integrations.airflow import InteraktHook
+
+    options = InteraktHook().options(api_key=None, rate_limit=None, workers=3)
+    assert options == {"api_key": connected.api_key, "base_url": connected.url, "rate_limit": None, "workers": 3}

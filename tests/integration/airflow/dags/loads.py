@@ -9,7 +9,7 @@ from airflow.sdk import DAG, task
 
 from interakt_loader.integrations.airflow import InteraktHook, InteraktLoadOperator, load_events_task
 
-PARAMS = {"source": "", "rate_limit": "none", "workers": 4}
+PARAMS = {"source": "", "report": "", "rate_limit": "none", "workers": 4}
 MAPPING = {"user_id": "user", "traits": "*"}
 OPTIONS = {"rate_limit": "{{ params.rate_limit }}", "workers": "{{ params.workers }}"}
 
@@ -30,7 +30,7 @@ def load(**options: Any) -> InteraktLoadOperator:
 
 
 with dag("users"):
-    load(kind="users")
+    load(kind="users", options=OPTIONS | {"report": "{{ params.report }}"})
 
 with dag("visits"):
     load(kind="events", event="Visit", retries=1)
