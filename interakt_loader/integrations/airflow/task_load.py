@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -61,19 +61,23 @@ class TaskLoad:
         thread = threading.Thread(target=copy_context().run, args=work, name="interakt-load", daemon=True)
         try:
             thread.start()
-            while thread.is_alive():
-                thread.join(GLANCE)
+            _await(done)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and self._wanted is not None:
                 raise
             self.stop(f"the task was ended ({type(error).__name__})")
             logger.info("the task ends: finishing the calls in flight, and the report")
-            if thread.is_alive():
-                thread.join()
+            _await(done)
             _say(done)
             raise
         _say(done)
         return done.result()
+
+
+def _await(done: Future[LoadResult]) -> None:
+    """Wait for the load's end. Not by the thread's `join`: an exception that strikes there has it taken for ended."""
+    while not done.done():
+        wait([done], GLANCE)
 
 
 def _load(
@@ -103,6 +107,6 @@ def _load(
 
 
 def _say(done: Future[LoadResult]) -> None:
-    if done.done() and done.exception() is None:
+    if done.exception() is None:
         result = done.result()
         logger.info("%r; report: %s", result, result.report)
