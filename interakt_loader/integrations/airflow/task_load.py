@@ -59,8 +59,8 @@ class TaskLoad:
         done: Future[LoadResult] = Future()
         work = (_load, done, data, mapping, kind, options, event, self._control)
         thread = threading.Thread(target=copy_context().run, args=work, name="interakt-load", daemon=True)
+        thread.start()
         try:
-            thread.start()
             _await(done)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and self._wanted is not None:
