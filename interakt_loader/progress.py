@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import warnings
 from types import TracebackType
 from typing import Any
 
@@ -27,7 +28,9 @@ class Progress:
         self._lines = ProgressLines(rows, name)
         if wanted is False or (wanted is None and not _somebody_looks()):
             return
-        module = importlib.import_module("tqdm.auto" if _in_notebook() else "tqdm")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # without ipywidgets, the bar is one of text: nothing to warn of
+            module = importlib.import_module("tqdm.auto" if _in_notebook() else "tqdm")
         self._bar = module.tqdm(total=rows, desc=name, unit=" rows", dynamic_ncols=True, mininterval=0.2, smoothing=0.1)
 
     def __enter__(self) -> Progress:
