@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-integrations test-redis torture lint format docs bench bench-quick sample-data clean
+.PHONY: demo test test-integrations test-browser test-redis test-airflow torture lint format docs bench bench-quick sample-data clean
 
 demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 	@$(BIN)/python -m interakt_loader demo --folder demo-output
@@ -12,10 +12,16 @@ demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 test: $(VENV)/.test ## run all tests
 	$(BIN)/python -m pytest
 
-test-integrations: test-redis ## against the real things that the loader works with
+test-integrations: test-redis test-airflow test-browser ## against the real things that the loader works with
 
 test-redis: $(VENV)/.test ## one call limit for several processes: needs redis-server
 	$(BIN)/python -m pytest tests/integration/redis
+
+test-airflow: $(VENV)-airflow/.ready ## tasks of a real Airflow
+	$(VENV)-airflow/bin/python -m pytest tests/integration/airflow
+
+test-browser: $(VENV)-browser/.ready ## the HTML report and the sandbox's page: needs Chromium
+	$(VENV)-browser/bin/python -m pytest tests/integration/browser
 
 torture: $(VENV)/.test ## 200 loads killed with kill -9 at random moments, and run again
 	INTERAKT_TORTURE=200 $(BIN)/python -m pytest tests/torture -s --timeout 7200
@@ -60,6 +66,18 @@ $(VENV)-docs/.docs: pyproject.toml
 	@echo "making $(VENV)-docs, with interakt_loader and what makes its site (once)"
 	@$(PYTHON) -m venv $(VENV)-docs
 	@$(VENV)-docs/bin/python -m pip --disable-pip-version-check --quiet install -e '.[docs]'
+	@touch $@
+
+$(VENV)-airflow/.ready: pyproject.toml
+	@echo "making $(VENV)-airflow, with interakt_loader and Airflow (once)"
+	@$(PYTHON) -m venv $(VENV)-airflow
+	@$(VENV)-airflow/bin/python -m pip --disable-pip-version-check --quiet install -e '.[test-airflow]'
+	@touch $@
+
+$(VENV)-browser/.ready: pyproject.toml
+	@echo "making $(VENV)-browser, with what drives a browser (once)"
+	@$(PYTHON) -m venv $(VENV)-browser
+	@$(VENV)-browser/bin/python -m pip --disable-pip-version-check --quiet install -e '.[test-browser]'
 	@touch $@
 
 # A stamp a set of requirements: made again when pyproject.toml changes.

@@ -7,7 +7,7 @@ import tempfile
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from interakt_loader.errors import LoadInterrupted, SettingsError
+from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, SettingsError
 from interakt_loader.failing import as_they_stand
 from interakt_loader.forecast import forecast
 from interakt_loader.interrupts import Interrupts
@@ -27,6 +27,7 @@ from interakt_loader.pipeline import deliver
 from interakt_loader.progress import Progress
 from interakt_loader.report import Report, Summary
 from interakt_loader.result import LoadResult
+from interakt_loader.selection import Counted, count_selected, selected
 from interakt_loader.settings import Settings
 from interakt_loader.sources import Source
 from interakt_loader.ticket import Stop
@@ -75,11 +76,13 @@ def load(
     settings: Settings,
     say: Callable[[str], object] | None = None,
     source: Source | None = None,
+    control: Control | None = None,
 ) -> LoadResult:
     """Load a table: what the functions above, the command line and the Airflow task share.
 
     `say` is told in one line what the load will take, unless the progress bar has shown it. `source` is the data
-    where it has been `opened` already: standard input can be read only once.
+    where it has been `opened` already: standard input can be read only once. Through `control` the load can be stopped
+    from another thread.
     """
     source = opened(data, settings) if source is None else source
     _keep_apart(data, settings)
@@ -91,7 +94,7 @@ def load(
     _check_options(kind, source, settings)
     if not settings.dry_run:
         settings.require_key()
-    job = Job(read, kind, settings)
+    job = Job(read, kind, settings, control or Control())
     with ExitStack() as stack:
         if _wants_ledger(settings):
             from interakt_loader.ledger import Ledger
@@ -120,14 +123,20 @@ def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
 
 
 def _keep_apart(data: Any, settings: Settings) -> None:
-    """Refuse a report or ledger path that is one of the sources: opening it would spoil the source."""
+    """Refuse to write over one of the sources, or two things to one path."""
     sources = [Path(one) for one in _paths(data) if Path(one).exists()]
-    for name in ("report", "ledger"):
+    taken: dict[Path, str] = {}
+    for name in ("report", "html", "ledger"):
         path = getattr(settings, name)
-        if path is not None and Path(path).exists() and any(one.samefile(path) for one in sources):
+        if path is None:
+            continue
+        if Path(path).exists() and any(one.samefile(path) for one in sources):
             raise SettingsError(f"{name} {path}: is the source itself; choose another path")
-    if settings.report and settings.ledger and Path(settings.report).absolute() == Path(settings.ledger).absolute():
-        raise SettingsError(f"ledger {settings.ledger}: is the report too; choose another path")
+        if Path(path).absolute() in taken:
+            raise SettingsError(f"{name} {path}: is the {taken[Path(path).absolute()]} too; choose another path")
+        taken[Path(path).absolute()] = name
+    if settings.html is not None and (Path(settings.html).is_dir() or not Path(settings.html).parent.is_dir()):
+        raise SettingsError(f"html {settings.html}: expected a file in a folder that exists")
 
 
 def _paths(data: Any) -> list[str | Path]:
@@ -169,8 +178,8 @@ def _run(data: Any, source: Source, job: Job, say: Callable[[str], object] | Non
     summary, began = Summary(settings.dry_run), time.monotonic()
     folder = _TemporaryFolder() if settings.report is None else None
     path = folder.path / "report.parquet" if folder else Path(settings.report or "")
-    read = _Counted(_selected(source.batches(), *settings.row_range))
-    rows = _count(source.rows, *settings.row_range)
+    read = Counted(selected(source.batches(), *settings.row_range))
+    rows = count_selected(source.rows, *settings.row_range)
 
     # nobody has limits at home: an unknown one is guessed at for the API only
     rate = None if settings.rate == "auto" and settings.is_local else settings.rate
@@ -209,6 +218,7 @@ def _run(data: Any, source: Source, job: Job, say: Callable[[str], object] | Non
     if summary.rows != read.rows and control.source_ended:
         raise AssertionError(f"{read.rows} rows came in and {summary.rows} outcomes went out: please report this")
     result = LoadResult(
+        name=source.name,
         kind=job.kind,
         summary=summary,
         seconds=time.monotonic() - began,
@@ -222,6 +232,8 @@ def _run(data: Any, source: Source, job: Job, say: Callable[[str], object] | Non
         rows_of=partial(as_they_stand, data=data, source=source),
         options=settings.public(),
     )
+    if settings.html is not None:
+        _write_page(result, settings.html)
     if interrupts.signum is not None:
         raise LoadInterrupted(result, interrupts.signum)
     return result
@@ -254,42 +266,16 @@ def _complete(report: Report, control: Control) -> None:
         control.stopped = _report_broken(report, error)
 
 
+def _write_page(result: LoadResult, path: str | Path) -> None:
+    """Write the page; the rows are on record by now, so that a full disk here is worth a warning and no more."""
+    try:
+        result.write_html(path)
+    except (OSError, InteraktLoaderError) as error:
+        logger.warning("%s", error)
+
+
 def _report_broken(report: Report, error: OSError) -> Stop:
     return Stop("report_broken", f"report {report.path}: cannot be written: {error.strerror or error}")
-
-
-class _Counted:
-    """An iterator over batches that counts their rows."""
-
-    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
-        self._batches = batches
-        self.rows = 0
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return self
-
-    def __next__(self) -> pa.RecordBatch:
-        batch = next(self._batches)
-        self.rows += batch.num_rows
-        return batch
-
-
-def _selected(batches: Iterator[pa.RecordBatch], first: int, end: int | None) -> Iterator[pa.RecordBatch]:
-    """Yield the rows from `first` up to `end`; a source is not read beyond."""
-    row = 0
-    while end is None or row < end:
-        batch = next(batches, None)
-        if batch is None:
-            return
-        skipped = max(0, first - row)
-        if skipped < batch.num_rows:
-            yield batch.slice(skipped, None if end is None else end - row - skipped)
-        row += batch.num_rows
-
-
-def _count(rows: int | None, first: int, end: int | None) -> int | None:
-    """Return how many of the source's rows are between the two; None: nobody knows."""
-    return None if rows is None else max(0, (rows if end is None else min(rows, end)) - first)
 
 
 class _TemporaryFolder:

@@ -21,6 +21,7 @@ class Options(TypedDict, total=False):
     max_outage: float
     max_failures: str | int | None
     report: str | Path | None
+    html: str | Path | None
     ledger: str | Path | None
     resend: bool
     event_id: str | None

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.codes import ProblemCode
 from interakt_loader.wire import Problem
 
 Kind = Literal["null", "bool", "int", "float", "decimal", "text", "timestamp", "date", "time", "list", "other"]
@@ -98,7 +99,7 @@ def bare(text: pa.StringArray) -> pa.StringArray:
 
 
 def problems_at(
-    values: pa.Array, mask: pa.BooleanArray, code: str, complaint: str | Callable[[str], str]
+    values: pa.Array, mask: pa.BooleanArray, code: ProblemCode, complaint: str | Callable[[str], str]
 ) -> dict[int, Problem]:
     """Return a problem for each place where the mask is true: the value as people read it, then the complaint.
 

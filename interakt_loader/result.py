@@ -47,6 +47,7 @@ class LoadResult:
     def __init__(
         self,
         *,
+        name: str,
         kind: str,
         summary: Summary,
         seconds: float,
@@ -60,6 +61,8 @@ class LoadResult:
         rows_of: Callable[[pa.Table], pd.DataFrame],
         options: Mapping[str, Any],
     ) -> None:
+        self.name = name
+        """What the input is called: the file's name, or what kind of table it is."""
         self.kind = kind
         """`user` or `event`."""
         self.summary = summary
@@ -230,6 +233,18 @@ class LoadResult:
         from interakt_loader.result_plot import draw
 
         return draw(self, read_timeline(self._existing_report()))
+
+    def write_html(self, path: str | Path, *, personal: bool = False) -> Path:
+        """Write a page about the load, one HTML file that needs no network; return the path.
+
+        It has the counts, the load over time, what went wrong and what to do about it, the rows to look at (at most
+        2,000, and 200 of each reason) and the settings, without the key. Phones and e-mail addresses are masked
+        unless `personal`. Raises `SettingsError` where the path cannot be written.
+        """
+        from interakt_loader.html_report import write_html
+
+        self._existing_report()
+        return write_html(self, path, personal=personal)
 
     def _repr_html_(self) -> str:
         return as_html(self)

@@ -112,7 +112,7 @@ def _table(head: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> st
 def _bodies(bodies: Sequence[str]) -> str:
     shown = "\n".join(json.dumps(json.loads(body), indent=2, ensure_ascii=False) for body in bodies)
     return (
-        f"<details><summary>the first {len(bodies)} calls, as they would go out</summary>"
+        f"<details><summary>the first calls, as they would go out</summary>"
         f'<pre style="white-space:pre-wrap">{escape(shown)}</pre></details>'
     )
 

@@ -115,6 +115,13 @@ class Settings:
         flag="--report",
         metavar="PATH",
     )
+    html: str | Path | None = _option(
+        None,
+        "Where to put a page about the load: counts, charts, the rows to look at and what to do about them, in one "
+        "HTML file in which phones and e-mail addresses are masked.",
+        flag="--html",
+        metavar="PATH",
+    )
     ledger: str | Path | None = _option(
         None,
         "Where to keep which calls were accepted: rows that were are not sent again. On the command line the default "
@@ -297,7 +304,7 @@ class Settings:
         """What may be shown: every option but the key and callables, JSON-able."""
         hidden = ("api_key", "on_error", "progress")
         shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in hidden}
-        paths = {name: None if shown[name] is None else str(shown[name]) for name in ("report", "ledger")}
+        paths = {name: None if shown[name] is None else str(shown[name]) for name in ("report", "html", "ledger")}
         return shown | paths | {"share": self.share and shown_share(self.share)}
 
 

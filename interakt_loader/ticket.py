@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from interakt_loader.codes import Code, StopReason
 from interakt_loader.wire import Answer, Message, Outcome, Status
-
-StopReason = Literal[
-    "interrupted",
-    "key_refused",
-    "outage",
-    "too_many_failures",
-    "source_broken",
-    "ledger_broken",
-    "report_broken",
-    "share_lost",
-    "abandoned",
-]
 
 OUT_WHEN_LOAD_ENDED = "the call was out, and no answer had come, when the load ended: it may have been accepted"
 OUT_WHEN_EARLIER_LOAD_ENDED = "the call was out when an earlier load ended: it may have been accepted"
@@ -64,9 +53,10 @@ def skipped(message: Message) -> Outcome:
 def outcome(ticket: Ticket, status: Status, at: float, stop: Stop | None) -> Outcome:
     """Return the outcome of a message that ends with this status, `at` seconds since the epoch."""
     answer, message = ticket.last, ticket.message
-    code, column, text = message.note_code, message.note_column, message.note
+    code: Code | None = message.note_code
+    column, text = message.note_column, message.note
     if status is Status.UNSENT:
-        code, column = stop.reason if stop else "unsent", None
+        code, column = stop.reason if stop else None, None
         text = f"not sent: {stop.message}" if stop else None
     elif status is Status.UNKNOWN and answer is None:
         code, column = "in_doubt", None

@@ -11,6 +11,8 @@ import binascii
 from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
+from interakt_loader.codes import AnswerCode, Code, NoteCode, ProblemCode
+
 Kind = Literal["user", "event"]
 
 PATHS: dict[Kind, str] = {"user": "/v1/public/track/users/", "event": "/v1/public/track/events/"}
@@ -44,7 +46,7 @@ FAILURES = (Status.INVALID, Status.REJECTED, Status.FAILED, Status.UNKNOWN, Stat
 class Problem(NamedTuple):
     """Why a value cannot be sent."""
 
-    code: str
+    code: ProblemCode | NoteCode
     """Stable, lower_snake: `phone_invalid`, `not_a_number`."""
     message: str
     """The value and what was expected, for a person; the column is named beside it."""
@@ -89,7 +91,7 @@ class Message(NamedTuple):
     source: str | None = None
     note: str | None = None
     """What was changed on the way in (a dropped value); goes to the report with the outcome."""
-    note_code: str | None = None
+    note_code: NoteCode | None = None
     note_column: str | None = None
     entry: Entry | None = None
     """Set where there is a ledger."""
@@ -103,7 +105,7 @@ class Answer(NamedTuple):
     accepted: bool
     http_status: int | None
     """None when no status line came back."""
-    code: str | None
+    code: AnswerCode | None
     """Stable reason when not accepted: `rate_limited`, `timeout`, `server_error`, `rejected`, …"""
     message: str
     reached: bool
@@ -139,7 +141,7 @@ class Outcome(NamedTuple):
     attempts: int
     """HTTP calls made for it."""
     http_status: int | None
-    code: str | None
+    code: Code | None
     column: str | None
     text: str | None
     maybe_duplicate: bool

@@ -19,17 +19,17 @@ PACKAGE = Path(interakt_loader.__file__).parent
 README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
 
 FLOORS = [
-    {"_version", "errors"},
-    {"option_values", "options", "wire", "sandbox"},
-    {"palette"},
+    {"_version", "errors", "codes"},
+    {"option_values", "options", "wire", "sandbox", "default_paths"},
+    {"palette", "remedies", "masking"},
     {"settings", "share"},
     {"ratelimit", "crew", "plain", "arguments", "callbacks", "lifetime", "coalesce", "ticket", "forecast", "tally"},
-    {"sources", "coerce", "identity", "transport", "outcomes", "outage", "sample_data", "interrupts"},
+    {"sources", "coerce", "identity", "transport", "outcomes", "outage", "sample_data", "interrupts", "selection"},
     {"retry", "mapping"},
     {"schedule", "work"},
     {"engine", "keeper", "ledger", "report", "result_html", "failing", "report_reading"},
-    {"timeline"},
-    {"result_plot"},
+    {"timeline", "progress_lines"},
+    {"result_plot", "html_report"},
     {"job", "in_order", "client", "progress", "result", "opening"},
     {"overseer"},
     {"pipeline"},

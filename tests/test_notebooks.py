@@ -47,6 +47,9 @@ def printed(name: str, folder: Path) -> str:
     assert done.returncode == 0, done.stderr
     cells = json.loads(out.read_text(encoding="utf-8"))["cells"]
     outputs = [output for cell in cells if cell["cell_type"] == "code" for output in cell["outputs"]]
+    noise = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr")
+    assert "Warning" not in noise
+    assert "rows/s" in noise  # the bar, as text where there are no widgets
     return "".join("".join(output["text"]) for output in outputs if output.get("name") == "stdout")
 
 

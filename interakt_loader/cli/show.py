@@ -53,4 +53,6 @@ def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
         if result.ledger is not None:
             lines.append("the same command goes on from there")
     lines.append(f"report: {result.report}")
+    if result.options["html"] is not None:
+        lines.append(f"page: {result.options['html']}")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.codes import ProblemCode
 from interakt_loader.coerce.date_forms import forms_of
 from interakt_loader.coerce.numbers import digits
 from interakt_loader.coerce.target import EPOCHS, Target, fixed_offset
@@ -159,7 +160,11 @@ def _between(counts: pa.Int64Array, first: int, last: int) -> pa.Int64Array:
 
 
 def _problems(
-    values: pa.Array, counts: pa.Int64Array, good: pa.Int64Array, code: str, complaint: str | Callable[[str], str]
+    values: pa.Array,
+    counts: pa.Int64Array,
+    good: pa.Int64Array,
+    code: ProblemCode,
+    complaint: str | Callable[[str], str],
 ) -> dict[int, Problem]:
     if good.null_count == values.null_count:
         return {}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, ValidationResult
 
+from interakt_loader.codes import ProblemCode
 from interakt_loader.identity.countries import NO_COUNTRY, NON_GEOGRAPHIC, Country, country_of
 from interakt_loader.plain import shortened
 from interakt_loader.wire import Problem
@@ -141,5 +142,5 @@ def _cleaned(written: str) -> str:
     return f"+{number[2:]}" if number.startswith("00") else number
 
 
-def _bad(code: str, message: str) -> OnePhone:
+def _bad(code: ProblemCode, message: str) -> OnePhone:
     return OnePhone(None, None, Problem(code, message))

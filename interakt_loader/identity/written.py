@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.codes import ProblemCode
 from interakt_loader.plain import plain, problems_at, without
 from interakt_loader.wire import Problem
 
@@ -14,7 +15,7 @@ _EXACT_BELOW = {"float": 2.0**24, "double": 2.0**53}
 _LOST_DIGITS = "lost digits when it was read as a number: read the column as text"
 
 
-def as_written(values: pa.Array, code: str, complaint: str) -> tuple[pa.StringArray, dict[int, Problem]]:
+def as_written(values: pa.Array, code: ProblemCode, complaint: str) -> tuple[pa.StringArray, dict[int, Problem]]:
     """Return text trimmed and whole numbers as digits; null where missing, or where there is a problem (`code`)."""
     kind, array, found = plain(values)
     problems = {place: Problem(code, problem.message) for place, problem in found.items()}

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.codes import NoteCode, ProblemCode
 from interakt_loader.wire import Problem
 
 
@@ -31,7 +32,7 @@ class Findings:
         for row, problem in problems.items():
             self.problem(row, column, problem)
 
-    def has(self, code: str) -> bool:
+    def has(self, code: ProblemCode | NoteCode) -> bool:
         """Tell whether a row has a problem of this code."""
         return any(problem.code == code for _, problem in self._problems.values())
 

@@ -10,6 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from interakt_loader.sandbox import answers, rules
@@ -153,16 +154,25 @@ class Api:
         with self._lock:
             self._in_flight -= 1
 
-    def users(self, limit: int | None = None, offset: int = 0) -> list[UserRecord]:
-        """Return users in the order in which they were first seen."""
+    def users(self, limit: int | None = None, offset: int = 0, search: str = "") -> list[UserRecord]:
+        """Return users in the order in which they were first seen: all, or those that hold this text anywhere."""
         with self._lock:
-            return self._store.user_slice(limit, offset)
+            if not search:
+                return self._store.user_slice(limit, offset)
+            found = self._store.matching_users(search)
+        return list(islice(found, offset, None if limit is None else offset + limit))
 
     def events(self, limit: int | None = None, offset: int = 0) -> list[EventRecord]:
         """Return events in order of arrival."""
         with self._lock:
             events = self._store.event_slice(limit, offset)
         return list(events)
+
+    def latest_events(self, limit: int, offset: int, identity: str | None = None) -> list[EventRecord]:
+        """Return events, the latest first: all, or those of the user with this userId or whole phone number."""
+        with self._lock:
+            found = self._store.latest_events(identity)
+        return list(islice(found, offset, offset + limit))
 
     def find_user(self, identity: str) -> UserRecord | None:
         """Return the user with this userId or, failing that, this whole phone number with its `+`."""

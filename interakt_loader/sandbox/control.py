@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints, under /sandbox/: read back what came, change faults. No key; this machine only."""
+"""The sandbox's own endpoints, / and /sandbox/: read back what came, change faults. No key; this machine only."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from interakt_loader.errors import SettingsError
 from interakt_loader.sandbox import answers
 from interakt_loader.sandbox.api import Api
 from interakt_loader.sandbox.http1 import Head, Reply
+from interakt_loader.sandbox.page import FILES, page_file
 
 PAGE = 1000
 """Records in an answer if the call says no limit; a longer answer would hold up the calls beside it."""
 
 
 def control(api: Api, head: Head, body: bytes) -> Reply:
-    """Answer a call to a path under /sandbox/."""
+    """Answer a call to a path under /sandbox/, or for the page."""
     # A web page could reach 127.0.0.1 under a name of its own; what was sent here may be real people's data.
     if head.host.rpartition(":")[0] not in ("127.0.0.1", "localhost") and head.host not in ("127.0.0.1", "localhost"):
         return answers.refused(403, "The sandbox's own endpoints are for 127.0.0.1 and localhost")
@@ -33,12 +34,18 @@ def control(api: Api, head: Head, body: bytes) -> Reply:
 
 
 def _read(api: Api, path: str, query: dict[str, list[str]]) -> Reply:
+    if path in FILES:
+        return page_file(path)
     limit, offset = _whole(query, "limit", PAGE), _whole(query, "offset", 0)
     if path == "/sandbox/users" and "identity" in query:
         user = api.find_user(query["identity"][-1])
         return _records([] if user is None else [user])
     if path == "/sandbox/users":
-        return _records(api.users(limit, offset))
+        return _records(api.users(limit, offset, query.get("search", [""])[-1]))
+    if path == "/sandbox/events" and "identity" in query:
+        return _records(api.latest_events(limit, offset, query["identity"][-1]))
+    if path == "/sandbox/events" and query.get("latest") == ["first"]:
+        return _records(api.latest_events(limit, offset))
     if path == "/sandbox/events":
         return _records(api.events(limit, offset))
     if path == "/sandbox/arrivals":

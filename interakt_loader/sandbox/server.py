@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, head: Head, body: bytes) -> None:
         if head.path not in PATHS:
-            own = head.path.startswith("/sandbox/")
+            own = head.path.startswith("/sandbox/") or head.path == "/"
             self._write(control(self._api, head, body) if own else answers.NOT_FOUND, head.closes)
             return
         self._calling = True

@@ -6,6 +6,7 @@ and makes records outside it, so that a long read does not hold up the calls.
 
 from __future__ import annotations
 
+import json
 import uuid
 from array import array
 from collections.abc import Iterator
@@ -186,20 +187,54 @@ class Store:
             calls=user.calls,
         )
 
+    def matching_users(self, text: str) -> Iterator[UserRecord]:
+        """Return users that hold a text, in any case, as identity, tag or trait; they are read as the iterator goes."""
+        users = self._users[:]
+        return (record for record in map(self._user_record, users) if _holds(record, text.casefold()))
+
+    def latest_events(self, identity: str | None) -> Iterator[EventRecord]:
+        """Return events, the latest first, of one user or of all; they are read as the iterator goes on."""
+        user = None if identity is None else self.find_user(identity)
+        names = {identity} if user is None else {user.user_id, user.full_phone}
+        wanted = None if identity is None else {name for name in names if name is not None}
+        return self._latest(self._events[:], self._event_times[:], wanted)
+
+    def _latest(self, bodies: list[bytes], times: array[float], names: set[str] | None) -> Iterator[EventRecord]:
+        hints = [_hint(name) for name in names or ()]
+        for number in range(len(bodies) - 1, -1, -1):
+            body = bodies[number]
+            # most are another user's, which can be told without parsing where nothing is written in escapes
+            if names is None or b"\\" in body or any(hint in body for hint in hints):
+                record = read_event(body)
+                if names is None or names.intersection(record.identities):
+                    yield self._event_record(number + 1, record, times[number])
+
     def _event_records(self, bodies: list[bytes], times: array[float], offset: int) -> Iterator[EventRecord]:
         for number, (body, received_at) in enumerate(zip(bodies, times, strict=True), offset + 1):
-            record = read_event(body)
-            yield EventRecord(
-                id=f"{self._event_ids}{number:012x}",
-                user_id=record.user_id,
-                country_code=record.country_code,
-                phone=record.phone,
-                full_phone=record.full_phone,
-                event=record.event or "",
-                traits=record.traits,
-                created_at=record.created_at,
-                received_at=received_at,
-            )
+            yield self._event_record(number, read_event(body), received_at)
+
+    def _event_record(self, number: int, record: Record, received_at: float) -> EventRecord:
+        return EventRecord(
+            id=f"{self._event_ids}{number:012x}",
+            user_id=record.user_id,
+            country_code=record.country_code,
+            phone=record.phone,
+            full_phone=record.full_phone,
+            event=record.event or "",
+            traits=record.traits,
+            created_at=record.created_at,
+            received_at=received_at,
+        )
+
+
+def _holds(user: UserRecord, text: str) -> bool:
+    values = (user.user_id, user.full_phone, *user.tags, *user.traits.values())
+    return any(text in (value if isinstance(value, str) else json.dumps(value)).casefold() for value in values)
+
+
+def _hint(name: str) -> bytes:
+    """Return what is in a body that names this user, unless escapes are: an id, or the last digits of a phone."""
+    return name[-4:].encode() if name.startswith("+") else name.encode()
 
 
 def _stretch(limit: int | None, offset: int) -> slice:

@@ -18,6 +18,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from interakt_loader.codes import AnswerCode
 from interakt_loader.transport.reading import NoHttp
 from interakt_loader.wire import Answer
 
@@ -29,6 +30,7 @@ _TIMEOUTS = (TimeoutError, BlockingIOError)
 
 def not_connected(error: Exception, seconds: float) -> Answer:
     """The connection could not be made: surely no call went out."""
+    code: AnswerCode
     if isinstance(error, ProxyError):
         code, text = "proxy_failed", "the proxy could not be used"
     elif isinstance(error, NameResolutionError):
@@ -53,6 +55,7 @@ def no_answer(error: Exception, seconds: float, *, first_call: bool) -> Answer:
 
     `first_call`: no other was made on this connection, so its handshake may just have been refused.
     """
+    code: AnswerCode
     doubtful = True
     if isinstance(error, _TIMEOUTS):
         code, text = "timeout", "the call went out, and no answer came within the timeout"
@@ -69,7 +72,7 @@ def no_answer(error: Exception, seconds: float, *, first_call: bool) -> Answer:
 
 def broken_answer(status: int, error: BaseException | None, seconds: float) -> Answer:
     """An answer that never came whole: it might have said `"result": false`, so nobody knows."""
-    code = "timeout" if isinstance(error, _TIMEOUTS) else "unreadable_answer"
+    code: AnswerCode = "timeout" if isinstance(error, _TIMEOUTS) else "unreadable_answer"
     return Answer(False, status, code, f"HTTP {status}, and the answer broke off", True, True, seconds, time.time())
 
 
@@ -78,7 +81,7 @@ def _reason(error: Exception) -> str:
     return cause.strerror or str(cause) if isinstance(cause, OSError) else "refused"
 
 
-_CODES = {
+_CODES: dict[int, AnswerCode] = {
     400: "rejected",
     401: "key_refused",
     403: "plan_without_api",
@@ -105,6 +108,7 @@ def read_answer(status: int, body: bytes, seconds: float, retry_after: float | N
         if said is not None and said.get("result") is False:
             return Answer(False, status, "rejected", message, True, False, seconds, at, retry_after, body)
         return Answer(True, status, None, message, True, False, seconds, at, retry_after, body)
+    code: AnswerCode
     if status >= 500:
         code = "server_error"
     elif status == 403 and said is None:

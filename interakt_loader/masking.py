@@ -1,0 +1,35 @@
+"""Phones and e-mail addresses made unreadable, alone or within a text. Pure."""
+
+from __future__ import annotations
+
+import re
+
+DOT = "•"
+
+_MAIL = re.compile(r"[^\s@<>\"'(),;:\[\]]+@([^\s@<>\"'(),;:\[\]]+\.[^\s@<>\"'(),;:\[\].]+)")
+_DIGITS = re.compile(r"\d")
+_LEFT = 3
+"""Digits of a phone that are left, so that a row can be told from its neighbours."""
+
+_NUMBER = re.compile(r"(?<![\w.])[+(]?\d(?:[ ().\-/\u00a0\u2010-\u2013]{0,2}\d){6,16}(?![\w])")
+"""Seven to seventeen digits with what people write between those of a phone."""
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d|\d\d[/.-]\d\d[/.-]\d{4}")
+
+
+def masked(text: str) -> str:
+    """Return a text without the phones and e-mail addresses that are in it: `•••••••210`, `•••@example.com`.
+
+    What looks like a phone and is none, such as a long id of digits, is masked as well; dates are not.
+    """
+    return _NUMBER.sub(_masked_number, _MAIL.sub(rf"{DOT * 3}@\1", text))
+
+
+def masked_phone(phone: str) -> str:
+    """Return a phone with its last three digits only."""
+    most = max(len(_DIGITS.findall(phone)) - _LEFT, 0)
+    return _DIGITS.sub(DOT, phone, count=most) if most else DOT * len(phone)
+
+
+def _masked_number(found: re.Match[str]) -> str:
+    return found[0] if _MOMENT.match(found[0]) else masked_phone(found[0])

@@ -1,0 +1,71 @@
+"""What to do about each code that a report can have: said once, for the HTML report and for the documentation."""
+
+from __future__ import annotations
+
+from interakt_loader.codes import Code
+
+_TYPES = "Mend the value, give the column another type in the mapping, or send the row without it: bad_values"
+_SERVER = (
+    "Load again: rows that were accepted are not sent twice where there is a ledger. If it stays so, ask Interakt."
+)
+_NETWORK = "See to the network between this machine and the API, and load again."
+
+REMEDIES: dict[Code, str] = {
+    # the row
+    "identity_missing": "Map user_id, or phone, or both; and see why they are empty in these rows.",
+    "user_id_invalid": "Text or a whole number is an id. Ids that are fractions were spoilt: read them as text.",
+    "phone_invalid": "Correct the number at its source. If numbers are good whose plan is not known here, load with "
+    "phones='possible'.",
+    "country_code_invalid": "Write the country as +91, IN or India; or set default_country and leave the column out.",
+    "event_missing": "Fill the column that names the event, or give one name for all rows: {value: Order Placed}.",
+    "event_id_missing": "Fill the column that event_id names, or leave event_id out: then all it says counts.",
+    "event_id_repeated": "Nothing, if the rows are one event. Else choose a column whose values are unique.",
+    "row_unreadable": "Mend this line of the file: most often a separator stands in a cell without quotes around it.",
+    "too_large": "Interakt takes 32 KB a call. Map fewer or shorter columns.",
+    "not_a_number": f"{_TYPES}='drop'. Decimal commas: decimal: ','.",
+    "not_a_boolean": f"{_TYPES}='drop'.",
+    "not_a_date": f"{_TYPES}='drop'. Say how dates are written: format: '%d/%m/%Y'.",
+    "not_a_datetime": f"{_TYPES}='drop'. Say how times are written: format: '%d/%m/%Y %H:%M'.",
+    "not_a_list": f"{_TYPES}='drop'. Say what stands between the items: separator: ';'.",
+    "not_text": "Lists need the type list. Bytes that are no UTF-8 have to be decoded before.",
+    "out_of_range": "Correct the value at its source: no calendar has it.",
+    "unsupported_type": "Turn the column into text, numbers, times or a list of these before it is loaded.",
+    # sent, with a word about it
+    "value_dropped": "Nothing: the row went out without this value, as bad_values='drop' asks for.",
+    "null_word": "If the word means that nothing is there, name it in null_values, else Interakt shows it.",
+    "white_space_tidied": "Nothing: one space was sent where there were several, or a line break.",
+    "phone_passed_over": "Nothing: the first column's phone could not be used, and the next one's was.",
+    "phone_chosen": "Nothing: the cell held several phones, and the call has room for one.",
+    # what the API, or something before it, answered
+    "rejected": "The API's own words say what it does not like. Mend the value and load the row again.",
+    "key_refused": "Take the Secret Key from Developer Settings anew, and load again: it goes on from here.",
+    "plan_without_api": "The account's plan has no API: Interakt can change that. Then load again.",
+    "forbidden": "A firewall before the API refused this very call: look at what is odd in the row.",
+    "not_found": "See whether base_url is the API's address.",
+    "redirected": "Give the address that the server points to as base_url, if it is the API's.",
+    "rate_limited": "Load again with a lower rate_limit, or stop what else uses the account's limit.",
+    "server_error": _SERVER,
+    "server_timeout": _SERVER,
+    "unreadable_answer": f"The row may have been accepted. {_SERVER}",
+    "timeout": "The row may have been accepted. Load again, perhaps with a longer timeout.",
+    "connection_lost": "The row may have been accepted. See to the network, and load again.",
+    "in_doubt": "A former load ended while this event was out, and on_unknown='skip' leaves it so. See in Interakt "
+    "whether it is there; on_unknown='resend' sends it again.",
+    # no call went out
+    "connection_failed": _NETWORK,
+    "connect_timeout": _NETWORK,
+    "unknown_host": f"See whether base_url is written right. {_NETWORK}",
+    "proxy_failed": "See to HTTPS_PROXY and its password, and load again.",
+    "tls_failed": "The server's certificate is not trusted. A company's own CA goes into REQUESTS_CA_BUNDLE.",
+    "internal_error": "A fault of the loader: please report it, with the message.",
+    # the load ended before the row's turn
+    "interrupted": "Load again: it goes on from here where there is a ledger.",
+    "outage": "The API did not answer for as long as max_outage allows. Load again later: it goes on from here.",
+    "too_many_failures": "Mend what most rows failed for, then load again; max_failures is the bound.",
+    "source_broken": "Mend or renew the file; the rows before the break are done. Then load again.",
+    "ledger_broken": "Make room on the disk, or give the ledger another place, and load again.",
+    "report_broken": "Make room on the disk, or give the report another place, and load again.",
+    "share_lost": "See to what share names (a file, or Redis), and load again.",
+    "abandoned": "Load again: it goes on from here where there is a ledger.",
+}
+"""Code: what to do, in one or two sentences."""

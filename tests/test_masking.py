@@ -1,0 +1,49 @@
+"""Phones and e-mail addresses made unreadable, and nothing else."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interakt_loader.masking import DOT, masked, masked_phone
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("phone 9876543210 is taken", "phone •••••••210 is taken"),
+        ("'+91 98765 43210'", "'+•• ••••• ••210'"),
+        ("(022) 2345-6789", "(•••) ••••-•789"),
+        ("asha.k@example.co.in wrote", "•••@example.co.in wrote"),
+        ("<asha@example.com>, 'b@c.de'", "<•••@example.com>, '•••@c.de'"),
+        ("2024-01-31 and 31/01/2024 are days", "2024-01-31 and 31/01/2024 are days"),
+        ("row 123456, 32 KB, 12.5 and 1,000,000", "row 123456, 32 KB, 12.5 and 1,000,000"),
+        ("", ""),
+    ],
+)
+def test_a_text_keeps_all_but_phones_and_addresses(text: str, shown: str) -> None:
+    """What is left of a phone are three digits, and of an address its domain."""
+    assert masked(text) == shown
+
+
+@given(
+    st.text(alphabet=string.ascii_lowercase + " .,:'", max_size=20),
+    st.from_regex(r"\+?[1-9][0-9]{9,13}", fullmatch=True),
+    st.sampled_from(["", " ", ": ", "'", "("]),
+)
+def test_no_phone_is_left_in_any_text(before: str, phone: str, between: str) -> None:
+    """Wherever it stands, unless it is a part of a word."""
+    assert phone not in masked(f"{before.rstrip('.')} {between}{phone}")
+
+
+@given(st.text(alphabet="0123456789 +-()", max_size=20))
+def test_a_phone_keeps_three_digits_at_most(phone: str) -> None:
+    """And all that is no digit, so that its length can be seen; a very short one is all dots."""
+    shown = masked_phone(phone)
+    assert sum(one.isdigit() for one in shown) <= 3
+    assert len(shown) == len(phone)
+    if not any(one.isdigit() for one in phone):
+        assert set(shown) <= {DOT}
