@@ -16,7 +16,7 @@ from interakt_loader.integrations.spark.partitions import make_folder
 from interakt_loader.integrations.spark.read_back import read_summary, stop_of
 from interakt_loader.integrations.spark.schemas import BUCKET, CALLS, LINES, ddl
 from interakt_loader.integrations.spark.task import ROW, Load, prepare_rows, send_calls
-from interakt_loader.mapping import Preparation
+from interakt_loader.mapping import PRESET, Mapping, Preparation
 from interakt_loader.opening import choose_mapping, opened
 from interakt_loader.result import LoadResult
 from interakt_loader.wire import Kind
@@ -123,15 +123,10 @@ def _ledger(given: Any, report: str) -> str | None:
     return None if str(given) == "none" else str(given)
 
 
-def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> Any:
+def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> Mapping:
     """Return the mapping, found out from some rows where none is given."""
-    from pyspark.sql.pandas.types import to_arrow_schema
-
-    if mapping is None or (isinstance(mapping, str) and mapping.startswith("preset:")):
-        table = sdf.limit(SAMPLE_ROWS).toArrow()
-    else:
-        table = to_arrow_schema(sdf.schema).empty_table()
-    source = opened(table, settings)
+    looks = mapping is None or (isinstance(mapping, str) and mapping.startswith(PRESET))
+    source = opened(sdf.limit(SAMPLE_ROWS if looks else 0).toArrow(), settings)
     if ROW in source.columns:
         raise SettingsError(f"the column name {ROW!r} is reserved; give that column another name")
     read, source, _ = choose_mapping(mapping, source, kind, settings)

@@ -28,6 +28,11 @@ def events(session: SparkSession, count: int) -> DataFrame:
     return session.range(count, numPartitions=3).selectExpr(f"concat('u', id % {USERS}) AS user", "id AS n")
 
 
+def target(sandbox: SandboxProcess, folder: Path) -> dict[str, Any]:
+    """Return the options by which a load goes to a sandbox, with its report in this folder."""
+    return {"api_key": sandbox.api_key, "base_url": sandbox.url, "report": str(folder / "report")}
+
+
 def arrived(sandbox: SandboxProcess) -> Counter[int]:
     """Return how often each event was accepted."""
     return Counter(one.traits["n"] for one in sandbox.events())
@@ -48,8 +53,7 @@ def load_and_kill(
     results: list[LoadResult] = []
 
     def load() -> None:
-        to = {"api_key": sandbox.api_key, "base_url": sandbox.url, "report": str(folder / "report")}
-        results.append(load_events(frame, MAPPING, **to, **options))
+        results.append(load_events(frame, MAPPING, **target(sandbox, folder), **options))
 
     thread = threading.Thread(target=load)
     thread.start()

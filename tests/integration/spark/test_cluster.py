@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -24,7 +25,11 @@ def session() -> Iterator[SparkSession]:
 
 def test_both_executors_send(session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path) -> None:
     """Every row once, each user's in order."""
-    to = {"api_key": sandbox_process.api_key, "base_url": sandbox_process.url, "report": str(tmp_path / "report")}
+    to: dict[str, Any] = {
+        "api_key": sandbox_process.api_key,
+        "base_url": sandbox_process.url,
+        "report": str(tmp_path / "report"),
+    }
     result = load_events(events(session, 600), MAPPING, partitions=2, **to)
     assert (result.sent, result.ok) == (600, True)
     assert arrived(sandbox_process) == Counter(range(600))

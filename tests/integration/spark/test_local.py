@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pyspark.sql import Row, SparkSession
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from interakt_loader import LoadResult
 from interakt_loader import load_users as load_users_here
@@ -22,7 +21,7 @@ from interakt_loader.integrations.spark.schemas import CALLS, LINES, ddl
 from interakt_loader.outcomes import OUTCOMES
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
 from tests.integration.spark.conftest import running, senders
-from tests.integration.spark.loads import MAPPING, arrived, events, in_order, load_and_kill
+from tests.integration.spark.loads import MAPPING, arrived, events, in_order, load_and_kill, target
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def session(event_log: Path) -> Iterator[SparkSession]:
 
 
 def load(session: SparkSession, sandbox: SandboxProcess, folder: Path, count: int, **options: Any) -> LoadResult:
-    to = {"api_key": sandbox.api_key, "base_url": sandbox.url, "report": str(folder / "report")}
+    to = target(sandbox, folder)
     return load_events(events(session, count), MAPPING, **(to | options))
 
 
@@ -101,7 +100,7 @@ def test_every_type_arrives_as_it_does_from_a_table(session: SparkSession, tmp_p
     held = []
     for place in ("spark", "here"):
         with SandboxProcess() as sandbox:
-            to = {"api_key": sandbox.api_key, "base_url": sandbox.url}
+            to: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url}
             if place == "spark":
                 load_users(frame, mapping, **to, report=str(tmp_path / "report")).raise_for_failures()
             else:
@@ -226,15 +225,13 @@ def test_what_cannot_be_is_refused_before_any_call(
     ]:
         with pytest.raises(SettingsError, match=said):
             load(session, sandbox_process, tmp_path, 10, **options)  # type: ignore[arg-type]
-    to = {"api_key": sandbox_process.api_key, "base_url": sandbox_process.url, "report": str(tmp_path / "report")}
+    to: dict[str, Any] = {
+        "api_key": sandbox_process.api_key,
+        "base_url": sandbox_process.url,
+        "report": str(tmp_path / "report"),
+    }
     with pytest.raises(MappingError, match="no such column: 'nowhere'"):
         load_users(events(session, 10), {"user_id": "nowhere"}, **to)
-    session.conf.set("spark.speculation", "true")
-    try:
-        with pytest.raises(SettingsError, match=r"spark\.speculation is on"):
-            load(session, sandbox_process, tmp_path, 10)
-    finally:
-        session.conf.unset("spark.speculation")
     assert sandbox_process.stats().calls == 0
 
 
@@ -253,7 +250,11 @@ def test_a_mapping_is_found_out_as_elsewhere(
 ) -> None:
     """From the columns and the first rows."""
     frame = session.createDataFrame([("C-1", "9876543210"), ("C-2", "9812345678")], "customer_id string, mobile string")
-    to = {"api_key": sandbox_process.api_key, "base_url": sandbox_process.url, "report": str(tmp_path / "report")}
+    to: dict[str, Any] = {
+        "api_key": sandbox_process.api_key,
+        "base_url": sandbox_process.url,
+        "report": str(tmp_path / "report"),
+    }
     assert load_users(frame, **to).sent == 2
     assert sandbox_process.find_user("C-1") is not None
     assert sandbox_process.find_user("+919812345678") is not None
@@ -262,10 +263,8 @@ def test_a_mapping_is_found_out_as_elsewhere(
 @pytest.mark.parametrize("schema", [CALLS, LINES], ids=["calls", "lines"])
 def test_sparks_schemas_are_those_of_the_batches(session: SparkSession, schema: pa.Schema) -> None:
     """Position by position: Spark casts nothing, and finds a wrong type out only after the calls."""
-    frame = session.createDataFrame([], ddl(schema))
-    assert [(one.name, one.type) for one in to_arrow_schema(frame.schema, timezone="UTC")] == [
-        (one.name, one.type) for one in schema
-    ]
+    sparks = session.createDataFrame([], ddl(schema)).toArrow().schema
+    assert [(one.name, one.type) for one in sparks] == [(one.name, one.type) for one in schema]
 
 
 def test_no_process_of_a_load_is_left(session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path) -> None:
