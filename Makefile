@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-integrations test-browser test-redis test-spark torture lint format bench bench-quick sample-data clean
+.PHONY: demo test test-integrations test-browser test-redis test-airflow test-spark torture lint format bench bench-quick sample-data clean
 
 demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 	@$(BIN)/python -m interakt_loader demo --folder demo-output
@@ -12,10 +12,13 @@ demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 test: $(VENV)/.test ## run all tests
 	$(BIN)/python -m pytest
 
-test-integrations: test-redis test-browser test-spark ## against the real things that the loader works with
+test-integrations: test-redis test-airflow test-spark test-browser ## against the real things that the loader works with
 
 test-redis: $(VENV)/.test ## one call limit for several processes: needs redis-server
 	$(BIN)/python -m pytest tests/integration/redis
+
+test-airflow: $(VENV)-airflow/.ready ## tasks of a real Airflow
+	$(VENV)-airflow/bin/python -m pytest tests/integration/airflow
 
 test-browser: $(VENV)-browser/.ready ## the HTML report and the sandbox's page: needs Chromium
 	$(VENV)-browser/bin/python -m pytest tests/integration/browser
@@ -57,6 +60,12 @@ $(VENV)-bench/.bench: pyproject.toml
 	@echo "making $(VENV)-bench, with interakt_loader and its peers (once)"
 	@$(PYTHON) -m venv $(VENV)-bench
 	@$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install -e '.[bench]'
+	@touch $@
+
+$(VENV)-airflow/.ready: pyproject.toml
+	@echo "making $(VENV)-airflow, with interakt_loader and Airflow (once)"
+	@$(PYTHON) -m venv $(VENV)-airflow
+	@$(VENV)-airflow/bin/python -m pip --disable-pip-version-check --quiet install -e '.[test-airflow]'
 	@touch $@
 
 $(VENV)-browser/.ready: pyproject.toml

@@ -5,6 +5,7 @@
     InteraktLoaderError
     ├── UsageError (ValueError)       mend what you wrote; nothing was sent        exit 2
     │   ├── SettingsError             an option or the key
+    │   │   └── NotJustNow            what an option names is taken, or away: try again later
     │   ├── MappingError              which column is which
     │   ├── SourceError               the file or table itself
     │   ├── BadArgument               an argument of `track`
@@ -48,6 +49,10 @@ class UsageError(InteraktLoaderError, ValueError):
 
 class SettingsError(UsageError):
     """An option has no sense, or the API key is missing."""
+
+
+class NotJustNow(SettingsError):
+    """What an option names cannot be had at the moment: another load has the ledger, the shared clock is away."""
 
 
 class MappingError(UsageError):

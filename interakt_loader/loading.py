@@ -76,11 +76,13 @@ def load(
     settings: Settings,
     say: Callable[[str], object] | None = None,
     source: Source | None = None,
+    control: Control | None = None,
 ) -> LoadResult:
     """Load a table: what the functions above, the command line and the Airflow task share.
 
     `say` is told in one line what the load will take, unless the progress bar has shown it. `source` is the data
-    where it has been `opened` already: standard input can be read only once.
+    where it has been `opened` already: standard input can be read only once. Through `control` the load can be stopped
+    from another thread.
     """
     source = opened(data, settings) if source is None else source
     _keep_apart(data, settings)
@@ -92,7 +94,7 @@ def load(
     _check_options(kind, source, settings)
     if not settings.dry_run:
         settings.require_key()
-    job = Job(read, kind, settings)
+    job = Job(read, kind, settings, control or Control())
     with ExitStack() as stack:
         if _wants_ledger(settings):
             from interakt_loader.ledger import Ledger

@@ -1,23 +1,31 @@
-"""The progress bar: rows, rate, failures and the time left; in terminals and notebooks, quiet elsewhere."""
+"""The progress bar: rows, rate, failures and the time left, in terminals and notebooks; elsewhere a line in the log."""
 
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import warnings
 from types import TracebackType
 from typing import Any
 
+from interakt_loader.progress_lines import ProgressLines
 from interakt_loader.report import Summary
 from interakt_loader.wire import Status
 
+logger = logging.getLogger("interakt_loader")
+
 
 class Progress:
-    """A tqdm bar around one load. `wanted` None: only where a person can see it."""
+    """A tqdm bar around one load. `wanted` None: only where a person can see it.
+
+    Without a bar a long load logs now and then how far it is.
+    """
 
     def __init__(self, rows: int | None, name: str, *, wanted: bool | None) -> None:
         self._bar: Any = None
         self._rows = rows
+        self._lines = ProgressLines(rows, name)
         if wanted is False or (wanted is None and not _somebody_looks()):
             return
         with warnings.catch_warnings():
@@ -46,11 +54,16 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(f"{rows:,} prepared", refresh=False)
             self._bar.update(0)
+        else:
+            _log(self._lines.preparing(rows))
 
     def begin(self, rows: int | None = None) -> None:
         """Start the clock, now that calls go out; the number of rows may have become known."""
+        rows = self._rows if rows is None else rows
         if self._bar is not None:
-            self._bar.reset(total=self._rows if rows is None else rows)
+            self._bar.reset(total=rows)
+        else:
+            self._lines.begin(rows)
 
     def update(self, summary: Summary, waits_for: str = "") -> None:
         """Show how far it is: rows that a stopped load did not come to are not done."""
@@ -59,6 +72,13 @@ class Progress:
             failed = summary.failures - not_done
             self._bar.set_postfix_str(", ".join(filter(None, [f"{failed:,} failed", waits_for])), refresh=False)
             self._bar.update(summary.rows - not_done - self._bar.n)
+        else:
+            _log(self._lines.sending(summary, waits_for))
+
+
+def _log(line: str | None) -> None:
+    if line is not None:
+        logger.info("%s", line)
 
 
 def _in_notebook() -> bool:

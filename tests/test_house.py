@@ -20,7 +20,7 @@ README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
 
 FLOORS = [
     {"_version", "errors", "codes"},
-    {"option_values", "options", "wire", "sandbox"},
+    {"option_values", "options", "wire", "sandbox", "default_paths"},
     {"palette", "remedies", "masking"},
     {"settings", "share"},
     {"ratelimit", "crew", "plain", "arguments", "callbacks", "lifetime", "coalesce", "ticket", "forecast", "tally"},
@@ -28,7 +28,7 @@ FLOORS = [
     {"retry", "mapping"},
     {"schedule", "work"},
     {"engine", "keeper", "ledger", "report", "result_html", "failing", "report_reading"},
-    {"timeline"},
+    {"timeline", "progress_lines"},
     {"result_plot", "html_report"},
     {"job", "in_order", "client", "progress", "result", "opening"},
     {"overseer"},

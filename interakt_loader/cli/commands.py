@@ -68,12 +68,13 @@ def load(
 ) -> int:
     """Load SOURCE (the default command)."""
     del debug  # the group has seen to it, and to what `quiet` means for the log
-    from interakt_loader.cli.files import beside, key_from_file, report_name
+    from interakt_loader.cli.files import key_from_file
+    from interakt_loader.default_paths import ledger_beside, report_name
 
     options = {name: value for name, value in flags.items() if value is not None}
     options["api_key"] = key_from_file(api_key_file)
     options.setdefault("report", report_name(sources[0]))
-    options.setdefault("ledger", "none" if sandbox else beside(options["report"]))
+    options.setdefault("ledger", "none" if sandbox else ledger_beside(options["report"]))
     if options["ledger"].lower() == "none":
         options["ledger"] = None
     if quiet:

@@ -1,23 +1,8 @@
-"""Files that a load has beside its source: where the report and the ledger go, and where the key is read from."""
+"""The file that the key is read from."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from interakt_loader.errors import SettingsError
-
-
-def report_name(source: str) -> str:
-    """Return the report's default name, after the first source: its file, its folder, or `stdin`."""
-    path = Path(source)
-    stem = path.parent.name if any(character in path.name for character in "*?[") else path.stem
-    return f"{'stdin' if source == '-' else stem or 'load'}.report.csv"
-
-
-def beside(report: str) -> str:
-    """Return where the ledger lies that belongs to a report: `orders.ledger` beside `orders.report.csv`."""
-    path = Path(report)
-    return str(path.with_name(path.stem.removesuffix(".report") + ".ledger"))
 
 
 def key_from_file(path: str | None) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from interakt_loader.errors import SettingsError
+from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.ledger.decide import Known
 from interakt_loader.wire import DIGEST
 
@@ -86,6 +86,9 @@ class Store:
             self._open()
         except sqlite3.Error as error:
             self.db.close()
+            if "locked" in str(error):
+                said = "is in use by another load; wait for it, or give this one a ledger of its own"
+                raise NotJustNow(f"ledger {path}: {said}") from None
             raise SettingsError(f"ledger {path}: {_said(error)}") from None
         except SettingsError:
             self.db.close()
@@ -149,8 +152,6 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 def _said(error: sqlite3.Error) -> str:
     text = str(error)
-    if "locked" in text:
-        return "is in use by another load; wait for it, or give this one a ledger of its own"
     if "not a database" in text:
         return "is no ledger; choose another path"
     return f"cannot be used: {text}"

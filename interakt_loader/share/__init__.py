@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from interakt_loader.errors import SettingsError
+from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.option_values import Rate, shown_share
 from interakt_loader.share.clock import RateDiffers, ShareAway, SharedClock
 from interakt_loader.share.pace import pace_of
@@ -27,7 +27,7 @@ __all__ = ["RateDiffers", "ShareAway", "SharedClock", "Slots", "open_share", "sl
 def open_share(share: str, base_url: str, api_key: str, rate: Rate) -> SharedClock:
     """Return the clock of an account at `share`, which the settings have checked.
 
-    Raises `SettingsError` in one line if it cannot be reached, or another load declares another rate.
+    Raises, in one line, `NotJustNow` if it cannot be reached, `SettingsError` if another load declares another rate.
     """
     account = blake2b(destination(base_url, api_key).encode(), digest_size=16, person=b"share").digest()
     try:
@@ -44,7 +44,9 @@ def open_share(share: str, base_url: str, api_key: str, rate: Rate) -> SharedClo
         except BaseException:
             clock.close()
             raise
-    except (ShareAway, RateDiffers) as error:
+    except ShareAway as error:
+        raise NotJustNow(f"share {shown_share(share)}: {error}") from None
+    except RateDiffers as error:
         raise SettingsError(f"share {shown_share(share)}: {error}") from None
     return clock
 

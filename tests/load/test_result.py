@@ -5,14 +5,12 @@ from __future__ import annotations
 import gc
 import json
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from interakt_loader import RowsFailed, check, load_users
 from interakt_loader.errors import KeyRefused
-from interakt_loader.integrations.airflow import load_events_task, load_users_task
 from interakt_loader.result import LoadResult
 from interakt_loader.sandbox import Sandbox
 
@@ -111,19 +109,3 @@ def test_check_is_ok_when_every_row_could_be_sent() -> None:
     assert check(FRAME.dropna(), MAPPING).ok
     assert not check(FRAME, MAPPING).ok
     assert check(FRAME.dropna(), MAPPING).exit_code == 0
-
-
-def test_the_airflow_callables(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plain dict comes back; failed rows raise, and the report lies beside the file."""
-    monkeypatch.setenv("INTERAKT_API_KEY", sandbox.api_key)
-    good, bad = tmp_path / "good.parquet", tmp_path / "bad.parquet"
-    FRAME.dropna().to_parquet(good)
-    FRAME.to_parquet(bad)
-    said = load_users_task(str(good), MAPPING, base_url=sandbox.url)
-    assert json.loads(json.dumps(said))["status"]["sent"] == 2
-    assert said["report"] == str(tmp_path / "good.report.csv")
-    said = load_events_task(str(good), MAPPING | {"event": {"value": "Visit"}}, base_url=sandbox.url)
-    assert (said["kind"], said["rows"]) == ("event", 2)
-    with pytest.raises(RowsFailed):
-        load_users_task(str(bad), MAPPING, base_url=sandbox.url)
-    assert (tmp_path / "bad.report.csv").exists()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from interakt_loader.codes import StopReason
-from interakt_loader.errors import SettingsError
+from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.integrations.spark.partitions import buckets, ledger_of
 from interakt_loader.integrations.spark.schemas import BUCKET, CALLS, LINES
 from interakt_loader.job import Job
@@ -94,7 +94,7 @@ def _ledger(folder: Path, bucket: int, load: Load) -> Ledger:
     while True:
         try:
             return Ledger(ledger_of(folder, bucket), load.kind, load.settings)
-        except SettingsError:
+        except NotJustNow:
             if time.monotonic() > until:
                 raise
         time.sleep(0.5)

@@ -1,0 +1,26 @@
+"""Where the report and the ledger go that nobody gave a path for. Pure."""
+
+from __future__ import annotations
+
+import glob
+from itertools import takewhile
+from pathlib import Path
+
+
+def report_name(source: str) -> str:
+    """Return the report's default name, after the first source: its file, its folder, or `stdin`."""
+    path = Path(source)
+    stem = path.parent.name if any(character in path.name for character in "*?[") else path.stem
+    return f"{'stdin' if source == '-' else stem or 'load'}.report.csv"
+
+
+def report_beside(source: str) -> str:
+    """Return the default report beside a source: beside its file, or beside the folder that it or its pattern names."""
+    fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(source).parts))
+    return str(fixed.parent / report_name(source))
+
+
+def ledger_beside(report: str) -> str:
+    """Return where the ledger lies that belongs to a report: `orders.ledger` beside `orders.report.csv`."""
+    path = Path(report)
+    return str(path.with_name(path.stem.removesuffix(".report") + ".ledger"))

@@ -1,0 +1,38 @@
+"""Every day: load the customers that the shop has exported for that day.
+
+Needs a connection `interakt_default` of type Interakt, and a folder that all workers see.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG
+
+from interakt_loader.integrations.airflow import InteraktLoadOperator
+
+with DAG(
+    "interakt_daily_customers",
+    schedule="@daily",
+    start_date=datetime(2025, 1, 1),
+    catchup=False,
+    max_active_runs=1,  # the days share a ledger, and one load at a time has it
+    params={"folder": "/data/interakt"},
+    tags=["interakt"],
+):
+    InteraktLoadOperator(
+        task_id="load_customers",
+        source="{{ params.folder }}/customers-{{ ds }}.csv",
+        kind="users",
+        mapping={
+            "user_id": "customer_id",
+            "phone": "mobile",
+            "traits": ["name", "email", {"column": "signed_up", "name": "Signed up", "type": "date"}],
+        },
+        # one ledger for all days: only customers who are new, or have changed since yesterday, are sent
+        ledger="{{ params.folder }}/customers.ledger",
+        options={"max_failures": "20%"},
+        retries=3,
+        retry_delay=timedelta(minutes=5),
+        execution_timeout=timedelta(hours=20),
+    )

@@ -1,0 +1,114 @@
+"""A connection of Airflow → the options of a load, and loads of tables that a task has made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+
+from interakt_loader.errors import InteraktLoaderError, SettingsError
+from interakt_loader.integrations.airflow.options import read_options
+from interakt_loader.integrations.airflow.provider import CONNECTION_TYPE, DEFAULT_CONNECTION, FORM
+from interakt_loader.integrations.airflow.verdict import told_to_airflow
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from interakt_loader.options import Options
+    from interakt_loader.result import LoadResult
+    from interakt_loader.settings import Settings
+    from interakt_loader.wire import Kind
+
+_FIELDS = ("api_key", "base_url")
+"""The options that are fields of a connection: its password and its host."""
+
+
+class InteraktHook(BaseHook):
+    """Interakt's track API, by a connection of type `interakt`.
+
+    The connection's password is the key (the dashboard's Secret Key as it stands), its host the address (empty: the
+    real API), and its extra holds options of `Settings`, such as `{"rate_limit": "300/min"}`.
+    """
+
+    conn_name_attr = "interakt_conn_id"
+    default_conn_name = DEFAULT_CONNECTION
+    conn_type = CONNECTION_TYPE
+    hook_name = "Interakt"
+
+    def __init__(self, interakt_conn_id: str = DEFAULT_CONNECTION) -> None:
+        super().__init__()
+        self.interakt_conn_id = interakt_conn_id
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the form of the connection looks, for Airflow before 3.2; newer ones ask the provider."""
+        return {name.replace("-", "_"): value for name, value in FORM.items()}
+
+    def options(self, **over: Any) -> dict[str, Any]:
+        """Return the connection's options, with those given put over them; key and address only if they are some.
+
+        Raises `SettingsError` for an extra that has a field of its own, or is no such value.
+        """
+        connection = self.get_connection(self.interakt_conn_id)
+        extra = connection.extra_dejson
+        for name in _FIELDS:
+            if name in extra:
+                raise SettingsError(f"extra of connection {self.interakt_conn_id}: {name} has a field of its own there")
+        own = read_options({"api_key": connection.password or "", "base_url": _address(connection), **extra})
+        return own | {name: value for name, value in over.items() if value is not None or name not in _FIELDS}
+
+    def get_conn(self) -> Settings:
+        """Return the connection as checked `Settings`."""
+        from interakt_loader.settings import Settings
+
+        return Settings.resolve(self.options())
+
+    def load_users(self, data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
+        """Load a table as users, such as a DataFrame that the task has made, as `interakt_loader.load_users` does.
+
+        Raises `AirflowFailException` for what no retry can mend, and `LoadStopped` where the load ended early.
+        What happened to a row is in the result: `result.raise_for_failures()` has the task retried.
+        """
+        return self._load(data, mapping, "user", options)
+
+    def load_events(self, data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
+        """Load a table as events; otherwise like `load_users`."""
+        return self._load(data, mapping, "event", options)
+
+    def _load(self, data: Any, mapping: Any, kind: Kind, options: Options) -> LoadResult:
+        from interakt_loader.integrations.airflow.task_load import TaskLoad
+
+        with told_to_airflow():
+            result = TaskLoad().run(data, mapping, kind, self.options(**{"progress": False, **options}))
+            if result.stopped is not None:
+                result.raise_for_failures()
+            return result
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Tell whether the API lets the key in, by one call about nobody, which it cannot accept."""
+        from interakt_loader.transport import HttpTransport
+        from interakt_loader.wire import Message
+
+        try:
+            settings = self.get_conn()
+            key = settings.require_key()
+        except InteraktLoaderError as error:
+            return False, str(error)
+        transport = HttpTransport(settings.base_url, key, timeout=settings.timeout, connections=1)
+        try:
+            answer = transport.send(Message(row=0, kind="user", lane="", body=b"{}"))
+        finally:
+            transport.close()
+        if answer.http_status == 400:
+            return True, f"{settings.base_url} lets the key in"
+        status = "no answer" if answer.http_status is None else f"HTTP {answer.http_status}"
+        return False, f"{settings.base_url}: {status}: {answer.message}"
+
+
+def _address(connection: Any) -> str:
+    """Return the base URL of a connection, whose host may be one as it stands; empty: the default."""
+    host: str = connection.host or ""
+    if not host or "://" in host:
+        return host
+    port = f":{connection.port}" if connection.port else ""
+    return f"{connection.schema or 'https'}://{host}{port}"

@@ -1,0 +1,121 @@
+"""The operator: one task that loads a file, a folder, a pattern or a list of these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.sdk import BaseOperator
+
+from interakt_loader.errors import SettingsError
+from interakt_loader.integrations.airflow.provider import DEFAULT_CONNECTION
+from interakt_loader.option_values import shown_share
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from interakt_loader.integrations.airflow.task_load import TaskLoad
+    from interakt_loader.wire import Kind
+
+_KINDS: dict[str | None, Kind | None] = {"users": "user", "events": "event", None: None}
+
+
+class InteraktLoadOperator(BaseOperator):
+    """Loads a table into Interakt, and returns counts and paths (`LoadResult.as_dict`), for XCom.
+
+    `source` is a path, folder, pattern or address, or a list of them. `mapping` is a dict, a path to a YAML, TOML or
+    JSON file, `preset:NAME`, or None: it is found out. `kind` is `users` or `events`; None: what the mapping says.
+    `event` is the name of all events, where no column holds it. `report` goes beside the source by default, and
+    `ledger` (`"none"`: without one) beside the report; `options` are those of `Settings`, and stand over those
+    of the connection.
+
+    The key is in the connection `interakt_conn_id`, and nowhere else: fields of an operator are shown to everybody.
+
+    What no retry can mend is an `AirflowFailException`; rows that failed are a `RowsFailed` (with
+    `raise_for_failures=False` they are not, and the counts say so), a load that ended early is a `LoadStopped`: a
+    retry then makes only the calls that are missing. Whatever ends the task, the load is drained.
+    """
+
+    template_fields: Sequence[str] = (
+        "source",
+        "mapping",
+        "kind",
+        "event",
+        "report",
+        "ledger",
+        "options",
+        "interakt_conn_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"mapping": "json", "options": "json"}
+    ui_color = "#d7f2e3"
+
+    def __init__(
+        self,
+        *,
+        source: str | list[str],
+        mapping: str | dict[str, Any] | None = None,
+        kind: Literal["users", "events"] | None = None,
+        event: str | None = None,
+        report: str | None = None,
+        ledger: str | None = None,
+        options: dict[str, Any] | None = None,
+        raise_for_failures: bool = True,
+        interakt_conn_id: str = DEFAULT_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.mapping = mapping
+        self.kind = kind
+        self.event = event
+        self.report = report
+        self.ledger = ledger
+        self.options = options
+        self.raise_for_failures = raise_for_failures
+        self.interakt_conn_id = interakt_conn_id
+        self._load: TaskLoad | None = None
+        self._killed = False
+        _keep_secrets_out(options)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Load the source; what is heavy is imported here, and not when the DAG file is parsed."""
+        del context
+        from interakt_loader.integrations.airflow.hook import InteraktHook
+        from interakt_loader.integrations.airflow.options import read_options, with_files
+        from interakt_loader.integrations.airflow.task_load import TaskLoad
+        from interakt_loader.integrations.airflow.verdict import told_to_airflow
+
+        self._load = load = TaskLoad()
+        if self._killed:  # already
+            self.on_kill()
+        with told_to_airflow():
+            files = {name: path for name, path in (("report", self.report), ("ledger", self.ledger)) if path}
+            options = InteraktHook(self.interakt_conn_id).options(**read_options({**(self.options or {}), **files}))
+            result = load.run(
+                self.source, self.mapping, self._kind(), with_files(self.source, options), self.event or None
+            )
+            if self.raise_for_failures or result.stopped is not None:
+                result.raise_for_failures()
+        return result.as_dict()
+
+    def _kind(self) -> Kind | None:
+        if self.kind not in _KINDS:
+            raise SettingsError(f"kind is {self.kind!r}; expected users or events")
+        return _KINDS[self.kind]
+
+    def on_kill(self) -> None:
+        """Have the load drained: the calls in flight are finished and recorded, and no other goes out."""
+        self._killed = True
+        if self._load is not None:
+            self._load.stop("the task was killed")
+
+
+def _keep_secrets_out(options: dict[str, Any] | None) -> None:
+    """Refuse what must not be seen in a rendered template; when the DAG file is parsed."""
+    for name, value in (options or {}).items():
+        if name == "api_key":
+            raise SettingsError("options: api_key would be shown to everybody; put it into the connection")
+        if name == "share" and isinstance(value, str) and shown_share(value) != value:
+            raise SettingsError(
+                "options: the password of share would be shown to everybody; put it into the connection"
+            )

@@ -1,0 +1,51 @@
+"""What Airflow is told about this package, by the entry point `apache_airflow_provider`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CONNECTION_TYPE = "interakt"
+DEFAULT_CONNECTION = "interakt_default"
+
+_HOOK = "interakt_loader.integrations.airflow.hook.InteraktHook"
+
+FORM: dict[str, Any] = {
+    "hidden-fields": ["login", "port", "schema"],
+    "relabeling": {"host": "Address", "password": "Secret Key"},
+    "placeholders": {
+        "host": "https://api.interakt.ai",
+        "password": "Settings > Developer Settings > Secret Key, as it stands",
+    },
+}
+"""How the form of a connection looks."""
+
+
+def _text(label: str, description: str) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": ["string", "null"]}}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return what Airflow shows in `airflow providers list`, and the connection type with its form."""
+    return {
+        "package-name": "interakt-loader",
+        "name": "Interakt",
+        "description": "Loads tables into Interakt, the WhatsApp CRM: one API call a row, nothing lost.",
+        "hooks": [{"integration-name": "Interakt", "python-modules": [_HOOK.rpartition(".")[0]]}],
+        "operators": [
+            {"integration-name": "Interakt", "python-modules": ["interakt_loader.integrations.airflow.operator"]}
+        ],
+        "connection-types": [
+            {
+                "connection-type": CONNECTION_TYPE,
+                "hook-class-name": _HOOK,
+                "hook-name": "Interakt",
+                "ui-field-behaviour": FORM,
+                "conn-fields": {
+                    "rate_limit": _text("Call limit", "300/min, growth, advanced, auto: what the account allows"),
+                    "share": _text("Shared clock", "sqlite:///PATH or redis://…: one limit for several tasks at once"),
+                    "default_country": _text("Country", "Of phones that name none: +91, IN or India"),
+                    "timezone": _text("Time zone", "Of times that name none: Asia/Kolkata"),
+                },
+            }
+        ],
+    }

@@ -1,0 +1,112 @@
+"""A load inside of a task, which Airflow can end at any moment: by a signal, by `on_kill`, by a timeout."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, wait
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from interakt_loader.job import Control
+    from interakt_loader.result import LoadResult
+    from interakt_loader.wire import Kind
+
+logger = logging.getLogger("interakt_loader")
+
+GLANCE = 0.2
+"""Seconds after which the task's thread looks up: a signal may come to another thread, and is handled on this one."""
+
+
+class TaskLoad:
+    """One load, on a thread of its own.
+
+    What Airflow raises on the task's thread (a timeout does so wherever the program is) does not strike the load in
+    the middle of its work. It is *drained*: no new call goes out, those in flight are finished and recorded, the rest
+    of the rows is `unsent` in the report, and the next try goes on from there.
+    """
+
+    def __init__(self) -> None:
+        self._control: Control | None = None
+        self._wanted: str | None = None
+
+    def stop(self, why: str = "the task was ended") -> None:
+        """Have the load drained; from any thread, and from a signal's handler. Does not wait for it."""
+        self._wanted = self._wanted or why
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._wanted is not None and self._control is not None:
+            from interakt_loader.ticket import Stop
+
+            self._control.stop_wanted = self._control.stop_wanted or Stop("interrupted", self._wanted)
+
+    def run(
+        self, data: Any, mapping: Any, kind: Kind | None, options: Mapping[str, Any], event: str | None = None
+    ) -> LoadResult:
+        """Load a table and return what became of it, as `load_users` and `load_events` do.
+
+        `kind` None: what the mapping says. `event`: the name of all events, where no column holds it. When something
+        is raised on this thread meanwhile, the load is drained before that goes on; a KeyboardInterrupt while it is
+        being drained leaves at once.
+        """
+        from interakt_loader.job import Control
+
+        self._control = Control()
+        self._tell()  # it may have been wanted while the imports ran
+        done: Future[LoadResult] = Future()
+        work = (_load, done, data, mapping, kind, options, event, self._control)
+        thread = threading.Thread(target=copy_context().run, args=work, name="interakt-load", daemon=True)
+        thread.start()
+        try:
+            _await(done)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and self._wanted is not None:
+                raise
+            self.stop(f"the task was ended ({type(error).__name__})")
+            logger.info("the task ends: finishing the calls in flight, and the report")
+            _await(done)
+            _say(done)
+            raise
+        _say(done)
+        return done.result()
+
+
+def _await(done: Future[LoadResult]) -> None:
+    """Wait for the load's end. Not by the thread's `join`: an exception that strikes there has it taken for ended."""
+    while not done.done():
+        wait([done], GLANCE)
+
+
+def _load(
+    done: Future[LoadResult],
+    data: Any,
+    mapping: Any,
+    kind: Kind | None,
+    options: Mapping[str, Any],
+    event: str | None,
+    control: Control,
+) -> None:
+    try:
+        from interakt_loader import loading
+        from interakt_loader.opening import choose_mapping, opened
+        from interakt_loader.settings import Settings
+
+        settings = Settings.resolve(options)
+        source = None
+        if event is not None:
+            choice = choose_mapping(mapping, opened(data, settings), kind, settings, event)
+            if choice.inferred is not None:
+                logger.warning("%s", choice.inferred.summary())
+            source, mapping = choice.source, choice.mapping.as_dict() | {"event": {"value": event}}
+        done.set_result(loading.load(data, mapping, kind, settings, source=source, control=control))
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where the result is waited for
+        done.set_exception(error)
+
+
+def _say(done: Future[LoadResult]) -> None:
+    if done.exception() is None:
+        result = done.result()
+        logger.info("%r; report: %s", result, result.report)

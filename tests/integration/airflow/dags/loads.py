@@ -1,0 +1,68 @@
+"""DAGs of one task each; what they load comes with the run."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, task
+
+from interakt_loader.integrations.airflow import InteraktHook, InteraktLoadOperator, load_events_task
+
+PARAMS = {"source": "", "report": "", "rate_limit": "none", "workers": 4}
+MAPPING = {"user_id": "user", "traits": "*"}
+OPTIONS = {"rate_limit": "{{ params.rate_limit }}", "workers": "{{ params.workers }}"}
+
+
+def dag(dag_id: str) -> DAG:
+    return DAG(dag_id, schedule=None, start_date=datetime(2025, 1, 1), params=PARAMS)
+
+
+def load(**options: Any) -> InteraktLoadOperator:
+    given: dict[str, Any] = {
+        "task_id": "load",
+        "source": "{{ params.source }}",
+        "mapping": MAPPING,
+        "options": OPTIONS,
+        "retry_delay": timedelta(0),
+    }
+    return InteraktLoadOperator(**given | options)
+
+
+with dag("users"):
+    load(kind="users", options=OPTIONS | {"report": "{{ params.report }}"})
+
+with dag("visits"):
+    load(kind="events", event="Visit", retries=1)
+
+with dag("visits_in_time"):
+    load(kind="events", event="Visit", execution_timeout=timedelta(seconds=1))
+
+with dag("visits_accepting_failures"):
+    load(kind="events", event="Visit", raise_for_failures=False)
+
+with dag("wrong_option"):
+    load(kind="users", options={"workes": 3}, retries=2)
+
+with dag("by_callable"):
+
+    @task(retries=1, retry_delay=timedelta(0))
+    def visits(**context: Any) -> dict[str, Any]:
+        params = context["params"]
+        mapping = {"user_id": "user", "event": {"value": "Visit"}}
+        return load_events_task(params["source"], mapping, interakt_conn_id="interakt_default", workers=4)
+
+    visits()
+
+with dag("by_hook"):
+
+    @task
+    def users() -> dict[str, int]:
+        import pandas as pd
+
+        frame = pd.DataFrame({"user": ["u1", "u2"]})
+        result = InteraktHook().load_users(frame, {"user_id": "user"})
+        result.raise_for_failures()
+        return {"sent": result.sent}
+
+    users()

@@ -1,0 +1,132 @@
+"""A whole Airflow: scheduler, API server and DAG processor, in a home of its own; tasks are processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 90.0
+"""Seconds that anything may take here."""
+
+
+def wait_until(is_so: Callable[[], Any], what: str) -> Any:
+    """Return the first true answer."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        answer = is_so()
+        if answer:
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(f"{what}: not after {PATIENCE:g} s")
+
+
+class LiveAirflow:
+    """Three processes around one SQLite file. A context manager; they end with it, and so do their tasks."""
+
+    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.home = home
+        self._url = f"http://127.0.0.1:{port}"
+        self._environment = {
+            **os.environ,
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__API__BASE_URL": self._url,
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self._url}/execution/",
+            "AIRFLOW__CORE__PARALLELISM": "3",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            **environment,
+        }
+        self._token = ""
+        self._parts = ExitStack()
+
+    def __enter__(self) -> LiveAirflow:
+        with ExitStack() as parts:
+            subprocess.run(
+                [sys.executable, "-m", "airflow", "db", "migrate"],
+                env=self._environment,
+                check=True,
+                capture_output=True,
+                timeout=PATIENCE,
+            )
+            for name in ("api-server", "scheduler", "dag-processor"):
+                output = parts.enter_context((self.home / f"{name}.out").open("wb"))
+                part = subprocess.Popen(
+                    [sys.executable, "-m", "airflow", name],
+                    env=self._environment,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                parts.callback(_end, part)
+            self._token = wait_until(self._new_token, "the API server answers")
+            self._parts = parts.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._parts.close()
+
+    def _new_token(self) -> str | None:
+        try:
+            with urllib.request.urlopen(f"{self._url}/auth/token", timeout=10) as answer:
+                return str(json.load(answer)["access_token"])
+        except OSError:
+            return None
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Make a call of Airflow's REST API; None: 404."""
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self._url}/api/v2{path}", data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    def trigger(self, dag_id: str, **conf: Any) -> str:
+        """Begin a run, once the DAG is known, and return where the API has it."""
+        wait_until(lambda: self.ask("PATCH", f"/dags/{dag_id}", {"is_paused": False}), f"{dag_id} is known")
+        run = self.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
+        return f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
+
+    def ended(self, run: str) -> str:
+        """Wait for a run's end and return its state."""
+        state: str = wait_until(
+            lambda: (state := self.ask("GET", run)["state"]) in ("success", "failed") and state, f"{run} ends"
+        )
+        return state
+
+    def log(self, run: str, task_id: str) -> Path:
+        """Return the log file of a task's first try."""
+        _, _, dag_id, _, run_id = run.split("/")
+        return self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}" / "attempt=1.log"
+
+
+def _end(part: subprocess.Popen[bytes]) -> None:
+    """End one part and what it has started: all of it is in a session of its own."""
+    part.terminate()
+    try:
+        part.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(part.pid, signal.SIGKILL)
+        part.wait()
