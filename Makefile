@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-integrations test-browser test-redis test-airflow torture lint format docs bench bench-quick sample-data clean
+.PHONY: demo test test-integrations test-browser test-redis test-airflow test-spark torture lint format docs bench bench-quick sample-data clean
 
 demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 	@$(BIN)/python -m interakt_loader demo --folder demo-output
@@ -12,7 +12,7 @@ demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 test: $(VENV)/.test ## run all tests
 	$(BIN)/python -m pytest
 
-test-integrations: test-redis test-airflow test-browser ## against the real things that the loader works with
+test-integrations: test-redis test-airflow test-spark test-browser ## against the real things that the loader works with
 
 test-redis: $(VENV)/.test ## one call limit for several processes: needs redis-server
 	$(BIN)/python -m pytest tests/integration/redis
@@ -22,6 +22,9 @@ test-airflow: $(VENV)-airflow/.ready ## tasks of a real Airflow
 
 test-browser: $(VENV)-browser/.ready ## the HTML report and the sandbox's page: needs Chromium
 	$(VENV)-browser/bin/python -m pytest tests/integration/browser
+
+test-spark: $(VENV)-spark/.ready ## loads of a real Spark, alone and as a cluster: needs Java
+	$(VENV)-spark/bin/python -m pytest tests/integration/spark
 
 torture: $(VENV)/.test ## 200 loads killed with kill -9 at random moments, and run again
 	INTERAKT_TORTURE=200 $(BIN)/python -m pytest tests/torture -s --timeout 7200
@@ -78,6 +81,12 @@ $(VENV)-browser/.ready: pyproject.toml
 	@echo "making $(VENV)-browser, with what drives a browser (once)"
 	@$(PYTHON) -m venv $(VENV)-browser
 	@$(VENV)-browser/bin/python -m pip --disable-pip-version-check --quiet install -e '.[test-browser]'
+	@touch $@
+
+$(VENV)-spark/.ready: pyproject.toml
+	@echo "making $(VENV)-spark, with interakt_loader and Spark (once)"
+	@$(PYTHON) -m venv $(VENV)-spark
+	@$(VENV)-spark/bin/python -m pip --disable-pip-version-check --quiet install -e '.[test-spark]'
 	@touch $@
 
 # A stamp a set of requirements: made again when pyproject.toml changes.

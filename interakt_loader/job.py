@@ -17,6 +17,7 @@ from interakt_loader.settings import Settings
 from interakt_loader.ticket import Stop
 from interakt_loader.transport import HttpTransport
 from interakt_loader.wire import Kind, Message
+from interakt_loader.work import Prepares
 
 if TYPE_CHECKING:
     from interakt_loader.keeper import Keeper
@@ -65,11 +66,13 @@ class Job:
     control: Control = field(default_factory=Control)
     ledger: Ledger | None = None
     share: SharedClock | None = None
+    prepare: Prepares | None = None
+    """Set where the rows are not the mapping's columns but calls that were prepared elsewhere."""
 
     @property
-    def preparation(self) -> Preparation:
+    def preparation(self) -> Prepares:
         """How the rows become calls."""
-        return Preparation(self.mapping, self.kind, self.settings)
+        return self.prepare or Preparation(self.mapping, self.kind, self.settings)
 
     @contextmanager
     def engine(self) -> Iterator[Engine]:

@@ -19,6 +19,10 @@ def read_batches(path: str | Path, columns: list[str] | None = None) -> Iterator
     """Yield a report's lines in the order in which they were written, with these columns or all of them."""
     schema = OUTCOMES if columns is None else pa.schema([OUTCOMES.field(name) for name in columns])
     path = Path(path)
+    if path.is_dir():  # of Spark: a file from each task
+        for part in sorted(path.glob("*.parquet")):
+            yield from read_batches(part, columns)
+        return
     if path.stat().st_size == 0:  # JSON lines of no rows
         return
     read = {".parquet": _parquet, ".jsonl": _json_lines}.get(path.suffix.lower(), _csv)

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.mapping import Preparation, messages
+from interakt_loader.mapping import messages
 from interakt_loader.outcomes import invalid, not_sent
 from interakt_loader.ticket import Stop
 from interakt_loader.wire import Kind, Message, Outcome
@@ -34,6 +34,18 @@ PIECE = 1024
 
 EXAMPLES = 3
 """Calls that a dry run shows as they would go out."""
+
+
+class Prepares(Protocol):
+    """Makes calls of a batch of rows: `mapping.Preparation`, or whatever has them already."""
+
+    def __call__(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
+        """Return the calls, one row for each of the batch's, numbered from `first_row` on (schema `PREPARED`)."""
+        ...
+
+    def identities(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
+        """Return the same for rows that will not be sent: who they are about is enough."""
+        ...
 
 
 class Work(Protocol):
@@ -58,7 +70,7 @@ class Work(Protocol):
 class Streamed:
     """Rows as they come from the source; nothing is known of them before."""
 
-    def __init__(self, prepare: Preparation, rows: Iterator[tuple[int, pa.RecordBatch]], kind: Kind) -> None:
+    def __init__(self, prepare: Prepares, rows: Iterator[tuple[int, pa.RecordBatch]], kind: Kind) -> None:
         """Take batches, each with the number of its first row."""
         self._prepare, self._rows, self._kind = prepare, rows, kind
         self.examples: list[Message] = []

@@ -1,0 +1,60 @@
+"""What is refused before any call: things that one process can do and many cannot, or that would send rows twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from interakt_loader.errors import SettingsError
+from interakt_loader.integrations.spark.partitions import known_count, part_of
+from interakt_loader.option_values import Rate, check_number
+from interakt_loader.settings import Settings
+
+_NOT_HERE = {
+    "limit": "a DataFrame's rows have no order: filter them before",
+    "rows": "a DataFrame's rows have no order: filter them before",
+    "on_error": "tasks run on other machines: look at result.failing_lines() afterwards",
+    "event_id": "name the columns that tell events apart in the mapping, as traits",
+    "html": "call result.write_html(PATH) afterwards",
+}
+
+
+def settings_of(options: Dict[str, Any]) -> Settings:
+    """Return the settings of a load by Spark. Raises `SettingsError` for options that have no meaning there."""
+    for name, instead in _NOT_HERE.items():
+        if options.get(name) is not None:
+            raise SettingsError(f"{name} cannot be had with Spark: {instead}")
+    settings = Settings.resolve(options)
+    if settings.rate == "auto" and not settings.is_local:
+        raise SettingsError("rate_limit: say what the account allows, such as 300/min: many tasks cannot find it out")
+    return settings
+
+
+def check_session(session: Any) -> None:
+    """Refuse a session in which rows could be sent twice at once, or to which the key cannot be given safely."""
+    if not hasattr(session, "_jsc") and not hasattr(session, "_jvm"):
+        raise SettingsError("this is Spark Connect; expected a classic session, in which the key can be a broadcast")
+    if session.conf.get("spark.speculation", "false").lower() == "true":
+        raise SettingsError("spark.speculation is on: a task that runs twice at once sends twice; turn it off")
+
+
+def choose_count(partitions: int | None, settings: Settings, slots: int) -> int:
+    """Return how many partitions a load has: as told, as its ledgers are, or as many as tasks can run at once."""
+    if partitions is not None:
+        check_number("partitions", partitions, least=1, whole=True)
+    if partitions is not None:
+        return partitions
+    known = None if settings.ledger is None else known_count(Path(settings.ledger))
+    return slots if known is None else known
+
+
+def settings_of_task(settings: Settings, count: int) -> Settings:
+    """Return the settings of each of so many tasks: its part of the rate, where no clock is shared."""
+    rate = settings.rate
+    if rate == "auto":  # on this machine, where nobody has limits
+        return replace(settings, rate_limit=None)
+    if settings.share is not None or not isinstance(rate, Rate):
+        return settings
+    return replace(settings, rate_limit=str(part_of(rate, count)))

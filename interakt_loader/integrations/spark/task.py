@@ -1,0 +1,117 @@
+"""What runs on Spark's workers: rows are prepared on all of them, and each partition of users is sent by one task.
+
+A task that dies is run again by Spark, and its ledger makes the second go on: what was accepted is `unchanged` then.
+A task never raises for a row, nor where its ledger or clock cannot be had: Spark would run it again at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from interakt_loader.codes import StopReason
+from interakt_loader.errors import NotJustNow, SettingsError
+from interakt_loader.integrations.spark.partitions import buckets, ledger_of
+from interakt_loader.integrations.spark.schemas import BUCKET, CALLS, LINES
+from interakt_loader.job import Job
+from interakt_loader.mapping import PREPARED, Mapping, Preparation
+from interakt_loader.option_values import Rate
+from interakt_loader.outcomes import not_sent
+from interakt_loader.pipeline import deliver
+from interakt_loader.settings import Settings
+from interakt_loader.sources.structs import flattened
+from interakt_loader.ticket import Stop
+from interakt_loader.wire import Kind
+
+if TYPE_CHECKING:
+    from interakt_loader.ledger import Ledger
+
+ROW = "__interakt_row"
+"""The column that numbers the rows on their way to `prepare_rows`."""
+
+LONGEST_WAIT = 60.0
+"""Seconds that a task waits for its ledger: one that Spark gave up may go on for some seconds, and holds it."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What all tasks of a load have to know. It holds the key, so it goes to them as a broadcast, never in the plan."""
+
+    mapping: Mapping
+    kind: Kind
+    settings: Settings
+    """Of one task: its part of the rate; `ledger` is the folder."""
+
+
+def prepare_rows(batches: Iterable[pa.RecordBatch], preparation: Preparation, count: int) -> Iterator[pa.RecordBatch]:
+    """Yield the calls of numbered rows, each with the bucket of its user (schema `CALLS`)."""
+    for batch in batches:
+        rows = batch[ROW]
+        calls = preparation(flattened(batch.drop_columns([ROW])), 0)
+        calls = calls.set_column(0, "row", rows)
+        yield calls.append_column(BUCKET, buckets(calls, count)).cast(CALLS)
+
+
+def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> Iterator[pa.RecordBatch]:
+    """Send the prepared calls of one bucket, and yield what became of each (schema `LINES`)."""
+    numbers = _Numbers()
+    calls = (batch.select(PREPARED.names).cast(PREPARED) for batch in batches)
+    with ExitStack() as stack:
+        job = Job(load.mapping, load.kind, load.settings, prepare=numbers)
+        reason: StopReason = "ledger_broken"
+        try:
+            if load.settings.ledger is not None and not load.settings.dry_run:
+                job = replace(job, ledger=stack.enter_context(_ledger(Path(load.settings.ledger), bucket, load)))
+            reason = "share_lost"
+            if load.settings.share is not None and not load.settings.dry_run:
+                from interakt_loader.share import open_share
+
+                assert isinstance(load.settings.rate, Rate)  # the settings see to it
+                key = load.settings.require_key()
+                share = open_share(load.settings.share, load.settings.base_url, key, load.settings.rate)
+                job = replace(job, share=stack.enter_context(closing(share)))
+        except SettingsError as error:
+            stop = Stop(reason, str(error))
+            yield from (not_sent(batch, stop).cast(LINES) for batch in calls)
+            return
+        for lines in deliver(calls, job):
+            yield lines.set_column(0, "row", numbers.first(lines["row"])).cast(LINES)
+
+
+def _ledger(folder: Path, bucket: int, load: Load) -> Ledger:
+    """Open the ledger of a bucket, once whoever holds it has let it go."""
+    from interakt_loader.ledger import Ledger
+
+    if not folder.is_dir():
+        raise SettingsError(f"ledger {folder}: is not there on this worker; give a folder that all workers share")
+    until = time.monotonic() + LONGEST_WAIT
+    while True:
+        try:
+            return Ledger(ledger_of(folder, bucket), load.kind, load.settings)
+        except NotJustNow:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.5)
+
+
+class _Numbers:
+    """Calls that are prepared already, numbered from 0 on their way in; the numbers that they had are remembered."""
+
+    def __init__(self) -> None:
+        self._numbers: list[pa.Int64Array] = []
+
+    def __call__(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
+        self._numbers.append(batch["row"])
+        return batch.set_column(0, "row", pa.array(range(first_row, first_row + batch.num_rows), pa.int64()))
+
+    identities = __call__
+
+    def first(self, rows: pa.Int64Array) -> pa.Int64Array:
+        """Return the numbers that these rows had at first."""
+        return pa.chunked_array(self._numbers, pa.int64()).take(rows).combine_chunks()

@@ -1,0 +1,128 @@
+"""What a task does with its partition, over the real sandbox. Without Spark, which only brings the batches."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+import pytest
+
+from interakt_loader.integrations.spark import task
+from interakt_loader.integrations.spark.partitions import ledger_of, make_folder
+from interakt_loader.integrations.spark.schemas import CALLS, LINES
+from interakt_loader.integrations.spark.task import ROW, Load, prepare_rows, send_calls
+from interakt_loader.ledger import Ledger
+from interakt_loader.mapping import Mapping, Preparation
+from interakt_loader.sandbox import Sandbox
+from interakt_loader.settings import Settings
+
+MAPPING = Mapping.of({"user_id": "id", "traits": [{"column": "n", "type": "number"}]})
+
+
+def prepared(ids: list[str | None], first: int = 0, size: int = 3, n: str = "1") -> list[pa.RecordBatch]:
+    """Return prepared calls in batches, numbered as Spark numbers rows: with large gaps."""
+    rows = pa.array([first + (at << 33) for at in range(len(ids))], pa.int64())
+    table = pa.table({"id": pa.array(ids, pa.string()), "n": [n] * len(ids), ROW: rows})
+    preparation = Preparation(MAPPING, "user", Settings())
+    return list(prepare_rows(table.to_batches(max_chunksize=size), preparation, 2))
+
+
+def load(sandbox: Sandbox, **options: Any) -> Load:
+    return Load(MAPPING, "user", Settings(api_key=sandbox.api_key, base_url=sandbox.url, rate_limit=None, **options))
+
+
+def sent(batches: Iterator[pa.RecordBatch]) -> list[dict[str, Any]]:
+    lines = list(batches)
+    assert all(one.schema == LINES for one in lines)
+    return [line for one in lines for line in one.to_pylist()]
+
+
+def test_rows_become_calls_with_their_numbers_and_buckets() -> None:
+    """Structs as their fields, and a bad row with its reason, as everywhere."""
+    table = pa.table({"id": ["a", None], "at": [{"city": "Pune"}, {"city": "Goa"}], ROW: [7, 1 << 40]})
+    mapping = Mapping.of({"user_id": "id", "traits": "*"})
+    (calls,) = prepare_rows(table.to_batches(), Preparation(mapping, "user", Settings()), 5)
+    assert calls.schema == CALLS
+    assert calls["row"].to_pylist() == [7, 1 << 40]
+    assert calls["body"].to_pylist() == [b'{"userId":"a","traits":{"at.city":"Pune"}}', None]
+    assert calls["code"].to_pylist() == [None, "identity_missing"]
+
+
+@pytest.mark.parametrize("with_ledger", [False, True])
+def test_lines_have_the_numbers_that_the_rows_came_with(sandbox: Sandbox, tmp_path: Path, with_ledger: bool) -> None:
+    """Whatever order they settle in, and however large the numbers are."""
+    folder = tmp_path / "ledgers"
+    make_folder(folder, 1)
+    ids = [f"u{n % 4}" if n % 5 else None for n in range(20)]
+    batches = prepared(ids)
+    lines = sent(send_calls(batches, 0, load(sandbox, ledger=str(folder) if with_ledger else None)))
+    assert {line["row"]: line["user_id"] for line in lines} == {n << 33: one for n, one in enumerate(ids)}
+    assert {line["row"] >> 33 for line in lines if line["status"] == "invalid"} == {0, 5, 10, 15}
+    assert sandbox.stats().accepted == 16
+
+
+def test_a_task_that_runs_again_goes_on(sandbox: Sandbox, tmp_path: Path) -> None:
+    """As after a worker's death: what was accepted is unchanged."""
+    make_folder(tmp_path / "l", 1)
+    of = load(sandbox, ledger=str(tmp_path / "l"))
+    first = send_calls(prepared([f"u{n}" for n in range(9)]), 0, of)
+    next(first)
+    cast(Generator[pa.RecordBatch, None, None], first).close()  # the worker is gone
+    lines = sent(send_calls(prepared([f"u{n}" for n in range(12)]), 0, of))
+    assert {line["status"] for line in lines} <= {"sent", "unchanged"}
+    assert len(lines) == 12
+    assert sandbox.stats().users == 12
+
+
+def test_an_empty_partition_has_no_lines(sandbox: Sandbox, tmp_path: Path) -> None:
+    """More partitions than users are no mistake."""
+    make_folder(tmp_path / "l", 1)
+    assert sent(send_calls([], 0, load(sandbox, ledger=str(tmp_path / "l")))) == []
+
+
+def test_without_its_ledger_a_task_sends_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Each row is unsent with the reason: an exception would have Spark run the task again at once."""
+    lines = sent(send_calls(prepared(["a", None, "c"]), 0, load(sandbox, ledger=str(tmp_path / "nowhere"))))
+    assert [(line["status"], line["code"]) for line in lines] == [
+        ("unsent", "ledger_broken"),
+        ("invalid", "identity_missing"),
+        ("unsent", "ledger_broken"),
+    ]
+    assert "give a folder that all workers share" in lines[0]["message"]
+    assert sandbox.stats().calls == 0
+
+
+def test_a_ledger_that_another_holds_is_waited_for(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that Spark gave up may go on for some seconds; the one after it waits, and gives up in its turn."""
+    make_folder(tmp_path / "l", 1)
+    of = load(sandbox, ledger=str(tmp_path / "l"))
+    holder = Ledger(ledger_of(tmp_path / "l", 0), "user", of.settings)
+    monkeypatch.setattr(task, "LONGEST_WAIT", 0.0)
+    lines = sent(send_calls(prepared(["a"]), 0, of))
+    assert (lines[0]["status"], lines[0]["code"]) == ("unsent", "ledger_broken")
+    assert "in use by another load" in lines[0]["message"]
+    monkeypatch.setattr(task, "LONGEST_WAIT", 60.0)
+    monkeypatch.setattr(
+        "interakt_loader.integrations.spark.task.time.sleep", lambda _: holder.close()
+    )  # it lets go while it is waited for
+    assert sent(send_calls(prepared(["a"]), 0, of))[0]["status"] == "sent"
+
+
+def test_without_its_shared_clock_a_task_sends_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    """No call goes out at a pace that nobody holds."""
+    share = f"sqlite:///{tmp_path / 'nowhere' / 'clock'}"
+    of = Load(MAPPING, "user", Settings(api_key=sandbox.api_key, base_url=sandbox.url, rate_limit="9/s", share=share))
+    lines = sent(send_calls(prepared(["a"]), 0, of))
+    assert (lines[0]["status"], lines[0]["code"]) == ("unsent", "share_lost")
+    assert sandbox.stats().calls == 0
+
+
+def test_a_dry_run_opens_no_ledger(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Nor makes any call."""
+    lines = sent(send_calls(prepared(["a", "b"]), 0, load(sandbox, ledger=str(tmp_path / "nowhere"), dry_run=True)))
+    assert [line["status"] for line in lines] == ["unsent", "unsent"]
+    assert sandbox.stats().calls == 0
