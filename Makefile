@@ -38,8 +38,8 @@ format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)-docs/.docs ## the site of docs/, into site/
-	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/python -m mkdocs build --strict --quiet --config-file docs/mkdocs/mkdocs.yml
+docs: $(VENV)-docs/.docs ## the site of docs/, into site/; with --quiet no warning would count
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/python -m mkdocs build --strict --config-file docs/mkdocs/mkdocs.yml
 
 bench: $(VENV)-bench/.bench ## the figures in the README, and what others need for the same, measured on this machine
 	$(VENV)-bench/bin/python -m benchmarks
