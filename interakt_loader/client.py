@@ -30,6 +30,9 @@ SYNC_CONNECTIONS = 64
 MAX_OUTAGE = 30.0
 """Seconds without any answer after which queued calls go to `on_error`: a program's end must not hang for long."""
 
+MAX_REFUSAL = 90.0
+"""The same for seconds of nothing but 429: more than the minute in which the account's limit turns."""
+
 
 class Response(NamedTuple):
     """What a call in `sync_mode` returns: the parts of a `requests.Response` that people look at."""
@@ -245,6 +248,7 @@ class Client:
             max_retries=settings.max_retries,
             rate_limit=RateLimit(settings.rate),
             max_outage=settings.max_outage,
+            max_refusal=MAX_REFUSAL,
         )
 
     def _transport(self, connections: int = WORKERS) -> HttpTransport:

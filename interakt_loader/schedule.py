@@ -41,6 +41,7 @@ class Schedule:
         max_retries: int,
         rate_limit: RateLimit,
         max_outage: float,
+        max_refusal: float | None = None,
         coalesce: bool = False,
         resend_doubted: bool = True,
         dice: random.Random | None = None,
@@ -51,6 +52,7 @@ class Schedule:
         self._max_retries = max_retries
         self._limit = rate_limit
         self._max_outage = max_outage
+        self._max_refusal = max_outage if max_refusal is None else max_refusal  # seconds of nothing but 429
         self._dice = dice or random.Random()  # noqa: S311 - jitter, not a secret
         self._lanes: dict[str, deque[Ticket]] = {}  # a lane that is here is busy; the deque waits behind it
         self._untried: dict[str, Ticket] = {}  # with `coalesce`: the last of each lane, if it has not been out yet
@@ -189,7 +191,7 @@ class Schedule:
             self._limit.refused(now, ticket.sent_at, answer.retry_after)
             held_since = self._limit.holding_since
             refused_for = self._refusal.goes_on(now)
-            if held_since is not None and refused_for > self._max_outage and not self.stopped:
+            if held_since is not None and refused_for > self._max_refusal and not self.stopped:
                 reason = f"the API has answered every call for {refused_for:.0f} s with 429: {answer.message}"
                 self.stop(Stop("outage", reason), answer.at)
         else:

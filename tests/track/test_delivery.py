@@ -222,6 +222,20 @@ def test_429_loses_no_call(heard: Heard) -> None:
     assert heard.errors == []
 
 
+def test_a_limit_that_turns_late_is_no_outage(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account's minute is longer than an outage may be: calls that wait for it are not given up."""
+    monkeypatch.setattr(client, "MAX_OUTAGE", 0.5)
+    with Sandbox(SandboxOptions(limit_per_minute=2, window=2.0)) as sandbox:
+        track.api_key, track.host = sandbox.api_key, sandbox.url
+        for number in range(4):
+            track.event(str(number), "Order Placed")
+        track.flush()
+        assert sandbox.stats().refused_by_limit > 0
+        assert sorted(int(one.user_id or "") for one in sandbox.events()) == list(range(4))
+    assert heard.errors == []
+    assert client.MAX_REFUSAL > 60
+
+
 def test_a_server_that_is_down_ends_in_on_error_and_one_that_is_back_is_called(
     aimed: Sandbox, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
