@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-integrations test-browser test-redis test-airflow test-spark torture lint format docs bench bench-quick sample-data clean
+.PHONY: demo test test-integrations test-browser test-redis test-airflow test-spark environments torture lint format \
+	docs bench bench-quick sample-data clean
 
 demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 	@$(BIN)/python -m interakt_loader demo --folder demo-output
@@ -17,14 +18,16 @@ test-integrations: test-redis test-airflow test-spark test-browser ## against th
 test-redis: $(VENV)/.test ## one call limit for several processes: needs redis-server
 	$(BIN)/python -m pytest tests/integration/redis
 
-test-airflow: $(VENV)-airflow/.ready ## tasks of a real Airflow
-	$(VENV)-airflow/bin/python -m pytest tests/integration/airflow
+test-airflow: $(VENV)-test-airflow/.ready ## tasks of a real Airflow
+	$(VENV)-test-airflow/bin/python -m pytest tests/integration/airflow
 
-test-browser: $(VENV)-browser/.ready ## the HTML report and the sandbox's page: needs Chromium
-	$(VENV)-browser/bin/python -m pytest tests/integration/browser
+test-browser: $(VENV)-test-browser/.ready ## the HTML report and the sandbox's page: needs Chromium
+	$(VENV)-test-browser/bin/python -m pytest tests/integration/browser
 
-test-spark: $(VENV)-spark/.ready ## loads of a real Spark, alone and as a cluster: needs Java
-	$(VENV)-spark/bin/python -m pytest tests/integration/spark
+test-spark: $(VENV)-test-spark/.ready ## loads of a real Spark, alone and as a cluster: needs Java
+	$(VENV)-test-spark/bin/python -m pytest tests/integration/spark
+
+environments: $(patsubst %,$(VENV)-%/.ready,test-airflow test-browser test-spark docs) ## what those need, ahead of them
 
 torture: $(VENV)/.test ## 200 loads killed with kill -9 at random moments, and run again
 	INTERAKT_TORTURE=200 $(BIN)/python -m pytest tests/torture -s --timeout 7200
@@ -38,13 +41,13 @@ format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)-docs/.docs ## the site of docs/, into site/; with --quiet no warning would count
+docs: $(VENV)-docs/.ready ## the site of docs/, into site/; with --quiet no warning would count
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/python -m mkdocs build --strict --config-file docs/mkdocs/mkdocs.yml
 
-bench: $(VENV)-bench/.bench ## the figures in the README, and what others need for the same, measured on this machine
+bench: $(VENV)-bench/.ready ## the figures in the README, and what others need for the same, measured on this machine
 	$(VENV)-bench/bin/python -m benchmarks
 
-bench-quick: $(VENV)-bench/.bench ## the like of them in under two minutes
+bench-quick: $(VENV)-bench/.ready ## the like of them in under two minutes
 	$(VENV)-bench/bin/python -m benchmarks --quick
 
 sample-data: $(VENV)/.base ## make sample_data/ anew; the seed makes it the same
@@ -58,35 +61,11 @@ $(VENV)/bin/python:
 	@echo "making $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
 
-# An environment of its own: what others need is none of ours.
-$(VENV)-bench/.bench: pyproject.toml
-	@echo "making $(VENV)-bench, with interakt_loader and its peers (once)"
-	@$(PYTHON) -m venv $(VENV)-bench
-	@$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install -e '.[bench]'
-	@touch $@
-
-$(VENV)-docs/.docs: pyproject.toml
-	@echo "making $(VENV)-docs, with interakt_loader and what makes its site (once)"
-	@$(PYTHON) -m venv $(VENV)-docs
-	@$(VENV)-docs/bin/python -m pip --disable-pip-version-check --quiet install -e '.[docs]'
-	@touch $@
-
-$(VENV)-airflow/.ready: pyproject.toml
-	@echo "making $(VENV)-airflow, with interakt_loader and Airflow (once)"
-	@$(PYTHON) -m venv $(VENV)-airflow
-	@$(VENV)-airflow/bin/python -m pip --disable-pip-version-check --quiet install -e '.[test-airflow]'
-	@touch $@
-
-$(VENV)-browser/.ready: pyproject.toml
-	@echo "making $(VENV)-browser, with what drives a browser (once)"
-	@$(PYTHON) -m venv $(VENV)-browser
-	@$(VENV)-browser/bin/python -m pip --disable-pip-version-check --quiet install -e '.[test-browser]'
-	@touch $@
-
-$(VENV)-spark/.ready: pyproject.toml
-	@echo "making $(VENV)-spark, with interakt_loader and Spark (once)"
-	@$(PYTHON) -m venv $(VENV)-spark
-	@$(VENV)-spark/bin/python -m pip --disable-pip-version-check --quiet install -e '.[test-spark]'
+# An environment of its own for an extra: what others need is none of ours.
+$(VENV)-%/.ready: pyproject.toml
+	@echo "making $(VENV)-$*, with interakt_loader and what its extra $* needs (once)"
+	@$(PYTHON) -m venv $(VENV)-$*
+	@$(VENV)-$*/bin/python -m pip --disable-pip-version-check --quiet install -e '.[$*]'
 	@touch $@
 
 # A stamp a set of requirements: made again when pyproject.toml changes.
