@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
 import re
 import subprocess
 import sys
@@ -18,25 +19,10 @@ from interakt_loader.settings import Settings
 PACKAGE = Path(interakt_loader.__file__).parent
 README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
 
-FLOORS = [
-    {"_version", "errors", "codes"},
-    {"option_values", "options", "wire", "sandbox", "default_paths"},
-    {"palette", "remedies", "masking"},
-    {"settings", "share"},
-    {"ratelimit", "crew", "plain", "arguments", "callbacks", "lifetime", "coalesce", "ticket", "forecast", "tally"},
-    {"sources", "coerce", "identity", "transport", "outcomes", "outage", "sample_data", "interrupts", "selection"},
-    {"retry", "mapping"},
-    {"schedule", "work"},
-    {"engine", "keeper", "ledger", "report", "result_html", "failing", "report_reading"},
-    {"timeline", "progress_lines"},
-    {"result_plot", "html_report"},
-    {"job", "in_order", "client", "progress", "result", "opening"},
-    {"overseer"},
-    {"pipeline"},
-    {"loading", "track"},
-    {"cli", "integrations"},
-    {"__main__"},
-]
+ARCHITECTURE = (Path(__file__).resolve().parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+FLOORS = [set(line.split()) for line in ARCHITECTURE.partition("```text floors\n")[2].partition("```")[0].splitlines()]
+"""The picture of the house: the modules of each floor, the lowest first."""
 
 
 def room(module: str) -> str:
@@ -76,6 +62,20 @@ def test_every_module_has_a_floor() -> None:
     """A new module is put on a floor of the picture."""
     modules = {path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
     assert modules - {"__init__", "__pycache__", "py.typed"} == set().union(*FLOORS)
+
+
+def test_the_walk_through_the_house_names_what_is_there() -> None:
+    """Each module, class and function that the description of a row's way names can be imported."""
+    modules = set().union(*FLOORS)
+    missing = []
+    named = [one for one in re.findall(r"`(\w+(?:\.\w+)*)`", ARCHITECTURE) if one.split(".")[0] in modules]
+    assert len(named) > 60
+    for one in named:
+        try:
+            pkgutil.resolve_name(f"interakt_loader.{one}")
+        except (ImportError, AttributeError):
+            missing.append(one)
+    assert missing == []
 
 
 @pytest.mark.parametrize("statement", ["import interakt_loader", "from interakt_loader import track"])
