@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from interakt_loader.sandbox import Sandbox, SandboxProcess
+
+with suppress(ImportError):  # the environments of the integration tests have no Hypothesis
+    from hypothesis import HealthCheck, settings
+
+    # It would fail a test for taking longer than it once did: on a busy machine that says nothing about the code.
+    settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("house")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -52,9 +52,9 @@ def ended(processes: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str]]:
     return [(process.returncode, text) for process, text in zip(processes, said, strict=True)]
 
 
-def use(sandbox: SandboxProcess, window: float) -> Use:
-    """Return what was made of the limit, by the sandbox's own log."""
+def use(sandbox: SandboxProcess, window: float, since: int = 0) -> Use:
+    """Return what was made of the limit, by the sandbox's own log; calls a second from so many calls on."""
     arrivals = sorted(sandbox.arrivals())
-    middle = [one for one in arrivals if arrivals[0] + 1 <= one <= arrivals[-1] - 1]
+    middle = [one for one in arrivals if arrivals[since] + 1 <= one <= arrivals[-1] - 1]
     per_second = (len(middle) - 1) / (middle[-1] - middle[0])
     return Use(len(arrivals), sandbox.stats().refused_by_limit, most_in_a_window(arrivals, window), per_second)
