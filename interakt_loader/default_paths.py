@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import glob
+import re
 from itertools import takewhile
 from pathlib import Path
 
 
 def report_name(source: str) -> str:
-    """Return the report's default name, after the first source: its file, its folder, or `stdin`."""
+    """Return the report's default name, after the first source: its file, what its pattern or folder says, or `stdin`.
+
+    Two patterns of one folder, such as `orders-*.csv` and `customers-*.csv`, have reports of their own.
+    """
     path = Path(source)
-    stem = path.parent.name if any(character in path.name for character in "*?[") else path.stem
+    stem = path.stem
+    if glob.has_magic(path.name):
+        stem = re.split(r"[*?[]", path.name)[0].strip("-_. ") or path.parent.name
     return f"{'stdin' if source == '-' else stem or 'load'}.report.csv"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from interakt_loader.errors import InteraktLoaderError, SourceError
 from interakt_loader.sources import PROBLEM_COLUMN, SOURCE_COLUMN, Source, is_pandas
-from interakt_loader.sources.frames import BESIDE, own_columns
+from interakt_loader.sources.frames import BESIDE, SAID, own_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     Rows = npt.NDArray[np.int64]
 
 logger = logging.getLogger("interakt_loader")
-
-SAID = ("row", "status", "code", "column", "message")
-"""The report's columns that stand beside the input's own."""
 
 
 def as_they_stand(lines: pa.Table, data: Any, source: Source) -> pd.DataFrame:

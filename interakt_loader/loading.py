@@ -259,11 +259,13 @@ def _complete(report: Report, control: Control) -> None:
     wanted = control.stop_wanted
     if wanted is not None and wanted.reason == "report_broken":
         control.stopped = wanted
+        report.give_up()
         return
     try:
         report.close()
     except OSError as error:
         control.stopped = _report_broken(report, error)
+        report.give_up()
 
 
 def _write_page(result: LoadResult, path: str | Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +78,12 @@ class Report:
                 self._writer.close()
             finally:
                 self._file.close()
+
+    def give_up(self) -> None:
+        """Close a file that can be written no longer: what is still in its buffer would raise once more."""
+        self._closed = True
+        with suppress(OSError):
+            self._file.close()
 
 
 class _Csv:

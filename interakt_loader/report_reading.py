@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from interakt_loader.errors import InteraktLoaderError
 from interakt_loader.outcomes import OUTCOMES
 
 
@@ -16,7 +17,10 @@ def read_report(path: str | Path) -> pa.Table:
 
 
 def read_batches(path: str | Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """Yield a report's lines in the order in which they were written, with these columns or all of them."""
+    """Yield a report's lines in the order in which they were written, with these columns or all of them.
+
+    Raises `InteraktLoaderError` where the file is not whole: the disk was full, or the load was killed in mid-line.
+    """
     schema = OUTCOMES if columns is None else pa.schema([OUTCOMES.field(name) for name in columns])
     path = Path(path)
     if path.is_dir():  # of Spark: a file from each task
@@ -26,8 +30,11 @@ def read_batches(path: str | Path, columns: list[str] | None = None) -> Iterator
     if path.stat().st_size == 0:  # JSON lines of no rows
         return
     read = {".parquet": _parquet, ".jsonl": _json_lines}.get(path.suffix.lower(), _csv)
-    for batch in read(path, schema):
-        yield batch.select(schema.names).cast(schema)
+    try:
+        for batch in read(path, schema):
+            yield batch.select(schema.names).cast(schema)
+    except pa.ArrowInvalid as error:
+        raise InteraktLoaderError(f"the report {path} is not whole: {str(error).splitlines()[0]}") from error
 
 
 def _parquet(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -74,8 +74,9 @@ def _progress(axes: Axes, timeline: Timeline, ends: list[float]) -> None:
     axes.set_title("rows done")
     statuses = [status for status in Status if status in timeline.rows and status is not Status.UNSENT]
     heights = [_running_total(timeline.rows[status]) for status in statuses]
-    axes.stackplot(ends, heights, colors=[COLOURS[one] for one in statuses], labels=[one.value for one in statuses])
-    axes.legend(loc="upper left", fontsize=8, frameon=False)
+    if statuses:  # of an outage from the first row on there is nothing to draw
+        axes.stackplot(ends, heights, colors=[COLOURS[one] for one in statuses], labels=[one.value for one in statuses])
+        axes.legend(loc="upper left", fontsize=8, frameon=False)
     _thousands(axes.yaxis)
 
 

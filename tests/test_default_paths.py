@@ -14,6 +14,8 @@ from interakt_loader.default_paths import ledger_beside, report_beside, report_n
         ("in/orders.csv.gz", "orders.csv.report.csv", "in/orders.csv.report.csv"),
         ("in/orders/", "orders.report.csv", "in/orders.report.csv"),
         ("in/orders/*.csv", "orders.report.csv", "in/orders.report.csv"),
+        ("in/exports/orders-*.csv", "orders.report.csv", "in/orders.report.csv"),
+        ("in/exports/customers_2025*", "customers_2025.report.csv", "in/customers_2025.report.csv"),
         ("*.csv", "load.report.csv", "load.report.csv"),
         ("-", "stdin.report.csv", "stdin.report.csv"),
     ],

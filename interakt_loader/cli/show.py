@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interakt_loader.wire import PATHS
@@ -53,6 +54,6 @@ def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
         if result.ledger is not None:
             lines.append("the same command goes on from there")
     lines.append(f"report: {result.report}")
-    if result.options["html"] is not None:
+    if result.options["html"] is not None and Path(result.options["html"]).exists():
         lines.append(f"page: {result.options['html']}")
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from interakt_loader.errors import LedgerBroken
+from interakt_loader.errors import LedgerBroken, SettingsError
 from interakt_loader.ledger.in_flight import InFlight, RecordingTransport, left_behind
 from interakt_loader.ledger.keys import Keys
 from interakt_loader.ledger.plan import Plan
@@ -38,6 +38,9 @@ class Ledger:
             self._store.append(left_behind(self._calls_path))
             self._store.merge()
             self._calls_path.unlink(missing_ok=True)
+        except (sqlite3.Error, OSError) as error:
+            self._store.close()
+            raise SettingsError(f"ledger {path}: cannot be written: {error}") from error
         except BaseException:
             self._store.close()
             raise

@@ -7,6 +7,7 @@ by itself.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -15,9 +16,15 @@ import pyarrow as pa
 
 from interakt_loader.sources.base import BATCH_ROWS, Batches, Source, check_names
 from interakt_loader.sources.columns import text_type, to_arrow
+from interakt_loader.wire import FAILURES
+
+logger = logging.getLogger("interakt_loader")
 
 BESIDE = "interakt_loader.beside"
 """Key in a frame's `attrs`: names of columns that the loader put beside the frame's own, and that are not loaded."""
+
+SAID = ("row", "status", "code", "column", "message")
+"""The report's columns, which are put beside the rows that failed."""
 
 
 def is_pandas(data: object, kind: str) -> bool:
@@ -27,8 +34,23 @@ def is_pandas(data: object, kind: str) -> bool:
 
 
 def own_columns(frame: Any) -> Any:
-    """Return a frame without what the loader put beside its own columns."""
-    return frame.drop(columns=frame.attrs.get(BESIDE, []), errors="ignore")
+    """Return a frame without what the loader put beside its own columns.
+
+    pandas forgets a frame's `attrs` when it is merged with another, as corrections often are: then the columns are
+    known by their names and by what stands in them, and that is said.
+    """
+    beside = frame.attrs.get(BESIDE)
+    if beside is None and _has_a_report_beside(frame):
+        logger.warning("not loaded: %s, which a report has put beside the rows", ", ".join(SAID))
+        beside = list(SAID)
+    return frame.drop(columns=beside or [], errors="ignore")
+
+
+def _has_a_report_beside(frame: Any) -> bool:
+    names = [*map(str, frame.columns)]
+    if any(names.count(one) != 1 for one in SAID):
+        return False
+    return set(frame["status"].dropna().unique().tolist()) <= {one.value for one in FAILURES} and len(frame) > 0
 
 
 def open_frame(frame: Any) -> Source:

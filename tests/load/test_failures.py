@@ -88,6 +88,23 @@ def test_mended_they_are_loaded_as_they_are(sandbox: Sandbox) -> None:
     assert second.failures().empty
 
 
+def test_mended_by_a_merge_they_are_loaded_without_the_reports_columns(caplog: pytest.LogCaptureFixture) -> None:
+    """pandas forgets what a frame is when it merges it with another; what was put beside the rows is known all the
+    same, and that is said. A table that has columns called so of its own keeps them."""
+    frame = pd.DataFrame({"id": ["1", "2"], "age": ["old", "31"]})
+    mapping = {"user_id": "id", "traits": [{"column": "age", "type": "number"}]}
+    failures = check(frame, mapping).failures().drop(columns="age")
+    mended = failures.merge(pd.DataFrame({"id": ["1"], "age": [30]}), on="id")
+    assert check(mended, {"user_id": "id", "traits": "*"}).examples == ['{"userId":"1","traits":{"age":30}}']
+    assert "not loaded: row, status, code, column, message, which a report has put beside the rows" in caplog.text
+    own = mended.assign(status="gold").drop(columns=["row", "code", "column", "message"])
+    assert check(own, {"user_id": "id", "traits": "*"}).examples == [
+        '{"userId":"1","traits":{"status":"gold","age":30}}'
+    ]
+    own = mended.assign(status="gold")
+    assert '"status":"gold"' in check(own, {"user_id": "id", "traits": "*"}).examples[0]
+
+
 def test_failures_of_failures() -> None:
     """Loaded again without being mended they fail again, and do not gather columns."""
     once = check(table().to_pandas(), MAPPING).failures()

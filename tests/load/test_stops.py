@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ import pyarrow as pa
 import pytest
 
 from interakt_loader import load_users
-from interakt_loader.errors import SettingsError, TooManyFailures
+from interakt_loader.errors import InteraktLoaderError, SettingsError, TooManyFailures
 from interakt_loader.job import Control, Job
+from interakt_loader.ledger.store import Store
 from interakt_loader.mapping import Mapping
 from interakt_loader.option_values import parse_failures
 from interakt_loader.pipeline import deliver
@@ -201,6 +202,37 @@ def test_a_full_disk_under_the_report(tmp_path: Path) -> None:
 
 
 @POSIX
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_page_about_a_report_that_is_cut_off(tmp_path: Path, ending: str) -> None:
+    """With `--html` too the load ends as it would without: the page is missed in one line."""
+    with Sandbox() as sandbox:
+        options = ["--html", "users.html", "--ledger", "none"]
+        room, rows = (2000, 4000) if ending == "parquet" else (150_000, 2000)
+        report = f"users.report.{ending}"
+        done = with_little_room(tmp_path, sandbox, rows=rows, room=room, report=report, options=options)
+        assert done.returncode == 3, done.stderr
+        assert f"stopped early: report {report}: cannot be written" in done.stdout
+        assert "page: " not in done.stdout
+        assert "Traceback" not in done.stderr
+        with pytest.raises(InteraktLoaderError, match="is not whole"):
+            read_report(tmp_path / report)
+
+
+@POSIX
+def test_a_ledger_on_a_disk_that_is_full_from_the_start(tmp_path: Path, sandbox: Sandbox) -> None:
+    """What an earlier load left behind cannot be sorted in: exit 2, one line, nothing was sent."""
+    store = Store(tmp_path / "users.ledger")
+    store.append((number.to_bytes(16, "big"), bytes(16), None, False) for number in range(5000))
+    store.close()
+    room = (tmp_path / "users.ledger").stat().st_size + 4096
+    done = with_little_room(tmp_path, sandbox, rows=10, room=room, report="users.report.csv")
+    assert done.returncode == 2, done.stderr
+    assert "ledger users.ledger: cannot be written: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sandbox.stats().calls == 0
+
+
+@POSIX
 def test_a_full_disk_under_the_ledger(tmp_path: Path) -> None:
     """The ledger cannot be written any more: one line, exit 3; all that was accepted is on record all the same."""
     with Sandbox(SandboxOptions(latency=0.005)) as sandbox:
@@ -232,7 +264,7 @@ def test_a_report_that_cannot_even_be_begun(tmp_path: Path, sandbox: Sandbox) ->
 
 
 def with_little_room(
-    folder: Path, sandbox: Sandbox, *, rows: int, room: int, report: str
+    folder: Path, sandbox: Sandbox, *, rows: int, room: int, report: str, options: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Run a load in a process whose files may not grow beyond `room` bytes: to it, a disk that is full."""
     users(rows).to_csv(folder / "users.csv", index=False)
@@ -243,7 +275,7 @@ def with_little_room(
         "sys.exit(run(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, "users.csv", "--map", "user_id=user", "--rate-limit", "none", "-q"]
-    command += ["--base-url", sandbox.url, "--max-queue-size", "100", "--report", report]
+    command += ["--base-url", sandbox.url, "--max-queue-size", "100", "--report", report, *options]
     environ = os.environ | {"INTERAKT_API_KEY": sandbox.api_key}
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100, check=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,15 @@ def test_the_plot_of_a_check() -> None:
     """Without calls there are the outcomes alone."""
     result = check(pa.table({"id": ["1", None]}), {"user_id": "id"})
     assert len(result.plot().axes) == 1
+
+
+def test_the_plot_of_an_outage() -> None:
+    """Calls were made and none was answered: what is known is drawn all the same."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    result = load_users(pa.table({"id": ["1", "2"]}), {"user_id": "id"}, api_key="key", base_url=url, max_outage=0.2)
+    assert result.unsent == 2
+    assert {"rows done", "outcomes", " 2"} <= _texts(result)
 
 
 def test_without_matplotlib_one_line_says_what_to_install() -> None:
