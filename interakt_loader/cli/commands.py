@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -212,8 +213,16 @@ def sandbox(port: int, limit_per_minute: int | None, latency: float, faults: str
     return 0
 
 
+def speak_utf8(streams: Iterable[Any]) -> None:
+    """Have a stream that goes into a file or a pipe write UTF-8, and a console what it can.
+
+    Windows has other encodings for both: a mapping that `infer` wrote into a file could not be read back, and a name in
+    a message must not end the program.
+    """
+    for one in streams:
+        if hasattr(one, "reconfigure"):
+            one.reconfigure(encoding=None if one.isatty() else "utf-8", errors="replace")
+
+
 if sys.platform == "win32":
-    # a Windows console may not speak UTF-8; a name in a message must not end the program
-    for _stream in (sys.stdout, sys.stderr):
-        if hasattr(_stream, "reconfigure"):
-            _stream.reconfigure(errors="replace")
+    speak_utf8((sys.stdout, sys.stderr))
