@@ -166,8 +166,8 @@ def _parameter(one: click.Parameter) -> str:
 
 
 def _exit_codes() -> list[str]:
-    classes = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, BaseException)]
-    codes = {one.__name__: one.exit_code for one in classes if isinstance(getattr(one, "exit_code", None), int)}
+    found = {name: getattr(one, "exit_code", None) for name, one in inspect.getmembers(errors, inspect.isclass)}
+    codes = {name: code for name, code in found.items() if isinstance(code, int)}
     codes |= {f"LoadInterrupted by {one.name}": errors.LoadInterrupted(signum=one).exit_code for one in _SIGNALS}
     lines = (f"{code:3} {name}" for name, code in sorted(codes.items(), key=lambda pair: (pair[1], pair[0])))
     return ["# exit codes", *lines]

@@ -81,7 +81,6 @@ def each_missing_extra_has_one_clear_line(folder: Path) -> None:
     with zipfile.ZipFile(book, "w") as parts:
         parts.writestr("[Content_Types].xml", "")
     result = check(CUSTOMERS, MAPPING)
-    rate = {"api_key": "k", "base_url": "http://127.0.0.1:9", "rate_limit": "300/min"}
 
     def airflow() -> None:
         from interakt_loader.integrations.airflow import InteraktLoadOperator  # noqa: F401
@@ -95,7 +94,9 @@ def each_missing_extra_has_one_clear_line(folder: Path) -> None:
         "plot": result.plot,
         "excel": lambda: check(book, MAPPING),
         "remote": lambda: check("https://127.0.0.1:9/customers.csv", MAPPING),
-        "redis": lambda: load_users(CUSTOMERS, MAPPING, share="redis://127.0.0.1:9/0", **rate),
+        "redis": lambda: load_users(
+            CUSTOMERS, MAPPING, api_key="k", rate_limit="300/min", share="redis://127.0.0.1:9/0"
+        ),
         "airflow": airflow,
         "spark": spark,
     }.items():
