@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-integrations test-browser test-redis test-airflow test-spark environments torture lint format \
-	docs bench bench-quick sample-data clean
+.PHONY: demo test test-integrations test-browser test-redis test-airflow test-spark test-packaging test-lowest environments \
+	torture lint format docs dist bench bench-quick sample-data clean
+
+# What `make test-lowest` runs on: the oldest Python that pyproject.toml allows.
+OLDEST ?= python3.10
 
 demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 	@$(BIN)/python -m interakt_loader demo --folder demo-output
@@ -13,7 +16,7 @@ demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 test: $(VENV)/.test ## run all tests
 	$(BIN)/python -m pytest
 
-test-integrations: test-redis test-airflow test-spark test-browser ## against the real things that the loader works with
+test-integrations: test-redis test-packaging test-airflow test-spark test-browser ## against the real things that the loader works with
 
 test-redis: $(VENV)/.test ## one call limit for several processes: needs redis-server
 	$(BIN)/python -m pytest tests/integration/redis
@@ -27,7 +30,13 @@ test-browser: $(VENV)-test-browser/.ready ## the HTML report and the sandbox's p
 test-spark: $(VENV)-test-spark/.ready ## loads of a real Spark, alone and as a cluster: needs Java
 	$(VENV)-test-spark/bin/python -m pytest tests/integration/spark
 
-environments: $(patsubst %,$(VENV)-%/.ready,test-airflow test-browser test-spark docs) ## what those need, ahead of them
+test-packaging: $(VENV)-test-packaging/.ready ## the wheel alone, on each Python that is found; its types from outside
+	$(VENV)-test-packaging/bin/python -m pytest tests/integration/packaging
+
+test-lowest: $(VENV)-lowest/.ready ## all tests, with the lowest versions that pyproject.toml allows: OLDEST=python3.10
+	$(VENV)-lowest/bin/python -m pytest
+
+environments: $(patsubst %,$(VENV)-%/.ready,test-packaging test-airflow test-browser test-spark docs) ## what those need, ahead of them
 
 torture: $(VENV)/.test ## 200 loads killed with kill -9 at random moments, and run again
 	INTERAKT_TORTURE=200 $(BIN)/python -m pytest tests/torture -s --timeout 7200
@@ -43,6 +52,11 @@ format: $(VENV)/.lint
 
 docs: $(VENV)-docs/.ready ## the site of docs/, into site/; with --quiet no warning would count
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/python -m mkdocs build --strict --config-file docs/mkdocs/mkdocs.yml
+
+dist: $(VENV)-test-packaging/.ready ## sdist and wheel, into dist/, checked
+	rm -rf dist
+	$(VENV)-test-packaging/bin/python -m build --no-isolation
+	$(VENV)-test-packaging/bin/python -m twine check --strict dist/*
 
 bench: $(VENV)-bench/.ready ## the figures in the README, and what others need for the same, measured on this machine
 	$(VENV)-bench/bin/python -m benchmarks
@@ -66,6 +80,15 @@ $(VENV)-%/.ready: pyproject.toml
 	@echo "making $(VENV)-$*, with interakt_loader and what its extra $* needs (once)"
 	@$(PYTHON) -m venv $(VENV)-$*
 	@$(VENV)-$*/bin/python -m pip --disable-pip-version-check --quiet install -e '.[$*]'
+	@touch $@
+
+# uv goes in by pip, and then says what else does: pip knows no lowest versions.
+$(VENV)-lowest/.ready: pyproject.toml
+	@echo "making $(VENV)-lowest, with the lowest versions that pyproject.toml allows (once)"
+	@$(OLDEST) -m venv --clear $(VENV)-lowest
+	@$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install uv
+	@$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct \
+		-e '.[remote,excel,plot,redis,test]'
 	@touch $@
 
 # A stamp a set of requirements: made again when pyproject.toml changes.

@@ -56,14 +56,16 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name == "track":
-        return importlib.import_module("interakt_loader.track")
-    if name in _HOMES:
-        value = getattr(importlib.import_module(f"interakt_loader.{_HOMES[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a checker that sees `__getattr__` takes a mistyped name for one of any type
+
+    def __getattr__(name: str) -> Any:
+        if name == "track":
+            return importlib.import_module("interakt_loader.track")
+        if name in _HOMES:
+            value = getattr(importlib.import_module(f"interakt_loader.{_HOMES[name]}"), name)
+            globals()[name] = value
+            return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

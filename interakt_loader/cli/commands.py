@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from interakt_loader._version import __version__
+from interakt_loader.cli.completion import paths, presets
 from interakt_loader.cli.group import DefaultGroup
 from interakt_loader.cli.options import (
     given_mapping,
@@ -38,15 +40,30 @@ def cli() -> None:
 
 
 @cli.command(context_settings=_CONTEXT)
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=paths)
 @click.option("--as", "kind", type=click.Choice(["users", "events"]), help="What the rows are; else the mapping says.")
-@click.option("--mapping", metavar="FILE", help="Which column is which field: a YAML, TOML or JSON file.")
-@click.option("--preset", metavar="NAME", help="The mapping of a well-known export, such as shopify-customers.")
+@click.option(
+    "--mapping",
+    metavar="FILE",
+    shell_complete=paths,
+    help="Which column is which field: a YAML, TOML or JSON file.",
+)
+@click.option(
+    "--preset",
+    metavar="NAME",
+    shell_complete=presets,
+    help="The mapping of a well-known export, such as shopify-customers.",
+)
 @click.option("--map", "fields", multiple=True, metavar="FIELD=COLUMN", help="Map one field, e.g. user_id=customer_id.")
 @click.option("--trait", "traits", multiple=True, metavar="NAME=COLUMN[:TYPE]", help="Map one trait.")
 @click.option("--event", metavar="NAME", help="The name of all events, where no column holds it.")
 @click.option("--sandbox", is_flag=True, help="Send to an embedded sandbox instead of the API; needs no key.")
-@click.option("--api-key-file", metavar="FILE", help="Read the key from this file  [env: INTERAKT_API_KEY]")
+@click.option(
+    "--api-key-file",
+    metavar="FILE",
+    shell_complete=paths,
+    help="Read the key from this file  [env: INTERAKT_API_KEY]",
+)
 @settings_flags
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="Form of the result on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no messages.")
@@ -145,10 +162,10 @@ def _kind(text: str | None) -> Kind | None:
 
 
 @cli.command(context_settings=_CONTEXT)
-@click.argument("sources", nargs=-1, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="SOURCE...", shell_complete=paths)
 @click.option("--as", "kind", type=click.Choice(["users", "events"]), help="What the rows are.")
 @click.option("--event", metavar="NAME", help="The name of all events, where no column holds it.")
-@click.option("--preset", metavar="NAME", help="Start from this one; without SOURCE, print it.")
+@click.option("--preset", metavar="NAME", shell_complete=presets, help="Start from this one; without SOURCE, print it.")
 @source_flags
 def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset: str | None, **flags: Any) -> int:
     """Print a mapping file to start from, found out from the column names and the first rows of SOURCE."""
@@ -196,8 +213,16 @@ def sandbox(port: int, limit_per_minute: int | None, latency: float, faults: str
     return 0
 
 
+def speak_utf8(streams: Iterable[Any]) -> None:
+    """Have a stream that goes into a file or a pipe write UTF-8, and a console what it can.
+
+    Windows has other encodings for both: a mapping that `infer` wrote into a file could not be read back, and a name in
+    a message must not end the program.
+    """
+    for one in streams:
+        if hasattr(one, "reconfigure"):
+            one.reconfigure(encoding=None if one.isatty() else "utf-8", errors="replace")
+
+
 if sys.platform == "win32":
-    # a Windows console may not speak UTF-8; a name in a message must not end the program
-    for _stream in (sys.stdout, sys.stderr):
-        if hasattr(_stream, "reconfigure"):
-            _stream.reconfigure(errors="replace")
+    speak_utf8((sys.stdout, sys.stderr))

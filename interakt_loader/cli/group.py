@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from interakt_loader.cli.completion import paths
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 DEFAULT = "load"
 
@@ -25,6 +30,16 @@ class DefaultGroup(click.Group):
         """Begin the log, and run the command."""
         _begin_log(debug="--debug" in ctx.obj, quiet=bool(ctx.obj & {"-q", "--quiet"}))
         return super().invoke(ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer what may stand first: a command, a source or a flag of `load`."""
+        if not incomplete.startswith("-"):
+            return [*paths(ctx, None, incomplete), *super().shell_complete(ctx, incomplete)]
+        load = self.commands[DEFAULT]
+        return [
+            *load.shell_complete(click.Context(load, parent=ctx), incomplete),
+            *super().shell_complete(ctx, incomplete),
+        ]
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the four ways to call it."""

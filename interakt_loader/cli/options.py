@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from interakt_loader.cli.completion import paths
 from interakt_loader.errors import MappingError
 from interakt_loader.settings import Settings
 
@@ -48,7 +49,11 @@ def _flag(one: Any) -> Callable[[_Command], _Command]:
         kind = click.Choice(facts["choices"])
     elif isinstance(one.default, int) or one.name == "limit":
         kind = float if one.name in ("timeout", "max_outage") else int
-    return click.option(facts["flag"], one.name, type=kind, default=None, metavar=facts["metavar"], help=text)
+    complete = paths if facts["metavar"] == "PATH" else None
+    metavar = facts["metavar"]
+    return click.option(
+        facts["flag"], one.name, type=kind, default=None, metavar=metavar, help=text, shell_complete=complete
+    )
 
 
 def given_mapping(path: str | None, preset: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from interakt_loader.cli import run
+from interakt_loader.cli.commands import speak_utf8
 from interakt_loader.mapping import read_mapping
 from interakt_loader.report_reading import read_report
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
@@ -299,3 +301,13 @@ def test_a_dry_run_shows_what_would_go_out(capsys: pytest.CaptureFixture[str]) -
     body = '{"userId":"000","countryCode":"+91","phoneNumber":"9876543210","traits":{"name":"Ann"}}'
     assert f"the first calls, to /v1/public/track/users/:\n  {body}\n" in out
     assert out.count('{"userId":') == 3
+
+
+def test_what_goes_into_a_file_is_utf8_on_windows_too() -> None:
+    """A mapping that `infer` writes holds the columns' own names; a stream of Windows would not take all of them."""
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding="cp1252")
+    speak_utf8([stream, None])
+    stream.write("Größe ₹")
+    stream.flush()
+    assert written.getvalue().decode("utf-8") == "Größe ₹"

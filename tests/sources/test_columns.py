@@ -135,7 +135,9 @@ scalars = (
     | st.timedeltas()
     | st.uuids()
     | st.complex_numbers()
-    | st.sampled_from([pd.NaT, pd.NA, Colour.RED, np.float32(1.5), np.datetime64("NaT"), pd.Interval(0, 1), object()])
+    | st.sampled_from(
+        [pd.NaT, pd.NA, Colour.RED, np.float32(1.5), np.datetime64("NaT", "ns"), pd.Interval(0, 1), object()]
+    )
 )
 values_of_any_kind = st.recursive(
     scalars,

@@ -75,7 +75,7 @@ def test_a_trait_arrives_as_json_of_its_kind(aimed: Sandbox, value: Any, expecte
         float("inf"),
         Decimal("NaN"),
         np.float32("nan"),
-        np.datetime64("NaT"),
+        np.datetime64("NaT", "ns"),
         np.datetime64("NaT", "D"),
         pd.NaT,
         pd.NA,

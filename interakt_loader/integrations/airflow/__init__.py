@@ -28,9 +28,17 @@ _HOMES = {"InteraktHook": "hook", "InteraktLoadOperator": "operator"}
 """What needs Airflow is imported when it is asked for."""
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # a checker that sees `__getattr__` takes a mistyped name for one of any type
 
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
+
+        try:
+            return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "airflow":
+                raise
+            needed = "Airflow 3.1 or newer: pip install 'interakt-loader[airflow]'"
+            raise ImportError(f"{name} needs {needed}", name=error.name) from error

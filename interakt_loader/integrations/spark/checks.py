@@ -32,6 +32,17 @@ def settings_of(options: Dict[str, Any]) -> Settings:
     return settings
 
 
+def session_of(sdf: Any) -> Any:
+    """Return the session of a Spark DataFrame; refuse anything else."""
+    session = getattr(sdf, "sparkSession", None)
+    if session is None:
+        raise SettingsError(
+            f"this is a {type(sdf).__name__}; expected a Spark DataFrame (pip install 'interakt-loader[spark]'), or, "
+            "for tables and files, interakt_loader.load_users and load_events"
+        )
+    return session
+
+
 def check_session(session: Any) -> None:
     """Refuse a session in which rows could be sent twice at once, or to which the key cannot be given safely."""
     if not hasattr(session, "_jsc") and not hasattr(session, "_jvm"):

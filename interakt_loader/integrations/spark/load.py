@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.integrations.spark.checks import check_session, choose_count, settings_of, settings_of_task
+from interakt_loader.integrations.spark.checks import (
+    check_session,
+    choose_count,
+    session_of,
+    settings_of,
+    settings_of_task,
+)
 from interakt_loader.integrations.spark.partitions import make_folder
 from interakt_loader.integrations.spark.read_back import read_summary, stop_of
 from interakt_loader.integrations.spark.schemas import BUCKET, CALLS, LINES, ddl
@@ -61,7 +67,8 @@ def load_events(
 
 
 def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, options: dict[str, Any]) -> LoadResult:
-    session, began = sdf.sparkSession, time.monotonic()
+    began = time.monotonic()
+    session = session_of(sdf)
     check_session(session)
     if options.get("report") is None:
         raise SettingsError("report: say where Spark shall write the report, a folder: report=PATH")
