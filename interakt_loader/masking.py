@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 DOT = "•"
 
@@ -29,6 +31,22 @@ def masked_phone(phone: str) -> str:
     """Return a phone with its last three digits only."""
     most = max(len(_DIGITS.findall(phone)) - _LEFT, 0)
     return _DIGITS.sub(DOT, phone, count=most) if most else DOT * len(phone)
+
+
+def masked_body(body: str) -> str:
+    """Return the JSON body of a call with each text in it masked, and each number that looks like a phone."""
+    return json.dumps(_masked_value(json.loads(body)), ensure_ascii=False, separators=(",", ":"))
+
+
+def _masked_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: masked_phone(one) if name == "phoneNumber" else _masked_value(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_masked_value(one) for one in value]
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return value
+    shown = masked(str(value))
+    return value if shown == str(value) else shown
 
 
 def _masked_number(found: re.Match[str]) -> str:

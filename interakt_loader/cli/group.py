@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from interakt_loader.cli.files import refuse_key_on_command_line
+
 DEFAULT = "load"
 
 
@@ -15,6 +17,7 @@ class DefaultGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `load` in front where no command is named."""
+        refuse_key_on_command_line(args)
         own = {"--help", "--version", "-h"}
         if args and args[0] not in self.commands and args[0] not in own:
             args = [DEFAULT, *args]
