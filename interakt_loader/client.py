@@ -99,7 +99,8 @@ class Client:
         lifetime.register(self)
 
     def __repr__(self) -> str:
-        return f"<Client of {self._settings.base_url}>"
+        settings = getattr(self, "_settings", None)  # in a traceback, one that was refused
+        return f"<Client of {settings.base_url if settings else 'nobody'}>"
 
     def user(
         self,

@@ -106,7 +106,7 @@ def check_base_url(url: str) -> None:
     """Refuse an address that is none, or over which the key would travel in clear."""
     from urllib.parse import urlsplit
 
-    if "@" in re.split("[?#]", str(url))[0]:
+    if "@" in str(url):
         raise SettingsError("base_url holds a user name or password, or another @; the key goes into api_key")
     try:
         parts = urlsplit(url)
@@ -177,8 +177,9 @@ def hide_secrets(options: MutableMapping[str, Any]) -> None:
 
 def check_key(key: Secret) -> None:
     """Refuse a key that cannot be one; the message never holds it."""
-    if not isinstance(key, Secret):
-        raise SettingsError(f"api_key is a {type(key).__name__}; expected text")
+    kind = type(key.reveal())
+    if not issubclass(kind, str):
+        raise SettingsError(f"api_key is a {kind.__name__}; expected text")
     if not _can_be_a_key(key.reveal().strip()):
         raise SettingsError("api_key is blank or holds characters that no key has; copy the Secret Key again")
 

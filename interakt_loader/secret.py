@@ -22,7 +22,7 @@ class Secret:
     __slots__ = ("_shown", "_text")
 
     def __init__(self, text: str | None, shown: str = DOTS) -> None:
-        """Hold a text, and say `shown` in its place."""
+        """Hold a text, and say `shown` in its place; what is no text is held, too, so that nobody shows that either."""
         self._text = text
         self._shown = shown
 
@@ -55,5 +55,5 @@ class Secret:
 
 
 def hidden(value: Any) -> Any:
-    """Return a text as a `Secret`; anything else as it is."""
-    return Secret(value) if isinstance(value, str) else value
+    """Return a value as a `Secret`; None, and what is one, as it is."""
+    return value if value is None or isinstance(value, Secret) else Secret(value)

@@ -18,7 +18,7 @@ LARGEST = 4096
 NO_FLAGS = ("--api-key", "--api_key", "--apikey", "--key", "--secret-key", "--secret", "--token", "--password")
 """What people try as a flag for the key."""
 
-_LIKE_A_KEY = re.compile(r"(?i:basic .*)|[A-Za-z0-9+=_-][A-Za-z0-9+/=_-]{15,}")
+_LIKE_A_KEY = re.compile(r"(?i:basic .*)|[^\s./\\]{16,}|[A-Za-z0-9+][A-Za-z0-9+/=]{15,}")
 
 
 def refuse_key_on_command_line(arguments: Sequence[str]) -> None:

@@ -27,6 +27,7 @@ class HttpTransport:
     """Calls the API at `base_url` with `api_key`. Thread-safe: up to `connections` calls at once keep theirs alive."""
 
     def __init__(self, base_url: str, api_key: Secret | str, *, timeout: float, connections: int) -> None:
+        self._base_url = base_url
         api_key = key = hidden(api_key)  # first of all: a traceback shows arguments
         self._key_forms = KeyForms(key)
         self._route = Route(base_url, key, timeout, connections)
@@ -37,7 +38,7 @@ class HttpTransport:
         weakref.finalize(self, _close, self._idle)  # where nobody calls `close`
 
     def __repr__(self) -> str:
-        return f"<HttpTransport to {self._route.host}>"
+        return f"<HttpTransport to {self._base_url}>"
 
     def send(self, message: Message) -> Answer:
         """Make one call and read its answer, within `timeout` to connect and `timeout` for each wait on the socket."""

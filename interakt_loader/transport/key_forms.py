@@ -32,7 +32,10 @@ class KeyForms:
         for one in self._bytes:
             if one in body:
                 return True
-        return any(one in message for one in self._texts)
+        for text in self._texts:  # noqa: SIM110 - `any` takes twice as long, and this is done for each call
+            if text in message:
+                return True
+        return False
 
 
 def _forms(given: str, token: str) -> list[str]:
