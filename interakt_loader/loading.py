@@ -25,6 +25,7 @@ from interakt_loader.masking import masked
 from interakt_loader.opening import choose_mapping, opened
 from interakt_loader.option_values import Rate, did_you_mean
 from interakt_loader.pipeline import deliver
+from interakt_loader.private_files import make_private
 from interakt_loader.progress import Progress
 from interakt_loader.report import Report, Summary
 from interakt_loader.result import LoadResult
@@ -177,6 +178,8 @@ def _run(data: Any, source: Source, job: Job, say: Callable[[str], object] | Non
     """Run the line with everything around it: the report, the bar and the signals."""
     settings, control = job.settings, job.control
     summary, began = Summary(settings.dry_run), time.monotonic()
+    if settings.html is not None:
+        make_private(settings.html)  # it may be the page of an earlier load
     folder = _TemporaryFolder() if settings.report is None else None
     path = folder.path / "report.parquet" if folder else Path(settings.report or "")
     read = Counted(selected(source.batches(), *settings.row_range))
