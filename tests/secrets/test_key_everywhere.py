@@ -42,7 +42,7 @@ def run_everything(folder: Path, url: str) -> str:
         env=without_the_key() | environment,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=220,
         check=False,
     )
     (folder / "stdout").write_text(done.stdout, encoding="utf-8")
@@ -51,6 +51,7 @@ def run_everything(folder: Path, url: str) -> str:
     return done.stdout
 
 
+@pytest.mark.timeout(240)  # some forty loads in one go: seconds, but not on a machine with much else to do
 def test_the_key_is_in_nothing_that_is_written(tmp_path: Path) -> None:
     """Loads, checks, `track` and commands, good and failing, logged at DEBUG, with the locals of every traceback, each
     object looked into and each one pickled that can be: no form of the key is in any output, file or file's name.
