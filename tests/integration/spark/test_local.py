@@ -199,12 +199,12 @@ def test_a_ledger_that_cannot_be_had_stops_its_task_only(
 
 
 def test_the_key_is_in_no_plan_and_in_nothing_that_is_written(
-    session: SparkSession, event_log: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    session: SparkSession, event_log: Path, tmp_path: Path
 ) -> None:
     """No form of it is in the event log (which is what the UI shows, plans and settings among it), the report, the
-    ledgers, what Spark and its workers print at level INFO, the command line or environment of any process of theirs,
+    ledgers, what Spark logs at level INFO, the command line or environment of any process of theirs,
     and, once the load has ended, in Spark's temporary files: the broadcast that brought it to the workers is gone."""
-    session.sparkContext.setLogLevel("INFO")
+    log = _log_to(session, tmp_path / "spark.log")
     try:
         with SandboxProcess(SandboxOptions(api_key=SECRET_KEY)) as sandbox:
             result = load(session, sandbox, tmp_path, 20, mask=True)
@@ -212,11 +212,10 @@ def test_the_key_is_in_no_plan_and_in_nothing_that_is_written(
     finally:
         session.sparkContext.setLogLevel("OFF")
     assert result.sent == 20
-    printed = "".join(capfd.readouterr())
-    assert "DAGScheduler" in printed
-    assert forms_in(printed + repr(result) + str(result.options)) == []
+    assert "DAGScheduler: Got job" in log.read_text(encoding="utf-8")
+    assert forms_in(repr(result) + str(result.options)) == []
     temporary = Path(session.sparkContext._temp_dir)
-    assert temporary.stat().st_mode & 0o077 == 0
+    assert temporary.parent.stat().st_mode & 0o077 == 0  # which nobody else gets through
     for folder in (event_log, tmp_path, temporary):
         assert files_with_the_key(folder) == {}
     assert len([one for folder in (event_log, tmp_path) for one in folder.rglob("*") if one.is_file()]) > 6
@@ -228,6 +227,24 @@ def test_the_key_is_in_no_plan_and_in_nothing_that_is_written(
     assert b"java" in lines
     assert b"pyspark" in lines
     assert forms_in(lines + said_of(workers, "environ")) == []
+
+
+def _log_to(session: SparkSession, path: Path) -> Path:
+    """Have Spark log to a file, from level INFO on."""
+    wanted = {
+        "rootLogger.level": "info",
+        "rootLogger.appenderRef.file.ref": "file",
+        "appender.file.type": "File",
+        "appender.file.name": "file",
+        "appender.file.fileName": path,
+        "appender.file.layout.type": "PatternLayout",
+        "appender.file.layout.pattern": "%p %c{1}: %m%n%ex",
+    }
+    properties = path.with_suffix(".properties")
+    properties.write_text("".join(f"{name} = {value}\n" for name, value in wanted.items()), encoding="utf-8")
+    jvm: Any = session.sparkContext._jvm
+    jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure(jvm.java.net.URI(properties.as_uri()))
+    return path
 
 
 def test_the_workers_mask_the_report(session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path) -> None:
