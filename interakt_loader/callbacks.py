@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 from interakt_loader.errors import APIError
+from interakt_loader.masking import masked
 from interakt_loader.wire import FAILURES, PATHS, Message, Outcome
 
 logger = logging.getLogger("interakt_loader")
@@ -32,5 +34,10 @@ def call(on_error: OnError, error: Exception, message: dict[str, Any]) -> None:
     """Call `on_error`; an exception of its own is logged."""
     try:
         on_error(error, message)
-    except Exception:
-        logger.exception("on_error raised")
+    except Exception:  # noqa: BLE001 - it is the caller's own, and may be anything
+        log_raised()
+
+
+def log_raised() -> None:
+    """Log what `on_error` just raised; that may well say whom the call was about, so it is masked."""
+    logger.error("on_error raised\n%s", masked(traceback.format_exc().rstrip()))

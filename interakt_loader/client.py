@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 from interakt_loader import lifetime
 from interakt_loader.arguments import body_of, encoded
-from interakt_loader.callbacks import OnError, call, queue_msg, tell
+from interakt_loader.callbacks import OnError, call, log_raised, queue_msg, tell
 from interakt_loader.engine import Engine, send_inline
 from interakt_loader.errors import APIError, QueueFull
+from interakt_loader.masking import masked
 from interakt_loader.ratelimit import RateLimit
 from interakt_loader.schedule import Schedule
+from interakt_loader.secret import Secret, hidden
 from interakt_loader.settings import Settings
 from interakt_loader.transport import HttpTransport
 from interakt_loader.wire import Kind, Message, Outcome, Status
@@ -59,7 +61,7 @@ class Client:
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | Secret | None = None,
         host: str | None = None,
         debug: bool = False,
         sync_mode: bool = False,
@@ -71,6 +73,7 @@ class Client:
     ) -> None:
         """Check the settings; `flush_interval` is the vendor's and has no effect: nothing here polls."""
         del flush_interval
+        api_key = hidden(api_key)  # first of all: a traceback shows arguments
         options: dict[str, Any] = {
             "api_key": api_key,
             "base_url": host,
@@ -96,7 +99,8 @@ class Client:
         lifetime.register(self)
 
     def __repr__(self) -> str:
-        return f"<Client of {self._settings.base_url}>"
+        settings = getattr(self, "_settings", None)  # in a traceback, one that was refused
+        return f"<Client of {settings.base_url if settings else 'nobody'}>"
 
     def user(
         self,
@@ -233,13 +237,13 @@ class Client:
             if outcome.status is Status.SENT:
                 logger.debug("sent %s in %d calls", outcome.message.kind, outcome.attempts)
                 continue
-            logger.warning("%s call not sent: %s %s", outcome.message.kind, outcome.code, outcome.text)
+            logger.warning("%s call not sent: %s %s", outcome.message.kind, outcome.code, masked(outcome.text or ""))
             if self.on_error is not None:
                 try:
                     with lifetime.telling():
                         tell(self.on_error, outcome)
-                except BaseException:  # a sys.exit() there must not end the thread that sends the rest
-                    logger.exception("on_error raised")
+                except BaseException:  # noqa: BLE001 - a sys.exit() there must not end the thread that sends the rest
+                    log_raised()
 
     def _schedule(self) -> Schedule:
         settings = self._settings

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from interakt_loader.engine import Engine
 from interakt_loader.errors import SettingsError
 from interakt_loader.mapping import Mapping, Preparation
-from interakt_loader.option_values import Rate, shown_share
+from interakt_loader.option_values import Rate
 from interakt_loader.ratelimit import RateLimit
 from interakt_loader.schedule import Schedule
 from interakt_loader.settings import Settings
@@ -97,8 +97,8 @@ class Job:
             control.share_away = away
 
         def give_up(reason: str) -> None:
-            where = shown_share(self.settings.share or "")
-            control.stop_wanted = control.stop_wanted or Stop("share_lost", f"share {where}: {reason}")
+            stop = Stop("share_lost", f"share {self.settings.share}: {reason}")
+            control.stop_wanted = control.stop_wanted or stop
 
         return Keeper(share, slots, self.settings.max_outage, wake=wake, tell=tell, give_up=give_up)
 

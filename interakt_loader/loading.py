@@ -21,9 +21,11 @@ from interakt_loader.failing import as_they_stand
 from interakt_loader.forecast import forecast
 from interakt_loader.interrupts import Interrupts
 from interakt_loader.job import Control, Job
+from interakt_loader.masking import masked
 from interakt_loader.opening import choose_mapping, opened
 from interakt_loader.option_values import Rate, did_you_mean
 from interakt_loader.pipeline import deliver
+from interakt_loader.private_files import make_private
 from interakt_loader.progress import Progress
 from interakt_loader.report import Report, Summary
 from interakt_loader.result import LoadResult
@@ -88,7 +90,7 @@ def load(
     _keep_apart(data, settings)
     read, source, inferred = choose_mapping(mapping, source, kind, settings)
     if inferred is not None:
-        logger.warning("%s", inferred.summary())
+        logger.warning("%s", masked(inferred.summary()))
     kind = kind or read.kind
     read.check(kind, source.columns)
     _check_options(kind, source, settings)
@@ -102,11 +104,11 @@ def load(
             ledger = stack.enter_context(Ledger(settings.ledger or "", kind, settings))
             _warn_if_shared(ledger, _name(data, source), job)
             job = replace(job, ledger=ledger)
-        if settings.share is not None and not settings.dry_run:
+        if settings.hidden_share is not None and not settings.dry_run:
             from interakt_loader.share import open_share
 
             assert isinstance(settings.rate, Rate)  # the settings see to it
-            share = open_share(settings.share, settings.base_url, settings.require_key(), settings.rate)
+            share = open_share(settings.hidden_share, settings.base_url, settings.require_key(), settings.rate)
             job = replace(job, share=stack.enter_context(closing(share)))
         return _run(data, source, job, say)
 
@@ -176,6 +178,8 @@ def _run(data: Any, source: Source, job: Job, say: Callable[[str], object] | Non
     """Run the line with everything around it: the report, the bar and the signals."""
     settings, control = job.settings, job.control
     summary, began = Summary(settings.dry_run), time.monotonic()
+    if settings.html is not None:
+        make_private(settings.html)  # it may be the page of an earlier load
     folder = _TemporaryFolder() if settings.report is None else None
     path = folder.path / "report.parquet" if folder else Path(settings.report or "")
     read = Counted(selected(source.batches(), *settings.row_range))

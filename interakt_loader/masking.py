@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 DOT = "•"
 
@@ -11,8 +13,13 @@ _DIGITS = re.compile(r"\d")
 _LEFT = 3
 """Digits of a phone that are left, so that a row can be told from its neighbours."""
 
+_FEWEST = 7
+"""Digits of a phone, at least."""
+
 _NUMBER = re.compile(r"(?<![\w.])[+(]?\d(?:[ ().\-/\u00a0\u2010-\u2013]{0,2}\d){6,16}(?![\w])")
 """Seven to seventeen digits with what people write between those of a phone."""
+
+_QUOTED = re.compile(r"(['\"])([^'\"\n]*)\1")
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d|\d\d[/.-]\d\d[/.-]\d{4}")
 
@@ -20,15 +27,38 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d|\d\d[/.-]\d\d[/.-]\d{4}")
 def masked(text: str) -> str:
     """Return a text without the phones and e-mail addresses that are in it: `•••••••210`, `•••@example.com`.
 
-    What looks like a phone and is none, such as a long id of digits, is masked as well; dates are not.
+    What looks like a phone and is none, such as a long id of digits, is masked as well; dates are not, nor are digits
+    that are part of a word, except in quotes: there a message has a value as it came, whatever is wrong with it.
     """
-    return _NUMBER.sub(_masked_number, _MAIL.sub(rf"{DOT * 3}@\1", text))
+    return _NUMBER.sub(_masked_number, _QUOTED.sub(_masked_quote, _MAIL.sub(rf"{DOT * 3}@\1", text)))
 
 
 def masked_phone(phone: str) -> str:
     """Return a phone with its last three digits only."""
     most = max(len(_DIGITS.findall(phone)) - _LEFT, 0)
     return _DIGITS.sub(DOT, phone, count=most) if most else DOT * len(phone)
+
+
+def masked_body(body: str) -> str:
+    """Return the JSON body of a call with each text in it masked, and each number that looks like a phone."""
+    return json.dumps(_masked_value(json.loads(body)), ensure_ascii=False, separators=(",", ":"))
+
+
+def _masked_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: masked_phone(one) if name == "phoneNumber" else _masked_value(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_masked_value(one) for one in value]
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return value
+    shown = masked(str(value))
+    return value if shown == str(value) else shown
+
+
+def _masked_quote(found: re.Match[str]) -> str:
+    quote, value = found.groups()
+    is_none = _MOMENT.match(value) or len(_DIGITS.findall(value)) < _FEWEST
+    return found[0] if is_none else f"{quote}{masked_phone(value)}{quote}"
 
 
 def _masked_number(found: re.Match[str]) -> str:

@@ -6,10 +6,11 @@ What only a check needs is imported when it checks: `--help` reads this module a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple
 
 from interakt_loader.errors import SettingsError
+from interakt_loader.secret import Secret, hidden
 
 BASE_URL = "https://api.interakt.ai"
 """The real API [doc]."""
@@ -105,17 +106,18 @@ def check_base_url(url: str) -> None:
     """Refuse an address that is none, or over which the key would travel in clear."""
     from urllib.parse import urlsplit
 
+    if "@" in str(url):
+        raise SettingsError("base_url holds a user name or password, or another @; the key goes into api_key")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
+        is_plain = url.isprintable() and not set(url) & set(" \\")  # others would read another host out of it
     except (ValueError, AttributeError, TypeError):
         raise SettingsError(f"base_url is {url!r}; expected an address such as {BASE_URL}") from None
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not host or not is_plain:
         raise SettingsError(f"base_url is {url!r}; expected an address such as {BASE_URL}")
-    if parts.username or parts.password:
-        raise SettingsError("base_url holds a user name or password; the key goes into api_key")
     if parts.query or parts.fragment:
-        raise SettingsError(f"base_url is {url!r}; expected an address without ? or #")
+        raise SettingsError(f"base_url is {re.split('[?#]', url)[0]!r} and more; expected an address without ? or #")
     if parts.scheme == "http" and not is_this_machine(host):
         raise SettingsError(
             f"base_url is {url!r}: over http:// the key would travel in clear; use https:// "
@@ -127,12 +129,19 @@ SHARES = "sqlite:///PATH (for this machine) or redis://HOST:PORT/NUMBER (for sev
 """The forms of a share."""
 
 
-def check_share(share: str | None, rate: Rate | Literal["auto"] | None) -> None:
+def check_share(share: Secret | None, rate: Rate | Literal["auto"] | None) -> None:
     """Refuse an address where no shared clock can stand, and a limit that cannot be shared."""
     if share is None:
         return
-    if not isinstance(share, str):
+    if not isinstance(share, Secret):
         raise SettingsError(f"share is {share!r}; expected {SHARES}")
+    if not _is_a_share(share.reveal()):
+        raise SettingsError(f"share is '{share}'; expected {SHARES}")
+    if not isinstance(rate, Rate):
+        raise SettingsError("share needs a declared limit: give rate_limit too, such as 300/min or growth")
+
+
+def _is_a_share(share: str) -> bool:
     from urllib.parse import urlsplit
 
     try:
@@ -140,24 +149,43 @@ def check_share(share: str | None, rate: Rate | Literal["auto"] | None) -> None:
         is_file = parts.scheme == "sqlite" and not parts.netloc and parts.path.strip("/")
         is_server = parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0
     except ValueError:  # a port that is none, say
-        is_file = is_server = False
-    if not is_file and not is_server:
-        raise SettingsError(f"share is {shown_share(share)!r}; expected {SHARES}")
-    if not isinstance(rate, Rate):
-        raise SettingsError("share needs a declared limit: give rate_limit too, such as 300/min or growth")
+        return False
+    return bool(is_file or is_server)
 
 
 def shown_share(share: str) -> str:
-    """Return a share's address without a password that it may hold."""
-    return re.sub(r"//[^/]*@", "//", share)
+    """Return a share's address without a password that it may hold, before an @ or after a ?."""
+    if share.startswith("sqlite:"):
+        return share
+    return re.sub(r"\?.*", "?…", re.sub(r"//.*@", "//", share))
 
 
-def check_key(key: str) -> None:
+def hidden_share(share: Any) -> Any:
+    """Return a share's address as a `Secret` that shows all but the password; anything else as it is."""
+    return Secret(share, shown_share(share)) if isinstance(share, str) else share
+
+
+def hide_secrets(options: MutableMapping[str, Any]) -> None:
+    """Put `Secret`s in the place of the options that are or hold one.
+
+    In place, and first of all: a traceback with locals shows the keyword arguments of every function on the way.
+    """
+    for name, hide in (("api_key", hidden), ("share", hidden_share)):
+        if name in options:
+            options[name] = hide(options[name])
+
+
+def check_key(key: Secret) -> None:
     """Refuse a key that cannot be one; the message never holds it."""
-    if not isinstance(key, str):
-        raise SettingsError(f"api_key is a {type(key).__name__}; expected text")
-    if not key.strip() or not key.strip().isascii() or not key.strip().isprintable():
+    kind = type(key.reveal())
+    if not issubclass(kind, str):
+        raise SettingsError(f"api_key is a {kind.__name__}; expected text")
+    if not _can_be_a_key(key.reveal().strip()):
         raise SettingsError("api_key is blank or holds characters that no key has; copy the Secret Key again")
+
+
+def _can_be_a_key(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable()
 
 
 def is_this_machine(host: str) -> bool:

@@ -6,22 +6,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
+from interakt_loader.secret import Secret
+
 
 class Options(TypedDict, total=False):
     """The keyword options of `load_users`, `load_events` and `check`; `Settings` says what each means."""
 
-    api_key: str | None
+    api_key: str | Secret | None
     base_url: str | None
     timeout: float
     max_retries: int
     max_queue_size: int
     workers: int
     rate_limit: str | None
-    share: str | None
+    share: str | Secret | None
     max_outage: float
     max_failures: str | int | None
     report: str | Path | None
     html: str | Path | None
+    mask: bool
     ledger: str | Path | None
     resend: bool
     event_id: str | None

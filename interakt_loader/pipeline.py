@@ -20,6 +20,7 @@ from interakt_loader.engine import Engine
 from interakt_loader.errors import LedgerBroken, SettingsError, SourceBroken, SourceError
 from interakt_loader.in_order import InOrder
 from interakt_loader.job import Control, Job
+from interakt_loader.masked_outcomes import masked_lines
 from interakt_loader.overseer import Overseer
 from interakt_loader.ticket import Stop, unsent
 from interakt_loader.work import Streamed, Work
@@ -41,6 +42,13 @@ def deliver(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBa
     allows. A row never raises. The source's own errors raise only before the first call; after it they stop the
     load (`job.control.stopped`).
     """
+    if job.settings.mask:
+        yield from map(masked_lines, _delivered(batches, job))
+    else:
+        yield from _delivered(batches, job)
+
+
+def _delivered(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBatch]:
     control = job.control
     try:
         work = _planned(batches, job) if job.ledger is not None else _streamed(batches, job)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.outcomes import OUTCOMES
+from interakt_loader.private_files import open_private
 from interakt_loader.wire import FAILURES, Status
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
@@ -51,7 +52,7 @@ class Report:
         writers: dict[str, Callable[[IO[bytes]], Writer]] = {".csv": _Csv, ".jsonl": _JsonLines, ".parquet": _Parquet}
         try:
             with ExitStack() as stack:
-                self._file: IO[bytes] = stack.enter_context(self.path.open("wb"))
+                self._file: IO[bytes] = stack.enter_context(open_private(self.path))
                 self._writer = writers[ending](self._file)
                 stack.pop_all()
         except OSError as error:

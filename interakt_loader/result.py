@@ -18,6 +18,8 @@ from interakt_loader.errors import (
     SourceBroken,
     TooManyFailures,
 )
+from interakt_loader.masking import masked, masked_body
+from interakt_loader.private_files import open_private
 from interakt_loader.report import Report, Summary
 from interakt_loader.report_reading import read_batches, read_report
 from interakt_loader.result_html import as_html
@@ -73,11 +75,12 @@ class LoadResult:
         """Where the report lies; a temporary file, gone with this object, where none was asked for."""
         self.ledger = ledger
         """Where the ledger lies, if there is one."""
-        self.stopped = stopped
+        mask = bool(options.get("mask"))
+        self.stopped = stopped._replace(message=masked(stopped.message)) if stopped is not None and mask else stopped
         """Why the load ended before its last row, or None."""
         self.most_held = most_held
         """The most rows that were held at once: never above `max_queue_size`."""
-        self.examples = [one.body.decode() for one in examples]
+        self.examples = [masked_body(body) if mask else body for body in (one.body.decode() for one in examples)]
         """Of a dry run: the JSON bodies of the first calls, just as they would go out."""
         self.forecast = forecast
         """Of a dry run: how many calls the load would make, and how long that takes at the limit."""
@@ -216,7 +219,10 @@ class LoadResult:
         """Write the report again, as CSV, JSON lines or Parquet by the ending; return the path."""
         path = Path(path)
         if path.suffix.lower() == self.report.suffix.lower():
-            shutil.copyfile(self.report, path)
+            if path.exists() and path.samefile(self.report):
+                return path
+            with self.report.open("rb") as source, open_private(path) as file:
+                shutil.copyfileobj(source, file)
             return path
         with Report(path) as report:
             for batch in self.to_arrow().to_batches():
@@ -239,7 +245,8 @@ class LoadResult:
 
         It has the counts, the load over time, what went wrong and what to do about it, the rows to look at (at most
         2,000, and 200 of each reason) and the settings, without the key. Phones and e-mail addresses are masked
-        unless `personal`. Raises `SettingsError` where the path cannot be written.
+        unless `personal`; what the report is without (`mask`) does not come back by it. Raises `SettingsError` where
+        the path cannot be written.
         """
         from interakt_loader.html_report import write_html
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.option_values import (
@@ -20,13 +20,15 @@ from interakt_loader.option_values import (
     check_number,
     check_share,
     did_you_mean,
+    hidden_share,
+    hide_secrets,
     is_this_machine,
     parse_failures,
     parse_rate,
     parse_rows,
     parse_words,
-    shown_share,
 )
+from interakt_loader.secret import Secret, hidden
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +53,7 @@ def _option(
 class Settings:
     """How a load is done. Frozen and checked: a `Settings` that exists makes sense."""
 
-    api_key: str | None = _option(
+    api_key: str | Secret | None = _option(
         None,
         "The account's key: the dashboard's Secret Key as it stands, or decoded and without the colon.",
         env="INTERAKT_API_KEY",
@@ -87,7 +89,7 @@ class Settings:
         flag="--rate-limit",
         metavar="RATE",
     )
-    share: str | None = _option(
+    share: str | Secret | None = _option(
         None,
         "Hold to `rate_limit` together with all loads of the account that have the same share: "
         "`sqlite:///PATH` for those of one machine, `redis://HOST:PORT/NUMBER` for those of several.",
@@ -121,6 +123,12 @@ class Settings:
         "HTML file in which phones and e-mail addresses are masked.",
         flag="--html",
         metavar="PATH",
+    )
+    mask: bool = _option(
+        False,
+        "Mask phones and e-mail addresses in the report, and in whatever is shown of the load. Rows are found by their "
+        "number then, and by an id that is none of these.",
+        flag="--mask",
     )
     ledger: str | Path | None = _option(
         None,
@@ -220,6 +228,8 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "api_key", hidden(self.api_key))
+        object.__setattr__(self, "share", hidden_share(self.share))
         check_number("timeout", self.timeout, least=0, most=86_400, exclusive=True)
         check_number("max_outage", self.max_outage, least=0)
         check_number("max_retries", self.max_retries, least=0, whole=True)
@@ -238,13 +248,18 @@ class Settings:
             raise SettingsError(f"rate_limit is {self.rate_limit!r}; expected text such as '300/min', or None")
         if self.on_error is not None and not callable(self.on_error):
             raise SettingsError(f"on_error is {self.on_error!r}; expected a function")
-        check_share(self.share, parse_rate(self.rate_limit))
+        check_share(self.hidden_share, parse_rate(self.rate_limit))
         for name in ("resend", "event_id"):
             if getattr(self, name) and self.ledger is None:
                 raise SettingsError(f"{name} is about the ledger: give ledger=PATH too")
         check_base_url(self.base_url)
         if self.api_key is not None:
-            check_key(self.api_key)
+            check_key(cast("Secret", self.api_key))
+
+    @property
+    def hidden_share(self) -> Secret | None:
+        """`share`, which `str` shows without its password."""
+        return cast("Secret | None", self.share)
 
     @property
     def rate(self) -> Rate | Literal["auto"] | None:
@@ -275,9 +290,11 @@ class Settings:
     def resolve(cls, options: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
         """Settings from options as given, then the environment, then the defaults.
 
-        An option given as None that has an environment variable counts as not given.
+        An option given as None that has an environment variable counts as not given. Secrets among `options` are hidden
+        in place, if that can be.
         """
-        environ = os.environ if environ is None else environ
+        if isinstance(options, dict):
+            hide_secrets(options)
         known = {one.name: one for one in fields(cls)}
         for name in options:
             if name not in known:
@@ -287,25 +304,32 @@ class Settings:
             variable = one.metadata["env"]
             if variable and values.get(name) is None:
                 values.pop(name, None)
-                if environ.get(variable, "").strip():
-                    values[name] = environ[variable].strip()
+                values |= _from_environment(name, variable, environ)
         return cls(**values)
 
-    def require_key(self) -> str:
+    def require_key(self) -> Secret:
         """Return the key, or raise `SettingsError` with the ways to give one."""
         if self.api_key is None:
             raise SettingsError(
-                "no API key: set INTERAKT_API_KEY (or --api-key-file, api_key=…); or try without one: "
+                "no API key: set INTERAKT_API_KEY (or --api-key-file, --ask-key, api_key=…); or try without one: "
                 "--dry-run sends nothing, --sandbox sends to a local look-alike"
             )
-        return self.api_key
+        return cast("Secret", self.api_key)
 
     def public(self) -> dict[str, Any]:
         """What may be shown: every option but the key and callables, JSON-able."""
         hidden = ("api_key", "on_error", "progress")
         shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in hidden}
         paths = {name: None if shown[name] is None else str(shown[name]) for name in ("report", "html", "ledger")}
-        return shown | paths | {"share": self.share and shown_share(self.share)}
+        return shown | paths | {"share": None if self.share is None else str(self.share)}
+
+
+def _from_environment(name: str, variable: str, environ: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return the option as the environment has it, if it does; no function that can fail has that among its locals."""
+    text = (os.environ if environ is None else environ).get(variable, "").strip()
+    found = {name: text} if text else {}
+    hide_secrets(found)
+    return found
 
 
 def default_of(name: str) -> Any:

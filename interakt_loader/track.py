@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from interakt_loader.client import Client, Response
 from interakt_loader.errors import APIError, BadArgument, BadArgumentType, QueueFull
+from interakt_loader.secret import hidden
 
 if TYPE_CHECKING:
     from interakt_loader.callbacks import OnError
@@ -111,13 +112,14 @@ def shutdown() -> None:
 def _client() -> Client:
     """Return the client for the settings as they are now; what was queued with other settings goes out first."""
     global _current  # noqa: PLW0603 - the module is the SDK's default client, as the vendor has it
-    settings = (api_key, host, sync_mode, debug, timeout, max_retries, max_queue_size)
+    key = hidden(api_key)
+    settings = (key, host, sync_mode, debug, timeout, max_retries, max_queue_size)
     former = None
     with _lock:
         if _current is None or _current[0] != settings:
             former = _current
             client = Client(
-                api_key,
+                key,
                 host,
                 debug=debug,
                 sync_mode=sync_mode,

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
 from interakt_loader.codes import AnswerCode, Code, NoteCode, ProblemCode
+from interakt_loader.secret import Secret
 
 Kind = Literal["user", "event"]
 
@@ -153,19 +154,19 @@ class Outcome(NamedTuple):
     answer: Answer | None = None
 
 
-def destination(base_url: str, api_key: str) -> str:
+def destination(base_url: str, api_key: Secret | str) -> str:
     """Return what tells one account at one address from others; it holds the key."""
     return f"{base_url.rstrip('/').lower()}\n{authorization(api_key)}"
 
 
-def authorization(api_key: str) -> str:
+def authorization(api_key: Secret | str) -> str:
     """Return the Authorization header's value for a key in any of the forms that people hold.
 
     The dashboard's Secret Key is already the base64 of `key:` and is sent as it is; the vendor's SDK wants
     it decoded and without the colon; and a pasted `Basic …` prefix or a Secret Key that somebody encoded a
     second time is taken for what it is.
     """
-    key = api_key.strip()
+    key = (api_key if isinstance(api_key, str) else api_key.reveal()).strip()
     if key[:6].lower() == "basic ":
         key = key[6:].strip()
     while (inner := _unwrapped(key)) is not None:

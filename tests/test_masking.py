@@ -21,6 +21,9 @@ from interakt_loader.masking import DOT, masked, masked_phone
         ("<asha@example.com>, 'b@c.de'", "<•••@example.com>, '•••@c.de'"),
         ("2024-01-31 and 31/01/2024 are days", "2024-01-31 and 31/01/2024 are days"),
         ("row 123456, 32 KB, 12.5 and 1,000,000", "row 123456, 32 KB, 12.5 and 1,000,000"),
+        ("'x98765 43210' is no phone", "'x••••• ••210' is no phone"),
+        ("id C98765432, quoted 'C98765432'", "id C98765432, quoted 'C•••••432'"),
+        ("'2024-02-30 10:11:12' is no time", "'2024-02-30 10:11:12' is no time"),
         ("", ""),
     ],
 )

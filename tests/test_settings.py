@@ -76,8 +76,8 @@ def test_http_is_for_this_machine_only(url: str) -> None:
 def test_options_go_before_the_environment_before_the_defaults() -> None:
     """None counts as not given."""
     environ = {"INTERAKT_API_KEY": " from-outside\n", "INTERAKT_BASE_URL": "https://outside.example"}
-    assert Settings.resolve({"api_key": None}, environ).api_key == "from-outside"
-    assert Settings.resolve({"api_key": "mine"}, environ).api_key == "mine"
+    assert Settings.resolve({"api_key": None}, environ).require_key().reveal() == "from-outside"
+    assert Settings.resolve({"api_key": "mine"}, environ).require_key().reveal() == "mine"
     assert Settings.resolve({}, environ).base_url == "https://outside.example"
     assert Settings.resolve({}, {"INTERAKT_BASE_URL": " "}).base_url == BASE_URL
 

@@ -37,13 +37,19 @@ def run(arguments: Sequence[str]) -> int:
             import logging
 
             logging.getLogger("interakt_loader").exception("the error in full")
-        return _complain(str(error), error.exit_code)
+        return _complain(_masked(error) if "--mask" in arguments else str(error), error.exit_code)
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - held until the end
         return 1
     except OSError as error:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - its buffer cannot be written
         return _complain(f"the result cannot be shown: {error.strerror or error}", 1)
+
+
+def _masked(error: InteraktLoaderError) -> str:
+    from interakt_loader.masking import masked
+
+    return masked(str(error))
 
 
 def _complain(message: str, exit_code: int) -> int:

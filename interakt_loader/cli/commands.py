@@ -19,6 +19,7 @@ from interakt_loader.cli.options import (
     written_mapping,
 )
 from interakt_loader.cli.process import imported
+from interakt_loader.errors import SettingsError
 
 if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
@@ -64,6 +65,7 @@ def cli() -> None:
     shell_complete=paths,
     help="Read the key from this file  [env: INTERAKT_API_KEY]",
 )
+@click.option("--ask-key", is_flag=True, help="Ask for the key in the terminal, without showing it.")
 @settings_flags
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="Form of the result on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no messages.")
@@ -78,6 +80,7 @@ def load(
     event: str | None,
     sandbox: bool,
     api_key_file: str | None,
+    ask_key: bool,
     output: str,
     quiet: bool,
     debug: bool,
@@ -85,11 +88,15 @@ def load(
 ) -> int:
     """Load SOURCE (the default command)."""
     del debug  # the group has seen to it, and to what `quiet` means for the log
-    from interakt_loader.cli.files import key_from_file
+    from interakt_loader.cli.files import asked_key, key_from_file
     from interakt_loader.default_paths import ledger_beside, report_name
 
     options = {name: value for name, value in flags.items() if value is not None}
+    if ask_key and api_key_file is not None:
+        raise SettingsError("--ask-key and --api-key-file are both given; expected one of the two")
     options["api_key"] = key_from_file(api_key_file)
+    if ask_key and not sandbox and not options.get("dry_run"):
+        options["api_key"] = asked_key()
     options.setdefault("report", report_name(sources[0]))
     options.setdefault("ledger", "none" if sandbox else ledger_beside(options["report"]))
     if options["ledger"].lower() == "none":
@@ -103,6 +110,7 @@ def load(
             here = stack.enter_context(Sandbox())
             options |= {"api_key": here.api_key, "base_url": here.url}
         from interakt_loader import opening
+        from interakt_loader.masking import masked
         from interakt_loader.settings import Settings
 
         settings = Settings.resolve(options)
@@ -113,7 +121,7 @@ def load(
         else:
             choice = opening.choose_mapping(given, source, _kind(kind), settings, event)
             if choice.inferred is not None and not quiet:
-                _say(choice.inferred.summary())
+                _say(masked(choice.inferred.summary()) if settings.mask else choice.inferred.summary())
             read, source = written_mapping(choice.mapping.as_dict(), fields, traits, event), choice.source
         return _load(sources, source, read, _kind(kind), settings, output, quiet)
 

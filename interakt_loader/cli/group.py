@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interakt_loader.cli.completion import paths
+from interakt_loader.cli.files import refuse_key_on_command_line
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -20,6 +21,7 @@ class DefaultGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `load` in front where no command is named."""
+        refuse_key_on_command_line(args)
         own = {"--help", "--version", "-h"}
         if args and args[0] not in self.commands and args[0] not in own:
             args = [DEFAULT, *args]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from interakt_loader.errors import SettingsError
 from interakt_loader.html_report.page import as_page
 from interakt_loader.html_report.shown_rows import shown_rows
+from interakt_loader.private_files import open_private
 from interakt_loader.timeline import read_timeline
 
 if TYPE_CHECKING:
@@ -23,9 +24,12 @@ def write_html(result: LoadResult, path: str | Path, *, personal: bool) -> Path:
     Raises `SettingsError` where the path cannot be written.
     """
     path = Path(path)
-    page = as_page(result, read_timeline(result.report), shown_rows(result), personal=personal)
+    page = as_page(
+        result, read_timeline(result.report), shown_rows(result), personal=personal and not result.options.get("mask")
+    )
     try:
-        path.write_text(page, encoding="utf-8")
+        with open_private(path) as file:
+            file.write(page.encode())
     except OSError as error:
         raise SettingsError(f"html {path}: cannot be written: {error.strerror or error}") from None
     return path

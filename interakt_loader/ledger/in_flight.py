@@ -20,6 +20,7 @@ from pathlib import Path
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.ledger.store import News
+from interakt_loader.private_files import OWNER_ONLY, make_private
 from interakt_loader.wire import DIGEST, Answer, Entry, Message, Transport
 
 _MAGIC = b"interakt calls 1"
@@ -37,7 +38,8 @@ class InFlight:
         self._slots: dict[int, int] = {}  # row → where its slot begins
         self._free = [len(_MAGIC) + number * _SLOT.size for number in range(size)]
         try:
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o600), "w+b") as file:
+            with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR | os.O_TRUNC, OWNER_ONLY), "w+b") as file:
+                make_private(file.fileno())
                 file.write(_MAGIC + bytes(size * _SLOT.size))
                 file.flush()
                 self._memory = mmap.mmap(file.fileno(), 0)

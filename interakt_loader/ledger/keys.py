@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from interakt_loader.secret import Secret
 from interakt_loader.wire import DIGEST, destination
 
 
 class Keys:
     """Digests for one destination."""
 
-    def __init__(self, base_url: str, api_key: str) -> None:
+    def __init__(self, base_url: str, api_key: Secret | str) -> None:
         self._key = blake2b(destination(base_url, api_key).encode(), person=b"destination").digest()
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.ledger.decide import Known
+from interakt_loader.private_files import OWNER_ONLY, make_private
 from interakt_loader.wire import DIGEST
 
 APPLICATION_ID = 0x494C_4447
@@ -77,7 +78,9 @@ class Store:
         fresh = not path.exists()
         try:
             if fresh:
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # digests of people's data: for the owner only
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, OWNER_ONLY))
+            for ending in ("", "-wal", "-shm"):  # SQLite makes these two with the rights that the first has
+                make_private(f"{path}{ending}")
             self.db = sqlite3.connect(path, timeout=0.2, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, "strerror", None) or error

@@ -63,11 +63,14 @@ class SandboxProcess:
         # The child finds the package where this process found it, however that was.
         home = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
+        inherited = {
+            name: value for name, value in os.environ.items() if name != "INTERAKT_API_KEY"
+        }  # not its business
         self._process = subprocess.Popen(
             [sys.executable, "-m", "interakt_loader.sandbox"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**inherited, "PYTHONPATH": path},
         )
         try:
             self._url = self._introduce(self._process, options)

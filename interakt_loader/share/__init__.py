@@ -15,7 +15,8 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from interakt_loader.errors import NotJustNow, SettingsError
-from interakt_loader.option_values import Rate, shown_share
+from interakt_loader.option_values import Rate, hidden_share
+from interakt_loader.secret import Secret
 from interakt_loader.share.clock import RateDiffers, ShareAway, SharedClock
 from interakt_loader.share.pace import pace_of
 from interakt_loader.share.slots import Slots
@@ -24,30 +25,31 @@ from interakt_loader.wire import destination
 __all__ = ["RateDiffers", "ShareAway", "SharedClock", "Slots", "open_share", "slots_of"]
 
 
-def open_share(share: str, base_url: str, api_key: str, rate: Rate) -> SharedClock:
+def open_share(share: Secret | str, base_url: str, api_key: Secret | str, rate: Rate) -> SharedClock:
     """Return the clock of an account at `share`, which the settings have checked.
 
     Raises, in one line, `NotJustNow` if it cannot be reached, `SettingsError` if another load declares another rate.
     """
+    share = hidden_share(share)
     account = blake2b(destination(base_url, api_key).encode(), digest_size=16, person=b"share").digest()
     try:
-        if share.startswith("sqlite:"):
+        if str(share).startswith("sqlite:"):
             from interakt_loader.share.sqlite_clock import SqliteClock
 
-            clock: SharedClock = SqliteClock(share, account, rate, pace_of(rate))
+            clock: SharedClock = SqliteClock(str(share), account, rate, pace_of(rate))
         else:
             from interakt_loader.share.redis_clock import RedisClock
 
-            clock = RedisClock(share, account, rate, pace_of(rate))
+            clock = RedisClock(hidden_share(share), account, rate, pace_of(rate))
         try:
             clock.reserve(0)
         except BaseException:
             clock.close()
             raise
     except ShareAway as error:
-        raise NotJustNow(f"share {shown_share(share)}: {error}") from None
+        raise NotJustNow(f"share {share}: {error}") from None
     except RateDiffers as error:
-        raise SettingsError(f"share {shown_share(share)}: {error}") from None
+        raise SettingsError(f"share {share}: {error}") from None
     return clock
 
 

@@ -11,7 +11,8 @@ import time
 from collections import deque
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.option_values import Rate, shown_share
+from interakt_loader.option_values import Rate
+from interakt_loader.secret import Secret
 from interakt_loader.share.clock import FORGET, Lease, RateDiffers, ShareAway
 from interakt_loader.share.pace import Pace
 
@@ -44,12 +45,12 @@ class RedisClock:
     The password may stand in the address, or, so that no process list shows it, in REDISCLI_AUTH.
     """
 
-    def __init__(self, share: str, account: bytes, rate: Rate, pace: Pace) -> None:
+    def __init__(self, share: Secret, account: bytes, rate: Rate, pace: Pace) -> None:
         try:
             import redis
         except ImportError:
             raise SettingsError(
-                f"share {shown_share(share)}: needs the package redis: pip install 'interakt-loader[redis]'"
+                f"share {share}: needs the package redis: pip install 'interakt-loader[redis]'"
             ) from None
         self._errors = redis.RedisError
         self._key = f"interakt:rate:{account.hex()}"
@@ -57,13 +58,13 @@ class RedisClock:
         self._trips: deque[tuple[float, float]] = deque(maxlen=ROUND_TRIPS)
         try:
             self._redis = redis.Redis.from_url(
-                share,
+                share.reveal(),
                 password=os.environ.get("REDISCLI_AUTH"),
                 socket_timeout=TIMEOUT,
                 socket_connect_timeout=TIMEOUT,
             )
         except ValueError as error:
-            raise SettingsError(f"share {shown_share(share)}: {error}") from None
+            raise SettingsError(f"share {share}: {error}") from None
         self._script = self._redis.register_script(_SCRIPT)
 
     def reserve(self, count: int, hold: float = 0.0) -> Lease:

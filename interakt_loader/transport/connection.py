@@ -13,6 +13,7 @@ import time
 from urllib3.util import wait_for_read
 from urllib3.util.ssltransport import SSLTransport
 
+from interakt_loader.transport.head import Head
 from interakt_loader.transport.reading import LONGEST_BODY, AnswerReader, BrokenOff, Heard
 
 WARM = 0.01
@@ -56,7 +57,7 @@ class Connection:
         except Exception:  # noqa: BLE001 - one that cannot be looked at is not used; the next is tried
             return False
 
-    def call(self, request: bytes) -> Heard:
+    def call(self, head: Head, body: bytes) -> Heard:
         """Send a call and read its answer.
 
         Raises `BrokenOff` once the answer's status is known, `NoHttp`, or an `OSError`; the connection is of no more
@@ -65,7 +66,7 @@ class Connection:
         reader = AnswerReader()
         try:
             try:
-                self._socket.sendall(request)
+                self._socket.sendall(head.before(body))
             except OSError as error:
                 if not _is_the_end(error):
                     raise  # else the server listens no more, and may have said why

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import time
 import weakref
 
+from interakt_loader.secret import Secret, hidden
 from interakt_loader.transport.connection import Connection
 from interakt_loader.transport.judgement import (
     broken_answer,
@@ -15,12 +15,10 @@ from interakt_loader.transport.judgement import (
     parse_retry_after,
     read_answer,
 )
+from interakt_loader.transport.key_forms import KeyForms
 from interakt_loader.transport.reading import BrokenOff, Heard
 from interakt_loader.transport.route import Route
-from interakt_loader.wire import Answer, Message, authorization
-
-SHORTEST_SECRET = 6
-"""Characters from which on a part of an answer can be told to be the key."""
+from interakt_loader.wire import Answer, Message
 
 _REPEATS_KEY = "(the answer repeats the key)"
 
@@ -28,9 +26,11 @@ _REPEATS_KEY = "(the answer repeats the key)"
 class HttpTransport:
     """Calls the API at `base_url` with `api_key`. Thread-safe: up to `connections` calls at once keep theirs alive."""
 
-    def __init__(self, base_url: str, api_key: str, *, timeout: float, connections: int) -> None:
-        self._key_forms = _forms(api_key)
-        self._route = Route(base_url, api_key, timeout, connections)
+    def __init__(self, base_url: str, api_key: Secret | str, *, timeout: float, connections: int) -> None:
+        self._base_url = base_url
+        api_key = key = hidden(api_key)  # first of all: a traceback shows arguments
+        self._key_forms = KeyForms(key)
+        self._route = Route(base_url, key, timeout, connections)
         self._heads = self._route.heads
         self._idle: list[Connection] = []  # the one that worked last on top; `append` and `pop` are atomic
         self._most_idle = connections
@@ -38,7 +38,7 @@ class HttpTransport:
         weakref.finalize(self, _close, self._idle)  # where nobody calls `close`
 
     def __repr__(self) -> str:
-        return f"<HttpTransport to {self._route.host}>"
+        return f"<HttpTransport to {self._base_url}>"
 
     def send(self, message: Message) -> Answer:
         """Make one call and read its answer, within `timeout` to connect and `timeout` for each wait on the socket."""
@@ -48,7 +48,7 @@ class HttpTransport:
         except Exception as error:  # noqa: BLE001 - whatever it is, the row gets an answer that says so
             return not_connected(error, time.perf_counter() - began)
         try:
-            heard = connection.call(b"%b%d\r\n\r\n%b" % (self._heads[message.kind], len(message.body), message.body))
+            heard = connection.call(self._heads[message.kind], message.body)
         except BrokenOff as broken:
             connection.close()
             if broken.status < 300:
@@ -83,9 +83,8 @@ class HttpTransport:
         if not body and not says_length and 200 <= status < 300:  # the body, or the head's end, may be cut off
             return broken_answer(status, None, seconds)
         answer = read_answer(status, body, seconds, parse_retry_after(retry_after))
-        for form in self._key_forms:
-            if form in answer.message or form.encode() in body:
-                return answer._replace(message=_REPEATS_KEY, body=_REPEATS_KEY.encode())
+        if self._key_forms.are_in(answer.message, body):
+            return answer._replace(message=_REPEATS_KEY, body=_REPEATS_KEY.encode())
         return answer
 
     def close(self) -> None:
@@ -98,10 +97,3 @@ def _close(connections: list[Connection]) -> None:
     with contextlib.suppress(IndexError):  # others may take from it at the same time
         while True:
             connections.pop().close()
-
-
-def _forms(api_key: str) -> list[str]:
-    """Return what an answer must not show in a report: the key as given, as it travels, and decoded."""
-    token = authorization(api_key).removeprefix("Basic ")
-    forms = {api_key.strip(), token, token.rstrip("="), base64.b64decode(token).decode().rstrip(":")}
-    return [one for one in forms if len(one) >= SHORTEST_SECRET]

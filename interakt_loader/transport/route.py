@@ -13,7 +13,10 @@ from requests.adapters import HTTPAdapter
 
 from interakt_loader._version import __version__
 from interakt_loader.errors import SettingsError
-from interakt_loader.wire import PATHS, Kind, authorization
+from interakt_loader.option_values import is_this_machine
+from interakt_loader.secret import Secret
+from interakt_loader.transport.head import Head
+from interakt_loader.wire import PATHS, Kind
 
 
 class Route:
@@ -22,21 +25,23 @@ class Route:
     Raises `SettingsError` when `requests` can make nothing of them.
     """
 
-    def __init__(self, base_url: str, api_key: str, timeout: float, connections: int) -> None:
+    def __init__(self, base_url: str, api_key: Secret, timeout: float, connections: int) -> None:
         self.timeout = timeout
         """Seconds to wait for a connection, and for each wait on it."""
-        self.heads: dict[Kind, bytes] = {}
-        """What each call begins with, up to the value of its Content-Length, which is the last header."""
+        self.heads: dict[Kind, Head] = {}
+        """What each call begins with."""
         base_url = base_url.rstrip("/")
         session = requests.Session()
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)  # more at once, and it warns
         session.mount(base_url, adapter)
         try:
-            # the key goes in as `auth`, else a ~/.netrc entry for the host would take its place
+            # `auth`, though the key is no business of `requests`: else it would look for one in ~/.netrc
             request = session.prepare_request(
-                requests.Request("POST", base_url + PATHS["user"], auth=lambda r: _with_key(r, api_key))
+                requests.Request("POST", base_url + PATHS["user"], auth=lambda request: request)
             )
             ask = session.merge_environment_settings(base_url, {}, False, None, None)
+            if base_url.lower().startswith("http:"):
+                ask["proxies"] = _on_this_machine(ask["proxies"])
             if isinstance(ask["verify"], str) and not Path(ask["verify"]).exists():
                 raise SettingsError(f"the CA bundle {ask['verify']} does not exist")
             self._pool = adapter.get_connection_with_tls_context(
@@ -45,7 +50,7 @@ class Route:
             for kind, path in PATHS.items():
                 request.url = base_url + path
                 target = adapter.request_url(request, ask["proxies"])
-                self.heads[kind] = self._head(target, request)
+                self.heads[kind] = self._head(target, request.url, api_key)
         except requests.RequestException as error:
             raise SettingsError(f"{base_url} cannot be called: {error}") from None
         self._pool.ConnectionCls = _handing_over(self._pool.ConnectionCls)
@@ -69,10 +74,8 @@ class Route:
             return connected.socket
         raise AssertionError("the pool has made the call itself")
 
-    def _head(self, target: str, request: requests.PreparedRequest) -> bytes:
+    def _head(self, target: str, url: str, api_key: Secret) -> Head:
         headers = {
-            "Host": _host(request.url or ""),
-            "Authorization": str(request.headers["Authorization"]),
             "Content-Type": "application/json",
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -80,13 +83,12 @@ class Route:
         }
         if "://" in target:  # a proxy passes the call on, and wants to know who asks; for a tunnel it has been told
             headers |= self._pool.proxy_headers
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return f"POST {target} HTTP/1.1\r\n{lines}Content-Length: ".encode("latin-1")
+        return Head(f"POST {target} HTTP/1.1", _host(url), api_key, headers)
 
 
-def _with_key(request: requests.PreparedRequest, api_key: str) -> requests.PreparedRequest:
-    request.headers["Authorization"] = authorization(api_key)
-    return request
+def _on_this_machine(proxies: dict[str, str]) -> dict[str, str]:
+    """Return the proxies that are here: plain `http://` is for this machine, and no other one may see the key pass."""
+    return {name: url for name, url in proxies.items() if is_this_machine(urlsplit(url).hostname or "")}
 
 
 def _host(url: str) -> str:

@@ -185,6 +185,7 @@ def test_a_preset_that_will_not_do_is_one_line(
 def test_the_key_comes_from_a_file(sandbox_process: SandboxProcess) -> None:
     """`--api-key-file`: with a newline at its end, as editors leave it."""
     Path("key.txt").write_text(sandbox_process.api_key + "\n", encoding="utf-8")
+    Path("key.txt").chmod(0o600)
     arguments = ["--api-key-file", "key.txt", "--base-url", sandbox_process.url, "--map", "user_id=customer_id"]
     assert run(["customers.csv", *arguments]) == 0
     assert sandbox_process.stats().users == 2

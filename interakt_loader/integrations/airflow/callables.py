@@ -5,7 +5,7 @@ Importable without Airflow, and without pandas or pyarrow. What they return is a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -27,14 +27,22 @@ def load_users_task(
     …), `RowsFailed` when rows failed, and `LoadInterrupted` after SIGTERM or Ctrl-C. Where Airflow is at work,
     errors that no retry can mend are `AirflowFailException`. Whatever ends the task, the load is drained.
     """
-    return _load(path, mapping, "user", interakt_conn_id, options)
+    return _load(path, mapping, "user", interakt_conn_id, _hidden(options))
 
 
 def load_events_task(
     path: str | list[str], mapping: Any = None, *, interakt_conn_id: str | None = None, **options: Unpack[Options]
 ) -> dict[str, Any]:
     """Load the file at `path` as events; otherwise like `load_users_task`."""
-    return _load(path, mapping, "event", interakt_conn_id, options)
+    return _load(path, mapping, "event", interakt_conn_id, _hidden(options))
+
+
+def _hidden(options: Options) -> Options:
+    """Return the options, their secrets hidden in place: a task's log may show a traceback with locals."""
+    from interakt_loader.option_values import hide_secrets
+
+    hide_secrets(cast("dict[str, Any]", options))
+    return options
 
 
 def _load(

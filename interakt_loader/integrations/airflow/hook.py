@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseHook
 
@@ -10,6 +10,7 @@ from interakt_loader.errors import InteraktLoaderError, SettingsError
 from interakt_loader.integrations.airflow.options import read_options
 from interakt_loader.integrations.airflow.provider import CONNECTION_TYPE, DEFAULT_CONNECTION, FORM
 from interakt_loader.integrations.airflow.verdict import told_to_airflow
+from interakt_loader.option_values import hide_secrets
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -49,12 +50,10 @@ class InteraktHook(BaseHook):
 
         Raises `SettingsError` for an extra that has a field of its own, or is no such value.
         """
-        connection = self.get_connection(self.interakt_conn_id)
-        extra = connection.extra_dejson
-        for name in _FIELDS:
-            if name in extra:
-                raise SettingsError(f"extra of connection {self.interakt_conn_id}: {name} has a field of its own there")
-        own = read_options({"api_key": connection.password or "", "base_url": _address(connection), **extra})
+        own, doubled = _read_connection(self.get_connection(self.interakt_conn_id))
+        if doubled:
+            raise SettingsError(f"extra of connection {self.interakt_conn_id}: {doubled} has a field of its own there")
+        own = read_options(own)
         return own | {name: value for name, value in over.items() if value is not None or name not in _FIELDS}
 
     def get_conn(self) -> Settings:
@@ -69,10 +68,12 @@ class InteraktHook(BaseHook):
         Raises `AirflowFailException` for what no retry can mend, and `LoadStopped` where the load ended early.
         What happened to a row is in the result: `result.raise_for_failures()` has the task retried.
         """
+        hide_secrets(cast("dict[str, Any]", options))
         return self._load(data, mapping, "user", options)
 
     def load_events(self, data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
         """Load a table as events; otherwise like `load_users`."""
+        hide_secrets(cast("dict[str, Any]", options))
         return self._load(data, mapping, "event", options)
 
     def _load(self, data: Any, mapping: Any, kind: Kind, options: Options) -> LoadResult:
@@ -103,6 +104,20 @@ class InteraktHook(BaseHook):
             return True, f"{settings.base_url} lets the key in"
         status = "no answer" if answer.http_status is None else f"HTTP {answer.http_status}"
         return False, f"{settings.base_url}: {status}: {answer.message}"
+
+
+def _read_connection(connection: Any) -> tuple[dict[str, Any], str | None]:
+    """Return the options of a connection, and the first that is both a field of it and in its extra.
+
+    Nothing is raised where a connection is in a variable: it shows its password in a traceback with locals.
+    """
+    extra = connection.extra_dejson
+    password = (connection.password or "").strip()
+    own = {"api_key": password, "base_url": _address(connection), **extra}
+    hide_secrets(own)
+    if not password:
+        del own["api_key"]
+    return own, next((name for name in _FIELDS if name in extra), None)
 
 
 def _address(connection: Any) -> str:

@@ -9,6 +9,8 @@ from concurrent.futures import Future, wait
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+from interakt_loader.masking import masked
+
 if TYPE_CHECKING:
     from interakt_loader.job import Control
     from interakt_loader.result import LoadResult
@@ -99,7 +101,7 @@ def _load(
         if event is not None:
             choice = choose_mapping(mapping, opened(data, settings), kind, settings, event)
             if choice.inferred is not None:
-                logger.warning("%s", choice.inferred.summary())
+                logger.warning("%s", masked(choice.inferred.summary()))
             source, mapping = choice.source, choice.mapping.as_dict() | {"event": {"value": event}}
         done.set_result(loading.load(data, mapping, kind, settings, source=source, control=control))
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where the result is waited for
@@ -109,4 +111,4 @@ def _load(
 def _say(done: Future[LoadResult]) -> None:
     if done.exception() is None:
         result = done.result()
-        logger.info("%r; report: %s", result, result.report)
+        logger.info("%s; report: %s", masked(repr(result)), result.report)

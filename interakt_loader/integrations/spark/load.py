@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
@@ -24,6 +24,7 @@ from interakt_loader.integrations.spark.schemas import BUCKET, CALLS, LINES, ddl
 from interakt_loader.integrations.spark.task import ROW, Load, prepare_rows, send_calls
 from interakt_loader.mapping import PRESET, Mapping, Preparation
 from interakt_loader.opening import choose_mapping, opened
+from interakt_loader.option_values import hide_secrets
 from interakt_loader.result import LoadResult
 from interakt_loader.wire import Kind
 
@@ -56,14 +57,21 @@ def load_users(
     Exactly one action makes calls. Raises `UsageError` before it when what is given makes no sense, and Spark's own
     errors; what happens to a row never raises.
     """
-    return _load(sdf, mapping, "user", partitions, dict(options))
+    return _load(sdf, mapping, "user", partitions, _hidden(options))
 
 
 def load_events(
     sdf: DataFrame, mapping: Any = None, *, partitions: int | None = None, **options: Unpack[Options]
 ) -> LoadResult:
     """Make one event call for each row; otherwise like `load_users`. The mapping needs an `event`."""
-    return _load(sdf, mapping, "event", partitions, dict(options))
+    return _load(sdf, mapping, "event", partitions, _hidden(options))
+
+
+def _hidden(options: Options) -> dict[str, Any]:
+    """Return the options, their secrets hidden in place: a notebook may show a traceback with locals."""
+    given = cast("dict[str, Any]", options)
+    hide_secrets(given)
+    return given
 
 
 def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, options: dict[str, Any]) -> LoadResult:
@@ -84,7 +92,7 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
         make_folder(Path(settings.ledger), count)
 
     preparation = Preparation(read, kind, replace(settings, api_key=None, share=None))
-    load = session.sparkContext.broadcast(Load(read, kind, task_settings))
+    load = session.sparkContext.broadcast(Load(read, kind, task_settings, with_secrets=True))
     try:
         lines = _lines(sdf, preparation, load, count)
         lines.write.mode("overwrite").parquet(report)  # the one action that makes calls

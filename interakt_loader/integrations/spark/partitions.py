@@ -42,7 +42,7 @@ def known_count(folder: Path) -> int | None:
 def make_folder(folder: Path, count: int) -> None:
     """Make a folder for so many ledgers, or see that it was made for as many. Raises `SettingsError`."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         known = known_count(folder)
         if known is None:
             if any(folder.iterdir()):

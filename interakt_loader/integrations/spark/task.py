@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -21,9 +21,10 @@ from interakt_loader.integrations.spark.partitions import buckets, ledger_of
 from interakt_loader.integrations.spark.schemas import BUCKET, CALLS, LINES
 from interakt_loader.job import Job
 from interakt_loader.mapping import PREPARED, Mapping, Preparation
-from interakt_loader.option_values import Rate
+from interakt_loader.option_values import Rate, hidden_share
 from interakt_loader.outcomes import not_sent
 from interakt_loader.pipeline import deliver
+from interakt_loader.secret import Secret, hidden
 from interakt_loader.settings import Settings
 from interakt_loader.sources.structs import flattened
 from interakt_loader.ticket import Stop
@@ -41,12 +42,28 @@ LONGEST_WAIT = 60.0
 
 @dataclass(frozen=True)
 class Load:
-    """What all tasks of a load have to know. It holds the key, so it goes to them as a broadcast, never in the plan."""
+    """What all tasks of a load have to know.
+
+    The workers need the key, and a pickle of `Settings` does not hold it. So this is the one thing whose pickle does:
+    it goes to them as a broadcast, never in the plan, and the broadcast is destroyed when the load ends.
+    """
 
     mapping: Mapping
     kind: Kind
     settings: Settings
     """Of one task: its part of the rate; `ledger` is the folder."""
+    with_secrets: bool = False
+    """Whether a pickle holds the key, and the password of the share."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        secrets = (self.settings.api_key, self.settings.hidden_share)
+        carried = [one.reveal() if self.with_secrets and isinstance(one, Secret) else one for one in secrets]
+        bare = replace(self.settings, api_key=None, share=None)
+        return _arrived, (self.mapping, self.kind, bare, carried)
+
+
+def _arrived(mapping: Mapping, kind: Kind, settings: Settings, carried: list[str | Secret | None]) -> Load:
+    return Load(mapping, kind, replace(settings, api_key=hidden(carried[0]), share=hidden_share(carried[1])))
 
 
 def prepare_rows(batches: Iterable[pa.RecordBatch], preparation: Preparation, count: int) -> Iterator[pa.RecordBatch]:
@@ -69,12 +86,12 @@ def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> It
             if load.settings.ledger is not None and not load.settings.dry_run:
                 job = replace(job, ledger=stack.enter_context(_ledger(Path(load.settings.ledger), bucket, load)))
             reason = "share_lost"
-            if load.settings.share is not None and not load.settings.dry_run:
+            if load.settings.hidden_share is not None and not load.settings.dry_run:
                 from interakt_loader.share import open_share
 
                 assert isinstance(load.settings.rate, Rate)  # the settings see to it
                 key = load.settings.require_key()
-                share = open_share(load.settings.share, load.settings.base_url, key, load.settings.rate)
+                share = open_share(load.settings.hidden_share, load.settings.base_url, key, load.settings.rate)
                 job = replace(job, share=stack.enter_context(closing(share)))
         except SettingsError as error:
             stop = Stop(reason, str(error))

@@ -145,4 +145,5 @@ def test_what_is_given_stands_over_the_connection(connected: Sandbox) -> None:
     from interakt_loader.integrations.airflow import InteraktHook
 
     options = InteraktHook().options(api_key=None, rate_limit=None, workers=3)
-    assert options == {"api_key": connected.api_key, "base_url": connected.url, "rate_limit": None, "workers": 3}
+    assert options.pop("api_key").reveal() == connected.api_key
+    assert options == {"base_url": connected.url, "rate_limit": None, "workers": 3}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from interakt_loader.outcomes import OUTCOMES
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
 from tests.integration.spark.conftest import running, senders
 from tests.integration.spark.loads import MAPPING, arrived, events, in_order, load_and_kill, target
+from tests.secrets.marked import SECRET_KEY, family, files_with_the_key, forms_in, said_of
 
 
 @pytest.fixture(scope="module")
@@ -197,15 +199,70 @@ def test_a_ledger_that_cannot_be_had_stops_its_task_only(
 
 
 def test_the_key_is_in_no_plan_and_in_nothing_that_is_written(
-    session: SparkSession, event_log: Path, sandbox_process: SandboxProcess, tmp_path: Path
+    session: SparkSession, event_log: Path, tmp_path: Path
 ) -> None:
-    """Not in the event log (which is what the UI shows), not in the report, not in the ledgers."""
-    load(session, sandbox_process, tmp_path, 20)
-    key = sandbox_process.api_key.encode()
-    written = [one for folder in (event_log, tmp_path) for one in folder.rglob("*") if one.is_file()]
-    assert len(written) > 6
+    """No form of it is in the event log (which is what the UI shows, plans and settings among it), the report, the
+    ledgers, what Spark logs at level INFO, the command line or environment of any process of theirs,
+    and, once the load has ended, in Spark's temporary files: the broadcast that brought it to the workers is gone."""
+    log = _log_to(session, tmp_path / "spark.log")
+    try:
+        with SandboxProcess(SandboxOptions(api_key=SECRET_KEY)) as sandbox:
+            result = load(session, sandbox, tmp_path, 20, mask=True)
+            workers = family(os.getpid())
+    finally:
+        session.sparkContext.setLogLevel("OFF")
+    assert result.sent == 20
+    assert "DAGScheduler: Got job" in log.read_text(encoding="utf-8")
+    assert forms_in(repr(result) + str(result.options)) == []
+    temporary = Path(session.sparkContext._temp_dir)
+    assert temporary.parent.stat().st_mode & 0o077 == 0  # which nobody else gets through
+    for folder in (event_log, tmp_path, temporary):
+        assert files_with_the_key(folder) == {}
+    assert len([one for folder in (event_log, tmp_path) for one in folder.rglob("*") if one.is_file()]) > 6
     assert any(b"SparkListenerSQLExecutionStart" in one.read_bytes() for one in event_log.rglob("*") if one.is_file())
-    assert [one for one in written if key in one.read_bytes()] == []
+    ledgers = tmp_path / "report.ledgers"
+    assert {one.stat().st_mode & 0o777 for one in ledgers.glob("*.ledger*")} == {0o600}
+    assert ledgers.stat().st_mode & 0o777 == 0o700
+    lines = said_of(workers, "cmdline")
+    assert b"java" in lines
+    assert b"pyspark" in lines
+    assert forms_in(lines + said_of(workers, "environ")) == []
+
+
+def _log_to(session: SparkSession, path: Path) -> Path:
+    """Have Spark log to a file, from level INFO on."""
+    wanted = {
+        "rootLogger.level": "info",
+        "rootLogger.appenderRef.file.ref": "file",
+        "appender.file.type": "File",
+        "appender.file.name": "file",
+        "appender.file.fileName": path,
+        "appender.file.layout.type": "PatternLayout",
+        "appender.file.layout.pattern": "%p %c{1}: %m%n%ex",
+    }
+    properties = path.with_suffix(".properties")
+    properties.write_text("".join(f"{name} = {value}\n" for name, value in wanted.items()), encoding="utf-8")
+    jvm: Any = session.sparkContext._jvm
+    jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure(jvm.java.net.URI(properties.as_uri()))
+    return path
+
+
+def test_the_workers_mask_the_report(session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path) -> None:
+    """With `mask`, no phone and no address leaves the task that sends it, into the report or the summary."""
+    frame = session.createDataFrame(
+        [("a@b.example", "9876543210"), ("u2", "123x4567890123")], "id string, phone string"
+    )
+    to = target(sandbox_process, tmp_path)
+    result = load_users(frame, {"user_id": "id", "phone": "phone"}, mask=True, **to)
+    lines = result.to_arrow().sort_by("row").to_pylist()
+    assert [(one["user_id"], one["phone"]) for one in lines] == [
+        ("•••@b.example", "•••••••210"),
+        ("u2", "•••x•••••••123"),
+    ]
+    shown = str(lines) + result._repr_html_()
+    assert "9876543210" not in shown
+    assert "4567890123" not in shown
+    assert sandbox_process.find_user("a@b.example") is not None
 
 
 def test_what_cannot_be_is_refused_before_any_call(

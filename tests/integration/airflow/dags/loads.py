@@ -44,6 +44,9 @@ with dag("visits_accepting_failures"):
 with dag("wrong_option"):
     load(kind="users", options={"workes": 3}, retries=2)
 
+with dag("found_out"):
+    load(kind="users", mapping=None)
+
 with dag("by_callable"):
 
     @task(retries=1, retry_delay=timedelta(0))

@@ -1,0 +1,39 @@
+"""Files that hold people's data: for their owner only (mode 0600), new ones and those that are written over."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+OWNER_ONLY = 0o600
+
+
+def open_private(path: str | Path) -> IO[bytes]:
+    """Open a file to be written anew; nobody else can read it, from its first byte on. Raises `OSError`."""
+    # what is there is cut off by hand, once nobody else can look any more
+    handle = os.open(path, os.O_CREAT | os.O_WRONLY | getattr(os, "O_BINARY", 0), OWNER_ONLY)
+    file = os.fdopen(handle, "wb")
+    try:
+        make_private(handle)
+        with suppress(OSError):  # a pipe has no length
+            file.truncate(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def make_private(file: str | Path | int) -> None:
+    """Take everybody else's rights to a file away, if it is there; Windows has its own way with rights.
+
+    What is no file, such as a pipe, stays as it is; so does what is somebody else's, or on a disk that knows no rights.
+    """
+    if os.name != "posix":
+        return
+    with suppress(OSError):
+        mode = os.stat(file).st_mode  # noqa: PTH116 - a handle has no Path
+        if stat.S_ISREG(mode) and mode & 0o077:
+            os.chmod(file, stat.S_IMODE(mode) & ~0o077)  # noqa: PTH101 - likewise
