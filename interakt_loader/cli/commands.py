@@ -17,6 +17,7 @@ from interakt_loader.cli.options import (
     written_mapping,
 )
 from interakt_loader.cli.process import imported
+from interakt_loader.printable import printable_lines
 
 if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
@@ -129,7 +130,7 @@ def _load(
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    click.echo(printable_lines(line), err=True)
 
 
 def _show(result: LoadResult, name: str, exit_code: int, output: str, *, dry_run: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from interakt_loader.printable import printable, printable_json
 from interakt_loader.wire import PATHS
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ MOST_REASONS = 10
 
 def as_json(result: LoadResult, exit_code: int) -> str:
     """Return the result as one JSON object."""
-    return json.dumps(result.as_dict() | {"exit": exit_code}, ensure_ascii=False)
+    return printable_json(json.dumps(result.as_dict() | {"exit": exit_code}, ensure_ascii=False))
 
 
 def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
@@ -55,4 +56,4 @@ def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
     lines.append(f"report: {result.report}")
     if result.options["html"] is not None:
         lines.append(f"page: {result.options['html']}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))

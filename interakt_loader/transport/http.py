@@ -22,13 +22,22 @@ from interakt_loader.wire import Answer, Message, authorization
 SHORTEST_SECRET = 6
 """Characters from which on a part of an answer can be told to be the key."""
 
+LONGEST_KEPT = 1024
+"""Bytes of an answer's body that stays with it: a load holds many answers, and looks at none of their bodies again."""
+
 _REPEATS_KEY = "(the answer repeats the key)"
 
 
 class HttpTransport:
-    """Calls the API at `base_url` with `api_key`. Thread-safe: up to `connections` calls at once keep theirs alive."""
+    """Calls the API at `base_url` with `api_key`. Thread-safe: up to `connections` calls at once keep theirs alive.
 
-    def __init__(self, base_url: str, api_key: str, *, timeout: float, connections: int) -> None:
+    An answer whose body has more than `longest_kept` bytes is judged by all of it and comes without it.
+    """
+
+    def __init__(
+        self, base_url: str, api_key: str, *, timeout: float, connections: int, longest_kept: int = LONGEST_KEPT
+    ) -> None:
+        self._longest_kept = longest_kept
         self._key_forms = _forms(api_key)
         self._route = Route(base_url, api_key, timeout, connections)
         self._heads = self._route.heads
@@ -86,7 +95,7 @@ class HttpTransport:
         for form in self._key_forms:
             if form in answer.message or form.encode() in body:
                 return answer._replace(message=_REPEATS_KEY, body=_REPEATS_KEY.encode())
-        return answer
+        return answer if len(body) <= self._longest_kept else answer._replace(body=b"")
 
     def close(self) -> None:
         """Close the connections; those of calls that are still out, when these end."""
