@@ -17,7 +17,7 @@ import re
 _OBEYED = (
     "\x00-\x1f\x7f-\x9f"  # control characters, C0 and C1: a terminal's escapes begin with one
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks of direction
-    "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e007f"  # unseen
+    "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff\U0001d173-\U0001d17a\U000e0000-\U000e007f"  # unseen
     "\u2028\u2029"  # ends of lines, for some
     "\ud800-\udfff"  # halves of pairs, which no UTF-8 can hold
 )

@@ -26,7 +26,7 @@ class Progress:
     def __init__(self, rows: int | None, name: str, *, wanted: bool | None) -> None:
         self._bar: Any = None
         self._rows = rows
-        self._lines = ProgressLines(rows, name)
+        self._lines = ProgressLines(rows, printable(name))
         if wanted is False or (wanted is None and not _somebody_looks()):
             return
         with warnings.catch_warnings():

@@ -18,6 +18,7 @@ from interakt_loader.errors import (
     SourceBroken,
     TooManyFailures,
 )
+from interakt_loader.printable import printable
 from interakt_loader.report import Report, Summary
 from interakt_loader.report_reading import read_batches, read_report
 from interakt_loader.result_html import as_html
@@ -251,5 +252,5 @@ class LoadResult:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.summary.counts.items() if count) or "no rows"
-        stopped = f"; stopped: {self.stopped.message}" if self.stopped else ""
+        stopped = f"; stopped: {printable(self.stopped.message)}" if self.stopped else ""
         return f"<LoadResult: {counts}; {self.attempts:,} calls in {self.seconds:.1f} s{stopped}>"
