@@ -1,8 +1,8 @@
-"""Text from outside → text for people: what a terminal or a page would obey is shown, and obeyed by nobody. Pure.
+r"""Text from outside → text for people: what a terminal or a page would obey is shown, and obeyed by nobody. Pure.
 
 A name in a table, a file's name and a server's message can hold anything: escapes that move the cursor or set the
 window's title, marks that turn the direction of writing around so that a line reads as another, characters of no width.
-Each becomes its escape, `\\x1b` or `\\u202e`, as in Python's own `repr`.
+Each becomes its escape, `\x1b` or `\u202e`, as in Python's own `repr`.
 
 The zero-width joiner and non-joiner stay: Hindi, Malayalam, Persian and many an emoji cannot be written without them,
 and they move nothing.
@@ -17,7 +17,8 @@ import re
 _OBEYED = (
     "\x00-\x1f\x7f-\x9f"  # control characters, C0 and C1: a terminal's escapes begin with one
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks of direction
-    "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff\U0001d173-\U0001d17a\U000e0000-\U000e007f"  # unseen
+    "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"  # unseen
+    "\U0001d173-\U0001d17a\U000e0000-\U000e007f"  # likewise
     "\u2028\u2029"  # ends of lines, for some
     "\ud800-\udfff"  # halves of pairs, which no UTF-8 can hold
 )

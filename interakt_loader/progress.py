@@ -32,7 +32,9 @@ class Progress:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # without ipywidgets, the bar is one of text: nothing to warn of
             module = importlib.import_module("tqdm.auto" if _in_notebook() else "tqdm")
-        self._bar = module.tqdm(total=rows, desc=printable(name), unit=" rows", dynamic_ncols=True, mininterval=0.2, smoothing=0.1)
+        self._bar = module.tqdm(
+            total=rows, desc=printable(name), unit=" rows", dynamic_ncols=True, mininterval=0.2, smoothing=0.1
+        )
 
     def __enter__(self) -> Progress:
         return self

@@ -106,5 +106,5 @@ def _yaml(text: str) -> Any:
         raise
     except YAMLError as error:
         raise ValueError(str(error)) from None
-    except Exception as error:  # what PyYAML raises where a tag is not true: `!!bool maybe`, `!!timestamp soon`
+    except Exception as error:  # noqa: BLE001 - whatever PyYAML raises for an untrue tag: `!!bool maybe`
         raise ValueError(f"a value is not what its tag says ({type(error).__name__})") from None

@@ -135,7 +135,9 @@ def parse_retry_after(value: str | None, now: dt.datetime | None = None) -> floa
     """Return the seconds that a Retry-After header asks for (a number or an HTTP date); None if it is neither."""
     if value is None or len(value) > LONGEST_RETRY_AFTER:
         return None
-    if re.fullmatch(r"\s*\d{1,9}(\.\d{1,9})?\s*", value):
+    if re.fullmatch(
+        r"[ \t]*[0-9]{1,9}(\.[0-9]{1,9})?[ \t]*", value
+    ):  # of what else Unicode calls a space, `float` knows not all
         return float(value)
     try:
         until = parsedate_to_datetime(value)

@@ -65,7 +65,8 @@ class AnswerReader:
         self._retry_after: str | None = None
         self._length = 0
         self._keeps = False
-        self._read_body: Callable[[], Heard | None] | None = None  # None: the head is not yet there
+        # None: the head is not yet there. No bound method: that would be a cycle, and hold what came until somebody looks
+        self._read_body: Callable[[AnswerReader], Heard | None] | None = None
 
     def feed(self, data: bytes) -> Heard | None:
         """Take more bytes in; return the answer once it is there. Raises `BrokenOff` or `NoHttp`."""
@@ -73,11 +74,11 @@ class AnswerReader:
         while self._read_body is None:
             if not self._read_head():
                 return None
-        return self._read_body()
+        return self._read_body(self)
 
     def end(self) -> Heard:
         """Return the answer that ends where the connection does. Raises `BrokenOff` or `NoHttp` if none does."""
-        if self._read_body == self._until_the_end:
+        if self._read_body is AnswerReader._until_the_end:
             return self._whole(bytes(self._data), says_length=False)
         raise self.broken()
 
@@ -120,19 +121,19 @@ class AnswerReader:
         coding = _values(names, names, b"\r\ntransfer-encoding:")
         length = _values(names, names, b"\r\ncontent-length:")
         if self._status in (204, 304):
-            self._read_body = self._of_length
+            self._read_body = AnswerReader._of_length
         elif coding is not None:
             if coding != b"chunked":
                 raise BrokenOff(self._status, self._retry_after)
             self._keeps = self._keeps and length is None
-            self._read_body = self._of_chunks
+            self._read_body = AnswerReader._of_chunks
         elif length is not None:
             if not length.isdigit() or len(length) > 15:
                 raise BrokenOff(self._status, self._retry_after)
             self._length = int(length)
-            self._read_body = self._of_length
+            self._read_body = AnswerReader._of_length
         else:
-            self._read_body = self._until_the_end
+            self._read_body = AnswerReader._until_the_end
 
     def _find(self, end: bytes) -> int | None:
         """Return where this is among the first `LONGEST_HEAD` bytes, without searching twice; None: not yet, or never.

@@ -179,7 +179,9 @@ ANSWERS: dict[str, Answer] = {
     "a first line that drips": Answer(bytewise(b"HTTP/1.1 202 ", b"x"), NO_ANSWER, drips=True),
     "a header that drips": Answer(bytewise(SENT + b"A: ", b"x"), UNKNOWN, drips=True),
     "a body that drips": Answer(lambda: itertools.chain([SENT + b"\r\n"], itertools.repeat(b"x")), UNKNOWN, drips=True),
-    "chunks that drip": Answer(lambda: itertools.chain([SENT + CHUNKS], itertools.repeat(b"1\r\nx\r\n")), UNKNOWN, True),
+    "chunks that drip": Answer(
+        lambda: itertools.chain([SENT + CHUNKS], itertools.repeat(b"1\r\nx\r\n")), UNKNOWN, True
+    ),
     "go-ons that drip": Answer(lambda: itertools.repeat(b"HTTP/1.1 100 Continue\r\n\r\n"), NO_ANSWER, drips=True),
     "bytes that come one by one, and soon": Answer(bytewise(with_length(OK, SENT)), "sent"),
     # compressed
@@ -222,7 +224,9 @@ ANSWERS: dict[str, Answer] = {
     "a success that is none": Answer(message("=HYPERLINK(1)\x1b[2J", SENT), "rejected"),
     "an array": Answer(said(with_length(b"[true]", SENT)), UNKNOWN),
     "lists in lists": Answer(said(with_length(b'{"message": ' + b"[" * 30_000 + b"]" * 30_000 + b"}")), "rejected"),
-    "lists in lists, nearly too many": Answer(said(with_length(b'{"message": %b}' % (b"[" * 970 + b"]" * 970))), "rejected"),
+    "lists in lists, nearly too many": Answer(
+        said(with_length(b'{"message": %b}' % (b"[" * 970 + b"]" * 970))), "rejected"
+    ),
     "a number of 60,000 digits": Answer(said(with_length(b'{"message": %b}' % (b"9" * 60_000))), "rejected"),
     "no UTF-8": Answer(said(with_length(b'{"message": "\xff\xfe\xed\xa0\x80"}')), "rejected"),
     "half a pair": Answer(said(with_length(b'{"message": "\\ud83d"}')), "rejected"),
@@ -234,6 +238,8 @@ ANSWERS: dict[str, Answer] = {
     "304": Answer(said(b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n"), "rejected"),
     "999": Answer(said(with_length(b"", b"HTTP/1.1 999 ?\r\n")), "failed"),
     "a wait of an age": Answer(said(with_length(b"", b"HTTP/1.1 503 ?\r\nRetry-After: 999999999\r\n")), "failed"),
-    "a wait of many words": Answer(said(with_length(b"", b"HTTP/1.1 503 ?\r\nRetry-After: " + b"9," * 30_000 + b"\r\n")), "failed"),
+    "a wait of many words": Answer(
+        said(with_length(b"", b"HTTP/1.1 503 ?\r\nRetry-After: " + b"9," * 30_000 + b"\r\n")), "failed"
+    ),
 }
 """What it is called: what it does."""

@@ -85,7 +85,11 @@ def assert_harmless_page(html: str, scripts: int, shown: str) -> None:
     "more", [[], ["--debug"], ["--output", "json"], ["--quiet"], ["--dry-run"], ["--dry-run", "--output", "json"]]
 )
 def test_the_command_line_writes_nothing_that_a_terminal_obeys(
-    more: list[str], table: Path, talker: HostileServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    more: list[str],
+    table: Path,
+    talker: HostileServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Standard output and standard error of a load: names, messages of the server's, values in our own, bodies."""
     monkeypatch.setenv("INTERAKT_API_KEY", "a-key-of-some-length")
