@@ -1,11 +1,12 @@
 # Everything a fresh machine needs is here: Python 3.10 or newer and make. Each target fills .venv by itself.
 PYTHON ?= python3
 VENV := .venv
+SECONDS := 60
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: demo test test-integrations test-browser test-redis test-airflow test-spark test-packaging test-lowest environments \
-	torture lint format docs dist bench bench-quick sample-data clean
+	torture fuzz lint format docs dist bench bench-quick sample-data clean
 
 # What `make test-lowest` runs on: the oldest Python that pyproject.toml allows.
 OLDEST ?= python3.10
@@ -41,6 +42,11 @@ environments: $(patsubst %,$(VENV)-%/.ready,test-packaging test-airflow test-bro
 torture: $(VENV)/.test ## 200 loads killed with kill -9 at random moments, and run again
 	INTERAKT_TORTURE=200 $(BIN)/python -m pytest tests/torture -s --timeout 7200
 
+fuzz: $(VENV)-fuzz/.ready ## any bytes for the parsers of answers and of mapping files; SECONDS=600 for longer
+	$(VENV)-fuzz/bin/python -m tests.hostile.fuzz answer --seconds $(SECONDS)
+	$(VENV)-fuzz/bin/python -m tests.hostile.fuzz wait --seconds $(SECONDS)
+	$(VENV)-fuzz/bin/python -m tests.hostile.fuzz mapping --seconds $(SECONDS)
+
 lint: $(VENV)/.lint ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -68,7 +74,7 @@ sample-data: $(VENV)/.base ## make sample_data/ anew; the seed makes it the same
 	$(BIN)/python -m interakt_loader.sample_data sample_data
 
 clean:
-	rm -rf $(VENV) $(VENV)-* demo-output site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* demo-output site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

@@ -18,7 +18,7 @@ from interakt_loader.ratelimit import RateLimit
 from interakt_loader.schedule import Schedule
 from interakt_loader.secret import Secret, hidden
 from interakt_loader.settings import Settings
-from interakt_loader.transport import HttpTransport
+from interakt_loader.transport import LONGEST_BODY, HttpTransport
 from interakt_loader.wire import Kind, Message, Outcome, Status
 
 logger = logging.getLogger("interakt_loader")
@@ -225,7 +225,7 @@ class Client:
 
     def _send_now(self, message: Message) -> Response:
         with self._lock:
-            self._sync_transport = transport = self._sync_transport or self._transport(SYNC_CONNECTIONS)
+            self._sync_transport = transport = self._sync_transport or self._transport(SYNC_CONNECTIONS, LONGEST_BODY)
         outcome = send_inline(self._schedule(), transport, message)
         answer = outcome.answer
         if outcome.status is Status.SENT and answer is not None and answer.http_status is not None:
@@ -255,10 +255,16 @@ class Client:
             max_refusal=MAX_REFUSAL,
         )
 
-    def _transport(self, connections: int = WORKERS) -> HttpTransport:
+    def _transport(self, connections: int = WORKERS, longest_kept: int = 0) -> HttpTransport:
         settings = self._settings
         base_url = settings.base_url.rstrip("/")
-        return HttpTransport(base_url, settings.require_key(), timeout=settings.timeout, connections=connections)
+        return HttpTransport(
+            base_url,
+            settings.require_key(),
+            timeout=settings.timeout,
+            connections=connections,
+            longest_kept=longest_kept,
+        )
 
     def start_afresh(self) -> None:
         """Begin with nothing queued and no connection: at first, and in a forked child."""

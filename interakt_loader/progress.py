@@ -9,6 +9,7 @@ import warnings
 from types import TracebackType
 from typing import Any
 
+from interakt_loader.printable import printable
 from interakt_loader.progress_lines import ProgressLines
 from interakt_loader.report import Summary
 from interakt_loader.wire import Status
@@ -25,13 +26,15 @@ class Progress:
     def __init__(self, rows: int | None, name: str, *, wanted: bool | None) -> None:
         self._bar: Any = None
         self._rows = rows
-        self._lines = ProgressLines(rows, name)
+        self._lines = ProgressLines(rows, printable(name))
         if wanted is False or (wanted is None and not _somebody_looks()):
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # without ipywidgets, the bar is one of text: nothing to warn of
             module = importlib.import_module("tqdm.auto" if _in_notebook() else "tqdm")
-        self._bar = module.tqdm(total=rows, desc=name, unit=" rows", dynamic_ncols=True, mininterval=0.2, smoothing=0.1)
+        self._bar = module.tqdm(
+            total=rows, desc=printable(name), unit=" rows", dynamic_ncols=True, mininterval=0.2, smoothing=0.1
+        )
 
     def __enter__(self) -> Progress:
         return self
@@ -46,7 +49,7 @@ class Progress:
         """Write a line above the bar; return whether there is one."""
         if self._bar is None:
             return False
-        self._bar.write(text, file=None if _in_notebook() else sys.stderr)
+        self._bar.write(printable(text), file=None if _in_notebook() else sys.stderr)
         return True
 
     def preparing(self, rows: int) -> None:

@@ -15,7 +15,9 @@ import pyarrow.acero
 import pyarrow.compute as pc
 
 from interakt_loader.errors import SettingsError
+from interakt_loader.formula_guard import guard
 from interakt_loader.outcomes import OUTCOMES
+from interakt_loader.printable import printable_json
 from interakt_loader.private_files import open_private
 from interakt_loader.wire import FAILURES, Status
 
@@ -98,7 +100,7 @@ class _Csv:
         file.flush()
 
     def write(self, batch: pa.RecordBatch) -> None:
-        self._write_csv(batch, self._file, self._options)
+        self._write_csv(guard(batch), self._file, self._options)
         self._file.flush()
 
     def close(self) -> None:
@@ -114,7 +116,9 @@ class _JsonLines:
         columns = {name: batch[name].to_pylist() for name in OUTCOMES.names[:-1]}
         columns["finished_at"] = [f"{one.replace(' ', 'T')}Z" for one in finished.to_pylist()]
         lines = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-        self._file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
+        self._file.write(
+            "".join(printable_json(json.dumps(line, ensure_ascii=False)) + "\n" for line in lines).encode()
+        )
         self._file.flush()
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from interakt_loader.errors import InteraktLoaderError
+from interakt_loader.formula_guard import unguard
 from interakt_loader.outcomes import OUTCOMES
 
 
@@ -63,4 +64,4 @@ def _csv(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     )
     parse = pa_csv.ParseOptions(newlines_in_values=True)
     with pa_csv.open_csv(path, parse_options=parse, convert_options=convert) as reader:
-        yield from reader
+        yield from map(unguard, reader)

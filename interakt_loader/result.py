@@ -19,6 +19,7 @@ from interakt_loader.errors import (
     TooManyFailures,
 )
 from interakt_loader.masking import masked, masked_body
+from interakt_loader.printable import printable
 from interakt_loader.private_files import open_private
 from interakt_loader.report import Report, Summary
 from interakt_loader.report_reading import read_batches, read_report
@@ -258,5 +259,5 @@ class LoadResult:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.summary.counts.items() if count) or "no rows"
-        stopped = f"; stopped: {self.stopped.message}" if self.stopped else ""
+        stopped = f"; stopped: {printable(self.stopped.message)}" if self.stopped else ""
         return f"<LoadResult: {counts}; {self.attempts:,} calls in {self.seconds:.1f} s{stopped}>"

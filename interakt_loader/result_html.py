@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 from interakt_loader.palette import COLOURS
+from interakt_loader.printable import escape
 from interakt_loader.wire import Status
 
 if TYPE_CHECKING:

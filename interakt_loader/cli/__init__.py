@@ -14,6 +14,7 @@ import click
 
 from interakt_loader.cli.commands import cli
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted
+from interakt_loader.printable import printable
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -53,7 +54,7 @@ def _masked(error: InteraktLoaderError) -> str:
 
 
 def _complain(message: str, exit_code: int) -> int:
-    print(f"interakt-loader: {message}", file=sys.stderr)
+    print(f"interakt-loader: {printable(message)}", file=sys.stderr)
     return exit_code
 
 

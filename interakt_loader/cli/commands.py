@@ -20,6 +20,7 @@ from interakt_loader.cli.options import (
 )
 from interakt_loader.cli.process import imported
 from interakt_loader.errors import SettingsError
+from interakt_loader.printable import printable_lines
 
 if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
@@ -154,7 +155,7 @@ def _load(
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    click.echo(printable_lines(line), err=True)
 
 
 def _show(result: LoadResult, name: str, exit_code: int, output: str, *, dry_run: bool) -> None:

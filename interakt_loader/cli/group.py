@@ -61,6 +61,10 @@ class DefaultGroup(click.Group):
 def _begin_log(*, debug: bool, quiet: bool) -> None:
     import logging  # takes a tenth of what `--help` takes, which logs nothing
 
+    from interakt_loader.printable import PrintableLog
+
     level = logging.DEBUG if debug else logging.ERROR if quiet else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableLog("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger("urllib3").setLevel(logging.INFO)  # at DEBUG it repeats what ours says, with addresses

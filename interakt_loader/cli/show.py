@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interakt_loader.printable import printable, printable_json
 from interakt_loader.wire import PATHS
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ MOST_REASONS = 10
 
 def as_json(result: LoadResult, exit_code: int) -> str:
     """Return the result as one JSON object."""
-    return json.dumps(result.as_dict() | {"exit": exit_code}, ensure_ascii=False)
+    return printable_json(json.dumps(result.as_dict() | {"exit": exit_code}, ensure_ascii=False))
 
 
 def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
@@ -56,4 +57,4 @@ def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
     lines.append(f"report: {result.report}")
     if result.options["html"] is not None and Path(result.options["html"]).exists():
         lines.append(f"page: {result.options['html']}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))

@@ -9,7 +9,6 @@ import importlib.resources
 import itertools
 import json
 from collections.abc import Callable, Iterable
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from interakt_loader._version import __version__
@@ -17,6 +16,7 @@ from interakt_loader.html_report.charts import Chart
 from interakt_loader.html_report.shown_rows import ShownRows
 from interakt_loader.masking import masked, masked_phone
 from interakt_loader.option_values import Rate, parse_rate
+from interakt_loader.printable import escape
 from interakt_loader.remedies import REMEDIES
 from interakt_loader.wire import Status
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import sys
+import stat
 from pathlib import Path
 from typing import Any
 
 from interakt_loader.errors import MappingError
+from interakt_loader.mapping.file_forms import parsed
 from interakt_loader.mapping.spec import Mapping
+from interakt_loader.printable import printable
 
 ENDINGS = (".yaml", ".yml", ".toml", ".json")
+
+LONGEST = 262_144
+"""Bytes of a mapping file; one of a thousand traits has a tenth of that."""
+
+LONGEST_REASON = 500
+"""Characters that are said about a file that is no mapping."""
 
 
 def read_mapping(given: Any) -> Mapping:
@@ -24,33 +31,33 @@ def _from_file(path: Path) -> Mapping:
     if path.suffix.lower() not in ENDINGS:
         raise MappingError(f"mapping {path}: expected a file ending in {', '.join(ENDINGS)}")
     try:
-        written = _parse(path.suffix.lower(), path.read_text(encoding="utf-8-sig"))
+        written = parsed(path.suffix.lower(), _read(path))
     except OSError as error:
         raise MappingError(f"mapping {path}: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError:
         raise MappingError(f"mapping {path}: is not UTF-8 text") from None
     except ValueError as error:
-        reason = " ".join(str(error).split())
-        raise MappingError(f"mapping {path}: is not {path.suffix[1:].upper()}: {reason}") from None
+        raise MappingError(f"mapping {path}: is not {path.suffix[1:].upper()}: {_in_short(error)}") from None
     try:
         return Mapping.of(written)
     except MappingError as error:
-        raise MappingError(f"mapping {path}: {error}") from None
+        raise MappingError(f"mapping {path}: {_in_short(error)}") from None
 
 
-def _parse(ending: str, text: str) -> Any:
-    """Parse; every parser's own error comes out as ValueError."""
-    if ending == ".json":
-        return json.loads(text)
-    if ending == ".toml":
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib
-        return tomllib.loads(text)
-    import yaml
+def _read(path: Path) -> str:
+    """Return the text of a file, if that is what it is: a pipe's end may never come, and a device has none."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise MappingError(f"mapping {path}: is {'a directory' if stat.S_ISDIR(mode) else 'no regular file'}")
+    with path.open("rb") as file:
+        data = file.read(LONGEST + 1)
+    if len(data) > LONGEST:
+        raise MappingError(f"mapping {path}: has more than {LONGEST // 1024} KB; is it a table?")
+    return data.decode("utf-8-sig")
 
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from None
+
+def _in_short(error: Exception) -> str:
+    """Return an error's words in one line, whatever it quotes of the file: what is wrong is said before or after."""
+    said = printable(" ".join(str(error).split()))
+    half = LONGEST_REASON // 2
+    return said if len(said) <= LONGEST_REASON else f"{said[: half - 1]}…{said[-half:]}"

@@ -13,13 +13,14 @@ from interakt_loader.errors import MappingError
 from interakt_loader.mapping.inference.fitting import fitted_preset
 from interakt_loader.mapping.inference.guess import Guess
 from interakt_loader.mapping.inference.identity import Identity, find_identity, repeats
-from interakt_loader.mapping.inference.inferred import Inferred, Line, columns_of, inferred, one_line
+from interakt_loader.mapping.inference.inferred import Inferred, Line, columns_of, inferred
 from interakt_loader.mapping.inference.names import NAMES, called
 from interakt_loader.mapping.inference.roles import Role, find_created_at, find_event, find_tags
 from interakt_loader.mapping.inference.sample import Look, looks
 from interakt_loader.mapping.inference.types import guess
 from interakt_loader.mapping.presets import Preset, recognise
 from interakt_loader.mapping.spec import listed
+from interakt_loader.printable import printable
 from interakt_loader.settings import Settings
 from interakt_loader.sources import PROBLEM_COLUMN
 from interakt_loader.wire import Kind
@@ -170,4 +171,4 @@ def _unreadable(sample: Iterable[pa.RecordBatch]) -> list[str]:
 
 def _no_identity(columns: Sequence[str], looked_for: str | None = None) -> MappingError:
     said = f"no column looks like a user_id or a phone among {listed(columns)}: give a mapping that says which is"
-    return MappingError(one_line(said if looked_for is None else f"{said} ({looked_for})"))
+    return MappingError(printable(said if looked_for is None else f"{said} ({looked_for})"))

@@ -66,7 +66,7 @@ class Connection:
         reader = AnswerReader()
         try:
             try:
-                self._socket.sendall(head.before(body))
+                self._send(head.before(body))
             except OSError as error:
                 if not _is_the_end(error):
                     raise  # else the server listens no more, and may have said why
@@ -76,6 +76,14 @@ class Connection:
             if isinstance(broken, BrokenOff):
                 raise broken from error
             raise
+
+    def _send(self, request: memoryview) -> None:
+        """Send all of it within two timeouts, however little of it the server takes at a time."""
+        sent = self._socket.send(request)
+        if sent < len(request):
+            self._socket.settimeout(self._timeout)
+            self._socket.sendall(request[sent:])
+            _limit_waits(self._socket, self._timeout)
 
     def _rest(self, reader: AnswerReader) -> Heard:
         """Read the rest of an answer that comes in pieces."""

@@ -20,13 +20,28 @@ from interakt_loader.transport.reading import BrokenOff, Heard
 from interakt_loader.transport.route import Route
 from interakt_loader.wire import Answer, Message
 
+LONGEST_KEPT = 1024
+"""Bytes of an answer's body that stays with it: a load holds many answers, and looks at none of their bodies again."""
+
 _REPEATS_KEY = "(the answer repeats the key)"
 
 
 class HttpTransport:
-    """Calls the API at `base_url` with `api_key`. Thread-safe: up to `connections` calls at once keep theirs alive."""
+    """Calls the API at `base_url` with `api_key`. Thread-safe: up to `connections` calls at once keep theirs alive.
 
-    def __init__(self, base_url: str, api_key: Secret | str, *, timeout: float, connections: int) -> None:
+    An answer whose body has more than `longest_kept` bytes is judged by all of it and comes without it.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: Secret | str,
+        *,
+        timeout: float,
+        connections: int,
+        longest_kept: int = LONGEST_KEPT,
+    ) -> None:
+        self._longest_kept = longest_kept
         self._base_url = base_url
         api_key = key = hidden(api_key)  # first of all: a traceback shows arguments
         self._key_forms = KeyForms(key)
@@ -85,7 +100,7 @@ class HttpTransport:
         answer = read_answer(status, body, seconds, parse_retry_after(retry_after))
         if self._key_forms.are_in(answer.message, body):
             return answer._replace(message=_REPEATS_KEY, body=_REPEATS_KEY.encode())
-        return answer
+        return answer if len(body) <= self._longest_kept else answer._replace(body=b"")
 
     def close(self) -> None:
         """Close the connections; those of calls that are still out, when these end."""

@@ -19,10 +19,18 @@ from urllib3.exceptions import (
 )
 
 from interakt_loader.codes import AnswerCode
+from interakt_loader.printable import printable
 from interakt_loader.transport.reading import NoHttp
 from interakt_loader.wire import Answer
 
 LONGEST_MESSAGE = 300
+"""Characters of a message."""
+
+LONGEST_LOOKED_AT = 4096
+"""Characters of an answer that its message is made of; and bytes of a page that are searched for its title."""
+
+LONGEST_RETRY_AFTER = 100
+"""Characters of a Retry-After header that is read: a date has 29."""
 
 _TIMEOUTS = (TimeoutError, BlockingIOError)
 """What a wait ends in that took too long; the latter, where the system limits it."""
@@ -103,7 +111,7 @@ def read_answer(status: int, body: bytes, seconds: float, retry_after: float | N
     at = time.time()
     if 200 <= status < 300:
         if said is None and body.strip():
-            text = f"HTTP {status} with a body that is not the API's: {message}"
+            text = _shortened(f"HTTP {status} with a body that is not the API's: {message}")
             return Answer(False, status, "unreadable_answer", text, True, True, seconds, at, retry_after, body)
         if said is not None and said.get("result") is False:
             return Answer(False, status, "rejected", message, True, False, seconds, at, retry_after, body)
@@ -114,7 +122,8 @@ def read_answer(status: int, body: bytes, seconds: float, retry_after: float | N
     elif status == 403 and said is None:
         code = "forbidden"  # not the API's words: a firewall's, about this one call
     elif 300 <= status < 400:
-        code, message = "redirected", f"HTTP {status}: the server points elsewhere, which is not followed: {message}"
+        text = f"HTTP {status}: the server points elsewhere, which is not followed: {message}"
+        code, message = "redirected", _shortened(text)
     else:
         code = _CODES.get(status, "rejected")
     # 502 and 504 are a gateway's words about somebody behind it, who may have taken the call all the same
@@ -124,9 +133,11 @@ def read_answer(status: int, body: bytes, seconds: float, retry_after: float | N
 
 def parse_retry_after(value: str | None, now: dt.datetime | None = None) -> float | None:
     """Return the seconds that a Retry-After header asks for (a number or an HTTP date); None if it is neither."""
-    if value is None:
+    if value is None or len(value) > LONGEST_RETRY_AFTER:
         return None
-    if re.fullmatch(r"\s*\d{1,9}(\.\d{1,9})?\s*", value):
+    if re.fullmatch(
+        r"[ \t]*[0-9]{1,9}(\.[0-9]{1,9})?[ \t]*", value
+    ):  # of what else Unicode calls a space, `float` knows not all
         return float(value)
     try:
         until = parsedate_to_datetime(value)
@@ -149,8 +160,11 @@ def _json_object(body: bytes) -> dict[str, object] | None:
 def _message(said: dict[str, object] | None, body: bytes) -> str:
     if said is not None:
         message = said.get("message", "")
-        return _one_line(message if isinstance(message, str) else json.dumps(message, ensure_ascii=False))
-    text = body[:4096].decode("utf-8", "replace")
+        try:
+            return _one_line(message if isinstance(message, str) else json.dumps(message, ensure_ascii=False))
+        except RecursionError:  # it could be read, a few levels up the stack
+            return "(lists in lists, too many to be read)"
+    text = body[:LONGEST_LOOKED_AT].decode("utf-8", "replace")
     title = re.search(r"<title>([^<]{1,200})", text, re.IGNORECASE)
     return _one_line(title[1] if title else text)
 
@@ -158,6 +172,9 @@ def _message(said: dict[str, object] | None, body: bytes) -> str:
 def _one_line(text: str) -> str:
     if text.isascii() and text.isprintable() and "  " not in text and len(text) <= LONGEST_MESSAGE:
         return text.strip()  # as nearly every message is
-    text = text.encode("utf-8", "replace").decode()  # half an emoji, which no UTF-8 can hold
-    line = re.sub(r"[\x00-\x1f\x7f-\x9f\s]+", " ", text).strip()
+    text = text[:LONGEST_LOOKED_AT].encode("utf-8", "replace").decode()  # half an emoji, which no UTF-8 can hold
+    return _shortened(printable(re.sub(r"[\x00-\x1f\x7f-\x9f\s]+", " ", text).strip()))
+
+
+def _shortened(line: str) -> str:
     return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"

@@ -14,7 +14,7 @@ LONGEST_BODY = 65_536
 """Bytes of an answer that are read; the API's own are a few hundred. The connection of a longer one is dropped."""
 
 LONGEST_HEAD = 65_536
-"""Bytes of an answer's head, and of what chunks have around them, from which on it is none."""
+"""Bytes of an answer's head, of the line before a chunk, and of the trailer: what does not end within is no answer."""
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: [^\r\n\0]*)?\r\n")
@@ -51,29 +51,35 @@ class Heard(NamedTuple):
 
 
 class AnswerReader:
-    """Reads one answer."""
+    """Reads one answer. What it costs goes by the bytes alone: a byte at a time is no way to make it slow.
+
+    What it says goes by the bytes alone, too, and not by the pieces in which they come, `Heard.keeps` apart.
+    """
 
     def __init__(self) -> None:
-        self._data = b""  # what came and is not yet understood
-        self._body = b""  # of chunks: what has been put together
+        self._data = bytearray()  # what came and is not yet understood; to cut its beginning off costs nothing
+        self._seen = 0  # how much of that has been searched in vain
+        self._body = bytearray()  # of chunks: what has been put together
+        self._chunk: int | None = None  # bytes of the chunk that is being read; None: its size is to come
         self._status = 0
         self._retry_after: str | None = None
         self._length = 0
         self._keeps = False
-        self._read_body: Callable[[], Heard | None] | None = None  # None: the head is not yet there
+        # None: the head is not yet there. No bound method: that would be a cycle, and hold what came until somebody looks
+        self._read_body: Callable[[AnswerReader], Heard | None] | None = None
 
     def feed(self, data: bytes) -> Heard | None:
         """Take more bytes in; return the answer once it is there. Raises `BrokenOff` or `NoHttp`."""
-        self._data = self._data + data if self._data else data
+        self._data += data
         while self._read_body is None:
             if not self._read_head():
                 return None
-        return self._read_body()
+        return self._read_body(self)
 
     def end(self) -> Heard:
         """Return the answer that ends where the connection does. Raises `BrokenOff` or `NoHttp` if none does."""
-        if self._read_body == self._until_the_end:
-            return self._whole(self._data, says_length=False)
+        if self._read_body is AnswerReader._until_the_end:
+            return self._whole(bytes(self._data), says_length=False)
         raise self.broken()
 
     def broken(self) -> BrokenOff | NoHttp:
@@ -86,17 +92,18 @@ class AnswerReader:
 
     def _read_head(self) -> bool:
         """Read the head if it is there; return whether there is something to go on with."""
-        end = self._data.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._data) > LONGEST_HEAD or not b"HTTP/1.".startswith(self._data[:7]):
+        end = self._find(b"\r\n\r\n")
+        if end is None:
+            if len(self._data) >= LONGEST_HEAD or not b"HTTP/1.".startswith(self._data[:7]):
                 raise self.broken()
             return False
-        line = _STATUS_LINE.match(self._data, 0, end + 2)
+        head = bytes(self._data[: end + 2])
+        del self._data[: end + 4]
+        line = _STATUS_LINE.match(head)
         if line is None:
             raise NoHttp
         status = int(line[2])
-        fields = self._data[line.end() : end + 2]
-        self._data = self._data[end + 4 :]
+        fields = head[line.end() :]
         if status == 100:  # "go on": nobody asked, and the answer follows
             return bool(self._data)
         self._status = status
@@ -114,69 +121,92 @@ class AnswerReader:
         coding = _values(names, names, b"\r\ntransfer-encoding:")
         length = _values(names, names, b"\r\ncontent-length:")
         if self._status in (204, 304):
-            self._read_body = self._of_length
+            self._read_body = AnswerReader._of_length
         elif coding is not None:
             if coding != b"chunked":
                 raise BrokenOff(self._status, self._retry_after)
             self._keeps = self._keeps and length is None
-            self._read_body = self._of_chunks
+            self._read_body = AnswerReader._of_chunks
         elif length is not None:
             if not length.isdigit() or len(length) > 15:
                 raise BrokenOff(self._status, self._retry_after)
             self._length = int(length)
-            self._read_body = self._of_length
+            self._read_body = AnswerReader._of_length
         else:
-            self._read_body = self._until_the_end
+            self._read_body = AnswerReader._until_the_end
+
+    def _find(self, end: bytes) -> int | None:
+        """Return where this is among the first `LONGEST_HEAD` bytes, without searching twice; None: not yet, or never.
+
+        Further on it does not count, though it may have come in the same piece: how answers are cut is chance.
+        """
+        at = self._data.find(end, self._seen, LONGEST_HEAD)
+        if at < 0:
+            self._seen = max(0, len(self._data) - len(end) + 1)
+            return None
+        self._seen = 0
+        return at
 
     # ------------------------------------------------------------------ the body, in three forms
 
     def _of_length(self) -> Heard | None:
         here = len(self._data)
         if here == self._length <= LONGEST_BODY:
-            return self._whole(self._data)
+            return self._whole(bytes(self._data))
         if here < min(self._length, LONGEST_BODY):
             return None
         self._keeps = False  # longer than is read, or followed by something that nobody asked for
-        return self._whole(self._data[: min(self._length, LONGEST_BODY)])
+        return self._whole(bytes(self._data[: min(self._length, LONGEST_BODY)]))
 
     def _until_the_end(self) -> Heard | None:
         self._keeps = False
-        return self._whole(self._data[:LONGEST_BODY], says_length=False) if len(self._data) >= LONGEST_BODY else None
+        if len(self._data) < LONGEST_BODY:
+            return None
+        return self._whole(bytes(self._data[:LONGEST_BODY]), says_length=False)
 
     def _of_chunks(self) -> Heard | None:
-        while len(self._body) < LONGEST_BODY:
-            end = self._data.find(b"\r\n", 0, LONGEST_HEAD)
-            if end < 0:
-                if len(self._data) >= LONGEST_HEAD:
-                    raise BrokenOff(self._status, self._retry_after)
+        while (room := LONGEST_BODY - len(self._body)) > 0:
+            if self._chunk is None and not self._read_chunk_size():
                 return None
-            said = _CHUNK_SIZE.fullmatch(self._data, 0, end)
-            if said is None:
-                raise BrokenOff(self._status, self._retry_after)
-            begin, size = end + 2, int(said[1], 16)
+            size = self._chunk or 0
             if size == 0:
-                return self._after_chunks(begin)
-            if len(self._data) < begin + size + 2:
-                if len(self._data) - begin < LONGEST_BODY:
-                    return None
-            elif self._data[begin + size : begin + size + 2] != b"\r\n":
-                raise BrokenOff(self._status, self._retry_after)
-            self._body += self._data[begin : begin + size]
-            self._data = self._data[begin + size + 2 :]
+                return self._after_chunks()
+            if len(self._data) < (size + 2 if size < room else room):
+                return None
+            if size < room:
+                if self._data[size : size + 2] != b"\r\n":
+                    raise BrokenOff(self._status, self._retry_after)
+                self._chunk = None
+            self._body += self._data[: min(size, room)]
+            del self._data[: size + 2]
         self._keeps = False
-        return self._whole(self._body[:LONGEST_BODY])
+        return self._whole(bytes(self._body))
 
-    def _after_chunks(self, begin: int) -> Heard | None:
+    def _read_chunk_size(self) -> bool:
+        """Read the line before a chunk if it is there; of the last chunk, its end is left for the trailer."""
+        end = self._find(b"\r\n")
+        if end is None:
+            if len(self._data) >= LONGEST_HEAD:
+                raise BrokenOff(self._status, self._retry_after)
+            return False
+        said = _CHUNK_SIZE.fullmatch(self._data, 0, end)
+        if said is None:
+            raise BrokenOff(self._status, self._retry_after)
+        self._chunk = int(said[1], 16)
+        del self._data[: end if self._chunk == 0 else end + 2]
+        return True
+
+    def _after_chunks(self) -> Heard | None:
         """Skip the trailer: header fields that come after the body."""
-        end = self._data.find(b"\r\n\r\n", begin - 2)
-        if end < 0:
-            if len(self._data) - begin > LONGEST_HEAD:
+        end = self._find(b"\r\n\r\n")
+        if end is None:
+            if len(self._data) >= LONGEST_HEAD:
                 raise BrokenOff(self._status, self._retry_after)
             return None
-        if _FIELDS.fullmatch(self._data, begin, end + 2 if end > begin else begin) is None:
+        if _FIELDS.fullmatch(self._data, 2, end + 2) is None:
             raise BrokenOff(self._status, self._retry_after)
         self._keeps = self._keeps and len(self._data) == end + 4
-        return self._whole(self._body)
+        return self._whole(bytes(self._body))
 
     def _whole(self, body: bytes, *, says_length: bool = True) -> Heard:
         return Heard(self._status, body, self._retry_after, says_length, self._keeps)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping.spec import Mapping
+from interakt_loader.printable import printable
 from interakt_loader.wire import Kind
 
-_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-"""What YAML takes for the end of a line, or refuses, even between quotes."""
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _TRAIT = "traits"
 _SHOWN = 8
 """Columns of a type that a summary names."""
@@ -53,7 +50,7 @@ class Inferred:
         if self.undecided:
             given = "no mapping is given" if self.preset is None else f"preset {self.preset}"
             said = f"{given}, and the rows leave open: {'; '.join(self.undecided)}. Say it in a mapping "
-            raise MappingError(one_line(said + "(interakt-loader infer SOURCE prints one to start from)"))
+            raise MappingError(printable(said + "(interakt-loader infer SOURCE prints one to start from)"))
         return self.mapping
 
     def summary(self) -> str:
@@ -125,11 +122,6 @@ def field_of(column: str, options: dict[str, Any]) -> Any:
     return {"column": column} | options if options else column
 
 
-def one_line(text: str) -> str:
-    """Return text with what ends a line, or cannot be seen, written as an escape: names of columns may hold it."""
-    return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
-
-
 def _said(written: Any) -> str:
     """Return a field for people: its columns, or the constant in quotes."""
     if isinstance(written, dict) and "value" in written:
@@ -143,7 +135,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _shown(text: str) -> str:
-    return "  " + one_line(text)
+    return "  " + printable(text)
 
 
 def _off(line: Line, written: str) -> str:
@@ -156,7 +148,7 @@ def _off(line: Line, written: str) -> str:
 
 def _comment(text: str) -> str:
     """Return text as a comment, on one line whatever it holds."""
-    return "# " + one_line(text)
+    return "# " + printable(text)
 
 
 def _flow(written: Any) -> str:
@@ -167,8 +159,7 @@ def _flow(written: Any) -> str:
         return "[" + ", ".join(map(_flow, written)) + "]"
     if not isinstance(written, str):
         return json.dumps(written, default=str)
-    quoted = json.dumps(written, ensure_ascii=False)
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+    return printable(json.dumps(written, ensure_ascii=False))  # between quotes, YAML reads its escapes back
 
 
 def _plain(key: str, value: Any) -> str:

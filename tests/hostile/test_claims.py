@@ -1,0 +1,58 @@
+"""The claims about parsers of foreign bytes, tried for some seconds; `make fuzz` goes on for as long as one likes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.hostile import claims
+from tests.hostile.seeds import ANSWER_SEEDS, MAPPING_SEEDS, TOKENS_OF_ANSWERS, TOKENS_OF_MAPPINGS
+
+SOME = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def made_of(tokens: list[bytes]) -> st.SearchStrategy[bytes]:
+    return st.lists(st.one_of(st.sampled_from(tokens), st.binary(max_size=4)), max_size=25).map(b"".join)
+
+
+@given(st.one_of(made_of(TOKENS_OF_ANSWERS), st.sampled_from(ANSWER_SEEDS)), st.lists(st.integers(0, 300), max_size=5))
+@SOME
+def test_any_answer(data: bytes, cuts: list[int]) -> None:
+    """Whatever comes in whatever pieces is an answer or none, the same however it is cut."""
+    claims.an_answer(data, cuts)
+    claims.an_answer(b"HTTP/1.1 202 \r\n" + data, cuts)
+
+
+@given(st.integers(100, 999), st.one_of(st.binary(), st.text().map(str.encode), made_of(TOKENS_OF_ANSWERS)), st.text())
+@SOME
+def test_any_body(status: int, body: bytes, retry_after: str) -> None:
+    """Whatever an answer says, its message is one line."""
+    claims.a_body(status, body, retry_after)
+
+
+@given(st.one_of(st.text(), st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ [\d:]+ [+-]?\w*", fullmatch=True)))
+@SOME
+def test_any_retry_after(value: str) -> None:
+    """Seconds, or None."""
+    claims.a_wait(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["\x1c7", "7\x1d", "\x857\x85", "٣", "²", "7" * 60_000, "9," * 30_000, "1e9", "inf", "nan"]
+)
+def test_a_wait_that_is_no_number_asks_for_nothing(value: str) -> None:
+    """Of the spaces and digits of Unicode `float` knows some, and a regular expression others: found by fuzzing."""
+    assert claims.a_wait(value) is None
+
+
+@given(
+    st.one_of(
+        st.tuples(st.sampled_from(["yaml", "toml", "json"]), made_of(TOKENS_OF_MAPPINGS)),
+        st.sampled_from(MAPPING_SEEDS),
+    )
+)
+@SOME
+def test_any_mapping_file(given: tuple[str, bytes]) -> None:
+    """Whatever is in the file, it is a mapping or it is told in one line why not."""
+    claims.a_mapping(f".{given[0]}", given[1])
