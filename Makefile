@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-integrations test-browser test-redis test-airflow test-spark environments torture lint format \
+.PHONY: demo test test-integrations test-browser test-redis test-airflow test-spark environments torture soundness lint format \
 	docs bench bench-quick sample-data clean
 
 demo: $(VENV)/.base ## load the sample data into an embedded sandbox
@@ -31,6 +31,9 @@ environments: $(patsubst %,$(VENV)-%/.ready,test-airflow test-browser test-spark
 
 torture: $(VENV)/.test ## 200 loads killed with kill -9 at random moments, and run again
 	INTERAKT_TORTURE=200 $(BIN)/python -m pytest tests/torture -s --timeout 7200
+
+soundness: $(VENV)/.test ## thousands of histories of the schedule, and of the engine's threads in any order
+	INTERAKT_SOUNDNESS=5000 $(BIN)/python -m pytest tests/soundness tests/test_engine.py -s
 
 lint: $(VENV)/.lint ## ruff and mypy
 	$(BIN)/ruff check .
