@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-integrations test-browser test-redis test-airflow test-spark environments torture soundness lint format \
+.PHONY: demo test test-integrations test-browser test-redis test-airflow test-spark environments torture soundness coverage mutants lint format \
 	docs bench bench-quick sample-data clean
 
 demo: $(VENV)/.base ## load the sample data into an embedded sandbox
@@ -32,6 +32,16 @@ environments: $(patsubst %,$(VENV)-%/.ready,test-airflow test-browser test-spark
 torture: $(VENV)/.test ## 200 loads killed with kill -9 at random moments, and run again
 	INTERAKT_TORTURE=200 $(BIN)/python -m pytest tests/torture -s --timeout 7200
 
+coverage: $(VENV)/.test ## what the tests run: all branches of the pure modules, 95 % of the package
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/python -m tests.coverage
+
+mutants: $(VENV)-mutants/.ready ## small mistakes put into the deciding modules, one by one: which ones does no test see?
+	$(VENV)-mutants/bin/mutmut run
+	$(VENV)-mutants/bin/mutmut results
+
 soundness: $(VENV)/.test ## thousands of histories of the schedule, and of the engine's threads in any order
 	INTERAKT_SOUNDNESS=5000 $(BIN)/python -m pytest tests/soundness tests/test_engine.py -s
 
@@ -57,7 +67,7 @@ sample-data: $(VENV)/.base ## make sample_data/ anew; the seed makes it the same
 	$(BIN)/python -m interakt_loader.sample_data sample_data
 
 clean:
-	rm -rf $(VENV) $(VENV)-* demo-output site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* demo-output site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
