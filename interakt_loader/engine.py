@@ -91,6 +91,7 @@ class Engine:
                     self._schedule.admit(messages[position])
                 taken = end
                 self.most_held = max(self.most_held, self._schedule.held)
+                self._after_settling()  # one that was folded into another has settled
                 self._call_one(self._clock())
         return taken - start
 
