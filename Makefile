@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: demo test test-integrations test-browser test-redis test-airflow test-spark test-packaging test-lowest environments \
-	torture fuzz lint format docs dist bench bench-quick sample-data clean
+	torture soundness fuzz coverage mutants lint format docs dist bench bench-quick sample-data clean
 
 # What `make test-lowest` runs on: the oldest Python that pyproject.toml allows.
 OLDEST ?= python3.10
@@ -46,6 +46,18 @@ fuzz: $(VENV)-fuzz/.ready ## any bytes for the parsers of answers and of mapping
 	$(VENV)-fuzz/bin/python -m tests.hostile.fuzz answer --seconds $(SECONDS)
 	$(VENV)-fuzz/bin/python -m tests.hostile.fuzz wait --seconds $(SECONDS)
 	$(VENV)-fuzz/bin/python -m tests.hostile.fuzz mapping --seconds $(SECONDS)
+coverage: $(VENV)/.test ## what the tests run: all branches of the pure modules, 95 % of the package
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/python -m tests.coverage
+
+mutants: $(VENV)-mutants/.ready ## small mistakes put into the deciding modules, one by one: which ones does no test see?
+	$(VENV)-mutants/bin/mutmut run
+	$(VENV)-mutants/bin/mutmut results
+
+soundness: $(VENV)/.test ## thousands of histories of the schedule, and of the engine's threads in any order
+	INTERAKT_SOUNDNESS=5000 $(BIN)/python -m pytest tests/soundness tests/test_engine.py -s
 
 lint: $(VENV)/.lint ## ruff and mypy
 	$(BIN)/ruff check .
@@ -74,7 +86,7 @@ sample-data: $(VENV)/.base ## make sample_data/ anew; the seed makes it the same
 	$(BIN)/python -m interakt_loader.sample_data sample_data
 
 clean:
-	rm -rf $(VENV) $(VENV)-* demo-output site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz
+	rm -rf $(VENV) $(VENV)-* demo-output site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .coverage* mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

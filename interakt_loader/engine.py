@@ -32,8 +32,9 @@ class Engine:
     A context manager: leaving it waits until every message has settled and the threads have ended; leaving it by
     an exception abandons what is queued (calls in flight end by themselves; the threads are daemons).
 
-    Outcomes are fetched by `read`, or, with `on_outcomes`, handed to it on the consumers' threads. `stop_wanted` is
-    asked before each call: a signal handler, which must not wait for a lock, can stop the engine through it.
+    Outcomes are fetched by `read` (by one reader), or, with `on_outcomes`, handed to it on the thread that settled
+    them. `stop_wanted` is asked before each call: a signal handler, which must not wait for a lock, can stop the
+    engine through it.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Engine:
         self._clock = clock
         self._on_outcomes = on_outcomes
         self._stop_wanted = stop_wanted
-        self._handing_over = 0  # consumers that are just calling on_outcomes
+        self._telling: list[threading.Thread] = []  # those that are just calling on_outcomes
         self._lock = threading.Lock()
         self._idle: list[threading.Condition] = []
         self._timekeeper: threading.Condition | None = None
@@ -90,6 +91,7 @@ class Engine:
                     self._schedule.admit(messages[position])
                 taken = end
                 self.most_held = max(self.most_held, self._schedule.held)
+                self._after_settling()  # one that was folded into another has settled
                 self._call_one(self._clock())
         return taken - start
 
@@ -107,16 +109,17 @@ class Engine:
                 self._wanted = wanted
                 self._reader.wait(left)
                 self._wanted = 0
+            self._reader.notify_all()  # whoever waits until all is read
             return self._schedule.read()
 
     def wait_until_idle(self, timeout: float | None = None) -> bool:
         """Wait until everything taken has settled and been handed over; return whether it has."""
-        if threading.current_thread() in self._threads:  # on_outcomes itself asks: it cannot wait for its own end
+        if threading.current_thread() in self._telling:  # on_outcomes itself asks: it cannot wait for its own end
             return False
         schedule = self._schedule
         with self._lock:
             return self._reader.wait_for(
-                lambda: not schedule.unfinished and not schedule.settled and not self._handing_over, timeout
+                lambda: not schedule.unfinished and not schedule.settled and not self._telling, timeout
             )
 
     @property
@@ -190,6 +193,8 @@ class Engine:
                 if ticket is not None and answer is not None:
                     self._schedule.settle(ticket, answer, self._clock())
                     self._after_settling()
+                if self._on_outcomes and self._schedule.settled:  # it may take its time
+                    self._call_for_the_rest(self._clock())
                 ticket = None if self._on_outcomes else self._await_ticket(bell)
             if self._on_outcomes:
                 self._hand_over()
@@ -212,15 +217,16 @@ class Engine:
         """Give settled outcomes to `on_outcomes`, outside the lock: it may take its time, or call back in here."""
         if self._on_outcomes is None:
             return
+        me = threading.current_thread()
         with self._lock:
             outcomes = self._schedule.read()
-            self._handing_over += 1
+            self._telling.append(me)
         try:
             if outcomes:
                 self._on_outcomes(outcomes)
         finally:
             with self._lock:
-                self._handing_over -= 1
+                self._telling.remove(me)
                 self._reader.notify_all()
 
     def _await_ticket(self, bell: threading.Condition) -> Ticket | None:
@@ -232,32 +238,36 @@ class Engine:
                 self._after_settling()
             now = self._clock()
             if self._awake > self._crew.wanted(now) and self._schedule.unfinished:
-                self._sleep(bell, now + LOOK, now)
+                self._sleep(bell, now + LOOK)
                 continue
             work = self._schedule.take(now)
             if isinstance(work, Ticket):
-                if self._schedule.has_ready or self._is_late_for(self._schedule.parked_until):
-                    self._call_one(now)
+                self._call_for_the_rest(now)
                 return work
             if self._closing and not self._schedule.unfinished:
                 self._call_all()
                 return None
-            self._sleep(bell, work, now)
+            self._sleep(bell, work)
 
     @property
     def _awake(self) -> int:
         """How many consumers do not sleep."""
         return len(self._threads) - len(self._idle)
 
+    def _call_for_the_rest(self, now: float) -> None:
+        """Before this consumer turns to something that takes time: have another one look, if there is anything."""
+        if self._schedule.has_ready or self._is_late_for(self._schedule.parked_until):
+            self._call_one(now)
+
     def _is_late_for(self, instant: float | None) -> bool:
         """Whether nobody would wake up for what is due then."""
         return instant is not None and (self._timekeeper is None or self._alarm > instant)
 
-    def _sleep(self, bell: threading.Condition, until: float | None, now: float) -> None:
+    def _sleep(self, bell: threading.Condition, until: float | None) -> None:
         self._idle.append(bell)
         if until is not None and (self._timekeeper is None or until < self._alarm):
             self._timekeeper, self._alarm = bell, until
-            bell.wait(max(0.0, until - now))
+            bell.wait(max(0.0, until - self._clock()))
         else:
             bell.wait()
         if self._timekeeper is bell:

@@ -130,13 +130,13 @@ class RateLimit:
         self._hear(now)
         self._accepted += 1
         self._good += 1
-        if self._hold and sent_at >= self._hold_began:
+        if self._hold and sent_at > self._hold_began:
             self._recover(now)
 
     def refused(self, now: float, sent_at: float, retry_after: float | None) -> None:
         """Note a 429: hold all calls, longer each time that the probe is refused too."""
         self._hear(now)
-        if self._hold and sent_at < self._hold_began:  # was in flight when the hold began: tells nothing new
+        if self._hold and sent_at <= self._hold_began:  # was in flight when the hold began: tells nothing new
             wait = 0.0
             self._refused += self._rate is not None
         else:
@@ -155,7 +155,7 @@ class RateLimit:
 
     def lost(self, sent_at: float) -> None:
         """Note that a call brought no answer at all: a probe that ends so must be made again."""
-        if self._probing and sent_at >= self._hold_began:
+        if self._probing and sent_at > self._hold_began:
             self._probing = False
 
     def _recover(self, now: float) -> None:

@@ -41,6 +41,43 @@ def test_they_come_back_as_soon_as_there_is_time() -> None:
     assert after(crew, [0.0] * 5, began=10.0) == 64
 
 
+def test_it_is_measured_over_a_look_at_a_time() -> None:
+    """Nothing changes before 20 ms are over; what was computed before does not count twice."""
+    crew = Crew(16)
+    assert crew.wanted(0.0) == 16
+    crew.computed(1.0)
+    assert crew.wanted(LOOK * 0.99) == 16
+    assert crew.wanted(LOOK) == 12
+    assert crew.wanted(LOOK * 1.5) == 12
+    assert crew.wanted(LOOK * 2) == 16  # nobody has computed since: twice as many, and no more than there are
+
+
+def test_what_was_computed_before_the_first_look_is_not_of_its_time() -> None:
+    """The time begins with the first look."""
+    crew = Crew(16)
+    crew.computed(5.0)
+    assert [crew.wanted(0.0), crew.wanted(LOOK)] == [16, 16]
+
+
+def test_a_quarter_goes_and_twice_as_many_come() -> None:
+    """Above 90 % of the time a quarter is sent to sleep, below 70 % twice as many are awake, between them all stays."""
+    crew, now = Crew(64), 0.0
+    crew.wanted(now)
+    wanted = []
+    for share in (0.91, 0.91, 0.89, 0.71, 0.69, 0.91, 0.69, 0.69):
+        crew.computed(share * LOOK)
+        now += LOOK + 1e-9
+        wanted.append(crew.wanted(now))
+    assert wanted == [48, 36, 36, 36, 64, 48, 64, 64]
+
+
+def test_a_crew_of_one_is_one() -> None:
+    """The fewest are two, unless there are fewer."""
+    assert after(Crew(1), [1.0] * 5) == 1
+    assert after(Crew(2), [1.0] * 5) == 2
+    assert after(Crew(3), [1.0] * 5) == FEWEST
+
+
 @given(st.integers(1, 512), st.lists(st.floats(0, 4), max_size=60))
 def test_there_is_always_somebody(most: int, shares: list[float]) -> None:
     """Whatever is measured, at least one is wanted, and never more than there are."""

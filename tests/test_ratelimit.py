@@ -95,3 +95,19 @@ def test_a_probe_without_an_answer_does_not_close_the_gate_for_good() -> None:
     limit.spend(1.0)
     limit.lost(sent_at=1.0)
     assert limit.due(0.0) < math.inf
+
+
+def test_a_call_that_went_out_at_the_instant_of_the_hold_was_in_flight() -> None:
+    """Clocks have coarse steps: a call sent within the same step as the 429 neither ends the hold nor lengthens it."""
+    for rate in (None, "auto"):
+        limit = RateLimit(rate)  # type: ignore[arg-type]
+        for _ in range(3):
+            limit.spend(5.0)
+        limit.refused(5.0, sent_at=5.0, retry_after=None)
+        limit.accepted(5.0, sent_at=5.0)
+        limit.refused(5.0, sent_at=5.0, retry_after=None)
+        assert limit.holding_since == 5.0
+        assert limit.due(5.0) == 5.0 + FIRST_HOLD
+        limit.spend(6.0)
+        limit.lost(sent_at=5.0)
+        assert limit.due(6.0) == math.inf  # it was another call that brought no answer: the probe is out still

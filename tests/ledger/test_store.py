@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interakt_loader.errors import SettingsError
@@ -63,6 +63,7 @@ def test_a_doubt_leaves_the_state_and_an_acceptance_ends_the_doubt(tmp_path: Pat
     assert after(tmp_path / "new", [doubt]) == Known(b"", state(A, B), False)
 
 
+@settings(deadline=None)  # it writes files: how long that takes says nothing
 @given(
     steps=st.lists(st.sampled_from([A, B, C, A + state(A, B), state(A, B) + state(A, B, C)]), min_size=1, max_size=6)
 )

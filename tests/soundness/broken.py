@@ -1,0 +1,134 @@
+"""Engines with one thing wrong, which the explorer has to find. Each is a mistake that one could make."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from interakt_loader import engine
+from interakt_loader.engine import Engine
+from interakt_loader.wire import Message, Outcome
+
+
+class WakesNobody(Engine):
+    """Takes a consumer off the stack and forgets to notify it."""
+
+    def _call_one(self, now: float) -> None:
+        if self._idle:
+            self._idle.pop()
+        else:
+            super()._call_one(now)
+
+
+class ForgetsRetries(Engine):
+    """The timekeeper goes off with a call, and nobody keeps the time for the retries that wait."""
+
+    def _is_late_for(self, instant: float | None) -> bool:
+        return False
+
+
+class KeepsAnOldAlarm(Engine):
+    """A timekeeper that was woken goes on being thought of as asleep."""
+
+    def _sleep(self, bell: threading.Condition, until: float | None) -> None:
+        super()._sleep(bell, until)
+        if until is not None:
+            self._timekeeper, self._alarm = bell, until
+
+
+class LeavesTheRestAlone(Engine):
+    """Who goes off, with a call or to `on_outcomes`, asks nobody to look after what else may go."""
+
+    def _call_for_the_rest(self, now: float) -> None:
+        pass
+
+
+class EndsAlone(Engine):
+    """The last consumer ends without telling the others, who sleep."""
+
+    def _call_all(self) -> None:
+        self._reader.notify_all()
+
+
+class ForgetsTheReader(Engine):
+    """Whoever reads is not told that there is something."""
+
+    def _after_settling(self) -> None:
+        if self._closing and not self._schedule.unfinished:
+            self._call_all()
+
+
+class IsIdleTooEarly(Engine):
+    """Does not wait for those that are just handing outcomes over."""
+
+    def wait_until_idle(self, timeout: float | None = None) -> bool:
+        if vars(engine)["threading"].current_thread() in self._telling:
+            return False
+        schedule = self._schedule
+        with self._lock:
+            return self._reader.wait_for(lambda: not schedule.unfinished and not schedule.settled, timeout)
+
+
+class WaitsForItself(Engine):
+    """Does not see that it is `on_outcomes` that asks."""
+
+    def wait_until_idle(self, timeout: float | None = None) -> bool:
+        schedule = self._schedule
+        with self._lock:
+            return self._reader.wait_for(
+                lambda: not schedule.unfinished and not schedule.settled and not self._telling, timeout
+            )
+
+
+class ReadsSilently(Engine):
+    """Takes the last outcomes away, and tells nobody who waits for that."""
+
+    def read(self, wanted: int = 1, timeout: float = 0.0) -> list[Outcome]:
+        with self._lock:
+            if self._schedule.settled < wanted and self._schedule.unfinished:
+                self._wanted = wanted
+                self._reader.wait(timeout)
+                self._wanted = 0
+            return self._schedule.read()
+
+
+class OffersWithoutTheLock(Engine):
+    """Looks for room, and takes in what fits, while others do the same."""
+
+    def offer(self, messages: Sequence[Message], start: int = 0) -> int:
+        if self._closing or self._schedule.stopped:
+            return 0
+        taken = 0
+        for message in messages[start:][: self._schedule.room]:
+            self._schedule.admit(message)
+            taken += 1
+        with self._lock:
+            self._call_one(self._clock())
+        return taken
+
+
+class ClosesSilently(Engine):
+    """Does not tell the consumers that sleep that it is closing."""
+
+    def close(self, *, wait: bool = True) -> None:
+        with self._lock:
+            self._closing = True
+        if wait:
+            for thread in self._threads:
+                thread.join()
+            self._transport.close()
+
+
+ALL: list[type[Engine]] = [
+    WakesNobody,
+    ForgetsRetries,
+    KeepsAnOldAlarm,
+    LeavesTheRestAlone,
+    EndsAlone,
+    ForgetsTheReader,
+    IsIdleTooEarly,
+    WaitsForItself,
+    ReadsSilently,
+    OffersWithoutTheLock,
+    ClosesSilently,
+]

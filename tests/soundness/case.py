@@ -1,0 +1,283 @@
+"""One history of an `Engine` with its threads, its callers and its API, made from a seed; and what must hold in it."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import logging
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from unittest.mock import patch
+
+from interakt_loader import engine as engine_module
+from interakt_loader.crew import LOOK
+from interakt_loader.engine import Engine
+from interakt_loader.option_values import Rate
+from interakt_loader.ratelimit import RateLimit
+from interakt_loader.schedule import Schedule
+from interakt_loader.ticket import Stop, Ticket
+from interakt_loader.wire import Answer, Kind, Message, Outcome, Status
+from tests.soundness.answers import ANSWERS
+from tests.soundness.world import World
+
+MAX_OUTAGE = 20.0
+FOR_EVER = 1e6
+"""Seconds that only a reader who is never woken would wait."""
+
+LONGEST = 2000.0
+"""Seconds of the world's own clock in which each history must be over."""
+
+
+OTHERS = ["stop", "abandon", "wake", "flush", "glance", "end", "flag", "offer", "offer"]
+"""What somebody else may do meanwhile."""
+
+
+class Leave(Exception):
+    """What the caller's own code may raise in the middle of a load."""
+
+
+class Case:
+    """Drawn from a seed: the load, what the API answers, who else has a hand in it and when."""
+
+    def __init__(self, seed: int, kind_of_engine: type[Engine] = Engine, *, share_of_line_by_line: float = 0.1) -> None:
+        self.dice = dice = random.Random(seed)
+        self.computing = dice.choice([0.0, 0.0, 0.03])
+        self.refuses_threads = dice.random() < 0.1
+        self.world = World(
+            dice,
+            most_computing=self.computing,
+            refuses_threads=self.refuses_threads,
+            line_by_line={engine_module.__file__, inspect.getfile(kind_of_engine)}
+            if dice.random() < share_of_line_by_line
+            else set(),
+        )
+        self.workers = dice.randint(1, 4)
+        self.kinds = dice.sample(sorted(ANSWERS), dice.randint(1, 3)) + ["accepted"] * dice.randint(0, 3)
+        self.latencies = dice.choice([[0.0], [0.0, 0.01], [0.01, 1.0], [0.0, 30.0]])
+        kind: Kind = dice.choice(["user", "event"])
+        lanes = dice.choice([1, 3, 20])
+        self.messages = [
+            Message(row, kind, f"user-{dice.randrange(lanes)}", b'{"traits": {}}') for row in range(dice.randint(1, 14))
+        ]
+        self.calls_back = dice.choice([None, None, "nothing", "offer", "stop", "wake", "flush", "end"])
+        self.leaves_at = dice.choice([None, None, None, dice.randint(0, 14)])
+        self.patience = dice.choice([0.0, 1.0, FOR_EVER])
+        self.others = [
+            (dice.choice(OTHERS), dice.choice([0, 0, 0.01, 1, 7])) for _ in range(dice.choice([0, 1, 1, 2, 3]))
+        ]
+        self.schedule = Schedule(
+            max_queue_size=dice.choice([1, 2, 5, 20]),
+            max_retries=dice.randint(0, 2),
+            rate_limit=RateLimit(dice.choice([None, None, "auto", Rate(5, 1.0)])),
+            max_outage=MAX_OUTAGE,
+            coalesce=kind == "user" and dice.random() < 0.3,
+            resend_doubted=dice.random() < 0.5,
+            dice=dice,
+        )
+        self.bound = self.schedule.room
+        self.flag: Stop | None = None
+        self.is_ending = self.was_abandoned = self.was_stopped = False
+        self.admitted: list[int] = []
+        self.outcomes: list[Outcome] = []
+        self.reading = 0
+        self.waiting_for_idle = 0
+        self.more = 100
+        self.out: list[str] = []
+        self.sent: dict[str, list[int]] = defaultdict(list)
+        self.after_stop: Counter[str] = Counter()
+        self.transport_closed = False
+        self.kind_of_engine = kind_of_engine
+
+    def run(self) -> None:
+        """Let it happen. Raises what is wrong, with the steps that led there."""
+        world = self.world
+        world.before_waiting = self._nobody_waits_for_nothing
+        world.at_each_step = self._the_bound_holds
+        scripts = {f"{what}-{number}": self._other(what, delay) for number, (what, delay) in enumerate(self.others)}
+        logging.disable(logging.CRITICAL)
+        try:
+            with patch.object(engine_module, "threading", world), patch.object(engine_module, "time", world):
+                world.run(main=self._main, **scripts)
+        finally:
+            logging.disable(logging.NOTSET)
+        try:
+            self._all_is_accounted_for()
+        except AssertionError as error:
+            world.tell_steps(error)
+            raise
+
+    # ------------------------------------------------------------------ who does what
+
+    def _main(self) -> None:
+        self.engine = engine = self.kind_of_engine(
+            self.schedule,
+            self,
+            self.workers,
+            clock=self.world.monotonic,
+            on_outcomes=self._tell if self.calls_back else None,
+            stop_wanted=lambda: self.flag,
+        )
+        with contextlib.suppress(Leave), engine:
+            offered = 0
+            while offered < len(self.messages):
+                offered += self._offer(self.messages[offered:])
+                if self.leaves_at is not None and offered >= self.leaves_at:
+                    self.was_stopped = True
+                    raise Leave
+                if engine.stopped or (self.is_ending and offered < len(self.messages)):
+                    break
+                self._read(1 if offered == len(self.messages) else max(1, self.bound // 2))
+            while engine.unfinished:
+                self._read(14)
+            self._read(1)
+        if self.leaves_at is None and not self.was_abandoned:
+            assert not engine.running, "leaving the engine has not ended its threads"
+            assert self.transport_closed
+            assert not self.out
+        while self.calls_back is None and engine.unfinished:  # it was left early
+            self.outcomes += engine.read(1, 0.2)
+        self.outcomes += engine.read()
+
+    def _offer(self, messages: list[Message]) -> int:
+        engine = self.engine
+        was_stopped = engine.stopped is not None
+        taken = engine.offer(messages)
+        assert not (was_stopped and taken)
+        self.admitted += [one.row for one in messages[:taken]]
+        return taken
+
+    def _read(self, wanted: int) -> None:
+        engine = self.engine
+        if self.flag is not None:  # as the overseer does
+            engine.stop(self.flag)
+        if self.calls_back:
+            self.world.sleep(1.0)
+            return
+        self.reading = wanted
+        self.outcomes += engine.read(wanted, self.patience)
+        self.reading = 0
+        if not self.patience:
+            self.world.sleep(1.0)
+
+    def _other(self, what: str, delay: float) -> Callable[[], None]:
+        def script() -> None:
+            self.world.sleep(delay)
+            if not hasattr(self, "engine"):
+                self.world.pause("waits for the engine", lambda: hasattr(self, "engine"))
+            self._do(what)
+
+        return script
+
+    def _do(self, what: str) -> None:
+        engine = self.engine
+        if what in ("stop", "abandon"):
+            engine.stop(Stop("interrupted", "test"))
+            self.was_stopped = True
+            if what == "abandon":
+                self.was_abandoned = True
+                engine.abandon()
+        elif what == "wake":
+            engine.wake()
+        elif what == "flush":
+            self._flush(None)
+        elif what == "glance":
+            self._flush(0.5)
+        elif what == "end":
+            self.is_ending = True
+            engine.close(wait=False)
+        elif what == "offer":
+            self.more += 3
+            self._offer([Message(self.more + number, "user", f"more-{self.more}", b"{}") for number in range(3)])
+        elif what == "flag":
+            self.flag = Stop("interrupted", "test")
+
+    def _flush(self, timeout: float | None) -> None:
+        before = set(self.admitted)
+        inside = self.world.current.name in self.tellers
+        self.waiting_for_idle += not inside
+        is_idle = self.engine.wait_until_idle(timeout)
+        self.waiting_for_idle -= not inside
+        assert is_idle is False or not inside
+        assert is_idle or inside or timeout is not None
+        if is_idle and self.calls_back:
+            assert before <= {outcome.message.row for outcome in self.outcomes}, "not everything was handed over"
+
+    tellers: tuple[str, ...] = ()
+
+    def _tell(self, outcomes: list[Outcome]) -> None:
+        """Be `on_outcomes`: take a while, and call back in."""
+        me = self.world.current.name
+        self.tellers = (*self.tellers, me)
+        self.world.sleep(self.dice.choice([0.0, 0.0, 0.5]))
+        self.outcomes += outcomes
+        if self.calls_back == "offer" and self.more < 120:
+            self._do("offer")
+        elif self.calls_back == "stop" and len(self.outcomes) > 3:
+            self._do("stop")
+        elif self.calls_back in ("wake", "flush", "end"):
+            self._do(self.calls_back)
+        self.tellers = tuple(one for one in self.tellers if one != me)
+
+    # ------------------------------------------------------------------ the API
+
+    def send(self, message: Message) -> Answer:
+        """Be the transport."""
+        assert message.lane not in self.out, "two calls of a lane are out"
+        assert len(self.out) < self.workers
+        assert not self.transport_closed or self.was_abandoned or self.leaves_at is not None
+        rows = self.sent[message.lane]
+        rows.append(message.row)
+        assert rows == sorted(rows), "a lane's calls go out of their order"
+        if self.was_stopped:
+            self.after_stop[self.world.current.name] += 1
+            assert max(self.after_stop.values()) <= 1, "calls go on after a stop"
+        self.out.append(message.lane)
+        self.world.sleep(self.dice.choice(self.latencies))
+        self.out.remove(message.lane)
+        if self.dice.random() < 0.02:
+            raise MemoryError
+        return ANSWERS[self.dice.choice(self.kinds)]
+
+    def close(self) -> None:
+        """Be the transport that is closed."""
+        self.transport_closed = True
+
+    # ------------------------------------------------------------------ what must hold
+
+    def _the_bound_holds(self) -> None:
+        assert self.schedule.held <= self.bound, "the bound is not kept"
+
+    def _nobody_waits_for_nothing(self, until: float) -> None:
+        schedule, now = self.schedule, self.world.now
+        assert until - now < FOR_EVER / 2, "somebody is never woken"
+        assert until < 1000 + LONGEST, "it takes too long"
+        if self.reading:
+            assert schedule.settled < self.reading, "the reader sleeps although there is what it waits for"
+            assert schedule.unfinished, "the reader sleeps although nothing more will come"
+        if self.waiting_for_idle and not self.tellers:
+            assert schedule.unfinished or schedule.settled, "somebody waits for an end that has come"
+        if self.refuses_threads or len(self.out) + len(self.tellers) >= self.workers:
+            return
+        if self.computing and until - now <= LOOK * 1.01:  # the crew has no use for more
+            return
+        parked_until = schedule.parked_until
+        if schedule.has_ready or (parked_until is not None and parked_until <= now):
+            work = copy.deepcopy(schedule).take(now)
+            assert not isinstance(work, Ticket), f"a call could go, and all sleep until {until:.3f}"
+            if isinstance(work, float):
+                assert until <= work + 1e-6, f"a call is due at {work:.3f}, and all sleep until {until:.3f}"
+
+    def _all_is_accounted_for(self) -> None:
+        assert self.schedule.unfinished == 0
+        if self.calls_back:
+            assert self.schedule.settled == 0, "outcomes were not handed over"
+        self.outcomes += self.schedule.read()
+        rows = Counter(outcome.message.row for outcome in self.outcomes)
+        assert rows == Counter(self.admitted)
+        for outcome in self.outcomes:
+            calls = self.sent[outcome.message.lane].count(outcome.message.row)
+            assert calls <= outcome.attempts <= calls + self.was_abandoned
+            if outcome.status is Status.SENT:
+                assert calls

@@ -1,0 +1,287 @@
+"""Any history of a `Schedule`: what may happen to one, and what must hold after each step.
+
+Nothing here looks inside: it keeps a log of its own of what was admitted, handed out, answered and read.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from interakt_loader.option_values import Rate
+from interakt_loader.ratelimit import RateLimit
+from interakt_loader.schedule import Schedule
+from interakt_loader.share.clock import Lease, State, reserved
+from interakt_loader.share.pace import pace_of
+from interakt_loader.share.slots import Slots
+from interakt_loader.ticket import Stop, Ticket
+from interakt_loader.wire import Answer, Kind, Message, Outcome, Status
+from tests.soundness.answers import ANSWERS, ERROR, LIMITED, OK, TIMEOUT, UNREACHED, costs_a_retry, may_be_tried_again
+
+MAX_OUTAGE = 60.0
+RATE = Rate(5, 1.0)
+WORKERS = 6
+STEPS = [0.0, 0.001, 0.1, 0.3, 1.0, 7.0, 70.0, 4000.0]
+ENDS = {"accepted": OK, "500": ERROR, "429": LIMITED, "timeout": TIMEOUT, "unreached": UNREACHED}
+"""What every call may bring from some point on."""
+
+LONGEST_END = 400
+"""Calls and waits in which a schedule of at most a dozen messages must come to its end, whatever comes back."""
+
+
+class AnyHistory(RuleBasedStateMachine):
+    """Rules are what the engine and the world may do; `teardown` runs the rest by the schedule's own instants."""
+
+    end: Answer = OK
+
+    @initialize(
+        queue=st.integers(1, 12),
+        retries=st.integers(0, 3),
+        rate=st.sampled_from([None, RATE, "auto", "shared"]),
+        kind=st.sampled_from(["user", "event"]),
+        coalesce=st.booleans(),
+        resend=st.booleans(),
+        end=st.sampled_from(sorted(ENDS)),
+        seed=st.integers(0, 99),
+    )
+    def begin(
+        self, queue: int, retries: int, rate: object, kind: Kind, coalesce: bool, resend: bool, end: str, seed: int
+    ) -> None:
+        self.queue, self.retries, self.kind, self.resend = queue, retries, kind, resend
+        self.coalesce = coalesce and kind == "user"
+        self.rate = RATE if rate in (RATE, "shared") else None
+        self.slots = Slots(pace_of(RATE), WORKERS) if rate == "shared" else None
+        self.shared: State | None = None
+        self.end = ENDS[end]
+        self.schedule = Schedule(
+            max_queue_size=queue,
+            max_retries=retries,
+            rate_limit=RateLimit(None if self.slots else rate, self.slots),  # type: ignore[arg-type]
+            max_outage=MAX_OUTAGE,
+            coalesce=self.coalesce,
+            resend_doubted=resend,
+            dice=random.Random(seed),
+        )
+        self.now = 1000.0
+        self.instant: float | None = None
+        self.admitted = 0
+        self.doubted_before: set[int] = set()
+        self.flying: list[Ticket] = []
+        self.alone: set[Ticket] = set()  # those that went out while everybody else was held back
+        self.abandoned: set[int] = set()
+        self.answers: dict[int, list[Answer]] = defaultdict(list)
+        self.calls: dict[int, int] = defaultdict(int)
+        self.tried_at: dict[int, float] = {}
+        self.lanes: dict[str, list[int]] = defaultdict(list)
+        self.went: list[float] = []
+        self.not_before = 0.0
+        self.read: dict[int, Outcome] = {}
+
+    # ------------------------------------------------------------------ what may happen
+
+    @rule(lane=st.integers(0, 3), doubted=st.sampled_from([False, False, False, True]))
+    def admit(self, lane: int, doubted: bool) -> None:
+        room = self.schedule.room
+        message = Message(self.admitted, self.kind, f"user-{lane}", b'{"traits": {}}', doubted=doubted)
+        if self.schedule.stopped:  # the engine offers nothing to a schedule that was stopped
+            return
+        assert self.schedule.admit(message) == (room > 0)
+        if room > 0:
+            self.doubted_before |= {self.admitted} if doubted else set()
+            self.admitted += 1
+
+    @rule()
+    def take(self) -> None:
+        if len(self.flying) < WORKERS:
+            self._take()
+
+    @rule(step=st.sampled_from(STEPS))
+    def time_passes(self, step: float) -> None:
+        self.now += step
+
+    @precondition(lambda self: self.instant is not None)
+    @rule()
+    def the_instant_comes(self) -> None:
+        assert self.instant is not None
+        self.now, self.instant = max(self.now, self.instant), None
+        self.take()
+
+    @precondition(lambda self: self.flying)
+    @rule(which=st.integers(0, WORKERS), answer=st.sampled_from(sorted(ANSWERS)))
+    def settle(self, which: int, answer: str) -> None:
+        self._settle(self.flying[which % len(self.flying)], ANSWERS[answer])
+
+    @precondition(lambda self: self.flying)
+    @rule(answer=st.sampled_from(["accepted", "429", "unreached", "timeout"]))
+    def settle_all(self, answer: str) -> None:
+        for ticket in list(self.flying):
+            self._settle(ticket, ANSWERS[answer])
+
+    @precondition(lambda self: self.slots is not None)
+    @rule()
+    def slots_come(self) -> None:
+        self._grant()
+
+    @rule()
+    def read_outcomes(self) -> None:
+        self._read()
+
+    @precondition(lambda self: self.admitted > 5)
+    @rule(abandon=st.sampled_from([False, False, True]))
+    def stop(self, abandon: bool) -> None:
+        self.schedule.stop(Stop("interrupted", "test"), 0.0)
+        if abandon:
+            self.schedule.abandon(0.0)
+            self.abandoned |= {ticket.message.row for ticket in self.flying}
+
+    # ------------------------------------------------------------------ what must hold
+
+    @invariant()
+    def the_counts_add_up(self) -> None:
+        schedule = self.schedule
+        assert 0 <= schedule.held <= self.queue
+        assert schedule.room == self.queue - schedule.held
+        assert schedule.held == schedule.unfinished + schedule.settled == self.admitted - len(self.read)
+        out = [ticket for ticket in self.flying if ticket.message.row not in self.abandoned]
+        assert schedule.unfinished >= len(out)
+        if schedule.stopped:
+            assert schedule.unfinished == len(out)
+            assert not schedule.has_ready
+            assert schedule.parked_until is None
+
+    def _take(self) -> Ticket | float | None:
+        schedule, now = self.schedule, self.now
+        held_back = schedule.is_held or schedule.in_outage
+        was_on = schedule.in_outage
+        work = schedule.take(now)
+        if isinstance(work, Ticket):
+            self._goes_out(work, held_back=held_back, in_outage=was_on)
+        elif work is not None:
+            assert now < work < float("inf")
+            self.instant = work
+        elif schedule.unfinished and not schedule.stopped:  # then something is out that will bring it on
+            assert self.flying or (self.slots is not None and not self.slots.asks.empty())
+        return work
+
+    def _goes_out(self, ticket: Ticket, *, held_back: bool, in_outage: bool) -> None:
+        message, before = ticket.message, self.answers[ticket.message.row]
+        assert not self.schedule.stopped
+        assert message.row not in self.read
+        assert message.lane not in {other.message.lane for other in self.flying}
+        self.lanes[message.lane].append(message.row)
+        assert self.lanes[message.lane] == sorted(self.lanes[message.lane])
+        assert all(map(may_be_tried_again, before))
+        assert sum(map(costs_a_retry, before)) <= self.retries
+        if self.kind == "event" and not self.resend:
+            assert not any(answer.doubtful for answer in before)
+        if before and costs_a_retry(before[-1]) and not in_outage:
+            assert self.now >= self.tried_at[message.row] + 0.25 + (before[-1].retry_after or 0.25) - 0.25
+        assert self.now >= self.not_before
+        if held_back:  # by a 429 or an outage: one call finds out, all others wait
+            assert not self.alone & set(self.flying)
+            self.alone.add(ticket)
+        self.went.append(self.now)
+        if self.rate is not None:
+            assert len([one for one in self.went if one > self.now - self.rate.seconds]) <= self.rate.calls
+        self.calls[message.row] += 1
+        self.flying.append(ticket)
+
+    def _settle(self, ticket: Ticket, answer: Answer) -> None:
+        self.flying.remove(ticket)
+        row, ended = ticket.message.row, ticket.message.row in self.abandoned
+        unfinished, was_held = self.schedule.unfinished, self.schedule.is_held
+        self.schedule.settle(ticket, answer, self.now)
+        if ended:
+            assert self.schedule.unfinished == unfinished
+            return
+        self.answers[row].append(answer)
+        self.tried_at[row] = self.now
+        if answer.http_status == 429:
+            self.not_before = max(self.not_before, self.now + (answer.retry_after or (0.0 if was_held else 0.1)))
+        elif answer.reached and not was_held:
+            assert not self.schedule.is_held
+        if answer.reached:
+            assert not self.schedule.in_outage
+        if answer.http_status == 401:
+            assert self.schedule.stopped is not None
+
+    def _grant(self) -> None:
+        """Be the shared clock: everything that was asked for comes now."""
+        assert self.slots is not None
+        while not self.slots.asks.empty():
+            ask = self.slots.asks.get()
+            assert ask is not None
+            pace = pace_of(RATE)
+            first, self.shared = reserved(self.shared, round(self.now * 1e6), ask.slots, round(ask.hold * 1e6), pace)
+            if ask.slots:
+                assert ask.slots <= max(1, pace.batch)
+                self.slots.grant(Lease(first / 1e6, pace.step / 1e6, ask.slots))
+
+    def _read(self) -> None:
+        for outcome in self.schedule.read():
+            row = outcome.message.row
+            assert row not in self.read
+            self.read[row] = outcome
+            if outcome.status is not Status.MERGED:
+                self._ended_as_it_was_answered(outcome)
+        assert self.schedule.settled == 0
+
+    def _ended_as_it_was_answered(self, outcome: Outcome) -> None:
+        row, answers = outcome.message.row, self.answers[outcome.message.row]
+        assert outcome.attempts == self.calls[row] == len(answers) + (row in self.abandoned)
+        accepted = bool(answers) and answers[-1].accepted
+        assert (outcome.status is Status.SENT) == (accepted and row not in self.abandoned)
+        doubts = sum(answer.doubtful for answer in answers) + outcome.message.doubted + (row in self.abandoned)
+        assert outcome.maybe_duplicate == (doubts > (0 if accepted else 1))
+        if outcome.status in (Status.FAILED, Status.UNSENT) and outcome.attempts:
+            assert not doubts
+        if outcome.status is Status.FAILED:
+            assert sum(map(costs_a_retry, answers)) == self.retries + 1
+        if outcome.status is Status.UNKNOWN:
+            assert doubts
+        if outcome.status is Status.REJECTED:
+            assert not may_be_tried_again(answers[-1])
+        if outcome.status is Status.UNSENT:
+            assert self.schedule.stopped is not None
+
+    # ------------------------------------------------------------------ and the end
+
+    def teardown(self) -> None:
+        if not hasattr(self, "schedule"):
+            return
+        steps = 0
+        began = self.now
+        while self.schedule.unfinished:
+            steps += 1
+            assert steps < LONGEST_END, "no end in sight"
+            work = self._take() if len(self.flying) < WORKERS else None
+            if isinstance(work, Ticket):
+                continue
+            if self.flying:
+                self.now += 0.05
+                self._settle(self.flying[0], self.end)
+            elif work is not None:
+                self.now = work
+            else:
+                self._grant()
+        assert self.now - began < 3000
+        while self.flying:  # answers that come after everything was given up
+            self._settle(self.flying[0], self.end)
+        self._read()
+        assert sorted(self.read) == list(range(self.admitted))
+        assert self.schedule.held == 0
+        self._what_was_merged_was_carried()
+
+    def _what_was_merged_was_carried(self) -> None:
+        for row, outcome in self.read.items():
+            if outcome.status is Status.MERGED:
+                assert self.coalesce
+                assert self.calls[row] == 0
+                assert outcome.text is not None
+                carrier = self.read[int(outcome.text.split()[1])]
+                assert carrier.message.row > row
+                assert carrier.message.lane == outcome.message.lane
+                assert carrier.message.doubted or not outcome.message.doubted
