@@ -125,6 +125,12 @@ class Job:
         )
 
 
+def check_coalesce(kind: Kind, settings: Settings) -> None:
+    """Refuse to fold rows together that stand for themselves: whoever makes a `Job` asks this first."""
+    if settings.coalesce and kind == "event":
+        raise SettingsError("coalesce is for users: each event stands for itself")
+
+
 OTHER_FILES = 48
 """Files that a load needs open besides a connection for each worker."""
 

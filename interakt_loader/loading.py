@@ -20,7 +20,7 @@ from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, Setting
 from interakt_loader.failing import as_they_stand
 from interakt_loader.forecast import forecast
 from interakt_loader.interrupts import Interrupts
-from interakt_loader.job import Control, Job
+from interakt_loader.job import Control, Job, check_coalesce
 from interakt_loader.masking import masked
 from interakt_loader.opening import choose_mapping, opened
 from interakt_loader.option_values import Rate, did_you_mean
@@ -114,8 +114,7 @@ def load(
 
 
 def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
-    if settings.coalesce and kind == "event":
-        raise SettingsError("coalesce is for users: each event stands for itself")
+    check_coalesce(kind, settings)
     if settings.event_id is not None:
         if kind == "user":
             raise SettingsError("event_id is for events: users are told apart by user_id or phone")

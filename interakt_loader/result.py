@@ -55,6 +55,7 @@ class LoadResult:
         summary: Summary,
         seconds: float,
         report: Path,
+        address: str | None = None,
         stopped: Stop | None = None,
         ledger: Path | None = None,
         keep_alive: object = None,
@@ -74,6 +75,7 @@ class LoadResult:
         """How long the load took."""
         self.report = report
         """Where the report lies; a temporary file, gone with this object, where none was asked for."""
+        self._address = address  # of a report that only Spark can read
         self.ledger = ledger
         """Where the ledger lies, if there is one."""
         mask = bool(options.get("mask"))
@@ -186,8 +188,10 @@ class LoadResult:
         return pa.Table.from_batches(lines, OUTCOMES).sort_by("row")
 
     def _existing_report(self) -> Path:
+        if self._address is not None:
+            raise InteraktLoaderError(f"the report {self._address} is where Spark keeps files: read it with Spark")
         if not self.report.exists():
-            raise InteraktLoaderError(f"the report {self.report} is no longer there")
+            raise InteraktLoaderError(f"the report {self.report} is not there, or no longer")
         return self.report
 
     def raise_for_failures(self) -> None:
@@ -210,7 +214,7 @@ class LoadResult:
             "attempts": self.attempts,
             "maybe_duplicates": self.summary.maybe_duplicates,
             "seconds": round(self.seconds, 3),
-            "report": str(self.report),
+            "report": self._address or str(self.report),
             "ledger": None if self.ledger is None else str(self.ledger),
             "stopped": None if self.stopped is None else self.stopped._asdict(),
             "exit": self.exit_code,
@@ -218,11 +222,11 @@ class LoadResult:
 
     def write_report(self, path: str | Path) -> Path:
         """Write the report again, as CSV, JSON lines or Parquet by the ending; return the path."""
-        path = Path(path)
-        if path.suffix.lower() == self.report.suffix.lower():
-            if path.exists() and path.samefile(self.report):
-                return path
-            with self.report.open("rb") as source, open_private(path) as file:
+        path, own = Path(path), self._existing_report()
+        if path.exists() and path.samefile(own):
+            return path
+        if own.is_file() and path.suffix.lower() == own.suffix.lower():
+            with own.open("rb") as source, open_private(path) as file:
                 shutil.copyfileobj(source, file)
             return path
         with Report(path) as report:

@@ -246,6 +246,9 @@ class Settings:
                 raise SettingsError(f"{one.name} is {getattr(self, one.name)!r}; expected {' or '.join(choices)}")
         if self.rate_limit is not None and not isinstance(self.rate_limit, str):
             raise SettingsError(f"rate_limit is {self.rate_limit!r}; expected text such as '300/min', or None")
+        for name in ("default_country", "timezone"):
+            if not isinstance(getattr(self, name), str):
+                raise SettingsError(f"{name} is {getattr(self, name)!r}; expected text such as {default_of(name)!r}")
         if self.on_error is not None and not callable(self.on_error):
             raise SettingsError(f"on_error is {self.on_error!r}; expected a function")
         check_share(self.hidden_share, parse_rate(self.rate_limit))

@@ -47,6 +47,8 @@ def test_rates(text: str | None, rate: Any) -> None:
         ({"bad_values": "ignore"}, "bad_values is 'ignore'; expected reject or drop"),
         ({"nulls": None}, "nulls is None; expected omit or clear"),
         ({"on_error": 5}, "on_error is 5; expected a function"),
+        ({"default_country": None}, "default_country is None; expected text such as '+91'"),
+        ({"timezone": 5}, "timezone is 5; expected text such as 'UTC'"),
         ({"base_url": "http://example.com"}, "the key would travel in clear"),
         ({"base_url": "https://user:word@example.com"}, "holds a user name or password"),
         ({"base_url": "https://example.com/?a=1"}, "without ? or #"),

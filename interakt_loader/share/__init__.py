@@ -17,7 +17,7 @@ from hashlib import blake2b
 from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.option_values import Rate, hidden_share
 from interakt_loader.secret import Secret
-from interakt_loader.share.clock import RateDiffers, ShareAway, SharedClock
+from interakt_loader.share.clock import NoClock, RateDiffers, ShareAway, SharedClock
 from interakt_loader.share.pace import pace_of
 from interakt_loader.share.slots import Slots
 from interakt_loader.wire import destination
@@ -48,7 +48,7 @@ def open_share(share: Secret | str, base_url: str, api_key: Secret | str, rate: 
             raise
     except ShareAway as error:
         raise NotJustNow(f"share {share}: {error}") from None
-    except RateDiffers as error:
+    except (RateDiffers, NoClock) as error:
         raise SettingsError(f"share {share}: {error}") from None
     return clock
 

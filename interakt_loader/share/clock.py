@@ -15,6 +15,10 @@ class ShareAway(Exception):
     """The clock cannot be reached at the moment; trying again may help."""
 
 
+class NoClock(Exception):
+    """What is there is no clock, and none can be made of it. It does not help to try again."""
+
+
 class RateDiffers(Exception):
     """Another load of the same account declares another rate. It does not help to try again."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from interakt_loader.option_values import Rate
-from interakt_loader.share.clock import FORGET, Lease, RateDiffers, ShareAway, State, reserved
+from interakt_loader.share.clock import FORGET, Lease, NoClock, RateDiffers, ShareAway, State, reserved
 from interakt_loader.share.pace import Pace
 
 APPLICATION_ID = 0x494C_5348
@@ -49,7 +49,7 @@ class SqliteClock:
         except sqlite3.Error as error:
             self._db.close()
             raise ShareAway(f"cannot be used: {error}") from None
-        except ShareAway:
+        except NoClock:
             self._db.close()
             raise
 
@@ -57,7 +57,7 @@ class SqliteClock:
         db = self._db
         is_ours = db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
         if not is_ours and db.execute("SELECT count(*) FROM sqlite_master WHERE name != 'clocks'").fetchone()[0]:
-            raise ShareAway("is some other SQLite database; choose another path")
+            raise NoClock("is some other SQLite database; choose another path")
         db.execute("PRAGMA journal_mode = WAL")  # kept in the file; a process that is killed leaves nothing to mend
         db.execute("PRAGMA synchronous = OFF")  # what a failing power supply takes away is out of date anyway
         db.executescript(_SCHEMA)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 import json
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from interakt_loader import RowsFailed, check, load_users
-from interakt_loader.errors import KeyRefused
+from interakt_loader.errors import InteraktLoaderError, KeyRefused
+from interakt_loader.report import Summary
+from interakt_loader.report_reading import read_report
 from interakt_loader.result import LoadResult
 from interakt_loader.sandbox import Sandbox
 
@@ -102,6 +105,37 @@ def test_a_temporary_report_goes_with_its_result(sandbox: Sandbox) -> None:
     del result
     gc.collect()
     assert not path.parent.exists()
+
+
+def test_the_report_is_written_once_more(result: LoadResult, tmp_path: Path) -> None:
+    """In another form, in the same one, over itself, and from a folder of files, as Spark writes it."""
+    lines = result.to_arrow()
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        assert read_report(result.write_report(tmp_path / name)) == lines
+    assert result.write_report(result.report) == result.report
+    folder = tmp_path / "of-spark.parquet"
+    folder.mkdir()
+    result.report = result.write_report(folder / "part-0.parquet")
+    result.report = folder
+    assert read_report(result.write_report(tmp_path / "b.parquet")) == lines
+
+
+def test_a_report_where_spark_keeps_files() -> None:
+    """An address is no path: it is told as it is, and that the loader cannot read it, in one line."""
+    address = "s3://bucket/report"
+    result = LoadResult(
+        name="DataFrame",
+        kind="user",
+        summary=Summary(),
+        seconds=1.0,
+        report=Path(address),
+        address=address,
+        rows_of=lambda lines: lines.to_pandas(),
+        options={},
+    )
+    assert result.as_dict()["report"] == "s3://bucket/report"
+    with pytest.raises(InteraktLoaderError, match=r"s3://bucket/report is where Spark keeps files"):
+        result.failures()
 
 
 def test_check_is_ok_when_every_row_could_be_sent() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.integrations.spark.checks import choose_count, settings_of, settings_of_task
+from interakt_loader.integrations.spark.checks import check_apart, choose_count, settings_of, settings_of_task
 from interakt_loader.integrations.spark.partitions import MARKER, buckets, known_count, ledger_of, make_folder, part_of
 from interakt_loader.integrations.spark.schemas import CALLS, LINES, ddl
 from interakt_loader.option_values import Rate
@@ -133,3 +133,23 @@ def test_schemas_in_sparks_words() -> None:
     assert ddl(LINES).startswith("`row` BIGINT, `source` STRING, ")
     assert "`finished_at` TIMESTAMP" in ddl(LINES)
     assert ddl(CALLS).endswith("`bucket` INT")
+
+
+def test_to_send_everything_again_is_refused() -> None:
+    """A task that Spark runs again would do so once more."""
+    with pytest.raises(SettingsError, match="resend cannot be had with Spark"):
+        settings_of({"resend": True, "ledger": "l", "rate_limit": "10/s"})
+    assert not settings_of({"resend": False, "rate_limit": "10/s"}).resend
+
+
+@pytest.mark.parametrize("ledger", ["/loads/report", "/loads/report/ledgers", "/loads/../loads/report/x"])
+def test_ledgers_in_the_report_are_refused(ledger: str) -> None:
+    """Spark empties the report's folder before it writes there."""
+    with pytest.raises(SettingsError, match="lies in the report"):
+        check_apart(ledger, "/loads/report")
+
+
+def test_ledgers_beside_the_report_are_fine() -> None:
+    """As they are by default; and none is."""
+    check_apart("/loads/report.ledgers", "/loads/report")
+    check_apart(None, "/loads/report")

@@ -94,6 +94,24 @@ def test_without_its_ledger_a_task_sends_nothing(sandbox: Sandbox, tmp_path: Pat
     assert sandbox.stats().calls == 0
 
 
+def test_what_this_machine_does_not_allow_is_told_of_each_row(sandbox: Sandbox, tmp_path: Path) -> None:
+    """More workers than connections, found out when the rows have been read: no exception, and no row is missing."""
+    resource = pytest.importorskip("resource", reason="Windows does not count connections as files")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    make_folder(tmp_path / "l", 1)
+    batches = prepared([f"u{number}" for number in range(7)])
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        for options in ({}, {"ledger": str(tmp_path / "l")}):
+            lines = sent(send_calls(batches, 0, load(sandbox, workers=900, **options)))
+            assert sorted(line["row"] >> 33 for line in lines) == [*range(7)]
+            assert {(line["status"], line["kind"]) for line in lines} == {("unsent", "user")}
+            assert "not sent: workers is 900" in lines[0]["message"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert sandbox.stats().calls == 0
+
+
 def test_a_ledger_that_another_holds_is_waited_for(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

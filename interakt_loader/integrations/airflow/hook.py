@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseHook
 
-from interakt_loader.errors import InteraktLoaderError, SettingsError
+from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, SettingsError
 from interakt_loader.integrations.airflow.options import read_options
 from interakt_loader.integrations.airflow.provider import CONNECTION_TYPE, DEFAULT_CONNECTION, FORM
 from interakt_loader.integrations.airflow.verdict import told_to_airflow
@@ -66,7 +66,8 @@ class InteraktHook(BaseHook):
         """Load a table as users, such as a DataFrame that the task has made, as `interakt_loader.load_users` does.
 
         Raises `AirflowFailException` for what no retry can mend, and `LoadStopped` where the load ended early.
-        What happened to a row is in the result: `result.raise_for_failures()` has the task retried.
+        What happened to a row is in the result: `result.raise_for_failures()` has the task retried. After SIGTERM or
+        Ctrl-C the load is drained, and a `LoadInterrupted` raised.
         """
         hide_secrets(cast("dict[str, Any]", options))
         return self._load(data, mapping, "user", options)
@@ -78,9 +79,14 @@ class InteraktHook(BaseHook):
 
     def _load(self, data: Any, mapping: Any, kind: Kind, options: Options) -> LoadResult:
         from interakt_loader.integrations.airflow.task_load import TaskLoad
+        from interakt_loader.interrupts import Interrupts
 
         with told_to_airflow():
-            result = TaskLoad().run(data, mapping, kind, self.options(**{"progress": False, **options}))
+            load = TaskLoad()
+            with Interrupts(load.stop) as interrupts:  # Airflow's own handler tells operators, and no hook
+                result = load.run(data, mapping, kind, self.options(**{"progress": False, **options}))
+            if interrupts.signum is not None:
+                raise LoadInterrupted(result, interrupts.signum)
             if result.stopped is not None:
                 result.raise_for_failures()
             return result
@@ -111,7 +117,7 @@ def _read_connection(connection: Any) -> tuple[dict[str, Any], str | None]:
 
     Nothing is raised where a connection is in a variable: it shows its password in a traceback with locals.
     """
-    extra = connection.extra_dejson
+    extra = {name: value for name, value in connection.extra_dejson.items() if value is not None}  # emptied in the form
     password = (connection.password or "").strip()
     own = {"api_key": password, "base_url": _address(connection), **extra}
     hide_secrets(own)

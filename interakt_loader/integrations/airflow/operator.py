@@ -75,7 +75,8 @@ class InteraktLoadOperator(BaseOperator):
         self.interakt_conn_id = interakt_conn_id
         self._load: TaskLoad | None = None
         self._killed = False
-        _keep_secrets_out(options)
+        if isinstance(options, dict):  # else they come from a task, or from a template
+            _keep_secrets_out(options)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the source; what is heavy is imported here, and not when the DAG file is parsed."""
@@ -89,6 +90,7 @@ class InteraktLoadOperator(BaseOperator):
         if self._killed:  # already
             self.on_kill()
         with told_to_airflow():
+            _keep_secrets_out(self.options)  # now that they are rendered
             files = {name: path for name, path in (("report", self.report), ("ledger", self.ledger)) if path}
             options = InteraktHook(self.interakt_conn_id).options(**read_options({**(self.options or {}), **files}))
             result = load.run(

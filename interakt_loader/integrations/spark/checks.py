@@ -18,18 +18,25 @@ _NOT_HERE = {
     "on_error": "tasks run on other machines: look at result.failing_lines() afterwards",
     "event_id": "name the columns that tell events apart in the mapping, as traits",
     "html": "call result.write_html(PATH) afterwards",
+    "resend": "a task that Spark runs again would send all of its rows again; give another ledger folder",
 }
 
 
 def settings_of(options: Dict[str, Any]) -> Settings:
     """Return the settings of a load by Spark. Raises `SettingsError` for options that have no meaning there."""
     for name, instead in _NOT_HERE.items():
-        if options.get(name) is not None:
+        if options.get(name) not in (None, False):
             raise SettingsError(f"{name} cannot be had with Spark: {instead}")
     settings = Settings.resolve(options)
     if settings.rate == "auto" and not settings.is_local:
         raise SettingsError("rate_limit: say what the account allows, such as 300/min: many tasks cannot find it out")
     return settings
+
+
+def check_apart(ledger: str | Path | None, report: str) -> None:
+    """Refuse ledgers where Spark puts the report: it empties that folder first."""
+    if ledger is not None and Path(ledger).resolve().is_relative_to(Path(report).resolve()):
+        raise SettingsError(f"ledger {ledger}: lies in the report, which Spark writes anew; choose another folder")
 
 
 def session_of(sdf: Any) -> Any:

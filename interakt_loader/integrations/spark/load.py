@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.spark.checks import (
+    check_apart,
     check_session,
     choose_count,
     session_of,
@@ -22,7 +24,9 @@ from interakt_loader.integrations.spark.partitions import make_folder
 from interakt_loader.integrations.spark.read_back import read_summary, stop_of
 from interakt_loader.integrations.spark.schemas import BUCKET, CALLS, LINES, ddl
 from interakt_loader.integrations.spark.task import ROW, Load, prepare_rows, send_calls
+from interakt_loader.job import check_coalesce
 from interakt_loader.mapping import PRESET, Mapping, Preparation
+from interakt_loader.masking import masked
 from interakt_loader.opening import choose_mapping, opened
 from interakt_loader.option_values import hide_secrets
 from interakt_loader.result import LoadResult
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 
     from interakt_loader.options import Options
     from interakt_loader.settings import Settings
+
+logger = logging.getLogger("interakt_loader")
 
 SAMPLE_ROWS = 1000
 """Rows that are fetched to find out a mapping that is not given."""
@@ -82,6 +88,8 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
         raise SettingsError("report: say where Spark shall write the report, a folder: report=PATH")
     report = str(options["report"])
     settings = settings_of({**options, "ledger": _ledger(options.get("ledger"), report)})
+    check_coalesce(kind, settings)
+    check_apart(settings.ledger, report)
     read = _mapping(sdf, mapping, kind, settings)
     if not settings.dry_run:
         settings.require_key()
@@ -105,6 +113,7 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
         summary=summary,
         seconds=time.monotonic() - began,
         report=Path(report),
+        address=report if "://" in report else None,
         ledger=None if settings.ledger is None else Path(settings.ledger),
         stopped=stop_of(summary),
         rows_of=_alone,
@@ -144,7 +153,9 @@ def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> Ma
     source = opened(sdf.limit(SAMPLE_ROWS if looks else 0).toArrow(), settings)
     if ROW in source.columns:
         raise SettingsError(f"the column name {ROW!r} is reserved; give that column another name")
-    read, source, _ = choose_mapping(mapping, source, kind, settings)
+    read, source, inferred = choose_mapping(mapping, source, kind, settings)
+    if inferred is not None:
+        logger.warning("%s", masked(inferred.summary()))
     read.check(kind, source.columns)
     return read
 

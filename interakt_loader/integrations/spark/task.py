@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ def prepare_rows(batches: Iterable[pa.RecordBatch], preparation: Preparation, co
 def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> Iterator[pa.RecordBatch]:
     """Send the prepared calls of one bucket, and yield what became of each (schema `LINES`)."""
     numbers = _Numbers()
-    calls = (batch.select(PREPARED.names).cast(PREPARED) for batch in batches)
+    calls = numbers.of(batch.select(PREPARED.names).cast(PREPARED) for batch in batches)
     with ExitStack() as stack:
         job = Job(load.mapping, load.kind, load.settings, prepare=numbers)
         reason: StopReason = "ledger_broken"
@@ -93,12 +94,12 @@ def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> It
                 key = load.settings.require_key()
                 share = open_share(load.settings.hidden_share, load.settings.base_url, key, load.settings.rate)
                 job = replace(job, share=stack.enter_context(closing(share)))
-        except SettingsError as error:
+            reason = "abandoned" if job.ledger is None else "ledger_broken"
+            for lines in deliver(calls, job):
+                yield lines.set_column(0, "row", numbers.first(lines["row"])).cast(LINES)
+        except SettingsError as error:  # before the first call: the ledger, the clock, or what this machine allows
             stop = Stop(reason, str(error))
-            yield from (not_sent(batch, stop).cast(LINES) for batch in calls)
-            return
-        for lines in deliver(calls, job):
-            yield lines.set_column(0, "row", numbers.first(lines["row"])).cast(LINES)
+            yield from (not_sent(batch, stop).cast(LINES) for batch in chain(numbers.taken(load.kind), calls))
 
 
 def _ledger(folder: Path, bucket: int, load: Load) -> Ledger:
@@ -123,8 +124,20 @@ class _Numbers:
     def __init__(self) -> None:
         self._numbers: list[pa.Int64Array] = []
 
+    def of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield the batches, and remember the numbers of their rows."""
+        for batch in batches:
+            self._numbers.append(batch["row"])
+            yield batch
+
+    def taken(self, kind: Kind) -> Iterator[pa.RecordBatch]:
+        """Yield the rows that have gone through, as far as they are remembered: their numbers."""
+        for rows in self._numbers:
+            known = {"row": rows, "kind": pa.repeat(kind, len(rows))}
+            columns = [known.get(one.name, pa.nulls(len(rows), one.type)) for one in PREPARED]
+            yield pa.RecordBatch.from_arrays(columns, schema=PREPARED)
+
     def __call__(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
-        self._numbers.append(batch["row"])
         return batch.set_column(0, "row", pa.array(range(first_row, first_row + batch.num_rows), pa.int64()))
 
     identities = __call__

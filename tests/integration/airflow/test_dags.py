@@ -130,6 +130,22 @@ def test_the_connection_gives_the_options(sandbox: Sandbox, tmp_path: Path, monk
     assert xcom["rows"] == 2
 
 
+def test_a_field_that_was_emptied_in_the_form_is_as_if_it_were_not_there(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow keeps such a field as null: the default counts."""
+    connect(monkeypatch, sandbox, default_country=None, timezone=None, rate_limit=None)
+    state, _, xcom = only(run(DAGS, "users", source=write(tmp_path / "a.parquet", numbered(5))))
+    assert (state, xcom["status"]["sent"]) == ("success", 5)
+
+
+def test_a_key_among_options_that_a_task_has_made_is_refused(connected: Sandbox, tmp_path: Path) -> None:
+    """They are known only when the task runs, and would be shown as rendered fields."""
+    ran = run(DAGS, "options_of_a_task", source=write(tmp_path / "a.parquet", ["u1"]))
+    assert [one.state for one in ran["load"]] == ["failed"]
+    assert connected.stats().calls == 0
+
+
 def test_a_report_among_the_options(connected: Sandbox, tmp_path: Path) -> None:
     """Where the argument of its own is not given, it is an option like any other, and the ledger goes with it."""
     source, report = write(tmp_path / "a.parquet", ["u1"]), str(tmp_path / "b.report.jsonl")

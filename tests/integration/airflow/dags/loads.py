@@ -57,6 +57,14 @@ with dag("by_callable"):
 
     visits()
 
+with dag("options_of_a_task"):
+
+    @task
+    def options() -> dict[str, Any]:
+        return {"rate_limit": "none", "api_key": "everybody sees it"}
+
+    load(kind="users", options=options())
+
 with dag("by_hook"):
 
     @task
