@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
-
 PAUSE = 0.02
 """Seconds between two bytes of an answer that drips."""
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.hostile import claims
 from tests.hostile.seeds import ANSWER_SEEDS, MAPPING_SEEDS, TOKENS_OF_ANSWERS, TOKENS_OF_MAPPINGS
 
-SOME = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def made_of(tokens: list[bytes]) -> st.SearchStrategy[bytes]:

@@ -31,7 +31,7 @@ TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"])),
     st.sampled_from([*HARMFUL.values(), "+91", "-5", "+1.5", "'-5", "''", "'", "", "+91\n", "NULL"]),
 )
-LINES = st.lists(st.fixed_dictionaries({name: TEXTS for name in COLUMNS}), max_size=3)
+LINES = st.lists(st.fixed_dictionaries(dict.fromkeys(COLUMNS, TEXTS)), max_size=3)
 
 FEW = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
