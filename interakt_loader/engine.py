@@ -44,6 +44,7 @@ class Engine:
         workers: int,
         *,
         clock: Callable[[], float] = time.monotonic,
+        thread_time: Callable[[], float] | None = None,
         on_outcomes: Callable[[list[Outcome]], object] | None = None,
         stop_wanted: Callable[[], Stop | None] = lambda: None,
     ) -> None:
@@ -52,6 +53,7 @@ class Engine:
         self._workers = workers
         self._crew = Crew(workers)
         self._clock = clock
+        self._thread_time = thread_time or time.thread_time
         self._on_outcomes = on_outcomes
         self._stop_wanted = stop_wanted
         self._telling: list[threading.Thread] = []  # those that are just calling on_outcomes
@@ -185,10 +187,10 @@ class Engine:
         bell = threading.Condition(self._lock)
         ticket: Ticket | None = None
         answer: Answer | None = None
-        computed = time.thread_time()
+        computed = self._thread_time()
         while True:
             with self._lock:
-                before, computed = computed, time.thread_time()
+                before, computed = computed, self._thread_time()
                 self._crew.computed(computed - before)
                 if ticket is not None and answer is not None:
                     self._schedule.settle(ticket, answer, self._clock())

@@ -91,18 +91,19 @@ def _is_risky(text: str) -> bool:
     return re.match(_RISKY, text) is not None and re.fullmatch(_NUMBER, text) is None
 
 
-def _candidates(texts: pa.StringArray) -> npt.NDArray[np.intp]:
+def _candidates(texts: pa.StringArray) -> npt.NDArray[np.int64]:
     """Return where a text's first byte, or what follows an apostrophe there, is one that a risky text's can be.
 
     Missing and empty ones may be among them, as if they began with what comes next.
     """
     _, offsets, data = texts.buffers()
     if data is None or not data.size or not len(texts):
-        return np.zeros(0, np.intp)
+        return np.zeros(0, np.int64)
     read = np.frombuffer(data, np.uint8)
     starts = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts)]
-    at = np.flatnonzero(_FIRST_BYTES[read[np.minimum(starts, data.size - 1)]])
+    at: npt.NDArray[np.int64] = np.flatnonzero(_FIRST_BYTES[read[np.minimum(starts, data.size - 1)]])
     if not len(at):
         return at
     first, second = (read[np.minimum(starts[at] + step, data.size - 1)] for step in (0, 1))
-    return at[(first != _APOSTROPHE) | _FIRST_BYTES[second]]
+    at = at[(first != _APOSTROPHE) | _FIRST_BYTES[second]]
+    return at

@@ -85,10 +85,14 @@ def test_there_is_always_somebody(most: int, shares: list[float]) -> None:
 
 
 class Turning:
-    """Answers at once, after some computing; from call `turn` on only when all `workers` are out at the same time."""
+    """Answers at once, after some computing; from call `turn` on only when all `workers` are out at the same time.
+
+    What a consumer computes is told by `thread_time`: the system's own clock of that runs slowly on a busy machine.
+    """
 
     def __init__(self, turn: int, workers: int) -> None:
         self._lock = threading.Lock()
+        self._own = threading.local()
         self._calls = 0
         self._turn = turn
         self._all_out = threading.Barrier(workers, timeout=20)
@@ -104,10 +108,15 @@ class Turning:
         if number > self._turn:
             self._all_out.wait()
         else:
-            until = time.thread_time() + 0.0005
-            while time.thread_time() < until:
-                pass
+            began = time.monotonic()
+            time.sleep(0.0005)
+            self._own.computed = self.thread_time() + time.monotonic() - began
         return OK
+
+    def thread_time(self) -> float:
+        """Return for how long this thread has computed, in seconds."""
+        computed: float = getattr(self._own, "computed", 0.0)
+        return computed
 
     def close(self) -> None:
         pass
@@ -117,7 +126,7 @@ def test_consumers_that_sleep_wake_up_when_calls_begin_to_hang() -> None:
     """Sixteen consumers compute, so most are sent to sleep; then each call hangs until sixteen are out: they are."""
     transport = Turning(1_000, 16)
     schedule = Schedule(max_queue_size=2_000, max_retries=0, rate_limit=RateLimit(None), max_outage=300)
-    with Engine(schedule, transport, 16) as engine:
+    with Engine(schedule, transport, 16, thread_time=transport.thread_time) as engine:
         assert engine.offer([Message(row, "user", str(row), b"{}") for row in range(1_016)]) == 1_016
         outcomes = []
         while engine.unfinished:

@@ -65,7 +65,7 @@ class AnswerReader:
         self._retry_after: str | None = None
         self._length = 0
         self._keeps = False
-        # None: the head is not yet there. No bound method: that would be a cycle, and hold what came until somebody looks
+        # None: the head is not yet there. No bound method: a cycle would hold what came until the collector comes by
         self._read_body: Callable[[AnswerReader], Heard | None] | None = None
 
     def feed(self, data: bytes) -> Heard | None:

@@ -5,6 +5,7 @@ Each raises `AssertionError`, or whatever the parser should not have raised.
 
 from __future__ import annotations
 
+import itertools
 import math
 import tempfile
 from pathlib import Path
@@ -48,7 +49,7 @@ def _known(answer: Heard) -> tuple[object, ...]:
 def an_answer(data: bytes, cuts: list[int]) -> None:
     """Any bytes, cut anywhere: `BrokenOff`, `NoHttp` or an answer, the same for all ways to cut them, within bounds."""
     borders = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    cut = [data[begin:end] for begin, end in zip(borders, borders[1:], strict=False) if begin < end]
+    cut = [data[begin:end] for begin, end in itertools.pairwise(borders) if begin < end]
     whole = heard([data[at : at + PIECE] for at in range(0, len(data), PIECE)])
     assert heard(cut) == whole
     if len(data) < 2_000:

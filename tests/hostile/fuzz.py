@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import os
 import sys
@@ -20,11 +21,10 @@ import atheris
 LOOKED_INTO = ["interakt_loader.transport", "interakt_loader.mapping", "interakt_loader.printable", "yaml", "tomllib"]
 
 with contextlib.redirect_stderr(io.StringIO()), atheris.instrument_imports(include=LOOKED_INTO):
-    import tomllib  # noqa: F401 - imported here, it is looked into
-    import yaml  # noqa: F401 - likewise
-
+    for name in ("tomllib", "yaml"):  # else they would be imported later, where nobody looks into them
+        importlib.import_module(name)
     from tests.hostile import claims
-from tests.hostile.seeds import ANSWER_SEEDS, MAPPING_SEEDS, TOKENS_OF_ANSWERS, TOKENS_OF_MAPPINGS
+    from tests.hostile.seeds import ANSWER_SEEDS, MAPPING_SEEDS, TOKENS_OF_ANSWERS, TOKENS_OF_MAPPINGS
 
 SLOW = 10.0
 """Seconds of processor time for one input, from which on it is a crash."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import time
+import weakref
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from interakt_loader.transport.reading import AnswerReader
 from tests.hostile import claims
 from tests.hostile.seeds import ANSWER_SEEDS, MAPPING_SEEDS, TOKENS_OF_ANSWERS, TOKENS_OF_MAPPINGS
 
-SOME = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def made_of(tokens: list[bytes]) -> st.SearchStrategy[bytes]:
@@ -56,3 +61,39 @@ def test_a_wait_that_is_no_number_asks_for_nothing(value: str) -> None:
 def test_any_mapping_file(given: tuple[str, bytes]) -> None:
     """Whatever is in the file, it is a mapping or it is told in one line why not."""
     claims.a_mapping(f".{given[0]}", given[1])
+
+
+HEAD = b"HTTP/1.1 202 Accepted\r\n"
+CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HEAD + b"A: " + b"x" * 65_000,
+        HEAD + CHUNKS + b"1\r\nx\r\n" * 20_000,
+        HEAD + CHUNKS + b"ffff;" + b"x" * 65_000 + b"\r\n" + b"y" * 65_000,
+        HEAD + CHUNKS + b"0\r\n" + b"A: b\r\n" * 10_000,
+    ],
+    ids=["a head", "chunks", "an extension of a chunk", "a trailer"],
+)
+def test_a_byte_at_a_time_costs_no_more_than_its_bytes(data: bytes) -> None:
+    """Far below a second; where what came before is looked at again with each byte, it is half a minute."""
+    reader, began = AnswerReader(), time.process_time()
+    for at in range(len(data)):
+        assert reader.feed(data[at : at + 1]) is None
+    assert time.process_time() - began < 1.2
+
+
+def test_what_came_of_an_answer_is_freed_at_once() -> None:
+    """Without the garbage collector, which counts objects and not their bytes."""
+    for body in (b"Content-Length: 2\r\n\r\n{}", CHUNKS + b"2\r\n{}\r\n0\r\n\r\n"):
+        reader = AnswerReader()
+        gone = weakref.ref(reader)
+        assert reader.feed(HEAD + body) is not None
+        gc.disable()
+        try:
+            del reader
+            assert gone() is None
+        finally:
+            gc.enable()
