@@ -14,8 +14,9 @@ OLDEST ?= python3.10
 demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 	@$(BIN)/python -m interakt_loader demo --folder demo-output
 
-test: $(VENV)/.test ## run all tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.test ## run all tests: on all cores, and then those that are about pace, alone
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 test-integrations: test-redis test-packaging test-airflow test-spark test-browser ## against the real things that the loader works with
 

@@ -61,6 +61,7 @@ def load_while(place: Place, happens: Callable[[], object], *, max_outage: float
 class SharedClockClaims:
     """Needs a fixture `place`."""
 
+    @pytest.mark.alone
     @pytest.mark.parametrize("shape", ["fixed", "sliding"])
     def test_four_processes_hold_one_limit(
         self, tmp_path: Path, place: Place, shape: Literal["fixed", "sliding"]

@@ -34,6 +34,7 @@ class TestClaims(SharedClockClaims):
         )
 
 
+@pytest.mark.alone
 def test_a_process_that_is_killed_stops_nobody(tmp_path: Path) -> None:
     """One of two loads is killed with SIGKILL: the other one has the whole limit from then on."""
     share = f"sqlite:///{tmp_path}/rate.sqlite"
