@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.integrations.spark.checks import choose_count, settings_of, settings_of_task
+from interakt_loader.integrations.spark.checks import choose_count, session_of, settings_of, settings_of_task
 from interakt_loader.integrations.spark.partitions import MARKER, buckets, known_count, ledger_of, make_folder, part_of
 from interakt_loader.integrations.spark.schemas import CALLS, LINES, ddl
 from interakt_loader.option_values import Rate
@@ -133,3 +133,9 @@ def test_schemas_in_sparks_words() -> None:
     assert ddl(LINES).startswith("`row` BIGINT, `source` STRING, ")
     assert "`finished_at` TIMESTAMP" in ddl(LINES)
     assert ddl(CALLS).endswith("`bucket` INT")
+
+
+def test_a_frame_of_another_kind_is_refused() -> None:
+    """It says what it is, which extra has what was expected, and who takes it."""
+    with pytest.raises(SettingsError, match=r"^this is a dict; expected a Spark DataFrame .*\[spark\]"):
+        session_of({"id": [1]})
