@@ -110,7 +110,7 @@ def _chosen(given: str, workbook: Any, options: ReadOptions) -> tuple[Any, list[
 
 def _rows(sheet: Any) -> Iterator[list[Any]]:
     """Yield the rows that hold anything, their cells as Python values, an empty one as None."""
-    if sheet.start is None:  # no cell at all: python-calamine before 0.7 panics over its rows
+    if sheet.start is None:  # no cell at all: python-calamine 0.6.2 and older panic over its rows
         return
     for row in sheet.iter_rows():
         cells = [_value(cell) for cell in row]

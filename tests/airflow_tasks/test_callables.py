@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from interakt_loader.errors import LoadInterrupted, RowsFailed, SettingsError
+from interakt_loader.integrations import airflow
 from interakt_loader.integrations.airflow import load_events_task, load_users_task
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 
@@ -92,3 +94,14 @@ def test_sigterm_drains_the_load(tmp_path: Path) -> None:
         assert result.sent + result.unsent == 40
         load_events_task(source, VISITS, base_url=sandbox.url)
         assert sandbox.stats().calls == len(sandbox.events()) == 40
+
+
+@pytest.mark.parametrize("name", ["InteraktLoadOperator", "InteraktHook"])
+def test_what_needs_airflow_says_so(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it there is one line that names the extra; a mistyped name is no question of extras."""
+    for module in [one for one in sys.modules if one.partition(".")[0] == "airflow"] + ["airflow"]:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=rf"^{name} needs Airflow .*: pip install 'interakt-loader\[airflow\]'$"):
+        getattr(airflow, name)
+    with pytest.raises(AttributeError, match="no attribute 'InteraktOperator'"):
+        airflow.InteraktOperator  # type: ignore[attr-defined]  # noqa: B018 - the access is what is tested

@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.integrations.spark.checks import check_apart, choose_count, settings_of, settings_of_task
+from interakt_loader.integrations.spark.checks import (
+    check_apart,
+    choose_count,
+    session_of,
+    settings_of,
+    settings_of_task,
+)
 from interakt_loader.integrations.spark.partitions import MARKER, buckets, known_count, ledger_of, make_folder, part_of
 from interakt_loader.integrations.spark.schemas import CALLS, LINES, ddl
 from interakt_loader.option_values import Rate
@@ -153,3 +159,9 @@ def test_ledgers_beside_the_report_are_fine() -> None:
     """As they are by default; and none is."""
     check_apart("/loads/report.ledgers", "/loads/report")
     check_apart(None, "/loads/report")
+
+
+def test_a_frame_of_another_kind_is_refused() -> None:
+    """It says what it is, which extra has what was expected, and who takes it."""
+    with pytest.raises(SettingsError, match=r"^this is a dict; expected a Spark DataFrame .*\[spark\]"):
+        session_of({"id": [1]})
