@@ -250,7 +250,7 @@ def _open_without_a_name(folder: Path) -> Iterator[tuple[int, int]]:
 
 
 def test_who_has_a_ledger_and_not_the_key_can_try_no_phone_out(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A phone's digest in the file is the one of the right key alone: ten thousand guesses by another key meet nothing,
+    """A phone's digest in the file is the one of the right key alone: a thousand guesses by another key meet nothing,
     and by the right one the phones that are there."""
     ledger = tmp_path / "a.ledger"
     load_users(people(), MAPPING, **to(sandbox, ledger=ledger))
@@ -258,7 +258,7 @@ def test_who_has_a_ledger_and_not_the_key_can_try_no_phone_out(sandbox: Sandbox,
 
     def guessed(api_key: str) -> list[str]:
         digest: Callable[[str], bytes] = Keys(sandbox.url, api_key).user
-        guesses = (f"98765{n:05}" for n in range(10_000))
+        guesses = (f"98765{n:05}" for n in range(1_000, 2_000))
         return [phone for phone in guesses if digest(f"+91{phone}") in held or digest(phone) in held]
 
     assert guessed(sandbox.api_key) == [PHONES[1], PHONES[3]]

@@ -44,7 +44,7 @@ RUN = (
 def in_a_process(source: str, *dags: str) -> str:
     """Run DAGs one after another in a process of their own; return all that it printed, the tasks' logs among it."""
     command = [sys.executable, "-c", RUN, str(DAGS), source, *dags]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
