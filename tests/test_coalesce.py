@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader import load_events, load_users
-from interakt_loader.coalesce import folded
+from interakt_loader.coalesce import folded, merged
 from interakt_loader.errors import SettingsError
 from interakt_loader.ratelimit import RateLimit
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.schedule import Schedule
 from interakt_loader.ticket import Ticket
 from interakt_loader.transport import read_answer
-from interakt_loader.wire import Message, Status
+from interakt_loader.wire import Entry, Message, Outcome, Status
 
 OK = read_answer(202, b'{"result": true}', 0.1)
 MAPPING = {"user_id": "user", "traits": ["city", "tier"]}
@@ -43,6 +44,53 @@ def test_what_is_folded() -> None:
         "tags": ["a", "b", "c"],
     }
     assert (both.row, both.phone, both.country_code) == (7, "98", "+91")
+
+
+def test_a_row_without_traits_or_tags_is_folded_too() -> None:
+    """Either of the two may lack them: what the other one says stays."""
+    bare, full = message(1), message(2, traits={"city": "Goa"}, tags=["b"])
+    for both in (folded(bare, full), folded(full, bare)):
+        assert json.loads(both.body) == {"userId": "u", "traits": {"city": "Goa"}, "tags": ["b"]}
+    assert json.loads(folded(bare, bare).body) == {"userId": "u", "traits": {}}
+
+
+def test_the_body_is_as_short_as_any_other() -> None:
+    """No white space, and Devanagari as it is: the limit on a body's size is in bytes."""
+    both = folded(message(1, traits={"a": 1}), message(2, traits={"city": "पुणे"}))
+    assert both.body.decode() == '{"userId":"u","traits":{"a":1,"city":"पुणे"}}'
+
+
+def test_what_the_ledger_knows_of_both_is_one_step() -> None:
+    """From the state before the earlier row to that after the later one; where only one is known, the later counts."""
+    one, two = b"1" * 16, b"2" * 16
+    earlier, later = Entry(b"k" * 16, b"0" * 16 + one), Entry(b"k" * 16, one + two)
+    first, second = message(1), message(2)
+    assert folded(first._replace(entry=earlier), second._replace(entry=later)).entry == Entry(
+        b"k" * 16, b"0" * 16 + two
+    )
+    assert folded(first, second._replace(entry=later)).entry == later
+    assert folded(first._replace(entry=earlier), second).entry is None
+    assert folded(first, second).entry is None
+
+
+def test_a_doubt_about_either_is_one_about_both() -> None:
+    """An earlier load ended while one of them was out."""
+    first, second = message(1), message(2)
+    assert folded(first._replace(doubted=True), second).doubted
+    assert folded(first, second._replace(doubted=True)).doubted
+    assert not folded(first, second).doubted
+
+
+def test_the_line_of_a_row_that_was_folded() -> None:
+    """It made no call, says which row carries it, and cannot be there twice."""
+    before = time.time()
+    outcome = merged(message(1), message(2))
+    assert outcome._replace(finished_at=0.0) == Outcome(
+        message(1), Status.MERGED, 0, None, None, None, "row 2 carries it", False, None, 0.0
+    )
+    assert outcome.maybe_duplicate is False
+    assert outcome.attempts == 0
+    assert before <= outcome.finished_at <= time.time()
 
 
 def schedule() -> Schedule:

@@ -64,11 +64,22 @@ def test_a_quarter_goes_and_twice_as_many_come() -> None:
     crew, now = Crew(64), 0.0
     crew.wanted(now)
     wanted = []
-    for share in (0.91, 0.91, 0.89, 0.71, 0.69, 0.91, 0.69, 0.69):
+    for share in (0.91, 0.91, 0.89, 0.71, 0.91, 0.91, 0.69, 0.69):
         crew.computed(share * LOOK)
         now += LOOK + 1e-9
         wanted.append(crew.wanted(now))
-    assert wanted == [48, 36, 36, 36, 64, 48, 64, 64]
+    assert wanted == [48, 36, 36, 36, 27, 20, 40, 64]
+
+
+def test_what_several_compute_adds_up() -> None:
+    """Two that are busy for half of the time each leave none of it to a third: a quarter of ten goes, in whole ones."""
+    crew = Crew(10)
+    crew.wanted(0.0)
+    crew.computed(0.5 * LOOK)
+    crew.computed(0.5 * LOOK)
+    wanted = crew.wanted(LOOK)
+    assert wanted == 7
+    assert isinstance(wanted, int)
 
 
 def test_a_crew_of_one_is_one() -> None:

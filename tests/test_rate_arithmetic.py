@@ -1,4 +1,4 @@
-"""The figures of the rate limit: what a hold lasts, and what exactly is learned from a 429. Pure, on a made-up clock."""
+"""The figures of the rate limit: what a hold lasts, and what exactly is learned from a 429. Pure, a made-up clock."""
 
 from __future__ import annotations
 

@@ -268,6 +268,169 @@ def test_nothing_but_429_for_max_outage_stops_the_load() -> None:
     assert now < 130.0
 
 
+def test_what_is_given_up_may_have_been_accepted() -> None:
+    """Abandoned: calls in flight end as unknown at that instant; what was sent before in vain may be there twice."""
+    one = schedule()
+    for row in range(3):
+        one.admit(message(row, "ann" if row == 2 else ""))
+    one.admit(message(3, "1"))  # behind row 1
+    first, second, third = ticket(one, 0.0), ticket(one, 0.0), ticket(one, 0.0)
+    one.settle(first, TIMEOUT, 0.1)
+    due = one.take(0.1)
+    assert isinstance(due, float)
+    again = ticket(one, due)
+    assert again is first
+    one.settle(third, OK, due)
+    one.stop(Stop("interrupted", "test"), 5.0)
+    assert one.unfinished == 2
+    one.abandon(77.0)
+    assert (one.unfinished, one.room) == (0, 96)
+    ended = {o.message.row: (o.status, o.attempts, o.maybe_duplicate, o.finished_at) for o in one.read()}
+    assert ended == {
+        0: (Status.UNKNOWN, 2, True, 77.0),
+        1: (Status.UNKNOWN, 1, False, 77.0),
+        2: (Status.SENT, 1, False, OK.at),
+        3: (Status.UNSENT, 0, False, 5.0),
+    }
+    one.settle(again, OK, 80.0)
+    one.settle(second, OK, 80.0)
+    one.abandon(81.0)
+    assert one.read() == []
+    assert one.unfinished == 0
+
+
+def test_a_stop_settles_all_that_is_not_out() -> None:
+    """Ready, parked and behind: unsent at the stop's instant, or unknown; the first stop's reason is the one told."""
+    one = schedule()
+    for row, lane in enumerate(["a", "b", "c", "a", "b", "c", "d"]):
+        one.admit(message(row, lane))
+    a, b, c = ticket(one, 0.0), ticket(one, 0.0), ticket(one, 0.0)
+    one.settle(a, ERROR, 0.1)
+    one.settle(b, TIMEOUT, 0.1)
+    one.stop(Stop("interrupted", "first"), 5.0)
+    one.stop(Stop("outage", "second"), 6.0)
+    assert one.take(100.0) is None
+    assert one.unfinished == 1
+    assert not one.has_ready
+    assert one.parked_until is None
+    ended = {o.message.row: (o.status, o.text, o.finished_at) for o in one.read()}
+    unsent = (Status.UNSENT, "not sent: first", 5.0)
+    assert ended == {0: unsent, 1: (Status.UNKNOWN, TIMEOUT.message, 5.0)} | dict.fromkeys([3, 4, 5, 6], unsent)
+    one.settle(c, ERROR, 0.2)
+    assert [(o.message.row, o.status, o.text) for o in one.read()] == [(2, Status.UNSENT, "not sent: first")]
+
+
+def test_a_retry_comes_after_its_backoff_and_not_before_retry_after() -> None:
+    """Half to all of 0.5 s; of a 503's own Retry-After up to a minute is kept to."""
+    for answer, least, most in (
+        (ERROR, 0.25, 0.5),
+        (read_answer(503, b"", 0.1, retry_after=20.0), 20.0, 20.0),
+        (read_answer(503, b"", 0.1, retry_after=1000.0), 60.0, 60.0),
+        (read_answer(503, b"", 0.1, retry_after=0.1), 0.25, 0.5),
+    ):
+        one = schedule()
+        one.admit(message(0))
+        one.settle(ticket(one, 0.0), answer, 10.0)
+        due = one.take(10.0)
+        assert due == one.parked_until
+        assert isinstance(due, float)
+        assert least <= due - 10.0 <= most
+        assert one.take(due - 0.001) == due
+        assert ticket(one, due).calls == 2
+
+
+def test_the_second_retry_waits_twice_as_long() -> None:
+    """The backoff goes by what the row was charged with."""
+    one = schedule()
+    one.admit(message(0))
+    now, waits = 0.0, []
+    for _ in range(3):
+        one.settle(ticket(one, now), ERROR, now)
+        due = one.take(now)
+        assert isinstance(due, float)
+        waits.append(due - now)
+        now = due
+    for wait, full in zip(waits, (0.5, 1.0, 2.0), strict=True):
+        assert full / 2 <= wait <= full
+
+
+def test_a_retry_that_is_due_goes_before_what_was_not_tried() -> None:
+    """It has waited longer; one that is not due yet does not hold up the others."""
+    one = schedule()
+    for row in range(3):
+        one.admit(message(row))
+    one.settle(ticket(one, 0.0), ERROR, 0.0)
+    assert ticket(one, 0.0).message.row == 1
+    assert ticket(one, 1.0).message.row == 0
+    assert ticket(one, 1.0).message.row == 2
+
+
+def test_of_two_retries_that_are_due_the_earlier_goes_first() -> None:
+    """By their instants, whichever row they are of."""
+    one = schedule()
+    one.admit(message(0))
+    one.admit(message(1))
+    first, second = ticket(one, 0.0), ticket(one, 0.0)
+    one.settle(first, ERROR, 5.0)
+    one.settle(second, ERROR, 0.0)
+    assert ticket(one, 9.0).message.row == 1
+    assert ticket(one, 9.0).message.row == 0
+
+
+def test_what_is_told_of_an_outage_and_of_a_429() -> None:
+    """Both are seen from outside, from their first sign to the answer that ends them; the stop says how long it was."""
+    one = schedule(max_outage=60.0)
+    for row in range(4):
+        one.admit(message(row))
+    assert (one.in_outage, one.is_held, one.held, one.settled) == (False, False, 4, 0)
+    for call in [ticket(one, 0.0) for _ in range(3)]:
+        one.settle(call, UNREACHED, 1.0)
+    assert one.in_outage
+    due = one.take(1.0)
+    assert due == 1.5
+    one.settle(ticket(one, 1.5), LIMITED, 2.0)
+    assert (one.in_outage, one.is_held) == (False, True)
+    one.settle(ticket(one, 3.0), OK, 3.1)
+    assert (one.in_outage, one.is_held, one.settled) == (False, False, 1)
+
+
+def test_the_stop_of_an_outage_says_how_long_it_was_and_what_the_last_sign_was() -> None:
+    """In whole seconds, with the last error's words; of a 429 too, which has a patience of its own."""
+    one = schedule(max_outage=60.0)
+    one.admit(message(0))
+    run(one, [UNREACHED])
+    assert one.stopped == Stop("outage", f"no answer from the API for 60 s: {UNREACHED.message}")
+    two = Schedule(max_queue_size=9, max_retries=0, rate_limit=RateLimit(None), max_outage=5.0, max_refusal=20.0)
+    two.admit(message(0))
+    _, now = run(two, [LIMITED])
+    assert two.stopped is not None
+    assert two.stopped.reason == "outage"
+    assert two.stopped.message.startswith("the API has answered every call for 2")
+    assert two.stopped.message.endswith(f" s with 429: {LIMITED.message}")
+    assert 20.0 < now < 27.0
+
+
+def test_an_event_in_doubt_is_left_alone_if_that_is_asked_for() -> None:
+    """With `resend_doubted=False` an event ends as unknown after the call that may have been taken; a user goes on."""
+    for kind, calls in (("event", 1), ("user", 2)):
+        one = Schedule(
+            max_queue_size=9, max_retries=3, rate_limit=RateLimit(None), max_outage=300.0, resend_doubted=False
+        )
+        one.admit(message(0)._replace(kind=kind))  # type: ignore[arg-type]
+        (outcome,), _ = run(one, [TIMEOUT, OK])
+        assert outcome.attempts == calls
+        assert outcome.status is (Status.UNKNOWN if kind == "event" else Status.SENT)
+
+
+def test_a_doubt_from_an_earlier_load_counts() -> None:
+    """Sent now, the row may be there twice; rejected, it is there once at most."""
+    for answer, maybe_duplicate in ((OK, True), (BAD, False)):
+        one = schedule()
+        one.admit(message(0)._replace(doubted=True))
+        (outcome,), _ = run(one, [answer])
+        assert outcome.maybe_duplicate is maybe_duplicate
+
+
 @settings(max_examples=400, deadline=None)
 @given(
     lanes=st.lists(st.integers(0, 4), min_size=1, max_size=40),

@@ -105,5 +105,7 @@ def test_a_row_whose_turn_never_came() -> None:
     assert one.text == "not sent: the load was interrupted"
     assert (other.status, other.attempts, other.code) == (Status.UNKNOWN, 0, "in_doubt")
     assert other.maybe_duplicate is False
+    assert other.text is not None
+    assert "earlier load" in other.text
     assert one.message is other.message is MESSAGE
     assert before <= one.finished_at <= other.finished_at <= after

@@ -82,8 +82,12 @@ class AnyHistory(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ what may happen
 
-    @rule(lane=st.integers(0, 3), doubted=st.sampled_from([False, False, False, True]))
-    def admit(self, lane: int, doubted: bool) -> None:
+    @rule(lanes=st.lists(st.integers(0, 3), min_size=1, max_size=5), doubted=st.sampled_from([False, False, True]))
+    def admit(self, lanes: list[int], doubted: bool) -> None:
+        for lane in lanes:
+            self._admit(lane, doubted)
+
+    def _admit(self, lane: int, doubted: bool) -> None:
         room = self.schedule.room
         message = Message(self.admitted, self.kind, f"user-{lane}", b'{"traits": {}}', doubted=doubted)
         if self.schedule.stopped:  # the engine offers nothing to a schedule that was stopped
@@ -93,10 +97,10 @@ class AnyHistory(RuleBasedStateMachine):
             self.doubted_before |= {self.admitted} if doubted else set()
             self.admitted += 1
 
-    @rule()
-    def take(self) -> None:
-        if len(self.flying) < WORKERS:
-            self._take()
+    @rule(consumers=st.integers(1, 4))
+    def take(self, consumers: int) -> None:
+        while len(self.flying) < WORKERS and consumers and isinstance(self._take(), Ticket):
+            consumers -= 1
 
     @rule(step=st.sampled_from(STEPS))
     def time_passes(self, step: float) -> None:
@@ -107,7 +111,8 @@ class AnyHistory(RuleBasedStateMachine):
     def the_instant_comes(self) -> None:
         assert self.instant is not None
         self.now, self.instant = max(self.now, self.instant), None
-        self.take()
+        if len(self.flying) < WORKERS:
+            self._take()
 
     @precondition(lambda self: self.flying)
     @rule(which=st.integers(0, WORKERS), answer=st.sampled_from(sorted(ANSWERS)))
@@ -129,13 +134,17 @@ class AnyHistory(RuleBasedStateMachine):
     def read_outcomes(self) -> None:
         self._read()
 
-    @precondition(lambda self: self.admitted > 5)
-    @rule(abandon=st.sampled_from([False, False, True]))
-    def stop(self, abandon: bool) -> None:
-        self.schedule.stop(Stop("interrupted", "test"), 0.0)
-        if abandon:
-            self.schedule.abandon(0.0)
-            self.abandoned |= {ticket.message.row for ticket in self.flying}
+    @precondition(lambda self: len(self.read) > 3 or len(self.flying) > 1)
+    @rule(sure=st.integers(0, 2))
+    def stop(self, sure: int) -> None:
+        if not sure:  # not so often that nothing else is seen
+            self.schedule.stop(Stop("interrupted", "test"), 0.0)
+
+    @precondition(lambda self: self.schedule.stopped and self.flying)
+    @rule()
+    def abandon(self) -> None:
+        self.schedule.abandon(0.0)
+        self.abandoned |= {ticket.message.row for ticket in self.flying}
 
     # ------------------------------------------------------------------ what must hold
 
