@@ -34,14 +34,9 @@ class Answer(NamedTuple):
 class HostileServer:
     """Answers each call alike. A context manager; it ends every connection after one answer, unless that says so."""
 
-    def __init__(self, answer: Answer, *, reads: bool = True) -> None:
+    def __init__(self, answer: Answer) -> None:
         self._answer = answer
-        self._reads = reads
-        self._listening = socket.socket()
-        if not reads:
-            self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-        self._listening.bind(("127.0.0.1", 0))
-        self._listening.listen(64)
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
         self._open: list[socket.socket] = []
@@ -80,9 +75,6 @@ class HostileServer:
     def _talk(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError), connection:  # the client has had enough, or the test has
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if not self._reads:
-                while not self._over.wait(PAUSE):
-                    connection.recv(1)
             with connection.makefile("rb") as heard:
                 while (call := _read(heard)) is not None:
                     self.calls.append(call)

@@ -99,6 +99,7 @@ def test_the_command_line_writes_nothing_that_a_terminal_obeys(
     out, err = capsys.readouterr()
     assert RAW.search(out) is None
     assert RAW.search(err) is None
+    assert [type(one.formatter) for one in logging.getLogger().handlers] == [PrintableLog]
     assert "\\x1b[2J" in out or "\\u001b[2J" in out
     if "json" in more:
         assert json.loads(out)["report"] == f"{NAME}.report.csv"
