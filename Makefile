@@ -58,7 +58,7 @@ mutants: $(VENV)-mutants/.ready ## small mistakes put into the deciding modules,
 	$(VENV)-mutants/bin/mutmut results
 
 soundness: $(VENV)/.test ## thousands of histories of the schedule, and of the engine's threads in any order
-	INTERAKT_SOUNDNESS=5000 $(BIN)/python -m pytest tests/soundness tests/test_engine.py -s
+	INTERAKT_SOUNDNESS=5000 $(BIN)/python -m pytest tests/soundness tests/sending/test_engine.py -s
 
 lint: $(VENV)/.lint ## ruff and mypy
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from interakt_loader.errors import APIError
-from interakt_loader.masking import masked
+from interakt_loader.safety.masking import masked
 from interakt_loader.wire import FAILURES, PATHS, Message, Outcome
 
 logger = logging.getLogger("interakt_loader")

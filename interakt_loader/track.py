@@ -18,9 +18,9 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from interakt_loader.client import Client, Response
 from interakt_loader.errors import APIError, BadArgument, BadArgumentType, QueueFull
-from interakt_loader.secret import hidden
+from interakt_loader.safety.secret import hidden
+from interakt_loader.sdk.client import Client, Response
 
 if TYPE_CHECKING:
     from interakt_loader.callbacks import OnError

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
 from interakt_loader.codes import AnswerCode, Code, NoteCode, ProblemCode
-from interakt_loader.secret import Secret
+from interakt_loader.safety.secret import Secret
 
 Kind = Literal["user", "event"]
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.mapping import messages
-from interakt_loader.outcomes import invalid, not_sent
-from interakt_loader.ticket import Stop
+from interakt_loader.report.outcomes import invalid, not_sent
+from interakt_loader.sending.ticket import Stop
 from interakt_loader.wire import Kind, Message, Outcome
 
 

@@ -19,8 +19,8 @@ import click
 import interakt_loader
 from interakt_loader import errors
 from interakt_loader.cli.commands import cli
-from interakt_loader.outcomes import OUTCOMES
-from interakt_loader.remedies import REMEDIES
+from interakt_loader.report.outcomes import OUTCOMES
+from interakt_loader.result.remedies import REMEDIES
 from interakt_loader.settings import Settings
 from interakt_loader.wire import Status
 

@@ -7,14 +7,17 @@ import pkgutil
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
+from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 import interakt_loader
-from interakt_loader.options import Options
 from interakt_loader.settings import Settings
+from interakt_loader.settings.options import Options
 
 PACKAGE = Path(interakt_loader.__file__).parent
 README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
@@ -22,21 +25,33 @@ README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (Path(__file__).resolve().parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 FLOORS = [set(line.split()) for line in ARCHITECTURE.partition("```text floors\n")[2].partition("```")[0].splitlines()]
-"""The picture of the house: the modules of each floor, the lowest first."""
+"""The picture of the house: the rooms of each floor, the lowest first."""
 
 
-def room(module: str) -> str:
-    """Return the room of `interakt_loader.room.more`."""
-    return module.split(".")[1] if "." in module else ""
+class Import(NamedTuple):
+    """One module of the package imports another."""
+
+    importer: str
+    imported: str
+
+    @property
+    def rooms(self) -> tuple[str, str]:
+        return self.importer.split(".")[0], self.imported.split(".")[0]
 
 
-def test_a_module_imports_lower_floors_only() -> None:
-    """Every import inside the package goes down; what is only for type checkers may look up."""
-    floor_of = {name: number for number, names in enumerate(FLOORS) for name in names}
-    wrong = []
+def module_name(path: Path) -> str:
+    """Return a file's name as a module, without the package's own: `sending.retry`."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path) for path in PACKAGE.rglob("*.py")} - {"__init__"}
+
+
+def imports() -> Iterator[Import]:
+    """Yield every import inside the package, but for those that are for type checkers only."""
     for path in PACKAGE.rglob("*.py"):
-        own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if own == "__init__":
+        importer = module_name(path)
+        if importer == "__init__":
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for_checkers = {
@@ -48,34 +63,55 @@ def test_a_module_imports_lower_floors_only() -> None:
         for node in ast.walk(tree):
             if not isinstance(node, ast.ImportFrom) or node in for_checkers or node.module is None:
                 continue
-            if node.module == "interakt_loader":
-                targets = [alias.name for alias in node.names]
-            elif node.module.startswith("interakt_loader."):
-                targets = [room(node.module)]
-            else:
+            base, _, rest = node.module.partition(".")
+            if base != "interakt_loader":
                 continue
-            wrong += [f"{own} -> {one}" for one in targets if one != own and floor_of[one] >= floor_of[own]]
-    assert wrong == []
+            for alias in node.names:
+                whole = f"{rest}.{alias.name}".lstrip(".")
+                yield Import(importer, whole if whole in MODULES else rest)
 
 
-def test_every_module_has_a_floor() -> None:
-    """A new module is put on a floor of the picture."""
-    modules = {path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
-    assert modules - {"__init__", "__pycache__", "py.typed"} == set().union(*FLOORS)
+def test_a_module_imports_lower_floors_only() -> None:
+    """Every import between rooms goes down; what is only for type checkers may look up."""
+    floor_of = {name: number for number, names in enumerate(FLOORS) for name in names}
+    found = {one.rooms for one in imports()}
+    assert len(found) > 50
+    assert [(own, other) for own, other in found if own != other and floor_of[other] >= floor_of[own]] == []
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    """Not within a room either: each file can be read after those that it needs."""
+    needs: dict[str, set[str]] = {}
+    for one in imports():
+        if (
+            one.importer != one.imported and f"{one.importer}." not in f"{one.imported}."
+        ):  # a room's door names its files
+            needs.setdefault(one.importer, set()).add(one.imported)
+    TopologicalSorter(needs).prepare()
+
+
+def test_every_room_has_a_floor() -> None:
+    """A new room is put on a floor of the picture."""
+    assert {one.split(".")[0] for one in MODULES} == set().union(*FLOORS)
 
 
 def test_the_walk_through_the_house_names_what_is_there() -> None:
-    """Each module, class and function that the description of a row's way names can be imported."""
-    modules = set().union(*FLOORS)
-    missing = []
-    named = [one for one in re.findall(r"`(\w+(?:\.\w+)*)`", ARCHITECTURE) if one.split(".")[0] in modules]
+    """Each room, module, class and function that the description of a row's way names can be imported."""
+    rooms = set().union(*FLOORS)
+    files = {part for one in MODULES for part in one.split(".")}
+    named = [one for one in re.findall(r"`(\w+(?:\.\w+)*)`", ARCHITECTURE) if one.split(".")[0] in files]
     assert len(named) > 60
-    for one in named:
-        try:
-            pkgutil.resolve_name(f"interakt_loader.{one}")
-        except (ImportError, AttributeError):
-            missing.append(one)
-    assert missing == []
+    assert [
+        one for one in named if not any(_is_there(f"{room}{one}") for room in ("", *(f"{r}." for r in rooms)))
+    ] == []
+
+
+def _is_there(name: str) -> bool:
+    try:
+        pkgutil.resolve_name(f"interakt_loader.{name}")
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 @pytest.mark.parametrize("statement", ["import interakt_loader", "from interakt_loader import track"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.masking import DOT, masked, masked_phone
+from interakt_loader.safety.masking import DOT, masked, masked_phone
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import click
 
 from interakt_loader.cli.commands import cli
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted
-from interakt_loader.printable import printable
+from interakt_loader.safety.printable import printable
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -48,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _masked(error: InteraktLoaderError) -> str:
-    from interakt_loader.masking import masked
+    from interakt_loader.safety.masking import masked
 
     return masked(str(error))
 

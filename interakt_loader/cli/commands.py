@@ -20,7 +20,7 @@ from interakt_loader.cli.options import (
 )
 from interakt_loader.cli.process import imported
 from interakt_loader.errors import SettingsError
-from interakt_loader.printable import printable_lines
+from interakt_loader.safety.printable import printable_lines
 
 if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
@@ -90,7 +90,7 @@ def load(
     """Load SOURCE (the default command)."""
     del debug  # the group has seen to it, and to what `quiet` means for the log
     from interakt_loader.cli.files import asked_key, key_from_file
-    from interakt_loader.default_paths import ledger_beside, report_name
+    from interakt_loader.settings.default_paths import ledger_beside, report_name
 
     options = {name: value for name, value in flags.items() if value is not None}
     if ask_key and api_key_file is not None:
@@ -110,8 +110,8 @@ def load(
 
             here = stack.enter_context(Sandbox())
             options |= {"api_key": here.api_key, "base_url": here.url}
-        from interakt_loader import opening
-        from interakt_loader.masking import masked
+        from interakt_loader.loading import opening
+        from interakt_loader.safety.masking import masked
         from interakt_loader.settings import Settings
 
         settings = Settings.resolve(options)
@@ -178,7 +178,7 @@ def _kind(text: str | None) -> Kind | None:
 @source_flags
 def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset: str | None, **flags: Any) -> int:
     """Print a mapping file to start from, found out from the column names and the first rows of SOURCE."""
-    from interakt_loader.opening import inferred
+    from interakt_loader.loading.opening import inferred
     from interakt_loader.settings import Settings
 
     imported()

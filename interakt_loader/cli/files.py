@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.secret import Secret
+from interakt_loader.safety.secret import Secret
 
 LARGEST = 4096
 """Bytes of a file in which there may be a key."""

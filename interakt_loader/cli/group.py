@@ -61,7 +61,7 @@ class DefaultGroup(click.Group):
 def _begin_log(*, debug: bool, quiet: bool) -> None:
     import logging  # takes a tenth of what `--help` takes, which logs nothing
 
-    from interakt_loader.printable import PrintableLog
+    from interakt_loader.safety.printable import PrintableLog
 
     level = logging.DEBUG if debug else logging.ERROR if quiet else logging.WARNING
     handler = logging.StreamHandler(sys.stderr)

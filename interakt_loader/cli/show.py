@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interakt_loader.printable import printable, printable_json
+from interakt_loader.safety.printable import printable, printable_json
 from interakt_loader.wire import PATHS
 
 if TYPE_CHECKING:

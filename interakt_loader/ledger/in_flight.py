@@ -20,7 +20,7 @@ from pathlib import Path
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.ledger.store import News
-from interakt_loader.private_files import OWNER_ONLY, make_private
+from interakt_loader.safety.private_files import OWNER_ONLY, make_private
 from interakt_loader.wire import DIGEST, Answer, Entry, Message, Transport
 
 _MAGIC = b"interakt calls 1"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from interakt_loader.secret import Secret
+from interakt_loader.safety.secret import Secret
 from interakt_loader.wire import DIGEST, destination
 
 

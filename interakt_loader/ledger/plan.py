@@ -22,9 +22,9 @@ from interakt_loader.ledger.decide import EVENT, NOTHING, Decision, Known, decid
 from interakt_loader.ledger.keys import Keys
 from interakt_loader.ledger.store import Store
 from interakt_loader.mapping import PREPARED, messages
-from interakt_loader.outcomes import accepted_before, invalid, not_sent
+from interakt_loader.report.outcomes import accepted_before, invalid, not_sent
+from interakt_loader.sending.ticket import Stop, skipped
 from interakt_loader.settings import Settings
-from interakt_loader.ticket import Stop, skipped
 from interakt_loader.wire import Entry, Kind, Message
 from interakt_loader.work import EXAMPLES, Piece, first_calls
 

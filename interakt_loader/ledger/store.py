@@ -14,7 +14,7 @@ from pathlib import Path
 
 from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.ledger.decide import Known
-from interakt_loader.private_files import OWNER_ONLY, make_private
+from interakt_loader.safety.private_files import OWNER_ONLY, make_private
 from interakt_loader.wire import DIGEST
 
 APPLICATION_ID = 0x494C_4447

@@ -9,7 +9,7 @@ from typing import Any
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping.file_forms import parsed
 from interakt_loader.mapping.spec import Mapping
-from interakt_loader.printable import printable
+from interakt_loader.safety.printable import printable
 
 ENDINGS = (".yaml", ".yml", ".toml", ".json")
 

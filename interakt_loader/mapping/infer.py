@@ -20,7 +20,7 @@ from interakt_loader.mapping.inference.sample import Look, looks
 from interakt_loader.mapping.inference.types import guess
 from interakt_loader.mapping.presets import Preset, recognise
 from interakt_loader.mapping.spec import listed
-from interakt_loader.printable import printable
+from interakt_loader.safety.printable import printable
 from interakt_loader.settings import Settings
 from interakt_loader.sources import PROBLEM_COLUMN
 from interakt_loader.wire import Kind

@@ -12,7 +12,7 @@ from typing import Any
 
 from interakt_loader.coerce import TYPES, Target
 from interakt_loader.errors import MappingError
-from interakt_loader.option_values import did_you_mean
+from interakt_loader.settings.values import did_you_mean
 from interakt_loader.wire import Kind
 
 FIELDS = ("user_id", "phone", "country_code", "event", "created_at", "tags", "traits")

@@ -15,8 +15,8 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from interakt_loader.errors import NotJustNow, SettingsError
-from interakt_loader.option_values import Rate, hidden_share
-from interakt_loader.secret import Secret
+from interakt_loader.safety.secret import Secret
+from interakt_loader.settings.values import Rate, hidden_share
 from interakt_loader.share.clock import NoClock, RateDiffers, ShareAway, SharedClock
 from interakt_loader.share.pace import pace_of
 from interakt_loader.share.slots import Slots

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from interakt_loader.option_values import Rate
+from interakt_loader.settings.values import Rate
 from interakt_loader.share.pace import Pace
 
 FORGET = 60

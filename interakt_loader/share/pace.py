@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from interakt_loader.option_values import Rate
+from interakt_loader.settings.values import Rate
 
 LATE = 0.005, 0.02
 """How late a slot may be used: as a share of the limit's window, and at least these seconds."""

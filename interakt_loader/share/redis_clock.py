@@ -11,8 +11,8 @@ import time
 from collections import deque
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.option_values import Rate
-from interakt_loader.secret import Secret
+from interakt_loader.safety.secret import Secret
+from interakt_loader.settings.values import Rate
 from interakt_loader.share.clock import FORGET, Lease, RateDiffers, ShareAway
 from interakt_loader.share.pace import Pace
 

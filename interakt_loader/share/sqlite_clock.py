@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from interakt_loader.option_values import Rate
+from interakt_loader.settings.values import Rate
 from interakt_loader.share.clock import FORGET, Lease, NoClock, RateDiffers, ShareAway, State, reserved
 from interakt_loader.share.pace import Pace
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interakt_loader.secret import Secret
+from interakt_loader.safety.secret import Secret
 from interakt_loader.wire import authorization
 
 

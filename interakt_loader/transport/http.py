@@ -6,7 +6,7 @@ import contextlib
 import time
 import weakref
 
-from interakt_loader.secret import Secret, hidden
+from interakt_loader.safety.secret import Secret, hidden
 from interakt_loader.transport.connection import Connection
 from interakt_loader.transport.judgement import (
     broken_answer,

@@ -19,7 +19,7 @@ from urllib3.exceptions import (
 )
 
 from interakt_loader.codes import AnswerCode
-from interakt_loader.printable import printable
+from interakt_loader.safety.printable import printable
 from interakt_loader.transport.reading import NoHttp
 from interakt_loader.wire import Answer
 

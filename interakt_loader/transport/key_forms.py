@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from urllib.parse import quote
 
-from interakt_loader.secret import Secret
+from interakt_loader.safety.secret import Secret
 from interakt_loader.wire import authorization
 
 SHORTEST_SECRET = 6

@@ -13,8 +13,8 @@ from requests.adapters import HTTPAdapter
 
 from interakt_loader._version import __version__
 from interakt_loader.errors import SettingsError
-from interakt_loader.option_values import is_this_machine
-from interakt_loader.secret import Secret
+from interakt_loader.safety.secret import Secret
+from interakt_loader.settings.values import is_this_machine
 from interakt_loader.transport.head import Head
 from interakt_loader.wire import PATHS, Kind
 

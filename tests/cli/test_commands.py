@@ -16,7 +16,7 @@ import pytest
 from interakt_loader.cli import run
 from interakt_loader.cli.commands import speak_utf8
 from interakt_loader.mapping import read_mapping
-from interakt_loader.report_reading import read_report
+from interakt_loader.report.reading import read_report
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 
 ROWS = "customer_id,mobile,name,joined\n001,98765 43210,Ann,2024-01-31\n002,12,Bob,2024-02-30\n"

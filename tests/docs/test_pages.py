@@ -10,8 +10,8 @@ import pytest
 
 from interakt_loader import track
 from interakt_loader.mapping.spec import FIELDS
-from interakt_loader.outcomes import OUTCOMES
-from interakt_loader.remedies import REMEDIES
+from interakt_loader.report.outcomes import OUTCOMES
+from interakt_loader.result.remedies import REMEDIES
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.wire import Status
 from tests.snippets import ROOT, followed, timeless

@@ -18,7 +18,13 @@ from pathlib import Path
 
 import atheris
 
-LOOKED_INTO = ["interakt_loader.transport", "interakt_loader.mapping", "interakt_loader.printable", "yaml", "tomllib"]
+LOOKED_INTO = [
+    "interakt_loader.transport",
+    "interakt_loader.mapping",
+    "interakt_loader.safety.printable",
+    "yaml",
+    "tomllib",
+]
 
 with contextlib.redirect_stderr(io.StringIO()), atheris.instrument_imports(include=LOOKED_INTO):
     for name in ("tomllib", "yaml"):  # else they would be imported later, where nobody looks into them

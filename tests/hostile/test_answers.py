@@ -13,9 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from interakt_loader import LoadResult, client, load_events, load_users
+from interakt_loader import LoadResult, load_events, load_users
 from interakt_loader.errors import APIError
+from interakt_loader.safety.secret import Secret
+from interakt_loader.sdk import client
 from interakt_loader.transport.connection import LONGEST_ANSWER, Connection
+from interakt_loader.transport.head import Head
 from interakt_loader.transport.judgement import LONGEST_MESSAGE
 from tests.hostile.server import ANSWERS, Answer, HostileServer, elsewhere, said
 from tests.hostile.texts import RAW
@@ -116,7 +119,9 @@ def test_a_server_that_hardly_reads() -> None:
             reader.start()
             began = time.monotonic()
             with pytest.raises(OSError, match=r"timed out|temporarily unavailable"):
-                Connection(client_side, TIMEOUT).call(b"x" * 1_000_000)
+                Connection(client_side, TIMEOUT).call(
+                    Head("POST / HTTP/1.1", "api", Secret("key"), {}), b"x" * 1_000_000
+                )
             seconds = time.monotonic() - began
             over.set()
             reader.join(10)

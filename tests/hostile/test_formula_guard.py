@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interakt_loader import load_users
-from interakt_loader.formula_guard import COLUMNS, guard, unguard
-from interakt_loader.outcomes import OUTCOMES
-from interakt_loader.report import Report
-from interakt_loader.report_reading import read_batches, read_report
+from interakt_loader.report.formula_guard import COLUMNS, guard, unguard
+from interakt_loader.report.outcomes import OUTCOMES
+from interakt_loader.report.reading import read_batches, read_report
+from interakt_loader.report.report import Report
 from interakt_loader.sandbox import Sandbox
 from tests.hostile.texts import HARMFUL
 

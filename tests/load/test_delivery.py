@@ -16,9 +16,9 @@ import pyarrow.parquet
 import pytest
 
 from interakt_loader import load_events, load_users
-from interakt_loader.job import Control, Job
+from interakt_loader.delivery.job import Control, Job
+from interakt_loader.delivery.pipeline import deliver
 from interakt_loader.mapping import Mapping
-from interakt_loader.pipeline import deliver
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings import Settings
 from interakt_loader.wire import Status

@@ -18,11 +18,11 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
 from interakt_loader import load_events
-from interakt_loader.outage import LONGEST_STEP, OUTAGE_AFTER, Stretch
-from interakt_loader.ratelimit import RateLimit
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.schedule import Schedule
-from interakt_loader.ticket import Ticket
+from interakt_loader.sending.outage import LONGEST_STEP, OUTAGE_AFTER, Stretch
+from interakt_loader.sending.ratelimit import RateLimit
+from interakt_loader.sending.schedule import Schedule
+from interakt_loader.sending.ticket import Ticket
 from interakt_loader.transport import not_connected
 from interakt_loader.wire import Message
 

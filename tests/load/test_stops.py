@@ -21,17 +21,17 @@ import pyarrow as pa
 import pytest
 
 from interakt_loader import load_users
+from interakt_loader.delivery.job import Control, Job
+from interakt_loader.delivery.pipeline import deliver
+from interakt_loader.delivery.tally import Tally
 from interakt_loader.errors import InteraktLoaderError, SettingsError, TooManyFailures
-from interakt_loader.job import Control, Job
 from interakt_loader.ledger.store import Store
 from interakt_loader.mapping import Mapping
-from interakt_loader.option_values import parse_failures
-from interakt_loader.pipeline import deliver
-from interakt_loader.report_reading import read_report
+from interakt_loader.report.reading import read_report
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
+from interakt_loader.sending.ticket import Stop
 from interakt_loader.settings import Settings
-from interakt_loader.tally import Tally
-from interakt_loader.ticket import Stop
+from interakt_loader.settings.values import parse_failures
 
 USERS = {"user_id": "user", "traits": ["n"]}
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals, links and limits as POSIX has them")

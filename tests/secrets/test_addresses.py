@@ -8,8 +8,8 @@ import pytest
 
 from interakt_loader.cli.commands import load
 from interakt_loader.errors import SettingsError
-from interakt_loader.option_values import hidden_share, shown_share
 from interakt_loader.settings import Settings
+from interakt_loader.settings.values import hidden_share, shown_share
 from interakt_loader.transport import HttpTransport
 from interakt_loader.wire import Message
 from tests.secrets.marked import PLAIN, SECRET_KEY, forms_in

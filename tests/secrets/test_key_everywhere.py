@@ -15,8 +15,8 @@ import pytest
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.spark.task import Load
 from interakt_loader.mapping import Mapping
+from interakt_loader.safety.secret import Secret
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
-from interakt_loader.secret import Secret
 from interakt_loader.settings import Settings
 from interakt_loader.wire import authorization
 from tests.secrets.marked import (

@@ -269,9 +269,9 @@ def test_masked_lines_leave_nothing_that_masked_would_take() -> None:
     """The quick look that spares most texts the close one overlooks none; None stays None, and each line its own."""
     import pyarrow as pa
 
-    from interakt_loader.masked_outcomes import masked_lines
-    from interakt_loader.masking import masked
-    from interakt_loader.outcomes import OUTCOMES
+    from interakt_loader.report.masked import masked_lines
+    from interakt_loader.report.outcomes import OUTCOMES
+    from interakt_loader.safety.masking import masked
 
     texts = [*MARKS, None, "", "C-17", "12 34 56 7", "a@b", "a@b.c", "2024-01-31", "(022) 2345-6789", "1 2 3", "×" * 50]
     lines = pa.table(

@@ -14,8 +14,8 @@ import pytest
 
 from interakt_loader import LoadResult, load_events
 from interakt_loader.errors import SettingsError, ShareLost
-from interakt_loader.option_values import Rate
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
+from interakt_loader.settings.values import Rate
 from interakt_loader.share import open_share
 from tests.share.processes import ended, start, use
 

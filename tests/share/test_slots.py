@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.option_values import Rate
-from interakt_loader.ratelimit import RateLimit
+from interakt_loader.sending.ratelimit import RateLimit
+from interakt_loader.settings.values import Rate
 from interakt_loader.share.clock import Lease, State, reserved
 from interakt_loader.share.pace import pace_of
 from interakt_loader.share.slots import Slots

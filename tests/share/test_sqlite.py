@@ -12,8 +12,8 @@ import pytest
 
 from interakt_loader import load_events
 from interakt_loader.errors import SettingsError
-from interakt_loader.option_values import Rate
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
+from interakt_loader.settings.values import Rate
 from interakt_loader.share import RateDiffers, ShareAway, open_share
 from tests.share.claims import KEY, NOWHERE, Place, SharedClockClaims
 from tests.share.processes import ended, start, use

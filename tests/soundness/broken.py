@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from interakt_loader import engine
-from interakt_loader.engine import Engine
+from interakt_loader.sending import engine
+from interakt_loader.sending.engine import Engine
 from interakt_loader.wire import Message, Outcome
 
 

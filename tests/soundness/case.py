@@ -11,13 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from unittest.mock import patch
 
-from interakt_loader import engine as engine_module
-from interakt_loader.crew import LOOK
-from interakt_loader.engine import Engine
-from interakt_loader.option_values import Rate
-from interakt_loader.ratelimit import RateLimit
-from interakt_loader.schedule import Schedule
-from interakt_loader.ticket import Stop, Ticket
+from interakt_loader.sending import engine as engine_module
+from interakt_loader.sending.crew import LOOK
+from interakt_loader.sending.engine import Engine
+from interakt_loader.sending.ratelimit import RateLimit
+from interakt_loader.sending.schedule import Schedule
+from interakt_loader.sending.ticket import Stop, Ticket
+from interakt_loader.settings.values import Rate
 from interakt_loader.wire import Answer, Kind, Message, Outcome, Status
 from tests.soundness.answers import ANSWERS
 from tests.soundness.world import World

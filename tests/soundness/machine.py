@@ -11,13 +11,13 @@ from collections import defaultdict
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from interakt_loader.option_values import Rate
-from interakt_loader.ratelimit import RateLimit
-from interakt_loader.schedule import Schedule
+from interakt_loader.sending.ratelimit import RateLimit
+from interakt_loader.sending.schedule import Schedule
+from interakt_loader.sending.ticket import Stop, Ticket
+from interakt_loader.settings.values import Rate
 from interakt_loader.share.clock import Lease, State, reserved
 from interakt_loader.share.pace import pace_of
 from interakt_loader.share.slots import Slots
-from interakt_loader.ticket import Stop, Ticket
 from interakt_loader.wire import Answer, Kind, Message, Outcome, Status
 from tests.soundness.answers import ANSWERS, ERROR, LIMITED, OK, TIMEOUT, UNREACHED, costs_a_retry, may_be_tried_again
 

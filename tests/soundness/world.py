@@ -1,6 +1,6 @@
 """A world of threads that run one at a time, on a clock of its own, in an order that dice decide.
 
-`World` has what `interakt_loader.engine` uses of the standard library's `threading` and `time`. Each thread is a real
+`World` has what `sending.engine` uses of the standard library's `threading` and `time`. Each thread is a real
 one that waits at a gate until it is its turn. Whatever threads do to one another (ask for a lock, wait, notify, start,
 join, sleep) is a point at which the next one is chosen. The clock moves when all threads wait for it; and now and
 then all the same, because a machine may be slow. If all threads wait and none for the clock, that is a deadlock.

@@ -22,8 +22,8 @@ from interakt_loader.integrations.spark.checks import (
 )
 from interakt_loader.integrations.spark.partitions import MARKER, buckets, known_count, ledger_of, make_folder, part_of
 from interakt_loader.integrations.spark.schemas import CALLS, LINES, ddl
-from interakt_loader.option_values import Rate
 from interakt_loader.settings import Settings
+from interakt_loader.settings.values import Rate
 
 
 def bucket_list(lanes: list[str | None], count: int) -> list[int]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from interakt_loader import check
-from interakt_loader.report_reading import read_report
+from interakt_loader.report.reading import read_report
 from interakt_loader.sandbox import SandboxProcess
 from tests.torture.inputs import Table
 

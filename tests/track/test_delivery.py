@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from interakt_loader import client, track
+from interakt_loader import track
 from interakt_loader.errors import APIError, QueueFull
 from interakt_loader.sandbox import Sandbox, SandboxOptions
+from interakt_loader.sdk import client
 
 CALLS = 500
 

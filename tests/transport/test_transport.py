@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.retry import Verdict, judge
 from interakt_loader.sandbox import Sandbox, SandboxOptions
+from interakt_loader.sending.retry import Verdict, judge
 from interakt_loader.transport import LONGEST_BODY, HttpTransport, no_answer, parse_retry_after, read_answer
 from interakt_loader.wire import Answer, Message
 from tests.transport.servers import ACCEPTED, Server

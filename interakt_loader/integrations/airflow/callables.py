@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from interakt_loader.options import Options
+    from interakt_loader.settings.options import Options
     from interakt_loader.wire import Kind
 
 
@@ -39,7 +39,7 @@ def load_events_task(
 
 def _hidden(options: Options) -> Options:
     """Return the options, their secrets hidden in place: a task's log may show a traceback with locals."""
-    from interakt_loader.option_values import hide_secrets
+    from interakt_loader.settings.values import hide_secrets
 
     hide_secrets(cast("dict[str, Any]", options))
     return options
@@ -52,7 +52,7 @@ def _load(
     from interakt_loader.integrations.airflow.options import read_options, with_files
     from interakt_loader.integrations.airflow.task_load import TaskLoad
     from interakt_loader.integrations.airflow.verdict import told_to_airflow
-    from interakt_loader.interrupts import Interrupts
+    from interakt_loader.loading.interrupts import Interrupts
 
     with told_to_airflow():
         given = read_options(options)

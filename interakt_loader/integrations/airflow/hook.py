@@ -10,14 +10,14 @@ from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, Setting
 from interakt_loader.integrations.airflow.options import read_options
 from interakt_loader.integrations.airflow.provider import CONNECTION_TYPE, DEFAULT_CONNECTION, FORM
 from interakt_loader.integrations.airflow.verdict import told_to_airflow
-from interakt_loader.option_values import hide_secrets
+from interakt_loader.settings.values import hide_secrets
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from interakt_loader.options import Options
     from interakt_loader.result import LoadResult
     from interakt_loader.settings import Settings
+    from interakt_loader.settings.options import Options
     from interakt_loader.wire import Kind
 
 _FIELDS = ("api_key", "base_url")
@@ -79,7 +79,7 @@ class InteraktHook(BaseHook):
 
     def _load(self, data: Any, mapping: Any, kind: Kind, options: Options) -> LoadResult:
         from interakt_loader.integrations.airflow.task_load import TaskLoad
-        from interakt_loader.interrupts import Interrupts
+        from interakt_loader.loading.interrupts import Interrupts
 
         with told_to_airflow():
             load = TaskLoad()

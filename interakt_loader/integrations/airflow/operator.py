@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.airflow.provider import DEFAULT_CONNECTION
-from interakt_loader.option_values import shown_share
+from interakt_loader.settings.values import shown_share
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from interakt_loader.default_paths import ledger_beside, report_beside
 from interakt_loader.errors import SettingsError
 from interakt_loader.settings import Settings
+from interakt_loader.settings.default_paths import ledger_beside, report_beside
 
 _TYPES = {one.name: str(one.type).split(" | ") for one in fields(Settings)}
 """What each option may be, as `Settings` says it."""

@@ -9,10 +9,10 @@ from concurrent.futures import Future, wait
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from interakt_loader.masking import masked
+from interakt_loader.safety.masking import masked
 
 if TYPE_CHECKING:
-    from interakt_loader.job import Control
+    from interakt_loader.delivery.job import Control
     from interakt_loader.result import LoadResult
     from interakt_loader.wire import Kind
 
@@ -41,7 +41,7 @@ class TaskLoad:
 
     def _tell(self) -> None:
         if self._wanted is not None and self._control is not None:
-            from interakt_loader.ticket import Stop
+            from interakt_loader.sending.ticket import Stop
 
             self._control.stop_wanted = self._control.stop_wanted or Stop("interrupted", self._wanted)
 
@@ -54,7 +54,7 @@ class TaskLoad:
         is raised on this thread meanwhile, the load is drained before that goes on; a KeyboardInterrupt while it is
         being drained leaves at once.
         """
-        from interakt_loader.job import Control
+        from interakt_loader.delivery.job import Control
 
         self._control = Control()
         self._tell()  # it may have been wanted while the imports ran
@@ -93,7 +93,7 @@ def _load(
 ) -> None:
     try:
         from interakt_loader import loading
-        from interakt_loader.opening import choose_mapping, opened
+        from interakt_loader.loading.opening import choose_mapping, opened
         from interakt_loader.settings import Settings
 
         settings = Settings.resolve(options)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from interakt_loader.errors import InteraktLoaderError, KeyRefused, NotJustNow, SourceError, UsageError
-from interakt_loader.masking import masked
+from interakt_loader.safety.masking import masked
 
 logger = logging.getLogger("interakt_loader")
 

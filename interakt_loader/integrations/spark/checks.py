@@ -9,8 +9,8 @@ from typing import Any
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.spark.partitions import known_count, part_of
-from interakt_loader.option_values import Rate, check_number
 from interakt_loader.settings import Settings
+from interakt_loader.settings.values import Rate, check_number
 
 _NOT_HERE = {
     "limit": "a DataFrame's rows have no order: filter them before",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
+from interakt_loader.delivery.job import check_coalesce
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.spark.checks import (
     check_apart,
@@ -24,12 +25,11 @@ from interakt_loader.integrations.spark.partitions import make_folder
 from interakt_loader.integrations.spark.read_back import read_summary, stop_of
 from interakt_loader.integrations.spark.schemas import BUCKET, CALLS, LINES, ddl
 from interakt_loader.integrations.spark.task import ROW, Load, prepare_rows, send_calls
-from interakt_loader.job import check_coalesce
+from interakt_loader.loading.opening import choose_mapping, opened
 from interakt_loader.mapping import PRESET, Mapping, Preparation
-from interakt_loader.masking import masked
-from interakt_loader.opening import choose_mapping, opened
-from interakt_loader.option_values import hide_secrets
 from interakt_loader.result import LoadResult
+from interakt_loader.safety.masking import masked
+from interakt_loader.settings.values import hide_secrets
 from interakt_loader.wire import Kind
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from typing_extensions import Unpack
 
-    from interakt_loader.options import Options
     from interakt_loader.settings import Settings
+    from interakt_loader.settings.options import Options
 
 logger = logging.getLogger("interakt_loader")
 

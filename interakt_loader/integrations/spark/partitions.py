@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.option_values import Rate
+from interakt_loader.settings.values import Rate
 
 MARKER = "partitions.json"
 """In a folder of ledgers: how many there are. Another number would look for users in another's ledger."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, cast, get_args
 
 from interakt_loader.codes import StopReason
-from interakt_loader.report import Reason, Summary
-from interakt_loader.ticket import Stop
+from interakt_loader.report.report import Reason, Summary
+from interakt_loader.sending.ticket import Stop
 from interakt_loader.wire import Status
 
 

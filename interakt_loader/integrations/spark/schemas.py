@@ -9,7 +9,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from interakt_loader.mapping import PREPARED
-from interakt_loader.outcomes import OUTCOMES
+from interakt_loader.report.outcomes import OUTCOMES
 
 BUCKET = "bucket"
 

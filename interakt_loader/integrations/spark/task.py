@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from interakt_loader.codes import StopReason
+from interakt_loader.delivery.job import Job
+from interakt_loader.delivery.pipeline import deliver
 from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.integrations.spark.partitions import buckets, ledger_of
 from interakt_loader.integrations.spark.schemas import BUCKET, CALLS, LINES
-from interakt_loader.job import Job
 from interakt_loader.mapping import PREPARED, Mapping, Preparation
-from interakt_loader.option_values import Rate, hidden_share
-from interakt_loader.outcomes import not_sent
-from interakt_loader.pipeline import deliver
-from interakt_loader.secret import Secret, hidden
+from interakt_loader.report.outcomes import not_sent
+from interakt_loader.safety.secret import Secret, hidden
+from interakt_loader.sending.ticket import Stop
 from interakt_loader.settings import Settings
+from interakt_loader.settings.values import Rate, hidden_share
 from interakt_loader.sources.structs import flattened
-from interakt_loader.ticket import Stop
 from interakt_loader.wire import Kind
 
 if TYPE_CHECKING:

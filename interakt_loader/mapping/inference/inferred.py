@@ -9,7 +9,7 @@ from typing import Any
 
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping.spec import Mapping
-from interakt_loader.printable import printable
+from interakt_loader.safety.printable import printable
 from interakt_loader.wire import Kind
 
 _TRAIT = "traits"

@@ -11,7 +11,7 @@ import yaml
 
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping.presets.preset import Preset
-from interakt_loader.option_values import did_you_mean
+from interakt_loader.settings.values import did_you_mean
 
 
 @functools.cache

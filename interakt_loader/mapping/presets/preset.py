@@ -8,7 +8,7 @@ from typing import Any
 
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping.spec import listed
-from interakt_loader.option_values import did_you_mean
+from interakt_loader.settings.values import did_you_mean
 from interakt_loader.wire import Kind
 
 

@@ -19,7 +19,7 @@ from interakt_loader import load_users as load_users_here
 from interakt_loader.errors import MappingError, SettingsError
 from interakt_loader.integrations.spark import load_events, load_users
 from interakt_loader.integrations.spark.schemas import CALLS, LINES, ddl
-from interakt_loader.outcomes import OUTCOMES
+from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
 from tests.integration.spark.conftest import running, senders
 from tests.integration.spark.loads import MAPPING, arrived, events, in_order, load_and_kill, target

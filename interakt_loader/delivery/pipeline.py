@@ -1,0 +1,156 @@
+"""The line that every row walks: batches of rows in, batches of outcomes out.
+
+    source ─► record batches ─► preparation ─► messages ─► engine (schedule, consumers, transport) ─► outcomes
+                                       │                                                                ▲
+                                     plan, where there is a ledger: what is unchanged goes straight on ─┘
+
+`deliver` is all of it. It runs on the caller's thread, which reads the source, prepares rows, offers them to the
+engine, puts outcomes on record and hands them on; the engine's consumers do nothing but call the API.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import chain
+
+import pyarrow as pa
+
+from interakt_loader.delivery.in_order import InOrder
+from interakt_loader.delivery.job import Control, Job
+from interakt_loader.delivery.overseer import Overseer
+from interakt_loader.errors import LedgerBroken, SettingsError, SourceBroken, SourceError
+from interakt_loader.report.masked import masked_lines
+from interakt_loader.sending.engine import Engine
+from interakt_loader.sending.ticket import Stop, unsent
+from interakt_loader.work import Streamed, Work
+
+GLANCE = 0.2
+"""Seconds after which the line looks up while it waits: for an interrupt, and to hand on what has settled."""
+
+GROUP = 2048
+"""Outcomes that are worth handing on at once."""
+
+GRACE = 2.0
+"""Seconds that an interrupted load may take to list the rows that it has not sent."""
+
+
+def deliver(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBatch]:
+    """Send every row of the batches, and yield what became of each (schema `outcomes.OUTCOMES`).
+
+    Every row of the input comes out exactly once, in the input's order as far as a look-ahead of about a second
+    allows. A row never raises. The source's own errors raise only before the first call; after it they stop the
+    load (`job.control.stopped`).
+    """
+    if job.settings.mask:
+        yield from map(masked_lines, _delivered(batches, job))
+    else:
+        yield from _delivered(batches, job)
+
+
+def _delivered(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBatch]:
+    control = job.control
+    try:
+        work = _planned(batches, job) if job.ledger is not None else _streamed(batches, job)
+    except SourceBroken as error:
+        raise SourceError(str(error)) from error  # nothing was sent yet
+    except LedgerBroken as error:
+        raise SettingsError(str(error)) from error  # likewise
+    if job.settings.dry_run:
+        yield from _checked(work, control)
+        return
+    if control.stop_wanted is not None:
+        control.stopped = control.stop_wanted
+    else:
+        with job.engine() as engine:
+            yield from _send(work, engine, job)
+        control.most_held = engine.most_held
+    if control.stopped is not None and control.stopped.reason != "source_broken":
+        yield from _list_unsent(work, control.stopped, control)
+
+
+def _checked(work: Work, control: Control) -> Iterator[pa.RecordBatch]:
+    lines = work.checked()
+    try:
+        for batch in lines:
+            yield batch
+            if control.stop_wanted is not None:
+                control.stopped, control.source_ended = control.stop_wanted, next(lines, None) is None
+                break
+    except SourceBroken as error:
+        raise SourceError(str(error)) from error  # nothing was sent
+    control.examples = work.examples
+
+
+def _numbered(batches: Iterator[pa.RecordBatch], row: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    for batch in batches:
+        if batch.num_rows:
+            yield row, batch
+            row += batch.num_rows
+
+
+def _streamed(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
+    rows = _numbered(batches, job.settings.row_range[0])
+    first = next(rows, None)
+    return Streamed(job.preparation, rows if first is None else chain([first], rows), job.kind)
+
+
+def _planned(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
+    control, prepare = job.control, job.preparation
+
+    def prepared() -> Iterator[pa.RecordBatch]:
+        for first, batch in _numbered(batches, job.settings.row_range[0]):
+            yield prepare(batch, first)
+            control.on_prepared(first - job.settings.row_range[0] + batch.num_rows)
+            if control.stop_wanted is not None:
+                control.source_ended = False
+                return
+
+    assert job.ledger is not None
+    plan = job.ledger.plan(prepared())
+    if control.stop_wanted is None:
+        control.on_plan(plan)
+    return plan
+
+
+def _send(work: Work, engine: Engine, job: Job) -> Iterator[pa.RecordBatch]:
+    """Offer row after row to the engine and hand on what settles, until the source or the load has ended."""
+    order = InOrder(job.settings.on_error, job.settings.row_range[0], job.settings.max_queue_size)
+    overseer = Overseer(engine, job)
+    wanted = max(1, min(GROUP, job.settings.max_queue_size // 2))
+    try:
+        for piece in work.pieces():
+            overseer.take_in(piece)
+            order.add(piece.settled, piece.unchanged)
+            calls = piece.calls
+            offered = engine.offer(calls)
+            while offered < len(calls):
+                yield from order.add(overseer.read(wanted, GLANCE))
+                if engine.stopped is not None:
+                    order.add(unsent(one, engine.stopped) for one in calls[offered:])
+                    break
+                offered += engine.offer(calls, offered)
+            yield from order.add(overseer.read())
+            if engine.stopped is not None:
+                break
+    except SourceBroken as error:  # what was read before it broke is good, and goes out
+        job.control.stopped, job.control.source_ended = Stop("source_broken", str(error)), False
+    while engine.unfinished:
+        yield from order.add(overseer.read(wanted, GLANCE))
+    order.add(overseer.read())
+    yield from order.rest()
+    job.control.stopped = engine.stopped or job.control.stopped
+
+
+def _list_unsent(work: Work, stop: Stop, control: Control) -> Iterator[pa.RecordBatch]:
+    """Account for the rows that a stopped load has not come to; an interrupted one takes no longer than `GRACE`."""
+    deadline = time.monotonic() + GRACE
+    lines = work.unsent(stop)
+    try:
+        for batch in lines:
+            yield batch
+            if control.interrupted and time.monotonic() > deadline:
+                control.source_ended = next(lines, None) is None
+                return
+    except SourceBroken:
+        control.source_ended = False

@@ -1,0 +1,127 @@
+"""Outcomes as Arrow: the report's columns, and the two ways in which rows become report lines."""
+
+from __future__ import annotations
+
+import time
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interakt_loader.sending.ticket import Stop
+from interakt_loader.wire import Message, Outcome, Status
+
+OUTCOMES = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("source", pa.string()),
+        ("kind", pa.string()),
+        ("user_id", pa.string()),
+        ("country_code", pa.string()),
+        ("phone", pa.string()),
+        ("event", pa.string()),
+        ("status", pa.string()),
+        ("attempts", pa.int32()),
+        ("http_status", pa.int32()),
+        ("code", pa.string()),
+        ("column", pa.string()),
+        ("message", pa.string()),
+        ("maybe_duplicate", pa.bool_()),
+        ("latency_ms", pa.float64()),
+        ("finished_at", pa.timestamp("ms", "UTC")),
+    ]
+)
+"""The report: one row for each row of the input."""
+
+
+def from_outcomes(outcomes: list[Outcome]) -> pa.RecordBatch:
+    """Return rows that went through the schedule, or were refused before it, as report lines."""
+    messages = [one.message for one in outcomes]
+    columns = [
+        [one.row for one in messages],
+        [one.source for one in messages],
+        [one.kind for one in messages],
+        [one.user_id for one in messages],
+        [one.country_code for one in messages],
+        [one.phone for one in messages],
+        [one.event for one in messages],
+        [one.status.value for one in outcomes],
+        [one.attempts for one in outcomes],
+        [one.http_status for one in outcomes],
+        [one.code for one in outcomes],
+        [one.column for one in outcomes],
+        [one.text for one in outcomes],
+        [one.maybe_duplicate for one in outcomes],
+        [one.latency_ms for one in outcomes],
+        [int(one.finished_at * 1000) for one in outcomes],
+    ]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, OUTCOMES, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=OUTCOMES)
+
+
+def invalid(message: Message) -> Outcome:
+    """Return the outcome of a row that cannot be sent; its note says why."""
+    return Outcome(
+        message,
+        Status.INVALID,
+        0,
+        None,
+        message.note_code,
+        message.note_column,
+        message.note,
+        maybe_duplicate=False,
+        latency_ms=None,
+        finished_at=time.time(),
+    )
+
+
+def not_sent(prepared: pa.RecordBatch, stop: Stop | None = None) -> pa.RecordBatch:
+    """Return prepared rows that are not sent as report lines, a batch at a time.
+
+    Rows without a body and with a reason are `invalid`; all others are `unsent`, because of this stop; in a dry run,
+    where there is none, with what was noted when they were prepared.
+    """
+    is_invalid = pc.and_(pc.is_null(prepared["body"]), pc.is_valid(prepared["code"]))
+    status = pc.if_else(is_invalid, Status.INVALID.value, Status.UNSENT.value)
+    said_code, said_text, column = prepared["code"], prepared["message"], prepared["column"]
+    if stop is not None:
+        said_code = pc.if_else(is_invalid, said_code, stop.reason)
+        said_text = pc.if_else(is_invalid, said_text, f"not sent: {stop.message}")
+        column = pc.if_else(is_invalid, column, pa.scalar(None, pa.string()))
+    nowhere = pa.repeat(False, prepared.num_rows)
+    return _lines(prepared, status, said_code, column, said_text, nowhere)
+
+
+def accepted_before(
+    prepared: pa.RecordBatch, maybe_duplicate: pa.BooleanArray, repeats: pa.BooleanArray
+) -> pa.RecordBatch:
+    """Return rows that were accepted before as report lines; `repeats`: an earlier row has the same event id."""
+    count, nothing = prepared.num_rows, pa.scalar(None, pa.string())
+    code = pc.if_else(repeats, "event_id_repeated", nothing)
+    text = pc.if_else(repeats, "an earlier row has the same event id: that one counts", nothing)
+    status = pa.repeat(Status.UNCHANGED.value, count)
+    return _lines(prepared, status, code, pa.nulls(count, pa.string()), text, maybe_duplicate)
+
+
+def _lines(
+    prepared: pa.RecordBatch,
+    status: pa.Array,
+    code: pa.Array,
+    column: pa.Array,
+    text: pa.Array,
+    maybe_duplicate: pa.Array,
+) -> pa.RecordBatch:
+    """Return the report lines of rows for which no call was made."""
+    count = prepared.num_rows
+    arrays = [
+        *(prepared[name] for name in ("row", "source", "kind", "user_id", "country_code", "phone", "event")),
+        status,
+        pa.repeat(pa.scalar(0, pa.int32()), count),
+        pa.nulls(count, pa.int32()),
+        code,
+        column,
+        text,
+        maybe_duplicate,
+        pa.nulls(count, pa.float64()),
+        pa.repeat(pa.scalar(int(time.time() * 1000), pa.timestamp("ms", "UTC")), count),
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=OUTCOMES)

@@ -1,0 +1,221 @@
+"""The report: a file with one line for each row of the input, and the summary that is folded from the same lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Protocol
+
+import pyarrow as pa
+import pyarrow.acero
+import pyarrow.compute as pc
+
+from interakt_loader.errors import SettingsError
+from interakt_loader.report.formula_guard import guard
+from interakt_loader.report.outcomes import OUTCOMES
+from interakt_loader.safety.printable import printable_json
+from interakt_loader.safety.private_files import open_private
+from interakt_loader.wire import FAILURES, Status
+
+ENDINGS = (".csv", ".jsonl", ".parquet")
+
+PARQUET_GROUP = 65_536
+"""Rows of a row group in a Parquet report: batches come small, and a group each would make a slow file."""
+
+EXAMPLES = 3
+"""Row numbers and one message are kept for each reason."""
+
+
+class Writer(Protocol):
+    """Writes batches of outcomes to a file; what it has written is on disk when `write` returns, Parquet apart."""
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add the lines of a batch."""
+        ...
+
+    def close(self) -> None:
+        """Complete the file."""
+        ...
+
+
+class Report:
+    """The report file of one load. A context manager; opening it is what shows that the path can be written."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Open `path`, whose ending says the form; raises `SettingsError` if that cannot be."""
+        self.path = Path(path)
+        ending = self.path.suffix.lower()
+        if ending not in ENDINGS:
+            raise SettingsError(f"report {self.path}: expected a name ending in {', '.join(ENDINGS)}")
+        writers: dict[str, Callable[[IO[bytes]], Writer]] = {".csv": _Csv, ".jsonl": _JsonLines, ".parquet": _Parquet}
+        try:
+            with ExitStack() as stack:
+                self._file: IO[bytes] = stack.enter_context(open_private(self.path))
+                self._writer = writers[ending](self._file)
+                stack.pop_all()
+        except OSError as error:
+            raise SettingsError(f"report {self.path}: cannot be written: {error.strerror or error}") from None
+        self._closed = False
+
+    def __enter__(self) -> Report:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add the lines of a batch."""
+        self._writer.write(batch)
+
+    def close(self) -> None:
+        """Complete the file; again does nothing."""
+        if not self._closed:
+            self._closed = True
+            try:
+                self._writer.close()
+            finally:
+                self._file.close()
+
+    def give_up(self) -> None:
+        """Close a file that can be written no longer: what is still in its buffer would raise once more."""
+        self._closed = True
+        with suppress(OSError):
+            self._file.close()
+
+
+class _Csv:
+    def __init__(self, file: IO[bytes]) -> None:
+        import pyarrow.csv as pa_csv
+
+        self._file = file
+        self._options = pa_csv.WriteOptions(include_header=False, quoting_style="needed")
+        self._write_csv = pa_csv.write_csv
+        file.write(",".join(OUTCOMES.names).encode() + b"\n")
+        file.flush()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._write_csv(guard(batch), self._file, self._options)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+class _JsonLines:
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        finished = batch["finished_at"].cast(pa.timestamp("ms")).cast(pa.string())
+        columns = {name: batch[name].to_pylist() for name in OUTCOMES.names[:-1]}
+        columns["finished_at"] = [f"{one.replace(' ', 'T')}Z" for one in finished.to_pylist()]
+        lines = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+        self._file.write(
+            "".join(printable_json(json.dumps(line, ensure_ascii=False)) + "\n" for line in lines).encode()
+        )
+        self._file.flush()
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+class _Parquet:
+    def __init__(self, file: IO[bytes]) -> None:
+        import pyarrow.parquet as pq
+
+        self._writer = pq.ParquetWriter(file, OUTCOMES, compression="zstd")
+        self._batches: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= PARQUET_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._batches:
+            self._writer.write_table(pa.Table.from_batches(self._batches), row_group_size=PARQUET_GROUP)
+            self._batches, self._rows = [], 0
+
+
+@dataclass
+class Reason:
+    """Why rows ended as they did: one status and code, and the column at fault if there is one."""
+
+    status: str
+    code: str | None
+    column: str | None
+    count: int = 0
+    rows: list[int] = field(default_factory=list)
+    """The first few row numbers."""
+    example: str | None = None
+    """One row's message."""
+
+
+@dataclass
+class Summary:
+    """The fold over all outcomes: counts that add up, and the reasons of what went wrong."""
+
+    dry_run: bool = False
+    """Nothing was to be sent, so an unsent row is no failure."""
+    counts: dict[str, int] = field(default_factory=lambda: {status.value: 0 for status in Status})
+    attempts: int = 0
+    maybe_duplicates: int = 0
+    reasons: dict[tuple[str, str | None, str | None], Reason] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """How many rows have an outcome."""
+        return sum(self.counts.values())
+
+    @property
+    def failing(self) -> list[Status]:
+        """The statuses that a person has to look at."""
+        return [status for status in FAILURES if not (self.dry_run and status is Status.UNSENT)]
+
+    @property
+    def failures(self) -> int:
+        """How many rows a person has to look at."""
+        return sum(self.counts[status.value] for status in self.failing)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Fold a batch of outcomes in."""
+        for one in pc.value_counts(batch["status"]).to_pylist():
+            self.counts[one["values"]] += one["counts"]
+        self.attempts += pc.sum(batch["attempts"]).as_py() or 0
+        self.maybe_duplicates += pc.sum(batch["maybe_duplicate"]).as_py() or 0
+        noted = batch.filter(pc.is_valid(batch["code"]))
+        if noted.num_rows:
+            self._add_reasons(noted)
+
+    def _add_reasons(self, noted: pa.RecordBatch) -> None:
+        for one in _groups(noted):
+            key = (one["status"], one["code"], one["column"])
+            reason = self.reasons.setdefault(key, Reason(*key))
+            reason.count += one["row_count"]
+            if len(reason.rows) < EXAMPLES:
+                reason.rows = [*reason.rows, *one["row_list"][:EXAMPLES]][:EXAMPLES]
+            reason.example = reason.example or one["message_first"]
+
+    def top_reasons(self) -> list[Reason]:
+        """Return the reasons, the commonest first."""
+        return sorted(self.reasons.values(), key=lambda one: -one.count)
+
+
+def _groups(noted: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    table = pa.Table.from_batches([noted.select(["status", "code", "column", "row", "message"])])
+    grouped = table.group_by(["status", "code", "column"], use_threads=False).aggregate(
+        [("row", "count"), ("row", "list"), ("message", "first")]
+    )
+    yield from grouped.to_pylist()

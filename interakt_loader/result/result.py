@@ -1,0 +1,267 @@
+"""What a load comes back with."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interakt_loader.errors import (
+    InteraktLoaderError,
+    KeyRefused,
+    LoadStopped,
+    Outage,
+    RecordBroken,
+    RowsFailed,
+    ShareLost,
+    SourceBroken,
+    TooManyFailures,
+)
+from interakt_loader.report.reading import read_batches, read_report
+from interakt_loader.report.report import Report, Summary
+from interakt_loader.report.timeline import read_timeline
+from interakt_loader.result.notebook import as_html
+from interakt_loader.safety.masking import masked, masked_body
+from interakt_loader.safety.printable import printable
+from interakt_loader.safety.private_files import open_private
+from interakt_loader.sending.ticket import Stop
+from interakt_loader.wire import Message, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from matplotlib.figure import Figure
+
+_STOPS: dict[str, type[LoadStopped]] = {
+    "key_refused": KeyRefused,
+    "outage": Outage,
+    "too_many_failures": TooManyFailures,
+    "source_broken": SourceBroken,
+    "ledger_broken": RecordBroken,
+    "report_broken": RecordBroken,
+    "share_lost": ShareLost,
+}
+
+
+class LoadResult:
+    """How a load went: counts, and the report's lines on demand (they are on disk, whatever their number)."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        kind: str,
+        summary: Summary,
+        seconds: float,
+        report: Path,
+        address: str | None = None,
+        stopped: Stop | None = None,
+        ledger: Path | None = None,
+        keep_alive: object = None,
+        most_held: int = 0,
+        examples: Sequence[Message] = (),
+        forecast: str | None = None,
+        rows_of: Callable[[pa.Table], pd.DataFrame],
+        options: Mapping[str, Any],
+    ) -> None:
+        self.name = name
+        """What the input is called: the file's name, or what kind of table it is."""
+        self.kind = kind
+        """`user` or `event`."""
+        self.summary = summary
+        """The counts and the reasons."""
+        self.seconds = seconds
+        """How long the load took."""
+        self.report = report
+        """Where the report lies; a temporary file, gone with this object, where none was asked for."""
+        self._address = address  # of a report that only Spark can read
+        self.ledger = ledger
+        """Where the ledger lies, if there is one."""
+        mask = bool(options.get("mask"))
+        self.stopped = stopped._replace(message=masked(stopped.message)) if stopped is not None and mask else stopped
+        """Why the load ended before its last row, or None."""
+        self.most_held = most_held
+        """The most rows that were held at once: never above `max_queue_size`."""
+        self.examples = [masked_body(body) if mask else body for body in (one.body.decode() for one in examples)]
+        """Of a dry run: the JSON bodies of the first calls, just as they would go out."""
+        self.forecast = forecast
+        """Of a dry run: how many calls the load would make, and how long that takes at the limit."""
+        self.options = dict(options)
+        """The options of the load, without the key."""
+        self._keep_alive = keep_alive
+        self._rows_of = rows_of
+
+    @property
+    def rows(self) -> int:
+        """Rows of the input, each with one line in the report."""
+        return self.summary.rows
+
+    @property
+    def attempts(self) -> int:
+        """HTTP calls made."""
+        return self.summary.attempts
+
+    @property
+    def sent(self) -> int:
+        """Rows accepted by the API."""
+        return self.summary.counts[Status.SENT]
+
+    @property
+    def unchanged(self) -> int:
+        """Rows whose very call was accepted before."""
+        return self.summary.counts[Status.UNCHANGED]
+
+    @property
+    def merged(self) -> int:
+        """Rows folded into a later row of the same user."""
+        return self.summary.counts[Status.MERGED]
+
+    @property
+    def invalid(self) -> int:
+        """Rows refused here, before any call."""
+        return self.summary.counts[Status.INVALID]
+
+    @property
+    def rejected(self) -> int:
+        """Rows that the API answered with 4xx."""
+        return self.summary.counts[Status.REJECTED]
+
+    @property
+    def failed(self) -> int:
+        """Rows that used up their retries and were surely not accepted."""
+        return self.summary.counts[Status.FAILED]
+
+    @property
+    def unknown(self) -> int:
+        """Rows that may have been accepted: their last try ended without a readable answer."""
+        return self.summary.counts[Status.UNKNOWN]
+
+    @property
+    def unsent(self) -> int:
+        """Rows whose turn did not come."""
+        return self.summary.counts[Status.UNSENT]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row is sent, unchanged or merged; in a dry run: whether every row could be sent."""
+        return self.summary.failures == 0 and self.stopped is None
+
+    @property
+    def exit_code(self) -> int:
+        """The command line's exit code for this result: 0, 1 or 3."""
+        if self.stopped is not None:
+            return 3
+        return 0 if self.ok else 1
+
+    def to_arrow(self) -> pa.Table:
+        """Return the report as an Arrow table, in the input's order."""
+        return read_report(self._existing_report())
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the report as a DataFrame, in the input's order."""
+        frame: pd.DataFrame = self.to_arrow().to_pandas()
+        return frame
+
+    def failures(self) -> pd.DataFrame:
+        """Return the rows that a person has to look at, in the input's order: of a dry run, the invalid ones.
+
+        They have the input's own columns, and beside them the report's `row`, `status`, `code`, `column` and
+        `message` (`load_status`, … where the input has a column called so). The frame can be mended and loaded again
+        as it is: the report's columns are not loaded, as long as the frame is one of pandas.
+
+        The input is read again, as it is now. Of one that can be read only once, such as a RecordBatchReader, the
+        report's lines come back alone, with a warning. Raises `InteraktLoaderError` where the report is gone or the
+        input has become shorter.
+        """
+        return self._rows_of(self.failing_lines())
+
+    def failing_lines(self) -> pa.Table:
+        """Return the report's lines of the rows that a person has to look at, in the input's order."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from interakt_loader.report.outcomes import OUTCOMES
+
+        wanted = pa.array([one.value for one in self.summary.failing])
+        lines = (batch.filter(pc.is_in(batch["status"], wanted)) for batch in read_batches(self._existing_report()))
+        return pa.Table.from_batches(lines, OUTCOMES).sort_by("row")
+
+    def _existing_report(self) -> Path:
+        if self._address is not None:
+            raise InteraktLoaderError(f"the report {self._address} is where Spark keeps files: read it with Spark")
+        if not self.report.exists():
+            raise InteraktLoaderError(f"the report {self.report} is not there, or no longer")
+        return self.report
+
+    def raise_for_failures(self) -> None:
+        """Raise `LoadStopped` if the load ended early, `RowsFailed` if rows failed; else do nothing."""
+        if self.stopped is not None:
+            raise _STOPS.get(self.stopped.reason, LoadStopped)(self.stopped.message)
+        if not self.ok:
+            counts = ", ".join(f"{count:,} {name}" for name, count in self.summary.counts.items() if count)
+            reasons = "; ".join(
+                f"{one.count:,} {one.status} {one.code or ''}".strip() for one in self.summary.top_reasons()[:3]
+            )
+            raise RowsFailed(f"of {self.rows:,} rows: {counts} ({reasons}); report: {self.report}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return counts and paths as plain values, JSON-able."""
+        return {
+            "kind": self.kind,
+            "rows": self.rows,
+            "status": dict(self.summary.counts),
+            "attempts": self.attempts,
+            "maybe_duplicates": self.summary.maybe_duplicates,
+            "seconds": round(self.seconds, 3),
+            "report": self._address or str(self.report),
+            "ledger": None if self.ledger is None else str(self.ledger),
+            "stopped": None if self.stopped is None else self.stopped._asdict(),
+            "exit": self.exit_code,
+        }
+
+    def write_report(self, path: str | Path) -> Path:
+        """Write the report again, as CSV, JSON lines or Parquet by the ending; return the path."""
+        path, own = Path(path), self._existing_report()
+        if path.exists() and path.samefile(own):
+            return path
+        if own.is_file() and path.suffix.lower() == own.suffix.lower():
+            with own.open("rb") as source, open_private(path) as file:
+                shutil.copyfileobj(source, file)
+            return path
+        with Report(path) as report:
+            for batch in self.to_arrow().to_batches():
+                report.write(batch)
+        return path
+
+    def plot(self) -> Figure:
+        """Return a matplotlib figure: progress, calls a second against the limit, answer times, and outcomes.
+
+        Needs the extra `plot`; raises `SettingsError` without it. A notebook shows the figure; elsewhere
+        `result.plot().savefig("load.png")`. Retries count when their row is done, and what is drawn is binned: a
+        report of millions of rows makes the same figure.
+        """
+        from interakt_loader.result.plot import draw
+
+        return draw(self, read_timeline(self._existing_report()))
+
+    def write_html(self, path: str | Path, *, personal: bool = False) -> Path:
+        """Write a page about the load, one HTML file that needs no network; return the path.
+
+        It has the counts, the load over time, what went wrong and what to do about it, the rows to look at (at most
+        2,000, and 200 of each reason) and the settings, without the key. Phones and e-mail addresses are masked
+        unless `personal`; what the report is without (`mask`) does not come back by it. Raises `SettingsError` where
+        the path cannot be written.
+        """
+        from interakt_loader.result.html_report import write_html
+
+        self._existing_report()
+        return write_html(self, path, personal=personal)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count:,} {name}" for name, count in self.summary.counts.items() if count) or "no rows"
+        stopped = f"; stopped: {printable(self.stopped.message)}" if self.stopped else ""
+        return f"<LoadResult: {counts}; {self.attempts:,} calls in {self.seconds:.1f} s{stopped}>"

@@ -1,0 +1,7 @@
+"""What goes out to people and into files, made harmless: it gives nothing away, and nothing obeys it.
+
+- `secret`: a key or password that shows itself nowhere.
+- `masking`: phones and e-mail addresses in a text, made unreadable. Pure.
+- `printable`: text from outside as one line that no terminal or page obeys. Pure.
+- `private_files`: files for their owner alone.
+"""

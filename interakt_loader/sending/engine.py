@@ -1,0 +1,307 @@
+"""Consumer threads around a `Schedule`: the only place where threads wait for one another.
+
+One lock guards the schedule. A consumer settles its answer and takes its next ticket under one hold of it. Idle
+consumers sleep on a stack, and the one that worked last is woken first, so that a load which needs four threads
+keeps four warm and lets the others sleep. At most one consumer is the *timekeeper*: it sleeps until the next
+instant at which a call is due; all others sleep until they are called. A consumer that the `Crew` has no use for
+sleeps too, and is the timekeeper then: somebody has to look again soon.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from interakt_loader.sending.crew import LOOK, Crew
+from interakt_loader.sending.schedule import Schedule
+from interakt_loader.sending.ticket import Stop, Ticket
+from interakt_loader.wire import Answer, Message, Outcome, Transport
+
+logger = logging.getLogger("interakt_loader")
+
+OFFERED_AT_ONCE = 256
+"""Messages for which the lock is held at a time: consumers wait for it meanwhile."""
+
+
+class Engine:
+    """Sends what it is offered with up to `workers` calls at once.
+
+    A context manager: leaving it waits until every message has settled and the threads have ended; leaving it by
+    an exception abandons what is queued (calls in flight end by themselves; the threads are daemons).
+
+    Outcomes are fetched by `read` (by one reader), or, with `on_outcomes`, handed to it on the thread that settled
+    them. `stop_wanted` is asked before each call: a signal handler, which must not wait for a lock, can stop the
+    engine through it.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        transport: Transport,
+        workers: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        thread_time: Callable[[], float] | None = None,
+        on_outcomes: Callable[[list[Outcome]], object] | None = None,
+        stop_wanted: Callable[[], Stop | None] = lambda: None,
+    ) -> None:
+        self._schedule = schedule
+        self._transport = transport
+        self._workers = workers
+        self._crew = Crew(workers)
+        self._clock = clock
+        self._thread_time = thread_time or time.thread_time
+        self._on_outcomes = on_outcomes
+        self._stop_wanted = stop_wanted
+        self._telling: list[threading.Thread] = []  # those that are just calling on_outcomes
+        self._lock = threading.Lock()
+        self._idle: list[threading.Condition] = []
+        self._timekeeper: threading.Condition | None = None
+        self._alarm = 0.0
+        self._reader = threading.Condition(self._lock)
+        self._wanted = 0  # how many outcomes the reader waits for; 0: it does not wait
+        self._threads: list[threading.Thread] = []
+        self._closing = False
+        self._abandoned = False
+        self.most_held = 0
+        """The most messages that were ever under the bound at once."""
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.stop(Stop("abandoned", "the load was abandoned"))
+        self.close(wait=kind is None)
+
+    def offer(self, messages: Sequence[Message], start: int = 0) -> int:
+        """Take as many of `messages[start:]`, from the first on, as there is room for; return how many."""
+        taken = start
+        while taken < len(messages):
+            with self._lock:
+                if self._closing or self._schedule.stopped:
+                    break
+                end = min(len(messages), taken + min(self._schedule.room, OFFERED_AT_ONCE))
+                if end <= taken:
+                    break
+                for position in range(taken, end):
+                    self._schedule.admit(messages[position])
+                taken = end
+                self.most_held = max(self.most_held, self._schedule.held)
+                self._after_settling()  # one that was folded into another has settled
+                self._call_one(self._clock())
+        return taken - start
+
+    def read(self, wanted: int = 1, timeout: float = 0.0) -> list[Outcome]:
+        """Return the outcomes settled since the last read; first wait up to `timeout` seconds for `wanted` of them.
+
+        Comes back earlier when nothing is unfinished.
+        """
+        deadline = self._clock() + timeout
+        with self._lock:
+            while self._schedule.settled < wanted and self._schedule.unfinished:
+                left = deadline - self._clock()
+                if left <= 0:
+                    break
+                self._wanted = wanted
+                self._reader.wait(left)
+                self._wanted = 0
+            self._reader.notify_all()  # whoever waits until all is read
+            return self._schedule.read()
+
+    def wait_until_idle(self, timeout: float | None = None) -> bool:
+        """Wait until everything taken has settled and been handed over; return whether it has."""
+        if threading.current_thread() in self._telling:  # on_outcomes itself asks: it cannot wait for its own end
+            return False
+        schedule = self._schedule
+        with self._lock:
+            return self._reader.wait_for(
+                lambda: not schedule.unfinished and not schedule.settled and not self._telling, timeout
+            )
+
+    @property
+    def unfinished(self) -> int:
+        """How many messages have not settled."""
+        with self._lock:
+            return self._schedule.unfinished
+
+    @property
+    def stopped(self) -> Stop | None:
+        """Why the engine takes nothing more; None while it does."""
+        return self._schedule.stopped
+
+    @property
+    def running(self) -> bool:
+        """Whether a thread of it has not ended."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    @property
+    def in_outage(self) -> bool:
+        """Whether nothing can be reached at the moment."""
+        return self._schedule.in_outage
+
+    @property
+    def is_held(self) -> bool:
+        """Whether all calls wait because of a 429."""
+        return self._schedule.is_held
+
+    def stop(self, stop: Stop) -> None:
+        """Let calls in flight finish, settle everything else as unsent, take nothing more."""
+        with self._lock:
+            self._schedule.stop(stop, time.time())
+            self._after_settling()
+        self._hand_over()
+
+    def abandon(self) -> None:
+        """After `stop`: settle the calls in flight as unknown. Their threads end when their answers come."""
+        with self._lock:
+            self._schedule.abandon(time.time())
+            self._abandoned = True
+            self._after_settling()
+        self._hand_over()
+
+    def wake(self) -> None:
+        """Have a consumer look again whether a call may go: something outside of the schedule has changed."""
+        with self._lock:
+            self._call_one(self._clock())
+
+    def close(self, *, wait: bool = True) -> None:
+        """End the threads once everything has settled; with `wait`, come back when they have ended."""
+        with self._lock:
+            self._closing = True
+            self._call_all()
+        if wait:
+            for thread in self._threads:
+                if thread is not threading.current_thread() and not self._abandoned:
+                    thread.join()
+            self._transport.close()
+
+    # ------------------------------------------------------------------ consumers
+
+    def _consume(self) -> None:
+        bell = threading.Condition(self._lock)
+        ticket: Ticket | None = None
+        answer: Answer | None = None
+        computed = self._thread_time()
+        while True:
+            with self._lock:
+                before, computed = computed, self._thread_time()
+                self._crew.computed(computed - before)
+                if ticket is not None and answer is not None:
+                    self._schedule.settle(ticket, answer, self._clock())
+                    self._after_settling()
+                if self._on_outcomes and self._schedule.settled:  # it may take its time
+                    self._call_for_the_rest(self._clock())
+                ticket = None if self._on_outcomes else self._await_ticket(bell)
+            if self._on_outcomes:
+                self._hand_over()
+                with self._lock:
+                    ticket = self._await_ticket(bell)
+            if ticket is None:
+                return
+            answer = self._send(ticket.message)
+
+    def _send(self, message: Message) -> Answer:
+        try:
+            return self._transport.send(message)
+        except Exception as error:
+            # a transport never raises for a row; if one does all the same, the row gets an end and the thread goes on
+            logger.exception("a call could not be made")
+            text = f"the call could not be made ({type(error).__name__}): please report this"
+            return Answer(False, None, "internal_error", text, True, True, 0.0, time.time())
+
+    def _hand_over(self) -> None:
+        """Give settled outcomes to `on_outcomes`, outside the lock: it may take its time, or call back in here."""
+        if self._on_outcomes is None:
+            return
+        me = threading.current_thread()
+        with self._lock:
+            outcomes = self._schedule.read()
+            self._telling.append(me)
+        try:
+            if outcomes:
+                self._on_outcomes(outcomes)
+        finally:
+            with self._lock:
+                self._telling.remove(me)
+                self._reader.notify_all()
+
+    def _await_ticket(self, bell: threading.Condition) -> Ticket | None:
+        """Sleep until there is a ticket (or None: the engine has closed and all is done). Holds the lock."""
+        while True:
+            stop = self._stop_wanted()
+            if stop is not None and not self._schedule.stopped:
+                self._schedule.stop(stop, time.time())
+                self._after_settling()
+            now = self._clock()
+            if self._awake > self._crew.wanted(now) and self._schedule.unfinished:
+                self._sleep(bell, now + LOOK)
+                continue
+            work = self._schedule.take(now)
+            if isinstance(work, Ticket):
+                self._call_for_the_rest(now)
+                return work
+            if self._closing and not self._schedule.unfinished:
+                self._call_all()
+                return None
+            self._sleep(bell, work)
+
+    @property
+    def _awake(self) -> int:
+        """How many consumers do not sleep."""
+        return len(self._threads) - len(self._idle)
+
+    def _call_for_the_rest(self, now: float) -> None:
+        """Before this consumer turns to something that takes time: have another one look, if there is anything."""
+        if self._schedule.has_ready or self._is_late_for(self._schedule.parked_until):
+            self._call_one(now)
+
+    def _is_late_for(self, instant: float | None) -> bool:
+        """Whether nobody would wake up for what is due then."""
+        return instant is not None and (self._timekeeper is None or self._alarm > instant)
+
+    def _sleep(self, bell: threading.Condition, until: float | None) -> None:
+        self._idle.append(bell)
+        if until is not None and (self._timekeeper is None or until < self._alarm):
+            self._timekeeper, self._alarm = bell, until
+            bell.wait(max(0.0, until - self._clock()))
+        else:
+            bell.wait()
+        if self._timekeeper is bell:
+            self._timekeeper = None
+        if bell in self._idle:  # the time ran out; whoever calls takes the bell off the stack itself
+            self._idle.remove(bell)
+
+    def _call_one(self, now: float) -> None:
+        """Wake a consumer, or start one, unless there are enough and another will look again soon."""
+        if self._awake >= self._crew.wanted(now) and self._timekeeper is not None and self._alarm <= now + LOOK:
+            return
+        if self._idle:
+            self._idle.pop().notify()
+        elif len(self._threads) < self._workers:
+            name = f"interakt-consumer-{len(self._threads)}"
+            thread = threading.Thread(target=self._consume, name=name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is ending: those that run already do all the work
+                if not self._threads:
+                    raise
+            else:
+                self._threads.append(thread)
+
+    def _call_all(self) -> None:
+        while self._idle:
+            self._idle.pop().notify()
+        self._reader.notify_all()
+
+    def _after_settling(self) -> None:
+        schedule = self._schedule
+        if self._wanted and (schedule.settled >= self._wanted or not schedule.unfinished):
+            self._reader.notify_all()
+        if self._closing and not schedule.unfinished:
+            self._call_all()

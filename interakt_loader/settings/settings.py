@@ -1,0 +1,304 @@
+"""Every option, said once: its name, default and meaning.
+
+The command line's flags, the environment variables and the README's table are made from the fields below,
+and a test holds them to it. `options.Options` repeats the names for type checkers only, and is held to it as well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from interakt_loader.errors import SettingsError
+from interakt_loader.safety.secret import Secret, hidden
+from interakt_loader.settings.checks import check
+from interakt_loader.settings.values import (
+    BASE_URL,
+    Rate,
+    did_you_mean,
+    hidden_share,
+    hide_secrets,
+    is_this_machine,
+    parse_rate,
+    parse_rows,
+    parse_words,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _option(
+    default: Any,
+    meaning: str,
+    *,
+    flag: str | None = None,
+    env: str | None = None,
+    metavar: str | None = None,
+    choices: tuple[str, ...] = (),
+    secret: bool = False,
+) -> Any:
+    """Describe one option; `flag` is its name on the command line, None where it has no place there."""
+    facts = {"meaning": meaning, "flag": flag, "env": env, "metavar": metavar, "choices": choices}
+    return field(default=default, repr=not secret, metadata=facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a load is done. Frozen and checked: a `Settings` that exists makes sense."""
+
+    api_key: str | Secret | None = _option(
+        None,
+        "The account's key: the dashboard's Secret Key as it stands, or decoded and without the colon.",
+        env="INTERAKT_API_KEY",
+        secret=True,
+    )
+    base_url: str = _option(
+        BASE_URL,
+        "Where the API is. `https://`, or `http://` to this machine only.",
+        flag="--base-url",
+        env="INTERAKT_BASE_URL",
+        metavar="URL",
+    )
+    timeout: float = _option(
+        10, "Seconds to wait for a connection, and for an answer.", flag="--timeout", metavar="SECONDS"
+    )
+    max_retries: int = _option(
+        3,
+        "Tries after the first that a row may use up: 3 means at most 4 calls.",
+        flag="--max-retries",
+        metavar="N",
+    )
+    max_queue_size: int = _option(
+        10_000,
+        "Rows held at once: queued, in flight, waiting for a retry, or settled and not yet reported.",
+        flag="--max-queue-size",
+        metavar="N",
+    )
+    workers: int = _option(16, "Calls in flight at once.", flag="--workers", metavar="N")
+    rate_limit: str | None = _option(
+        "auto",
+        "The account's limit: `300/min`, `10/s`, `growth` (300/min), `advanced` (600/min), `none`, "
+        "or `auto`: find it out from the API's 429 answers.",
+        flag="--rate-limit",
+        metavar="RATE",
+    )
+    share: str | Secret | None = _option(
+        None,
+        "Hold to `rate_limit` together with all loads of the account that have the same share: "
+        "`sqlite:///PATH` for those of one machine, `redis://HOST:PORT/NUMBER` for those of several.",
+        flag="--share",
+        metavar="URL",
+        secret=True,
+    )
+    max_outage: float = _option(
+        300,
+        "Seconds without any answer (or with nothing but 429) after which the load stops with exit 3.",
+        flag="--max-outage",
+        metavar="SECONDS",
+    )
+    max_failures: str | int | None = _option(
+        None,
+        "Stop with exit 3 once more than N rows, or more than P% of the rows so far (from the 100th on), have failed: "
+        "invalid, rejected, failed and unknown ones.",
+        flag="--max-failures",
+        metavar="N|P%",
+    )
+    report: str | Path | None = _option(
+        None,
+        "Where the report goes: `.csv`, `.jsonl` or `.parquet`. On the command line the default is the source's "
+        "name + `.report.csv`, in the working folder.",
+        flag="--report",
+        metavar="PATH",
+    )
+    html: str | Path | None = _option(
+        None,
+        "Where to put a page about the load: counts, charts, the rows to look at and what to do about them, in one "
+        "HTML file in which phones and e-mail addresses are masked.",
+        flag="--html",
+        metavar="PATH",
+    )
+    mask: bool = _option(
+        False,
+        "Mask phones and e-mail addresses in the report, and in whatever is shown of the load. Rows are found by their "
+        "number then, and by an id that is none of these.",
+        flag="--mask",
+    )
+    ledger: str | Path | None = _option(
+        None,
+        "Where to keep which calls were accepted: rows that were are not sent again. On the command line the default "
+        "lies beside the report, and `none` is without one.",
+        flag="--ledger",
+        metavar="PATH",
+    )
+    resend: bool = _option(False, "Send every row, whatever the ledger knows, and renew it.", flag="--resend")
+    event_id: str | None = _option(
+        None,
+        "The column that tells events apart, for the ledger; else all that an event says does.",
+        flag="--event-id",
+        metavar="COLUMN",
+    )
+    on_unknown: str = _option(
+        "resend",
+        "An event of which nobody knows whether it was accepted: `resend` it, perhaps for the second time, or `skip` "
+        "it. Users are always sent again: that does no harm.",
+        flag="--on-unknown",
+        choices=("resend", "skip"),
+    )
+    coalesce: bool = _option(
+        False,
+        "Users only: while a row waits, fold a later row of the same user into it, and make one call of the two.",
+        flag="--coalesce",
+    )
+    default_country: str = _option(
+        "+91",
+        "Country of phones that name none: a dialling code, ISO letters or an English name.",
+        flag="--default-country",
+        metavar="CODE",
+    )
+    phones: str = _option(
+        "strict",
+        "Phones are judged by the numbering plans (`strict`), by their length alone (`possible`), or not at all "
+        "(`as-is`: their digits are sent).",
+        flag="--phones",
+        choices=("strict", "possible", "as-is"),
+    )
+    timezone: str = _option("UTC", "Zone of times that name none (IANA name).", flag="--timezone", metavar="ZONE")
+    bad_values: str = _option(
+        "reject",
+        "A trait that cannot be sent: `reject` the row, or `drop` the trait, send the row and say so.",
+        flag="--bad-values",
+        choices=("reject", "drop"),
+    )
+    nulls: str = _option(
+        "omit",
+        "Empty traits: `omit` them, or `clear` what Interakt holds (sent as null).",
+        flag="--nulls",
+        choices=("omit", "clear"),
+    )
+    null_values: str | Sequence[str] = _option(
+        "",
+        "Texts that mean that nothing is there, such as `NULL,N/A`: a cell of exactly such a text counts as empty.",
+        flag="--null-values",
+        metavar="TEXT,...",
+    )
+    dry_run: bool = _option(
+        False,
+        "Prepare and check every row, send nothing; good rows are reported as unsent.",
+        flag="--dry-run",
+    )
+    encoding: str | None = _option(
+        None,
+        "Of text files, such as `cp1252`; else it is found out, and said.",
+        flag="--encoding",
+        metavar="NAME",
+    )
+    delimiter: str | None = _option(
+        None, "Between the cells of a text file; else it is found out.", flag="--delimiter", metavar="CHARACTER"
+    )
+    header: bool | None = _option(
+        None,
+        "Whether the first line of a text file or workbook names the columns; else it is found out. Without one they "
+        "are called column_1, column_2, …",
+        flag="--header/--no-header",
+    )
+    sheet: str | None = _option(
+        None, "Of a workbook: its name or number; else the first.", flag="--sheet", metavar="NAME"
+    )
+    limit: int | None = _option(None, "Read only the first N rows.", flag="--limit", metavar="N")
+    rows: str | None = _option(
+        None,
+        "Read only rows A to B, without B, numbered from 0 as in the report: `1000:2000`, `1000:`, `:50`.",
+        flag="--rows",
+        metavar="A:B",
+    )
+    progress: bool | None = _option(
+        None, "Show a progress bar; None: in a terminal or a notebook. `--quiet` turns it off."
+    )
+    on_error: Callable[[Exception, dict[str, Any]], object] | None = _option(
+        None,
+        "Called as `on_error(error, queue_msg)` for each row that is refused or not accepted, once its report line is "
+        "written; not for the rows that a stopped load has not come to.",
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "api_key", hidden(self.api_key))
+        object.__setattr__(self, "share", hidden_share(self.share))
+        check(self)
+
+    @property
+    def hidden_share(self) -> Secret | None:
+        """`share`, which `str` shows without its password."""
+        return cast("Secret | None", self.share)
+
+    @property
+    def rate(self) -> Rate | Literal["auto"] | None:
+        """`rate_limit`, parsed."""
+        return parse_rate(self.rate_limit)
+
+    @property
+    def null_words(self) -> tuple[str, ...]:
+        """`null_values`, one by one."""
+        return parse_words("null_values", self.null_values)
+
+    @property
+    def row_range(self) -> tuple[int, int | None]:
+        """Number of the first row to read, and of the first one not to read any more; None: to the end."""
+        first, end = parse_rows(self.rows)
+        if self.limit is not None:
+            end = first + self.limit if end is None else min(end, first + self.limit)
+        return first, end
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the address is on this machine: a sandbox or a stand-in, not the API."""
+        from urllib.parse import urlsplit
+
+        return is_this_machine(urlsplit(self.base_url).hostname or "")
+
+    @classmethod
+    def resolve(cls, options: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+        """Settings from options as given, then the environment, then the defaults.
+
+        An option given as None that has an environment variable counts as not given. Secrets among `options` are hidden
+        in place, if that can be.
+        """
+        if isinstance(options, dict):
+            hide_secrets(options)
+        known = {one.name: one for one in fields(cls)}
+        for name in options:
+            if name not in known:
+                raise SettingsError(f"there is no option {name!r}{did_you_mean(name, known)}")
+        values = dict(options)
+        for name, one in known.items():
+            variable = one.metadata["env"]
+            if variable and values.get(name) is None:
+                values.pop(name, None)
+                values |= _from_environment(name, variable, environ)
+        return cls(**values)
+
+    def require_key(self) -> Secret:
+        """Return the key, or raise `SettingsError` with the ways to give one."""
+        if self.api_key is None:
+            raise SettingsError(
+                "no API key: set INTERAKT_API_KEY (or --api-key-file, --ask-key, api_key=…); or try without one: "
+                "--dry-run sends nothing, --sandbox sends to a local look-alike"
+            )
+        return cast("Secret", self.api_key)
+
+    def public(self) -> dict[str, Any]:
+        """What may be shown: every option but the key and callables, JSON-able."""
+        hidden = ("api_key", "on_error", "progress")
+        shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in hidden}
+        paths = {name: None if shown[name] is None else str(shown[name]) for name in ("report", "html", "ledger")}
+        return shown | paths | {"share": None if self.share is None else str(self.share)}
+
+
+def _from_environment(name: str, variable: str, environ: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return the option as the environment has it, if it does; no function that can fail has that among its locals."""
+    text = (os.environ if environ is None else environ).get(variable, "").strip()
+    found = {name: text} if text else {}
+    hide_secrets(found)
+    return found

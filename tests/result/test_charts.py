@@ -1,0 +1,62 @@
+"""The charts: numbers in, SVG out."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interakt_loader.result.html_report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, short, ticks
+
+
+def points(markup: str, element: str) -> list[tuple[float, float]]:
+    (drawn,) = re.findall(rf'<{element} class="[^"]*" (?:points|d)="([^"]*)"', markup)
+    return [(float(x), float(y)) for x, y in re.findall(r"(-?[\d.]+),(-?[\d.]+)", drawn)]
+
+
+def test_an_area_goes_from_corner_to_corner() -> None:
+    """From nothing at the start to the top value at the end."""
+    chart = Chart("Rows", "said", seconds=10, top=100)
+    chart.area([0, 0], [50, 100], "sent", "sent")
+    x, y = LEFT, HEIGHT - BOTTOM
+    middle, end = LEFT + (WIDTH - LEFT - RIGHT) / 2, WIDTH - RIGHT
+    assert points(chart.markup(), "polygon")[:3] == [(x, y), (middle, (y + TOP) / 2), (end, TOP)]
+
+
+def test_a_line_is_broken_where_there_is_no_value() -> None:
+    """An interval without any answer has no answer time: zero would be a lie."""
+    chart = Chart("Times", "said", seconds=10, top=100)
+    chart.line([10, None, 30, 40], "first", "half")
+    (path,) = re.findall(r'<path class="line first" d="([^"]*)"', chart.markup())
+    assert path.count("M") == 2
+
+
+def test_a_chart_says_what_it_shows() -> None:
+    """A title, words for those who cannot see it, a legend; all of them as text."""
+    chart = Chart("a <b>", 'with "words" & more', seconds=10, top=1)
+    chart.level(1, "limit", "limit: <1/s>")
+    markup = chart.markup()
+    assert "<figcaption>a &lt;b&gt;</figcaption>" in markup
+    assert 'aria-label="with &quot;words&quot; &amp; more"' in markup
+    assert "limit: &lt;1/s&gt;" in markup
+
+
+@given(st.floats(1e-3, 1e9))
+def test_ticks_are_few_and_round_and_within(top: float) -> None:
+    """From zero up to the value, never beyond it, and three to seven of them."""
+    found = ticks(top)
+    assert found[0] == 0
+    assert found[-1] <= top * 1.001
+    assert 3 <= len(found) <= 7
+    assert found == sorted(set(found))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (2.5, "2.5"), (1000, "1,000"), (9_999, "9,999"), (20_000, "20k"), (1_500_000, "1.5M"), (0.25, "0.25")],
+)
+def test_numbers_are_short(value: float, text: str) -> None:
+    """Six characters at most, for the edge of a chart."""
+    assert short(value) == text

@@ -1,0 +1,14 @@
+"""What to do about each code."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from interakt_loader.codes import Code
+from interakt_loader.result.remedies import REMEDIES
+
+
+def test_every_code_has_a_remedy() -> None:
+    """The type checker lets no code but these be given, and each of them has its word."""
+    assert set(REMEDIES) == set(get_args(Code))
+    assert all(text.endswith(".") for text in REMEDIES.values())

@@ -1,0 +1,173 @@
+"""Rows of one user folded into one call: pure, in the schedule, and over the real sandbox."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interakt_loader import load_events, load_users
+from interakt_loader.errors import SettingsError
+from interakt_loader.sandbox import Sandbox, SandboxOptions
+from interakt_loader.sending.coalesce import folded, merged
+from interakt_loader.sending.ratelimit import RateLimit
+from interakt_loader.sending.schedule import Schedule
+from interakt_loader.sending.ticket import Ticket
+from interakt_loader.transport import read_answer
+from interakt_loader.wire import Entry, Message, Outcome, Status
+
+OK = read_answer(202, b'{"result": true}', 0.1)
+MAPPING = {"user_id": "user", "traits": ["city", "tier"]}
+
+
+def message(row: int, lane: str = "u", **body: Any) -> Message:
+    return Message(row, "user", lane, json.dumps({"userId": lane, **body}).encode())
+
+
+def test_what_is_folded() -> None:
+    """The last value of each trait, all tags once, the phone of the row that has one; the later row's number."""
+    earlier = message(3, phoneNumber="98", traits={"city": "Pune", "tier": 1}, tags=["a", "b"], createdAt="2024")
+    later = message(7, traits={"city": "Goa", "name": None}, tags=["b", "c"])
+    both = folded(earlier._replace(phone="98", country_code="+91"), later)
+    assert json.loads(both.body) == {
+        "userId": "u",
+        "phoneNumber": "98",
+        "createdAt": "2024",
+        "traits": {"city": "Goa", "tier": 1, "name": None},
+        "tags": ["a", "b", "c"],
+    }
+    assert (both.row, both.phone, both.country_code) == (7, "98", "+91")
+
+
+def test_a_row_without_traits_or_tags_is_folded_too() -> None:
+    """Either of the two may lack them: what the other one says stays."""
+    bare, full = message(1), message(2, traits={"city": "Goa"}, tags=["b"])
+    for both in (folded(bare, full), folded(full, bare)):
+        assert json.loads(both.body) == {"userId": "u", "traits": {"city": "Goa"}, "tags": ["b"]}
+    assert json.loads(folded(bare, bare).body) == {"userId": "u", "traits": {}}
+
+
+def test_the_body_is_as_short_as_any_other() -> None:
+    """No white space, and Devanagari as it is: the limit on a body's size is in bytes."""
+    both = folded(message(1, traits={"a": 1}), message(2, traits={"city": "पुणे"}))
+    assert both.body.decode() == '{"userId":"u","traits":{"a":1,"city":"पुणे"}}'
+
+
+def test_what_the_ledger_knows_of_both_is_one_step() -> None:
+    """From the state before the earlier row to that after the later one; where only one is known, the later counts."""
+    one, two = b"1" * 16, b"2" * 16
+    earlier, later = Entry(b"k" * 16, b"0" * 16 + one), Entry(b"k" * 16, one + two)
+    first, second = message(1), message(2)
+    assert folded(first._replace(entry=earlier), second._replace(entry=later)).entry == Entry(
+        b"k" * 16, b"0" * 16 + two
+    )
+    assert folded(first, second._replace(entry=later)).entry == later
+    assert folded(first._replace(entry=earlier), second).entry is None
+    assert folded(first, second).entry is None
+
+
+def test_a_doubt_about_either_is_one_about_both() -> None:
+    """An earlier load ended while one of them was out."""
+    first, second = message(1), message(2)
+    assert folded(first._replace(doubted=True), second).doubted
+    assert folded(first, second._replace(doubted=True)).doubted
+    assert not folded(first, second).doubted
+
+
+def test_the_line_of_a_row_that_was_folded() -> None:
+    """It made no call, says which row carries it, and cannot be there twice."""
+    before = time.time()
+    outcome = merged(message(1), message(2))
+    assert outcome._replace(finished_at=0.0) == Outcome(
+        message(1), Status.MERGED, 0, None, None, None, "row 2 carries it", False, None, 0.0
+    )
+    assert outcome.maybe_duplicate is False
+    assert outcome.attempts == 0
+    assert before <= outcome.finished_at <= time.time()
+
+
+def schedule() -> Schedule:
+    return Schedule(
+        max_queue_size=100, max_retries=3, rate_limit=RateLimit(None), max_outage=300, coalesce=True,
+        dice=random.Random(1),
+    )  # fmt: skip
+
+
+def test_a_row_that_is_out_takes_no_other_in() -> None:
+    """While u's first call is out, the second row waits, and the third is folded into the second."""
+    given = schedule()
+    given.admit(message(0, traits={"n": 0}))
+    first = given.take(0.0)
+    assert isinstance(first, Ticket)
+    given.admit(message(1, traits={"n": 1}))
+    given.admit(message(2, traits={"n": 2}))
+    (outcome,) = given.read()
+    assert (outcome.message.row, outcome.status, outcome.text) == (1, Status.MERGED, "row 2 carries it")
+    assert json.loads(first.message.body)["traits"] == {"n": 0}
+    given.settle(first, OK, 0.1)
+    second = given.take(0.1)
+    assert isinstance(second, Ticket)
+    assert (second.message.row, json.loads(second.message.body)["traits"]) == (2, {"n": 2})
+
+
+def test_a_row_that_was_tried_takes_no_other_in() -> None:
+    """A retry keeps its body: its answer must be about what was sent."""
+    given = schedule()
+    given.admit(message(0, traits={"n": 0}))
+    first = given.take(0.0)
+    assert isinstance(first, Ticket)
+    given.settle(first, read_answer(500, b"", 0.1), 0.1)
+    given.admit(message(1, traits={"n": 1}))
+    assert [one.message.row for one in given.read()] == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.dictionaries(st.sampled_from("abc"), st.integers(0, 9)))))
+def test_the_traits_end_as_if_every_row_had_been_sent(rows: list[tuple[int, dict[str, int]]]) -> None:
+    """Any rows of four users: the calls, applied in their order, leave what all rows would have left."""
+    given = schedule()
+    held: dict[str, dict[str, int]] = {}
+    wanted: dict[str, dict[str, int]] = {}
+    for row, (user, traits) in enumerate(rows):
+        given.admit(message(row, str(user), traits=traits))
+        wanted.setdefault(str(user), {}).update(traits)
+        if row % 5 == 4 and isinstance(ticket := given.take(0.0), Ticket):
+            held.setdefault(ticket.message.lane, {}).update(json.loads(ticket.message.body)["traits"])
+            given.settle(ticket, OK, 0.0)
+    while isinstance(ticket := given.take(0.0), Ticket):
+        held.setdefault(ticket.message.lane, {}).update(json.loads(ticket.message.body)["traits"])
+        given.settle(ticket, OK, 0.0)
+    assert held == wanted
+    assert sorted(one.message.row for one in given.read()) == list(range(len(rows)))
+
+
+def test_a_limit_is_spared(tmp_path: Path) -> None:
+    """5,000 rows of 100 users at 600 calls in two seconds: a few hundred calls, the same users, every row told of."""
+    frame = pd.DataFrame({"user": [f"u{n % 100}" for n in range(5000)], "city": range(5000), "tier": 1})
+    with Sandbox(SandboxOptions(latency=0.02)) as sandbox:
+        options: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "rate_limit": "100/s"}
+        result = load_users(frame, MAPPING, coalesce=True, ledger=tmp_path / "l", **options)
+        users = {user.user_id: user.traits["city"] for user in sandbox.users()}
+        assert result.rows == 5000
+        assert result.sent == result.attempts == 5000 - result.merged
+        assert result.attempts < 500
+        assert users == {f"u{n}": 4900 + n for n in range(100)}
+        lines = result.to_pandas()
+        row, text = lines[lines["status"] == "merged"].iloc[0][["row", "message"]]
+        carrier = int(text.split()[1])
+        assert carrier % 100 == row % 100
+        assert carrier > row
+        for again in (True, False):
+            assert load_users(frame, MAPPING, coalesce=again, ledger=tmp_path / "l", **options).unchanged == 5000
+
+
+def test_events_are_never_folded() -> None:
+    """Asking for it is an error."""
+    with pytest.raises(SettingsError, match="coalesce is for users"):
+        load_events(pd.DataFrame({"u": [1]}), {"user_id": "u", "event": {"value": "X"}}, api_key="k", coalesce=True)

@@ -1,0 +1,138 @@
+"""The engine around odd transports and sudden stops."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from interakt_loader.sending.engine import Engine
+from interakt_loader.sending.ratelimit import RateLimit
+from interakt_loader.sending.schedule import Schedule
+from interakt_loader.sending.ticket import Stop
+from interakt_loader.transport import read_answer
+from interakt_loader.wire import Answer, Message, Outcome, Status
+
+OK = read_answer(202, b'{"result": true}', 0.1)
+
+
+def schedule() -> Schedule:
+    return Schedule(max_queue_size=1000, max_retries=0, rate_limit=RateLimit(None), max_outage=300)
+
+
+def messages(count: int) -> list[Message]:
+    return [Message(row, "user", str(row), b"{}") for row in range(count)]
+
+
+def test_a_transport_that_raises_costs_no_thread_and_no_row(caplog: pytest.LogCaptureFixture) -> None:
+    """Each call raises: each row still ends, as unknown, and the engine comes to its end."""
+
+    class Broken:
+        def send(self, message: Message) -> Answer:
+            raise MemoryError
+
+        def close(self) -> None:
+            pass
+
+    with Engine(schedule(), Broken(), 2) as engine:
+        assert engine.offer(messages(50)) == 50
+        outcomes = []
+        while engine.unfinished:
+            outcomes += engine.read(50, 5)
+        outcomes += engine.read()
+    assert [(one.status, one.code) for one in outcomes] == [(Status.UNKNOWN, "internal_error")] * 50
+    assert "a call could not be made" in caplog.text
+
+
+def test_nothing_goes_out_after_a_stop_is_wanted() -> None:
+    """While the first call is out a stop is wanted, and nobody reads: the calls in the queue stay there."""
+    wanted: list[Stop] = []
+    first_is_out, may_answer = threading.Event(), threading.Event()
+    sent: list[int] = []
+
+    class Slow:
+        def send(self, message: Message) -> Answer:
+            sent.append(message.row)
+            first_is_out.set()
+            may_answer.wait(10)
+            return OK
+
+        def close(self) -> None:
+            pass
+
+    with Engine(schedule(), Slow(), 1, stop_wanted=lambda: wanted[0] if wanted else None) as engine:
+        engine.offer(messages(100))
+        first_is_out.wait(10)
+        wanted.append(Stop("interrupted", "the load was interrupted"))
+        may_answer.set()
+        outcomes = []
+        while engine.unfinished:
+            outcomes += engine.read(100, 5)
+        outcomes += engine.read()
+    assert sent == [0]
+    assert sorted(one.status for one in outcomes) == [Status.SENT] + [Status.UNSENT] * 99
+
+
+class Recording:
+    """Accepts everything at once, and tells when a row goes out."""
+
+    def __init__(self, row: int) -> None:
+        self._row = row
+        self.went = threading.Event()
+
+    def send(self, message: Message) -> Answer:
+        if message.row == self._row:
+            self.went.set()
+        return OK
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_slow_on_outcomes_holds_up_no_call() -> None:
+    """While `on_outcomes` is told of a user's first call, the second one goes out: another consumer sees to it."""
+    transport = Recording(1)
+    in_time = []
+
+    def tell(outcomes: list[Outcome]) -> None:
+        in_time.append(transport.went.wait(10))
+
+    with Engine(schedule(), transport, 2, on_outcomes=tell) as engine:
+        engine.offer([Message(row, "user", "ann", b"{}") for row in range(2)])
+    assert in_time == [True, True]
+
+
+def test_on_outcomes_may_wait_for_the_end_on_any_thread() -> None:
+    """A stop hands outcomes over on the caller's own thread: asked from there, the engine cannot wait for itself."""
+    is_out, may_answer = threading.Event(), threading.Event()
+    answers: list[bool] = []
+
+    class Hanging(Recording):
+        def send(self, message: Message) -> Answer:
+            is_out.set()
+            may_answer.wait(10)
+            return OK
+
+    engine = Engine(schedule(), Hanging(0), 1, on_outcomes=lambda _: answers.append(engine.wait_until_idle(10)))
+    with engine:
+        engine.offer(messages(2))
+        is_out.wait(10)
+        began = time.monotonic()
+        engine.stop(Stop("interrupted", "test"))  # row 1 is handed over here
+        assert time.monotonic() - began < 5
+        may_answer.set()
+    assert answers == [False, False]
+
+
+def test_who_waits_for_the_end_is_told_when_all_has_been_read() -> None:
+    """One thread waits until everything is read, another one reads."""
+    with Engine(schedule(), Recording(0), 1) as engine:
+        engine.offer(messages(3))
+        waits = threading.Thread(target=engine.wait_until_idle, daemon=True)
+        waits.start()
+        while engine.unfinished:
+            engine.read(3, 5)
+        engine.read()
+        waits.join(10)
+        assert not waits.is_alive()

@@ -1,0 +1,63 @@
+"""Retries are decided from one answer, with no clock and no network."""
+
+import pytest
+
+from interakt_loader.sending.retry import LONGEST_WAIT, Verdict, backoff, final_status, judge
+from interakt_loader.transport import no_answer, read_answer
+from interakt_loader.wire import Answer, Status
+
+LOST = no_answer(ConnectionResetError(), 0.1, first_call=False)
+
+
+def answer(status: int, body: bytes = b'{"result": false, "message": "no"}') -> Answer:
+    return read_answer(status, body, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [
+        (answer(202, b'{"result": true}'), Verdict.DONE),
+        (answer(202, b""), Verdict.DONE),
+        (answer(200), Verdict.DONE),
+        (answer(200, b"<html>hotel wifi</html>"), Verdict.AGAIN),
+        (answer(302, b""), Verdict.DONE),
+        (answer(400), Verdict.DONE),
+        (answer(404, b"<html>"), Verdict.DONE),
+        (answer(408), Verdict.AGAIN),
+        (answer(401), Verdict.STOP),
+        (answer(403), Verdict.STOP),
+        (answer(429), Verdict.AGAIN_FREE),
+        (answer(500), Verdict.AGAIN),
+        (answer(503), Verdict.AGAIN),
+        (LOST, Verdict.AGAIN),
+    ],
+)
+def test_judge(given: Answer, verdict: Verdict) -> None:
+    """Network errors, 408, 429 and 5xx are tried again, 401 and 403 stop the load, everything else is final."""
+    assert judge(given) is verdict
+
+
+@pytest.mark.parametrize(
+    ("given", "doubted", "status"),
+    [
+        (answer(202, b'{"result": true}'), False, Status.SENT),
+        (answer(202, b'{"result": true}'), True, Status.SENT),
+        (answer(200), False, Status.REJECTED),
+        (answer(400), True, Status.REJECTED),
+        (answer(401), False, Status.REJECTED),
+        (answer(401), True, Status.UNKNOWN),
+        (answer(500), False, Status.FAILED),
+        (answer(500), True, Status.UNKNOWN),
+        (LOST, True, Status.UNKNOWN),
+    ],
+)
+def test_final_status(given: Answer, doubted: bool, status: Status) -> None:
+    """A row that may have been accepted is never called failed."""
+    assert final_status(given, doubted) is status
+
+
+def test_backoff_doubles_with_jitter_up_to_a_minute() -> None:
+    """Half to all of 0.5, 1, 2, … seconds, and never more than 60."""
+    assert [backoff(n, 0.0) for n in (1, 2, 3)] == [0.25, 0.5, 1.0]
+    assert [backoff(n, 1.0) for n in (1, 2, 3)] == [0.5, 1.0, 2.0]
+    assert backoff(1000, 1.0) == LONGEST_WAIT

@@ -1,0 +1,121 @@
+"""Options: read once, checked at once, and never shown with the key."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+
+from interakt_loader import errors
+from interakt_loader.errors import LoadInterrupted, SettingsError
+from interakt_loader.settings import Settings
+from interakt_loader.settings.values import BASE_URL, Rate, parse_rate
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("300/min", Rate(300, 60)),
+        ("10/s", Rate(10, 1)),
+        (" 7.5 / second ", Rate(7.5, 1)),
+        ("1000/hour", Rate(1000, 3600)),
+        ("growth", Rate(300, 60)),
+        ("Advanced", Rate(600, 60)),
+        ("auto", "auto"),
+        ("none", None),
+        (None, None),
+    ],
+)
+def test_rates(text: str | None, rate: Any) -> None:
+    """A number in a time, a plan's name, auto, or none."""
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"worker": 3}, "there is no option 'worker'; did you mean 'workers'?"),
+        ({"workers": 0}, "workers is 0"),
+        ({"workers": True}, "workers is True"),
+        ({"workers": 2.5}, "a whole number"),
+        ({"timeout": 0}, "timeout is 0; expected a number above 0"),
+        ({"max_retries": -1}, "max_retries is -1"),
+        ({"max_queue_size": 0}, "max_queue_size is 0"),
+        ({"rate_limit": "0/min"}, "rate_limit is '0/min'"),
+        ({"rate_limit": 300}, "rate_limit is 300; expected text such as '300/min'"),
+        ({"bad_values": "ignore"}, "bad_values is 'ignore'; expected reject or drop"),
+        ({"nulls": None}, "nulls is None; expected omit or clear"),
+        ({"on_error": 5}, "on_error is 5; expected a function"),
+        ({"default_country": None}, "default_country is None; expected text such as '+91'"),
+        ({"timezone": 5}, "timezone is 5; expected text such as 'UTC'"),
+        ({"base_url": "http://example.com"}, "the key would travel in clear"),
+        ({"base_url": "https://user:word@example.com"}, "holds a user name or password"),
+        ({"base_url": "https://example.com/?a=1"}, "without ? or #"),
+        ({"base_url": "https://["}, "expected an address"),
+        ({"base_url": 5}, "expected an address"),
+        ({"api_key": "  "}, "api_key is blank"),
+        ({"api_key": "two\nlines"}, "holds characters that no key has"),
+        ({"api_key": 5}, "api_key is a int; expected text"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(options: dict[str, Any], said: str) -> None:
+    """One line: the option, its value, and what was expected."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.resolve(options, environ={})
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:8077", "http://127.0.0.1:1", "http://[::1]:5", "https://example.com"]
+)
+def test_http_is_for_this_machine_only(url: str) -> None:
+    """Loopback may be plain; everything else is https."""
+    assert Settings(base_url=url).base_url == url
+
+
+def test_options_go_before_the_environment_before_the_defaults() -> None:
+    """None counts as not given."""
+    environ = {"INTERAKT_API_KEY": " from-outside\n", "INTERAKT_BASE_URL": "https://outside.example"}
+    assert Settings.resolve({"api_key": None}, environ).require_key().reveal() == "from-outside"
+    assert Settings.resolve({"api_key": "mine"}, environ).require_key().reveal() == "mine"
+    assert Settings.resolve({}, environ).base_url == "https://outside.example"
+    assert Settings.resolve({}, {"INTERAKT_BASE_URL": " "}).base_url == BASE_URL
+
+
+def test_the_key_is_not_shown() -> None:
+    """Not in repr, not in the public view, not in the error about another option."""
+    settings = Settings(api_key="s3cret")
+    assert "s3cret" not in repr(settings)
+    assert "s3cret" not in str(settings.public())
+    with pytest.raises(SettingsError) as caught:
+        Settings(api_key="s3cret\x07", workers=3)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.UsageError("a"),
+        errors.KeyRefused("b"),
+        errors.BadArgumentType("c"),
+        errors.APIError(False, 400, "no"),
+        LoadInterrupted(None, 15),
+    ],
+)
+def test_errors_pickle(error: BaseException) -> None:
+    """They cross process borders whole."""
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert copy.__dict__ == error.__dict__
+
+
+def test_exit_codes() -> None:
+    """The tree says what the command line returns."""
+    assert errors.SettingsError("x").exit_code == 2
+    assert errors.Outage("x").exit_code == 3
+    assert errors.RowsFailed("x").exit_code == 1
+    assert LoadInterrupted(None, 2).exit_code == 130
+    assert LoadInterrupted(None, 15).exit_code == 143
