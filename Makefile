@@ -60,10 +60,11 @@ mutants: $(VENV)-mutants/.ready ## small mistakes put into the deciding modules,
 soundness: $(VENV)/.test ## thousands of histories of the schedule, and of the engine's threads in any order
 	INTERAKT_SOUNDNESS=5000 $(BIN)/python -m pytest tests/soundness tests/sending/test_engine.py -s
 
-lint: $(VENV)/.lint ## ruff and mypy
+lint: $(VENV)/.lint ## ruff, mypy, and what nobody calls
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/vulture
 
 format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
