@@ -10,6 +10,7 @@ import pytest
 from interakt_loader import load_events
 from interakt_loader.result import LoadResult
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
+from tests.share.windows import most_in_a_window
 
 EVENTS = {"user_id": "user", "event": {"value": "Visit"}}
 Shape = Literal["fixed", "sliding"]
@@ -21,15 +22,6 @@ def load(rows: int, rate_limit: str, **options: Any) -> tuple[LoadResult, list[f
     with SandboxProcess(SandboxOptions(record_arrivals=True, **options)) as sandbox:
         result = load_events(frame, EVENTS, api_key=sandbox.api_key, base_url=sandbox.url, rate_limit=rate_limit)
         return result, sandbox.arrivals(), sandbox.stats().refused_by_limit
-
-
-def most_in_a_window(instants: list[float], seconds: float) -> int:
-    most = first = 0
-    for last, instant in enumerate(instants):
-        while instants[first] <= instant - seconds:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
 
 
 @pytest.mark.parametrize("shape", ["fixed", "sliding"])

@@ -9,16 +9,7 @@ from hypothesis import strategies as st
 
 from interakt_loader.sending.ratelimit import FIRST_HOLD, LONGEST_RETRY_AFTER, RateLimit
 from interakt_loader.settings.values import Rate
-
-
-def most_in_a_window(instants: list[float], seconds: float) -> int:
-    """Return the largest number of instants in any half-open window of this length."""
-    most = first = 0
-    for last, instant in enumerate(instants):
-        while instants[first] <= instant - seconds:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
+from tests.share.windows import most_in_a_window
 
 
 @given(
