@@ -100,7 +100,7 @@ def test_a_probe_without_an_answer_does_not_close_the_gate_for_good() -> None:
 def test_a_call_that_went_out_at_the_instant_of_the_hold_was_in_flight() -> None:
     """Clocks have coarse steps: a call sent within the same step as the 429 neither ends the hold nor lengthens it."""
     for rate in (None, "auto"):
-        limit = RateLimit(rate)  # type: ignore[arg-type]
+        limit = RateLimit(rate)
         for _ in range(3):
             limit.spend(5.0)
         limit.refused(5.0, sent_at=5.0, retry_after=None)

@@ -11,7 +11,7 @@ from interakt_loader.transport import no_answer, read_answer
 from interakt_loader.wire import Answer, Message, Status
 
 MESSAGE = Message(
-    7, "user", "ann", b"{}", note="a value was dropped", note_code="value_dropped", note_column="age"  # type: ignore[arg-type]
+    7, "user", "ann", b"{}", note="a value was dropped", note_code="value_dropped", note_column="age"
 )  # fmt: skip
 OK = read_answer(202, b'{"result": true}', 0.0123456)
 BAD = read_answer(400, b'{"result": false, "message": "phoneNumber is wrong"}', 0.5)
