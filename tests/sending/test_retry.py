@@ -26,6 +26,7 @@ def answer(status: int, body: bytes = b'{"result": false, "message": "no"}') -> 
         (answer(408), Verdict.AGAIN),
         (answer(401), Verdict.STOP),
         (answer(403), Verdict.STOP),
+        (answer(403, b"<html>a firewall</html>"), Verdict.DONE),
         (answer(429), Verdict.AGAIN_FREE),
         (answer(500), Verdict.AGAIN),
         (answer(503), Verdict.AGAIN),
