@@ -43,10 +43,16 @@ def counted(rows: int) -> Counter[str]:
 
 
 def test_a_row_is_one_piece_out_and_one_piece_in() -> None:
-    """Of 200 rows each costs one `sendall` and one `recv`, beyond those of the four connections; no head is built."""
+    """Of 200 rows each costs one `send` and one `recv`, beyond those of the four connections; no head is built."""
     fewer, more = counted(100), counted(300)
-    assert {name: more[name] - fewer[name] for name in ("sendall", "recv")} == {"sendall": 200, "recv": 200}
-    assert more["interakt_loader.transport.route._head"] == 0
+    assert {name: more[name] - fewer[name] for name in ("send", "sendall", "recv")} == {
+        "send": 200,
+        "sendall": 0,
+        "recv": 200,
+    }
+    head = "interakt_loader.transport.head"
+    assert more[f"{head}.before"] - fewer[f"{head}.before"] == 200
+    assert more[f"{head}.__init__"] == 0
 
 
 def test_a_row_takes_few_steps() -> None:
