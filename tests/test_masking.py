@@ -24,6 +24,7 @@ from interakt_loader.safety.masking import DOT, masked, masked_phone
         ("'x98765 43210' is no phone", "'x••••• ••210' is no phone"),
         ("id C98765432, quoted 'C98765432'", "id C98765432, quoted 'C•••••432'"),
         ("'2024-02-30 10:11:12' is no time", "'2024-02-30 10:11:12' is no time"),
+        ("'9876-54-3210' is no date", "'••••-••-•210' is no date"),
         ("", ""),
     ],
 )

@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"(?<![\w.])[+(]?\d(?:[ ().\-/\u00a0\u2010-\u2013]{0,2}\d){
 
 _QUOTED = re.compile(r"(['\"])([^'\"\n]*)\1")
 
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d|\d\d[/.-]\d\d[/.-]\d{4}")
+_MOMENT = re.compile(r"\d{4}-[01]\d-[0-3]\d(?!\d)|[0-3]\d[/.-][0-3]\d[/.-]\d{4}(?!\d)")
 
 
 def masked(text: str) -> str:
