@@ -5,7 +5,7 @@ SECONDS := 60
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-integrations test-browser test-redis test-airflow test-spark test-packaging test-lowest environments \
+.PHONY: demo test test-long test-integrations test-browser test-redis test-airflow test-spark test-packaging test-lowest environments \
 	torture soundness fuzz coverage mutants lint format docs dist bench bench-quick sample-data clean
 
 # What `make test-lowest` runs on: the oldest Python that pyproject.toml allows.
@@ -17,6 +17,9 @@ demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 test: $(VENV)/.test ## run all tests: on all cores, and then those that are about pace, alone
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not alone"
 	$(BIN)/python -m pytest -m alone
+
+test-long: $(VENV)/.test ## the same with four times the examples, and with the largest real table whole
+	INTERAKT_LONG=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not alone"
 
 test-integrations: test-redis test-packaging test-airflow test-spark test-browser ## against the real things that the loader works with
 

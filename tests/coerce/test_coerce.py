@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.coerce import Target, coerce
 from interakt_loader.errors import MappingError
 from tests.coerce import columns
+from tests.thorough import examples
 
 
 def texts(values: pa.Array, target: Target | None = None) -> list[str | None]:
@@ -341,7 +342,7 @@ def test_other_values_are_lists_of_one() -> None:
     assert texts(pa.array([dt.date(2020, 1, 2)]), Target("list")) == ['["2020-01-02"]']
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.sampled_from(
         [pa.list_(pa.int64()), pa.large_list(pa.int64()), pa.list_view(pa.int64()), pa.list_(pa.int64(), 2)]

@@ -9,11 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.coerce import TYPES, Coerced, Target, coerce, json_string, json_strings
 from tests.coerce import columns
+from tests.thorough import examples
 
 MISSING = object()
 BAD = object()
@@ -60,7 +61,7 @@ def results(coerced: Coerced) -> list[Any]:
     return found
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(1500)
 @given(
     columns.anything(),
     st.sampled_from(TYPES),
@@ -91,7 +92,7 @@ def test_any_value_by_any_target_is_json_of_its_type_or_missing_or_a_problem(
         assert len(problem.message) < 250
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(columns.anything(), st.sampled_from(TYPES), st.data())
 def test_a_slice_is_coerced_as_its_part_of_the_whole(values: pa.Array, kind: str, data: st.DataObject) -> None:
     """A reader's batches are slices: an offset changes no value."""
@@ -108,7 +109,7 @@ _SCALARS = (
 )
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(st.one_of([st.lists(st.one_of(st.none(), one)) for one in (*_SCALARS, *map(st.lists, _SCALARS))]))
 def test_what_is_json_already_comes_back_equal(values: list[Any]) -> None:
     """Text, numbers, booleans and lists of them are read back as what they were; blank text is missing."""
@@ -122,7 +123,7 @@ def _without_blanks(value: Any) -> Any:
     return MISSING if value is None or (isinstance(value, str) and not value.strip()) else value
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(columns.texts())
 def test_text_arrives_as_it_is(values: pa.Array) -> None:
     """A JSON reader gets back the very text that the column holds, unless it is blank."""
@@ -138,7 +139,7 @@ def test_json_strings_are_those_of_the_json_module(text: str) -> None:
     assert json.loads(json_strings(pa.array([None, text, None]))[1].as_py()) == text
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(columns.ints())
 def test_whole_numbers_keep_every_digit(values: pa.Array) -> None:
     """Ints beyond 2**53 are written digit for digit."""
@@ -147,7 +148,7 @@ def test_whole_numbers_keep_every_digit(values: pa.Array) -> None:
     ]
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(columns.timestamps(zones=False))
 def test_timestamps_are_cut_to_milliseconds_whatever_their_unit(values: pa.Array) -> None:
     """A count since 1970, before it too, is floored to milliseconds, or out of range."""

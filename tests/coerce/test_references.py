@@ -11,12 +11,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.coerce import Coerced, Target, coerce
 from tests.coerce import columns
 from tests.coerce.test_properties import BAD, MISSING, results
+from tests.thorough import examples
 
 _CURRENCY = r"(?:[A-Za-z]{0,2}[$£¥\u20a0-\u20cf]|[Rr][Ss]\.?|[Kk][Rr]\.?|EUR|eur)"
 
@@ -75,14 +76,14 @@ def _ungrouped(text: str, decimal: str) -> str:
     return ".".join([whole, *fraction]) + e + exponent
 
 
-@settings(max_examples=1000, deadline=None)
+@examples(1000)
 @given(st.one_of(columns.texts(), columns.floats(), columns.ints(), columns.decimals()))
 def test_numbers_are_those_of_a_plain_reading(values: pa.Array) -> None:
     """A column at once gives what one value at a time gives, to the last digit."""
     assert _exact(coerce(values, Target("number"))) == [_number(one) for one in values.to_pylist()]
 
 
-@settings(max_examples=1000, deadline=None)
+@examples(1000)
 @given(columns.of_type(pa.string(), columns.MONEY), st.sampled_from([".", ","]))
 def test_money_is_that_of_a_plain_reading(values: pa.Array, decimal: str) -> None:
     """Groups, currencies, brackets and signs, with either decimal sign."""
@@ -111,7 +112,7 @@ def _boolean(value: Any) -> Any:
     return False if word in ("no", "false", "n", "f", "off", "0") else BAD
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(st.one_of(columns.texts(), columns.floats(), columns.ints()))
 def test_booleans_are_those_of_a_plain_reading(values: pa.Array) -> None:
     """A column at once gives what one value at a time gives."""
@@ -145,7 +146,7 @@ def _datetime(value: str | None, zone: str) -> Any:
     return time.isoformat(timespec="milliseconds") + "Z"
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(1500)
 @given(columns.texts(), st.sampled_from(["UTC", "Asia/Kolkata", "+05:30"]))
 def test_times_in_text_are_those_of_a_plain_reading(values: pa.Array, zone: str) -> None:
     """A column at once gives what one value at a time gives."""
@@ -157,7 +158,7 @@ def test_times_in_text_are_those_of_a_plain_reading(values: pa.Array, zone: str)
     assert [found[place] for place in modern] == [expected[place] for place in modern]
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(columns.texts())
 def test_dates_in_text_are_those_of_a_plain_reading(values: pa.Array) -> None:
     """A date is the one that is written, whatever time and zone follow, if they are there in earnest."""
@@ -192,7 +193,7 @@ _FORMATS = (
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(1500)
 @given(st.sampled_from(_FORMATS), st.sampled_from([0, 330]), st.data())
 def test_formatted_times_are_those_of_strptime(form: str, minutes: int, data: st.DataObject) -> None:
     """Whether a format is read a column at a time or text by text, it reads what `strptime` reads."""
@@ -238,7 +239,7 @@ def _list(text: str | None, separator: str) -> Any:
     return [one for one in found if one is not None and str(one).strip()]
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(columns.texts(), st.sampled_from([",", ";", "|", ", "]))
 def test_lists_in_text_are_those_of_a_plain_reading(values: pa.Array, separator: str) -> None:
     """A column at once gives what one value at a time gives."""

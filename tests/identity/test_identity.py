@@ -12,11 +12,12 @@ from typing import Any
 import phonenumbers
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from phonenumbers import PhoneMetadata
 
 from interakt_loader.identity import country_code, phones, user_ids
 from tests.coerce import columns
+from tests.thorough import examples
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -194,7 +195,7 @@ def test_country_codes() -> None:
     assert [country_code(one) for one in ("", "XX", "Narnia", "+", "-91", "1.5", "0", "1246", "\x00")] == [None] * 9
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(columns.anything(), columns.anything())
 def test_any_column_is_ids_phones_and_countries_or_problems(numbers: pa.Array, countries: pa.Array) -> None:
     """Nothing raises, whatever the types; a row has a value, a problem, or neither."""

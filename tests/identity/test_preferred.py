@@ -6,11 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.identity import CHECKS, phones, preferred_phones
 from tests.coerce import columns
+from tests.thorough import examples
 
 A, B, C = "98765 43210", "+44 20 7946 0958", "98765 43212"
 GOOD = {A: ("+91", "9876543210"), B: ("+44", "2079460958"), C: ("+91", "9876543212")}
@@ -114,7 +115,7 @@ def test_two_ones_before_an_american_number_are_too_many() -> None:
         assert first(good, country="US")[1] is None
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(columns.anything(), columns.anything(), st.sampled_from(CHECKS))
 def test_any_two_columns_give_a_phone_or_a_problem_or_neither(one: pa.Array, two: pa.Array, check: str) -> None:
     """Nothing raises, and what one column alone gives, it gives as the preferred one of two."""
@@ -127,7 +128,7 @@ def test_any_two_columns_give_a_phone_or_a_problem_or_neither(one: pa.Array, two
         assert row not in alone.problems or row in both.problems or both.notes[row][1].code == "phone_passed_over"
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(st.text(), st.text(), st.sampled_from(CHECKS))
 def test_any_text_by_any_country_is_digits_or_a_problem(text: str, country: str, check: str) -> None:
     """Whatever people write, nothing raises."""

@@ -6,7 +6,7 @@ import random
 from collections import defaultdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
@@ -18,6 +18,7 @@ from interakt_loader.sending.ticket import Stop, Ticket
 from interakt_loader.settings.values import Rate
 from interakt_loader.transport import no_answer, not_connected, read_answer
 from interakt_loader.wire import Answer, Message, Outcome, Status
+from tests.thorough import examples
 
 OK = read_answer(202, b'{"result": true}', 0.1)
 BAD = read_answer(400, b'{"result": false, "message": "phoneNumber is wrong"}', 0.1)
@@ -431,7 +432,7 @@ def test_a_doubt_from_an_earlier_load_counts() -> None:
         assert outcome.maybe_duplicate is maybe_duplicate
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     lanes=st.lists(st.integers(0, 4), min_size=1, max_size=40),
     queue=st.integers(1, 12),
