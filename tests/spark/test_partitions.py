@@ -165,3 +165,10 @@ def test_a_frame_of_another_kind_is_refused() -> None:
     """It says what it is, which extra has what was expected, and who takes it."""
     with pytest.raises(SettingsError, match=r"^this is a dict; expected a Spark DataFrame .*\[spark\]"):
         session_of({"id": [1]})
+
+
+def test_a_dry_run_needs_no_limit() -> None:
+    """It makes no call, and so may have more partitions than the account allows calls."""
+    settings = settings_of({"dry_run": True})
+    assert settings_of_task(settings, 500).rate_limit is None
+    assert settings_of_task(settings_of({"dry_run": True, "rate_limit": "1/s"}), 500).rate_limit is None

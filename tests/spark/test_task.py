@@ -83,7 +83,12 @@ def test_an_empty_partition_has_no_lines(sandbox: Sandbox, tmp_path: Path) -> No
 
 
 def test_without_its_ledger_a_task_sends_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Each row is unsent with the reason: an exception would have Spark run the task again at once."""
+    """Each row is unsent with the reason: an exception would have Spark run the task again at once. A folder that is
+    called so, but that no load has made, is another one, on a disk that is not shared."""
+    (tmp_path / "another").mkdir()
+    assert (
+        sent(send_calls(prepared(["a"]), 0, load(sandbox, ledger=str(tmp_path / "another"))))[0]["status"] == "unsent"
+    )
     lines = sent(send_calls(prepared(["a", None, "c"]), 0, load(sandbox, ledger=str(tmp_path / "nowhere"))))
     assert [(line["status"], line["code"]) for line in lines] == [
         ("unsent", "ledger_broken"),

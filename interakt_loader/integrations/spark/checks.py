@@ -28,7 +28,7 @@ def settings_of(options: Dict[str, Any]) -> Settings:
         if options.get(name) not in (None, False):
             raise SettingsError(f"{name} cannot be had with Spark: {instead}")
     settings = Settings.resolve(options)
-    if settings.rate == "auto" and not settings.is_local:
+    if settings.rate == "auto" and not settings.is_local and not settings.dry_run:
         raise SettingsError("rate_limit: say what the account allows, such as 300/min: many tasks cannot find it out")
     return settings
 
@@ -71,7 +71,7 @@ def choose_count(partitions: int | None, settings: Settings, slots: int) -> int:
 def settings_of_task(settings: Settings, count: int) -> Settings:
     """Return the settings of each of so many tasks: its part of the rate, where no clock is shared."""
     rate = settings.rate
-    if rate == "auto":  # on this machine, where nobody has limits
+    if rate == "auto" or settings.dry_run:  # on this machine, where nobody has limits; or no call is made
         return replace(settings, rate_limit=None)
     if settings.share is not None or not isinstance(rate, Rate):
         return settings

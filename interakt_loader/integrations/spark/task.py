@@ -20,7 +20,7 @@ from interakt_loader.codes import StopReason
 from interakt_loader.delivery.job import Job
 from interakt_loader.delivery.pipeline import deliver
 from interakt_loader.errors import NotJustNow, SettingsError
-from interakt_loader.integrations.spark.partitions import buckets, ledger_of
+from interakt_loader.integrations.spark.partitions import MARKER, buckets, ledger_of
 from interakt_loader.integrations.spark.schemas import BUCKET, CALLS, LINES
 from interakt_loader.mapping import PREPARED, Mapping, Preparation
 from interakt_loader.report.outcomes import not_sent
@@ -106,7 +106,7 @@ def _ledger(folder: Path, bucket: int, load: Load) -> Ledger:
     """Open the ledger of a bucket, once whoever holds it has let it go."""
     from interakt_loader.ledger import Ledger
 
-    if not folder.is_dir():
+    if not (folder / MARKER).exists():  # a folder of the same name is not the one that the driver has made
         raise SettingsError(f"ledger {folder}: is not there on this worker; give a folder that all workers share")
     until = time.monotonic() + LONGEST_WAIT
     while True:
