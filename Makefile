@@ -39,7 +39,7 @@ test-packaging: $(VENV)-test-packaging/.ready ## the wheel alone, on each Python
 	$(VENV)-test-packaging/bin/python -m pytest tests/integration/packaging
 
 test-lowest: $(VENV)-lowest/.ready ## all tests, with the lowest versions that pyproject.toml allows: OLDEST=python3.10
-	$(VENV)-lowest/bin/python -m pytest
+	$(VENV)-lowest/bin/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not alone"
 
 environments: $(patsubst %,$(VENV)-%/.ready,test-packaging test-airflow test-browser test-spark docs) ## what those need, ahead of them
 
