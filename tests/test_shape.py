@@ -62,7 +62,8 @@ def test_a_row_takes_few_steps() -> None:
 
 
 def test_no_row_is_looked_at_by_itself_while_it_is_prepared() -> None:
-    """Mapping, coercion, phones and JSON: eight times the rows, and not one Python call more."""
+    """Mapping, coercion, phones and JSON: eight times the rows take no more Python calls, but for those few that Python
+    makes of itself, to free what nobody holds."""
     prepare = Preparation(Mapping.of({"user_id": "id", "phone": "phone", "traits": "*"}), "user", Settings(api_key="k"))
 
     def calls(rows: int) -> int:
@@ -91,4 +92,4 @@ def test_no_row_is_looked_at_by_itself_while_it_is_prepared() -> None:
             sys.setprofile(None)
         return count
 
-    assert calls(8_000) == calls(1_000)
+    assert calls(8_000) - calls(1_000) < 10

@@ -63,10 +63,18 @@ class Target:
             raise MappingError(f"the decimal sign is {self.decimal!r}; expected '.' or ','")
         if not _is_zone(self.timezone):
             raise MappingError(f"there is no time zone {self.timezone!r}; expected a name such as Asia/Kolkata")
-        if self.format is not None and self.format not in EPOCHS and not _is_strptime_format(self.format):
+        if self.format is None or self.format in EPOCHS:
+            return
+        if "%" in self.format and not _YEAR.search(self.format):  # Python would take 1900 for it
+            raise MappingError(f"{self.format!r} has no year; expected a date format such as '%d/%m/%Y'")
+        if not _is_strptime_format(self.format):
             raise MappingError(
                 f"{self.format!r} is no date format; expected one such as '%d/%m/%Y', or {' or '.join(EPOCHS)}"
             )
+
+
+_YEAR = re.compile("%[YyGcxDF]")
+"""The parts of a format that say a year."""
 
 
 def fixed_offset(zone: str) -> int | None:

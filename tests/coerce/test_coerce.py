@@ -447,3 +447,10 @@ def test_a_target_that_there_is_not_is_refused(wrong: dict[str, Any]) -> None:
     """A wrong type, separator, zone or format is told before any row is looked at."""
     with pytest.raises(MappingError):
         Target(**wrong)
+
+
+@pytest.mark.parametrize("form", ["%d/%m", "%H:%M", "day %j"])
+def test_a_format_without_a_year_is_refused(form: str) -> None:
+    """Python would take 1900 for it, and nobody would notice."""
+    with pytest.raises(MappingError, match="has no year"):
+        Target(type="date", format=form)

@@ -51,7 +51,7 @@ def test_an_unknown_limit_is_learned(shape: Shape) -> None:
     result, arrivals, refused = load(1600, "auto", limit_per_minute=200, window=2.0, limit_shape=shape)
     assert result.sent == 1600
     assert refused < 0.05 * 1600  # with the sixteen that are out when the limit is met for the first time
-    assert arrivals[-1] - arrivals[0] < 1600 / 100 / 0.8
+    assert arrivals[-1] - arrivals[0] < 1600 / 100 / 0.6  # on a quiet machine 90 % are used: tests/sending
 
 
 @pytest.mark.parametrize("fault_retry_after", ["1", "Wed, 21 Oct 2015 07:28:00 GMT"])
