@@ -15,6 +15,7 @@ import pytest
 
 from interakt_loader.cli import run
 from interakt_loader.cli.commands import speak_utf8
+from interakt_loader.cli.options import written_mapping
 from interakt_loader.mapping import read_mapping
 from interakt_loader.report.reading import read_report
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
@@ -62,6 +63,46 @@ def test_map_trait_and_event_flags(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1]["column"] == "joined"
     assert "'2024-02-30'" in lines[1]["message"]
     assert lines[0]["user_id"] == "001"
+
+
+@pytest.mark.parametrize(
+    ("base", "traits"),
+    [
+        ({"Full name": "name", "Age": {"column": "age", "type": "number"}}, ["Full name", "Age"]),
+        ("*", ["*"]),
+        (["name", {"column": "age", "name": "Age"}], ["name", "Age"]),
+    ],
+)
+def test_a_trait_goes_beside_those_of_the_mapping_and_over_one_of_its_name(base: object, traits: list[str]) -> None:
+    """In whichever of its three forms the mapping has them."""
+    written = written_mapping({"user_id": "id", "traits": base}, (), ("City=town", "Age=years:number"), None)
+    names = [one.get("name", one["column"]) if isinstance(one, dict) else one for one in written["traits"]]
+    assert names == [*(one for one in traits if one != "Age"), "City", "Age"]
+    assert written["traits"][-1] == {"name": "Age", "column": "years", "type": "number"}
+
+
+def test_flags_that_say_nothing_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line with the form that was expected."""
+    for flag, form in (("--trait", "NAME=COLUMN[:TYPE]"), ("--map", "FIELD=COLUMN")):
+        assert run(["customers.csv", "--dry-run", flag, "city"]) == 2
+        assert f"{flag} 'city': expected {form}" in capsys.readouterr().err
+
+
+def test_many_reasons_and_doubles_are_counted_and_not_all_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The summary stays short; how many more there are is said, and how many rows may have arrived twice."""
+    columns = [f"c{number}" for number in range(12)]
+    rows = [",".join("x" if at == row else "1" for at in range(12)) for row in range(12)]
+    lines = [",".join(["id", *columns]), *(f"{row},{cells}" for row, cells in enumerate(rows)), "12" + ",1" * 12]
+    Path("wide.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    traits = [flag for name in columns for flag in ("--trait", f"{name}={name}:number")]
+    with Sandbox() as sandbox, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTERAKT_API_KEY", sandbox.api_key)
+        sandbox.force(["cut"])
+        assert run(["wide.csv", "--base-url", sandbox.url, "--map", "user_id=id", "-q", *traits]) == 1
+    out = capsys.readouterr().out
+    assert "1 may have been taken twice (maybe_duplicate in the report)" in out
+    assert out.count("not_a_number") == 10
+    assert "… and 2 more reasons in the report" in out
 
 
 def test_a_mapping_file_and_a_flag_over_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -408,10 +408,10 @@ def test_without_any_identity_it_is_said_what_was_looked_for() -> None:
     assert "mail is another in each row: user_id: mail would make it the id" in said
 
 
-def test_without_any_row_nothing_is_nearest() -> None:
-    """A table of headings alone: what was looked for is said, and no column is held to have come near."""
-    with pytest.raises(MappingError, match="no column looks like a user_id or a phone among age") as caught:
-        found({"age": pa.array([], pa.int64())})
+def test_where_no_column_is_left_nothing_is_nearest() -> None:
+    """The only column names the events: what was looked for is said, and no column is held to have come near."""
+    with pytest.raises(MappingError, match="looked for: a column called like customer_id") as caught:
+        found({"event": ["Visit", "Buy"]})
     assert "nearest" not in str(caught.value)
 
 

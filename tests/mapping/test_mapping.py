@@ -156,6 +156,12 @@ def test_a_decimal_comma_makes_a_number() -> None:
         Mapping.of({"user_id": "id", "traits": {"total": {"column": "total", "decimal": ";"}}})
 
 
+def test_a_file_that_is_no_mapping_by_its_name_is_not_opened(tmp_path: Path) -> None:
+    """The endings that there are are named."""
+    with pytest.raises(MappingError, match=r"m\.txt: expected a file ending in \.yaml, \.yml, \.toml, \.json"):
+        read_mapping(tmp_path / "m.txt")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
