@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import requests
 
 from interakt_loader.cli import run
 from interakt_loader.cli.commands import speak_utf8
@@ -293,6 +296,28 @@ def _wait_for_calls(sandbox: SandboxProcess, calls: int) -> None:
     while sandbox.stats().calls < calls:
         assert time.monotonic() < deadline, "the load did not begin"
         time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process alone")
+def test_the_sandbox_runs_until_it_is_ended() -> None:
+    """It says its address, its key and a line that works; Ctrl-C ends it, and not with an error."""
+    command = [sys.executable, "-u", "-m", "interakt_loader", "sandbox", "--port", "0", "--faults", "500=100%"]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    with ExitStack() as stack:
+        pipe = subprocess.PIPE
+        process = stack.enter_context(subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True))
+        stack.callback(process.kill)  # if it is not what it should be
+        assert process.stdout is not None
+        said = "".join(process.stdout.readline() for _ in range(3))
+        found = re.search(r"sandbox at (http://127\.0\.0\.1:[0-9]+), key (\S+); try", said)
+        assert found is not None
+        assert f"INTERAKT_API_KEY={found[2]} interakt-loader SOURCE --base-url {found[1]}\n" in said
+        users = f"{found[1]}/v1/public/track/users/"
+        assert requests.post(users, json={"userId": "a"}, auth=(found[2], ""), timeout=5).status_code == 500
+        assert requests.get(f"{found[1]}/sandbox/users", timeout=5).json() == []
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
 
 
 def test_the_ledger_lies_beside_the_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -266,6 +266,13 @@ def test_who_has_a_ledger_and_not_the_key_can_try_no_phone_out(sandbox: Sandbox,
     assert guessed("another-key") == []
 
 
+def test_phones_of_digits_alone_are_masked_in_one_go() -> None:
+    """A column with nothing else in it gives what each one would give, and an empty one stays empty."""
+    frame = pd.DataFrame({"id": ["a", "b"], "phone": [PHONES[0][-10:], None]})
+    masked = check(frame, {"user_id": "id", "phone": "phone"}, mask=True).to_arrow()
+    assert masked["phone"].to_pylist() == ["•••••••" + PHONES[0][-3:], None]
+
+
 def test_masked_lines_leave_nothing_that_masked_would_take() -> None:
     """The quick look that spares most texts the close one overlooks none; None stays None, and each line its own."""
     import pyarrow as pa
