@@ -504,8 +504,11 @@ def test_times_of_different_units_are_looked_at_together() -> None:
         )
         for unit, text in (("s", pa.string()), ("ms", pa.large_string()))
     ]
-    traits = infer(["id", "seen", "name"], "user", sample=batches).mapping.as_dict()["traits"]
-    assert {name: one["type"] for name, one in traits.items()} == {"seen": "datetime", "name": "string"}
+    inferred = infer(["id", "seen", "name"], "user", sample=batches)
+    types = {name: one["type"] for name, one in inferred.mapping.as_dict()["traits"].items()}
+    assert types == {"seen": "datetime", "name": "string"}
+    (reason,) = (line.reason for line in inferred.lines if line.written == {"column": "seen", "type": "datetime"})
+    assert reason.startswith("timestamp[ms] or timestamp[s]; no time zone")
 
 
 def test_a_sample_without_rows_leaves_the_names() -> None:
