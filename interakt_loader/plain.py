@@ -141,11 +141,8 @@ def _shown(values: pa.Array, places: pa.Array) -> list[str]:
 
 def _is_any(dtype: pa.DataType, names: tuple[str, ...]) -> bool:
     # not every pyarrow that we run on knows all of these types
-    return any(getattr(pa.types, f"is_{name}", _never)(dtype) for name in names)
-
-
-def _never(_: pa.DataType) -> bool:
-    return False
+    checks = [getattr(pa.types, f"is_{name}", None) for name in names]
+    return any(check is not None and check(dtype) for check in checks)
 
 
 def _unwrapped(values: pa.Array) -> pa.Array:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.safety.masking import DOT, masked, masked_phone
+from interakt_loader.safety.masking import DOT, masked, masked_body, masked_phone
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,26 @@ def test_a_phone_keeps_three_digits_at_most(phone: str) -> None:
     assert len(shown) == len(phone)
     if not any(one.isdigit() for one in phone):
         assert set(shown) <= {DOT}
+
+
+def test_a_body_is_masked_down_to_its_items() -> None:
+    """Texts and long numbers in lists and objects too; what can be no phone stays as it is, of its own type."""
+    body = {
+        "userId": "asha@example.com",
+        "phoneNumber": "9876543210",
+        "tags": ["vip", "call 98765 43210"],
+        "traits": {"paid": True, "note": None, "age": 24, "other": 9876543210, "share": 0.5, "kin": [{"p": "b@c.de"}]},
+    }
+    assert json.loads(masked_body(json.dumps(body))) == {
+        "userId": "•••@example.com",
+        "phoneNumber": "•••••••210",
+        "tags": ["vip", "call ••••• ••210"],
+        "traits": {
+            "paid": True,
+            "note": None,
+            "age": 24,
+            "other": "•••••••210",
+            "share": 0.5,
+            "kin": [{"p": "•••@c.de"}],
+        },
+    }

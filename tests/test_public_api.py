@@ -20,6 +20,11 @@ def test_the_public_api_is_as_it_was() -> None:
     )
 
 
+def test_a_person_who_asks_what_there_is_sees_all_of_it() -> None:
+    """Names are imported when they are first used, and `dir()` has them before."""
+    assert set(interakt_loader.__all__) <= set(dir(interakt_loader))
+
+
 def test_it_is_read_from_the_source_as_it_is_imported() -> None:
     """The reader of sources misses nothing that the modules have."""
     said = public_api()

@@ -105,7 +105,8 @@ def _is_strptime_format(written: str) -> bool:
         datetime.strptime("", written)
     except ValueError as error:
         # the two things that strptime says of the text; anything else is about the format
-        return str(error).startswith(("time data", "unconverted data"))
+        if not str(error).startswith(("time data", "unconverted data")):
+            return False
     except (re.error, IndexError):
         return False
     return True

@@ -104,9 +104,7 @@ def _reader(form: str) -> _Reader | None:
     return _Reader(f"^{pattern}$", "".join(one[1] for one in directives))
 
 
-def _strptime(text: str | None, form: str) -> datetime | None:
-    if text is None:
-        return None
+def _strptime(text: str, form: str) -> datetime | None:
     if "%Z" in form:  # the name that it takes changes with the machine's own zone, and says nothing of the offset
         text, form = _UTC_NAMES.sub("+0000", text), form.replace("%Z", "%z")
     try:

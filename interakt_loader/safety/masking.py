@@ -49,7 +49,7 @@ def _masked_value(value: Any) -> Any:
         return {name: masked_phone(one) if name == "phoneNumber" else _masked_value(one) for name, one in value.items()}
     if isinstance(value, list):
         return [_masked_value(one) for one in value]
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    if not isinstance(value, (str, int, float)):
         return value
     shown = masked(str(value))
     return value if shown == str(value) else shown

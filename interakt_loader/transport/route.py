@@ -55,11 +55,6 @@ class Route:
             raise SettingsError(f"{base_url} cannot be called: {error}") from None
         self._pool.ConnectionCls = _handing_over(self._pool.ConnectionCls)
 
-    @property
-    def host(self) -> str:
-        """The API's."""
-        return self._pool.host
-
     def connect(self) -> socket.socket:
         """Return a new connection, through the proxy and with TLS where that is so; its waits time out.
 

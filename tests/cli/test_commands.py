@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import requests
 
 from interakt_loader.cli import run
 from interakt_loader.cli.commands import speak_utf8
+from interakt_loader.cli.options import written_mapping
 from interakt_loader.mapping import read_mapping
 from interakt_loader.report.reading import read_report
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
@@ -62,6 +66,46 @@ def test_map_trait_and_event_flags(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1]["column"] == "joined"
     assert "'2024-02-30'" in lines[1]["message"]
     assert lines[0]["user_id"] == "001"
+
+
+@pytest.mark.parametrize(
+    ("base", "traits"),
+    [
+        ({"Full name": "name", "Age": {"column": "age", "type": "number"}}, ["Full name", "Age"]),
+        ("*", ["*"]),
+        (["name", {"column": "age", "name": "Age"}], ["name", "Age"]),
+    ],
+)
+def test_a_trait_goes_beside_those_of_the_mapping_and_over_one_of_its_name(base: object, traits: list[str]) -> None:
+    """In whichever of its three forms the mapping has them."""
+    written = written_mapping({"user_id": "id", "traits": base}, (), ("City=town", "Age=years:number"), None)
+    names = [one.get("name", one["column"]) if isinstance(one, dict) else one for one in written["traits"]]
+    assert names == [*(one for one in traits if one != "Age"), "City", "Age"]
+    assert written["traits"][-1] == {"name": "Age", "column": "years", "type": "number"}
+
+
+def test_flags_that_say_nothing_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line with the form that was expected."""
+    for flag, form in (("--trait", "NAME=COLUMN[:TYPE]"), ("--map", "FIELD=COLUMN")):
+        assert run(["customers.csv", "--dry-run", flag, "city"]) == 2
+        assert f"{flag} 'city': expected {form}" in capsys.readouterr().err
+
+
+def test_many_reasons_and_doubles_are_counted_and_not_all_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The summary stays short; how many more there are is said, and how many rows may have arrived twice."""
+    columns = [f"c{number}" for number in range(12)]
+    rows = [",".join("x" if at == row else "1" for at in range(12)) for row in range(12)]
+    lines = [",".join(["id", *columns]), *(f"{row},{cells}" for row, cells in enumerate(rows)), "12" + ",1" * 12]
+    Path("wide.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    traits = [flag for name in columns for flag in ("--trait", f"{name}={name}:number")]
+    with Sandbox() as sandbox, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTERAKT_API_KEY", sandbox.api_key)
+        sandbox.force(["cut"])
+        assert run(["wide.csv", "--base-url", sandbox.url, "--map", "user_id=id", "-q", *traits]) == 1
+    out = capsys.readouterr().out
+    assert "1 may have been taken twice (maybe_duplicate in the report)" in out
+    assert out.count("not_a_number") == 10
+    assert "… and 2 more reasons in the report" in out
 
 
 def test_a_mapping_file_and_a_flag_over_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -252,6 +296,28 @@ def _wait_for_calls(sandbox: SandboxProcess, calls: int) -> None:
     while sandbox.stats().calls < calls:
         assert time.monotonic() < deadline, "the load did not begin"
         time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process alone")
+def test_the_sandbox_runs_until_it_is_ended() -> None:
+    """It says its address, its key and a line that works; Ctrl-C ends it, and not with an error."""
+    command = [sys.executable, "-u", "-m", "interakt_loader", "sandbox", "--port", "0", "--faults", "500=100%"]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    with ExitStack() as stack:
+        pipe = subprocess.PIPE
+        process = stack.enter_context(subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True))
+        stack.callback(process.kill)  # if it is not what it should be
+        assert process.stdout is not None
+        said = "".join(process.stdout.readline() for _ in range(3))
+        found = re.search(r"sandbox at (http://127\.0\.0\.1:[0-9]+), key (\S+); try", said)
+        assert found is not None
+        assert f"INTERAKT_API_KEY={found[2]} interakt-loader SOURCE --base-url {found[1]}\n" in said
+        users = f"{found[1]}/v1/public/track/users/"
+        assert requests.post(users, json={"userId": "a"}, auth=(found[2], ""), timeout=5).status_code == 500
+        assert requests.get(f"{found[1]}/sandbox/users", timeout=5).json() == []
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
 
 
 def test_the_ledger_lies_beside_the_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

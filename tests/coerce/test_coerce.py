@@ -454,3 +454,24 @@ def test_a_format_without_a_year_is_refused(form: str) -> None:
     """Python would take 1900 for it, and nobody would notice."""
     with pytest.raises(MappingError, match="has no year"):
         Target(type="date", format=form)
+
+
+class _Wrapped(pa.ExtensionType):  # type: ignore[misc]
+    """A type that somebody made: text inside a name of their own."""
+
+    def __init__(self) -> None:
+        super().__init__(pa.string(), "tests.wrapped")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return b""
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage_type: pa.DataType, serialized: bytes) -> pa.ExtensionType:
+        return cls()
+
+
+def test_a_type_that_somebody_made_is_what_it_is_stored_as() -> None:
+    """An extension type says how values are to be seen; they are sent as they are, within a dictionary too."""
+    stored = pa.array(["7", None, "8"]).dictionary_encode()
+    plain = pa.ExtensionArray.from_storage(_Wrapped(), pa.array(["7", None, "8"]))
+    assert texts(plain, Target("number")) == texts(stored, Target("number")) == ["7", None, "8"]

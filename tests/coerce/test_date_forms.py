@@ -58,6 +58,7 @@ def test_a_column_that_can_be_in_one_format_only_is_decided(values: list[str | N
         (["2021-04-13", "2023-07-18 12:43:52 UTC"], (), "is ISO 8601 and needs no format"),
         (["Ann"], (), "'Ann' has no form of a date that is known here"),
         (["12345678"], (), "has no form of a date"),
+        (["123/4/2020"], (), "has no form of a date"),
         ([None, " "], (), "there is no text or whole number to tell by"),
         ([], (), "there is no text or whole number to tell by"),
     ],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 
 from interakt_loader.coerce import types_table
+from interakt_loader.plain import problems_at
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "types.md"
 
@@ -26,7 +29,9 @@ _NOT_SHOWN = (
 
 def test_the_page_is_what_the_code_does_today() -> None:
     """docs/types.md is what `python -m interakt_loader.coerce.types_table` prints."""
-    assert PAGE.read_text(encoding="utf-8") == types_table.page()
+    printing = [sys.executable, "-X", "utf8", "-m", "interakt_loader.coerce.types_table"]
+    printed = subprocess.run(printing, check=True, capture_output=True, encoding="utf-8", timeout=60).stdout
+    assert PAGE.read_text(encoding="utf-8") == printed
 
 
 def test_the_readme_shows_the_short_table() -> None:
@@ -58,3 +63,15 @@ def test_every_refusal_on_the_page_is_a_code() -> None:
         "out_of_range",
         "unsupported_type",
     }
+
+
+def test_a_value_of_any_type_can_be_shown_in_a_message() -> None:
+    """Of a type that Arrow cannot print, the type is told in its place."""
+    for name, values in types_table.examples():
+        problems = problems_at(values, values.is_valid(), "unsupported_type", "cannot be sent")
+        assert len(problems) == len(values) - values.null_count
+        shown = {problem.message.removesuffix(" cannot be sent") for problem in problems.values()}
+        assert shown.isdisjoint({"", "None"}), name
+    views = pa.array(["a"], pa.string_view())
+    told = problems_at(views, views.is_valid(), "unsupported_type", "cannot be sent")[0].message
+    assert told in ("a cannot be sent", "a value of type string_view cannot be sent")

@@ -261,3 +261,12 @@ def test_the_example_numbers_of_half_the_world(form: str) -> None:
     assert found.problems == {}
     assert found.country_codes.to_pylist() == [row["country_code"] for row in rows]
     assert found.numbers.to_pylist() == [row["national_number"] for row in rows]
+
+
+def test_many_phones_of_no_region_are_read_as_few_are() -> None:
+    """+800 belongs to no country, so that there is no plan to read its numbers at once by."""
+    numbers = [f"1234 {number:04}" for number in range(200)]
+    found = phones(pa.array(numbers), pa.array(["+800"] * 200))
+    assert found.problems == {}
+    assert set(found.country_codes.to_pylist()) == {"+800"}
+    assert found.numbers.to_pylist() == [one.replace(" ", "") for one in numbers]

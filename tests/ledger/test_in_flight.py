@@ -129,3 +129,17 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be written"):
         InFlight(tmp_path / "nowhere" / "calls", 1)
     assert left_behind(tmp_path / "not there") == []
+
+
+def test_what_cannot_be_read_is_told_and_what_is_no_entry_leaves_no_mark(tmp_path: Path) -> None:
+    """A folder in the file's place is one line; a call that the ledger does not follow goes out and takes no slot."""
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SettingsError, match="folder: cannot be read"):
+        left_behind(tmp_path / "folder")
+    in_flight = InFlight(tmp_path / "calls", 1)
+    unfollowed = Message(0, "user", "u", b"{}")
+    assert in_flight.goes(unfollowed)
+    in_flight.came_back(unfollowed, OK)
+    assert left_behind(tmp_path / "calls") == []
+    in_flight.close()
+    assert not (tmp_path / "calls").exists()

@@ -169,6 +169,16 @@ def test_a_file_that_has_become_shorter(form: Callable[[pa.Table, Path], Any], t
         result.failures()
 
 
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # pandas 3.1 warns of it, and people have it
+def test_a_frame_that_has_become_shorter() -> None:
+    """Likewise of a frame that somebody has cut in place."""
+    frame = table().to_pandas()
+    result = check(frame, MAPPING)
+    frame.drop(frame.index[8_000:], inplace=True)
+    with pytest.raises(InteraktLoaderError, match="has fewer rows than when it was loaded"):
+        result.failures()
+
+
 def test_what_the_server_failed_at_comes_back_too() -> None:
     """Not only what is found here: a row that used up its retries has its own columns as well."""
     frame = pd.DataFrame({"who": ["1", "2"], "what": ["Visit", "Order"]})

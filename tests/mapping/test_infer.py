@@ -372,6 +372,22 @@ def test_users_with_an_id_twice_are_told() -> None:
     assert said.startswith("user_id: customer_id is not unique (2 different in 3 rows)")
 
 
+def test_users_with_a_phone_twice_are_told() -> None:
+    """Where the phone alone says who it is, rows of one phone are one user."""
+    numbers = [f"98765 {number:05}" for number in range(43_200, 43_205)] * 4
+    assert found({"phone": numbers, "n": [*range(20)]}, "user").remarks == (
+        "phone: 5 different in 20 rows: rows with the same phone are one user, and the last one's traits stay",
+    )
+
+
+def test_a_column_called_country_that_holds_none_is_no_country() -> None:
+    """Booleans beside the phones tell no country: the default holds, and the column is a trait."""
+    columns = {"id": IDS, "phone": [f"98765{n:05}" for n in range(43_200, 43_220)], "country": [True, False] * 10}
+    mapping = found(columns, "user").mapping.as_dict()
+    assert (mapping["phone"], "country_code" in mapping) == ("phone", False)
+    assert mapping["traits"]["country"]["type"] == "boolean"
+
+
 def test_in_a_table_of_orders_the_id_is_the_orders() -> None:
     """`id` is another in each row, and `user_id` says who."""
     columns = {"id": [1, 2, 3], "user_id": [7, 8, 7], "order_date": ["2024-01-01", "2024-01-02", "2024-01-03"]}
@@ -390,6 +406,13 @@ def test_without_any_identity_it_is_said_what_was_looked_for() -> None:
     assert said.startswith("no column looks like a user_id or a phone among age, mail, contact: give a mapping")
     assert "contact: none of 3 values is a phone number" in said
     assert "mail is another in each row: user_id: mail would make it the id" in said
+
+
+def test_where_no_column_is_left_nothing_is_nearest() -> None:
+    """The only column names the events: what was looked for is said, and no column is held to have come near."""
+    with pytest.raises(MappingError, match="looked for: a column called like customer_id") as caught:
+        found({"event": ["Visit", "Buy"]})
+    assert "nearest" not in str(caught.value)
 
 
 # ------------------------------------------------------------------------------ events and users
@@ -418,6 +441,23 @@ def test_events_without_a_name_are_told() -> None:
     inferred = found({"user_id": ["a", "b"], "date": ["2024-01-31", "2024-02-01"]}, "event")
     assert inferred.kind == "event"
     assert inferred.undecided == ("event: no column holds the name of the events: give one (--event NAME)",)
+
+
+def test_a_column_called_event_with_gaps_names_no_events() -> None:
+    """An event needs a name in each row: a column that has one in some rows is passed over for the next."""
+    columns = {"user_id": ["a", "b"], "event": ["Visit", None], "event name": ["Visit", "Buy"]}
+    assert found(columns, "event").mapping.as_dict()["event"] == "event name"
+    del columns["event name"]
+    assert found(columns, "event").undecided == (
+        "event: no column holds the name of the events: give one (--event NAME)",
+    )
+
+
+def test_tags_that_are_lists_need_no_separator() -> None:
+    """The column's type says it all."""
+    inferred = found({"customer_id": ["a", "b"], "tags": [["vip", "pune"], []]}, "user")
+    assert inferred.mapping.as_dict()["tags"] == "tags"
+    assert why(inferred, "tags") == "list<item: string>"
 
 
 def test_users_get_their_tags_and_the_time_since_when() -> None:
@@ -453,6 +493,22 @@ def test_batches_whose_types_differ_are_looked_at_together() -> None:
     mapping = infer(["id", "n", "mixed"], sample=batches).mapping.as_dict()
     assert mapping["user_id"] == "id"
     assert {name: one["type"] for name, one in mapping["traits"].items()} == {"n": "number", "mixed": "string"}
+
+
+def test_times_of_different_units_are_looked_at_together() -> None:
+    """Seconds in one file and milliseconds in the next are one column of times; two widths of text are one of text."""
+    moment = dt.datetime(2024, 1, 31, 10)
+    batches = [
+        pa.RecordBatch.from_pydict(
+            {"id": ["a"], "seen": pa.array([moment], pa.timestamp(unit)), "name": pa.array(["Ann"], text)}
+        )
+        for unit, text in (("s", pa.string()), ("ms", pa.large_string()))
+    ]
+    inferred = infer(["id", "seen", "name"], "user", sample=batches)
+    types = {name: one["type"] for name, one in inferred.mapping.as_dict()["traits"].items()}
+    assert types == {"seen": "datetime", "name": "string"}
+    (reason,) = (line.reason for line in inferred.lines if line.written == {"column": "seen", "type": "datetime"})
+    assert reason.startswith("timestamp[ms] or timestamp[s]; no time zone")
 
 
 def test_a_sample_without_rows_leaves_the_names() -> None:

@@ -71,6 +71,8 @@ def test_a_star_is_every_column_not_used_elsewhere() -> None:
         ({"user_id": {"colum": "a"}}, "user_id: there is no 'colum'; did you mean 'column'?"),
         ({"user_id": {"column": "a", "value": "b"}}, "expected either 'column' or 'value'"),
         ({"user_id": {"type": "string"}}, "expected either 'column' or 'value'"),
+        ({"user_id": {"column": 7}}, "user_id: 'column' is 7; expected a column's name"),
+        ({"phone": []}, "phone: the list of columns is empty"),
         ({"user_id": {"value": None}}, "is no text, number, boolean, date or list"),
         ({"traits": [{"column": "a", "type": "datetme"}]}, "there is no type 'datetme'; did you mean 'datetime'?"),
         ({"traits": [{"column": "a", "timezone": "Mars/Base"}]}, "there is no time zone 'Mars/Base'"),
@@ -152,3 +154,30 @@ def test_a_decimal_comma_makes_a_number() -> None:
     assert again == Mapping.of(written)
     with pytest.raises(MappingError, match=r"traits\.total: .*"):
         Mapping.of({"user_id": "id", "traits": {"total": {"column": "total", "decimal": ";"}}})
+
+
+def test_a_file_that_is_no_mapping_by_its_name_is_not_opened(tmp_path: Path) -> None:
+    """The endings that there are are named."""
+    with pytest.raises(MappingError, match=r"m\.txt: expected a file ending in \.yaml, \.yml, \.toml, \.json"):
+        read_mapping(tmp_path / "m.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("user_id: id\n<<: 5\n", "expected a mapping or list of mappings for merging"),
+        ("user_id: id\n<<: [5]\n", "expected a mapping for merging"),
+        ("? [a]\n: b\n", "found unhashable key"),
+        ("user_id: {value: 2024-13-45}\n", "month must be in 1..12"),
+        ("user_id: {value: !!bool maybe}\n", "a value is not what its tag says"),
+        ("user_id: " + "[" * 5_000, "nested"),
+    ],
+)
+def test_yaml_that_means_nothing_is_refused_in_its_own_words(text: str, said: str, tmp_path: Path) -> None:
+    """No traceback of the parser's: one error that names the file and what is wrong there."""
+    path = tmp_path / "m.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(MappingError) as caught:
+        read_mapping(path)
+    assert "m.yaml" in str(caught.value)
+    assert said in str(caught.value)

@@ -194,3 +194,33 @@ def test_a_body_of_more_than_32_kb_is_refused() -> None:
         f"note: the call has 32,769 bytes, and the API takes 32,768 at most; this is its longest trait, "
         f"with {room + 3:,} characters"
     )
+
+
+def test_a_body_that_is_too_large_without_a_trait_names_no_column() -> None:
+    """It is another member that is long; the line says the size all the same."""
+    (row,) = prepared({"id": ["a"], "tags": ["t" * 33_000]}, {"user_id": "id", "tags": "tags"})
+    assert (row["body"], row["code"], row["column"]) == (None, "too_large", None)
+    assert row["message"] == "the call has 33,038 bytes, and the API takes 32,768 at most"
+
+
+def test_a_phone_that_was_passed_over_is_told_with_its_column() -> None:
+    """The row goes out with the other column's phone, and its line says why not with the first one's."""
+    (row,) = prepared({"home": ["12"], "mobile": ["9876543210"]}, {"phone": ["home", "mobile"]})
+    assert row["body"]["phoneNumber"] == "9876543210"
+    assert (row["code"], row["column"]) == ("phone_passed_over", "home")
+    assert "'12'" in row["message"]
+
+
+@pytest.mark.parametrize(
+    ("phones", "shown"),
+    [
+        (pa.array(["12", None]), ["12", None]),
+        (pa.array([12.5, float("inf")]), ["12.5", None]),
+        (pa.array([["12", "13"], None]), [None, None]),
+    ],
+)
+def test_a_bad_phone_stands_in_the_report_as_it_is(phones: pa.Array, shown: list[str | None]) -> None:
+    """As far as it can be written as one: what is no number and what is a list are told in the message only."""
+    rows = prepared({"id": ["a", "b"], "p": phones}, {"user_id": "id", "phone": "p"})
+    assert [row["code"] for row in rows][:1] == ["phone_invalid"]
+    assert [row["phone"] for row in rows] == shown

@@ -406,6 +406,20 @@ def test_a_look_at_the_rows_mends_what_a_preset_cannot_know(tmp_path: Path) -> N
     assert reasons["phone"] == "preset; all of 2 values are phone numbers of +91"
 
 
+@pytest.mark.parametrize("name", ["razorpay-payments", "hubspot-contacts"])
+def test_times_that_are_none_are_left_out_of_a_preset_and_told(name: str) -> None:
+    """The time of an event has to be decided by a person; of a user it is good to know that it is not sent."""
+    column = {"razorpay-payments": "created_at", "hubspot-contacts": "Create Date"}[name]
+    columns = dict.fromkeys(HEADINGS[name][0].split(","), pa.array(["", ""]))
+    columns[column] = pa.array(["some day", "never"])
+    found = infer(list(columns), sample=[pa.RecordBatch.from_pydict(columns)])
+    assert found.preset == name
+    assert "created_at" not in found.mapping.as_dict()
+    assert "# created_at: {" in found.as_yaml()
+    told = found.undecided if name == "razorpay-payments" else found.remarks
+    assert any(one.startswith("created_at: the preset's datetime") and "'some day' in row 0" in one for one in told)
+
+
 def test_a_preset_written_down_is_the_same_mapping(tmp_path: Path) -> None:
     """The commented file of each preset reads back as its mapping, with the notes about the export in it."""
     for name, columns in BY_HEADING:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-from interakt_loader import check
+from interakt_loader import InteraktLoaderError, check
 from interakt_loader.report.reading import read_batches, read_report
 
 
@@ -24,3 +25,12 @@ def test_a_folder_is_read_as_one_report(tmp_path: Path) -> None:
     pq.write_table(sparks.slice(0, 2), folder / "part-00001.snappy.parquet")
     assert read_report(folder) == table
     assert sum(one.num_rows for one in read_batches(folder, ["row"])) == 4
+
+
+def test_a_report_that_was_cut_is_told(tmp_path: Path) -> None:
+    """A Parquet file without its end is one line that names it, and no traceback of Arrow's."""
+    path = tmp_path / "report.parquet"
+    check(pa.table({"id": ["a", "b"]}), {"user_id": "id"}, report=path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InteraktLoaderError, match=r"report\.parquet is not whole: "):
+        read_report(path)

@@ -60,3 +60,22 @@ def test_ticks_are_few_and_round_and_within(top: float) -> None:
 def test_numbers_are_short(value: float, text: str) -> None:
     """Six characters at most, for the edge of a chart."""
     assert short(value) == text
+
+
+def test_a_chart_of_nothing_has_one_line_at_zero() -> None:
+    """No row was done: the chart has a floor, and no division by its height."""
+    assert ticks(0) == [0.0]
+    chart = Chart("Rows done", "said", seconds=10, top=0)
+    chart.area([0], [0], "sent", "sent")
+    markup = chart.markup()
+    assert markup.count('text-anchor="end">0<') == 1
+    assert points(markup, "polygon")[1] == (WIDTH - RIGHT, HEIGHT - BOTTOM)
+
+
+@pytest.mark.parametrize(("seconds", "last"), [(9.999, "7.5"), (10, "10")])
+def test_no_moment_is_written_beyond_the_right_edge(seconds: float, last: str) -> None:
+    """A round moment that the load did not reach has no place on the axis."""
+    markup = Chart("Rows done", "said", seconds=seconds, top=1).markup()
+    moments = re.findall(r'<text x="([\d.]+)"[^>]*>([\d.]+)&#160;s<', markup)
+    assert moments[-1][1] == last
+    assert all(float(x) <= WIDTH - RIGHT for x, _ in moments)

@@ -6,6 +6,7 @@ import gc
 import json
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -81,6 +82,28 @@ def test_a_notebook_shows_what_a_check_found() -> None:
     assert checked.failures()["row"].tolist() == [0]
 
 
+def test_a_notebook_shows_a_load_that_went_well(sandbox: Sandbox) -> None:
+    """No table of reasons where there are none, and no rate where there was no call."""
+    options: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url}
+    text = "".join(_Html(load_users(FRAME.dropna(), MAPPING, **options)._repr_html_()).texts)
+    assert "2 rows as users · 2 calls in " in text
+    assert "such as" not in text
+    empty = "".join(_Html(load_users(FRAME.iloc[:0], MAPPING, **options)._repr_html_()).texts)
+    assert empty.startswith("0 rows as users")
+    assert "calls in" not in empty
+
+
+@pytest.mark.parametrize("ledger", [False, True])
+def test_a_notebook_shows_what_stopped_a_load(ledger: bool, sandbox: Sandbox, tmp_path: Path) -> None:
+    """The API's words; only with a ledger does the same call go on from there."""
+    path = tmp_path / "ledger" if ledger else None
+    result = load_users(FRAME, MAPPING, api_key="wrong", base_url=sandbox.url, ledger=path)
+    text = "".join(_Html(result._repr_html_()).texts)
+    assert "stopped early:" in text
+    assert "Invalid token provided" in text
+    assert ("the same call goes on from there" in text) is ledger
+
+
 def test_raise_for_failures(result: LoadResult, sandbox: Sandbox) -> None:
     """Rows that failed raise with counts, reason and report; a load without any does not."""
     with pytest.raises(RowsFailed, match=r"of 3 rows: 2 sent, 1 invalid \(1 invalid identity_missing\)"):
@@ -105,6 +128,15 @@ def test_a_temporary_report_goes_with_its_result(sandbox: Sandbox) -> None:
     del result
     gc.collect()
     assert not path.parent.exists()
+
+
+def test_a_report_that_was_taken_away_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The result knows where it was, and says that it is there no longer."""
+    report = tmp_path / "users.report.csv"
+    result = load_users(FRAME, MAPPING, api_key=sandbox.api_key, base_url=sandbox.url, report=report)
+    report.unlink()
+    with pytest.raises(InteraktLoaderError, match=r"users\.report\.csv is not there, or no longer"):
+        result.failures()
 
 
 def test_the_report_is_written_once_more(result: LoadResult, tmp_path: Path) -> None:

@@ -137,6 +137,14 @@ def test_a_client_may_ask_before_it_sends_the_body() -> None:
                     assert client.ask(b" " * length).status == second
 
 
+def test_heads_that_differ_each_time_are_all_read() -> None:
+    """What the reader remembers is bounded: it forgets, and reads the forgotten ones again."""
+    reader = HeadReader()
+    heads = [f"GET /{number} HTTP/1.1\r\nHost: 127.0.0.1".encode() for number in range(3_000)]
+    for _ in range(2):
+        assert [reader.read(head).path for head in heads] == [f"/{number}" for number in range(3_000)]
+
+
 @given(st.binary(max_size=100) | st.text(alphabet="GET POST/1.:\r\n", max_size=60).map(str.encode))
 def test_no_bytes_break_the_reader_of_heads(data: bytes) -> None:
     """Whatever comes is a head or refused with a status, never another error."""

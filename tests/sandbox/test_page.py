@@ -84,3 +84,10 @@ def test_a_call_to_the_page_is_no_call_to_the_api(sandbox: Sandbox) -> None:
     """Looking does not count."""
     requests.get(sandbox.url, timeout=5)
     assert sandbox.stats().calls == 0
+
+
+def test_what_the_endpoints_do_not_know_is_refused(sandbox: Sandbox) -> None:
+    """Another path is not found, and another method not allowed."""
+    assert requests.get(f"{sandbox.url}/sandbox/nothing", timeout=5).status_code == 404
+    put = requests.put(f"{sandbox.url}/sandbox/users", timeout=5)
+    assert (put.status_code, put.headers["Allow"]) == (405, "GET, POST")

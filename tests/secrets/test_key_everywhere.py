@@ -18,6 +18,9 @@ from interakt_loader.mapping import Mapping
 from interakt_loader.safety.secret import Secret
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings import Settings
+from interakt_loader.transport import read_answer
+from interakt_loader.transport.head import Head
+from interakt_loader.transport.key_forms import KeyForms
 from interakt_loader.wire import authorization
 from tests.secrets.marked import (
     FORMS,
@@ -132,9 +135,29 @@ def test_a_pickle_leaves_the_key_behind() -> None:
     arrived = pickle.loads(pickle.dumps(settings))
     with pytest.raises(SettingsError, match="the key does not travel in a pickle: give it again"):
         arrived.require_key().reveal()
-    assert copy.deepcopy(settings).require_key().reveal() == PLAIN
+    assert copy.deepcopy(settings).require_key().reveal() == copy.copy(settings.require_key()).reveal() == PLAIN
+    assert len({Secret(PLAIN), Secret(PLAIN), Secret("other")}) == 2
     assert Secret(PLAIN) == Secret(PLAIN) != Secret("other")
     assert (f"{Secret(PLAIN):>5}", repr([Secret(PLAIN)]), "%s" % Secret(PLAIN)) == ("  •••", "[•••]", "•••")  # noqa: UP031
+
+
+def test_what_holds_the_key_ready_for_calls_goes_into_no_pickle() -> None:
+    """Heads of calls and the forms that are looked for in answers: both refuse, in words without the key."""
+    key = Secret(PLAIN)
+    for holder in (Head("POST / HTTP/1.1", "api.example", key, {}), KeyForms(key)):
+        with pytest.raises(TypeError, match="pickle") as caught:
+            pickle.dumps(holder)
+        assert forms_in(f"{caught.value}{holder!r}".encode()) == []
+
+
+def test_an_answer_that_writes_the_key_in_escapes_repeats_it() -> None:
+    """Its bytes do not show it, the message that is made of them would."""
+    escaped = "".join(f"\\u{ord(one):04x}" for one in PLAIN)
+    answer = read_answer(400, b'{"result": false, "message": "no %s here"}' % escaped.encode(), 0.1)
+    assert PLAIN in answer.message
+    assert PLAIN.encode() not in answer.body
+    assert KeyForms(Secret(PLAIN)).are_in(answer.message, answer.body)
+    assert not KeyForms(Secret("another-key-altogether")).are_in(answer.message, answer.body)
 
 
 def test_what_goes_to_sparks_workers_has_the_key_only_where_that_is_said() -> None:

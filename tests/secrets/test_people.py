@@ -18,6 +18,7 @@ from interakt_loader import LoadResult, check, load_users, track
 from interakt_loader.cli import run
 from interakt_loader.errors import APIError
 from interakt_loader.ledger.keys import Keys
+from interakt_loader.safety.private_files import open_private
 from interakt_loader.sandbox import Sandbox
 from tests.secrets.people import BAD_PHONES, MAILS, MAPPING, MARKS, NAMES, PHONES, marks_in, people
 from tests.transport.servers import Call, Server
@@ -265,6 +266,13 @@ def test_who_has_a_ledger_and_not_the_key_can_try_no_phone_out(sandbox: Sandbox,
     assert guessed("another-key") == []
 
 
+def test_phones_of_digits_alone_are_masked_in_one_go() -> None:
+    """A column with nothing else in it gives what each one would give, and an empty one stays empty."""
+    frame = pd.DataFrame({"id": ["a", "b"], "phone": [PHONES[0][-10:], None]})
+    masked = check(frame, {"user_id": "id", "phone": "phone"}, mask=True).to_arrow()
+    assert masked["phone"].to_pylist() == ["•••••••" + PHONES[0][-3:], None]
+
+
 def test_masked_lines_leave_nothing_that_masked_would_take() -> None:
     """The quick look that spares most texts the close one overlooks none; None stays None, and each line its own."""
     import pyarrow as pa
@@ -287,3 +295,18 @@ def test_masked_lines_leave_nothing_that_masked_would_take() -> None:
     assert shown["phone"].to_pylist()[:2] == ["•••••••234", "•••••••235"]
     assert isinstance(shown["phone"][len(MARKS)].as_py(), type(None))
     assert pd.Series(shown["phone"].to_pylist()).str.count(r"\d").max() <= 3
+
+
+@posix_only
+def test_a_pipe_in_the_place_of_a_report_is_written_to_as_it_is(tmp_path: Path) -> None:
+    """It has no length to cut and no rights of its own to take away; a file has, from its first byte on."""
+    reading, writing = os.pipe()
+    with open_private(f"/dev/fd/{writing}") as pipe:
+        pipe.write(b"line")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as other_end:
+        assert other_end.read() == b"line"
+    (tmp_path / "report").write_bytes(b"of last time, and longer")
+    (tmp_path / "report").chmod(0o664)
+    with open_private(tmp_path / "report") as file:
+        assert (stat.S_IMODE(os.fstat(file.fileno()).st_mode), os.fstat(file.fileno()).st_size) == (0o600, 0)

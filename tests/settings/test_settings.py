@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -57,6 +58,7 @@ def test_rates(text: str | None, rate: Any) -> None:
         ({"api_key": "  "}, "api_key is blank"),
         ({"api_key": "two\nlines"}, "holds characters that no key has"),
         ({"api_key": 5}, "api_key is a int; expected text"),
+        ({"share": 5}, "share is 5; expected sqlite:///PATH"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, Any], said: str) -> None:
@@ -82,6 +84,14 @@ def test_options_go_before_the_environment_before_the_defaults() -> None:
     assert Settings.resolve({"api_key": "mine"}, environ).require_key().reveal() == "mine"
     assert Settings.resolve({}, environ).base_url == "https://outside.example"
     assert Settings.resolve({}, {"INTERAKT_BASE_URL": " "}).base_url == BASE_URL
+
+
+def test_options_may_be_any_mapping() -> None:
+    """One that cannot be written to gives the same settings as a dict, and keeps what it holds."""
+    given = MappingProxyType({"api_key": "s3cret", "workers": 3})
+    settings = Settings.resolve(given, environ={})
+    assert settings == Settings.resolve(dict(given), environ={})
+    assert given == {"api_key": "s3cret", "workers": 3}
 
 
 def test_the_key_is_not_shown() -> None:

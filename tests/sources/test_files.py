@@ -16,6 +16,14 @@ from interakt_loader.sources import SOURCE_COLUMN, open_source
 from tests.sources.reading import column, problems, read
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes have no name in a folder there")
+def test_a_named_pipe_is_no_file(tmp_path: Path) -> None:
+    """Nobody may ever write into it: it is refused before it is opened."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(SourceError, match=r"pipe\.csv: this is not a regular file"):
+        open_source(tmp_path / "pipe.csv")
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

@@ -15,6 +15,7 @@ import pytest
 from interakt_loader import track
 from interakt_loader.errors import BadArgument, BadArgumentType
 from interakt_loader.sandbox import Sandbox
+from interakt_loader.sdk.arguments import body_of
 
 IST = dt.timezone(dt.timedelta(hours=5, minutes=30))
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -114,6 +115,15 @@ def test_created_at_arrives_in_utc(aimed: Sandbox, value: Any, expected: str | N
     assert [aimed.users()[0].created_at, aimed.events()[0].created_at] == [expected, expected]
 
 
+def test_an_object_as_a_trait_goes_out_for_the_api_to_judge() -> None:
+    """As the vendor's SDK passes it on; what is missing within it is left out, and what is no value is named."""
+    said = {"user_id": "u1", "country_code": None, "phone_number": None, "created_at": None}
+    body = body_of("user", traits={"home": {"city": "Pune", "since": dt.date(2024, 1, 2), "flat": None}}, **said)
+    assert body == {"userId": "u1", "traits": {"home": {"city": "Pune", "since": "2024-01-02"}}}
+    with pytest.raises(BadArgumentType, match=r"traits\['home'\]\['city'\] is a object"):
+        body_of("user", traits={"home": {"city": object()}}, **said)
+
+
 @pytest.mark.parametrize(
     "value",
     ["yesterday", "", "2025-02-30", "2025-03-27T25:00:00Z", "0001-01-01T00:00:00+05:30", "2020-11-01T012:10:26.122Z"],
@@ -131,6 +141,7 @@ def test_a_created_at_that_is_no_time_is_named(aimed: Sandbox, value: str) -> No
     [
         ({}, "either user_id or phone_number"),
         ({"user_id": " ", "phone_number": float("nan")}, "either user_id or phone_number"),
+        ({"user_id": pd.NA, "phone_number": pd.NaT}, "either user_id or phone_number"),
         ({"user_id": 1.5}, "user_id is 1.5"),
         ({"user_id": 2.0**60}, r"user_id is 1\.15"),
         ({"user_id": "\ud800"}, "user_id holds text that is no Unicode"),

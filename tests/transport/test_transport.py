@@ -17,7 +17,14 @@ import pytest
 from interakt_loader.errors import SettingsError
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.sending.retry import Verdict, judge
-from interakt_loader.transport import LONGEST_BODY, HttpTransport, no_answer, parse_retry_after, read_answer
+from interakt_loader.transport import (
+    LONGEST_BODY,
+    HttpTransport,
+    no_answer,
+    not_connected,
+    parse_retry_after,
+    read_answer,
+)
 from interakt_loader.wire import Answer, Message
 from tests.transport.servers import ACCEPTED, Server
 
@@ -131,6 +138,16 @@ def test_nobody_listens_and_no_such_host() -> None:
     assert (unknown.code, unknown.doubtful) == ("unknown_host", False)
 
 
+def test_what_no_one_foresaw_is_judged_by_when_it_came() -> None:
+    """Before the call went out nothing was delivered; afterwards the server may have taken it."""
+    before = not_connected(ConnectionResetError(104, "reset"), 0.1)
+    assert (before.code, before.message) == ("connection_failed", "could not connect (refused)")
+    assert (before.reached, before.doubtful) == (False, False)
+    after = no_answer(LookupError("of a codec"), 0.1, first_call=True)
+    assert (after.code, after.message) == ("unreadable_answer", "the answer could not be read (LookupError)")
+    assert (after.reached, after.doubtful) == (False, True)
+
+
 def test_a_plain_server_where_tls_is_expected() -> None:
     """The handshake fails before the call went out: no doubt."""
     with server(saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), ends_with=b"") as url:
@@ -217,6 +234,7 @@ def test_bodies_of_every_kind(status: int, body: bytes, accepted: bool, message:
         (" 2.5 ", 2.5),
         ("Mon, 23 Nov 2026 12:00:30 GMT", 30.0),
         ("Mon, 23 Nov 2026 11:00:00 GMT", 0.0),
+        ("Mon, 23 Nov 2026 12:00:30 -0000", 30.0),  # "no zone known", which Python reads as no zone
         ("soon", None),
         ("-3", None),
         ("9" * 400, None),

@@ -179,9 +179,9 @@ def _shared(look: Look) -> list[str]:
 
 
 def _looked_for(looks: Looked[str, Look], phones: PhonesFound) -> str:
-    nearest = max(looks.values(), key=lambda look: look.distinct / max(look.rows, 1), default=None)
+    nearest = max(looks.values(), key=lambda look: look.distinct / look.rows, default=None)
     said = "looked for: a column called like customer_id or ending in _id; one whose values are all different"
-    if nearest is not None and nearest.rows:
+    if nearest is not None:
         said += f" (nearest: {nearest.name} with {nearest.distinct:,} in {nearest.rows:,} rows)"
     said += f"; one with at least {int(ENOUGH * 100)} % valid phone numbers"
     if phones.nearest is not None:

@@ -157,9 +157,8 @@ def _flow(written: Any) -> str:
         return "{" + ", ".join(f"{key}: {_plain(key, one)}" for key, one in written.items()) + "}"
     if isinstance(written, (list, tuple)):
         return "[" + ", ".join(map(_flow, written)) + "]"
-    if not isinstance(written, str):
-        return json.dumps(written, default=str)
-    return printable(json.dumps(written, ensure_ascii=False))  # between quotes, YAML reads its escapes back
+    # between quotes, YAML reads its escapes back
+    return printable(json.dumps(written, ensure_ascii=False, default=str))
 
 
 def _plain(key: str, value: Any) -> str:

@@ -1,0 +1,75 @@
+"""Signals during a load, as the process itself gets them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from interakt_loader.loading.interrupts import Interrupts
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.fixture(autouse=True)
+def _handlers_stay() -> Iterator[None]:
+    before = [signal.getsignal(one) for one in SIGNALS]
+    yield
+    after = [signal.getsignal(one) for one in SIGNALS]
+    for one, handler in zip(SIGNALS, before, strict=True):
+        signal.signal(one, handler)
+    assert after == before
+
+
+@pytest.mark.parametrize(("first", "second"), [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGTERM)])
+def test_the_first_lets_the_load_finish_and_the_second_leaves(
+    first: signal.Signals, second: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The load is told once; whatever the second one is, it ends the program with its own number."""
+    told: list[str] = []
+    with Interrupts(lambda: told.append("stop")) as interrupts:
+        assert interrupts.signum is None
+        signal.raise_signal(first)
+        assert interrupts.signum == first
+        with pytest.raises(KeyboardInterrupt) as left:
+            signal.raise_signal(second)
+    assert (told, left.value.args) == (["stop"], (second,))
+    assert capsys.readouterr().err.count("once more leaves at once") == 1
+
+
+def test_a_program_without_a_stderr_is_stopped_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `pythonw` has none on Windows."""
+    monkeypatch.setattr("sys.stderr", None)
+    told: list[str] = []
+    with Interrupts(lambda: told.append("stop")):
+        signal.raise_signal(signal.SIGTERM)
+    assert told == ["stop"]
+
+
+def test_what_the_program_ignores_on_purpose_stays_ignored() -> None:
+    """`nohup` has a program live on where its terminal is gone."""
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interrupts(lambda: pytest.fail("nobody asked for that")) as interrupts:
+            signal.raise_signal(signal.SIGINT)
+            assert interrupts.signum is None
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+def test_in_another_thread_signals_are_left_alone() -> None:
+    """There Python lets nobody handle them."""
+    before = [signal.getsignal(one) for one in SIGNALS]
+    seen: list[object] = []
+
+    def load() -> None:
+        with Interrupts(lambda: None):
+            seen.extend(signal.getsignal(one) for one in SIGNALS)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    thread.join()
+    assert seen == before
