@@ -16,6 +16,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.plain import without
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.safety.masking import DOT, masked, masked_phone
 
@@ -50,7 +51,7 @@ def _phones(phones: pa.StringArray) -> pa.StringArray:
     is_plain = pc.fill_null(pc.match_substring_regex(phones, r"^[0-9]{4,}$"), True)
     if pc.all(is_plain).as_py() is not False:
         return shown
-    others = pc.if_else(is_plain, pa.scalar(None, pa.string()), phones)
+    others = without(phones, is_plain)
     return pc.if_else(is_plain, shown, _each(others, masked_phone, every=True))
 
 

@@ -7,6 +7,7 @@ import time
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.plain import without
 from interakt_loader.sending.ticket import Stop
 from interakt_loader.wire import Message, Outcome, Status
 
@@ -86,7 +87,7 @@ def not_sent(prepared: pa.RecordBatch, stop: Stop | None = None) -> pa.RecordBat
     if stop is not None:
         said_code = pc.if_else(is_invalid, said_code, stop.reason)
         said_text = pc.if_else(is_invalid, said_text, f"not sent: {stop.message}")
-        column = pc.if_else(is_invalid, column, pa.scalar(None, pa.string()))
+        column = without(column, pc.invert(is_invalid))
     nowhere = pa.repeat(False, prepared.num_rows)
     return _lines(prepared, status, said_code, column, said_text, nowhere)
 
