@@ -65,6 +65,20 @@ def test_what_is_left_behind(tmp_path: Path, answers: list[Answer | None], left:
     assert left_behind(tmp_path / "calls") == left
 
 
+def test_the_file_is_that_of_earlier_versions(tmp_path: Path) -> None:
+    """A load that was killed may be gone on with after an upgrade: magic, then slots of 64 bytes, little-endian."""
+    in_flight = InFlight(tmp_path / "calls", 3)
+    for row, step, doubted in ((2**40, STEP, True), (5, A, False)):
+        in_flight.goes(message(row, step, doubted=doubted))
+    in_flight.came_back(message(5), OK)
+    out = b"\x01\x01\x20" + bytes(5) + (2**40).to_bytes(8, "little") + KEY + STEP
+    accepted = b"\x02\x00\x10" + bytes(5) + (5).to_bytes(8, "little") + KEY + A + bytes(16)
+    content = (tmp_path / "calls").read_bytes()
+    assert content == b"interakt calls 1" + bytes(64) + accepted + out
+    (tmp_path / "earlier").write_bytes(content + bytes(63))  # cut off within a slot: what is whole counts
+    assert left_behind(tmp_path / "earlier") == [(KEY, A, None, False), (KEY, b"", state(A, B), False)]
+
+
 def test_a_carried_doubt_goes_into_the_record(tmp_path: Path) -> None:
     """A call that an earlier load left in doubt: accepted, it may be there twice; refused, it stays doubted."""
     in_flight = InFlight(tmp_path / "calls", 1)

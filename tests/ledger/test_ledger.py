@@ -55,7 +55,7 @@ class Sends:
 
 
 def test_accepted_and_doubted_calls_are_recorded_and_no_others(tmp_path: Path) -> None:
-    """Accepted with its mark; doubted with the state that it may lead to; no rejected row, and none without an entry."""
+    """Accepted with its mark; doubted with the state that it may lead to; no rejected row, none without an entry."""
     keys = [bytes([n]) * 16 for n in range(5)]
     with Ledger(tmp_path / "l", "user", SETTINGS) as ledger:
         ledger.record([])

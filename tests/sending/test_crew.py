@@ -46,10 +46,10 @@ def test_it_is_measured_over_a_look_at_a_time() -> None:
     crew = Crew(16)
     assert crew.wanted(0.0) == 16
     crew.computed(1.0)
-    assert crew.wanted(LOOK * 0.99) == 16
-    assert crew.wanted(LOOK) == 12
-    assert crew.wanted(LOOK * 1.5) == 12
-    assert crew.wanted(LOOK * 2) == 16  # nobody has computed since: twice as many, and no more than there are
+    assert crew.wanted(0.0199) == 16
+    assert crew.wanted(0.02) == 12
+    assert crew.wanted(0.03) == 12
+    assert crew.wanted(0.04) == 16  # nobody has computed since: twice as many, and no more than there are
 
 
 def test_what_was_computed_before_the_first_look_is_not_of_its_time() -> None:
