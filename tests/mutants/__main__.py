@@ -50,7 +50,7 @@ DIRECT = {
     "sending/crew": [f"{SENDING}crew.py"],
     "ledger/decide": [f"{LEDGER}decide.py"],
     "ledger/keys": [f"{LEDGER}keys.py"],
-    "ledger/store": [f"{LEDGER}store.py"],
+    "ledger/store": [f"{LEDGER}store.py", f"{LEDGER}ledger.py"],
     "ledger/in_flight": [f"{LEDGER}in_flight.py"],
     "ledger/ledger": [f"{LEDGER}ledger.py"],
     "ledger/plan": [f"{LEDGER}plan.py"],
