@@ -41,10 +41,10 @@ WARM = (click, hypothesis.stateful, np, pd, pyarrow.compute, pyarrow.dataset, py
 
 SENDING, LEDGER = "tests/sending/test_", "tests/ledger/test_"
 DIRECT = {
-    "sending/schedule": [f"{SENDING}schedule.py", f"{SENDING}coalesce.py"],
+    "sending/schedule": [f"{SENDING}schedule_edges.py", f"{SENDING}schedule.py", f"{SENDING}coalesce.py"],
     "sending/ticket": [f"{SENDING}ticket.py", f"{SENDING}schedule.py"],
     "sending/retry": [f"{SENDING}retry.py", f"{SENDING}schedule.py"],
-    "sending/ratelimit": [f"{SENDING}rate_arithmetic.py", f"{SENDING}ratelimit.py"],
+    "sending/ratelimit": [f"{SENDING}rate_arithmetic.py", f"{SENDING}rate_edges.py", f"{SENDING}ratelimit.py"],
     "sending/outage": [f"{SENDING}outage.py", f"{SENDING}schedule.py"],
     "sending/coalesce": [f"{SENDING}coalesce.py"],
     "sending/crew": [f"{SENDING}crew.py"],
