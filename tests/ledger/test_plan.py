@@ -152,13 +152,13 @@ def test_the_same_event_in_one_input_is_as_many_events(tmp_path: Path) -> None:
 
 def test_an_event_id_counts_once(tmp_path: Path) -> None:
     """Whatever else the rows say: the first goes out, each later one with its id is unchanged and says why."""
-    rows = batch("event", 0, ("ann", "A"), ("bob", "B"), ("ann", "C"), event_ids=["7", "7", "8"])
+    rows = batch("event", 0, ("ann", "A"), ("bob", "B"), ("ann", "C"), ("ann", "A"), event_ids=["7", "7", "8", "7"])
     known: list[News] = [(KEYS.event_id("8"), EVENT, None, False)]
     with planned(tmp_path, "event", rows, known=known, event_id="order", ledger="own.ledger") as plan:
-        assert counts(plan) == {"rows": 3, "calls": 1, "users": 1, "unchanged": 2, "doubted": 0}
+        assert counts(plan) == {"rows": 4, "calls": 1, "users": 1, "unchanged": 3, "doubted": 0}
         calls, _, unchanged = taken(plan)
     assert [(one.row, one.entry) for one in calls] == [(0, Entry(KEYS.event_id("7"), EVENT))]
-    assert unchanged == [(1, False, "event_id_repeated"), (2, False, None)]
+    assert unchanged == [(1, False, "event_id_repeated"), (2, False, None), (3, False, "event_id_repeated")]
 
 
 def test_resend_takes_nothing_for_accepted_and_marks_events_that_are(tmp_path: Path) -> None:

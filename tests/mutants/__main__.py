@@ -76,7 +76,7 @@ OPTIONS = [
 
 PACKAGE = Path("interakt_loader")
 PASSED, FAILED, NOT_THERE = 0, 1, 99
-LEAST_LIMIT = 10.0
+LEAST_LIMIT = 20.0
 """Seconds that a child may take, and at least five times what the tests take without a mistake."""
 
 
@@ -142,29 +142,40 @@ def _forked(module: str, source: str, folder: str) -> int:
     child = os.fork()
     if child:
         return child
-    said = os.open(f"{folder}/{os.getpid()}.txt", os.O_WRONLY | os.O_CREAT)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
-    os._exit(judged(module, source, folder))
+    status = FAILED
+    try:  # whatever a mistake leads to: what is the parent's to do is never done twice
+        said = os.open(f"{folder}/{os.getpid()}.txt", os.O_WRONLY | os.O_CREAT)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
+        status = judged(module, source, folder)
+    finally:
+        os._exit(status)
 
 
 def main() -> int:
     """Print what survived, and a table."""
     arguments = argparse.ArgumentParser(description="which small mistakes does no test see?")
-    arguments.add_argument("modules", nargs="*", metavar="MODULE", help="such as sending/retry; all if none is named")
+    arguments.add_argument(
+        "modules",
+        nargs="*",
+        metavar="MODULE",
+        help="such as sending/retry, or sending/retry:11,38 for some of its lines; all if none is named",
+    )
     arguments.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     given = arguments.parse_args()
     table, began = ["| module | mistakes | seen | out of time | survived |", "|---|---|---|---|---|"], time.monotonic()
     total: Counter[str] = Counter()
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # those that are needed are among the options
     gc.freeze()  # no child needs to look through what is imported already
-    for module in given.modules or DIRECT:
+    for named in given.modules or DIRECT:
+        module, _, lines = named.partition(":")
         source = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
         (without,) = judge(module, [Mistake(0, source, "")], 1, 120.0)
         if without.status != PASSED:
             print(f"{module}: its tests fail without a mistake too (status {without.status})")
             return 1
-        judgements = judge(module, mistakes(source), given.processes, max(LEAST_LIMIT, 5 * without.seconds))
+        wrong = [one for one in mistakes(source) if not lines or str(one.line) in lines.split(",")]
+        judgements = judge(module, wrong, given.processes, max(LEAST_LIMIT, 5 * without.seconds))
         count: Counter[str] = Counter()
         for one in sorted(judgements, key=lambda one: (one.mistake.line, one.mistake.diff)):
             word = {PASSED: "survived", None: "out of time", NOT_THERE: "not imported"}.get(one.status, "seen")

@@ -39,6 +39,50 @@ def test_a_retry_goes_first_from_the_instant_on_at_which_it_is_due() -> None:
         assert ticket(one, now).message.row == first
 
 
+def test_the_first_of_several_retries_is_the_one_that_counts() -> None:
+    """Due after 20, 40 and 30 s: the earliest is told, waited for, and goes before a row that was not tried."""
+    one = schedule()
+    for row in range(3):
+        one.admit(message(row))
+    for call, wait in zip([ticket(one, 0.0) for _ in range(3)], (20.0, 40.0, 30.0), strict=True):
+        one.settle(call, read_answer(503, b"", 0.1, retry_after=wait), 1.0)
+    assert one.parked_until == 21.0
+    assert one.take(1.0) == 21.0
+    one.admit(message(3))
+    assert ticket(one, 21.0).message.row == 0
+
+
+def test_a_call_that_reached_nobody_is_made_again_at_once() -> None:
+    """It has cost its row nothing; only an outage makes it wait."""
+    one = schedule(retries=0)
+    one.admit(message(0))
+    assert one.has_ready is True
+    one.settle(ticket(one, 0.0), UNREACHED, 0.1)
+    assert (one.has_ready, one.parked_until) == (True, None)
+    one.settle(ticket(one, 0.1), OK, 0.2)
+    assert (one.has_ready, one.held, one.room) == (False, 1, 99)
+
+
+def test_an_event_in_doubt_is_sent_again_unless_asked_otherwise() -> None:
+    """That is what `on_unknown` says where nobody says anything."""
+    one = schedule()
+    one.admit(message(0)._replace(kind="event"))
+    (outcome,), _ = run(one, [TIMEOUT, OK])
+    assert (outcome.status, outcome.maybe_duplicate) == (Status.SENT, True)
+
+
+def test_a_doubt_is_folded_in_too() -> None:
+    """The later row carries the earlier one's call, and may so be there twice, even if it is itself in doubt."""
+    one = Schedule(max_queue_size=9, max_retries=0, rate_limit=RateLimit(None), max_outage=300.0, coalesce=True)
+    assert one.admit(message(0, "ann")) is True
+    assert one.admit(message(1, "ann")._replace(doubted=True)) is True
+    outcomes, _ = run(one, [OK])
+    assert [(o.message.row, o.status, o.maybe_duplicate) for o in outcomes] == [
+        (0, Status.MERGED, False),
+        (1, Status.SENT, True),
+    ]
+
+
 def test_a_retry_that_is_due_waits_for_the_rate_limit_too() -> None:
     """At the very instant at which its own wait is over, the limit is asked."""
     one = schedule(rate=Rate(60, 60.0))
@@ -51,7 +95,7 @@ def test_a_retry_that_is_due_waits_for_the_rate_limit_too() -> None:
 
 def test_a_shared_limit_is_asked_for_as_many_slots_as_calls_wait() -> None:
     """For three, and once one is out, for the two that wait; for one where just a retry is due."""
-    slots = Slots(pace_of(Rate(6000, 1.0)), 3)
+    slots = Slots(pace_of(Rate(6000, 1.0)), 4)
     one = Schedule(max_queue_size=9, max_retries=3, rate_limit=RateLimit(None, slots), max_outage=300.0)
     for row in range(3):
         one.admit(message(row))
