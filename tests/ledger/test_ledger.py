@@ -105,8 +105,9 @@ def test_what_a_killed_load_left_behind_is_taken_in_once_and_its_file_goes(tmp_p
     left.goes(message(1, OTHER))
     left.close()
     assert (tmp_path / "l-calls").exists()
-    with Ledger(tmp_path / "l", "user", SETTINGS):
+    with Ledger(tmp_path / "l", "user", SETTINGS) as ledger:
         assert not (tmp_path / "l-calls").exists()
+        assert ledger._store.known(KEY) == Known(A, None, False)
     assert known(tmp_path / "l", KEY, OTHER) == [Known(A, None, False), Known(b"", A, False)]
 
 

@@ -48,7 +48,7 @@ DIRECT = {
     "sending/outage": [f"{SENDING}outage.py", f"{SENDING}schedule.py"],
     "sending/coalesce": [f"{SENDING}coalesce.py"],
     "sending/crew": [f"{SENDING}crew.py"],
-    "ledger/decide": [f"{LEDGER}decide.py"],
+    "ledger/decide": [f"{LEDGER}decide.py", f"{LEDGER}keys.py"],
     "ledger/keys": [f"{LEDGER}keys.py"],
     "ledger/store": [f"{LEDGER}store.py", f"{LEDGER}ledger.py"],
     "ledger/in_flight": [f"{LEDGER}in_flight.py"],
