@@ -59,9 +59,8 @@ coverage: $(VENV)/.test ## what the tests run: all branches of the pure modules,
 	$(BIN)/coverage combine --quiet
 	$(BIN)/python -m tests.coverage
 
-mutants: $(VENV)-mutants/.ready ## small mistakes put into the deciding modules, one by one: which ones does no test see?
-	$(VENV)-mutants/bin/mutmut run
-	$(VENV)-mutants/bin/mutmut results
+mutants: $(VENV)/.test ## small mistakes put into the deciding modules, one by one: which ones does no test see?
+	$(BIN)/python -m tests.mutants
 
 soundness: $(VENV)/.test ## thousands of histories of the schedule, and of the engine's threads in any order
 	INTERAKT_SOUNDNESS=5000 $(BIN)/python -m pytest tests/soundness tests/sending/test_engine.py -s
@@ -94,7 +93,7 @@ sample-data: $(VENV)/.base ## make sample_data/ anew; the seed makes it the same
 	$(BIN)/python -m interakt_loader.sample_data sample_data
 
 clean:
-	rm -rf $(VENV) $(VENV)-* demo-output site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .coverage* mutants
+	rm -rf $(VENV) $(VENV)-* demo-output site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

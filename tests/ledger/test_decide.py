@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.ledger.decide import NOTHING, Known, decide
+from interakt_loader.ledger.decide import NOTHING, Decision, Known, decide
 from interakt_loader.ledger.keys import Keys
 from interakt_loader.wire import Entry
 
@@ -59,6 +59,7 @@ def test_rows_are_unchanged_as_far_as_the_same_sequence_was_accepted(
         ([A], [B], [B], [True], [True]),
         ([A], [A, B], [A, B], [False, True], [False, True]),
         ([A], [A, B], [A, C], [True, True], [False, False]),
+        ([A], [A, B], [A, B, C], [False, True, True], [False, True, False]),
     ],
 )
 def test_a_call_in_doubt(
@@ -69,6 +70,16 @@ def test_a_call_in_doubt(
     decisions = decide(known, rows, KEYS.chain)
     assert [one.step is not None for one in decisions] == expected
     assert [one.doubted for one in decisions] == marked
+
+
+def test_a_step_is_the_state_after_it_preceded_by_the_one_before_it() -> None:
+    """The first of a sequence has none before it; a row that goes out has no mark of its own."""
+    states = [A, state(A, B), state(A, B, C), state(A, B, C, A)]
+    expected = [Decision(states[0]), *(Decision(states[n - 1] + states[n], False, False) for n in (1, 2, 3))]
+    assert decide(NOTHING, [A, B, C, A], KEYS.chain) == expected
+    assert expected[0] == (states[0], False, False)
+    held = Known(states[1], None, False)
+    assert decide(held, [A, B, C, A], KEYS.chain) == [Decision(None), Decision(None), *expected[2:]]
 
 
 def test_an_unchanged_row_keeps_its_mark() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,20 @@ def test_what_is_left_behind(tmp_path: Path, answers: list[Answer | None], left:
     assert left_behind(tmp_path / "calls") == left
 
 
+def test_the_file_is_that_of_earlier_versions(tmp_path: Path) -> None:
+    """A load that was killed may be gone on with after an upgrade: magic, then slots of 64 bytes, little-endian."""
+    in_flight = InFlight(tmp_path / "calls", 3)
+    for row, step, doubted in ((2**40, STEP, True), (5, A, False)):
+        in_flight.goes(message(row, step, doubted=doubted))
+    in_flight.came_back(message(5), OK)
+    out = b"\x01\x01\x20" + bytes(5) + (2**40).to_bytes(8, "little") + KEY + STEP
+    accepted = b"\x02\x00\x10" + bytes(5) + (5).to_bytes(8, "little") + KEY + A + bytes(16)
+    content = (tmp_path / "calls").read_bytes()
+    assert content == b"interakt calls 1" + bytes(64) + accepted + out
+    (tmp_path / "earlier").write_bytes(content + bytes(63))  # cut off within a slot: what is whole counts
+    assert left_behind(tmp_path / "earlier") == [(KEY, A, None, False), (KEY, b"", state(A, B), False)]
+
+
 def test_a_carried_doubt_goes_into_the_record(tmp_path: Path) -> None:
     """A call that an earlier load left in doubt: accepted, it may be there twice; refused, it stays doubted."""
     in_flight = InFlight(tmp_path / "calls", 1)
@@ -85,6 +101,9 @@ def test_slots_are_used_again_and_the_file_goes(tmp_path: Path) -> None:
     assert left_behind(tmp_path / "calls") == []
     in_flight.close()
     assert not (tmp_path / "calls").exists()
+    in_flight = InFlight(tmp_path / "calls", 2)
+    (tmp_path / "calls").unlink()  # somebody else has cleaned up
+    in_flight.close()
 
 
 def test_an_unaccounted_call_keeps_the_file(tmp_path: Path) -> None:
@@ -109,16 +128,47 @@ def test_no_call_goes_out_that_is_on_no_record(tmp_path: Path) -> None:
     in_flight = InFlight(tmp_path / "calls", 2)
     in_flight.close()
     answer = RecordingTransport(Never(), in_flight).send(message())
-    assert (answer.accepted, answer.reached, answer.doubtful) == (False, False, False)
+    assert (answer.accepted, answer.reached, answer.doubtful, answer.seconds) == (False, False, False, 0.0)
+
+
+def test_a_call_that_the_ledger_does_not_know_goes_out_on_no_record(tmp_path: Path) -> None:
+    """It needs no slot; and the connections are closed as those of any transport."""
+
+    class Counting:
+        sent = closed = 0
+
+        def send(self, message: Message) -> Answer:
+            self.sent += 1
+            return OK
+
+        def close(self) -> None:
+            self.closed += 1
+
+    inner, in_flight = Counting(), InFlight(tmp_path / "calls", 1)
+    transport = RecordingTransport(inner, in_flight)
+    for row in range(3):
+        assert transport.send(message(row)._replace(entry=None)) is OK
+    transport.close()
+    assert (inner.sent, inner.closed) == (3, 1)
+    assert left_behind(tmp_path / "calls") == []
+    in_flight.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such file modes")
+def test_only_the_owner_can_read_the_slots(tmp_path: Path) -> None:
+    """A file that others could read is made private before a call is in it."""
+    (tmp_path / "calls").touch(mode=0o644)
+    InFlight(tmp_path / "calls", 1)
+    assert stat.S_IMODE((tmp_path / "calls").stat().st_mode) == 0o600
 
 
 def test_what_was_left_comes_in_the_order_of_the_rows(tmp_path: Path) -> None:
     """Whatever slots they had."""
     in_flight = InFlight(tmp_path / "calls", 3)
-    for row, step in ((7, STEP), (3, A)):
+    for row, step in ((7, B), (3, STEP), (5, A)):
         in_flight.goes(message(row, step))
         in_flight.came_back(message(row, step), OK)
-    assert [step for _, step, _, _ in left_behind(tmp_path / "calls")] == [A, STEP]
+    assert [step for _, step, _, _ in left_behind(tmp_path / "calls")] == [STEP, A, B]
 
 
 def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:

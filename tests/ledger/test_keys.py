@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from interakt_loader.ledger.decide import EVENT
 from interakt_loader.ledger.keys import Keys
 
 HERE = Keys("https://api.interakt.ai", "secret")
@@ -37,3 +38,19 @@ def test_kinds_are_kept_apart() -> None:
 def test_no_key_in_the_repr() -> None:
     """The digests' key is made from the API key."""
     assert repr(HERE) == "<Keys>"
+
+
+def test_digests_are_those_of_earlier_versions() -> None:
+    """A ledger outlives an upgrade: were one of them another, everything would be sent again, events too."""
+    digests = {
+        HERE.user("C-17"): "671b0f5607abb487dcb8a7a39a1b79f0",
+        HERE.body(b"{}"): "701f8f8f42c241d18be9645dcaa08b57",
+        HERE.chain(b"a" * 16, b"b" * 16): "1edf120b8032bf386b90c3e1ae3ecacc",
+        HERE.event(b"{}"): "35ce42f23e10ae4cc68cebe13a671544",
+        HERE.repeated_event(b"e" * 16, 2): "953e7d6df60009ee5505971c2135291c",
+        HERE.event_id("7"): "3795c0f50a1e6d528e2b4a58027af4fe",
+        HERE.input("event", "monday.csv")[0]: "9cfb1c37cb60659e5ae130cbc9d5ea5a",
+        HERE.input("event", "monday.csv")[1]: "75d663b6e679f8b9d6994a467cf74f34",
+    }
+    assert [found.hex() for found in digests] == list(digests.values())
+    assert EVENT.hex() == "01"

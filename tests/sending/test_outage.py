@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-import pytest
-
-from interakt_loader.sending.outage import LONGEST_STEP, OUTAGE_AFTER, Outage, Stretch
+from interakt_loader.sending.outage import OUTAGE_AFTER, Outage, Stretch
 from interakt_loader.sending.ticket import Ticket
 from interakt_loader.wire import Message
 
@@ -113,4 +111,4 @@ def test_any_answer_ends_it() -> None:
 def test_a_long_sleep_within_an_outage_is_no_minute_of_silence() -> None:
     """A laptop that was closed for an hour has been without an answer for a minute more."""
     outage = begun(0.0, 300.0)
-    assert outage.not_answered(ticket(), 3600.0) == pytest.approx(LONGEST_STEP)
+    assert outage.not_answered(ticket(), 3600.0) == 60.0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.sending.ratelimit import FIRST_HOLD, LONGEST_RETRY_AFTER, RateLimit
+from interakt_loader.sending.ratelimit import FIRST_HOLD, RateLimit
 from interakt_loader.settings.values import Rate
 from tests.share.windows import most_in_a_window
 
@@ -60,13 +60,13 @@ def test_a_429_holds_every_call_and_then_lets_one_probe_go() -> None:
 
 
 def test_retry_after_is_a_minimum_and_an_absurd_one_is_bounded() -> None:
-    """Retry-After lengthens the hold; a week is asked again after `LONGEST_RETRY_AFTER`."""
+    """Retry-After lengthens the hold; a week is asked again after five minutes."""
     limit = RateLimit(None)
     limit.refused(0.0, sent_at=0.0, retry_after=7.0)
     assert limit.due(0.0) == 7.0
     limit = RateLimit(None)
     limit.refused(0.0, sent_at=0.0, retry_after=604_800.0)
-    assert limit.due(0.0) == LONGEST_RETRY_AFTER
+    assert limit.due(0.0) == 300.0
 
 
 def test_calls_in_flight_when_the_hold_began_do_not_lengthen_it() -> None:
@@ -96,6 +96,7 @@ def test_a_call_that_went_out_at_the_instant_of_the_hold_was_in_flight() -> None
             limit.spend(5.0)
         limit.refused(5.0, sent_at=5.0, retry_after=None)
         limit.accepted(5.0, sent_at=5.0)
+        assert limit.holding_since == 5.0
         limit.refused(5.0, sent_at=5.0, retry_after=None)
         assert limit.holding_since == 5.0
         assert limit.due(5.0) == 5.0 + FIRST_HOLD

@@ -2,7 +2,7 @@
 
 import pytest
 
-from interakt_loader.sending.retry import LONGEST_WAIT, Verdict, backoff, final_status, judge
+from interakt_loader.sending.retry import Verdict, backoff, final_status, judge
 from interakt_loader.transport import no_answer, read_answer
 from interakt_loader.wire import Answer, Status
 
@@ -28,6 +28,7 @@ def answer(status: int, body: bytes = b'{"result": false, "message": "no"}') -> 
         (answer(403), Verdict.STOP),
         (answer(403, b"<html>a firewall</html>"), Verdict.DONE),
         (answer(429), Verdict.AGAIN_FREE),
+        (answer(499), Verdict.DONE),
         (answer(500), Verdict.AGAIN),
         (answer(503), Verdict.AGAIN),
         (LOST, Verdict.AGAIN),
@@ -61,4 +62,4 @@ def test_backoff_doubles_with_jitter_up_to_a_minute() -> None:
     """Half to all of 0.5, 1, 2, … seconds, and never more than 60."""
     assert [backoff(n, 0.0) for n in (1, 2, 3)] == [0.25, 0.5, 1.0]
     assert [backoff(n, 1.0) for n in (1, 2, 3)] == [0.5, 1.0, 2.0]
-    assert backoff(1000, 1.0) == LONGEST_WAIT
+    assert backoff(1000, 1.0) == 60.0

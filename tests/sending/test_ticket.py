@@ -23,6 +23,12 @@ def ticket(answer: Answer | None, calls: int = 1, doubts: int = 0) -> Ticket:
     return Ticket(MESSAGE, calls=calls, doubts=doubts, last=answer)
 
 
+def test_a_ticket_begins_with_nothing() -> None:
+    """No call, none that is charged, no doubt, no answer."""
+    new = Ticket(MESSAGE)
+    assert (new.calls, new.charged, new.doubts, new.last) == (0, 0, 0, None)
+
+
 def test_a_row_that_was_sent_keeps_its_note() -> None:
     """What was changed on the way in is said of the row; the answer's latency is in milliseconds, to a microsecond."""
     one = outcome(ticket(OK, calls=2), Status.SENT, 123.0, None)
