@@ -4,6 +4,8 @@ VENV := .venv
 SECONDS := 60
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Of tests: one more than cores, as some of them wait; not many, as some of them are about pace.
+PROCESSES := $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() + 1, 5))")
 
 .PHONY: demo test test-long test-integrations test-browser test-redis test-airflow test-spark test-packaging test-lowest environments \
 	torture soundness fuzz coverage mutants lint format docs dist bench bench-quick sample-data clean
@@ -15,11 +17,11 @@ demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 	@$(BIN)/python -m interakt_loader demo --folder demo-output
 
 test: $(VENV)/.test ## run all tests: on all cores, and then those that are about pace, alone
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not alone"
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
 test-long: $(VENV)/.test ## the same with four times the examples, and with the largest real table whole
-	INTERAKT_LONG=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not alone"
+	INTERAKT_LONG=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
 
 test-integrations: test-redis test-packaging test-airflow test-spark test-browser ## against the real things that the loader works with
 
@@ -39,7 +41,7 @@ test-packaging: $(VENV)-test-packaging/.ready ## the wheel alone, on each Python
 	$(VENV)-test-packaging/bin/python -m pytest tests/integration/packaging
 
 test-lowest: $(VENV)-lowest/.ready ## all tests, with the lowest versions that pyproject.toml allows: OLDEST=python3.10
-	$(VENV)-lowest/bin/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not alone"
+	$(VENV)-lowest/bin/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
 
 environments: $(patsubst %,$(VENV)-%/.ready,test-packaging test-airflow test-browser test-spark docs) ## what those need, ahead of them
 
@@ -55,7 +57,7 @@ UNMEASURED := not full_disk and not cut_off and not byte_at_a_time
 
 coverage: $(VENV)/.test ## what the tests run: all branches of the pure modules, 95 % of the package
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not alone" -k "$(UNMEASURED)"
+	$(BIN)/coverage run -m pytest -n $(PROCESSES) --dist worksteal -m "not alone" -k "$(UNMEASURED)"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/python -m tests.coverage
 
