@@ -20,7 +20,7 @@ test: $(VENV)/.test ## run all tests: on all cores, and then those that are abou
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
-test-long: $(VENV)/.test ## the same with four times the examples, and with the largest real table whole
+test-long: $(VENV)/.test ## the same with eight times the examples, and with the largest real table whole
 	INTERAKT_LONG=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
 
 test-integrations: test-redis test-packaging test-airflow test-spark test-browser ## against the real things that the loader works with

@@ -8,7 +8,7 @@ from hypothesis import settings
 
 IS_LONG = bool(os.environ.get("INTERAKT_LONG"))
 
-PART = 4
+PART = 8
 """One in so many examples is enough for each time: the next time it will be others."""
 
 
