@@ -33,13 +33,13 @@ def preset(name: str) -> Preset:
     return found
 
 
-def recognise(columns: Iterable[str]) -> Preset | None:
-    """Return the preset that a file with these columns fits, or None.
+def recognise(columns: Iterable[str], among: Iterable[Preset] | None = None) -> Preset | None:
+    """Return the preset (of all, or `among` these) that a file with these columns fits, or None.
 
     Of several, it is the one that knows more of the columns. `MappingError` where two know as many.
     """
     columns = list(columns)
-    fitting = {one: one.known(columns) for one in presets().values() if one.recognised(columns)}
+    fitting = {one: one.known(columns) for one in among or presets().values() if one.recognised(columns)}
     best = [one for one, known in fitting.items() if known == max(fitting.values())]
     if len(best) > 1:
         names = " and ".join(one.name for one in best)
