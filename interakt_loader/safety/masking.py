@@ -8,7 +8,10 @@ from typing import Any
 
 DOT = "•"
 
-_MAIL = re.compile(r"[^\s@<>\"'(),;:\[\]]+@([^\s@<>\"'(),;:\[\]]+\.[^\s@<>\"'(),;:\[\].]+)")
+_OF_A_MAIL = r"[^\s@<>\"'(),;:\[\]]"
+_MAIL = re.compile(rf"(?<!{_OF_A_MAIL}){_OF_A_MAIL}+@({_OF_A_MAIL}+\.[^\s@<>\"'(),;:\[\].]+)")
+"""Begins where a word does: were each of its characters a beginning, a long word would be searched once for each."""
+
 _DIGITS = re.compile(r"\d")
 _LEFT = 3
 """Digits of a phone that are left, so that a row can be told from its neighbours."""
@@ -16,8 +19,9 @@ _LEFT = 3
 _FEWEST = 7
 """Digits of a phone, at least."""
 
-_NUMBER = re.compile(r"(?<![\w.])[+(]?\d(?:[ ().\-/\u00a0\u2010-\u2013]{0,2}\d){6,16}(?![\w])")
-"""Seven to seventeen digits with what people write between those of a phone."""
+_NUMBER = re.compile(r"(?<!\w)(?<!\d\.)[+(]?\d(?:(?:[^\S\r\n]|[().\-/\u2010-\u2014]){0,3}\d){6,16}(?!\w)")
+"""Seven to seventeen digits with what people write between those of a phone, white space of any kind included. What
+stands after a digit and a point is a fraction; after a word and a point (`Mob.98765 43210`) it is a phone."""
 
 _QUOTED = re.compile(r"(['\"])([^'\"\n]*)\1")
 
