@@ -95,7 +95,7 @@ class HttpTransport:
 
     def _judged(self, heard: Heard, seconds: float) -> Answer:
         status, body, retry_after, says_length, _ = heard
-        if not body and not says_length and 200 <= status < 300:  # the body, or the head's end, may be cut off
+        if not says_length and not body.strip() and 200 <= status < 300:  # the body, or the head's end, may be cut off
             return broken_answer(status, None, seconds)
         answer = read_answer(status, body, seconds, parse_retry_after(retry_after))
         if self._key_forms.are_in(answer.message, body):

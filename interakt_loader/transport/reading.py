@@ -16,6 +16,9 @@ LONGEST_BODY = 65_536
 LONGEST_HEAD = 65_536
 """Bytes of an answer's head, of the line before a chunk, and of the trailer: what does not end within is no answer."""
 
+LONGEST_ANSWER = 262_144
+"""Bytes of an answer in all, with what may come time and again: "go on" before it, words beside a chunk's size."""
+
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: [^\r\n\0]*)?\r\n")
 _FIELDS = re.compile(rb"(?:%b:[^\r\n\0]*\r\n)*" % _TOKEN)
@@ -57,6 +60,7 @@ class AnswerReader:
     """
 
     def __init__(self) -> None:
+        self._came = 0  # bytes in all
         self._data = bytearray()  # what came and is not yet understood; to cut its beginning off costs nothing
         self._seen = 0  # how much of that has been searched in vain
         self._body = bytearray()  # of chunks: what has been put together
@@ -70,7 +74,16 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> Heard | None:
         """Take more bytes in; return the answer once it is there. Raises `BrokenOff` or `NoHttp`."""
-        self._data += data
+        self._data += data[: LONGEST_ANSWER - self._came]
+        self._came += len(data)
+        heard = self._read()
+        if self._came < LONGEST_ANSWER:
+            return heard
+        if heard is None:
+            raise self.broken()
+        return heard._replace(keeps=False)  # there may have been more
+
+    def _read(self) -> Heard | None:
         while self._read_body is None:
             if not self._read_head():
                 return None

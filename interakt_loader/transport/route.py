@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +19,9 @@ from interakt_loader.safety.secret import Secret
 from interakt_loader.settings.values import is_this_machine
 from interakt_loader.transport.head import Head
 from interakt_loader.wire import PATHS, Kind
+
+LONGEST_TUNNEL = 3.0
+"""Timeouts that a proxy may take until its tunnel is there: each wait for more of its words has one of its own."""
 
 
 class Route:
@@ -108,6 +113,37 @@ def _handing_over(made_by_pool: Any) -> Any:
 
     class HandingOver(made_by_pool):  # type: ignore[misc]
         sock: Any
+
+        def connect(self) -> None:
+            if self.proxy is None:  # then no step to the connection can be dragged out
+                super().connect()
+                return
+            there, self.late = threading.Event(), threading.Event()
+            with contextlib.suppress(RuntimeError):  # the interpreter is ending: better unwatched than unsent
+                threading.Thread(target=self.watch, args=(there,), name="interakt-proxy-watch", daemon=True).start()
+            try:
+                super().connect()
+            except Exception:
+                if not self.late.is_set():
+                    raise
+            finally:
+                there.set()
+            self.refuse_if_late()
+
+        def watch(self, there: threading.Event) -> None:
+            while not there.wait(LONGEST_TUNNEL * self.timeout):
+                self.late.set()
+                with contextlib.suppress(OSError, AttributeError):  # no socket yet, or one that is changing into TLS
+                    socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+        def _tunnel(self) -> None:
+            super()._tunnel()
+            self.refuse_if_late()  # before TLS begins, which leaves a socket open where the other one is shut down
+
+        def refuse_if_late(self) -> None:
+            if self.late.is_set():
+                self.close()
+                raise urllib3.exceptions.ConnectTimeoutError(self, "the proxy's tunnel took too long")
 
         def request(self, *_: Any, **__: Any) -> None:
             if self.sock is None:  # without TLS, urllib3 leaves it to this method to connect

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.transport.reading import LONGEST_BODY, LONGEST_HEAD, AnswerReader, BrokenOff, Heard, NoHttp
+from interakt_loader.transport.reading import (
+    LONGEST_ANSWER,
+    LONGEST_BODY,
+    LONGEST_HEAD,
+    AnswerReader,
+    BrokenOff,
+    Heard,
+    NoHttp,
+)
 
 JSON = b'{"result": true}'
 PLAIN = b"HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\nRetry-After:  7 \r\n\r\n" + JSON
@@ -168,5 +176,35 @@ def test_nonsense_is_known_at_once() -> None:
 
 
 def test_ten_thousand_times_go_on() -> None:
-    """`100 Continue` may come as often as it likes before the answer."""
+    """`100 Continue` may come very often before the answer."""
     assert read([b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000 + PLAIN]).status == 202
+
+
+@pytest.mark.parametrize("piece", [1_000, 65_536, LONGEST_ANSWER + 1, 10 * LONGEST_ANSWER])
+@pytest.mark.parametrize(
+    ("begins", "goes_on"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\nX: " + b"y" * 60_000 + b"\r\n\r\n"),
+        (b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n", b"1;" + b"x" * 1_000 + b"\r\n \r\n"),
+    ],
+)
+def test_no_more_than_so_many_bytes_are_taken_for_an_answer(begins: bytes, goes_on: bytes, piece: int) -> None:
+    """What may come time and again ends all the same, and however it is cut what comes after that is not looked at."""
+    said = begins + goes_on * (LONGEST_ANSWER // len(goes_on) + 1)
+    said = (said[:LONGEST_ANSWER] + PLAIN) * 10
+    pieces = iter([said[at : at + piece] for at in range(0, len(said), piece)])
+    with pytest.raises((BrokenOff, NoHttp)):
+        read(pieces)
+    assert sum(len(one) for one in pieces) >= len(said) - LONGEST_ANSWER - piece
+
+
+def test_an_answer_that_ends_where_reading_does_is_the_connections_last() -> None:
+    """More may have come with it, and would be taken for the next call's answer."""
+    go_on = b"HTTP/1.1 100 Continue\r\nX: \r\n\r\n"
+    times, rest = divmod(LONGEST_ANSWER - len(PLAIN), len(go_on))
+    padded = go_on.replace(b"X: ", b"X: " + b"y" * rest) + go_on * (times - 1) + PLAIN
+    assert len(padded) == LONGEST_ANSWER
+    for more in (b"", PLAIN):
+        heard = read([padded + more])
+        assert (heard.status, heard.body, heard.keeps) == (202, JSON, False)

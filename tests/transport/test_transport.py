@@ -350,6 +350,38 @@ def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (answer.accepted, answer.http_status, answer.code, answer.doubtful) == (False, 202, "timeout", True)
 
 
+@pytest.mark.parametrize(
+    ("begins", "goes_on"),
+    [
+        (b"", b"H"),
+        (b"HTTP/1.1 200 Tunnel\r\n", b"X"),
+        (b"HTTP/1.1 200 Tunnel\r\n", b"X: y\r\n"),
+        (b"HTTP/1.1 200 Tunnel\r\n", b"X: y\r\n" * 10_000),
+    ],
+    ids=["no status line", "a header without end", "dripping headers", "a flood of headers"],
+)
+def test_a_proxy_whose_tunnel_is_never_there(begins: bytes, goes_on: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it says to keep each wait short: no call went out, and the thread that watched has ended."""
+    monkeypatch.setattr("interakt_loader.transport.route.LONGEST_TUNNEL", 0.1)
+    gone = threading.Event()
+
+    def keep_talking(connection: socket.socket) -> None:
+        with suppress(OSError):
+            connection.sendall(begins)
+            while not gone.wait(0.01):
+                connection.sendall(goes_on)
+
+    with server(keep_talking, ends_with=b"\r\n\r\n") as url:
+        monkeypatch.setenv("HTTPS_PROXY", url)
+        answer = send("https://api.example", timeout=1.0)
+        gone.set()
+    assert (answer.code, answer.reached, answer.doubtful) == ("proxy_failed", False, False)
+    for thread in threading.enumerate():
+        if thread.name == "interakt-proxy-watch":
+            thread.join(10)
+            assert not thread.is_alive()
+
+
 def test_a_handshake_that_never_comes() -> None:
     """The server accepts the connection and says nothing: no call went out."""
     with server(lambda _: None, ends_with=b"never") as url:
@@ -440,10 +472,11 @@ def test_a_429_that_breaks_off_says_how_long_to_wait() -> None:
     assert (answer.code, answer.retry_after) == ("rate_limited", 7.0)
 
 
+@pytest.mark.parametrize("body", [b"", b" ", b"\r\n"])
 @pytest.mark.parametrize("status", [200, 202, 203, 206])
-def test_a_success_without_a_body_or_its_length_is_in_doubt(status: int) -> None:
-    """Whatever success it is: its body may have been cut off."""
-    with server(saying(b"HTTP/1.1 %d Fine\r\n\r\n" % status)) as url:
+def test_a_success_without_a_body_or_its_length_is_in_doubt(status: int, body: bytes) -> None:
+    """Whatever success it is: its body may have been cut off, and a line's end before it is none."""
+    with server(saying(b"HTTP/1.1 %d Fine\r\n\r\n%b" % (status, body))) as url:
         answer = send(url)
     assert (answer.accepted, answer.code, answer.doubtful) == (False, "unreadable_answer", True)
 
