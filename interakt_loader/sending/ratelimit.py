@@ -133,8 +133,13 @@ class RateLimit:
         if self._hold and sent_at > self._hold_began:
             self._recover(now)
 
-    def refused(self, now: float, sent_at: float, retry_after: float | None) -> None:
-        """Note a 429: hold all calls, longer each time that the probe is refused too."""
+    def refused(
+        self, now: float, sent_at: float, retry_after: float | None, longest: float = LONGEST_RETRY_AFTER
+    ) -> None:
+        """Note a 429: hold all calls, longer each time that the probe is refused too.
+
+        However long it asks for, they are asked again after `longest` seconds.
+        """
         self._hear(now)
         if self._hold and sent_at <= self._hold_began:  # was in flight when the hold began: tells nothing new
             wait = 0.0
@@ -148,7 +153,7 @@ class RateLimit:
             self._probing = False
             wait = self._hold
         if retry_after is not None:
-            wait = max(wait, min(retry_after, LONGEST_RETRY_AFTER))
+            wait = max(wait, min(retry_after, LONGEST_RETRY_AFTER, longest))
         self._hold_until = max(self._hold_until, now + wait)
         if self._slots is not None and wait:
             self._slots.hold(wait)

@@ -188,9 +188,11 @@ class Schedule:
     def _answered(self, ticket: Ticket, answer: Answer, verdict: Verdict, now: float) -> None:
         self._outage.answered()
         if verdict is Verdict.AGAIN_FREE:
-            self._limit.refused(now, ticket.sent_at, answer.retry_after)
-            held_since = self._limit.holding_since
             refused_for = self._refusal.goes_on(now)
+            # whoever wants to wait no longer than this hears at its end whether it is over, whatever Retry-After says
+            left = max(0.0, self._max_refusal - refused_for)
+            self._limit.refused(now, ticket.sent_at, answer.retry_after, left)
+            held_since = self._limit.holding_since
             if held_since is not None and refused_for > self._max_refusal and not self.stopped:
                 reason = f"the API has answered every call for {refused_for:.0f} s with 429: {answer.message}"
                 self.stop(Stop("outage", reason), answer.at)

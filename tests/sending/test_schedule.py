@@ -269,6 +269,17 @@ def test_nothing_but_429_for_max_outage_stops_the_load() -> None:
     assert now < 130.0
 
 
+@pytest.mark.parametrize("asked", [7.0, 300.0, 86_400.0])
+def test_patience_with_429_is_not_overruled_by_retry_after(asked: float) -> None:
+    """The last call goes out when patience is over, and not after the five minutes that the server asks for."""
+    one = Schedule(max_queue_size=9, max_retries=0, rate_limit=RateLimit(None), max_outage=300.0, max_refusal=30.0)
+    one.admit(message(0))
+    (outcome,), now = run(one, [LIMITED._replace(retry_after=asked)])
+    assert one.stopped is not None
+    assert outcome.status is Status.UNSENT
+    assert 30.0 < now < 40.0
+
+
 def test_what_is_given_up_may_have_been_accepted() -> None:
     """Abandoned: calls in flight end as unknown at that instant; what was sent before in vain may be there twice."""
     one = schedule()
