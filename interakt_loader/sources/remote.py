@@ -49,16 +49,31 @@ def fetch(address: str) -> tuple[list[File], list[str]]:
     except ImportError as error:
         raise SourceError(f"{shown}: cannot be opened: {reason(error)}") from error
     except Exception as error:
-        told = reason(error).replace(address, shown)
+        told = reason(error)
+        for one in (address, *address.split("::")):
+            told = told.replace(one, without_secrets(one))
         raise SourceError(f"{shown}: cannot be opened: {told}") from error
 
 
 def without_secrets(address: str) -> str:
-    """Return the address as it may be shown: a web address without its user and its query, which sign it."""
-    parts = urlsplit(address)
-    if parts.scheme not in _WEB:
+    """Return the address as it may be shown, each of a chain (`zip://a.csv::https://…`) without what opens it.
+
+    Of a web address that is its user and its query, which sign it; of any other, a user with a password: a user alone
+    may be a place, such as the container of `abfs://container@account/…`.
+    """
+    return "::".join(_without_secrets(one) for one in address.split("::"))
+
+
+def _without_secrets(address: str) -> str:
+    scheme, found, rest = address.partition("://")
+    if not found:
         return address
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    if scheme.lower() in _WEB:
+        parts = urlsplit(address)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    place, slash, path = rest.partition("/")
+    user, _, host = place.rpartition("@")
+    return f"{scheme}://{host if ':' in user else place}{slash}{path}"
 
 
 def _found(system: Any, path: str, shown: str) -> tuple[list[File], list[str]]:

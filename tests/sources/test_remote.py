@@ -87,11 +87,31 @@ def test_addresses_that_lead_nowhere_say_so(memory: Any, address: str, words: st
     assert "\n" not in str(refused.value)
 
 
-def test_what_signs_an_address_is_not_shown() -> None:
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("https://me:pass@host.example/a/t.csv?X-Amz-Signature=abc#x", "https://host.example/a/t.csv"),
+        ("HTTP://token@host/t.csv?sig=abc", "http://host/t.csv"),
+        ("ftp://me:p@ss@host:21/a@b/t.csv", "ftp://host:21/a@b/t.csv"),
+        ("simplecache::https://host/t.csv?sig=abc", "simplecache::https://host/t.csv"),
+        ("zip://a.csv::sftp://me:pass@host/t.zip", "zip://a.csv::sftp://host/t.zip"),
+        ("s3://bucket/a?.csv", "s3://bucket/a?.csv"),
+        ("s3://bucket/2024:01/a@b.csv", "s3://bucket/2024:01/a@b.csv"),
+        ("abfs://container@account/t.csv", "abfs://container@account/t.csv"),
+    ],
+)
+def test_what_opens_an_address_is_not_shown(given: str, shown: str) -> None:
     """Reports and messages have the address without its password and its query."""
-    signed = "https://me:pass@host.example/a/t.csv?X-Amz-Signature=abc#x"
-    assert without_secrets(signed) == "https://host.example/a/t.csv"
-    assert without_secrets("s3://bucket/a?.csv") == "s3://bucket/a?.csv"
+    assert without_secrets(given) == shown
+
+
+def test_an_error_shows_no_password(memory: Any) -> None:
+    """Neither the loader's own words nor those of what it asked."""
+    for address in ("memory://me:pass-word@host/absent.csv", "zip://a.csv::memory://me:pass-word@host/absent.zip"):
+        with pytest.raises(SourceError) as refused:
+            open_source(address)
+        assert "pass-word" not in str(refused.value)
+        assert "absent" in str(refused.value)
 
 
 @pytest.mark.parametrize(
