@@ -1,10 +1,11 @@
 """Consumer threads around a `Schedule`: the only place where threads wait for one another.
 
 One lock guards the schedule. A consumer settles its answer and takes its next ticket under one hold of it. Idle
-consumers sleep on a stack, and the one that worked last is woken first, so that a load which needs four threads
-keeps four warm and lets the others sleep. At most one consumer is the *timekeeper*: it sleeps until the next
-instant at which a call is due; all others sleep until they are called. A consumer that the `Crew` has no use for
-sleeps too, and is the timekeeper then: somebody has to look again soon.
+consumers sleep, and the one that worked last is woken first, so that a load which needs four threads keeps four warm
+and lets the others sleep. At most one of them is the *timekeeper*: it sleeps until the next instant at which a call is
+due; all others sleep until they are called. A consumer that the `Crew` has no use for sleeps too, and is the timekeeper
+then: somebody has to look again soon. Where there has been nothing to do for a while, consumers end; a message starts
+them anew.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from types import TracebackType
 
 from interakt_loader.sending.crew import LOOK, Crew
 from interakt_loader.sending.schedule import Schedule
+from interakt_loader.sending.sleepers import Sleepers
 from interakt_loader.sending.ticket import Stop, Ticket
 from interakt_loader.wire import Answer, Message, Outcome, Transport
 
@@ -24,6 +26,9 @@ logger = logging.getLogger("interakt_loader")
 
 OFFERED_AT_ONCE = 256
 """Messages for which the lock is held at a time: consumers wait for it meanwhile."""
+
+LONGEST_REST = 60.0
+"""Seconds with nothing to do after which a consumer ends: nobody else ends those of a `track.Client` that is let go."""
 
 
 class Engine:
@@ -58,9 +63,7 @@ class Engine:
         self._stop_wanted = stop_wanted
         self._telling: list[threading.Thread] = []  # those that are just calling on_outcomes
         self._lock = threading.Lock()
-        self._idle: list[threading.Condition] = []
-        self._timekeeper: threading.Condition | None = None
-        self._alarm = 0.0
+        self._sleepers = Sleepers()
         self._reader = threading.Condition(self._lock)
         self._wanted = 0  # how many outcomes the reader waits for; 0: it does not wait
         self._threads: list[threading.Thread] = []
@@ -138,7 +141,7 @@ class Engine:
     @property
     def running(self) -> bool:
         """Whether a thread of it has not ended."""
-        return any(thread.is_alive() for thread in self._threads)
+        return any(thread.is_alive() for thread in list(self._threads))
 
     @property
     def in_outage(self) -> bool:
@@ -176,7 +179,7 @@ class Engine:
             self._closing = True
             self._call_all()
         if wait:
-            for thread in self._threads:
+            for thread in list(self._threads):
                 if thread is not threading.current_thread() and not self._abandoned:
                     thread.join()
             self._transport.close()
@@ -240,7 +243,7 @@ class Engine:
                 self._after_settling()
             now = self._clock()
             if self._awake > self._crew.wanted(now) and self._schedule.unfinished:
-                self._sleep(bell, now + LOOK)
+                self._sleepers.sleep(bell, now + LOOK, self._clock, None)
                 continue
             work = self._schedule.take(now)
             if isinstance(work, Ticket):
@@ -249,12 +252,17 @@ class Engine:
             if self._closing and not self._schedule.unfinished:
                 self._call_all()
                 return None
-            self._sleep(bell, work)
+            rests = not self._schedule.unfinished
+            was_woken = self._sleepers.sleep(bell, work, self._clock, LONGEST_REST if rests else None)
+            if rests and not was_woken and not self._schedule.unfinished and not self._closing:
+                self._threads.remove(threading.current_thread())
+                self._sleepers.wake_all()  # who fell asleep while there was something to do does not rest yet
+                return None
 
     @property
     def _awake(self) -> int:
         """How many consumers do not sleep."""
-        return len(self._threads) - len(self._idle)
+        return len(self._threads) - len(self._sleepers)
 
     def _call_for_the_rest(self, now: float) -> None:
         """Before this consumer turns to something that takes time: have another one look, if there is anything."""
@@ -263,27 +271,13 @@ class Engine:
 
     def _is_late_for(self, instant: float | None) -> bool:
         """Whether nobody would wake up for what is due then."""
-        return instant is not None and (self._timekeeper is None or self._alarm > instant)
-
-    def _sleep(self, bell: threading.Condition, until: float | None) -> None:
-        self._idle.append(bell)
-        if until is not None and (self._timekeeper is None or until < self._alarm):
-            self._timekeeper, self._alarm = bell, until
-            bell.wait(max(0.0, until - self._clock()))
-        else:
-            bell.wait()
-        if self._timekeeper is bell:
-            self._timekeeper = None
-        if bell in self._idle:  # the time ran out; whoever calls takes the bell off the stack itself
-            self._idle.remove(bell)
+        return instant is not None and not self._sleepers.somebody_looks_by(instant)
 
     def _call_one(self, now: float) -> None:
         """Wake a consumer, or start one, unless there are enough and another will look again soon."""
-        if self._awake >= self._crew.wanted(now) and self._timekeeper is not None and self._alarm <= now + LOOK:
+        if self._awake >= self._crew.wanted(now) and self._sleepers.somebody_looks_by(now + LOOK):
             return
-        if self._idle:
-            self._idle.pop().notify()
-        elif len(self._threads) < self._workers:
+        if not self._sleepers.wake_one() and len(self._threads) < self._workers:
             name = f"interakt-consumer-{len(self._threads)}"
             thread = threading.Thread(target=self._consume, name=name, daemon=True)
             try:
@@ -295,8 +289,7 @@ class Engine:
                 self._threads.append(thread)
 
     def _call_all(self) -> None:
-        while self._idle:
-            self._idle.pop().notify()
+        self._sleepers.wake_all()
         self._reader.notify_all()
 
     def _after_settling(self) -> None:

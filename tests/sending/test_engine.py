@@ -125,6 +125,26 @@ def test_on_outcomes_may_wait_for_the_end_on_any_thread() -> None:
     assert answers == [False, False]
 
 
+def test_consumers_with_nothing_to_do_end_and_are_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a rest all of them are gone, those too that slept while a call was out; a message is sent as ever."""
+    monkeypatch.setattr("interakt_loader.sending.engine.LONGEST_REST", 0.01)
+    together = threading.Barrier(4)
+
+    class Meeting(Recording):
+        def send(self, message: Message) -> Answer:
+            together.wait(10)  # so that each consumer has a call out
+            return OK
+
+    with Engine(schedule(), Meeting(0), 4) as engine:
+        for _ in range(2):
+            engine.offer(messages(4))
+            assert [one.status for one in engine.read(4, 10)] == [Status.SENT] * 4
+            for thread in threading.enumerate():
+                if thread.name.startswith("interakt-consumer"):
+                    thread.join(10)
+            assert not engine.running
+
+
 def test_who_waits_for_the_end_is_told_when_all_has_been_read() -> None:
     """One thread waits until everything is read, another one reads."""
     with Engine(schedule(), Recording(0), 1) as engine:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from interakt_loader.sending import engine
 from interakt_loader.sending.engine import Engine
+from interakt_loader.sending.sleepers import Sleepers
 from interakt_loader.wire import Message, Outcome
 
 
@@ -14,8 +16,8 @@ class WakesNobody(Engine):
     """Takes a consumer off the stack and forgets to notify it."""
 
     def _call_one(self, now: float) -> None:
-        if self._idle:
-            self._idle.pop()
+        if self._sleepers._stack:
+            self._sleepers._stack.pop()
         else:
             super()._call_one(now)
 
@@ -30,10 +32,17 @@ class ForgetsRetries(Engine):
 class KeepsAnOldAlarm(Engine):
     """A timekeeper that was woken goes on being thought of as asleep."""
 
-    def _sleep(self, bell: threading.Condition, until: float | None) -> None:
-        super()._sleep(bell, until)
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._sleepers = _KeepsAnOldAlarm()
+
+
+class _KeepsAnOldAlarm(Sleepers):
+    def sleep(self, bell: threading.Condition, until: float | None, *others: Any) -> bool:
+        was_woken = super().sleep(bell, until, *others)
         if until is not None:
             self._timekeeper, self._alarm = bell, until
+        return was_woken
 
 
 class LeavesTheRestAlone(Engine):

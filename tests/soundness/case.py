@@ -12,6 +12,7 @@ from collections.abc import Callable
 from unittest.mock import patch
 
 from interakt_loader.sending import engine as engine_module
+from interakt_loader.sending import sleepers as sleepers_module
 from interakt_loader.sending.crew import LOOK
 from interakt_loader.sending.engine import Engine
 from interakt_loader.sending.ratelimit import RateLimit
@@ -49,7 +50,7 @@ class Case:
             dice,
             most_computing=self.computing,
             refuses_threads=self.refuses_threads,
-            line_by_line={engine_module.__file__, inspect.getfile(kind_of_engine)}
+            line_by_line={engine_module.__file__, sleepers_module.__file__, inspect.getfile(kind_of_engine)}
             if dice.random() < share_of_line_by_line
             else set(),
         )
@@ -89,6 +90,9 @@ class Case:
         self.after_stop: Counter[str] = Counter()
         self.transport_closed = False
         self.kind_of_engine = kind_of_engine
+        self.longest_rest = dice.choice([engine_module.LONGEST_REST, 0.4])
+        if self.refuses_threads:  # then one that has ended cannot begin anew, and `offer` says so
+            self.longest_rest = FOR_EVER / 4
 
     def run(self) -> None:
         """Let it happen. Raises what is wrong, with the steps that led there."""
@@ -98,7 +102,11 @@ class Case:
         scripts = {f"{what}-{number}": self._other(what, delay) for number, (what, delay) in enumerate(self.others)}
         logging.disable(logging.CRITICAL)
         try:
-            with patch.object(engine_module, "threading", world), patch.object(engine_module, "time", world):
+            with (
+                patch.object(engine_module, "threading", world),
+                patch.object(engine_module, "time", world),
+                patch.object(engine_module, "LONGEST_REST", self.longest_rest),
+            ):
                 world.run(main=self._main, **scripts)
         finally:
             logging.disable(logging.NOTSET)
@@ -256,6 +264,8 @@ class Case:
         if self.reading:
             assert schedule.settled < self.reading, "the reader sleeps although there is what it waits for"
             assert schedule.unfinished, "the reader sleeps although nothing more will come"
+        if hasattr(self, "engine") and self.engine._closing and not schedule.unfinished:
+            assert not self.engine._sleepers._stack, "consumers sleep although there will be nothing more to do"
         if self.waiting_for_idle and not self.tellers:
             assert schedule.unfinished or schedule.settled, "somebody waits for an end that has come"
         if self.refuses_threads or len(self.out) + len(self.tellers) >= self.workers:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -41,6 +43,22 @@ def consumers() -> list[threading.Thread]:
 def heard() -> Heard:
     track.on_error = heard = Heard()
     return heard
+
+
+def test_a_client_that_is_let_go_leaves_no_thread_and_no_connection(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody calls `join`: after a rest its threads have ended, and with them goes what they held."""
+    monkeypatch.setattr("interakt_loader.sending.engine.LONGEST_REST", 0.01)
+    one = track.Client(sandbox.api_key, host=sandbox.url)
+    one.event("ann", "Order Placed")
+    one.flush()
+    gone = weakref.ref(one)
+    del one
+    for thread in consumers():
+        thread.join(10)
+    gc.collect()
+    assert (consumers(), gone()) == ([], None)
 
 
 @pytest.mark.parametrize("end", [track.join, track.flush, track.shutdown])
