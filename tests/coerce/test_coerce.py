@@ -439,8 +439,10 @@ def test_a_dictionary_larger_than_its_column_gives_the_same() -> None:
         {"timezone": "Mars/Base"},
         {"format": "dd/mm/yyyy"},
         {"format": "%Q"},
+        {"format": "%Y %Q"},
         {"format": "%Y %Y"},
         {"format": "%"},
+        {"format": "%Y %"},
     ],
 )
 def test_a_target_that_there_is_not_is_refused(wrong: dict[str, Any]) -> None:
