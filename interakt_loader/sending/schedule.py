@@ -189,9 +189,8 @@ class Schedule:
         self._outage.answered()
         if verdict is Verdict.AGAIN_FREE:
             refused_for = self._refusal.goes_on(now)
-            # whoever wants to wait no longer than this hears at its end whether it is over, whatever Retry-After says
-            left = max(0.0, self._max_refusal - refused_for)
-            self._limit.refused(now, ticket.sent_at, answer.retry_after, left)
+            # when patience ends one call more finds out whether it is over, whatever Retry-After asks for
+            self._limit.refused(now, ticket.sent_at, answer.retry_after, self._max_refusal - refused_for)
             held_since = self._limit.holding_since
             if held_since is not None and refused_for > self._max_refusal and not self.stopped:
                 reason = f"the API has answered every call for {refused_for:.0f} s with 429: {answer.message}"

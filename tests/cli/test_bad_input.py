@@ -74,6 +74,16 @@ def test_wrong_usage(arguments: str, said: str, capsys: pytest.CaptureFixture[st
     assert Path("good.csv").read_text(encoding="utf-8") == GOOD
 
 
+def test_what_comes_after_two_dashes_is_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever its name begins with, be it that of a flag which is refused."""
+    Path("--api-key.csv").write_text(GOOD, encoding="utf-8")
+    assert run(["--sandbox", "--quiet", "--", "--api-key.csv"]) == 0
+    assert run(["--sandbox", "--quiet", "--", "--api-key"]) == 2
+    assert capsys.readouterr().err == "interakt-loader: --api-key: no such file\n"
+    assert run(["--sandbox", "--quiet", "--api-key", "--", "good.csv"]) == 2
+    assert "the key is no argument" in capsys.readouterr().err
+
+
 def test_a_table_without_rows_is_nothing_to_send(capsys: pytest.CaptureFixture[str]) -> None:
     """A header and no rows: exit 0, and it says so."""
     assert run(["header.csv", "--sandbox", "--quiet"]) == 0

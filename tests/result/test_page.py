@@ -50,6 +50,18 @@ def test_a_load_writes_its_page(sandbox: Sandbox, tmp_path: Path) -> None:
     ]
 
 
+def test_a_page_about_a_long_load_with_rows_in_doubt(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Minutes and hours are said as such, and how many rows may be there twice."""
+    sandbox.force(["cut"])
+    options: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "rate_limit": None}
+    result = load_events(FRAME[:1], {"user_id": "id", "event": {"value": "Ordered"}}, **options)
+    for seconds, said in ((99.94, "99.9 s"), (125.4, "2 min 5 s"), (7_325.0, "2 h 2 min")):
+        result.seconds = seconds
+        result.write_html(tmp_path / "load.html")
+        text = Page(tmp_path / "load.html").text
+        assert f"2 calls in {said}, 0.0 a second; 1 rows may have arrived twice." in text
+
+
 def test_nothing_is_fetched(sandbox: Sandbox, tmp_path: Path) -> None:
     """No element of the page points anywhere, and its policy forbids all but its own style and script."""
     load(sandbox, tmp_path / "load.html")

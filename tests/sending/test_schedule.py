@@ -80,6 +80,7 @@ def run(given: Schedule, answers: list[Answer], now: float = 0.0) -> tuple[list[
         ([ERROR, ERROR, ERROR, TIMEOUT], Status.UNKNOWN, 4, False),
         ([TIMEOUT, ERROR, TIMEOUT, ERROR], Status.UNKNOWN, 4, True),
         ([LIMITED] * 20 + [ERROR] * 3 + [OK], Status.SENT, 24, False),
+        ([LIMITED, ERROR], Status.FAILED, 5, False),
     ],
 )
 def test_how_a_row_ends(answers: list[Answer], status: Status, attempts: int, maybe_duplicate: bool) -> None:

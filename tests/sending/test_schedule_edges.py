@@ -134,6 +134,15 @@ def test_one_429_adds_five_and_a_half_minutes_at_most_and_patience_is_over_when_
     assert bool(one.stopped) is stops
 
 
+def test_a_retry_after_lasts_no_longer_than_what_is_left_of_patience() -> None:
+    """Of thirty seconds ten are over: the next call goes out after twenty more; a shorter one is kept to."""
+    one = Schedule(max_queue_size=9, max_retries=3, rate_limit=RateLimit(None), max_outage=300.0, max_refusal=30.0)
+    one.admit(message(0))
+    for now, asked, due in ((0.0, 7.0, 7.0), (10.0, 300.0, 30.0)):
+        one.settle(ticket(one, now), LIMITED._replace(retry_after=asked), now)
+        assert one.take(now) == due
+
+
 def test_a_call_that_is_taken_ends_a_refusal() -> None:
     """A hundred seconds of 429, one call that gets through, a hundred more: patience for 120 s is enough."""
     one = schedule(max_outage=120.0)

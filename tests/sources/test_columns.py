@@ -79,6 +79,8 @@ def test_values_of_several_kinds_become_text(values: list[Any], expected: list[s
         ([time(1)], pa.time64("us")),
         ([timedelta(1), np.timedelta64(5, "ns")], pa.duration("us")),
         ([{"a": 1}, {"b": "x"}], pa.struct({"a": pa.int64(), "b": pa.string()})),
+        ([pa.scalar("x"), pa.scalar(None, pa.string())], pa.string()),
+        ([pa.scalar(1), 2], pa.int64()),
         ([None], pa.null()),
         ([], pa.null()),
     ],

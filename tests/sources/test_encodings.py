@@ -127,6 +127,14 @@ def test_a_fault_beyond_the_sample_is_found_before_the_first_row(file: Path) -> 
         open_source(file)
 
 
+def test_an_encoding_is_told_by_letters_after_a_megabyte_of_none(file: Path) -> None:
+    """What fits all encodings tells nothing, however much of it comes first."""
+    file.write_bytes(b"id,name\n" + b"1,Ann\n" * 400_000 + "2,José\n".encode("cp1252"))
+    source = open_source(file)
+    assert source.rows == 400_001
+    assert "read as cp1252 (Western European)" in source.notes[0]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "UTF_8", "utf-8-sig", "utf-16-le"])
 def test_a_mark_is_no_part_of_the_table_when_the_encoding_is_given(file: Path, encoding: str) -> None:
     """Names of encodings are as Python takes them."""

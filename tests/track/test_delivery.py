@@ -104,6 +104,19 @@ def test_a_full_queue_reaches_on_error(heard: Heard) -> None:
         assert {type(error) for error in heard.errors} == {QueueFull}
 
 
+def test_what_is_not_sent_is_logged_where_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
+    """Without `on_error` there is a line for each call: for one that did not fit, and for one that was refused."""
+    with Sandbox(SandboxOptions(latency=0.3)) as sandbox:
+        sandbox.force(["400"])
+        track.api_key, track.host, track.max_queue_size = sandbox.api_key, sandbox.url, 1
+        assert [track.user(user)[0] for user in ("ann", "bob")] == [True, False]
+        track.flush()
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        "the queue of 1 calls is full",
+        "user call not sent",
+    ]
+
+
 def test_a_refused_call_reaches_on_error(aimed: Sandbox, heard: Heard) -> None:
     """A 400 is not retried; the handler gets an `APIError` with status and text, and the body that was sent."""
     track.user("u1", traits={"note": "two\nlines"})
