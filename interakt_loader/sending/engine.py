@@ -1,15 +1,14 @@
 """Consumer threads around a `Schedule`: the only place where threads wait for one another.
 
-One lock guards the schedule. A consumer settles its answer and takes its next ticket under one hold of it. Idle
-consumers sleep, and the one that worked last is woken first, so that a load which needs four threads keeps four warm
-and lets the others sleep. At most one of them is the *timekeeper*: it sleeps until the next instant at which a call is
-due; all others sleep until they are called. A consumer that the `Crew` has no use for sleeps too, and is the timekeeper
-then: somebody has to look again soon. Where there has been nothing to do for a while, consumers end; a message starts
-them anew.
+One lock guards the schedule. A consumer settles its answer and takes its next ticket under one hold of it. Idle ones
+sleep (`Sleepers`): one, the *timekeeper*, until the next instant at which a call is due, all others until they are
+called. One that the `Crew` has no use for sleeps too, and is the timekeeper then: somebody has to look again soon.
+After a while with nothing to do consumers end; a message starts them anew.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -67,6 +66,7 @@ class Engine:
         self._reader = threading.Condition(self._lock)
         self._wanted = 0  # how many outcomes the reader waits for; 0: it does not wait
         self._threads: list[threading.Thread] = []
+        self._numbers = itertools.count()
         self._closing = False
         self._abandoned = False
         self.most_held = 0
@@ -179,7 +179,7 @@ class Engine:
             self._closing = True
             self._call_all()
         if wait:
-            for thread in list(self._threads):
+            for thread in self._threads:  # which may grow meanwhile; nobody rests any more, so that it does not shrink
                 if thread is not threading.current_thread() and not self._abandoned:
                     thread.join()
             self._transport.close()
@@ -206,6 +206,7 @@ class Engine:
                 with self._lock:
                     ticket = self._await_ticket(bell)
             if ticket is None:
+                self._hand_over()  # what a stop has settled just before the end
                 return
             answer = self._send(ticket.message)
 
@@ -278,7 +279,7 @@ class Engine:
         if self._awake >= self._crew.wanted(now) and self._sleepers.somebody_looks_by(now + LOOK):
             return
         if not self._sleepers.wake_one() and len(self._threads) < self._workers:
-            name = f"interakt-consumer-{len(self._threads)}"
+            name = f"interakt-consumer-{next(self._numbers)}"
             thread = threading.Thread(target=self._consume, name=name, daemon=True)
             try:
                 thread.start()

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 
 class Sleepers:
-    """A stack, so that the one that worked last is woken first. One of them at most is the *timekeeper*."""
+    """A stack: the one that worked last is woken first, so that a load which needs four keeps four warm.
+
+    One of them at most is the *timekeeper*.
+    """
 
     def __init__(self) -> None:
         self._stack: list[Condition] = []

@@ -78,6 +78,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.lanes: dict[str, list[int]] = defaultdict(list)
         self.went: list[float] = []
         self.not_before = 0.0
+        self.refused_since: float | None = None  # nothing but 429 since then
         self.read: dict[int, Outcome] = {}
 
     # ------------------------------------------------------------------ what may happen
@@ -200,6 +201,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     def _settle(self, ticket: Ticket, answer: Answer) -> None:
         self.flying.remove(ticket)
+        self.alone.discard(ticket)
         row, ended = ticket.message.row, ticket.message.row in self.abandoned
         unfinished, was_held = self.schedule.unfinished, self.schedule.is_held
         self.schedule.settle(ticket, answer, self.now)
@@ -209,9 +211,13 @@ class AnyHistory(RuleBasedStateMachine):
         self.answers[row].append(answer)
         self.tried_at[row] = self.now
         if answer.http_status == 429:
-            self.not_before = max(self.not_before, self.now + (answer.retry_after or (0.0 if was_held else 0.1)))
-        elif answer.reached and not was_held:
-            assert not self.schedule.is_held
+            if self.refused_since is None:
+                self.refused_since = self.now
+            wanted = answer.retry_after or (0.0 if was_held else 0.1)
+            self.not_before = max(self.not_before, min(self.now + wanted, self.refused_since + MAX_OUTAGE))
+        elif answer.reached:
+            self.refused_since = None
+            assert was_held or not self.schedule.is_held
         if answer.reached:
             assert not self.schedule.in_outage
         if answer.http_status == 401:
