@@ -32,8 +32,15 @@ class Progress:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # without ipywidgets, the bar is one of text: nothing to warn of
             module = importlib.import_module("tqdm.auto" if _in_notebook() else "tqdm")
+        # miniters: else tqdm would wait for rows before it shows anything new, and they wait for what is to be shown
         self._bar = module.tqdm(
-            total=rows, desc=printable(name), unit=" rows", dynamic_ncols=True, mininterval=0.2, smoothing=0.1
+            total=rows,
+            desc=printable(name),
+            unit=" rows",
+            dynamic_ncols=True,
+            mininterval=0.2,
+            miniters=0,
+            smoothing=0.1,
         )
 
     def __enter__(self) -> Progress:

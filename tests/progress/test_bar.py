@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from interakt_loader import load_users
+from interakt_loader.progress.bar import Progress
+from interakt_loader.report.report import Summary
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 
 FRAME = pd.DataFrame({"id": ["1", None, "3"]})
@@ -26,6 +29,19 @@ def test_a_stopped_load_does_not_look_done(sandbox: Sandbox, capsys: pytest.Capt
     """Rows that were not sent do not move the bar."""
     load_users(FRAME.dropna(), {"user_id": "id"}, api_key="wrong", base_url=sandbox.url, progress=True, workers=1)
     assert "100%" not in capsys.readouterr().err
+
+
+def test_what_is_waited_for_is_shown_although_no_row_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows that ended quickly before do not make the bar wait for as many again."""
+    summary = Summary()
+    with Progress(1000, "t.csv", wanted=True) as bar:
+        for _ in range(3):
+            summary.counts["sent"] += 300
+            time.sleep(0.25)  # longer than the bar's shortest interval
+            bar.update(summary)
+        time.sleep(0.25)
+        bar.update(summary, "no answer: waiting")
+        assert "no answer: waiting" in capsys.readouterr().err
 
 
 def test_it_says_what_the_load_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
