@@ -26,7 +26,9 @@ class Progress:
     def __init__(self, rows: int | None, name: str, *, wanted: bool | None) -> None:
         self._bar: Any = None
         self._rows = rows
-        self._lines = ProgressLines(rows, printable(name))
+        self._name = printable(name)
+        self._waits_for = ""
+        self._lines = ProgressLines(rows, self._name)
         if wanted is False or (wanted is None and not _somebody_looks()):
             return
         with warnings.catch_warnings():
@@ -35,7 +37,7 @@ class Progress:
         # miniters: else tqdm would wait for rows before it shows anything new, and they wait for what is to be shown
         self._bar = module.tqdm(
             total=rows,
-            desc=printable(name),
+            desc=self._name,
             unit=" rows",
             dynamic_ncols=True,
             mininterval=0.2,
@@ -80,8 +82,12 @@ class Progress:
         if self._bar is not None:
             not_done = 0 if summary.dry_run else summary.counts[Status.UNSENT]
             failed = summary.failures - not_done
-            self._bar.set_postfix_str(", ".join(filter(None, [f"{failed:,} failed", waits_for])), refresh=False)
+            self._bar.set_postfix_str(f"{failed:,} failed", refresh=False)
             self._bar.update(summary.rows - not_done - self._bar.n)
+            if waits_for != self._waits_for:
+                self._waits_for = waits_for
+                # at the left, which a narrow terminal shows; at once, as the next row may end long after this
+                self._bar.set_description_str(f"{self._name} ({waits_for})" if waits_for else self._name)
         else:
             _log(self._lines.sending(summary, waits_for))
 

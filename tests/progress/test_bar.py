@@ -16,6 +16,12 @@ from interakt_loader.sandbox import Sandbox, SandboxOptions
 FRAME = pd.DataFrame({"id": ["1", None, "3"]})
 
 
+@pytest.fixture(autouse=True)
+def _terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+
+
 @pytest.mark.parametrize(("progress", "shown"), [(True, True), (False, False), (None, False)])
 def test_the_bar(sandbox: Sandbox, capsys: pytest.CaptureFixture[str], progress: bool | None, shown: bool) -> None:
     """Asked for, it tells rows and failures on standard error; by itself it is quiet where nobody looks."""
@@ -32,16 +38,17 @@ def test_a_stopped_load_does_not_look_done(sandbox: Sandbox, capsys: pytest.Capt
 
 
 def test_what_is_waited_for_is_shown_although_no_row_ends(capsys: pytest.CaptureFixture[str]) -> None:
-    """Rows that ended quickly before do not make the bar wait for as many again."""
+    """Rows that ended quickly before do not make the bar wait for as many again, nor does a narrow terminal cut it."""
     summary = Summary()
-    with Progress(1000, "t.csv", wanted=True) as bar:
+    with Progress(100_000, "customers-of-2024.csv", wanted=True) as bar:
         for _ in range(3):
-            summary.counts["sent"] += 300
+            summary.counts["sent"] += 30_000
             time.sleep(0.25)  # longer than the bar's shortest interval
             bar.update(summary)
-        time.sleep(0.25)
-        bar.update(summary, "no answer: waiting")
+        bar.update(summary, "no answer: waiting")  # at once, within that interval
         assert "no answer: waiting" in capsys.readouterr().err
+        bar.update(summary)
+        assert "no answer: waiting" not in capsys.readouterr().err
 
 
 def test_it_says_what_the_load_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
