@@ -1,9 +1,9 @@
 """Consumer threads around a `Schedule`: the only place where threads wait for one another.
 
 One lock guards the schedule. A consumer settles its answer and takes its next ticket under one hold of it. Idle ones
-sleep (`Sleepers`): one, the *timekeeper*, until the next instant at which a call is due, all others until they are
-called. One that the `Crew` has no use for sleeps too, and is the timekeeper then: somebody has to look again soon.
-After a while with nothing to do consumers end; a message starts them anew.
+sleep (`Sleepers`): the *timekeeper* until the next instant at which a call is due, all others until they are called.
+One that the `Crew` has no use for sleeps too, as the timekeeper: somebody has to look again soon. After a while with
+nothing to do consumers end; a message starts them anew.
 """
 
 from __future__ import annotations
@@ -294,8 +294,7 @@ class Engine:
         self._reader.notify_all()
 
     def _after_settling(self) -> None:
-        schedule = self._schedule
-        if self._wanted and (schedule.settled >= self._wanted or not schedule.unfinished):
+        if self._wanted and (self._schedule.settled >= self._wanted or not self._schedule.unfinished):
             self._reader.notify_all()
-        if self._closing and not schedule.unfinished:
+        if self._closing and not self._schedule.unfinished:
             self._call_all()

@@ -66,10 +66,7 @@ class Settings:
         10, "Seconds to wait for a connection, and for an answer.", flag="--timeout", metavar="SECONDS"
     )
     max_retries: int = _option(
-        3,
-        "Tries after the first that a row may use up: 3 means at most 4 calls.",
-        flag="--max-retries",
-        metavar="N",
+        3, "Tries after the first that a row may use up: 3 means at most 4 calls.", flag="--max-retries", metavar="N"
     )
     max_queue_size: int = _option(
         10_000,
@@ -185,15 +182,10 @@ class Settings:
         metavar="TEXT,...",
     )
     dry_run: bool = _option(
-        False,
-        "Prepare and check every row, send nothing; good rows are reported as unsent.",
-        flag="--dry-run",
+        False, "Prepare and check every row, send nothing; good rows are reported as unsent.", flag="--dry-run"
     )
     encoding: str | None = _option(
-        None,
-        "Of text files, such as `cp1252`; else it is found out, and said.",
-        flag="--encoding",
-        metavar="NAME",
+        None, "Of text files, such as `cp1252`; else it is found out, and said.", flag="--encoding", metavar="NAME"
     )
     delimiter: str | None = _option(
         None, "Between the cells of a text file; else it is found out.", flag="--delimiter", metavar="CHARACTER"
