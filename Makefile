@@ -4,8 +4,8 @@ VENV := .venv
 SECONDS := 60
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Of tests: one more than cores, as some of them wait; not many, as some of them are about pace.
-PROCESSES := $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() + 1, 5))")
+# Of tests: two more than cores, as some of them wait; not many, as some of them are about pace.
+PROCESSES := $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() + 2, 6))")
 
 .PHONY: demo test test-long test-integrations test-browser test-redis test-airflow test-spark test-packaging test-lowest environments \
 	torture soundness fuzz coverage mutants lint format docs dist bench bench-quick sample-data clean
