@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import threading
 from pathlib import Path
@@ -137,7 +138,10 @@ def _handing_over(made_by_pool: Any) -> Any:
                     socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
         def _tunnel(self) -> None:
-            super()._tunnel()
+            try:
+                super()._tunnel()
+            except http.client.HTTPException as error:  # urllib3 would call it a lost connection
+                raise urllib3.exceptions.ProxyError("the proxy's answer cannot be read", error) from error
             self.refuse_if_late()  # before TLS begins, which leaves a socket open where the other one is shut down
 
         def refuse_if_late(self) -> None:

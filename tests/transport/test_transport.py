@@ -382,6 +382,17 @@ def test_a_proxy_whose_tunnel_is_never_there(begins: bytes, goes_on: bytes, monk
             assert not thread.is_alive()
 
 
+@pytest.mark.parametrize(
+    "says", [b"", b"SMTP ready\r\n\r\n", b"HTTP/1.1 407 Who?\r\n\r\n", b"HTTP/1.1 200 " + b"x" * 70_000]
+)
+def test_a_proxy_that_speaks_nonsense(says: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes instead of a tunnel: the proxy is to blame, not the network, and no call went out."""
+    with server(saying(says), ends_with=b"\r\n\r\n") as url:
+        monkeypatch.setenv("HTTPS_PROXY", url)
+        answer = send("https://api.example", timeout=1.0)
+    assert (answer.code, answer.reached, answer.doubtful) == ("proxy_failed", False, False)
+
+
 def test_a_handshake_that_never_comes() -> None:
     """The server accepts the connection and says nothing: no call went out."""
     with server(lambda _: None, ends_with=b"never") as url:
