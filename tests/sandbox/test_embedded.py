@@ -52,6 +52,16 @@ def test_an_outage_keeps_port_and_records() -> None:
         assert [user.user_id for user in sandbox.users()] == ["c1", "c2"]
 
 
+def test_it_forgets_when_it_is_reset() -> None:
+    """Records, counts and what is forced; it goes on running."""
+    with Sandbox() as sandbox:
+        ask(sandbox.port, USER)
+        sandbox.force(["500"])
+        sandbox.reset()
+        assert (sandbox.users(), sandbox.stats().calls) == ([], 0)
+        assert ask(sandbox.port, USER).status == 202
+
+
 def test_it_stops_in_the_midst_of_calls() -> None:
     """Calls that hang or wait for their latency do not hold up the end, and are no longer in flight after it."""
     with Sandbox(SandboxOptions(latency=60)) as sandbox:

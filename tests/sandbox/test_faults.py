@@ -106,6 +106,14 @@ def test_a_script_goes_in_order_and_then_ends(sandbox: Sandbox) -> None:
         assert [client.ask(USER).status for _ in range(5)] == [500, 202, 503, 202, 202]
 
 
+def test_an_empty_script_changes_nothing(sandbox: Sandbox) -> None:
+    """Neither for all nor for one user, who is not remembered for it."""
+    sandbox.force([])
+    sandbox.force_for("c1", [])
+    assert ask(sandbox.port, USER).status == 202
+    assert sandbox.stats().faults == {}
+
+
 @pytest.mark.parametrize("identity", ["c1", "+919876543210"])
 def test_a_users_script_befalls_that_user_only(sandbox: Sandbox, identity: str) -> None:
     """A user's script waits for the user's own calls, under either name, on either endpoint."""

@@ -122,6 +122,8 @@ def test_a_body_that_is_too_long_gets_413() -> None:
         assert sandbox.stats().by_status == {413: 2, 202: 1}
     with Sandbox(SandboxOptions(max_body=10)) as sandbox:
         assert ask(sandbox.port, post(EVENTS, {"userId": "c1", "event": "x"})).status == 413
+        assert ask(sandbox.port, b"POST /sandbox/force HTTP/1.1\r\nContent-Length: 17000000\r\n\r\n").status == 413
+        assert sandbox.stats().calls == 1  # of the API
 
 
 def test_a_client_may_ask_before_it_sends_the_body() -> None:
