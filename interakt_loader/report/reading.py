@@ -20,7 +20,8 @@ def read_report(path: str | Path) -> pa.Table:
 def read_batches(path: str | Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Yield a report's lines in the order in which they were written, with these columns or all of them.
 
-    Raises `InteraktLoaderError` where the file is not whole: the disk was full, or the load was killed in mid-line.
+    Raises `InteraktLoaderError` where the file is not whole: the disk was full, or the load was killed in mid-line. Of
+    text, a cut just at the end of a line, or within its last cell, does not show.
     """
     schema = OUTCOMES if columns is None else pa.schema([OUTCOMES.field(name) for name in columns])
     path = Path(path)

@@ -156,7 +156,7 @@ class LoadResult:
 
     def to_arrow(self) -> pa.Table:
         """Return the report as an Arrow table, in the input's order."""
-        return read_report(self._existing_report())
+        return read_report(self._whole_report())
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the report as a DataFrame, in the input's order."""
@@ -171,8 +171,8 @@ class LoadResult:
         as it is: the report's columns are not loaded, as long as the frame is one of pandas.
 
         The input is read again, as it is now. Of one that can be read only once, such as a RecordBatchReader, the
-        report's lines come back alone, with a warning. Raises `InteraktLoaderError` where the report is gone or the
-        input has become shorter.
+        report's lines come back alone, with a warning. Raises `InteraktLoaderError` where the report is gone or not
+        whole, or the input has become shorter.
         """
         return self._rows_of(self.failing_lines())
 
@@ -184,14 +184,16 @@ class LoadResult:
         from interakt_loader.report.outcomes import OUTCOMES
 
         wanted = pa.array([one.value for one in self.summary.failing])
-        lines = (batch.filter(pc.is_in(batch["status"], wanted)) for batch in read_batches(self._existing_report()))
+        lines = (batch.filter(pc.is_in(batch["status"], wanted)) for batch in read_batches(self._whole_report()))
         return pa.Table.from_batches(lines, OUTCOMES).sort_by("row")
 
-    def _existing_report(self) -> Path:
+    def _whole_report(self) -> Path:
         if self._address is not None:
             raise InteraktLoaderError(f"the report {self._address} is where Spark keeps files: read it with Spark")
         if not self.report.exists():
             raise InteraktLoaderError(f"the report {self.report} is not there, or no longer")
+        if self.stopped is not None and self.stopped.reason == "report_broken":  # a cut at a line's end does not show
+            raise InteraktLoaderError(f"the report {self.report} is not whole: the load could not write all of it")
         return self.report
 
     def raise_for_failures(self) -> None:
@@ -222,7 +224,7 @@ class LoadResult:
 
     def write_report(self, path: str | Path) -> Path:
         """Write the report again, as CSV, JSON lines or Parquet by the ending; return the path."""
-        path, own = Path(path), self._existing_report()
+        path, own = Path(path), self._whole_report()
         if path.exists() and path.samefile(own):
             return path
         if own.is_file() and path.suffix.lower() == own.suffix.lower():
@@ -243,7 +245,7 @@ class LoadResult:
         """
         from interakt_loader.result.plot import draw
 
-        return draw(self, read_timeline(self._existing_report()))
+        return draw(self, read_timeline(self._whole_report()))
 
     def write_html(self, path: str | Path, *, personal: bool = False) -> Path:
         """Write a page about the load, one HTML file that needs no network; return the path.
@@ -255,7 +257,7 @@ class LoadResult:
         """
         from interakt_loader.result.html_report import write_html
 
-        self._existing_report()
+        self._whole_report()
         return write_html(self, path, personal=personal)
 
     def _repr_html_(self) -> str:

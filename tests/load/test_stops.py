@@ -214,8 +214,10 @@ def test_a_page_about_a_report_that_is_cut_off(tmp_path: Path, ending: str) -> N
         assert f"stopped early: report {report}: cannot be written" in done.stdout
         assert "page: " not in done.stdout
         assert "Traceback" not in done.stderr
-        with pytest.raises(InteraktLoaderError, match="is not whole"):
-            read_report(tmp_path / report)
+        try:
+            assert read_report(tmp_path / report).num_rows < rows  # cut off at the end of a line, or in its last cell
+        except InteraktLoaderError as error:
+            assert "is not whole" in str(error)  # noqa: PT017 - nearly always, but not each time
 
 
 @POSIX

@@ -17,6 +17,7 @@ from interakt_loader.report.reading import read_report
 from interakt_loader.report.report import Summary
 from interakt_loader.result import LoadResult
 from interakt_loader.sandbox import Sandbox
+from interakt_loader.sending.ticket import Stop
 
 FRAME = pd.DataFrame({"id": ["1", None, "3"], "age": [24, 25, 26]})
 MAPPING = {"user_id": "id", "traits": ["age"]}
@@ -137,6 +138,18 @@ def test_a_report_that_was_taken_away_is_told(sandbox: Sandbox, tmp_path: Path) 
     report.unlink()
     with pytest.raises(InteraktLoaderError, match=r"users\.report\.csv is not there, or no longer"):
         result.failures()
+
+
+def test_a_report_that_was_not_written_to_its_end_is_never_taken_for_whole(result: LoadResult, tmp_path: Path) -> None:
+    """Even where what is there happens to end with a line: no page, no rows, no copy."""
+    result.stopped = Stop("report_broken", "report users.report.csv: cannot be written: No space left on device")
+    page = tmp_path / "page.html"
+    for read in (result.to_pandas, result.failures, result.plot, lambda: result.write_html(page)):
+        with pytest.raises(InteraktLoaderError, match="is not whole"):
+            read()
+    with pytest.raises(InteraktLoaderError, match="is not whole"):
+        result.write_report(tmp_path / "copy.csv")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_report_is_written_once_more(result: LoadResult, tmp_path: Path) -> None:
