@@ -15,9 +15,8 @@ from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.settings import Settings
 from tests.transport.servers import Server
 
-MOST_CALLS = 71
-"""Python functions that a consumer may call for a row: taking it, sending it, reading its answer, settling it. They are
-70 today; the one beyond leaves room for how often the consumer waits for its first rows."""
+MOST_CALLS = 70
+"""Python functions that a consumer may call for a row: taking it, sending it, reading its answer, settling it."""
 
 
 def counted(rows: int, workers: int = 4) -> Counter[str]:
@@ -60,7 +59,7 @@ def test_a_row_takes_few_steps() -> None:
     """What one consumer calls for one row more is bounded, in Python functions. Several wait for each other, now more
     often and now less, and count into one counter."""
     fewer, more = (sum(n for name, n in counted(rows, workers=1).items() if "." in name) for rows in (100, 300))
-    assert (more - fewer) / 200 < MOST_CALLS
+    assert round((more - fewer) / 200) <= MOST_CALLS  # how often it waits for the first rows differs by a few of 14,000
 
 
 def test_no_row_is_looked_at_by_itself_while_it_is_prepared() -> None:
