@@ -6,20 +6,28 @@ once, here: `plain` makes of each column one of the kinds below, null where a va
 
 from __future__ import annotations
 
+import functools
+import json
+import re
 import uuid
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.codes import ProblemCode
+from interakt_loader.values import LONGEST_SHOWN, LONGEST_TEXT, TOO_LONG, not_utf8, shortened
 from interakt_loader.wire import Problem
 
-Kind = Literal["null", "bool", "int", "float", "decimal", "text", "timestamp", "date", "time", "list", "other"]
-
-LONGEST_SHOWN = 60
-"""Characters of a value that a message shows."""
+Kind = Literal[
+    "null", "bool", "int", "float", "narrow", "decimal", "digits", "text", "timestamp", "moment", "date", "time",
+    "list", "mixed", "other",
+]  # fmt: skip
+"""`digits` are numbers written as text, for those that no number type of Arrow holds. `moment` is ISO 8601 text with
+an offset, for times of several zones. `mixed` has a kind a value: see `Mixed`; there `narrow` are floats of 32 bits."""
 
 _TEXTS = ("string", "large_string", "string_view")
 _BINARIES = ("binary", "large_binary", "binary_view", "fixed_size_binary")
@@ -33,12 +41,27 @@ _ADVICE = {
 }
 
 
+class Unsendable(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
+    """The type of a column that cannot be sent, because its values mean something that their type does not say."""
+
+    def __init__(self, storage: pa.DataType, meaning: str) -> None:
+        self.meaning = meaning
+        super().__init__(storage, "interakt_loader.unsendable")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return self.meaning.encode()
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage_type: pa.DataType, serialized: bytes) -> Unsendable:
+        return cls(storage_type, serialized.decode())
+
+
 class Plain(NamedTuple):
     """A column's values, plain."""
 
     kind: Kind
     values: pa.Array
-    """null, bool, any int, float32/64, any decimal, string, timestamp, date32/64, time32/64 or any list.
+    """null, bool, any int, float32/64, any decimal, string, timestamp, date32/64, time32/64, any list or `Mixed`.
 
     Null where a value is missing (Arrow null; NaN and infinities; text that is empty or only white space) and
     where there is a problem.
@@ -47,9 +70,124 @@ class Plain(NamedTuple):
     """Text that is no text (`not_text`), and each value of a type that cannot be sent (`unsupported_type`)."""
 
 
+class Mixed(pa.ExtensionType):  # type: ignore[misc] # pyarrow has no types
+    """A column whose values each have a kind of their own: a struct with a field for each kind, by its name.
+
+    A row has a value in one field at most. The field `other` has the problem of a value that cannot be sent, as a
+    struct of `code`, `message` and `json`, which is the value itself where JSON can say it. In Python a value is what
+    it was: `to_pylist` gives no structs.
+    """
+
+    def __init__(self, storage: pa.StructType) -> None:
+        super().__init__(storage, "interakt_loader.mixed")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return b""
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage: pa.DataType, serialized: bytes) -> Mixed:
+        del serialized
+        return cls(storage)
+
+    def __arrow_ext_scalar_class__(self) -> type[pa.ExtensionScalar]:
+        return _MixedScalar
+
+
+class _MixedScalar(pa.ExtensionScalar):  # type: ignore[misc] # pyarrow has no types
+    def as_py(self, **options: Any) -> Any:
+        """Return the value of the one field that has one."""
+        found = {} if self.value is None else self.value.as_py(**options)
+        for kind, value in found.items():
+            if value is not None:
+                return _AS_PYTHON.get(kind, _same)(value)
+        return None
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_AS_PYTHON: dict[str, Callable[[Any], Any]] = {
+    "digits": lambda text: Decimal(text) if "." in text else int(text),
+    "moment": datetime.fromisoformat,
+    "other": lambda problem: None if problem["json"] is None else json.loads(problem["json"]),
+}
+"""For the kinds of which Arrow holds another form."""
+
+
+def is_mixed(dtype: pa.DataType) -> bool:
+    """Tell whether a column's values, or the items of its lists, have a kind of their own each."""
+    return isinstance(dtype, Mixed) or (pa.types.is_list(dtype) and isinstance(dtype.value_type, Mixed))
+
+
+def type_name(dtype: pa.DataType) -> str:
+    """Return a type's name as people read it: without the names of the types above."""
+    if isinstance(dtype, Unsendable):
+        return dtype.meaning
+    name = re.sub(r"extension<interakt_loader\.mixed<\w+>>", "several types", str(dtype))
+    return re.sub(r"extension<interakt_loader\.unsendable<\w+>>", "a type that cannot be sent", name)
+
+
+def mixed(parts: Mapping[Kind, pa.Array]) -> pa.ExtensionArray:
+    """Return a `Mixed` column of arrays of one length, by kind; of each row at most one is not null."""
+    return _assembled(parts, functools.reduce(pc.and_, [one.is_null() for one in parts.values()]))
+
+
+def _assembled(parts: Mapping[Kind, pa.Array], missing: pa.BooleanArray) -> pa.ExtensionArray:
+    storage = pa.StructArray.from_arrays([*parts.values()], names=[*parts], mask=missing)
+    return pa.ExtensionArray.from_storage(Mixed(storage.type), storage)
+
+
+def fields(values: pa.ExtensionArray) -> dict[Kind, pa.Array]:
+    """Return the arrays of which a `Mixed` column is made, by kind."""
+    return dict(zip((field.name for field in values.type.storage_type), values.storage.flatten(), strict=True))
+
+
+def plains(values: pa.Array) -> list[Plain]:
+    """Return the values as one or more of the plain kinds but `mixed`: each value is in one of them, null in others."""
+    whole = plain(values)
+    if whole.kind != "mixed":
+        return [whole]
+    return [_part(kind, array) for kind, array in fields(whole.values).items()]
+
+
+def _part(kind: Kind, array: pa.Array) -> Plain:
+    if kind in ("digits", "moment"):
+        return Plain(kind, array, {})
+    if kind != "other":
+        return plain(array)
+    places = pc.indices_nonzero(array.is_valid())
+    found = array.take(places).to_pylist()
+    problems = {
+        place: Problem(one["code"], one["message"]) for place, one in zip(places.to_pylist(), found, strict=True)
+    }
+    return Plain("other", pa.nulls(len(array)), problems)
+
+
+def as_text(values: pa.Array) -> pa.StringArray:
+    """Return values as text, to look at them side by side; null where they are missing or cannot be sent."""
+    texts = [_texts(one) for one in plains(values)]
+    return pc.coalesce(*texts) if len(texts) > 1 else texts[0]
+
+
+def _texts(one: Plain) -> pa.StringArray:
+    if one.kind in ("null", "other"):
+        return pa.nulls(len(one.values), pa.string())
+    try:
+        return one.values.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.array([None if value is None else str(value) for value in one.values.to_pylist()], pa.string())
+
+
 def plain(values: pa.Array) -> Plain:
     """Return the values as one of the plain kinds. Never raises, whatever the type."""
+    if isinstance(values.type, Unsendable):
+        refused = Problem("unsupported_type", f"a value of type {values.type.meaning} cannot be sent")
+        places = pc.indices_nonzero(values.is_valid()).to_pylist()
+        return Plain("other", pa.nulls(len(values)), dict.fromkeys(places, refused))
     values = _unwrapped(values)
+    if isinstance(values.type, Mixed):
+        return Plain("mixed", values, {})
     dtype = values.type
     if pa.types.is_null(dtype):
         return Plain("null", values, {})
@@ -59,7 +197,8 @@ def plain(values: pa.Array) -> Plain:
         return Plain("int", values, {})
     if pa.types.is_floating(dtype):
         if pa.types.is_float16(dtype):
-            values = values.cast(pa.float32())
+            # by their own shortest digits: 0.1, not 0.099975586
+            values = pa.array(values.to_numpy(zero_copy_only=False).astype(str).astype(float))
         return Plain("float", without(values, pc.invert(pc.is_finite(values))), {})
     if pa.types.is_decimal(dtype):
         return Plain("decimal", values, {})
@@ -82,6 +221,8 @@ def without(values: pa.Array, mask: pa.BooleanArray) -> pa.Array:
     """Return the values with null wherever the mask is true."""
     if not pc.any(mask).as_py():
         return values
+    if isinstance(values.type, Mixed):
+        return _assembled(fields(values), pc.or_(values.is_null(), mask.fill_null(False)))
     # not if_else: with a null scalar and a slice of text, pyarrow 17 spoils the text
     return pc.replace_with_mask(values, mask.fill_null(False), pa.scalar(None, values.type))
 
@@ -119,12 +260,6 @@ def problems_at(
     }
 
 
-def shortened(text: str) -> str:
-    """Return a text's repr, at most `LONGEST_SHOWN` characters of it."""
-    shown = repr(text[: LONGEST_SHOWN + 1])
-    return shown if len(shown) <= LONGEST_SHOWN else shown[: LONGEST_SHOWN - 1] + "…"
-
-
 def _shown(values: pa.Array, places: pa.Array) -> list[str]:
     dtype = values.type
     try:
@@ -136,7 +271,12 @@ def _shown(values: pa.Array, places: pa.Array) -> list[str]:
             return [one[:LONGEST_SHOWN] for one in values.take(places).cast(pa.string()).to_pylist()]
     except pa.ArrowException:
         pass  # of the rare types, some cannot be printed
-    return [f"a value of type {str(dtype)[:LONGEST_SHOWN]}"] * len(places)
+    return [f"a value of type {type_name(dtype)[:LONGEST_SHOWN]}"] * len(places)
+
+
+def is_binary(dtype: pa.DataType) -> bool:
+    """Tell whether a type holds bytes."""
+    return _is_any(dtype, _BINARIES)
 
 
 def _is_any(dtype: pa.DataType, names: tuple[str, ...]) -> bool:
@@ -149,9 +289,12 @@ def _unwrapped(values: pa.Array) -> pa.Array:
     """Take off what says how values are stored rather than what they are."""
     while True:
         if isinstance(values, pa.ExtensionArray):
+            if isinstance(values.type, Mixed):
+                return values
             if values.type.extension_name == "arrow.uuid":
-                return _uuids(values.storage)
-            values = values.storage
+                return uuid_texts(values.storage)
+            is_boolean = values.type.extension_name == "arrow.bool8"
+            values = values.storage.cast(pa.bool_()) if is_boolean else values.storage
         elif pa.types.is_dictionary(values.type):
             values = values.dictionary.take(values.indices)
         elif _is_any(values.type, ("run_end_encoded",)):
@@ -160,7 +303,8 @@ def _unwrapped(values: pa.Array) -> pa.Array:
             return values
 
 
-def _uuids(storage: pa.Array) -> pa.StringArray:
+def uuid_texts(storage: pa.Array) -> pa.StringArray:
+    """Return UUIDs that are stored as 16 bytes in their usual form."""
     texts = [None if one is None else str(uuid.UUID(bytes=one)) for one in storage.to_pylist()]
     return pa.array(texts, pa.string())
 
@@ -173,7 +317,12 @@ def _text(values: pa.Array) -> Plain:
         values = values.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # the latter: views, in older pyarrows
         values, problems = _decoded(values)
-    blank = pc.or_(pc.equal(pc.binary_length(values), 0), pc.utf8_is_space(values))
+    lengths = pc.binary_length(values)
+    if (pc.max(lengths).as_py() or 0) > LONGEST_TEXT:
+        long = pc.greater(lengths, LONGEST_TEXT)
+        problems |= dict.fromkeys(pc.indices_nonzero(long).to_pylist(), TOO_LONG)
+        values = without(values, long)
+    blank = pc.or_(pc.equal(lengths, 0), pc.utf8_is_space(values))
     return Plain("text", without(values, blank), problems)
 
 
@@ -186,6 +335,5 @@ def _decoded(values: pa.Array) -> tuple[pa.StringArray, dict[int, Problem]]:
             texts.append(None if raw is None else raw.decode())
         except UnicodeDecodeError as error:
             texts.append(None)
-            readable = error.object[: LONGEST_SHOWN + 1].decode(errors="backslashreplace")
-            problems[place] = Problem("not_text", f"{shortened(readable)} is not text in UTF-8")
+            problems[place] = not_utf8(error.object)
     return pa.array(texts, pa.string()), problems

@@ -10,6 +10,7 @@ from __future__ import annotations
 from interakt_loader.coerce.date_forms import DatesSeen, Decision, date_format_of
 from interakt_loader.coerce.dispatch import coerce
 from interakt_loader.coerce.json_text import json_string, json_strings
+from interakt_loader.coerce.lists import of_texts
 from interakt_loader.coerce.target import TYPES, Coerced, Target
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "date_format_of",
     "json_string",
     "json_strings",
+    "of_texts",
 ]

@@ -20,7 +20,7 @@ def booleans(values: pa.Array, kind: Kind) -> Coerced:
     if kind == "text":
         word = pc.utf8_lower(pc.utf8_trim_whitespace(values))
         true, false = pc.is_in(word, _TRUE), pc.is_in(word, _FALSE)
-    elif kind in ("int", "float", "decimal"):
+    elif kind in ("int", "float", "decimal", "digits"):
         number = values.cast(pa.float64(), safe=False)
         true, false = pc.equal(number, 1.0), pc.equal(number, 0.0)
     else:

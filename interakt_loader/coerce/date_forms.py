@@ -16,14 +16,26 @@ import pyarrow as pa
 
 from interakt_loader.coerce.numbers import digits
 from interakt_loader.coerce.time_text import iso_days
-from interakt_loader.plain import bare, plain, shortened
+from interakt_loader.plain import bare, plain
+from interakt_loader.values import shortened
 
-_SHAPE = re.compile(
-    r"""(\d{1,4}) (?P<by>[/.-]) (\d{1,2}) (?P=by) (\d{1,4})
-    (?: (?P<gap>,?[ ]|T) \d{1,2}:\d{2} (?P<seconds>:\d{2} (?P<part>\.\d{1,6})? )?
-        (?P<half>[ ]?[AP]M)? (?P<zone>[ ]?(?:UTC|GMT|Z|[+-]\d{2}:?\d{2}))? )?""",
-    re.ASCII | re.IGNORECASE | re.VERBOSE,
+_CLOCK = r"""(?: (?P<gap>,?[ ]|T) \d{1,2}:\d{2} (?P<seconds>:\d{2} (?P<part>\.\d{1,6})? )?
+        (?P<half>[ ]?[AP]M)? (?P<zone>[ ]?(?:UTC|GMT|Z|[+-]\d{2}:?\d{2}))? )?"""
+_FLAGS = re.ASCII | re.IGNORECASE | re.VERBOSE
+_SHAPE = re.compile(rf"(\d{{1,4}}) (?P<by>[/.-]) (\d{{1,2}}) (?P=by) (\d{{1,4}}) {_CLOCK}", _FLAGS)
+_MONTH = r"""(?P<month>(?P<short>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)
+    |january|february|march|april|june|july|august|september|october|november|december)"""
+_WEEKDAY = r"""(?: (?P<weekday>(?P<brief>mon|tue|wed|thu|fri|sat|sun)|(?:mon|tues|wednes|thurs|fri|satur|sun)day)
+    (?P<then>,?[ ]) )?"""
+_WITH_MONTHS = tuple(
+    re.compile(rf"{_WEEKDAY} {shape} {_CLOCK}", _FLAGS)
+    for shape in (
+        rf"(?P<d>\d{{1,2}}) (?P<one>[-/. ]?) {_MONTH} (?P<two>[-/. ]?|,[ ]) (?P<y>\d{{4}}|\d{{2}})",
+        rf"{_MONTH} (?P<one>[-/. ]) (?P<d>\d{{1,2}}) (?P<two>,?[ ]|[-/]) (?P<y>\d{{4}})",
+        rf"(?P<y>\d{{4}}) (?P<one>[-/ ]) {_MONTH} (?P<two>[-/ ]) (?P<d>\d{{1,2}})",
+    )
 )
+"""Dates with the month's English name: `15-Jan-2026`, `Thu, January 15, 2026 10:20`."""
 _EIGHT_DIGITS = re.compile(r"\d{8}", re.ASCII)
 _CUTS = {"Ymd": (slice(0, 4), slice(4, 6), slice(6, 8)), "dmY": (slice(0, 2), slice(2, 4), slice(4, 8))}
 _CUTS["mdY"] = _CUTS["dmY"]
@@ -64,7 +76,7 @@ class DatesSeen:
     """
 
     shapes: tuple[tuple[tuple[str, ...], str], ...] = ()
-    """The shapes that values have (as `Forms.of_its_shape`), each with a value; two are enough to know."""
+    """The shapes that values have (as `Forms.of_its_shape`), each with a value, until they have no format in common."""
     against: tuple[tuple[str, str], ...] = ()
     """(format, a value that has its shape and does not fit it)."""
 
@@ -80,8 +92,8 @@ class DatesSeen:
         for text, iso in zip(texts.to_pylist(), iso_days(texts).is_valid().to_pylist(), strict=True):
             forms = Forms(_ISO, _ISO) if iso else forms_of(text)
             shapes.setdefault(forms.of_its_shape, text)
-            if len(shapes) > 1 or not forms.of_its_shape:
-                break
+            if not _common(shapes):
+                return cls(tuple(shapes.items()))
             for form in forms.of_its_shape:
                 if form not in forms.fitting:
                     against.setdefault(form, text)
@@ -91,10 +103,14 @@ class DatesSeen:
         """Return what both show; the values are the earlier ones where both have some."""
         shapes, against = dict(self.shapes), dict(self.against)
         for shape, text in other.shapes:
+            if shapes and not _common(shapes):
+                break  # as in `of`
             shapes.setdefault(shape, text)
+        if shapes and not _common(shapes):
+            return DatesSeen(tuple(shapes.items()))
         for form, text in other.against:
             against.setdefault(form, text)
-        return DatesSeen(tuple(shapes.items())[:2], tuple(against.items()))
+        return DatesSeen(tuple(shapes.items()), tuple(against.items()))
 
     @property
     def decision(self) -> Decision:
@@ -105,13 +121,17 @@ class DatesSeen:
         if odd is not None:
             return Decision(None, (), odd, f"{shortened(odd)} has no form of a date that is known here")
         (formats, example), *others = self.shapes
-        if others:
+        if common := _common(dict(self.shapes)):
+            formats = common
+        elif others:
             other = others[0][1]
             return Decision(None, (), other, f"{shortened(example)} and {shortened(other)} differ in form")
         if formats == _ISO:
             return Decision(None, (), example, f"{shortened(example)} is ISO 8601 and needs no format")
         against = dict(self.against)
         left = tuple(form for form in formats if form not in against)
+        if len(left) == 2 and left[0].replace("%b", "%B") == left[1]:  # May in all rows
+            left = left[:1]
         if len(left) > 1:
             return Decision(None, left, example, f"{shortened(example)}, as all others, may be {' or '.join(left)}")
         evidence = next(iter(against.values()), example)
@@ -140,7 +160,7 @@ def forms_of(text: str) -> Forms:
         return Forms(tuple(map(_format, _CUTS)), fitting) if fitting else Forms((), ())
     match = _SHAPE.fullmatch(text)
     if match is None:
-        return Forms((), ())
+        return _with_month(text)
     first, by, middle, last = match.group(1, 2, 3, 4)
     if len(first) == 4 and len(last) <= 2:
         orders: tuple[str, ...] = ("Ymd",)
@@ -154,6 +174,29 @@ def forms_of(text: str) -> Forms:
     formats = {order: _format(order, by) + clock for order in orders}
     fitting = tuple(form for order, form in formats.items() if _fits(order, (first, middle, last)))
     return Forms(tuple(formats.values()), fitting)
+
+
+def _with_month(text: str) -> Forms:
+    """Return the formats of a date with the name of a month; May alone is short and long."""
+    match = next((found for shape in _WITH_MONTHS if (found := shape.fullmatch(text)) is not None), None)
+    if match is None:
+        return Forms((), ())
+    part = {"d": "%d", "y": "%Y" if len(match["y"]) == 4 else "%y"}
+    in_order = sorted(("d", "month", "y"), key=match.start)
+    weekday = "" if match["weekday"] is None else ("%a" if match["brief"] else "%A") + match["then"]
+    formats = []
+    for month in [one for one, there in (("%b", match["short"]), ("%B", not match["short"])) if there] + (
+        ["%B"] if match["month"].lower() == "may" else []
+    ):
+        first, middle, last = ((part | {"month": month})[one] for one in in_order)
+        formats.append(f"{weekday}{first}{match['one']}{middle}{match['two']}{last}{_clock(match)}")
+    return Forms(tuple(formats), tuple(formats) if 1 <= int(match["d"]) <= 31 else ())
+
+
+def _common(shapes: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the formats that all shapes have, in the order of the first."""
+    first, *others = shapes
+    return tuple(form for form in first if all(form in other for other in others))
 
 
 def _format(order: str, by: str = "") -> str:

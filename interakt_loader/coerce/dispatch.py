@@ -8,18 +8,20 @@ from interakt_loader.coerce.booleans import booleans
 from interakt_loader.coerce.json_text import quoted
 from interakt_loader.coerce.lists import lists
 from interakt_loader.coerce.numbers import numbers
-from interakt_loader.coerce.target import Coerced, Target
+from interakt_loader.coerce.target import Coerced, Target, side_by_side
 from interakt_loader.coerce.texts import strings
 from interakt_loader.coerce.times import dates, datetimes
-from interakt_loader.plain import Kind, plain
+from interakt_loader.plain import Kind, Plain, plains
 
 _BY_KIND: dict[Kind, str] = {
     "bool": "boolean",
     "int": "number",
     "float": "number",
     "decimal": "number",
+    "digits": "number",
     "text": "string",
     "timestamp": "datetime",
+    "moment": "datetime",
     "date": "date",
     "time": "string",
     "list": "list",
@@ -30,15 +32,20 @@ def coerce(values: pa.Array, target: Target) -> Coerced:
     """Return the JSON text of each value, and the problems of those that cannot be sent, by position.
 
     `auto` makes a string of text and times of day, a number of ints, floats and decimals, and a boolean, datetime,
-    date or list of its like. Binary that is text in UTF-8 counts as text. Missing values (null, NaN, infinities,
-    blank text) are null without a problem. Problem codes: `unsupported_type`, `not_text`, `not_a_number`,
-    `not_a_boolean`, `not_a_datetime`, `not_a_date`, `not_a_list`, `out_of_range`. Never raises for a value or type.
+    date or list of its like; in a `Mixed` column each value goes by its own kind. Binary that is text in UTF-8 counts
+    as text. Missing values (null, NaN, infinities, blank text) are null without a problem. Problem codes:
+    `unsupported_type`, `not_text`, `not_a_number`, `not_a_boolean`, `not_a_datetime`, `datetime_invalid`,
+    `not_a_date`, `not_a_list`, `out_of_range`. Never raises for a value or type.
     """
     if pa.types.is_dictionary(values.type) and len(values.dictionary) <= len(values):
         return _by_dictionary(values, target)
-    kind, array, problems = plain(values)
+    return side_by_side([_of_one_kind(one, target) for one in plains(values)])
+
+
+def _of_one_kind(values: Plain, target: Target) -> Coerced:
+    kind, array, problems = values
     if kind in ("null", "other"):
-        return Coerced(pa.nulls(len(values), pa.string()), problems)
+        return Coerced(pa.nulls(len(array), pa.string()), problems)
     coerced = _coerced(array, kind, target)
     return Coerced(coerced.json, problems | coerced.problems) if problems else coerced
 
@@ -52,7 +59,7 @@ def _coerced(values: pa.Array, kind: Kind, target: Target) -> Coerced:
     if wanted == "boolean":
         return booleans(values, kind)
     if wanted == "list":
-        return lists(values, kind, target, coerce)
+        return lists(values, kind, target, _of_one_kind)
     text, problems = (datetimes if wanted == "datetime" else dates)(values, kind, target)
     return Coerced(quoted(text), problems)
 

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 
 from interakt_loader.coerce.json_text import json_string, json_strings
 from interakt_loader.coerce.slow_lane import rewritten
-from interakt_loader.coerce.target import Coerced, Target
-from interakt_loader.plain import Kind, plain, problems_at, without
+from interakt_loader.coerce.target import Coerced, Target, side_by_side
+from interakt_loader.plain import Kind, Plain, plains, problems_at, without
+from interakt_loader.values import NOT_IN_A_LIST
 
-Coerce = Callable[[pa.Array, Target], Coerced]
+Coerce = Callable[[Plain, Target], Coerced]
 
 
 def lists(values: pa.Array, kind: Kind, target: Target, coerce: Coerce) -> Coerced:
@@ -30,18 +31,25 @@ def lists(values: pa.Array, kind: Kind, target: Target, coerce: Coerce) -> Coerc
         return _from_lists(values, lambda items: coerce(items, by_their_type))
     if kind == "text":
         return _from_text(values, target.separator or ",")
-    single = coerce(values, by_their_type)
+    single = coerce(Plain(kind, values, {}), by_their_type)
     return Coerced(_bracketed(single.json), single.problems)
 
 
-def _from_lists(values: pa.ListArray, coerce_items: Callable[[pa.Array], Coerced]) -> Coerced:
-    flat = values.flatten()
-    inner = plain(flat)
-    if inner.kind == "list":
-        nested = problems_at(inner.values, inner.values.is_valid(), "unsupported_type", "inside a list cannot be sent")
-        items = Coerced(pa.nulls(len(flat), pa.string()), nested)
-    else:
-        items = coerce_items(flat)
+def of_texts(arrays: pa.StringArray) -> pa.StringArray:
+    """Return JSON arrays with each item as a string, numbers digit for digit; as the API wants tags."""
+    suspects = pc.match_substring_regex(arrays, r"[\[,][^\"\]]")
+    return rewritten(arrays, suspects, _array_of_texts)
+
+
+def _array_of_texts(array: str) -> str:
+    items = json.loads(array, parse_int=_Number, parse_float=_Number)
+    return "[" + ",".join(json_string(one if isinstance(one, str) else _json_item(one)) for one in items) + "]"
+
+
+def _from_lists(values: pa.ListArray, coerce_items: Callable[[Plain], Coerced]) -> Coerced:
+    items = side_by_side(
+        [_nested(one) if one.kind == "list" else coerce_items(one) for one in plains(values.flatten())]
+    )
     ends = pc.cumulative_sum(pc.list_value_length(values).fill_null(0).cast(pa.int64()))
     json = without(_joined(ends, items.json), values.is_null())
     if not items.problems:
@@ -50,6 +58,11 @@ def _from_lists(values: pa.ListArray, coerce_items: Callable[[pa.Array], Coerced
     problems = {bisect_right(row_ends, place): problem for place, problem in reversed(items.problems.items())}
     bad = pc.is_in(pa.array(range(len(values)), pa.int64()), pa.array(problems, pa.int64()))
     return Coerced(without(json, bad), problems)
+
+
+def _nested(items: Plain) -> Coerced:
+    places = pc.indices_nonzero(items.values.is_valid()).to_pylist()
+    return Coerced(pa.nulls(len(items.values), pa.string()), dict.fromkeys(places, NOT_IN_A_LIST[list]))
 
 
 def _from_text(values: pa.StringArray, separator: str) -> Coerced:

@@ -20,7 +20,7 @@ def numbers(values: pa.Array, kind: Kind, target: Target) -> Coerced:
     """Return plain values as JSON numbers; of text, see `numbers_in_text`."""
     if kind == "bool":
         return Coerced(pc.if_else(values, "1", "0"), {})
-    if kind in ("int", "float", "decimal"):
+    if kind in ("int", "float", "decimal", "digits"):
         return Coerced(digits(values, kind), {})
     if kind == "text":
         return numbers_in_text(values, target.decimal)
@@ -29,9 +29,9 @@ def numbers(values: pa.Array, kind: Kind, target: Target) -> Coerced:
 
 
 def digits(values: pa.Array, kind: Kind) -> pa.StringArray:
-    """Return ints, floats or decimals as the shortest exact text, with no exponent for everyday magnitudes."""
+    """Return ints, floats, decimals or digits as the shortest exact text, with no exponent for everyday magnitudes."""
     text = values.cast(pa.string())
-    if kind == "int":
+    if kind in ("int", "digits"):
         return text
     if kind == "decimal":
         return rewritten(text, pc.match_substring(text, "E"), lambda written: format(Decimal(written), "f"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -33,6 +34,14 @@ class Coerced(NamedTuple):
     """By position in the array; only of values that cannot be sent."""
 
 
+def side_by_side(parts: Sequence[Coerced]) -> Coerced:
+    """Return the column of which each part holds some of the values, and null for those of the others."""
+    if len(parts) == 1:
+        return parts[0]
+    problems = {place: problem for one in parts for place, problem in one.problems.items()}
+    return Coerced(pc.coalesce(*(one.json for one in parts)), dict(sorted(problems.items())))
+
+
 @dataclass(frozen=True)
 class Target:
     """What to make of a column.
@@ -49,10 +58,14 @@ class Target:
     timezone: str = "UTC"
     """Of times that name none: an IANA name, or an offset such as `+05:30`.
 
-    A time that a clock shows twice is the earlier one; one that the clock skips is the end of the gap.
+    A time that a clock shows twice is the earlier one; one that the clock skips is refused, but for a date, which is
+    the first moment of its day.
     """
     decimal: str = "."
     """Of numbers in text, the sign before the fraction: `.` as in 1,299.00, or `,` as in 1.299,00 and 1 299,00."""
+    guard: str | None = None
+    """What the export writes before text that a spreadsheet would take for a number or a formula, such as `'` before
+    682001. It is taken off before a digit or one of `+ - = @`, and stays before anything else."""
 
     def __post_init__(self) -> None:
         if self.type not in TYPES:

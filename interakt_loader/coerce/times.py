@@ -6,6 +6,7 @@ none. Whatever lies outside the years 1 to 9999 stays outside of them until the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -16,17 +17,19 @@ import pyarrow.compute as pc
 from interakt_loader.codes import ProblemCode
 from interakt_loader.coerce.date_forms import forms_of
 from interakt_loader.coerce.numbers import digits
-from interakt_loader.coerce.target import EPOCHS, Target, fixed_offset
+from interakt_loader.coerce.target import EPOCHS, Target
 from interakt_loader.coerce.time_formats import formatted_days, formatted_times
 from interakt_loader.coerce.time_text import DAY, Times, epoch_text, iso_days, iso_times, milliseconds, whole_days
-from interakt_loader.plain import Kind, problems_at, without
+from interakt_loader.coerce.zones import FIRST, FIRST_DAY, LAST, LAST_DAY, between, read_in_zone, same_day, seen_in_zone
+from interakt_loader.plain import Kind, bare, problems_at, without
 from interakt_loader.wire import Problem
 
-_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31
-_FIRST, _LAST = _FIRST_DAY * DAY, (_LAST_DAY + 1) * DAY - 1
 _FAR = 10**15  # milliseconds; beyond all years, and far from where counts overflow
 
-_NUMERIC = ("int", "float", "decimal")
+_CLOCK = re.compile("%[HIcXT]")
+"""The parts of a format that say a time of day."""
+
+_NUMERIC = ("int", "float", "decimal", "digits")
 
 _Texts = tuple[pa.StringArray, dict[int, Problem]]
 
@@ -34,14 +37,22 @@ _Texts = tuple[pa.StringArray, dict[int, Problem]]
 def datetimes(values: pa.Array, kind: Kind, target: Target) -> _Texts:
     """Return plain values as the text of times in UTC with milliseconds; finer digits are cut.
 
-    Dates, and times that name no zone, are read in the target's zone.
+    Dates, and times that name no zone, are read in the target's zone. A date is the first moment of its day.
     """
     written, instants = _times(values, kind, target)
-    counts = pc.coalesce(instants, _read_in_zone(written, target.timezone))
-    good = _between(counts, _FIRST, _LAST)
+    read, skipped = read_in_zone(written, target.timezone)
+    counts = pc.coalesce(instants, read)
+    good = between(counts, FIRST, LAST)
+    problems = _problems(values, counts, good, "not_a_datetime", _complaint("date and time", kind, target))
+    if skipped is not None:
+        skipped = pc.and_not(
+            skipped, pc.and_(_only_dates(values, kind, target), same_day(written, read, target.timezone))
+        )
+        complaint = f"does not exist in {target.timezone}: the clock skips it"
+        problems |= problems_at(values, skipped, "datetime_invalid", complaint)
+        good = without(good, skipped)
     text = pc.binary_replace_slice(good.cast(pa.timestamp("ms")).cast(pa.string()), 10, 11, "T")
-    text = pc.binary_join_element_wise(text, "Z", "")
-    return text, _problems(values, counts, good, "not_a_datetime", _complaint("date and time", kind, target))
+    return pc.binary_join_element_wise(text, "Z", ""), problems
 
 
 def dates(values: pa.Array, kind: Kind, target: Target) -> _Texts:
@@ -56,7 +67,7 @@ def dates(values: pa.Array, kind: Kind, target: Target) -> _Texts:
         complaint = f"has the time zone {values.type.tz!r}, which is not known"
         bad = problems_at(values, values.is_valid(), "unsupported_type", complaint)
         return pa.nulls(len(values), pa.string()), bad
-    good = _between(counts, _FIRST_DAY, _LAST_DAY)
+    good = between(counts, FIRST_DAY, LAST_DAY)
     text = good.cast(pa.int32()).cast(pa.date32()).cast(pa.string())
     return text, _problems(values, counts, good, "not_a_date", _complaint("date", kind, target))
 
@@ -81,7 +92,7 @@ def _times(values: pa.Array, kind: Kind, target: Target) -> Times:
         return Times(nothing, _since_epoch(values, kind, target.format))
     if target.format not in (None, *EPOCHS) and kind in (*_NUMERIC, "text"):
         return formatted_times(_as_text(values, kind), str(target.format))
-    if kind == "text":
+    if kind in ("text", "moment"):
         return iso_times(values)
     return Times(nothing, nothing)
 
@@ -89,14 +100,14 @@ def _times(values: pa.Array, kind: Kind, target: Target) -> Times:
 def _days(values: pa.Array, kind: Kind, target: Target) -> pa.Int64Array:
     if kind == "timestamp":
         counts = _counts(values)
-        return whole_days(counts if values.type.tz is None else _seen_in_zone(counts, values.type.tz))
+        return whole_days(counts if values.type.tz is None else seen_in_zone(counts, values.type.tz))
     if kind == "date":
         return _days_of_dates(values)
     if target.format in EPOCHS and kind in (*_NUMERIC, "text"):
-        return whole_days(_seen_in_zone(_since_epoch(values, kind, target.format), target.timezone))
+        return whole_days(seen_in_zone(_since_epoch(values, kind, target.format), target.timezone))
     if target.format not in (None, *EPOCHS) and kind in (*_NUMERIC, "text"):
         return formatted_days(_as_text(values, kind), str(target.format))
-    if kind == "text":
+    if kind in ("text", "moment"):
         return iso_days(values)
     return pa.nulls(len(values), pa.int64())
 
@@ -128,35 +139,19 @@ def _as_text(values: pa.Array, kind: Kind) -> pa.StringArray:
     return values if kind == "text" else digits(values, kind)
 
 
-def _read_in_zone(written: pa.Int64Array, zone: str) -> pa.Int64Array:
-    if zone == "UTC" or written.null_count == len(written):
-        return written
-    offset = fixed_offset(zone)
-    if offset is not None:
-        return pc.subtract(written, offset)
-    clock = _between(written, _FIRST, _LAST).cast(pa.timestamp("ms"))
-    instants = pc.assume_timezone(clock, zone, ambiguous="earliest", nonexistent="latest")
-    return pc.coalesce(instants.cast(pa.int64()), written)
-
-
-def _seen_in_zone(instants: pa.Int64Array, zone: str) -> pa.Int64Array:
-    if zone == "UTC":
-        return instants
-    offset = fixed_offset(zone)
-    if offset is not None:
-        return pc.add(instants, offset)
-    there = _between(instants, _FIRST, _LAST).cast(pa.timestamp("ms", zone))
-    return pc.coalesce(pc.local_timestamp(there).cast(pa.int64()), instants)
+def _only_dates(values: pa.Array, kind: Kind, target: Target) -> pa.BooleanArray:
+    """Return which values say a date and no time of day."""
+    if target.format is not None and kind in (*_NUMERIC, "text"):
+        return pa.repeat(not _CLOCK.search(target.format), len(values))
+    if kind == "text":
+        return pc.less_equal(pc.utf8_length(bare(values)), len("1998-01-01"))
+    return pa.repeat(kind == "date", len(values))
 
 
 def _clamped(counts: pa.Array, most: int) -> pa.Array:
     limit = pa.scalar(most, counts.type)
     lowest = pa.scalar(-most, counts.type)
     return pc.max_element_wise(pc.min_element_wise(counts, limit, skip_nulls=False), lowest, skip_nulls=False)
-
-
-def _between(counts: pa.Int64Array, first: int, last: int) -> pa.Int64Array:
-    return without(counts, pc.or_(pc.less(counts, first), pc.greater(counts, last)))
 
 
 def _problems(

@@ -5,16 +5,23 @@ The page that it prints is docs/types.md.
 
 from __future__ import annotations
 
+import enum
 import sys
+import uuid
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 
 from interakt_loader.coerce.dispatch import coerce
 from interakt_loader.coerce.target import TYPES, Target
+from interakt_loader.values import json_text, sendable
+from interakt_loader.wire import Problem
 
 _NOON = datetime(2025, 3, 27, 12, 0, 0, 926999)
 _NOON_S = 1743076800
@@ -34,8 +41,14 @@ _RULES = """\
 
 - **Structs** are sent as their fields: `address` with a city and a pin is read as two columns, `address.city` and
   `address.pin`, in structs within structs too, and these are the names that a mapping uses. Where the struct is
-  null, so are its fields. A row of JSON lines that holds text where a mapped field's object would be is refused.
-- **Maps**, structs and lists inside of lists, durations and intervals are refused (`unsupported_type`).
+  null, so are its fields.
+- **Maps**, structs and lists inside of lists, durations and intervals are refused (`unsupported_type`). So are
+  columns whose bytes mean something else: Parquet's VARIANT, GEOMETRY, GEOGRAPHY, BSON and INTERVAL, and types that
+  an older Arrow does not know. A UUID is its text.
+- **Python values** mean the same to `track`, to columns of objects and to lists of dicts, and in JSON lines: see the
+  table of them below. Each has its own type, whatever stands beside it in its column.
+- **Objects** (dicts) in these are columns of their fields, as structs are. Where a mapped field is `address.city` and
+  a row holds text for `address`, or the other way round, the row is refused. `track` refuses an object.
 - **Text** is sent byte for byte as a string; only a line break, a tab or three spaces in a row, which the API
   refuses, become one space (`white_space_tidied` in the report). Other control characters, U+0000 too, are sent as
   JSON escapes, U+2028 and U+2029 as they are. Bytes that are no UTF-8, halves of surrogate pairs among them, are
@@ -48,6 +61,12 @@ _RULES = """\
 - **An apostrophe before a number or a date**, as spreadsheets and Shopify write it (`'123`), is taken off where the
   target is a number, a datetime or a date; a string keeps it.
 - **Times** are sent in UTC with milliseconds; finer digits are cut. Years 1 to 9999 can be sent.
+- **Local times** are read by the clock of the field's `timezone`. One that the clock skips, as in spring, does not
+  exist and is refused (`datetime_invalid`). One that it shows twice, as in autumn, is the earlier; of a Python
+  datetime with `fold=1`, the later. A date is the first moment of its day.
+- **Numbers** that need more than about 1.8e308 are refused (`out_of_range`): JSON readers take them for infinite.
+- **What no call has room for** is refused before it is looked through (`too_large`): text of more than a megabyte,
+  lists of more than 16,384 items.
 """
 
 _FORMS: tuple[tuple[str, Target], ...] = (
@@ -68,6 +87,42 @@ _FORMS: tuple[tuple[str, Target], ...] = (
     *((text, Target("list")) for text in ("a, b,, c", '["a", 1, null]')),
     ("a;b", Target("list", separator=";")),
 )
+
+
+class _Plan(enum.Enum):
+    GROWTH = "growth"
+
+
+_VALUES: tuple[tuple[str, Any], ...] = (
+    ('"two\\nlines"', "two\nlines"),
+    ('" "', " "),
+    (r'"\ud83d"', "\ud83d"),
+    (r'b"caf\xc3\xa9"', b"caf\xc3\xa9"),
+    (r'b"caf\xe9"', b"caf\xe9"),
+    ("UUID(int=1)", uuid.UUID(int=1)),
+    ("Plan.GROWTH, an enum of 'growth'", _Plan.GROWTH),
+    ("None, NaN, an infinity, NaT, NA", None),
+    ("1.0", 1.0),
+    ("2**70", 2**70),
+    ("10**400", 10**400),
+    ('Decimal("24.50")', Decimal("24.50")),
+    ('Decimal("1E+400000")', Decimal("1E+400000")),
+    ("Fraction(1, 3)", Fraction(1, 3)),
+    ("1j", 1j),
+    ("numpy.float32(0.1)", np.float32(0.1)),
+    ("datetime(2025, 3, 27, 12)", datetime(2025, 3, 27, 12)),
+    ("the same in Asia/Kolkata", datetime(2025, 3, 27, 12, tzinfo=timezone(timedelta(hours=5, minutes=30)))),
+    ("datetime(2026, 3, 29, 2, 30) in Europe/Berlin", datetime(2026, 3, 29, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))),
+    ("date(2025, 3, 27)", date(2025, 3, 27)),
+    ("time(12)", time(12)),
+    ("timedelta(1)", timedelta(1)),
+    ('["a", None, 1]', ["a", None, 1]),
+    ("[[1]]", [[1]]),
+    ('[{"sku": "a"}]', [{"sku": "a"}]),
+    ('{"b", "a"}', {"b", "a"}),
+    ("object(), a path, a model", object()),
+)
+"""Python values, as people write them."""
 
 
 _SHORT: tuple[tuple[str, str, pa.Array], ...] = (
@@ -103,6 +158,12 @@ def page() -> str:
         _RULES,
         "## Text in the forms that exports hold\n",
         _table(["text", "mapped as", "becomes"], by_form),
+        "## Python values\n",
+        "In `track`, columns of objects, lists of dicts and JSON lines, by the type `auto`.\n",
+        _table(
+            ["value", "becomes"],
+            [[_code(shown), said] for (shown, _), (_, said) in zip(_VALUES, python_values(), strict=True)],
+        ),
         "## Every Arrow type\n",
         _table(["Arrow type", "value", *TYPES], by_type),
     ]
@@ -160,6 +221,19 @@ def _outcome(values: pa.Array, target: Target) -> str:
     if json is None:
         return "*left out*"
     return _code(json)
+
+
+def _meant(value: Any) -> str:
+    """Return what becomes of a Python value, as `_outcome` does."""
+    found = sendable(value)
+    if isinstance(found, Problem):
+        return f"*{found.code}*"
+    return "*left out*" if found is None else _code(json_text(found))
+
+
+def python_values() -> list[tuple[Any, str]]:
+    """Return the Python values of the page, and what it says becomes of each."""
+    return [(value, _meant(value)) for _, value in _VALUES]
 
 
 def _said(target: Target) -> str:

@@ -2,7 +2,7 @@
 
 Such runs become one space, in the items of lists too. Every other character arrives as it is: other control
 characters (NUL too) as JSON escapes, U+2028 and U+2029 as themselves. Halves of surrogate pairs cannot come this
-far: they are no UTF-8, so `coerce` refuses them as `not_text`.
+far: they are refused as `not_text` where the values are read.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.values import tidy as tidy_text
+
 _SUSPECT = r'^["\[].*(?:\\[nrt]|   )'
 """In JSON text; an escaped backslash before an n looks alike, so each suspect is looked at closer."""
 
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_REFUSED = re.compile(r"[ \t\r\n]*[\t\r\n][ \t\r\n]*| {3,}")
 
 
 def tidied(texts: pa.StringArray) -> tuple[pa.StringArray, list[int]]:
@@ -37,5 +38,5 @@ def tidied(texts: pa.StringArray) -> tuple[pa.StringArray, list[int]]:
 
 def _tidied_string(match: re.Match[str]) -> str:
     text = json.loads(match[0])
-    tidy = _REFUSED.sub(" ", text)
+    tidy = tidy_text(text)
     return match[0] if tidy == text else json.dumps(tidy, ensure_ascii=False)

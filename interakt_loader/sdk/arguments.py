@@ -1,29 +1,36 @@
 """The arguments of `track.user` and `track.event` → JSON bodies. Pure; a bad argument raises and is named.
 
-The table loader's coercion works on Arrow columns; here there is one call at a time and no Arrow, and the rules are
-the vendor's SDK's: an identity is needed, phones are digits, the country code must exist.
+What a trait's value means is said in `values`, for tables as well. The other rules are the vendor's SDK's: an identity
+is needed, phones are digits, the country code must exist.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import json
-import math
-import numbers
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from interakt_loader.errors import BadArgument, BadArgumentType
-from interakt_loader.wire import Kind
-
-_DROP = object()
-"""Stands for a value that is left out: None, NaN, NaT, an infinity."""
+from interakt_loader.safety.id_text import id_text, refusal
+from interakt_loader.values import (
+    LONGEST_LIST,
+    Narrow,
+    instant_text,
+    json_text,
+    meaning,
+    sendable,
+    shortened,
+    shown,
+    unicode_text,
+)
+from interakt_loader.wire import LARGEST_BODY, Kind, Problem
 
 _ISO_8601 = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.(\d{1,9}))?\s?(?:(Z)|([+-]\d\d)(?::?(\d\d))?)?)?",
-    re.ASCII | re.IGNORECASE,
+    r"(\d{4})(-\d\d-\d\d)(?:[Tt ]((?:[01]\d|2[0-3]):[0-5]\d)(?:(:[0-5]\d)(?:\.(\d+))?)?"
+    r" ?(?:([Zz]|UTC|GMT)|([+-](?:[01]\d|2[0-3]))(?::?([0-5]\d))?)?)?",
+    re.ASCII,
 )
 
 
@@ -50,18 +57,19 @@ def body_of(
         body["userId"] = user
     if phone is not None:
         if not (phone.isascii() and phone.isdigit()):
-            raise BadArgument(f"phone_number is {phone!r}; expected digits only, without the country code")
+            raise BadArgument(f"phone_number is {shown(phone)}; expected digits only, without the country code")
         body["countryCode"] = _country_code(country_code)
         body["phoneNumber"] = phone
     if kind == "event":
         if not isinstance(event, str):
-            raise BadArgumentType(f"event is {event!r}; expected the event's name as text")
-        if not event.strip():
-            raise BadArgument("event is empty; expected the event's name")
-        body["event"] = _text("event", event)
+            raise BadArgumentType(f"event is {shown(event)}; expected the event's name as text")
+        name = _name("event", event)
+        if name is None:
+            raise BadArgument(f"event is {shown(event)}; expected the event's name")
+        body["event"] = name
     if traits is not None and not isinstance(traits, Mapping):
         raise BadArgumentType(f"traits is a {type(traits).__name__}; expected a dict")
-    body["traits"] = _object("traits", traits or {})
+    body["traits"] = _traits(traits or {})
     created = _created_at(created_at)
     if created is not None:
         body["createdAt"] = created
@@ -69,160 +77,113 @@ def body_of(
 
 
 def encoded(body: dict[str, Any]) -> bytes:
-    """Return a body as the bytes to send."""
-    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    """Return a body as the bytes to send. Raises `BadArgument` for one that is larger than the API takes."""
+    body_bytes = json_text(body).encode()
+    if len(body_bytes) > LARGEST_BODY:
+        said = f"the call has {len(body_bytes):,} bytes, and the API takes {LARGEST_BODY:,} at most"
+        raise _error("traits", Problem("too_large", said))
+    return body_bytes
 
 
 def _identity(name: str, value: Any) -> str | None:
-    if value is None or value is False or (isinstance(value, str) and not value.strip()):
+    found = None if value is False else _meaning(name, value)
+    if found is None:
         return None
-    if isinstance(value, str):
-        return _text(name, value.strip())
-    value = _scalar(value)
-    if value is _DROP:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        raise BadArgumentType(f"{name} is a {type(value).__name__}; expected text or a whole number")
-    if not isinstance(value, int) and not math.isfinite(value):
-        return None
-    whole = int(value)
-    if whole != value or (isinstance(value, float) and abs(whole) >= 2**53):  # there floats skip whole numbers
-        raise BadArgument(f"{name} is {value!r}; expected text or a whole number")
+    if isinstance(found, str):
+        return _name(name, found)
+    if isinstance(found, bool) or not isinstance(found, (int, float, Decimal)):
+        raise BadArgumentType(f"{name} is {shown(value)}; expected text or a whole number")
+    whole = int(found)
+    exact_below = Narrow.EXACT_BELOW if isinstance(found, Narrow) else 2.0**53  # from there on floats skip numbers
+    if whole != found or (isinstance(found, float) and abs(whole) >= exact_below):
+        raise BadArgument(f"{name} is {shown(value)}; expected text or a whole number")
     return str(whole)
+
+
+def _name(argument: str, value: str) -> str | None:
+    """Return an id or an event's name in text; None if it stands for nothing, as in tables (`identity`)."""
+    meant = _meaning(argument, value)
+    text = None if meant is None else id_text(meant)
+    reason = None if text is None else refusal(text)
+    if reason is not None:
+        raise BadArgument(f"{argument} {text!r} {reason}")
+    return text
 
 
 def _country_code(value: Any) -> str:
     from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
-    text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else None
-    if text is None:
-        raise BadArgumentType(f"country_code is {value!r}; expected text such as '+91'")
-    digits = text.removeprefix("+")
+    found = _meaning("country_code", value)
+    if isinstance(found, bool) or not isinstance(found, (str, int)):
+        raise BadArgumentType(f"country_code is {shown(value)}; expected text such as '+91'")
+    digits = str(found).strip().removeprefix("+")
     plausible = digits.isascii() and digits.isdigit() and len(digits) <= 5
     if not plausible or int(digits) not in COUNTRY_CODE_TO_REGION_CODE:
-        raise BadArgument(f"country_code is {value!r}; expected a country's dialling code such as '+91'")
+        raise BadArgument(f"country_code is {shown(value)}; expected a country's dialling code such as '+91'")
     return f"+{int(digits)}"
 
 
 def _created_at(value: Any) -> str | None:
-    value = _scalar(value)
-    if value is None or value is _DROP:
+    found = _meaning("created_at", value)
+    if isinstance(found, str):
+        found = _meaning("created_at", _moment(found))
+    if isinstance(found, dt.datetime):
+        return instant_text(found)
+    if isinstance(found, dt.date):
+        return f"{found.isoformat()}T00:00:00.000Z"
+    if found is None:
         return None
-    if isinstance(value, dt.datetime):
-        return _iso("created_at", value)
-    if isinstance(value, dt.date):
-        return f"{value.isoformat()}T00:00:00.000Z"
-    if isinstance(value, str):
-        return _iso("created_at", _moment(value))
-    raise BadArgumentType(f"created_at is {value!r}; expected a datetime, a date or ISO-8601 text")
+    error = BadArgumentType(f"created_at is {shown(value)}; expected a datetime, a date or ISO-8601 text")
+    error.code = "not_a_datetime"
+    raise error
 
 
-def _moment(text: str) -> dt.datetime:
-    """Read ISO-8601 text; `fromisoformat` alone reads fewer forms of it, the older Python is the fewer."""
-    bad = BadArgument(f"created_at is {text!r}; expected ISO-8601 such as '2025-03-27T13:26:52.926Z'")
-    match = _ISO_8601.fullmatch(text.strip())
+def _moment(text: str) -> dt.datetime | Problem:
+    """Read ISO-8601 text; `fromisoformat` alone reads other forms of it in each Python."""
+    bad = Problem("not_a_datetime", f"{shortened(text)} is not ISO-8601 such as '2025-03-27T13:26:52.926Z'")
+    match = _ISO_8601.fullmatch(text.strip().removeprefix("'").strip())
     if match is None:
-        raise bad
-    day, minutes, seconds, fraction, utc, hours_off, minutes_off = match.groups(default="")
+        return bad
+    year, day, minutes, seconds, fraction, utc, hours_off, minutes_off = match.groups(default="")
     zone = "+00:00" if utc else f"{hours_off}:{minutes_off or '00'}" if hours_off else ""
     clock = f"{minutes or '00:00'}{seconds or ':00'}.{fraction[:6]:0<6}"
     try:
-        return dt.datetime.fromisoformat(f"{day}T{clock}{zone}")
+        moment = dt.datetime.fromisoformat(f"{'2000' if year == '0000' else year}{day}T{clock}{zone}")
     except ValueError:
-        raise bad from None
+        return bad
+    return Problem("out_of_range", f"{shortened(text)} is not in the years 1 to 9999") if year == "0000" else moment
 
 
-def _object(path: str, traits: Mapping[Any, Any]) -> dict[str, Any]:
+def _traits(traits: Mapping[Any, Any]) -> dict[str, Any]:
+    if len(traits) > LONGEST_LIST:
+        raise _error(
+            "traits", Problem("too_large", f"{len(traits):,} traits; a call has {LARGEST_BODY:,} bytes at most")
+        )
     out = {}
     for name, value in traits.items():
         if not isinstance(name, str):
-            raise BadArgumentType(f"{path}: the name {name!r} is no text")
-        converted = _value(f"{path}[{name!r}]", value)
-        if converted is not _DROP:
-            out[_text(path, name)] = converted
+            raise BadArgumentType(f"traits: the name {shown(name)} is no text")
+        text = unicode_text(str.__str__(name))
+        if text is None:
+            said = f"the name {shortened(name)} is not text: it holds half of a surrogate pair"
+            raise _error("traits", Problem("not_text", said))
+        found = sendable(value)
+        if isinstance(found, Problem):
+            raise _error(f"traits[{shortened(text)}]", found)
+        if found is not None:
+            out[text] = found
     return out
 
 
-def _value(path: str, value: Any) -> Any:
-    """Convert one trait: text, number, boolean, datetime, date, list; None and NaN are left out."""
-    value = _scalar(value)
-    if value is None or value is _DROP:
-        return _DROP
-    if isinstance(value, str):
-        return _text(path, value)
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, Decimal):
-        if not value.is_finite():
-            return _DROP
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, numbers.Real):
-        return float(value) if math.isfinite(value) else _DROP
-    if isinstance(value, dt.datetime):
-        return _iso(path, value)
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    if isinstance(value, Set):
-        return _list(path, sorted(value, key=str))
-    if isinstance(value, (list, tuple)):
-        return _list(path, value)
-    if isinstance(value, Mapping):  # the vendor's SDK passes these on as they are; the API judges them
-        return _object(path, value)
-    raise BadArgumentType(
-        f"{path} is a {type(value).__name__}; expected text, a number, a boolean, a datetime, a date or a list"
-    )
+def _meaning(path: str, value: Any) -> Any:
+    """Return what the argument at `path` means."""
+    found = meaning(value)
+    if isinstance(found, Problem):
+        raise _error(path, found)
+    return found
 
 
-def _list(path: str, values: Any) -> list[Any]:
-    converted = (_value(f"{path}[{position}]", one) for position, one in enumerate(values))
-    return [one for one in converted if one is not _DROP]
-
-
-def _text(path: str, value: str) -> str:
-    """Return text as a plain `str` (an enum's member, say, has another `str()` than its own text)."""
-    value = str.__str__(value)
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise BadArgument(f"{path} holds text that is no Unicode: {value!r}") from None
-    return value
-
-
-def _scalar(value: Any) -> Any:
-    """Unwrap NumPy's scalars and arrays, pandas' timestamps and missing values, without importing either."""
-    home, name = type(value).__module__.partition(".")[0], type(value).__name__
-    if home == "pandas" and name in ("NAType", "NaTType"):
-        return _DROP
-    if home == "pandas" and name == "Timestamp":
-        return value.to_pydatetime(warn=False)  # of the nanoseconds, which no JSON here keeps
-    if home == "numpy":
-        return _numpy(value)
-    return value
-
-
-def _numpy(value: Any) -> Any:
-    """Return a NumPy scalar as Python's own, an array as a list of NumPy scalars."""
-    if getattr(value, "ndim", 0):
-        return list(value)
-    kind = value.dtype.kind
-    if kind in "mM":  # of finer or longer units `item` makes bare counts
-        if kind == "M" and value.dtype.name == "datetime64[D]":
-            moment = value.item()
-        else:
-            moment = value.astype(f"{value.dtype.name.partition('[')[0]}[us]").item()
-        return _DROP if moment is None else value if isinstance(moment, int) else moment
-    if kind == "f" and value.dtype.itemsize < 8:
-        return float(str(value))  # 0.1, not 0.10000000149011612
-    return value.tolist()
-
-
-def _iso(path: str, moment: dt.datetime) -> str:
-    """Return ISO-8601 in UTC with milliseconds and Z; a moment without a zone is taken as UTC."""
-    if moment.tzinfo is not None:
-        try:
-            moment = moment.astimezone(dt.timezone.utc).replace(tzinfo=None)
-        except OverflowError:
-            raise BadArgument(f"{path} is {moment}, which in UTC is outside of the years 1 to 9999") from None
-    return moment.isoformat(timespec="milliseconds") + "Z"
+def _error(path: str, problem: Problem) -> BadArgument:
+    error = (BadArgumentType if problem.code == "unsupported_type" else BadArgument)(f"{path}: {problem.message}")
+    error.code = problem.code
+    return error

@@ -189,12 +189,49 @@ def test_other_values_are_not_booleans(value: Any) -> None:
         ("1969-12-31T23:59:59.9999", "UTC", "1969-12-31T23:59:59.999Z"),
         ("2024-02-29", "UTC", "2024-02-29T00:00:00.000Z"),
         ("2025-11-02T01:30", "America/New_York", "2025-11-02T05:30:00.000Z"),
-        ("2025-03-09T02:30", "America/New_York", "2025-03-09T07:00:00.000Z"),
+        ("2025-03-09T03:00", "America/New_York", "2025-03-09T07:00:00.000Z"),
+        ("2018-11-04", "America/Sao_Paulo", "2018-11-04T03:00:00.000Z"),
+        ("2100-07-01T12:00", "Europe/Berlin", "2100-07-01T10:00:00.000Z"),
+        ("1800-01-01T00:00", "Asia/Kolkata", "1799-12-31T18:06:32.000Z"),
     ],
 )
 def test_times_in_text(written: str, zone: str, expected: str) -> None:
-    """ISO 8601 in its usual spellings; a time shown twice is the earlier, a skipped one is the end of the gap."""
+    """ISO 8601 in its usual spellings; a time shown twice is the earlier, a date is the first moment of its day."""
     assert texts(pa.array([None, written]), Target("datetime", timezone=zone)) == [None, f'"{expected}"']
+
+
+@pytest.mark.parametrize(
+    ("written", "zone", "form"),
+    [
+        ("2026-03-29 02:30", "Europe/Berlin", None),
+        ("2026-03-29T02:00:00.000", "Europe/Berlin", None),
+        ("2025-03-09T02:30", "America/New_York", None),
+        ("29/03/2026 02:30", "Europe/Berlin", "%d/%m/%Y %H:%M"),
+        ("29 Mar 2026 02:30 AM", "Europe/Berlin", "%d %b %Y %I:%M %p"),
+        (dt.datetime(2026, 3, 29, 2, 30), "Europe/Berlin", None),
+        ("2018-11-04 00:00", "America/Sao_Paulo", None),
+        ("2024-04-26 00:30", "Africa/Cairo", None),
+        ("2011-12-30", "Pacific/Apia", None),
+        ("30.12.2011", "Pacific/Apia", "%d.%m.%Y"),
+        ("2100-03-28 02:30", "Europe/Berlin", None),
+    ],
+)
+def test_a_time_that_the_clock_skips_is_a_problem(written: Any, zone: str, form: str | None) -> None:
+    """It is not moved; a day that a zone has skipped as a whole is none either. The zone is named."""
+    code, message = problem(written, Target("datetime", form, timezone=zone))
+    assert (code, f"does not exist in {zone}" in message) == ("datetime_invalid", True)
+    others = coerce(pa.array([written, None, written]), Target("datetime", form, timezone="Asia/Kolkata"))
+    assert (others.problems, others.json.null_count) == ({}, 1)
+
+
+def test_the_other_rows_of_a_skipped_time_are_read() -> None:
+    """In text and in a column of times, before the gap, after it, in it, and without a value."""
+    clocks = [dt.datetime(2026, 3, 29, 1, 59, 59), None, dt.datetime(2026, 3, 29, 2), dt.datetime(2026, 3, 29, 3)]
+    expected = ['"2026-03-29T00:59:59.000Z"', None, None, '"2026-03-29T01:00:00.000Z"']
+    written = pa.array([None if one is None else str(one) for one in clocks])
+    for values in (pa.array(clocks), written, written.dictionary_encode()):
+        coerced = coerce(values, Target("datetime", timezone="Europe/Berlin"))
+        assert (coerced.json.to_pylist(), list(coerced.problems)) == (expected, [2])
 
 
 @pytest.mark.parametrize(

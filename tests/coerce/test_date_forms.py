@@ -79,6 +79,12 @@ def test_whole_numbers_can_be_dates_and_other_types_are_none() -> None:
         assert DatesSeen.of(values) == DatesSeen()
 
 
+def test_a_batch_after_two_forms_changes_nothing() -> None:
+    """Two forms with nothing in common have decided: what comes later is not looked at, in batches either."""
+    column = pa.array(["01/01/2000", "01.01.00", "on 01"])
+    assert date_format_of([column[:1], column[1:2], column[2:]]) == DatesSeen.of(column).decision
+
+
 @given(
     st.lists(_DATES, max_size=12),
     st.lists(st.sampled_from(["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y", "%Y%m%d", "%Y-%m-%d", "on %d"]), min_size=1),

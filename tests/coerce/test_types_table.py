@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from interakt_loader.coerce import types_table
+from interakt_loader.coerce import Target, coerce, types_table
+from interakt_loader.mapping.white_space import tidied
 from interakt_loader.plain import problems_at
+from interakt_loader.sources.columns import to_arrow
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "types.md"
 
@@ -55,6 +57,7 @@ def test_every_refusal_on_the_page_is_a_code() -> None:
     codes = {cell.strip("*") for cell in cells if cell.startswith("*")}
     assert codes == {
         "left out",
+        "datetime_invalid",
         "not_a_boolean",
         "not_a_date",
         "not_a_datetime",
@@ -63,6 +66,18 @@ def test_every_refusal_on_the_page_is_a_code() -> None:
         "out_of_range",
         "unsupported_type",
     }
+
+
+def test_python_values_are_the_same_for_tables() -> None:
+    """What the page says of `track` is what a column of objects gives, all in one."""
+    values = [value for value, _ in types_table.python_values()]
+    coerced = coerce(to_arrow(values), Target())
+    tidy = tidied(coerced.json)[0].to_pylist()
+    found = [
+        f"*{coerced.problems[at].code}*" if at in coerced.problems else f"`{json}`" if json else "*left out*"
+        for at, json in enumerate(tidy)
+    ]
+    assert found == [said for _, said in types_table.python_values()]
 
 
 def test_a_value_of_any_type_can_be_shown_in_a_message() -> None:
