@@ -13,9 +13,8 @@ from interakt_loader.identity.one_phone import chosen, one_phone
 from interakt_loader.identity.plans import plain_phones
 from interakt_loader.identity.written import as_written
 from interakt_loader.plain import plain, without
+from interakt_loader.safety.id_text import NULL_WORD
 from interakt_loader.wire import Problem
-
-_NO_PHONE_WORDS = pa.array(["nan", "none", "null", "nat", "<na>", "na", "n/a"])
 
 
 class Phones(NamedTuple):
@@ -43,7 +42,7 @@ def phones(
     countries: pa.StringArray = pa.nulls(len(values), pa.string())
     unusable: dict[int, Problem] = {}
     if country_codes is not None:
-        countries, unusable = as_written(country_codes, "country_code_invalid", NO_COUNTRY)
+        countries, unusable, *_ = as_written(country_codes, "country_code_invalid", NO_COUNTRY)
     countries = countries.fill_null(default_country)
     inner = plain(values)
     found = _of_lists(inner.values, countries, check) if inner.kind == "list" else _of_cells(values, countries, check)
@@ -56,8 +55,9 @@ def phones(
 
 
 def _of_cells(values: pa.Array, countries: pa.StringArray, check: str) -> Phones:
-    text, problems = as_written(values, "phone_invalid", "is not a phone number")
-    text = without(text, pc.is_in(pc.utf8_lower(text), _NO_PHONE_WORDS))
+    text, problems, unusual, _ = as_written(values, "phone_invalid", "is not a phone number")
+    if unusual is not None:
+        text = without(text, pc.match_substring_regex(text, NULL_WORD))
     if check == "as-is":
         codes = nationals = pa.nulls(len(text), pa.string())
     else:

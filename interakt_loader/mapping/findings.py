@@ -1,4 +1,4 @@
-"""What is found out about the rows of a batch: why some cannot be sent, and what is said of some that are."""
+"""Findings about the rows of a batch: why some cannot be sent, and notes on some that are."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ class Findings:
     def note(self, row: int, column: str, note: Problem) -> None:
         """Keep what was done to a row that is sent."""
         self._notes.setdefault(row, []).append((column, note))
+
+    def note_all(self, column: str, notes: dict[int, Problem]) -> None:
+        """Keep the notes of a column."""
+        for row, note in notes.items():
+            self.note(row, column, note)
 
     def problem(self, row: int, column: str | None, problem: Problem) -> None:
         """Keep a row's first problem: identity is looked at before traits, and one reason is enough to mend."""

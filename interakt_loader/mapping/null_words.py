@@ -9,7 +9,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.plain import without
+from interakt_loader.plain import Mixed, fields, mixed, without
 
 WORDS = ("null", "nan", "nat", "none", "<na>", "n/a", "#n/a", "undefined", r"\\N", "nil")
 """Those that are told, in small letters and as JSON writes them."""
@@ -23,6 +23,10 @@ def without_null_words(values: pa.Array, words: tuple[str, ...]) -> pa.Array:
         return values
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
+    if isinstance(values.type, Mixed):
+        return mixed(
+            {kind: without_null_words(array, words if kind == "text" else ()) for kind, array in fields(values).items()}
+        )
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
         return values
     return without(values, pc.is_in(values, pa.array(words, values.type)))

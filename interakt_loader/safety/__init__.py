@@ -3,5 +3,7 @@
 - `secret`: a key or password that shows itself nowhere.
 - `masking`: phones and e-mail addresses in a text, made unreadable. Pure.
 - `printable`: text from outside as one line that no terminal or page obeys. Pure.
+- `visible`: characters that cannot be seen. Pure.
+- `id_text`: what text can be an id, and what stands for nothing. Pure.
 - `private_files`: files for their owner alone.
 """

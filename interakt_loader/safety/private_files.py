@@ -11,19 +11,28 @@ from typing import IO
 OWNER_ONLY = 0o600
 
 
-def open_private(path: str | Path) -> IO[bytes]:
-    """Open a file to be written anew; nobody else can read it, from its first byte on. Raises `OSError`."""
+def open_private(path: str | Path, *, keep: bool = False) -> IO[bytes]:
+    """Open a file to be written anew; nobody else can read it, from its first byte on. Raises `OSError`.
+
+    With `keep` what is there stays until it is `cut_off`.
+    """
     # what is there is cut off by hand, once nobody else can look any more
     handle = os.open(path, os.O_CREAT | os.O_WRONLY | getattr(os, "O_BINARY", 0), OWNER_ONLY)
     file = os.fdopen(handle, "wb")
     try:
         make_private(handle)
-        with suppress(OSError):  # a pipe has no length
-            file.truncate(0)
+        if not keep:
+            cut_off(file)
     except BaseException:
         file.close()
         raise
     return file
+
+
+def cut_off(file: IO[bytes]) -> None:
+    """Take away what a file holds; a pipe has no length."""
+    with suppress(OSError):
+        file.truncate(0)
 
 
 def make_private(file: str | Path | int) -> None:

@@ -111,7 +111,7 @@ def test_how_strictly_a_phone_is_judged(
 def test_two_ones_before_an_american_number_are_too_many() -> None:
     """phonenumbers takes both off; the number was of another country, or is none."""
     assert first("1 (11) 500 555-0132", country="US")[0] is None
-    for good in ("500 555 0132", "1 500 555 0132", "+1 500 555 0132", "011 1 500 555 0132", "1-800-FLOWERS"):
+    for good in ("500 555 0132", "1 500 555 0132", "+1 500 555 0132", "011 1 500 555 0132"):
         assert first(good, country="US")[1] is None
 
 
