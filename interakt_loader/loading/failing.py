@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from interakt_loader.errors import InteraktLoaderError, SourceError
-from interakt_loader.sources import PROBLEM_COLUMN, SOURCE_COLUMN, Source, is_pandas
+from interakt_loader.errors import InteraktLoaderError, SourceBroken, SourceError
+from interakt_loader.plain import is_mixed
+from interakt_loader.sources import RESERVED, Source, is_pandas
 from interakt_loader.sources.frames import BESIDE, SAID, own_columns
 
 if TYPE_CHECKING:
@@ -33,13 +34,15 @@ def as_they_stand(lines: pa.Table, data: Any, source: Source) -> pd.DataFrame:
     try:
         if is_pandas(data, "DataFrame"):
             own = own_columns(data).iloc[lines["row"].to_numpy()]
+        elif isinstance(data, list | tuple) and isinstance(data[0], dict):
+            own = _of_records([data[row] for row in lines["row"].to_pylist()])
         else:
             own = _read_again(source, lines)
     except SourceError as error:
         logger.warning("%s: the failures come without its own columns", error)
         frame: pd.DataFrame = lines.to_pandas()
         return frame
-    except IndexError:
+    except (IndexError, SourceBroken):
         raise _changed(source) from None
     taken = [str(name) for name in own.columns]
     names = {_free(name, taken): name for name in SAID}
@@ -55,6 +58,14 @@ def _free(name: str, taken: list[str]) -> str:
     return name
 
 
+def _of_records(records: Sequence[dict[Any, Any]]) -> pd.DataFrame:
+    """Return dicts as rows, their values as they are."""
+    import pandas as pd
+
+    names = dict.fromkeys(name for one in records for name in one)
+    return pd.DataFrame({name: pd.Series([one.get(name) for one in records], dtype=object) for name in names})
+
+
 def _read_again(source: Source, lines: pa.Table) -> pd.DataFrame:
     import pandas as pd
 
@@ -67,14 +78,21 @@ def _read_again(source: Source, lines: pa.Table) -> pd.DataFrame:
 
 def _pieces(source: Source, rows: Rows) -> Iterator[pd.DataFrame]:
     """Yield the rows of these numbers, which ascend; nothing is read beyond the last of them."""
+    import pandas as pd
+
     first = 0
     for batch in source.batches():
         if not len(rows):
             return
         count = int(rows.searchsorted(first + batch.num_rows))
         if count:
-            own = [name for name in batch.schema.names if name not in (SOURCE_COLUMN, PROBLEM_COLUMN)]
-            yield batch.select(own).take(rows[:count] - first).to_pandas(types_mapper=_of_numbers)
+            own = [name for name in batch.schema.names if name not in RESERVED]
+            taken = batch.select(own).take(rows[:count] - first)
+            frame = taken.to_pandas(types_mapper=_of_numbers)
+            for at, column in enumerate(taken.columns):
+                if is_mixed(column.type):
+                    frame.isetitem(at, pd.Series(column.to_pylist(), dtype=object))
+            yield frame
             rows = rows[count:]
         first += batch.num_rows
 

@@ -26,7 +26,8 @@ _LEFT = 3
 _SUSPECT = r"@|\p{Nd}(?:\P{Nd}*\p{Nd}){6}"
 """Texts in which there may be something to mask: none are left out that `masked` would change, and most others are."""
 
-_QUOTED = re.compile(r"(?<!\w)(['\"])(.+?)\1(?!\w)")
+_OPENING = re.compile(r"(?<!\w)['\"]")
+_CLOSING = {quote: re.compile(rf"{quote}(?!\w)") for quote in "'\""}
 
 
 def masked_lines(lines: pa.RecordBatch) -> pa.RecordBatch:
@@ -65,4 +66,16 @@ def _each(texts: pa.StringArray, mask: Callable[[str], str], *, every: bool = Fa
 
 
 def _unquoted(message: str) -> str:
-    return _QUOTED.sub(lambda found: f"{found[1]}{masked_phone(found[2])}{found[1]}", message)
+    """Mask what stands between quotes: the value that a message is about."""
+    parts = []
+    unclosed = set()  # kinds of quotes that nothing closes from here on: each is searched to the end once
+    at = kept = 0
+    while opening := _OPENING.search(message, at):
+        at, quote = opening.end(), opening[0]
+        closing = None if quote in unclosed else _CLOSING[quote].search(message, at + 1)
+        if closing is None:
+            unclosed.add(quote)
+            continue
+        parts += [message[kept:at], masked_phone(message[at : closing.start()])]
+        kept, at = closing.start(), closing.end()
+    return "".join([*parts, message[kept:]])

@@ -80,10 +80,11 @@ def parse_rows(text: str | None) -> tuple[int, int | None]:
     """Read `"1000:2000"`, `"1000:"` or `":50"`: the first row, and the one after the last (None: to the end)."""
     if text is None:
         return 0, None
-    match = re.fullmatch(r"\s*(\d{0,18})\s*:\s*(\d{0,18})\s*", str(text))
-    if match is None or not (match[1] or match[2]) or (match[2] and int(match[1] or 0) >= int(match[2])):
+    first, colon, end = map(str.strip, str(text).partition(":"))
+    is_good = colon and (first or end) and all(re.fullmatch(r"\d{0,18}", one) for one in (first, end))
+    if not is_good or (end and int(first or 0) >= int(end)):
         raise SettingsError(f"rows is {text!r}; expected the first row and the one after the last, such as 1000:2000")
-    return int(match[1] or 0), int(match[2]) if match[2] else None
+    return int(first or 0), int(end) if end else None
 
 
 def parse_words(name: str, given: object) -> tuple[str, ...]:
@@ -157,7 +158,9 @@ def shown_share(share: str) -> str:
     """Return a share's address without a password that it may hold, before an @ or after a ?."""
     if share.startswith("sqlite:"):
         return share
-    return re.sub(r"\?.*", "?…", re.sub(r"//.*@", "//", share))
+    scheme, slashes, rest = share.partition("//")
+    address, mark, _ = f"{scheme}{slashes}{rest.rpartition('@')[2]}".partition("?")
+    return f"{address}?…" if mark else address
 
 
 def hidden_share(share: Any) -> Any:

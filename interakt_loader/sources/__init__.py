@@ -1,9 +1,13 @@
 """Anything tabular as a stream of Arrow record batches, in memory that does not grow with the input.
 
-What a path means: `places` (files, folders, patterns, standard input), `remote` (addresses), `file` and
-`compression` (bytes), `formats` (which reader). One reader per form: `frames` (pandas), `arrow` (tables, streams,
-datasets), `parquet`, `csv_files`, `json_lines`, `ipc_files`, `orc_files`, `excel`. `open_source` picks one; `base`
-says what they all promise, and that `structs` come as a column a field. `peek` looks at the first rows of any of them.
+What a path means: `places` (files, folders, patterns, standard input), `remote` (addresses), `lake` (tables whose
+files are refused), `file` and `compression` (bytes), `formats` (which reader), `trial` (a first reading in another
+process). One reader per form: `frames` (pandas),
+`arrow` (tables, streams, datasets), `parquet`, `csv_files`, `json_lines`, `ipc_files`, `orc_files`, `excel` (with
+`cell_errors`). `open_source` picks one; `columns` makes Arrow of Python's values, and `objects` of dicts a column a
+field. `base` says what they all promise: that `structs` come as a column a field, that `meanings` knows what a column's
+type does not say, and that names and cells are as `headings` has them, without what spreadsheets put around them.
+`peek` looks at the first rows of any of them.
 """
 
 from __future__ import annotations
@@ -15,25 +19,32 @@ import pyarrow as pa
 
 from interakt_loader.errors import SourceError
 from interakt_loader.sources.arrow import is_dataset, open_dataset, open_stream, open_table
-from interakt_loader.sources.base import BATCH_ROWS, PROBLEM_COLUMN, SOURCE_COLUMN, Source
+from interakt_loader.sources.base import BATCH_ROWS, CELL_ERRORS_COLUMN, PROBLEM_COLUMN, RESERVED, SOURCE_COLUMN, Source
+from interakt_loader.sources.columns import to_arrow
 from interakt_loader.sources.files import open_paths
 from interakt_loader.sources.frames import is_pandas, open_frame
+from interakt_loader.sources.headings import heading
 from interakt_loader.sources.json_lines import open_records
 from interakt_loader.sources.options import ReadOptions
 from interakt_loader.sources.parquet import is_parquet_file, open_parquet_file
-from interakt_loader.sources.peek import peek
-from interakt_loader.sources.structs import other_shapes
+from interakt_loader.sources.peek import peek, without_counter
+from interakt_loader.sources.structs import OF_AN_OBJECT, other_shapes
 
 __all__ = [
     "BATCH_ROWS",
+    "CELL_ERRORS_COLUMN",
+    "OF_AN_OBJECT",
     "PROBLEM_COLUMN",
+    "RESERVED",
     "SOURCE_COLUMN",
     "ReadOptions",
     "Source",
+    "heading",
     "is_pandas",
     "open_source",
     "other_shapes",
     "peek",
+    "to_arrow",
 ]
 
 _EXPECTED = (
@@ -50,7 +61,10 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
     (`s3://…`, with the extra `remote`), `-` for standard input, or a list of these read in turn. `options`
     say how files are read. Raises SourceError with one line that names the data and the reason.
     """
-    options = options or ReadOptions()
+    return without_counter(_opened(data, options or ReadOptions()))
+
+
+def _opened(data: Any, options: ReadOptions) -> Source:
     if isinstance(data, str | os.PathLike):
         return open_paths([_as_path(data)], options)
     if isinstance(data, list | tuple):

@@ -7,7 +7,6 @@ not as wide as the header is never shifted into place; it becomes a row with a p
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
 from itertools import islice
 from typing import TextIO
 
@@ -43,6 +42,9 @@ def open_csv(file: File, options: ReadOptions) -> Source:
     if any(_NUL in name for name in dialect.names):
         raise SourceError(f"{file.given}: the header holds a NUL byte; expected text")
     names = check_names(file.given, dialect.names)
+    notes = [*text.notes, *dialect.notes]
+    if dialect.has_index:
+        notes.append(f"{file.given}: the first column, which has no name and counts the rows, is left out")
     return Source(
         name=file.name,
         columns=names,
@@ -50,7 +52,8 @@ def open_csv(file: File, options: ReadOptions) -> Source:
         rows_exact=False,
         read=lambda: _batches(text, dialect, names),
         path=file.given,
-        notes=[*text.notes, *dialect.notes],
+        notes=notes,
+        left_out=frozenset(names[:1] if dialect.has_index else ()),
     )
 
 
@@ -74,8 +77,16 @@ def _batches(text: Text, dialect: Dialect, names: list[str]) -> Batches:
     problems: dict[int, str] = {}
     with text.open() as stream:
         above = sum(1 for _ in islice(stream, dialect.skipped))
-        lines: Iterable[str] = (line.replace("\0", _NUL) for line in stream) if text.has_nul else stream
-        reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=dialect.skip_spaces, strict=True)
+        lines = text.each_line(stream)
+        if text.has_nul:
+            lines = (line.replace("\0", _NUL) for line in lines)
+        reader = csv.reader(
+            lines,
+            delimiter=dialect.delimiter,
+            skipinitialspace=dialect.skip_spaces,
+            quotechar=dialect.quote,
+            strict=True,
+        )
         position = stream.buffer.tell
         batch_end = BATCH_BYTES
         if dialect.has_header:
@@ -87,6 +98,8 @@ def _batches(text: Text, dialect: Dialect, names: list[str]) -> Batches:
             try:
                 for fields in reader:
                     start, end = end + 1, reader.line_num
+                    if dialect.trailing and not any(map(str.strip, fields[width:])):
+                        fields = fields[:width]  # noqa: PLW2901 - the row without what belongs to no column
                     if len(fields) == width and not text.has_nul:
                         rows.append(fields)
                     elif not fields or (width > 1 and len(fields) == 1 and not fields[0].strip()):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from interakt_loader.errors import SourceError
+from interakt_loader.sources.headings import bare, is_counter, labelled
 from interakt_loader.sources.options import ReadOptions
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -18,6 +20,12 @@ _NUMBER = re.compile(r"[+-]?[$€£₹]? ?\d[\d.,]*%?")
 _YEAR = re.compile(r"(19|20)\d\d")
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_LONGEST_VALUE = 320  # characters of the longest e-mail address
+_SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(.|\\t)"?[,;\t|]*\s*', re.IGNORECASE)  # by which Excel is told a delimiter
+_USUAL_NAMES = re.compile(
+    "id|((customer|user|order)id)|((first|last|full)?name)|email(address)?|((phone|mobile)(number)?)|whatsapp|city|state|"
+    "country|zip(code)?|pin(code)?|postcode|address|street|company|date|amount|total|status|type|age|gender|birthday"
+)
 
 
 @dataclass(frozen=True)
@@ -30,20 +38,27 @@ class Dialect:
     skip_spaces: bool
     """Each delimiter is followed by spaces that belong to no cell."""
     names: list[str]
-    """Of the columns, as written; `column_1`, … where there is no header, and for a blank name."""
+    """Of the columns; `column_1`, … where there is no header, and for a blank name."""
     has_header: bool
+    quote: str
+    """What stands around cells that hold a delimiter: `"` or `'`."""
+    trailing: bool
+    """Delimiters at the end of lines, with nothing after them, belong to no column."""
+    has_index: bool
+    """The first column is the index that pandas or R wrote."""
     notes: list[str]
 
 
 def find_dialect(given: str, name: str, lines: Sequence[str], options: ReadOptions) -> Dialect:
     """Return how a file is written, from its first lines (with their newlines).
 
-    The delimiter that occurs most in the first line outside quotes wins, the earlier of `, ; tab |` in a tie.
-    Blank lines above are skipped, and lines that begin with `#`, unless they have as many cells as the line
-    below them. `holds_names` says whether there is a header. SourceError when there is no first row, when its
-    quote is left open, when the columns are aligned by spaces, or when a title stands above the table.
+    Excel's line `sep=;` says the delimiter; else the one that occurs most in the first line outside quotes wins, the
+    earlier of `, ; tab |` in a tie. Blank lines above are skipped, and lines that begin with `#`, unless they have as
+    many cells as the line below them. `holds_names` says whether there is a header. SourceError when there is no
+    first row, when its quote is left open, when the columns are aligned by spaces, or when a title or a row of
+    groups stands above the header.
     """
-    skipped = 0
+    skipped, by_line = _separator_line(lines)
     while True:
         first = next((at for at in range(skipped, len(lines)) if lines[at].strip()), None)
         if first is None:
@@ -51,30 +66,121 @@ def find_dialect(given: str, name: str, lines: Sequence[str], options: ReadOptio
                 f"{given}: the file has no header, only blank lines" + (" and comments" if skipped else "")
             )
         below = [line for line in lines[first + 1 :] if line.strip()]
-        if not _is_comment(lines[first], below, options):
+        if not _is_comment(lines[first], below, options.delimiter or by_line):
             break
         skipped = first + 1
-    delimiter = options.delimiter or _BY_ENDING.get(PurePosixPath(name).suffix.lower()) or _delimiter(lines[first])
-    if options.delimiter is None:
+    delimiter = options.delimiter or by_line or _BY_ENDING.get(PurePosixPath(name).suffix.lower())
+    is_given = options.delimiter is not None or by_line is not None
+    delimiter = delimiter or _delimiter(lines[first])
+    if not is_given:
         _refuse_aligned(given, lines[first], below)
     skip_spaces = delimiter == " " or _has_spaces_after(delimiter, lines[first:])
-    rows = _rows(given, lines[first:], delimiter, skip_spaces)
-    if options.delimiter is None and len(rows[0]) == 1:
+    quote = _quote(lines[first:], delimiter)
+    rows = _rows(given, lines[first:], delimiter, skip_spaces, quote)
+    if not is_given and len(rows[0]) == 1:
         _refuse_title(given, first + 1, rows[0][0], below)
     has_header = holds_names(rows[0], rows[1:]) if options.header is None else options.header
-    names = labelled(rows[0] if has_header else [""] * len(rows[0]))
+    if options.header is None and has_header and is_group_row(rows):
+        raise SourceError(
+            f"{given}: line {first + 1} and the one below it both hold names, and not values; leave one row of names, "
+            "or if the first is the header, say so"
+        )
+    width = _width(rows) if has_header else len(rows[0])
+    labels = rows[0][:width] if has_header else [""] * width
+    names = labelled(labels)
     notes = []
     if options.header is None and not has_header:
         notes.append(
             f"{given}: line {first + 1} holds values, not names, so the columns are {names[0]} to {names[-1]}; "
             "if it is a header, say so"
         )
-    return Dialect(delimiter, first, skip_spaces, names, has_header, notes)
+    has_index = has_header and is_counter(labels[0], (row[0] for row in rows[1:] if row))
+    trailing = has_header and (width < len(rows[0]) or _is_trailing(rows[1:], width))
+    return Dialect(delimiter, first, skip_spaces, names, has_header, quote, trailing, has_index, notes)
 
 
-def labelled(labels: Sequence[str]) -> list[str]:
-    """Return the names of columns under these labels: a blank one is `column_` and its place, counted from 1."""
-    return [label if label.strip() else f"column_{at}" for at, label in enumerate(labels, start=1)]
+def is_group_row(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the first row groups or repeats the names that the second row holds.
+
+    The second row has words, some of them above values only. Where the first row has a name for each column, nearly all
+    of the second row has to be so, for its words may be values too.
+    """
+    if len(rows) < 2:
+        return False
+    first, second, below = rows[0], rows[1], rows[2:]
+    words = [at for at, cell in enumerate(second) if cell.strip()]
+    if any(_kind(second[at]) for at in words) or len(words) < 2:
+        return False
+    labels = [bare(cell).lower() for cell in first if bare(cell)]
+    if labels == [bare(cell).lower() for cell in second if bare(cell)]:
+        return False  # the header again
+    has_gaps = any(at >= len(first) or not bare(first[at]) for at in words) or len(set(labels)) < len(labels)
+    over_values = sum(_is_above_values(at, below, 1 if has_gaps else 2) for at in words)
+    usual = sum(_is_usual(second[at]) for at in words)
+    if has_gaps:
+        return over_values > 0 or 2 * usual >= len(words)
+    if any(map(_is_usual, labels)) or len(words) < len(second):
+        return False
+    return any(several > 1 and 2 * several >= len(words) for several in (over_values, usual))
+
+
+def _is_above_values(at: int, below: Sequence[Sequence[str]], least: int) -> bool:
+    """Tell whether a column holds so many values at least, all of one kind that no name is of."""
+    kinds = [_kind(row[at]) for row in below if at < len(row) and row[at].strip()]
+    return len(kinds) >= least and None not in kinds and len(set(kinds)) == 1
+
+
+def _is_usual(name: str) -> bool:
+    return _USUAL_NAMES.fullmatch(re.sub(r"[\W_]", "", name).lower()) is not None
+
+
+def _separator_line(lines: Sequence[str]) -> tuple[int, str | None]:
+    """Return how many lines Excel's `sep=;` takes above the table, and the delimiter that it names."""
+    first = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    match = _SEPARATOR_LINE.fullmatch(lines[first]) if lines else None
+    if match is None or match[1] in '"\r\n':
+        return 0, None
+    return first + 1, "\t" if match[1] == "\\t" else match[1]
+
+
+def _quote(lines: Sequence[str], delimiter: str) -> str:
+    """Return `'` if nothing is in double quotes, and all names or all values are in single ones, or rows need them.
+
+    A row needs them if it has as many cells as the header only when they count.
+    """
+    filled = [line.strip() for line in lines if line.strip()]
+    if any('"' in line for line in lines) or not any("'" in line for line in filled):
+        return '"'
+    cells = [[cell.strip() for cell in line.split(delimiter)] for line in filled]
+    for part in (cells[0], itertools.chain.from_iterable(cells[1:])):
+        written = [cell for cell in part if cell]
+        if written and all(map(_in_single_quotes, written)):
+            return "'"
+    rows = list(csv.reader(filled, delimiter=delimiter, quotechar="'"))
+    is_needed = any(len(row) != len(rows[0]) for row in cells)
+    return "'" if is_needed and all(len(row) == len(rows[0]) for row in rows) else '"'
+
+
+def _in_single_quotes(cell: str) -> bool:
+    return len(cell) > 1 and cell[0] == cell[-1] == "'"
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many columns there are, without blank names at the header's end that no row has a value for."""
+    header = rows[0]
+    named = len(header)
+    while named > 1 and not bare(header[named - 1]):
+        named -= 1
+    return named if named < len(header) and not any(map(str.strip, _beyond(rows[1:], named))) else len(header)
+
+
+def _is_trailing(rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Tell whether all rows have more cells than the header has names, and none has a value there."""
+    return bool(rows) and all(len(row) > width for row in rows) and not any(map(str.strip, _beyond(rows, width)))
+
+
+def _beyond(rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    return (cell for row in rows for cell in row[width:])
 
 
 def holds_names(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
@@ -105,15 +211,19 @@ def _delimiter(line: str) -> str:
     return max(DELIMITERS, key=_outside_quotes(line).count)
 
 
-def _is_comment(line: str, below: Sequence[str], options: ReadOptions) -> bool:
+def _is_comment(line: str, below: Sequence[str], delimiter: str | None) -> bool:
     if not line.startswith("#"):
         return False
     table = next((other for other in below if not other.startswith("#")), None)
-    delimiter = options.delimiter or _delimiter(table or line)
+    delimiter = delimiter or _delimiter(table or line)
     cells = line.count(delimiter)
     if cells == 0:
         is_prose = line[1:2].isspace() and bool(line[1:].strip())
         return is_prose or (table is not None and delimiter in table)
+    if table is not None and line[1:2].isspace():  # prose, if the line below it is plainly a header
+        rows = [other.split(delimiter) for other in below[below.index(table) :]]
+        if holds_names(rows[0], rows[1:]) and not holds_names(rows[1] if rows[1:] else rows[0], rows[2:]):
+            return True
     beside = [*below[:1], table or line]
     return all(other.count(delimiter) != cells for other in beside)
 
@@ -138,9 +248,9 @@ def _has_spaces_after(delimiter: str, lines: Sequence[str]) -> bool:
     return all(line.count(delimiter) == line.count(f"{delimiter} ") for line in outside)
 
 
-def _rows(given: str, lines: Sequence[str], delimiter: str, skip_spaces: bool) -> list[list[str]]:
+def _rows(given: str, lines: Sequence[str], delimiter: str, skip_spaces: bool, quote: str) -> list[list[str]]:
     """Return the rows of the lines, up to one that cannot be read."""
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=skip_spaces, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=skip_spaces, quotechar=quote, strict=True)
     try:
         rows = [next(reader)]
     except csv.Error as error:
@@ -166,6 +276,8 @@ def _refuse_title(given: str, line: int, title: str, below: Sequence[str]) -> No
 
 def _kind(cell: str) -> str | None:
     cell = cell.strip()
+    if len(cell) > _LONGEST_VALUE:
+        return None
     if _NUMBER.fullmatch(cell):
         return "number"
     if _DATE.fullmatch(cell):

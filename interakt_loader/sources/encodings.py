@@ -1,15 +1,17 @@
 """Which encoding bytes are in that are no UTF-8: by their mark, by where their zeros are, by how their words look.
 
-A wrong guess would send spoilt names to people. So a guess is made only where one alphabet fits and no other
-does; where none does, or several do, the caller has to say. cp1252 stands for latin-1 too, as it does on the web.
+A wrong guess would send damaged names to people. So an encoding is taken only where nearly all words look right in it,
+and no other encoding gives other words that look right, too. Else the caller has to say. What looks right is a
+matter of languages: which letters each has beside ASCII, and where in a word these never stand.
+cp1252 stands for latin-1 too, as it does on the web.
 """
 
 from __future__ import annotations
 
 import codecs
-import itertools
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -21,11 +23,97 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _ZEROS = 0.15  # of all bytes, from which on they are halves of UTF-16
-_ODD = 0.1  # of the words with letters beyond ASCII that may look odd in the right encoding
-_CONSONANTS = re.compile(
-    "[^\\W\\d_a-zA-ZаеёиоуыэюяіїєАЕЁИОУЫЭЮЯІЇЄαεηιουωάέήίόύώϊϋΑΕΗΙΟΥΩΆΈΉΊΌΎΏ]{5}"
-)  # Greek, Cyrillic
-_WORD = re.compile(r"[^\s,;|\"]+")
+_TAKEN_FROM = 0.9  # of the words that look right in the encoding that is taken, each in some language of it
+_DOUBTED_FROM = 0.6  # of the words that look right in one language of another encoding: then none is taken
+
+
+class _Language(NamedTuple):
+    letters: str
+    """Its letters beyond ASCII, or all of them if it is not written in Latin letters. In lower case."""
+    never: re.Pattern[str]
+    """What no word of it has, in lower case."""
+    is_latin: bool = True
+
+
+def _language(letters: str, never: str = r"\Z\A", *, is_latin: bool = True) -> _Language:
+    return _Language(letters, re.compile(never), is_latin)
+
+
+# Its õ is in the first syllable only.
+_ESTONIAN = _language("äõöüšž", "[aeiouäõöü][^aeiouäõöü]+õ")
+
+_WESTERN = (
+    _language("áéíóúüñ", "ñ(?![aeiouáéíóú])|[aeo]á|ieá"),  # Spanish
+    _language("áâãàçéêíóôõúü", "ã(?![oeis]|$)|õ(?!e|$)|ç(?![aouáâãõóú])|[âêô](?=[aeio])|[aeo]á"),  # Portuguese
+    _language(
+        "àâæçéèêëîïôœùûüÿ", "(?<![aeiouyé])[ëï]|[âèêîôû](?=[aeiouy])|[àù](?=.)|ç(?![aouêâûô])|(?<![aeo])ÿ"
+    ),  # French
+    _language("äöüßéè", "^ß"),  # German
+    _language("àèéìíîòóùú", "[àèìòù](?=.)"),  # Italian
+    _language("àèéíïòóúüç", "[àèò](?=[aeouy])|(?<![aeiou])ï|ç(?![aouàòó]|s?$)"),  # Catalan
+    _language("éèëïöüóêç", "(?<![aeiou])[ëïöü]|[èê](?=[aeiou])|ç(?![aou])"),  # Dutch
+    _language("æøåéôü"),  # Danish, Norwegian
+    _language("åäöéü"),  # Swedish, Finnish
+    _language("áéíóúýþðæö", "^ð|þ(?![aeiouyáéíóúýæörjv])|[czqw]"),  # Icelandic
+    _ESTONIAN,
+)
+_CENTRAL = (
+    _language("ąćęłńóśźż", "[ćńśź](?=[aeiouyąęó])|[ąę](?=[aeiouyąęó])|(?<=[aeouyąęó])[ąę]|^[ąęńy]"),  # Polish
+    _language(
+        "áčďéěíňóřšťúůýžöü", "(?<![dtnbpvmf])ě|ď(?![aáoóuúůeěkm]|$)|(?<=[^aeiouyáéěíóúůý])ň|^ů|[aeiouy]č[rvlgmdz]e"
+    ),  # Czech
+    _language(
+        "áäčďéíľňóôŕšťúýž",  # Slovak
+        "[aeiouyáäéíóúý]ŕ|ŕ[aeiouyáäéíóúý]|ŕ$|^ŕ|ď(?![aáoóuúekm]|$)|(?<=[^aeiouyáäéíóôúý])ň|ô(?=[aeiouy])"
+        "|[aeiouy]č[rvlgmdz]e",
+    ),
+    _language("áéíóöőúüű", "ő(?=[eé])"),  # Hungarian
+    _language("ăâîşţ", "ă(?=[aeo])|^â|â$"),  # Romanian
+    _language("čćđšž", "[aeiouy]č[rvlgmdz]e"),  # Croatian, Slovene
+    _language("äöüß", "^ß"),  # German
+)
+_TURKISH = (_language("çğıöşüâîû", "(?<![aeiouıöüâîû])ğ"),)
+_BALTIC = (
+    _language("ąčęėįšųūž", "[ąęųį](?![sšzž]|$)(?<!^į)|(?<=[aeiouyąęėįųū])ė|ė(?=[aeiouy])"),  # Lithuanian
+    _language(
+        "āčēģīķļņšūž",  # Latvian
+        "[āēīū](?=[aeiouāēīū])|(?<=[aeouāēīū])[āēīū]|ķ(?![eiēīuj]|$)|[ģļ](?=[bcdfghjkmnprtvz])|ņ(?=[bcdfghjkmnprtvz])",
+    ),
+    _ESTONIAN,
+)
+_TONES = "aàáâãăạảấầẩẫậắằẳẵặeèéêẹẻẽếềểễệiìíĩỉịoòóôõơọỏốồổỗộớờởỡợuùúũưụủứừửữựyýỳỵỷỹ"
+_VIETNAMESE = (
+    _language(
+        f"đ{_TONES}",
+        f"^(?!(ngh?|nh|ch|gh|gi|kh|ph|qu|th|tr|[bcdđghklmnprstvx])?[{_TONES}]{{1,3}}(ch|nh|ng|[cmnpt])?$)",
+    ),
+)
+_BULGARIAN_SOUNDS = "аеиоуъюя"
+_SOUNDS = "аеёиоуыэюяіїєў"
+_ODD_CYRILLIC = f"^[ьъыў]|[{_SOUNDS}][ьъ]|[^{_SOUNDS}][йў](?!о)|[^{_SOUNDS}ьъ]{{5}}|^[^{_SOUNDS}]{{3,}}$"
+_RUSSIAN = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
+_CYRILLIC = (
+    _language(f"{_RUSSIAN}ё", _ODD_CYRILLIC, is_latin=False),
+    _language(f"{_RUSSIAN}іїєґ", _ODD_CYRILLIC, is_latin=False),
+    _language(f"{_RUSSIAN}ёіў", _ODD_CYRILLIC, is_latin=False),
+    _language(
+        _RUSSIAN.replace("ы", "").replace("э", ""),
+        f"^[ьй]$|[{_BULGARIAN_SOUNDS}]ь|ь(?!о)|[^{_BULGARIAN_SOUNDS}]{{5}}|^[^{_BULGARIAN_SOUNDS}]{{3,}}$",
+        is_latin=False,
+    ),
+    _language("абвгдежзиклмнопрстуфхцчшђјљњћџѓѕќ", _ODD_CYRILLIC, is_latin=False),
+)
+_GREEK = (
+    _language(
+        "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐ",
+        "ς(?=.)|σ$|[^αεηιουωάέήίόύώϊϋΐ]{5}|^[^αεηιουωάέήίόύώϊϋΐ]{3,}$",
+        is_latin=False,
+    ),
+)
+_HEBREW = (_language("אבגדהוזחטיכךלמםנןסעפףצץקרשת", "[ךםןףץ](?=.)", is_latin=False),)
+_ARABIC = (_language("ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىيپچژگکیں", "ة(?=.)|ى(?=.)|.ء.{4}", is_latin=False),)
+_THAI = (_language("".join(map(chr, range(0x0E01, 0x0E4F))), "^[ะ-ฺ็-๎]", is_latin=False),)
+_CJK = (_language("", "[^\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]", is_latin=False),)
 
 CANDIDATES = {
     "cp1252": "Western European",
@@ -36,9 +124,53 @@ CANDIDATES = {
     "iso8859_7": "Greek",
     "cp1255": "Hebrew",
     "cp1256": "Arabic",
-    "cp874": "Thai",
 }
-"""What is tried on bytes that are no UTF-8, with its alphabet; of those that fit alike, the first."""
+"""What may be taken for bytes that are no UTF-8, with its alphabet; of those that give the same text, the first."""
+
+_LANGUAGES = {
+    "cp1252": _WESTERN,
+    "cp1250": _CENTRAL,
+    "cp1251": _CYRILLIC,
+    "koi8_r": _CYRILLIC,
+    "cp1253": _GREEK,
+    "iso8859_7": _GREEK,
+    "cp1255": _HEBREW,
+    "cp1256": _ARABIC,
+    # never taken: their letters stand where those of others do
+    "cp874": _THAI,
+    "cp1254": _TURKISH,
+    "cp1257": _BALTIC,
+    "iso8859_2": _CENTRAL,
+    "iso8859_5": _CYRILLIC,
+    "koi8_u": _CYRILLIC,
+    "cp1258": _VIETNAMESE,
+    # MS-DOS, in which Excel still writes CSV files if it is asked to
+    "cp850": _WESTERN[:-1],
+    "cp852": _CENTRAL,
+    "cp857": _TURKISH,
+    "cp866": _CYRILLIC,
+    "iso8859_6": _ARABIC,
+    "gb18030": _CJK,
+    "shift_jis": _CJK,
+    "euc_kr": _CJK,
+    "big5": _CJK,
+}
+
+_WORD = re.compile(rb"[^\s,;|\"]+")
+_LETTERS = re.compile(r"[^\W\d_ªº½¼¾²³¹]+")
+_APOSTROPHE = re.compile(
+    r"(?:^|\W)(?:[cdjlmnostkx]|qu|mc|st|all|dall|dell|nell|sull|un|lorsqu|jusqu|puisqu|aujourd)[’‘]\w|"
+    r"\w[’‘](?:[stdm]|ll|re|ve)(?:\W|$)",
+    re.IGNORECASE,
+)
+# Signs, and what they never stand beside: a letter before, after, on both sides, or on any side.
+_SIGNS = (
+    dict.fromkeys("§€£¥¢½¼¾×÷±†‡№•‰", "any")
+    | dict.fromkeys("“”‘’»›–—…\xa0", "both")
+    | dict.fromkeys("°ºª®©™²³¹،؟؛", "after")
+    | dict.fromkeys("‚„¿¡«‹", "before")
+    | dict.fromkeys("\xad·ـ฿", "never")
+)
 
 
 class Guess(NamedTuple):
@@ -69,52 +201,136 @@ def without_mark(encoding: str, head: bytes) -> str:
     return "utf-8-sig" if name == "utf-8" else name[: -len("-le")]
 
 
+def words_beyond_ascii(text: bytes) -> list[bytes]:
+    """Return the words that hold a byte beyond ASCII."""
+    return [word for word in _WORD.findall(text) if not word.isascii()]
+
+
 def guess(sample: bytes) -> Guess:
-    """Return the encoding of lines that hold bytes beyond ASCII, none of them UTF-8."""
-    fits = [(odd, encoding) for encoding in CANDIDATES if (odd := _odd_words(sample, encoding)) <= _ODD]
-    names = [encoding for _, encoding in fits]
-    if "cp1252" in names:  # its letters fit others, too; it is by far the most common
-        return Guess("cp1252", names)
-    if len({CANDIDATES[name] for name in names}) != 1:
-        return Guess(None, names)
-    return Guess(min(fits, key=lambda one: one[0])[1], names)
+    """Return the encoding of text that holds bytes beyond ASCII, none of them UTF-8."""
+    words = list(dict.fromkeys(words_beyond_ascii(sample)))
+    readings = {encoding: reading for encoding in _LANGUAGES if (reading := _decoded(words, encoding)) is not None}
+    everything = range(len(words))
+    possible = [one for one, reading in readings.items() if _share(one, reading, everything) >= _DOUBTED_FROM]
+    for encoding in CANDIDATES:
+        reading = readings.get(encoding)
+        if reading is None or _share_of_any(encoding, reading) < _TAKEN_FROM:
+            continue
+        if encoding not in possible and encoding != "cp1252":  # signs alone tell nothing
+            continue
+        others = [one for one in possible if one != encoding and _is_doubt(one, readings[one], (encoding, reading))]
+        if others:
+            return Guess(None, list(dict.fromkeys([encoding, *others])))
+        return Guess(encoding, [encoding])
+    return Guess(None, possible)
 
 
-def _odd_words(sample: bytes, encoding: str) -> float:
-    """Return which part of the words beyond ASCII has a character where no alphabet puts it; 1 if undecodable."""
+def _decoded(words: Sequence[bytes], encoding: str) -> list[str] | None:
     try:
-        words = [word for word in _WORD.findall(sample.decode(encoding)) if not word.isascii()]
+        decoded = [word.decode(encoding) for word in words]
+        # Vietnamese has its tones as characters of their own
+        return [unicodedata.normalize("NFC", word) for word in decoded] if encoding == "cp1258" else decoded
     except UnicodeDecodeError:
-        return 1.0
-    return sum(map(_is_odd_word, words)) / max(1, len(words))
+        return None
 
 
-def _is_odd_word(word: str) -> bool:
-    if _alphabet(word[0]) in ("GREEK", "CYRILLIC") and _CONSONANTS.search(word):
-        return True
-    return any(itertools.starmap(_is_odd, zip(f" {word}", word, f"{word[1:]} ", strict=False)))
+def _is_doubt(encoding: str, reading: Sequence[str], taken: tuple[str, Sequence[str]]) -> bool:
+    """Tell whether another encoding's words, where they differ from those of the one to be taken, look right too.
+
+    Or some of them do, and one language of the other encoding has more of all words than one of this has.
+    """
+    differing = [at for at, (one, other) in enumerate(zip(reading, taken[1], strict=True)) if one != other]
+    share = _share(encoding, reading, differing) if differing else 0.0
+    everything = range(len(reading))
+    return share >= _DOUBTED_FROM or (share > 0 and _share(encoding, reading, everything) >= _share(*taken, everything))
 
 
-def _is_odd(before: str, one: str, after: str) -> bool:
-    if one.isascii():
-        return False
-    if unicodedata.combining(one):
-        return not (before.isalpha() or unicodedata.combining(before))
-    inside = before.isalpha() and after.isalpha()
-    alphabet = _alphabet(one)
-    if alphabet is None:  # quotes and dashes may stand in a word, other signs not
-        return not one.isprintable() or (inside and one not in "’‘´·–—\xad\xa0") or (one == "¶" and after.isalpha())
-    if one in "ºªµ":
-        return inside
-    if (one.isupper() and before.islower()) or any(
-        _alphabet(beside) not in (None, alphabet) for beside in before + after
-    ):
-        return True
-    if alphabet == "LATIN":  # three accented letters in a row
-        return inside and not before.isascii() and not after.isascii()
-    return (one == "ς" and after.isalpha()) or one in "ΰΐ"  # of Greek: only at the end, and very rare
+def _share_of_any(encoding: str, reading: Sequence[str]) -> float:
+    """Return which part of the words looks right in some language of the encoding."""
+    right = sum(any(_looks_right(word, language) for language in _LANGUAGES[encoding]) for word in reading)
+    return right / len(reading) if reading else 1.0
+
+
+def _share(encoding: str, reading: Sequence[str], places: Sequence[int]) -> float:
+    """Return which part of these words looks right in one language: the one in which most do.
+
+    Words of which nothing but usual signs or single letters is beyond ASCII do not count: they tell nothing.
+    """
+    telling = [reading[at] for at in places if _tells(reading[at])]
+    if not telling:
+        return 0.0
+    return max(sum(_looks_right(word, one) for word in telling) for one in _LANGUAGES[encoding]) / len(telling)
 
 
 @cache
-def _alphabet(one: str) -> str | None:
-    return unicodedata.name(one, "").partition(" ")[0] if one.isalpha() else None
+def _tells(word: str) -> bool:
+    return not _has_usual_signs(word) or any(len(part) > 1 for part in _LETTERS.findall(word) if not part.isascii())
+
+
+@cache
+def _looks_right(word: str, language: _Language) -> bool:
+    if not _has_usual_signs(word):
+        return False
+    parts = [part for part in _LETTERS.findall(word) if not part.isascii()]
+    return all(_is_usual_case(part) and _is_usual_spelling(part, language) for part in parts)
+
+
+@cache
+def _has_usual_signs(word: str) -> bool:
+    for at, one in enumerate(word):
+        if one.isascii() or (one.isalpha() and one not in "ªº"):
+            continue
+        before, after = word[at - 1] if at else " ", word[at + 1] if at + 1 < len(word) else " "
+        if unicodedata.category(one) == "Mn":
+            if before.isascii():
+                return False
+            continue
+        never = _SIGNS.get(one)
+        if never is None:
+            return False
+        if (before.isalpha() and never in ("any", "before")) or (after.isalpha() and never in ("any", "after")):
+            return False
+        if never == "both" and before.isalpha() and after.isalpha():
+            if one in "’‘" and _APOSTROPHE.search(word):
+                continue
+            if not (one in "–—\xa0" and after.isupper()):
+                return False
+        if one == "’" and not before.isalnum() and after.islower():
+            return False
+        if one == "\xa0" and before.islower() and after == " ":
+            return False
+    return True
+
+
+def _is_usual_case(part: str) -> bool:
+    """Tell whether no capital beyond ASCII follows a small letter, and no small one stands among capitals."""
+    if part.islower() or part.isupper() or part.istitle():
+        return True
+    for before, one, after in zip(f" {part}", part, f"{part[1:]} ", strict=False):
+        if one.isascii():
+            continue
+        if one.isupper() and (before.islower() or (before.isupper() and after.islower())):
+            return False
+        if one.islower() and before.isupper() and after.isupper():
+            return False
+    ascii_letters = [one for one in part[1:] if one.isascii()]
+    return not (ascii_letters and all(map(str.isupper, ascii_letters)) and any(map(str.islower, part)))
+
+
+def _is_usual_spelling(part: str, language: _Language) -> bool:
+    small = part.replace("İ", "i").lower()
+    if not language.is_latin:
+        is_of_it = not language.letters or set(small) <= set(language.letters)
+        return is_of_it and not language.never.search(small)
+    if any(not one.isascii() and one not in language.letters for one in small) or language.never.search(small):
+        return False
+    return not _CROWDED.search(small)
+
+
+_PLAIN = "bcdfghjklmnpqrstvwxz"
+_OTHERS = "çčćđďľłńňñřŕśşšťţźžżğģķļņß"
+# A consonant beyond ASCII stands beside a vowel or another such one, or before k (Vlčková); d may stand before ź.
+_CROWDED = re.compile(
+    f"([{_PLAIN.replace('d', '')}][{_OTHERS}]|d[{_OTHERS.replace('ź', '')}])([{_PLAIN.replace('k', '')}]|$)"
+    f"|^[{_PLAIN}{_OTHERS}]{{3,}}$"
+)

@@ -8,18 +8,20 @@ from dataclasses import replace
 import pyarrow as pa
 
 from interakt_loader.errors import SourceError
-from interakt_loader.sources.base import Batches, Source, check_names, reason
+from interakt_loader.sources.base import Batches, Part, Source, check_names, reason
 from interakt_loader.sources.csv_files import open_csv
 from interakt_loader.sources.excel import open_excel
 from interakt_loader.sources.file import File
-from interakt_loader.sources.folders import Partitions
+from interakt_loader.sources.folders import Partitions, some
 from interakt_loader.sources.formats import Format, format_of
 from interakt_loader.sources.ipc_files import open_ipc
 from interakt_loader.sources.json_lines import open_json
 from interakt_loader.sources.options import ReadOptions
 from interakt_loader.sources.orc_files import open_orc
 from interakt_loader.sources.parquet import open_parquet
+from interakt_loader.sources.peek import without_counter
 from interakt_loader.sources.places import Found, find
+from interakt_loader.sources.trial import refuse_unreadable, unpacked
 
 
 def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
@@ -27,12 +29,16 @@ def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
 
     All are opened now, so that none fails late. SourceError in one line says what is wrong with one of them.
     """
-    sources: list[Source] = []
+    files: list[File] = []
     notes: list[str] = []
     for path in paths:
         found = _found(path)
         notes += found.notes
-        sources += [_opened(file, options) for file in found.files]
+        files += found.files
+    forms = [_form(file) for file in files]
+    files = [unpacked(form, file) for form, file in zip(forms, files, strict=True)]
+    refuse_unreadable([*zip(forms, files, strict=True)])
+    sources = [_opened(form, file, options) for form, file in zip(forms, files, strict=True)]
     if len(sources) == 1:
         return replace(sources[0], notes=[*notes, *sources[0].notes])
     return _in_turn(sources, notes)
@@ -51,12 +57,26 @@ def _in_turn(sources: list[Source], notes: list[str]) -> Source:
         rows=None if None in counts else sum(count for count in counts if count is not None),
         rows_exact=all(source.rows_exact for source in sources),
         read=read,
-        notes=[*notes, *_gathered(sources)],
+        notes=[*notes, *_gathered(sources), *_differing(sources)],
+        parts=tuple(Part(str(source.path), source.columns, source.open_ended) for source in sources),
+        doubled=tuple(dict.fromkeys(name for source in sources for name in source.doubled)),
     )
 
 
+def _differing(sources: list[Source]) -> list[str]:
+    """Say which columns only some of the files have."""
+    tables = [source for source in sources if not source.open_ended]
+    every = list(dict.fromkeys(name for source in tables for name in source.columns))
+    lacking = [source for source in tables if len(source.columns) < len(every)]
+    if not lacking:
+        return []
+    missing = some([name for name in every if any(name not in source.columns for source in lacking)])
+    paths = [str(source.path) for source in lacking]
+    return [f"{some(paths)}: without columns that others of the files have: {missing}"]
+
+
 def _gathered(sources: list[Source]) -> list[str]:
-    """Return the sources' notes; what is said of several files alike is said once."""
+    """Return the sources' notes; a note about several files comes once."""
     files_of: dict[str, list[str]] = {}
     for source in sources:
         for note in source.notes:
@@ -78,13 +98,23 @@ def _found(path: str) -> Found:
         raise SourceError(f"{path}: cannot be opened: {reason(error)}") from error
 
 
-def _opened(file: File, options: ReadOptions) -> Source:
+def _form(file: File) -> Format:
     try:
-        source = _read_as(format_of(file), file, options)
+        return format_of(file)
     except SourceError:
         raise
     except Exception as error:
         raise SourceError(f"{file.given}: cannot be read: {reason(error)}") from error
+
+
+def _opened(form: Format, file: File, options: ReadOptions) -> Source:
+    try:
+        source = _read_as(form, file, options)
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{file.given}: cannot be read: {reason(error)}") from error
+    source = without_counter(source)
     return _with_partitions(source, file.partitions) if file.partitions else source
 
 

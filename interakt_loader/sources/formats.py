@@ -39,6 +39,7 @@ _MARKS: tuple[tuple[bytes, Format], ...] = (
     (b"PAR1", "parquet"),
     (b"PARE", "parquet"),
     (b"ARROW1", "ipc"),
+    (b"\xff\xff\xff\xff", "ipc"),  # a stream
     (b"FEA1", "ipc"),
     (b"ORC", "orc"),
     (b"PK\x03\x04", "excel"),  # a zip of something else has been taken for a compressed file by now
@@ -67,6 +68,12 @@ def format_of(file: File) -> Format:
         letters = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe")  # UTF-16 and byte order marks
         return "json" if _JSON.match(letters) else "csv"
     raise SourceError(f"{file.given}: the ending tells the format, and must be one of {', '.join(ENDINGS)}")
+
+
+def is_marked(file: File, form: Format) -> bool:
+    """Tell whether a file begins as one of that form does."""
+    head = file.head(_HEAD_BYTES)
+    return any(head.startswith(mark) for mark, marked in _MARKS if marked == form)
 
 
 def format_by_name(name: str) -> Format | None:

@@ -2,20 +2,24 @@
 
 Row numbers are positions; the index is not looked at. pandas' own path (`pa.Table.from_pandas`) converts
 the whole frame at once and fails on columns of mixed objects; here each slice of each column is converted
-by itself.
+by itself, and each object keeps its own type.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 
+from interakt_loader.plain import is_mixed
 from interakt_loader.sources.base import BATCH_ROWS, Batches, Source, check_names
-from interakt_loader.sources.columns import text_type, to_arrow
+from interakt_loader.sources.columns import objects_to_batch, to_arrow
+from interakt_loader.sources.objects import laid_out
+from interakt_loader.sources.structs import flat_names
 from interakt_loader.wire import FAILURES
 
 logger = logging.getLogger("interakt_loader")
@@ -59,14 +63,11 @@ def open_frame(frame: Any) -> Source:
     names = check_names("DataFrame", frame.columns)
 
     def read() -> Batches:
-        # Over the whole column: a value's type must not depend on which rows it shares a batch with.
-        types = [*map(_text_type, _series(frame))]
         for start in range(0, len(frame), BATCH_ROWS):
             piece = frame.iloc[start : start + BATCH_ROWS]
-            arrays = [*map(_column, _series(piece), types)]
-            yield pa.RecordBatch.from_arrays(arrays, names=names)
+            yield objects_to_batch({name: _column(series) for name, series in zip(names, _series(piece), strict=True)})
 
-    columns = check_names("DataFrame", pa.schema([*map(_first_rows_field, names, _series(frame))]))
+    columns = check_names("DataFrame", chain.from_iterable(map(_names, names, _series(frame))))
     return Source(name="DataFrame", columns=columns, rows=len(frame), rows_exact=True, read=read)
 
 
@@ -74,29 +75,23 @@ def _series(frame: Any) -> Iterator[Any]:
     return (frame.iloc[:, at] for at in range(frame.shape[1]))
 
 
-def _first_rows_field(name: str, series: Any) -> pa.Field:
-    """Return the column's field, as far as structs go: a dict may stand among objects."""
-    if _holds_objects(series) and not any(isinstance(value, dict) for value in series.iloc[:BATCH_ROWS]):
-        return pa.field(name, pa.null())
-    return pa.field(name, _column(series.iloc[:BATCH_ROWS], _text_type(series)).type)
+def _names(name: str, series: Any) -> Iterable[str]:
+    """Return the names of the columns that one column makes: objects and structs have one for each of their fields."""
+    values = _column(series if series.dtype == object else series.iloc[:1])
+    return laid_out({name: values}) if isinstance(values, list) else flat_names(pa.schema([(name, values.type)]))
 
 
-def _holds_objects(series: Any) -> bool:
-    return bool(series.dtype == object)
-
-
-def _text_type(series: Any) -> pa.DataType | None:
-    return text_type(series) if _holds_objects(series) else None
-
-
-def _column(series: Any, of_type: pa.DataType | None) -> pa.Array:
-    if not _holds_objects(series):
-        try:
-            array = pa.array(series, from_pandas=True)
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            return to_arrow(series.tolist())  # dtypes that Arrow does not know: complex, sparse
-        if isinstance(array, pa.ChunkedArray):
-            array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
-        if not isinstance(array.type, pa.BaseExtensionType):  # period and interval read better as text
-            return array
-    return to_arrow(series.tolist(), of_type)
+def _column(series: Any) -> list[Any] | pa.Array:
+    """Return a column as Arrow; one of objects, also as categories, as they are."""
+    categories = getattr(series.dtype, "categories", None)
+    if series.dtype == object or (categories is not None and is_mixed(to_arrow(list(categories)).type)):
+        return series.tolist()
+    try:
+        array = pa.array(series, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return series.tolist()  # dtypes that Arrow does not know: complex, sparse
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    if isinstance(array.type, pa.BaseExtensionType):  # period and interval read better as text
+        return series.tolist()
+    return array

@@ -12,16 +12,22 @@ from interakt_loader.sources.base import (
     BATCH_BYTES,
     BATCH_ROWS,
     PROBLEM_COLUMN,
-    SOURCE_COLUMN,
+    RESERVED,
     Batches,
     Source,
     check_names,
     reason,
+    refuse_doubled,
 )
 from interakt_loader.sources.columns import records_to_batch
 from interakt_loader.sources.file import File
+from interakt_loader.sources.objects import laid_out
 from interakt_loader.sources.options import ReadOptions
 from interakt_loader.sources.text_files import Text, open_text
+from interakt_loader.values import OUT_OF_RANGE
+
+# NaN and Infinity are no values; a number such as 1e400, which Python reads as infinite as well, is one.
+_decode = json.JSONDecoder(parse_constant=lambda _: None).decode
 
 _ARRAY_CHARACTERS = 64 << 20  # an array has to be held in memory whole
 
@@ -52,6 +58,7 @@ def open_json(file: File, options: ReadOptions) -> Source:
         read=lambda: _batches(text),
         path=path,
         notes=text.notes,
+        open_ended=True,
     )
 
 
@@ -61,20 +68,23 @@ def open_records(records: Sequence[Mapping[Any, Any]]) -> Source:
         if not isinstance(record, Mapping):
             raise SourceError(f"list: expected dicts, but item {at} is a {type(record).__name__}")
     keys = _keys("list", records)
-    first = records_to_batch(records[:BATCH_ROWS], names=keys)
 
     def read() -> Batches:
         for start in range(0, len(records), BATCH_ROWS):
             yield records_to_batch(records[start : start + BATCH_ROWS], names=keys)
 
-    columns = check_names("list", first.schema)
-    return Source(name="list", columns=columns, rows=len(records), rows_exact=True, read=read)
+    return Source(name="list", columns=_names("list", records, keys), rows=len(records), rows_exact=True, read=read)
 
 
 def _keys(where: str, records: Sequence[Mapping[Any, Any]]) -> list[Any]:
     keys = list(dict.fromkeys(key for record in records for key in record))
-    check_names(where, keys)
+    refuse_doubled(where, check_names(where, keys) if keys else [])
     return keys
+
+
+def _names(where: str, records: Sequence[Mapping[Any, Any]], keys: Sequence[Any]) -> list[str]:
+    """Return the names of the columns that records make, an object's fields each as one."""
+    return check_names(where, laid_out({str(key): [record.get(key) for record in records] for key in keys}))
 
 
 def _begins_array(text: Text) -> bool:
@@ -96,7 +106,7 @@ def _open_array(text: Text) -> Source:
             "write one object a line (JSON lines) instead"
         )
     try:
-        items = json.loads(content)
+        items = _decode(content)
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{path}: the JSON array cannot be read: {reason(error)}") from error
     records, problems = [], {}
@@ -106,21 +116,21 @@ def _open_array(text: Text) -> Source:
             problems[at] = f"item {at + 1} {problem}"
         records.append({} if problem else item)
     keys = _keys(path, records)
-    first = records_to_batch(records[:BATCH_ROWS], names=keys)
 
     def read() -> Batches:
         for start in range(0, len(records), BATCH_ROWS):
             of_batch = {row - start: text for row, text in problems.items() if start <= row < start + BATCH_ROWS}
-            yield records_to_batch(records[start : start + BATCH_ROWS], of_batch, names=keys)
+            yield records_to_batch(records[start : start + BATCH_ROWS], of_batch, names=keys, infinity=OUT_OF_RANGE)
 
     return Source(
         name=text.file.name,
-        columns=check_names(path, first.schema),
+        columns=_names(path, records, keys),
         rows=len(records),
         rows_exact=True,
         read=read,
         path=path,
         notes=text.notes,
+        open_ended=True,
     )
 
 
@@ -129,7 +139,7 @@ def _batches(text: Text) -> Batches:
     problems: dict[int, str] = {}
     characters = 0
     with text.open() as stream:
-        for number, line in enumerate(stream, start=1):
+        for number, line in enumerate(text.each_line(stream), start=1):
             if line.isspace():
                 continue
             record, problem = _parsed(line)
@@ -138,17 +148,21 @@ def _batches(text: Text) -> Batches:
             records.append(record)
             characters += len(line)
             if len(records) == BATCH_ROWS or characters > BATCH_BYTES:
-                yield records_to_batch(records, problems)
+                yield records_to_batch(records, problems, infinity=OUT_OF_RANGE)
                 records, problems, characters = [], {}, 0
     if records:
-        yield records_to_batch(records, problems)
+        yield records_to_batch(records, problems, infinity=OUT_OF_RANGE)
 
 
 def _parsed(line: str) -> tuple[dict[str, Any], str | None]:
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return {}, f"is not JSON: {getattr(error, 'msg', None) or reason(error)}"
+        value = _decode(line)
+    except json.JSONDecodeError as error:
+        return {}, f"is not JSON: {error.msg}"
+    except ValueError:  # Python's own limit, for the time that it takes
+        return {}, "holds a whole number of thousands of digits"
+    except RecursionError as error:
+        return {}, f"is not JSON: {reason(error)}"
     problem = _not_a_record(value)
     return ({}, problem) if problem else (value, None)
 
@@ -156,5 +170,5 @@ def _parsed(line: str) -> tuple[dict[str, Any], str | None]:
 def _not_a_record(value: object) -> str | None:
     if not isinstance(value, dict):
         return f"is not a JSON object but {'null' if value is None else 'a ' + type(value).__name__}"
-    reserved = next((name for name in (SOURCE_COLUMN, PROBLEM_COLUMN) if name in value), None)
+    reserved = next((name for name in RESERVED if name in value), None)
     return f"uses the name {reserved!r}, which is reserved" if reserved else None

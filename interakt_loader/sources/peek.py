@@ -9,6 +9,9 @@ import pyarrow as pa
 
 from interakt_loader.errors import SourceBroken, SourceError
 from interakt_loader.sources.base import Batches, Source
+from interakt_loader.sources.headings import is_counter, is_unnamed
+
+_SAMPLE_ROWS = 100
 
 
 def peek(source: Source, rows: int) -> tuple[list[pa.RecordBatch], Source]:
@@ -44,3 +47,15 @@ def peek(source: Source, rows: int) -> tuple[list[pa.RecordBatch], Source]:
     except SourceBroken as error:
         raise SourceError(str(error)) from error
     return head, replace(source, read=read)
+
+
+def without_counter(source: Source) -> Source:
+    """Return the source without a first column that pandas calls `Unnamed: 0` and that counts the rows."""
+    if len(source.columns) < 2 or not is_unnamed(source.columns[0]):
+        return source
+    name = source.columns[0]
+    head, source = peek(source, _SAMPLE_ROWS)
+    if not is_counter(name, [value for batch in head for value in batch.column(name).to_pylist()]):
+        return source
+    note = f"{source.path or source.name}: {name!r}, which counts the rows, is left out"
+    return replace(source, left_out=source.left_out | {name}, notes=[*source.notes, note])

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from interakt_loader.errors import SourceError
 from interakt_loader.sources.file import File, TemporaryCopy, find_file
 from interakt_loader.sources.folders import choose, is_partition, is_report, partitions_of, some
+from interakt_loader.sources.lake import names_in_local, refuse_local_files, refuse_table
 from interakt_loader.sources.remote import fetch, is_address
 
 STANDARD_INPUT = "-"
@@ -40,6 +41,7 @@ def find(given: str) -> Found:
         return _in_folder(given, location)
     if glob.has_magic(given) and not location.exists():
         return _matching(given)
+    refuse_local_files([(given, location)])
     return Found([find_file(given, location)], [])
 
 
@@ -52,7 +54,9 @@ def _standard_input() -> File:
 
 
 def _in_folder(given: str, folder: Path) -> Found:
+    refuse_table(given, folder.absolute().as_posix(), names_in_local)
     chosen = choose(given, _below(folder))
+    refuse_local_files((given, folder / path) for path in chosen.paths)
     files = [
         find_file(str(PurePath(given, path)), folder / path, partitions=partitions_of(path)) for path in chosen.paths
     ]
@@ -77,11 +81,13 @@ def _matching(pattern: str) -> Found:
     notes = [f"{pattern}: left out, reports of earlier loads: {some(reports)}"] if reports else []
     if not matches:
         for folder in paths:
+            refuse_table(pattern, Path(folder).absolute().as_posix(), names_in_local)
             chosen = choose(folder, _below(Path(folder)))
             matches += [str(PurePath(folder, path)) for path in chosen.paths]
             notes += chosen.notes
     fixed = itertools.takewhile(lambda part: not glob.has_magic(part), PurePath(expanded).parts)
     start = Path(*fixed)
+    refuse_local_files((path, Path(path)) for path in matches)
     files = [
         find_file(path, Path(path), partitions=partitions_of(Path(path).relative_to(start).as_posix()))
         for path in matches

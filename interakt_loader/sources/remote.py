@@ -12,6 +12,7 @@ from interakt_loader.errors import SourceError
 from interakt_loader.sources.base import reason
 from interakt_loader.sources.file import File, TemporaryCopy, find_file
 from interakt_loader.sources.folders import Partitions, choose, is_report, partitions_of, some
+from interakt_loader.sources.lake import Listing, refuse_files_of_tables, refuse_table
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=://|::)")
 _WEB = ("http", "https")  # no folders or patterns there: a `?` begins the query
@@ -77,6 +78,7 @@ def _without_secrets(address: str) -> str:
 
 
 def _found(system: Any, path: str, shown: str) -> tuple[list[File], list[str]]:
+    names_in = _names_in(system)
     if glob.has_magic(path) and not system.exists(path):
         matches = sorted(match for match in system.glob(path) if not system.isdir(match))
         reports = [match for match in matches if is_report(match)]
@@ -85,18 +87,32 @@ def _found(system: Any, path: str, shown: str) -> tuple[list[File], list[str]]:
         notes = [f"{shown}: left out, reports of earlier loads: {some(reports)}"] if reports else []
         fixed = path[: re.search(r"[*?\[]", path).start()].rpartition("/")[0]  # type: ignore[union-attr]  # has magic
         given = {match: system.unstrip_protocol(match) for match in matches if match not in reports}
+        refuse_files_of_tables(((name, match) for match, name in given.items()), names_in)
         return [
             _copied(system, match, name, PurePosixPath(match).name, partitions_of(match[len(fixed) :]))
             for match, name in given.items()
         ], notes
     if system.isdir(path):
         root = path.rstrip("/")
+        refuse_table(shown, root, names_in)
         chosen = choose(shown, [str(one)[len(root) :].lstrip("/") for one in system.find(root)])
+        refuse_files_of_tables(((shown, f"{root}/{one}") for one in chosen.paths), names_in)
         return [
             _copied(system, f"{root}/{one}", f"{shown.rstrip('/')}/{one}", PurePosixPath(one).name, partitions_of(one))
             for one in chosen.paths
         ], chosen.notes
+    refuse_files_of_tables([(shown, path)], names_in)
     return [_copied(system, path, shown, PurePosixPath(path).name, ())], []
+
+
+def _names_in(system: Any) -> Listing:
+    def names_in(folder: str) -> list[str]:
+        try:
+            return [PurePosixPath(str(one)).name for one in system.ls(folder, detail=False)]
+        except Exception:  # noqa: BLE001 - no such folder, or none that may be listed; each store has errors of its own
+            return []
+
+    return names_in
 
 
 def _copied(system: Any, path: str, shown: str, name: str, partitions: Partitions) -> File:

@@ -11,6 +11,10 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from interakt_loader.errors import SourceError
+from interakt_loader.sources.meanings import has_fields
+
+OF_AN_OBJECT = {b"interakt_loader": b"field of an object"}
+"""Metadata of a column that is a field of the objects in Python values, where other rows may hold a value instead."""
 
 
 def flattened(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -19,7 +23,7 @@ def flattened(batch: pa.RecordBatch) -> pa.RecordBatch:
     A struct in a struct is flattened too, and where a struct is null so are its leaves. A struct without fields
     stays as it is, and so do structs in lists and maps. Raises `SourceError` when a leaf has another column's name.
     """
-    if not any(map(_has_leaves, batch.schema.types)):
+    if not any(map(has_fields, batch.schema.types)):
         return batch
     names = flat_names(batch.schema)
     columns = [leaf for column in batch.columns for leaf in _leaves(column)]
@@ -45,12 +49,8 @@ def other_shapes(name: str, columns: Iterable[str]) -> list[str]:
     return [one for one in columns if name.startswith(f"{one}.") or one.startswith(f"{name}.")]
 
 
-def _has_leaves(dtype: pa.DataType) -> bool:
-    return bool(pa.types.is_struct(dtype) and dtype.num_fields > 0)
-
-
 def _leaves(column: pa.Array) -> Iterator[pa.Array]:
-    if not _has_leaves(column.type):
+    if not has_fields(column.type):
         yield column
         return
     for one in column.flatten():  # which lays the struct's nulls over its fields
@@ -59,7 +59,7 @@ def _leaves(column: pa.Array) -> Iterator[pa.Array]:
 
 def _leaf_names(field: pa.Field, path: str = "") -> Iterator[str]:
     name = path + field.name
-    if not _has_leaves(field.type):
+    if not has_fields(field.type):
         yield name
         return
     for one in field.type:

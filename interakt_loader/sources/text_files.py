@@ -5,16 +5,23 @@ from __future__ import annotations
 import codecs
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TextIO, cast
 
 from interakt_loader.errors import SourceError
-from interakt_loader.sources.encodings import CANDIDATES, guess, marked_encoding, without_mark
+from interakt_loader.sources.encodings import CANDIDATES, guess, marked_encoding, without_mark, words_beyond_ascii
 from interakt_loader.sources.file import File
 
+LONGEST_LINE = 64 << 20
+"""Characters that a line may have: a longer one is held in memory whole, and is no row of a table."""
+
 _CHUNK_BYTES = 256 << 10
+_MARK = "\ufeff"
 _SAMPLE_BYTES = 64 << 10
-_BEYOND_ASCII = re.compile(rb"[^\r\n]*[\x80-\xff][^\r\n]*")
+_LINE_END = re.compile(rb"[\r\n]+")
+_LONGEST_WORD = 100  # bytes
+_WORDS_FOR_A_BYTE = 20
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
 _UTF8 = re.compile("[^\0-\x7f\udc80-\udcff]")
 
@@ -29,12 +36,18 @@ class Text:
     """Lines, a last one without its newline included."""
     has_nul: bool
     """Some character is NUL, which no text should hold."""
+    has_marks: bool
+    """A byte order mark stands within the text: files were joined."""
     notes: list[str]
     """Which encoding was taken, unless it is UTF-8."""
 
     def open(self) -> TextIO:
         """Return the text from its start, its newlines as they are."""
         return cast(TextIO, io.TextIOWrapper(self.file.open(), self.encoding, newline=""))
+
+    def each_line(self, stream: TextIO) -> Iterable[str]:
+        """Return the lines of the opened text, without byte order marks at their beginnings."""
+        return (line.removeprefix(_MARK) for line in stream) if self.has_marks else stream
 
 
 def open_text(file: File, encoding: str | None) -> Text:
@@ -79,8 +92,9 @@ class _NotInEncoding(Exception):
 
 def _scanned(file: File, encoding: str, head: bytes) -> Text:
     lines = returns = offset = 0
-    has_nul = False
+    has_nul = has_marks = False
     last = ""
+    unended = 0  # characters since the last line ended
     decoder = codecs.getincrementaldecoder(encoding)()
     with file.open() as stream:
         chunk = None
@@ -97,32 +111,70 @@ def _scanned(file: File, encoding: str, head: bytes) -> Text:
             lines += text.count("\n")
             returns += text.count("\r")
             has_nul = has_nul or "\0" in text
+            has_marks = has_marks or _MARK in (text if offset else text[1:])
+            end = max(text.rfind("\n"), text.rfind("\r"))
+            unended = unended + len(text) if end < 0 else len(text) - end - 1
+            if unended > LONGEST_LINE:
+                raise SourceError(
+                    f"{file.given}: line {lines + 1} has more than {LONGEST_LINE >> 20} million characters; "
+                    "expected one row a line. Is this a table?"
+                )
             offset += len(chunk)
             last = text[-1:] or last
     # A file with carriage returns only is of an old Mac.
     count = (lines or returns) + (last not in ("\n", "\r", "\ufeff", ""))
     notes = [f"{file.given}: read as {encoding.upper()}"] if encoding.startswith(("utf-16", "utf-32")) else []
-    return Text(file, without_mark(encoding, head), count, has_nul, notes)
+    return Text(file, without_mark(encoding, head), count, has_nul, has_marks, notes)
 
 
 def _guessed(file: File, complaint: str) -> str:
     """Look over a file that is not UTF-8, and return what it is in; SourceError when that cannot be told."""
     utf8 = others = 0
-    sample = bytearray()
+    words = _Words()
+    rest = b""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     with file.open() as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             text = decoder.decode(chunk)
-            if text.isascii():
-                continue
-            utf8 += len(_UTF8.findall(text))
-            others += len(_NO_UTF8.findall(text))
-            if len(sample) < _SAMPLE_BYTES:
-                sample += b"\n".join(_BEYOND_ASCII.findall(chunk)) + b"\n"
+            if not text.isascii():
+                utf8 += len(_UTF8.findall(text))
+                others += len(_NO_UTF8.findall(text))
+            # a word may go on in the next chunk
+            *lines, rest = _LINE_END.split(rest + chunk) if len(rest) < _CHUNK_BYTES else (rest, chunk)
+            for line in lines:
+                words.add(line)
+    words.add(rest)
     if utf8 > others:  # by chance, other bytes hardly ever look like UTF-8
         raise SourceError(f"{file.given}: {complaint}; save the file as UTF-8")
-    encoding, candidates = guess(bytes(sample[:_SAMPLE_BYTES]))
+    encoding, candidates = guess(words.sample())
     if encoding is None:
         choice = f" (it may be {' or '.join(candidates)})" if candidates else ""
-        raise SourceError(f"{file.given}: {complaint}, and its letters do not tell the encoding{choice}; give it")
+        raise SourceError(
+            f"{file.given}: {complaint}, and its letters do not tell the encoding{choice}; give it (--encoding)"
+        )
     return encoding
+
+
+class _Words:
+    """Some words for each byte beyond ASCII, so that every byte of a file counts and memory does not grow with it."""
+
+    def __init__(self) -> None:
+        self._seen = dict.fromkeys(range(0x80, 0x100), 0)
+        self._wanted = set(self._seen)
+        self._unwanted = bytes(range(0x80))
+        self._words: dict[bytes, None] = {}
+
+    def add(self, line: bytes) -> None:
+        if line.isascii() or not line.translate(None, self._unwanted):
+            return
+        for word in words_beyond_ascii(line):
+            if len(word) <= _LONGEST_WORD and word not in self._words and self._wanted.intersection(word):
+                self._words[word] = None
+                for byte in set(word) & self._wanted:
+                    self._seen[byte] += 1
+                    if self._seen[byte] == _WORDS_FOR_A_BYTE:
+                        self._wanted.remove(byte)
+                        self._unwanted += bytes([byte])
+
+    def sample(self) -> bytes:
+        return b"\n".join(self._words)

@@ -22,6 +22,7 @@ from interakt_loader.cli import run
 from interakt_loader.mapping.files import read_mapping
 from interakt_loader.safety.printable import PrintableLog, escape, printable, printable_json, printable_lines
 from interakt_loader.sandbox import Sandbox
+from interakt_loader.sources import heading
 from interakt_loader.transport.judgement import read_answer
 from tests.hostile.server import BAD, Answer, HostileServer, with_length
 from tests.hostile.texts import HARMFUL, RAW
@@ -127,7 +128,7 @@ def test_a_mapping_that_is_printed_is_harmless_and_reads_back(
     out, _ = capsys.readouterr()
     assert RAW.search(out) is None
     (tmp_path / "inferred.yaml").write_text(out, encoding="utf-8")
-    assert f"note{NAME}" in read_mapping(tmp_path / "inferred.yaml").columns()
+    assert heading(f"note{NAME}") in read_mapping(tmp_path / "inferred.yaml").columns()
 
 
 def loaded(table: Path, talker: HostileServer, report: str) -> LoadResult:
@@ -165,7 +166,7 @@ def test_json_lines_are_lines_of_json(table: Path, talker: HostileServer) -> Non
     assert RAW.search(text) is None
     said = [json.loads(line)["user_id"] for line in text.splitlines()]
     assert sorted(filter(None, said)) == sorted(filter(None, result.to_arrow()["user_id"].to_pylist()))
-    assert "sent\u202edeliaf\u202c" in said
+    assert "<script>alert(1)</script>" in said
 
 
 def test_a_notebooks_view_of_a_dry_run(table: Path) -> None:

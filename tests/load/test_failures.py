@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import logging
 from collections.abc import Callable
 from decimal import Decimal
@@ -195,3 +196,25 @@ def test_what_the_server_failed_at_comes_back_too() -> None:
     failures = result.failures()
     assert failures["what"].tolist() == ["Visit", "Order"]
     assert failures["status"].isin(["failed", "unsent"]).all()
+
+
+def test_values_of_several_types_come_as_they_were(tmp_path: Path) -> None:
+    """Beside others of another type, and also what cannot be sent: loaded again it is refused again."""
+    records: list[dict[str, Any]] = [
+        {"id": None, "x": 1},
+        {"id": None, "x": "a"},
+        {"id": "a", "x": "\ud83d"},
+        {"id": "b", "x": [{"sku": 1}, 2**70]},
+        {"id": None, "x": 2**70},
+        {"id": None, "x": ["a", 1]},
+    ]
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in records))
+    for data in (path, records):
+        failures = check(data, {"user_id": "id", "traits": "*"}).failures()
+        assert failures["x"].tolist() == [one["x"] for one in records]
+        again = check(failures, {"user_id": "id", "traits": "*"})
+        assert again.failures()["message"].tolist() == failures["message"].tolist()
+    took = dt.timedelta(1)
+    (found,) = check([{"id": "a", "x": took}, {"id": "b", "x": 1}], {"user_id": "id", "traits": "*"}).failures()["x"]
+    assert found == took

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from interakt_loader.sources import BATCH_ROWS, PROBLEM_COLUMN, SOURCE_COLUMN, open_source
+from interakt_loader.sources import BATCH_ROWS, PROBLEM_COLUMN, RESERVED, open_source
 from interakt_loader.sources.base import Source
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -20,7 +20,7 @@ def rows_of(source: Source) -> Iterator[dict[str, Any]]:
         assert 1 <= batch.num_rows <= BATCH_ROWS
         batch.validate(full=True)
         for row in batch.to_pylist():
-            yield {name: value for name, value in row.items() if name not in (SOURCE_COLUMN, PROBLEM_COLUMN)}
+            yield {name: value for name, value in row.items() if name not in RESERVED}
 
 
 def read(data: object) -> list[dict[str, Any]]:

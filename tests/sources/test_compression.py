@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import lzma
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyarrow import feather, orc
 
-from interakt_loader.errors import SourceBroken, SourceError
+from interakt_loader import load_users
+from interakt_loader.errors import InteraktLoaderError, SourceBroken, SourceError
+from interakt_loader.sandbox import Sandbox
 from interakt_loader.sources import BATCH_ROWS, SOURCE_COLUMN, open_source
-from tests.sources.reading import column, read, rows_of
+from tests.sources.reading import DATA, column, read, rows_of
+from tests.thorough import examples
 
 ROWS = [{"id": f"{at:05}", "name": f"näme {at}"} for at in range(2 * BATCH_ROWS + 7)]
 CSV = "".join(["id,name\n", *(f"{row['id']},{row['name']}\n" for row in ROWS)]).encode()
@@ -74,11 +81,125 @@ def test_names_that_hide_or_make_up_a_compression_do_no_harm(tmp_path: Path, end
     assert read(hidden) == read(made_up) == ROWS
 
 
-def test_files_of_several_gzip_members_are_read_to_the_end(tmp_path: Path) -> None:
-    """Such are written by programs that append."""
-    path = tmp_path / "t.csv.gz"
-    path.write_bytes(gzip.compress(CSV[:1000]) + gzip.compress(CSV[1000:]))
-    assert read(path) == ROWS
+STREAMS = ["gz", "bz2", "xz"]
+"""Formats of which several streams may stand in a file, each with checksums."""
+
+
+def in_two_streams(ending: str) -> tuple[bytes, list[dict[str, str]]]:
+    """Return a file of two streams, each compressed by itself, and the rows in it."""
+    rows = [{"id": f"{at:05}", "name": f"name {at * 7919}"} for at in range(120)]
+    lines = ["id,name\n", *(f"{row['id']},{row['name']}\n" for row in rows)]
+    halves = ["".join(half).encode() for half in (lines[:61], lines[61:])]
+    return b"".join(map(COMPRESSORS[ending], halves)), rows
+
+
+@pytest.mark.parametrize("ending", [*STREAMS, "zst", "lz4"])
+def test_files_of_several_streams_are_read_to_the_end(tmp_path: Path, ending: str) -> None:
+    """Programs that append write such, and those that compress in parallel."""
+    path = tmp_path / f"t.csv.{ending}"
+    content, rows = in_two_streams(ending)
+    path.write_bytes(content)
+    assert read(path) == rows
+
+
+@pytest.mark.parametrize("ending", STREAMS)
+@pytest.mark.parametrize("count", [1, 4, 600, 300_000])
+def test_zeros_after_the_last_stream_are_padding(tmp_path: Path, ending: str, count: int) -> None:
+    """Tapes and blocks of a fixed size leave them."""
+    path = tmp_path / f"t.csv.{ending}"
+    content, rows = in_two_streams(ending)
+    path.write_bytes(content + bytes(count))
+    assert read(path) == rows
+
+
+@pytest.mark.parametrize("ending", [*STREAMS, "zst", "lz4"])
+@pytest.mark.parametrize("rest", [b"x", b"\n", b"and more text", b"BZh9", b"\x1f\x8b", bytes(40) + b"x"])
+def test_anything_else_after_the_last_stream_is_refused(tmp_path: Path, ending: str, rest: bytes) -> None:
+    """It may be rows whose stream is damaged."""
+    path = tmp_path / f"t.csv.{ending}"
+    path.write_bytes(in_two_streams(ending)[0] + rest)
+    with pytest.raises(SourceError, match=rf"t\.csv\.{ending}: cannot be read: "):
+        open_source(path)
+
+
+def test_an_empty_stream_before_others_is_no_end(tmp_path: Path) -> None:
+    """It is what `bzip2` makes of an empty file."""
+    path = tmp_path / "t.csv.bz2"
+    path.write_bytes(bz2.compress(b"") + in_two_streams("bz2")[0])
+    assert len(read(path)) == 120
+
+
+@pytest.mark.parametrize("ending", ["bz2", "xz"])
+def test_a_damaged_second_stream_is_refused(ending: str) -> None:
+    """As bzcat and xzcat refuse it: without it, half of the rows would be left out."""
+    path = DATA.parent / "cases" / f"second_stream_corrupt.csv.{ending}"
+    if not path.is_file():
+        pytest.skip(f"the shared cases have no {path.name} here")
+    with pytest.raises(SourceError, match=rf"\.csv\.{ending}: cannot be read: "):
+        open_source(path)
+
+
+@pytest.mark.parametrize("ending", [*STREAMS, "zip"])
+@given(data=st.data())
+@settings(examples(2000), suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_with_any_byte_changed_all_rows_are_there_or_it_is_refused(
+    tmp_path: Path, ending: str, data: st.DataObject
+) -> None:
+    """Each of these has a checksum. What nobody reads, such as the time in gzip's header, may be changed."""
+    path = tmp_path / f"t.csv.{ending}"
+    content, rows = in_two_streams(ending) if ending in STREAMS else (zipped(CSV), ROWS)
+    at = data.draw(st.integers(0, len(content) - 1))
+    bit = data.draw(st.integers(0, 7))
+    path.write_bytes(content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :])
+    with contextlib.suppress(InteraktLoaderError, UnicodeDecodeError):
+        assert read(path) == rows or at < 4  # without its mark it is no compressed file, and has no such columns
+
+
+@pytest.mark.parametrize("ending", [*STREAMS, "zst", "lz4", "zip"])
+def test_cut_at_any_byte_all_rows_are_there_or_it_is_refused(tmp_path: Path, ending: str) -> None:
+    """Only between two streams does nothing tell that there was another one."""
+    path = tmp_path / f"t.csv.{ending}"
+    content, rows = in_two_streams(ending) if ending != "zip" else (zipped(CSV[:2000]), ROWS)
+    found = {}
+    for cut in range(10, len(content)):  # with less than its mark, a file is text
+        path.write_bytes(content[:cut])
+        with contextlib.suppress(SourceError):
+            found[cut] = read(path)
+    assert list(found.values()) == ([] if ending == "zip" else [rows[:60]])
+
+
+def test_a_stream_that_needs_too_much_memory_is_refused(tmp_path: Path) -> None:
+    """The header of xz says how much that is."""
+    path = tmp_path / "t.csv.xz"
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": 1 << 20}]
+    content = bytearray(lzma.compress(CSV, filters=filters))
+    header = content[
+        12:24
+    ]  # block header: its size, flags, the filter's id, the size of its properties, these, padding
+    header[4] = 40  # a dictionary of 4 GB
+    header[-4:] = zlib.crc32(header[:-4]).to_bytes(4, "little")
+    path.write_bytes(content[:12] + header + content[24:])
+    with pytest.raises(SourceError, match=r"(?i)memory"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("ending", STREAMS)
+def test_a_stream_cut_after_the_file_was_opened_ends_the_reading_with_an_error(
+    tmp_path: Path, sandbox: Sandbox, ending: str
+) -> None:
+    """Not in silence. Of a file that is cut before it is opened, nothing is sent."""
+    path = tmp_path / f"t.csv.{ending}"
+    lines = [f"{at},{'x' * 500}\n" for at in range(20_000)]
+    halves = ["".join(half).encode() for half in (["id,name\n", *lines[:10_000]], lines[10_000:])]
+    streams = [*map(COMPRESSORS[ending], halves)]
+    path.write_bytes(b"".join(streams))
+    source = open_source(path)
+    path.write_bytes(streams[0] + streams[1][: len(streams[1]) // 2])
+    with pytest.raises(SourceBroken, match=r"cannot be read past row \d+: "):
+        list(source.batches())
+    with pytest.raises(SourceError):
+        load_users(path, {"user_id": "id"}, api_key=sandbox.api_key, base_url=sandbox.url)
+    assert sandbox.users() == []
 
 
 @pytest.mark.parametrize("ending", ["parquet", "feather"])
@@ -162,3 +283,60 @@ def test_a_zip_may_be_called_by_its_own_name_alone(tmp_path: Path) -> None:
     """The name within it tells the form."""
     (tmp_path / "export.zip").write_bytes(zipped(CSV))
     assert read(tmp_path / "export.zip") == ROWS
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [".DS_Store"],
+        ["__MACOSX/._t.csv", "__MACOSX/"],
+        ["Thumbs.db", "desktop.ini"],
+        ["folder/.DS_Store", "folder/Desktop.ini", "folder/"],
+        ["ehthumbs.db", "~$customers.xlsx"],
+        [],
+    ],
+)
+def test_what_systems_put_into_a_zip_is_not_meant(others: list[str], tmp_path: Path) -> None:
+    """The one file beside it is."""
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        for name in others:
+            archive.writestr(name, "x")
+        archive.writestr("folder/t.csv", "id\n1\n")
+    assert read(tmp_path / "t.zip") == [{"id": "1"}]
+
+
+def _encrypted(content: bytes) -> bytes:
+    """Set the flag of encryption in both headers of a zip's only member."""
+    changed = bytearray(content)
+    changed[6] |= 1
+    changed[content.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], "the zip file holds no file"),
+        ([".DS_Store", "folder/"], "the zip file holds no file"),
+        (["a.zip"], r"the zip file holds a compressed file \(a.zip\); unpack it first"),
+        (["a.csv.gz"], r"the zip file holds a compressed file \(a.csv.gz\); unpack it first"),
+        (["a.csv", "b.csv"], r"the zip file holds 2 files \(a.csv, b.csv\), not one; unpack it first"),
+    ],
+)
+def test_a_zip_without_one_table_says_what_it_holds(names: list[str], words: str, tmp_path: Path) -> None:
+    """One line, whatever is in it."""
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, "id\n1\n")
+    with pytest.raises(SourceError, match=words):
+        open_source(tmp_path / "t.zip")
+
+
+def test_an_encrypted_zip_says_so(tmp_path: Path) -> None:
+    """Nobody is asked for a password."""
+    path = tmp_path / "t.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("t.csv", "id\n1\n")
+    path.write_bytes(_encrypted(path.read_bytes()))
+    with pytest.raises(SourceError, match="the zip file is encrypted; unpack it first"):
+        open_source(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import tracemalloc
 from pathlib import Path
 
 import pyarrow as pa
@@ -251,3 +253,68 @@ def test_what_a_csv_writer_writes_reads_back(
         writer.writerows([names, *rows])
     assert read(file) == [dict(zip(names, (cell or None for cell in row), strict=True)) for row in rows]
     assert not any(batch.column(PROBLEM_COLUMN).null_count < len(batch) for batch in open_source(file).batches())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.data(),
+    width=st.integers(2, 4),
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+    quote=st.sampled_from("\"'"),
+    separator_line=st.booleans(),
+    trailing=st.booleans(),
+    mark=st.booleans(),
+)
+def test_a_file_reads_alike_in_whatever_dress(
+    file: Path,
+    data: st.DataObject,
+    width: int,
+    delimiter: str,
+    quote: str,
+    separator_line: bool,
+    trailing: bool,
+    mark: bool,
+) -> None:
+    """Quotes of either kind, Excel's line, a delimiter at the end of each line, a mark: the cells are those written."""
+    letters = st.characters(codec="utf-8", exclude_characters="\0\"'=\ufeff", exclude_categories=["Cc"])
+    rows = data.draw(st.lists(st.lists(st.text(letters, max_size=8), min_size=width, max_size=width), max_size=6))
+    names = [f"c{at}" for at in range(width)]
+    with file.open("w", encoding="utf-8-sig" if mark else "utf-8", newline="") as text:
+        if separator_line:
+            text.write(f"sep={delimiter}\r\n")
+        end = f"{delimiter}\r\n" if trailing else "\r\n"
+        writer = csv.writer(text, quoting=csv.QUOTE_ALL, delimiter=delimiter, quotechar=quote, lineterminator=end)
+        writer.writerows([names, *rows])
+    assert read(file) == [dict(zip(names, (cell or None for cell in row), strict=True)) for row in rows]
+    assert open_source(file).columns == names
+
+
+def test_single_quotes_and_delimiters_at_the_end_of_rows_are_read(file: Path) -> None:
+    """As the dialect says; a value beyond the header is still a problem of its row."""
+    file.write_text("'id';'name'\n'1';'Rao; Asha'\n")
+    assert read(file) == [{"id": "1", "name": "Rao; Asha"}]
+    rows = "".join(f"{at},Ann,\n" for at in range(200))
+    file.write_text(f"id,name\n{rows}200,Bob\n201,Cy,x\n")
+    assert len(read(file)) == 202
+    assert read(file)[200] == {"id": "200", "name": "Bob"}
+    assert problems(file)[200:] == [None, "line 203 has 3 fields where the header has 2"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "csv.gz"])
+def test_a_line_without_end_is_refused_before_it_is_held(ending: str, tmp_path: Path) -> None:
+    """Memory stays bounded, also where the line is a few bytes on disk."""
+    path = tmp_path / f"t.{ending}"
+    opener = gzip.open if ending.endswith("gz") else open
+    with opener(path, "wb") as stream:
+        stream.write(b'{"id": "' if ending == "jsonl" else b"id\n")
+        for _ in range(65):
+            stream.write(b"x" * (1 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            SourceError, match=r"line [12] has more than 64 million characters; expected one row a line"
+        ):
+            open_source(path)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()

@@ -80,3 +80,102 @@ def test_names_of_people_in_one_column_are_not_aligned_text() -> None:
 def test_a_tab_can_be_given_from_a_shell(spelled: str) -> None:
     """As itself, as an escape, as a word."""
     assert names_of("a,b\tc\n1\t2\n", delimiter=spelled) == ["a,b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("sep=;\r\nid;name\r\n1;Ann\r\n", ["id", "name"]),
+        ("SEP=,\nid;x,name\n1,2\n", ["id;x", "name"]),
+        ('"sep=,"\nid,name\n', ["id", "name"]),
+        ("sep=\t\nid\tname\n", ["id", "name"]),
+        ("sep=\\t\nid\tname\n", ["id", "name"]),
+        ("sep=^\nid^name\n1^2\n", ["id", "name"]),
+        ("\nsep=;\nid;name\n", ["id", "name"]),
+    ],
+)
+def test_the_line_by_which_excel_is_told_the_delimiter_is_obeyed(text: str, names: list[str]) -> None:
+    """It is no row and no header."""
+    assert names_of(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("id,name\n1,Ann,\n2,Bob,\n", ["id", "name"]),
+        ("id,name,\n1,Ann,\n2,Bob,\n", ["id", "name"]),
+        ("id,name,,,\n1,Ann,,,\n", ["id", "name"]),
+        ("id,name,\n1,Ann\n", ["id", "name"]),
+        ("id,name,\n1,Ann,x\n", ["id", "name", "column_3"]),
+        ("id,,name\n1,,x\n", ["id", "column_2", "name"]),
+    ],
+)
+def test_delimiters_at_the_end_of_lines_make_no_column(text: str, names: list[str]) -> None:
+    """Unless some row has a value there."""
+    assert names_of(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "quote"),
+    [
+        ("'id','name'\n'1','Rao, Asha'\n", "'"),
+        ("id,name\n1,'Rao, Asha'\n2,'Lee, Bo'\n", "'"),
+        ("id;name\n'1';'x'\n", "'"),
+        ("id,name\n1,'Rao, Asha'\n2,Bob\n", "'"),
+        ("id,name\n1,'Rao, Asha'\n2,O'Neil, Bo\n", '"'),
+        ("id,name\n1,O'Neil\n", '"'),
+        ("id,name\n1,'tis\n2,'twas\n", '"'),
+        ("id,zip\n1,'0123\n2,'0456\n", '"'),
+        ("id,name\n1,'x'\n2,y\n", '"'),
+        ("id,name\n1,'x'\n2,\"y\"\n", '"'),
+    ],
+)
+def test_single_quotes_are_quotes_where_every_row_has_them(text: str, quote: str) -> None:
+    """An apostrophe is none."""
+    assert find_dialect("t", "t.csv", text.splitlines(keepends=True), ReadOptions()).quote == quote
+
+
+GROUPED = [
+    "Customer,,Address,\nid,name,city,zip\n1,Ann,Pune,411001\n",
+    "Customer,Customer,Address,Address\nid,name,city,zip\nC1,Ann,Pune,A1\n",
+    "Customer,,,\nKunde,Vorname,Stadt,PLZ\nx,Ann,Pune,411001\n",
+    "id,Address,,\n,city,zip,since\n1,Pune,411001,2024-01-02\n",
+    "Q1,Q2,Q3\nPlease give your name,What is your age?,When?\nAnn,30,2024-01-02\nBob,31,2024-01-03\n",
+]
+
+
+@pytest.mark.parametrize("text", GROUPED)
+def test_two_rows_of_names_are_refused(text: str) -> None:
+    """The second row would be sent as a customer called id."""
+    with pytest.raises(SourceError, match="line 1 and the one below it both hold names"):
+        names_of(text)
+    assert find_dialect("t", "t.csv", text.splitlines(keepends=True), ReadOptions(header=True)).names
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,name\n1,Ann\n",
+        "id,name\nC1,Ann\nC2,Bob\n",
+        "id,,name\nC1,x,Ann\nC2,y,Bob\n",
+        "id,amount,n\nx,N/A,unknown\n2,5,6\n",
+        "name,city\nAnn,Pune\n",
+        "id,name\nid,name\n1,Ann\n",  # the header again: a row that repeats it
+    ],
+)
+def test_one_row_of_names_is_a_header(text: str) -> None:
+    """Whatever stands in the first row of values, be it words."""
+    assert names_of(text)[0] in ("id", "name")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("# Exported by Acme, 2024-05-01\nid,n\n1,5\n", ["id", "n"]),
+        ("# -----\n# a,b,c\n# d\nid,n,m\n1,5,6\n", ["id", "n", "m"]),
+        ("# id,n\n1,5\n", ["# id", "n"]),
+    ],
+)
+def test_prose_above_a_plain_header_is_a_comment_however_many_commas_it_has(text: str, names: list[str]) -> None:
+    """What stands directly above values is their header, with or without #."""
+    assert names_of(text) == names

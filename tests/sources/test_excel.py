@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from interakt_loader import load_users
 from interakt_loader.errors import SourceError
+from interakt_loader.sandbox import Sandbox
 from interakt_loader.sources import BATCH_ROWS, ReadOptions, open_source
-from tests.sources.reading import read, rows_of
+from tests.sources.reading import problems, read, rows_of
 
 openpyxl: Any = pytest.importorskip("openpyxl", reason="openpyxl, which writes the workbooks, is not installed")
 pytest.importorskip("python_calamine", reason="python-calamine, the extra 'excel', is not installed")
@@ -86,6 +88,19 @@ def test_a_cell_far_down_decides_the_type_of_all(write: Callable[..., Path]) -> 
     assert (source.rows, source.rows_exact) == (count + 1, True)
     assert [row["id"] for row in rows_of(source)] == [*map(str, range(count)), "x"]
     assert [row["n"] for row in rows_of(source)] == [*range(count), 1]
+
+
+def test_a_duration_among_other_cells_is_refused_and_no_text(write: Callable[..., Path], sandbox: Sandbox) -> None:
+    """Cells of the format [h]:mm are durations from a day on; text, numbers and times beside them are sent as text."""
+    path = write({"S": [["id", "at"], ["1", time(9, 30)], ["2", timedelta(hours=30)], ["3", "late"], ["4", 5]]})
+    mapping = {"user_id": "id", "traits": ["at"]}
+    result = load_users(path, mapping, api_key=sandbox.api_key, base_url=sandbox.url)
+    assert result.to_arrow().column("code").to_pylist() == [None, "unsupported_type", None, None]
+    assert {user.user_id: user.traits for user in sandbox.users()} == {
+        "1": {"at": "09:30:00"},
+        "3": {"at": "late"},
+        "4": {"at": "5"},
+    }
 
 
 def test_the_first_visible_sheet_with_anything_in_it_is_read(write: Callable[..., Path]) -> None:
@@ -163,3 +178,52 @@ def test_an_open_document_is_read_too(tmp_path: Path) -> None:
         archive.writestr("META-INF/manifest.xml", "<manifest/>")
         archive.writestr("content.xml", content)
     assert read(tmp_path / "t.ods") == [{"id": "007", "n": 5}]
+
+
+@pytest.mark.parametrize("name", ["t.xls", "t.xlsm", "t.ods", "t.xlsb", "t.csv", "t"])
+def test_a_workbook_is_read_by_its_content(write: Callable[..., Path], name: str) -> None:
+    """Many systems call an .xlsx by another name."""
+    path = write({"S": [["id", "n"], ["a", 1], ["b", 2]]})
+    path = path.rename(path.with_name(name))
+    assert read(path) == [{"id": "a", "n": 1}, {"id": "b", "n": 2}]
+
+
+def test_whole_numbers_that_lost_digits_stay_floats(write: Callable[..., Path]) -> None:
+    """From 2**53 on a workbook does not hold every whole number: whoever needs an id can see that."""
+    path = write({"S": [["id", "n"], [2**53, 1], [1234567890123456789, 2], [2**53 - 1, 3]]})
+    assert [type(row["id"]) for row in read(path)] == [float] * 3
+    path = write({"S": [["id"], [2**53 - 1], [5]]})
+    assert [row["id"] for row in read(path)] == [2**53 - 1, 5]
+    path = write({"S": [["id"], ["A7"], [1234567890123456789]]})  # among text it is no text of made-up digits
+    assert [row["id"] for row in read(path)] == ["A7", "1.234567890123457e+18"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["Customer", None, "Address", None], ["id", "name", "city", "zip"], [1, "Ann", "Pune", "411001"]],
+        [["Customer", "Customer", "Place"], ["id", "name", "city"], ["C1", "Ann", "Pune"]],
+    ],
+)
+def test_two_rows_of_names_are_refused(write: Callable[..., Path], rows: Rows) -> None:
+    """Merged cells above the header; `header` says that the first row is it."""
+    path = write({"S": rows})
+    with pytest.raises(SourceError, match="the first two rows both hold names"):
+        open_source(path)
+    assert open_source(path, ReadOptions(header=True)).rows == 2
+
+
+def test_columns_without_name_and_values_and_an_index_are_left_out(write: Callable[..., Path]) -> None:
+    """Formats of cells make a sheet wider than its table, and pandas writes its index."""
+    path = write({"S": [[None, "id", None, "n", None], [0, "a", None, 1, None], [1, "b", "x", 2, None]]})
+    source = open_source(path)
+    assert source.columns == ["id", "column_3", "n"]
+    assert source.notes == [f"{path}: the first column, which has no name and counts the rows, is left out"]
+    assert read(path) == [{"id": "a", "column_3": None, "n": 1}, {"id": "b", "column_3": "x", "n": 2}]
+
+
+def test_a_header_that_is_repeated_in_a_sheet_is_a_problem_of_its_row(write: Callable[..., Path]) -> None:
+    """Sheets are pasted below each other, too."""
+    path = write({"S": [["id", "n"], ["a", 1], ["ID", " n"], ["b", 2]]})
+    assert read(path) == [{"id": "a", "n": 1}, {"id": None, "n": None}, {"id": "b", "n": 2}]
+    assert problems(path) == [None, "this row repeats the header", None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interakt_loader.coerce import Target, coerce
 from interakt_loader.errors import SourceError
 from interakt_loader.sources import BATCH_ROWS, open_source
 from tests.sources.reading import column, read, rows_of
@@ -42,9 +43,7 @@ def test_a_frame_comes_in_slices_in_order_whatever_its_index() -> None:
         (pd.Series([pd.Timestamp("2020-01-01 05:30"), pd.NaT]), [datetime(2020, 1, 1, 5, 30), None]),
         (pd.Series(pd.period_range("2020-01", periods=2, freq="M")), ["2020-01", "2020-02"]),
         (pd.Series(pd.interval_range(0, 2)), ["(0, 1]", "(1, 2]"]),
-        (pd.Series([1j, 2j]), ["1j", "2j"]),
         (pd.Series([1.5, 2.5], dtype="Sparse[float]"), [1.5, 2.5]),
-        (pd.Series([1, "a"]), ["1", "a"]),
         (pd.Series([np.array([1]), [2]]), [[1], [2]]),
     ],
     ids=str,
@@ -62,11 +61,48 @@ def test_times_with_a_zone_keep_it() -> None:
     assert column(frame, "at")[0] == pd.Timestamp("2020-01-01", tz="Asia/Kolkata")
 
 
-def test_a_mixed_column_has_one_type_in_all_batches() -> None:
-    """One text at the end makes the whole column text: a value's type does not depend on its batch."""
-    values: list[object] = [*range(BATCH_ROWS), "last"]
+def test_objects_of_several_types_keep_them() -> None:
+    """Each value has its own type, whatever stands beside it in the column or in the batch."""
+    values: list[object] = [*range(BATCH_ROWS - 1), "text", "last", True, [1, "a"], 1j]
     frame = pd.DataFrame({"x": pd.Series(values, dtype=object)})
-    assert [batch.schema.field("x").type for batch in open_source(frame).batches()] == [pa.string()] * 2
+    coerced = [coerce(batch.column(0), Target()) for batch in open_source(frame).batches()]
+    assert [json for one in coerced for json in one.json.to_pylist()] == [
+        *map(str, range(BATCH_ROWS - 1)),
+        '"text"',
+        '"last"',
+        "true",
+        '[1,"a"]',
+        None,
+    ]
+    assert coerced[0].problems == {}
+    assert [problem.code for problem in coerced[1].problems.values()] == ["unsupported_type"]
+
+
+@pytest.mark.parametrize("dtype", [object, "category"])
+def test_a_column_of_any_dtype_with_objects_in_it_is_read_value_by_value(dtype: Any) -> None:
+    """Categories are values too, and half of a surrogate pair is refused where it stands."""
+    values = [2, "a", True, date(2025, 1, 2), "\ud83d", None]
+    (batch,) = open_source(pd.DataFrame({"x": pd.Series(values, dtype=object).astype(dtype)})).batches()
+    coerced = coerce(batch.column(0), Target())
+    assert coerced.json.to_pylist() == ["2", '"a"', "true", '"2025-01-02"', None, None]
+    assert [(at, one.code) for at, one in coerced.problems.items()] == [(4, "not_text")]
+
+
+def test_half_a_pair_in_pandas_own_text_is_refused() -> None:
+    """Where pandas keeps text as Python's."""
+    column = pd.Series(["a", "\ud83d", None], dtype=pd.StringDtype("python"))
+    (batch,) = open_source(pd.DataFrame({"x": column})).batches()
+    coerced = coerce(batch.column(0), Target())
+    assert (coerced.json.to_pylist(), list(coerced.problems)) == (['"a"', None, None], [1])
+
+
+def test_objects_are_columns_of_their_fields_wherever_the_first_stands() -> None:
+    """Also where it is beyond the first batch, and values stand beside it."""
+    values: list[object] = ["Pune", *[None] * BATCH_ROWS, {"city": "Delhi", "at": {"pin": 1}}]
+    frame = pd.DataFrame({"home": pd.Series(values, dtype=object)})
+    assert open_source(frame).columns == ["home", "home.city", "home.at.pin"]
+    rows = [row for row in read(frame) if any(one is not None for one in row.values())]
+    assert rows == [{"home": "Pune"}, {"home.city": "Delhi", "home.at.pin": 1}]
 
 
 def test_labels_that_are_no_text_become_text() -> None:
@@ -81,6 +117,7 @@ def test_labels_that_are_no_text_become_text() -> None:
         (pd.DataFrame([[1, 2]], columns=[1, "1"]), "two columns are called '1'"),
         (pd.DataFrame(index=[1, 2]), "the table has no columns"),
         (pd.DataFrame({"__problem__": [1]}), "the column name '__problem__' is reserved"),
+        (pd.DataFrame([[1]], columns=pd.Index(["\ud83d"], dtype=object)), "the column name '.ud83d' is not text"),
         (pd.Series([1]), "a pandas Series is one column"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from interakt_loader.coerce import Target, coerce
 from interakt_loader.errors import SourceError
 from interakt_loader.sources import BATCH_ROWS, open_source
 from interakt_loader.sources.base import BATCH_BYTES
@@ -31,20 +32,46 @@ def test_objects_become_rows_of_the_union_of_keys(file: Path) -> None:
     ]
 
 
-def test_mixed_types_and_large_numbers_become_text(file: Path) -> None:
-    """An id that is a number here and a string there, or longer than 64 bits, keeps its digits."""
+def test_each_value_has_its_own_type(file: Path) -> None:
+    """A number here and a string there, or one longer than 64 bits, is what its line says; half a pair is refused."""
     file.write_text('{"id": 7, "big": 12345678901234567890123, "x": "\\ud800"}\n{"id": "A7", "big": 1}\n')
-    assert read(file) == [
-        {"id": "7", "big": "12345678901234567890123", "x": "\ufffd"},
-        {"id": "A7", "big": "1", "x": None},
+    (batch,) = open_source(file).batches()
+    coerced = {name: coerce(batch.column(name), Target()) for name in ("id", "big", "x")}
+    assert coerced["id"] == (pa.array(["7", '"A7"']), {})
+    assert coerced["big"] == (pa.array(["12345678901234567890123", "1"]), {})
+    assert coerced["x"].json.null_count == 2
+    assert {row: one.code for row, one in coerced["x"].problems.items()} == {0: "not_text"}
+
+
+def test_a_number_beyond_all_floats_is_refused_and_no_number_is_missing(file: Path) -> None:
+    """1e400 is written in the file and cannot be sent, wherever it stands; NaN and Infinity are no values."""
+    lines = [
+        {"x": 1.5, "l": [1e300], "o": {"y": 1}},
+        '{"x": 1e400, "l": [1, -1e999], "o": {"y": 1e400}}',
+        '{"x": NaN, "l": [Infinity], "o": {"y": -Infinity}}',
     ]
+    file.write_text("\n".join(one if isinstance(one, str) else json.dumps(one) for one in lines))
+    (batch,) = open_source(file).batches()
+    for name in ("x", "l", "o.y"):
+        coerced = coerce(batch.column(name), Target())
+        assert {row: one.code for row, one in coerced.problems.items()} == {1: "out_of_range"}, name
+        assert coerced.json[2].as_py() in (None, "[]"), name
+
+
+def test_a_name_that_is_no_text_is_a_rows_problem(file: Path) -> None:
+    """Half of a surrogate pair in a key cannot be sent; the other rows are read, and what is in an object is named."""
+    file.write_text('{"id": 1}\n{"id": 2, "\\ud83d": 1}\n{"id": 3, "o": {"a": {"\\ud83d": 1}}}\n')
+    assert problems(file) == [None, "its object has a name that is not text: '\\ud83d'", None]
+    (batch,) = open_source(file).batches()
+    assert [one.code for one in coerce(batch.column("o.a"), Target()).problems.values()] == ["not_text"]
 
 
 def test_a_broken_line_is_a_problem_in_its_place(file: Path) -> None:
     """What is not JSON, or no object, is a row with a problem; the others are read."""
     lines = ['{"id": 1}', "{oops", "[1]", "null", '{"__problem__": 1}', "[" * 100_000, '{"id": 2}']
+    lines.append(f'{{"id": {"1" * 5000}}}')
     file.write_text("\n".join(lines))
-    assert [row["id"] for row in read(file)] == [1, None, None, None, None, None, 2]
+    assert [row["id"] for row in read(file)] == [1, None, None, None, None, None, 2, None]
     found = problems(file)
     assert found[0] is None
     assert found[1:5] == [
@@ -54,6 +81,7 @@ def test_a_broken_line_is_a_problem_in_its_place(file: Path) -> None:
         "line 5 uses the name '__problem__', which is reserved",
     ]
     assert str(found[5]).startswith("line 6 is not JSON: ")
+    assert found[7] == "line 8 holds a whole number of thousands of digits"
 
 
 def test_later_batches_may_have_other_columns(file: Path) -> None:
@@ -106,7 +134,7 @@ def test_an_array_too_large_to_hold_is_refused(tmp_path: Path) -> None:
     """It would have to be in memory whole; JSON lines would not."""
     path = tmp_path / "t.json"
     with path.open("wb") as file:
-        file.write(b"[\n" + b" " * (65 << 20) + b"]")
+        file.write(b"[\n" + b" \n" * (33 << 20) + b"]")
     with pytest.raises(SourceError, match="a JSON array of more than 64 MB; write one object a line"):
         open_source(path)
 

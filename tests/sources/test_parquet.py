@@ -189,6 +189,16 @@ def test_int96_beside_other_columns_and_over_many_batches(tmp_path: Path) -> Non
     assert PROBLEM_COLUMN not in next(open_source(path).batches()).schema.names
 
 
+def test_int96_beside_a_dictionary_over_row_groups(tmp_path: Path) -> None:
+    """Arrow cuts batches of such columns at the borders of row groups, and those of others not."""
+    times = [datetime(2024, 1, 1) + at * timedelta(hours=1) for at in range(600)]
+    city = pa.array(["Pune", "Kochi"] * 300).dictionary_encode()
+    table = pa.table({"at": pa.array(times, pa.timestamp("us")), "city": city})
+    path = tmp_path / "t.parquet"
+    pq.write_table(table, path, use_deprecated_int96_timestamps=True, row_group_size=250)
+    assert read(path) == table.to_pylist()
+
+
 def test_an_int96_time_before_1970_is_right_or_a_problem(tmp_path: Path) -> None:
     """Some versions of Arrow write it so that it reads as 584 years later; that is told."""
     times = [datetime(1960, 1, 1, 5), None, datetime(2020, 1, 1)]
