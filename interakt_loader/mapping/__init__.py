@@ -1,11 +1,12 @@
 """Mapping: which column is which field, and a table's rows as the calls that they become.
 
 `spec` is the mapping as written, `files` reads it from disk, `presets` has those of well-known exports, `infer`
-finds it out from the table, `choice` is which of these a load goes by, and `prepare` applies it.
+proposes one from the table, `choice` is which of these a load goes by, and `prepare` applies it.
 """
 
-from interakt_loader.mapping.choice import PRESET, Choice, choose
-from interakt_loader.mapping.files import read_mapping
+from interakt_loader.mapping.choice import PRESET, Choice, choose, is_preset, propose, propose_of_preset
+from interakt_loader.mapping.files import MappingFile, read_mapping, read_mapping_file
+from interakt_loader.mapping.inference.inferred import InferredMapping
 from interakt_loader.mapping.prepare import PREPARED, Preparation, messages
 from interakt_loader.mapping.spec import Field, Mapping
 
@@ -14,9 +15,15 @@ __all__ = [
     "PRESET",
     "Choice",
     "Field",
+    "InferredMapping",
     "Mapping",
+    "MappingFile",
     "Preparation",
     "choose",
+    "is_preset",
     "messages",
+    "propose",
+    "propose_of_preset",
     "read_mapping",
+    "read_mapping_file",
 ]

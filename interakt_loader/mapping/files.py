@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping.file_forms import parsed
@@ -20,14 +20,27 @@ LONGEST_REASON = 500
 """Characters that are said about a file that is no mapping."""
 
 
+CONFIRMED = "confirmed"
+"""A key that only files have: false in a proposal that nobody has confirmed."""
+
+
+class MappingFile(NamedTuple):
+    """What a mapping file says."""
+
+    mapping: Mapping
+    confirmed: bool
+    """False only where the file says so."""
+
+
 def read_mapping(given: Any) -> Mapping:
     """Return the mapping that is given as a `Mapping`, a dict or a path to a YAML, TOML or JSON file."""
     if isinstance(given, (str, Path)):
-        return _from_file(Path(given))
+        return read_mapping_file(Path(given)).mapping
     return Mapping.of(given)
 
 
-def _from_file(path: Path) -> Mapping:
+def read_mapping_file(path: Path) -> MappingFile:
+    """Return the mapping in a file, and whether it is confirmed. Raises `MappingError` that names the file."""
     if path.suffix.lower() not in ENDINGS:
         raise MappingError(f"mapping {path}: expected a file ending in {', '.join(ENDINGS)}")
     try:
@@ -38,8 +51,11 @@ def _from_file(path: Path) -> Mapping:
         raise MappingError(f"mapping {path}: is not UTF-8 text") from None
     except ValueError as error:
         raise MappingError(f"mapping {path}: is not {path.suffix[1:].upper()}: {_in_short(error)}") from None
+    confirmed = written.pop(CONFIRMED, True) if isinstance(written, dict) else True
+    if not isinstance(confirmed, bool):
+        raise MappingError(f"mapping {path}: {CONFIRMED} is {_in_short(repr(confirmed))}; expected true or false")
     try:
-        return Mapping.of(written)
+        return MappingFile(Mapping.of(written), confirmed)
     except MappingError as error:
         raise MappingError(f"mapping {path}: {_in_short(error)}") from None
 
@@ -56,7 +72,7 @@ def _read(path: Path) -> str:
     return data.decode("utf-8-sig")
 
 
-def _in_short(error: Exception) -> str:
+def _in_short(error: object) -> str:
     """Return an error's words in one line, whatever it quotes of the file: what is wrong is said before or after."""
     said = printable(" ".join(str(error).split()))
     half = LONGEST_REASON // 2

@@ -1,21 +1,18 @@
-"""A mapping found out from the column names and a sample of the rows, with the reason for each guess."""
+"""A proposed mapping: by the names and types of the columns, with what a sample of the rows says of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from collections.abc import Mapping as Looked
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
 from interakt_loader.errors import MappingError
+from interakt_loader.mapping.inference import names
+from interakt_loader.mapping.inference.evidence import Evidence, evidence
 from interakt_loader.mapping.inference.fitting import fitted_preset
 from interakt_loader.mapping.inference.guess import Guess
-from interakt_loader.mapping.inference.identity import Identity, find_identity, repeats
-from interakt_loader.mapping.inference.inferred import Inferred, Line, columns_of, inferred
-from interakt_loader.mapping.inference.names import NAMES, called
-from interakt_loader.mapping.inference.roles import Role, find_created_at, find_event, find_tags
+from interakt_loader.mapping.inference.inferred import InferredMapping, Line, inferred
+from interakt_loader.mapping.inference.proposal import Proposal, propose
 from interakt_loader.mapping.inference.sample import Look, looks
 from interakt_loader.mapping.inference.types import guess
 from interakt_loader.mapping.presets import Preset, recognise
@@ -25,12 +22,10 @@ from interakt_loader.settings import Settings
 from interakt_loader.sources import PROBLEM_COLUMN
 from interakt_loader.wire import Kind
 
-__all__ = ["SAMPLE_ROWS", "Inferred", "infer"]
+__all__ = ["SAMPLE_ROWS", "InferredMapping", "infer"]
 
 SAMPLE_ROWS = 10_000
 """Rows that a sample should have, if there are as many."""
-
-_T = TypeVar("_T")
 
 _EVENT = Line("event", {"value": "Order Placed"}, "the name of the events, which no column holds", active=False)
 
@@ -43,13 +38,21 @@ def infer(
     *,
     preset: Preset | None = None,
     settings: Settings | None = None,
-) -> Inferred:
-    """Find out which column is which, and what each of them holds.
+    country_given: bool = False,
+) -> InferredMapping:
+    """Propose which column is which field, and what each of the others holds.
 
-    `kind` says what the rows are, where it is known; `event` is the constant name of the events. `sample` is the first
-    rows; without any, only the names tell. `preset` is the one that the user names; else it is recognised by the
-    columns. Of the settings, those on phones and missing values count. Raises `MappingError` when no column looks like
-    an identity, or the preset does not fit.
+    Args:
+        columns: The names of the table's columns.
+        kind: What the rows are, where the user says it.
+        event: The constant name of the events, where the user gives it.
+        sample: The first rows; without any, only the names tell.
+        preset: The preset that the user names; else it is recognised by the columns.
+        settings: Those on phones and missing values count.
+        country_given: The user named the default country, so the country of bare numbers is not asked.
+
+    Raises:
+        MappingError: No column says who a row is about, or the preset does not fit.
     """
     columns, sample, settings = list(columns), list(sample), settings or Settings()
     wanted: Kind | None = "event" if event is not None else kind
@@ -58,81 +61,100 @@ def infer(
         raise MappingError(f"preset {preset.name}: its rows are {preset.kind}s, not {wanted}s")
     looked = looks(columns, sample, settings.null_words)
     if found is not None and wanted in (None, found.kind):
-        return fitted_preset(found, columns, looked, event, settings)
-    if not any(look.rows for look in looked.values()):
-        return _by_names(columns, kind, event)
-    return _by_values(looked, kind, event, settings, _unreadable(sample))
+        return fitted_preset(
+            found, columns, looked, event, settings, named=preset is not None, country_given=country_given
+        )
+    proposal = propose({name: look.sort for name, look in looked.items()}, kind, event_given=event is not None)
+    if proposal.identity is None:
+        raise _no_identity(columns, proposal)
+    said = evidence(proposal, looked, settings, country_given=country_given, kind_known=wanted is not None)
+    return _written(proposal, said, looked, event, kind, sample)
 
 
-# ---------------------------------------------------------------------------- by names alone
-
-
-def _by_names(columns: Sequence[str], kind: Kind | None, event: str | None) -> Inferred:
-    wanted = ["user_id", "phone", "country_code"]
-    if kind != "user" and event is None:
-        wanted.append("event")
-    found = {name: _called(name, columns) for name in wanted}
-    if found["phone"] is None:
-        found["country_code"] = None
-    if found["user_id"] is None and found["phone"] is None:
-        raise _no_identity(columns)
-    lines = [line for line in found.values() if line is not None]
+def _written(
+    proposal: Proposal,
+    said: Evidence,
+    looked: Mapping[str, Look],
+    event: str | None,
+    kind: Kind | None,
+    sample: Sequence[pa.RecordBatch],
+) -> InferredMapping:
+    """Put the lines of the fields and of the traits together."""
+    lines, questions = said.lines, [*proposal.questions, *said.questions]
     if event is not None:
-        lines.append(Line("event", {"value": event}, "given"))
-    is_event = kind == "event" or any(line.field == "event" for line in lines)
-    last = _called("created_at" if is_event else "tags", columns)
-    lines += [last] if last is not None else []
-    lines.append(Line("traits", "*", "every other column"))
-    return inferred(lines, "event" if is_event else "user", notes=["Found out from the column names alone."])
-
-
-def _called(field: str, columns: Sequence[str]) -> Line | None:
-    names = called(columns, NAMES[field])
-    return Line(field, names[0], f"the column is called {names[0]}") if names else None
-
-
-# ---------------------------------------------------------------------------- by names and values
-
-
-def _by_values(
-    looked: Looked[str, Look], kind: Kind | None, event: str | None, settings: Settings, remarks: Sequence[str]
-) -> Inferred:
-    events = Role((Line("event", {"value": event}, "given"),)) if event is not None else find_event(looked, kind)
-    known: Kind | None = "event" if events.lines else kind
-    settled: Kind = known or "user"
-    identity = find_identity(_without(looked, events.lines), known, settings)
-    if identity.user_id is None and identity.phone is None:
-        raise _no_identity(list(looked), identity.looked_for)
-    guesses = {name: guess(look) for name, look in _without(looked, (*identity.lines, *events.lines)).items()}
-    roles = [events, find_created_at(guesses, settled)]
-    if settled == "user":
-        roles.append(find_tags({name: looked[name] for name in guesses}))
-    if known is None:
-        roles.insert(0, _perhaps_events(looked, guesses, identity))
-    elif known == "event" and not events.lines:
-        roles.insert(0, Role((_EVENT,), ("event: no column holds the name of the events: give one (--event NAME)",)))
-    lines = [*identity.lines, *(line for role in roles for line in role.lines)]
-    rest = {name: guesses[name] for name in _without(guesses, lines)}
+        identity = sum(line.field in ("user_id", "phone", "country_code") for line in lines)
+        lines.insert(identity, Line("event", {"value": event}, "given"))
+    elif proposal.kind == "event" and "event" not in proposal.columns:
+        lines.append(_EVENT)
+        questions.append("event: no column holds the name of the events: --event NAME")
+    elif any(one.startswith("kind: ") for one in questions) and proposal.kind == "user":
+        lines.append(_EVENT)
+        lines += _as_events(looked)
+    rest = {name: look for name, look in looked.items() if name not in proposal.columns.values()}
+    if not any(look.rows for look in looked.values()):
+        notes = ["Proposed by the column names alone."]
+        lines.append(Line("traits", "*", "every other column"))
+        return inferred(lines, proposal.kind, notes=notes, undecided=questions, remarks=proposal.remarks)
+    guesses = {name: _left_out(look, columns=list(looked)) or guess(look) for name, look in rest.items()}
+    remarks = [*_unreadable(sample), *proposal.remarks, *said.remarks]
+    if proposal.kind == "event" and "created_at" not in proposal.columns:
+        _without_time(guesses, questions, remarks)
+    known = event is not None or kind is not None
     return inferred(
-        [*lines, *_traits(rest, list(looked))],
-        settled,
-        notes=[_looked_at(looked), f"The rows are {settled}s" + ("." if known else ", as far as the columns tell.")],
-        undecided=[*identity.undecided, *(one for role in roles for one in role.undecided)],
+        [*lines, *_traits(guesses, list(looked))],
+        proposal.kind,
+        notes=[
+            _looked_at(looked),
+            f"The rows are {proposal.kind}s" + ("." if known else ", as far as the columns tell."),
+        ],
+        undecided=questions,
         remarks=[
             *remarks,
-            *identity.remarks,
-            *(one for role in roles for one in role.remarks),
-            *(f"traits: {name}: {one.reason}" for name, one in rest.items() if one.undecided is not None),
+            *(f"traits: {name}: {one.reason}" for name, one in guesses.items() if one.undecided is not None),
+            *(
+                f"{name or 'the first column'} is left out: {one.reason}"
+                for name, one in guesses.items()
+                if one.left_out and (one.index or looked[name].refused is not None or looked[name].filled)
+            ),
         ],
     )
 
 
-def _without(table: Looked[str, _T], lines: Iterable[Line]) -> dict[str, _T]:
-    used = {name for line in lines if line.active for name in columns_of(line.written)}
-    return {name: one for name, one in table.items() if name not in used}
+def _as_events(looked: Mapping[str, Look]) -> list[Line]:
+    """Offer the time that the rows would have as events."""
+    as_events = propose({name: look.sort for name, look in looked.items()}, "event", event_given=True)
+    time = as_events.columns.get("created_at")
+    if time is None or not looked[time].rows:
+        return []
+    found = guess(looked[time])
+    form = {"format": found.options["format"]} if found.is_time and "format" in found.options else {}
+    return [Line("created_at", {"column": time, "type": "datetime"} | form, found.reason, active=False)]
 
 
-def _traits(guesses: Looked[str, Guess], columns: Sequence[str]) -> list[Line]:
+def _without_time(guesses: Mapping[str, Guess], questions: list[str], remarks: list[str]) -> None:
+    """Say that events have no time: it cannot be corrected once they are sent."""
+    if any(one.startswith("created_at: ") for one in questions):
+        return
+    times = [name for name, one in guesses.items() if one.is_time and names.names_an_event_time(name, typed=True)]
+    if times:
+        questions.append(
+            f"created_at: {', '.join(times[:3])} may be the time of the event: a mapping line such as "
+            f'created_at: {{column: "{times[0]}", type: datetime}}'
+        )
+    else:
+        near = [name for name in guesses if names.names_an_event_time(name, typed=False)]
+        said = f"; {', '.join(near)} cannot be read as one" if near else ""
+        remarks.append(f"created_at: no column holds the time of the event{said}: the time of arrival counts")
+
+
+def _left_out(look: Look, columns: Sequence[str]) -> Guess | None:
+    """Return that an unnamed first column which counts the rows is left out, as pandas writes its index."""
+    if columns[0] != look.name or not names.says_nothing(look.name) or not look.counts_rows():
+        return None
+    return Guess({"type": "string"}, "it has no name and counts the rows", left_out=True, index=True)
+
+
+def _traits(guesses: Mapping[str, Guess], columns: Sequence[str]) -> list[Line]:
     lines: list[Line] = []
     for name, found in guesses.items():
         trait = {"column": name} if name else {"column": name, "name": f"column_{columns.index(name) + 1}"}
@@ -141,26 +163,10 @@ def _traits(guesses: Looked[str, Guess], columns: Sequence[str]) -> list[Line]:
     return lines
 
 
-def _perhaps_events(looked: Looked[str, Look], guesses: Looked[str, Guess], identity: Identity) -> Role:
-    """Ask where a table of users looks like one of what they did."""
-    name = identity.user_id or identity.phone
-    if name is None or not repeats(looked[name]):
-        return Role()
-    times = find_created_at(guesses, "event").lines
-    said = f"kind: {name} comes more than once in {looked[name].filled:,} rows"
-    if times and times[0].active:
-        said += f" and {columns_of(times[0].written)[0]} is a time"
-    named = find_event(looked, "event").lines
-    events = f"--as events, their name in {named[0].written}" if named else "--event with their name"
-    said += f": say whether they are events ({events}) or users (--as users; of each the last row stays)"
-    named = named or (_EVENT,)
-    return Role(tuple(replace(line, active=False) for line in (*named, *times)), (said,))
-
-
-def _looked_at(looked: Looked[str, Look]) -> str:
+def _looked_at(looked: Mapping[str, Look]) -> str:
     rows = next(iter(looked.values())).rows
     which = f"the first {rows:,} rows" if rows >= SAMPLE_ROWS else f"all {rows:,} rows"
-    return f"Found out from the column names and {which}. Look it over: lines that begin with # do nothing."
+    return f"Proposed by the column names, and {which}. Look it over: lines that begin with # do nothing."
 
 
 def _unreadable(sample: Iterable[pa.RecordBatch]) -> list[str]:
@@ -169,6 +175,15 @@ def _unreadable(sample: Iterable[pa.RecordBatch]) -> list[str]:
     return [f"{count:,} of the rows cannot be read: they count as empty here, and are refused"] if count else []
 
 
-def _no_identity(columns: Sequence[str], looked_for: str | None = None) -> MappingError:
-    said = f"no column looks like a user_id or a phone among {listed(columns)}: give a mapping that says which is"
-    return MappingError(printable(said if looked_for is None else f"{said} ({looked_for})"))
+def _no_identity(columns: Sequence[str], proposal: Proposal) -> MappingError:
+    said = f"no column looks like a user_id or a phone among {listed(columns)}: "
+    if proposal.offered_phones:
+        name = proposal.offered_phones[0]
+        said += f'{name} is the phone of somebody else; give --map phone="{name}" to write to it all the same, or '
+    elif columns and all(names.says_nothing(name) for name in columns):
+        said += "the columns have no names; "
+    elif mails := [name for name in columns if "email" in names.words(name)]:
+        said += f'{mails[0]} is an e-mail address; give --map user_id="{mails[0]}" to make it the id, or '
+    return MappingError(
+        printable(f"{said}give a mapping that says which is: --map user_id=COLUMN or --map phone=COLUMN")
+    )

@@ -12,16 +12,26 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.coerce import Coerced, Target, coerce, json_string, json_strings
-from interakt_loader.identity import preferred_phones, user_ids
+from interakt_loader.coerce import Coerced, Target, coerce, json_string, json_strings, of_texts
+from interakt_loader.identity import Ids, event_names, preferred_phones, user_ids
 from interakt_loader.mapping.body_size import too_large
 from interakt_loader.mapping.findings import Findings
 from interakt_loader.mapping.null_words import null_words_in, without_null_words
 from interakt_loader.mapping.spec import Field, Mapping
 from interakt_loader.mapping.white_space import tidied
-from interakt_loader.plain import without
+from interakt_loader.plain import as_text, plain, without
 from interakt_loader.settings import Settings
-from interakt_loader.sources import PROBLEM_COLUMN, SOURCE_COLUMN, other_shapes
+from interakt_loader.sources import (
+    CELL_ERRORS_COLUMN,
+    OF_AN_OBJECT,
+    PROBLEM_COLUMN,
+    RESERVED,
+    SOURCE_COLUMN,
+    heading,
+    other_shapes,
+    to_arrow,
+)
+from interakt_loader.values import IN_PLACE_OF_A_VALUE, shortened
 from interakt_loader.wire import Kind, Message, Problem
 
 PREPARED = pa.schema(
@@ -76,8 +86,11 @@ class _Rows:
         self._table = batch
         self._count = batch.num_rows
         self._null_words = how.settings.null_words
-        self._names = {name: position for position, name in enumerate(batch.schema.names)}
+        self._names = {heading(name): position for position, name in enumerate(batch.schema.names)}
+        self._objects = {heading(one.name) for one in batch.schema if one.metadata == OF_AN_OBJECT}
+        self._named = set(how.mapping.columns())
         self._found = Findings(self._count)
+        self._cell_errors = self._errors_by_column()
         self._trait_texts: list[tuple[str, pa.StringArray]] = []
         self._no_text = pa.nulls(self._count, pa.string())
         self.user_id = self.country_code = self.phone = self.event = self.event_id = self._no_text
@@ -102,7 +115,7 @@ class _Rows:
             self._found.refuse(mapping.created_at.label, created_at.problems)
             parts.append(_member("createdAt", created_at.json))
         if mapping.tags is not None:
-            parts.append(_member("tags", self._optional(mapping.tags, required="list")))
+            parts.append(_member("tags", of_texts(self._optional(mapping.tags, required="list"))))
         parts += [pa.scalar('"traits":{'), self._traits(), pa.scalar("}}")]
         body = pc.binary_join_element_wise(*parts, _NOTHING, null_handling="replace", null_replacement="")
         for row, (at_fault, problem) in too_large(body, self._trait_texts).items():
@@ -117,7 +130,11 @@ class _Rows:
         if mapping.user_id is not None:
             found = user_ids(self._values(mapping.user_id))
             self.user_id = found.values
-            self._found.refuse(mapping.user_id.label, found.problems)
+            self._found.refuse(mapping.user_id.label, found.problems | self._errors_of(mapping.user_id))
+            self._found.note_all(mapping.user_id.label, found.notes)
+        for one in (*mapping.phone, mapping.country_code):
+            if one is not None:
+                self._found.refuse(one.label, self._errors_of(one))
         if mapping.phone:
             code, settings = mapping.country_code, self._how.settings
             found_phones = preferred_phones(
@@ -139,6 +156,19 @@ class _Rows:
             for row in pc.indices_nonzero(pc.is_valid(reasons)).to_pylist():
                 self._found.problem(row, None, Problem("row_unreadable", reasons[row].as_py()))
 
+    def _errors_by_column(self) -> dict[str | None, dict[int, Problem]]:
+        """Return the cells that hold an error instead of a value (workbooks), by column and row."""
+        found: dict[str | None, dict[int, Problem]] = {}
+        if CELL_ERRORS_COLUMN in self._names:
+            cells = self._column(CELL_ERRORS_COLUMN)
+            for row in pc.indices_nonzero(pc.is_valid(cells)).to_pylist():
+                for cell in cells[row].as_py():
+                    found.setdefault(cell["column"], {})[row] = Problem("cell_error", cell["reason"])
+        return found
+
+    def _errors_of(self, field: Field) -> dict[int, Problem]:
+        return self._cell_errors.get(field.column, {})
+
     def _require_identity(self) -> None:
         without = pc.and_(pc.is_null(self.user_id), pc.is_null(self.phone))
         mapping = self._how.mapping
@@ -148,27 +178,37 @@ class _Rows:
             self._found.problem(row, names[0], problem)
 
     def _event_names(self, field: Field) -> pa.StringArray:
-        names = self._coerced(field, required="string")
-        self._found.refuse(field.label, names.problems)
-        missing = Problem("event_missing", "an event needs a name, and this one is empty")
-        for row in pc.indices_nonzero(pc.is_null(names.json)).to_pylist():
-            self._found.problem(row, field.label, missing)
-        distinct = names.json.dictionary_encode()
-        plain = pa.array([json.loads(one) for one in distinct.dictionary.to_pylist()], pa.string())
-        self.event = plain.take(distinct.indices)
-        return names.json
+        coerced = self._coerced(field, required="string")
+        self._found.refuse(field.label, coerced.problems)
+        distinct = coerced.json.dictionary_encode()
+        given = pa.array([json.loads(one) for one in distinct.dictionary.to_pylist()], pa.string())
+        # the name that the mapping itself gives is taken at its word
+        read = event_names(given) if field.column is not None else Ids(given, {}, {})
+        self.event = read.values.take(distinct.indices)
+        for of_distinct, keep in ((read.problems, self._found.problem), (read.notes, self._found.note)):
+            for place, what in of_distinct.items():
+                for row in pc.indices_nonzero(pc.equal(distinct.indices, place)).to_pylist():
+                    keep(row, field.label, what)
+        for row in pc.indices_nonzero(pc.is_null(self.event)).to_pylist():
+            written = coerced.json[row].as_py()
+            why = "is empty" if written is None else f"is {shortened(json.loads(written))}, which stands for nothing"
+            self._found.problem(
+                row, field.label, Problem("event_missing", f"an event needs a name, and this one {why}")
+            )
+        return json_strings(read.values).take(distinct.indices)
 
     def _event_ids(self, column: str) -> None:
-        found = user_ids(self._values(Field(column)))  # read as user ids are: `17850.0` is `17850`
+        found = user_ids(self._values(Field(column)), "event_id_invalid")
         self.event_id = found.values
-        self._found.refuse(column, found.problems)
+        self._found.refuse(column, found.problems | self._errors_of(Field(column)))
+        self._found.note_all(column, found.notes)
         missing = Problem("event_id_missing", "the ledger knows events by this id, and this one has none")
         for row in pc.indices_nonzero(pc.is_null(found.values)).to_pylist():
             self._found.problem(row, column, missing)
 
     def _traits(self) -> pa.StringArray:
         """Return the members of the `traits` object, joined, without the last comma."""
-        columns = [name for name in self._names if name not in (PROBLEM_COLUMN, SOURCE_COLUMN)]
+        columns = [name for name in self._names if name not in RESERVED]
         members = []
         for name, field in self._how.mapping.traits_of(columns):
             texts = self._optional(field)
@@ -204,21 +244,28 @@ class _Rows:
         kind = required if required and target.type == "auto" else target.type
         # the zone of naive times: the field's own, else the load's
         zone = target.timezone if target.timezone != Target().timezone else self._how.settings.timezone
-        return coerce(self._values(field), replace(target, type=kind, timezone=zone))
+        coerced = coerce(self._values(field), replace(target, type=kind, timezone=zone))
+        errors = self._errors_of(field)
+        return Coerced(coerced.json, coerced.problems | errors) if errors else coerced
 
     def _values(self, field: Field) -> pa.Array:
         if field.column is None:
-            value = field.value
-            return pa.array([value], from_pandas=True).take(pa.repeat(0, self._count)) if self._count else pa.nulls(0)
+            return to_arrow([field.value]).take(pa.repeat(0, self._count))
         if field.column not in self._names:  # JSON lines: no row of this batch has it
-            self._refuse_other_shapes(field.column)
+            self._refuse_other_shapes(field.column, pa.nulls(self._count))
             return pa.nulls(self._count)
-        return without_null_words(self._column(field.column), self._null_words)
+        column = self._column(field.column)
+        if self._objects and field.column in self._named:
+            self._refuse_other_shapes(field.column, column)
+        return without_null_words(column, self._null_words)
 
-    def _refuse_other_shapes(self, name: str) -> None:
+    def _refuse_other_shapes(self, name: str, values: pa.Array) -> None:
+        """Refuse the rows that hold an object where a value is meant, or a value where an object is."""
         for other in other_shapes(name, self._names):
-            said = f"{other} is a value of its own here" if name.startswith(other) else "is an object here, not a value"
-            for row in pc.indices_nonzero(pc.is_valid(self._column(other))).to_pylist():
+            if name in self._names and self._objects.isdisjoint({name, other}):
+                continue  # two columns of a table, of which one happens to have a dot in its name
+            said = f"{other} is a value of its own here" if name.startswith(other) else IN_PLACE_OF_A_VALUE.message
+            for row in pc.indices_nonzero(pc.and_(values.is_null(), self._column(other).is_valid())).to_pylist():
                 self._found.problem(row, name, Problem("unsupported_type", said))
 
     def _column(self, name: str) -> pa.Array:
@@ -254,12 +301,7 @@ class _Rows:
         if not fields or not self._found.has("phone_invalid"):
             return self.phone
         values = self._values(fields[0])
-        if pa.types.is_floating(values.type):
-            values = without(values, pc.invert(pc.is_finite(values)))
-        try:
-            return pc.coalesce(self.phone, values.cast(pa.string()))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            return self.phone
+        return self.phone if plain(values).kind == "list" else pc.coalesce(self.phone, as_text(values))
 
 
 def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[Message]]:

@@ -13,12 +13,13 @@ from typing import Any
 from interakt_loader.coerce import TYPES, Target
 from interakt_loader.errors import MappingError
 from interakt_loader.settings.values import did_you_mean
+from interakt_loader.sources.headings import heading
 from interakt_loader.wire import Kind
 
 FIELDS = ("user_id", "phone", "country_code", "event", "created_at", "tags", "traits")
 """What a mapping may say."""
 
-_TARGET_KEYS = ("type", "format", "separator", "timezone", "decimal")
+_TARGET_KEYS = ("type", "format", "separator", "timezone", "decimal", "guard")
 _FIELD_KEYS = ("column", "value", "name", *_TARGET_KEYS)
 
 
@@ -142,7 +143,7 @@ def _phones(written: Any) -> tuple[Field, ...]:
 
 def _field(name: str, written: Any, *, trait: bool = False) -> Field:
     if isinstance(written, str):
-        return Field(column=written)
+        return Field(column=heading(written))
     if not isinstance(written, dict):
         raise MappingError(
             f"{name}: {written!r} is no field; expected a column's name, {{'column': …}} or {{'value': …}}"
@@ -158,7 +159,7 @@ def _field(name: str, written: Any, *, trait: bool = False) -> Field:
         return Field(value=written["value"], target=_target(name, written))
     if not isinstance(written["column"], str):
         raise MappingError(f"{name}: 'column' is {written['column']!r}; expected a column's name")
-    return Field(column=written["column"], target=_target(name, written))
+    return Field(column=heading(written["column"]), target=_target(name, written))
 
 
 def _target(name: str, written: dict[str, Any]) -> Target:

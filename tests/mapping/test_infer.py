@@ -9,12 +9,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from interakt_loader.errors import MappingError
-from interakt_loader.mapping import Preparation, read_mapping
-from interakt_loader.mapping.infer import SAMPLE_ROWS, Inferred, infer
+from interakt_loader.mapping import Mapping, Preparation, read_mapping
+from interakt_loader.mapping.infer import SAMPLE_ROWS, InferredMapping, infer
+from interakt_loader.mapping.inference.inferred import columns_of
+from interakt_loader.plain import plain
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source, peek
 from interakt_loader.wire import Kind
@@ -22,7 +24,9 @@ from interakt_loader.wire import Kind
 IDS = [f"C-{number}" for number in range(20)]
 
 
-def found(columns: dict[str, Any], kind: Kind | None = None, event: str | None = None, **options: Any) -> Inferred:
+def found(
+    columns: dict[str, Any], kind: Kind | None = None, event: str | None = None, **options: Any
+) -> InferredMapping:
     """Return what is found out of columns."""
     return infer(list(columns), kind, event, [pa.RecordBatch.from_pydict(columns)], settings=Settings(**options))
 
@@ -37,16 +41,16 @@ def trait(values: Sequence[Any] | pa.Array, name: str = "x") -> tuple[dict[str, 
     return options[lines.index(chosen)], chosen.reason, [one for one in options if one != options[lines.index(chosen)]]
 
 
-def why(inferred: Inferred, field: str) -> str:
+def why(inferred: InferredMapping, field: str) -> str:
     """Return the reason for a field."""
     (reason,) = [line.reason for line in inferred.lines if line.active and line.field == field]
     return reason
 
 
-def loads_as(mapping: Inferred, folder: Path) -> bool:
+def loads_as(mapping: InferredMapping, folder: Path) -> bool:
     """Say whether what is printed reads back as the same mapping."""
     path = folder / "mapping.yaml"
-    path.write_text(mapping.as_yaml(), encoding="utf-8")
+    path.write_text(mapping.to_yaml(), encoding="utf-8")
     return read_mapping(path) == mapping.mapping
 
 
@@ -100,7 +104,11 @@ def test_a_decimal_comma_is_told_and_a_doubtful_one_left_open() -> None:
     ("name", "values", "said"),
     [
         ("x", ["00017", "00018"], "zeros before the number, such as '00017' in row 0"),
-        ("x", ["3587726269478025123", "12"], "up to 19 digits and more than a number holds"),
+        (
+            "x",
+            ["3587726269478025123", "12"],
+            "whole numbers of more than 11 digits are ids, such as '3587726269478025123'",
+        ),
         ("x", ["'17", "'18"], "an apostrophe before each"),
         ("Zip", ["84720", "11001"], "the name says that they count nothing"),
         ("supportRepId", ["3", "4"], "the name says that they count nothing"),
@@ -138,11 +146,11 @@ def test_words_that_mean_nothing_are_no_misfits() -> None:
 
 
 def test_phones_are_looked_at_as_they_will_be_judged() -> None:
-    """Ten digits that no plan knows: a doubt, unless the load takes their length, or their digits, for enough."""
+    """Ten digits that India's plan does not know: a doubt, unless the load takes their length, or their digits."""
     columns = {"customer_id": IDS, "phone": [f"11111 111{number:02}" for number in range(20)]}
-    assert found(columns).undecided != ()
+    assert found(columns).open_questions != ()
     for check in ("possible", "as-is"):
-        assert found(columns, phones=check).undecided == ()
+        assert found(columns, phones=check).open_questions == ()
         assert found(columns, phones=check).mapping.as_dict()["phone"] == "phone"
 
 
@@ -189,9 +197,10 @@ def test_empty_columns_and_those_that_cannot_be_sent_are_commented_out() -> None
         {"customer_id": ["a", "b"], "blank": ["", " "], "map": pa.array([[("k", 1)], None], pa.map_("str", "int8"))}
     )
     assert inferred.mapping.as_dict() == {"user_id": "customer_id"}
-    text = inferred.as_yaml()
+    text = inferred.to_yaml()
     assert '# traits:\n  # - {column: "blank", type: string}  # empty in all 2 rows\n' in text
-    assert '  # - {column: "map", type: string}  # a value of type map' in text
+    assert '  # - {column: "map", type: string}  # it cannot be sent: a value of type map' in text
+    assert "map is left out: it cannot be sent" in inferred.remarks[0]
 
 
 def test_a_constant_column_is_told() -> None:
@@ -206,8 +215,8 @@ def test_a_constant_column_is_told() -> None:
 @pytest.mark.parametrize(
     ("values", "options", "said"),
     [
-        (["2024-01-31", "2024-02-01"], {"type": "date"}, "all values look like 2024-01-31"),
-        (["2016-02-03T13:36:39Z", None], {"type": "datetime"}, "all values look like 2016-02-03T13:36:39Z"),
+        (["2024-01-31", "2024-02-01"], {"type": "date"}, "dates in ISO 8601, such as 2024-01-31"),
+        (["2016-02-03T13:36:39Z", None], {"type": "datetime"}, "times in ISO 8601, such as 2016-02-03T13:36:39Z"),
         (["2021-01-01 00:00:00", "2021-01-02 00:00:00"], {"type": "date"}, "at 00:00:00"),
         (["2021-01-01 10:00:00", "2021-01-02 00:00:00"], {"type": "datetime"}, "read as UTC unless timezone is given"),
         (["05/06/2021", "16/05/2021"], {"type": "date", "format": "%d/%m/%Y"}, "in row 1; so day first in 2 of 2"),
@@ -230,16 +239,18 @@ def test_an_ambiguous_date_is_left_open() -> None:
     assert instead == [{"type": "date", "format": "%d/%m/%Y"}, {"type": "date", "format": "%m/%d/%Y"}]
 
 
-def test_an_ambiguous_created_at_is_not_taken() -> None:
-    """The time of an event decides its place in the timeline: without a format it is left out, and said first."""
+def test_an_ambiguous_created_at_is_asked() -> None:
+    """The time of an event decides its place in the timeline: it is asked, with the lines that would say it."""
     inferred = found({"user_id": ["a", "b"], "order_date": ["7/4/1996", "8/1/1996"]}, event="Order Placed")
-    assert "created_at" not in inferred.mapping.as_dict()
-    assert inferred.undecided[-1].startswith(
-        "created_at: order_date: '7/4/1996' in row 0, as all others, may be day first"
+    assert inferred.mapping.as_dict()["created_at"] == {"column": "order_date", "type": "datetime"}
+    assert inferred.open_questions == (
+        "created_at: order_date: '7/4/1996' in row 0, as all others, may be day first or month first: a mapping line "
+        'such as created_at: {column: "order_date", type: datetime, format: "%d/%m/%Y"} or '
+        'created_at: {column: "order_date", type: datetime, format: "%m/%d/%Y"}',
     )
     assert (
         '# created_at: {column: "order_date", type: datetime, format: "%d/%m/%Y"}  # if it is day first'
-        in inferred.as_yaml()
+        in inferred.to_yaml()
     )
 
 
@@ -248,9 +259,11 @@ def test_a_created_at_with_a_misfit_is_not_replaced_by_another_time() -> None:
     days = [f"2024-01-{day:02}" for day in range(1, 21)]
     columns = {"user_id": IDS, "order_date": [*days[:-1], "2024-02-30"], "shipped": days}
     inferred = found(columns, event="Order Placed")
-    assert "created_at" not in inferred.mapping.as_dict()
-    (said,) = inferred.undecided
-    assert said.startswith("created_at: order_date: dates but for 1 of 20, such as '2024-02-30' in row 19")
+    assert inferred.mapping.as_dict()["created_at"] == {"column": "order_date", "type": "datetime"}
+    assert inferred.open_questions == ()
+    assert inferred.remarks == (
+        "created_at: order_date: dates but for 1 of 20, such as '2024-02-30' in row 19: those rows are refused",
+    )
 
 
 def test_dates_with_a_misfit_are_text() -> None:
@@ -274,13 +287,13 @@ def test_seconds_since_1970_in_a_column_of_times(values: list[Any], form: str) -
     options, why, _ = trait(values, "updated_at")
     assert options == {"type": "datetime", "format": form}
     assert "since 1970, going by the name and the numbers: 2014-05-23 to" in why
-    assert trait(values, "amount")[0] == {"type": "number"}
+    assert trait(values, "amount")[0] == {"type": "number" if form == "epoch_s" else "string"}
 
 
 def test_a_name_that_promises_a_time_and_numbers_that_are_none() -> None:
     """Said, since the name will mislead."""
     _, why, _ = trait(["2452443", "2452646"], "last_review_date")
-    assert "the name is that of a time, but '2452443' in row 0 has no form of one" in why
+    assert "the name is that of a time, but '2452443' in row 0 cannot be read as one" in why
 
 
 def test_eight_digits_are_a_date_where_the_name_says_so() -> None:
@@ -293,68 +306,81 @@ def test_eight_digits_are_a_date_where_the_name_says_so() -> None:
 # ------------------------------------------------------------------------------ identity
 
 
-def test_phones_are_found_by_their_values() -> None:
-    """A name that says nothing, and numbers of India; the reason is the share."""
-    numbers = [f"98765 {number:05}" for number in range(43_200, 43_220)]
-    inferred = found({"ref": IDS, "x7": numbers}, "user")
-    assert inferred.mapping.as_dict()["phone"] == "x7"
-    assert why(inferred, "phone") == "all of 20 values are phone numbers of +91"
-    some = found({"ref": IDS, "x7": [*numbers[:-1], "12345"]}, "user")
-    assert why(some, "phone") == "95 % of 20 values are phone numbers of +91"
+def test_phones_in_a_column_of_another_name_are_a_trait() -> None:
+    """Ten digits may be anything: a name has to say that they are phones."""
+    numbers = [f"98765 432{number:02}" for number in range(20)]
+    with pytest.raises(MappingError, match="no column looks like a user_id or a phone"):
+        found({"ref": IDS, "x7": numbers})
+    assert "phone" not in found({"customer_id": IDS, "x7": numbers}).mapping.as_dict()
 
 
-def test_a_name_alone_makes_no_phone() -> None:
-    """`contact` that holds words, and `cc` that holds cards, are traits."""
-    inferred = found(
-        {"customer_id": ["a", "b"], "contact": ["cellular", "telephone"], "cc": ["4111111111111111", None]}
+def test_how_many_values_are_phones_is_said() -> None:
+    """In the reason, and as a note where some are none."""
+    numbers = [f"98765 432{number:02}" for number in range(20)]
+    assert why(found({"phone": numbers}), "phone") == (
+        "the column is called phone; all of 20 values are phone numbers of +91"
     )
-    assert set(inferred.mapping.as_dict()) == {"user_id", "traits"}
+    some = found({"phone": [*numbers[:-1], "12345"]}, "user")
+    assert why(some, "phone") == "the column is called phone; 19 of 20 values are phone numbers of +91"
+    assert some.remarks == (
+        "phone: 1 of 20 values of phone (5%) are no valid phone numbers, such as '12345' in row 19: those rows are "
+        "refused",
+    )
+
+
+def test_a_phone_by_name_that_holds_none_is_asked() -> None:
+    """`contact` that holds words, and `cc` that holds cards: the names propose them, and the values ask."""
+    columns = {"customer_id": ["a", "b"], "contact": ["cellular", "telephone"], "cc": ["4111111111111111", None]}
+    phone, country = found(columns).open_questions
+    assert phone == (
+        "phone: contact may not be the phone of the person whom the row is about: "
+        '--map phone="contact" if it is, or --map user_id="customer_id" to load without a phone'
+    )
+    assert country.startswith("country_code: cc cannot be read as countries, such as '4111111111111111' in row 0")
 
 
 def test_the_countries_of_the_table_stand_even_where_the_default_would_do_better() -> None:
     """`2222222222` is valid in India, and the table says that it is in the United States."""
     inferred = found({"customer_id": ["a", "b"], "phone": ["2222222222", "2222222223"], "country_code": ["US", "US"]})
-    assert "phone" not in inferred.mapping.as_dict()
-    assert "phone: of phone, none of 2 values is a phone number, and not '2222222222' in row 0" in inferred.undecided[0]
+    assert inferred.mapping.as_dict()["country_code"] == "country_code"
+    (said,) = inferred.open_questions
+    assert said.startswith("phone: none of 2 values is a phone number, such as '2222222222' in row 0")
 
 
 def test_another_country_is_named_where_the_default_does_not_do() -> None:
-    """Numbers of Singapore under +91: the line is offered, with the option that would make them valid."""
-    numbers = [f"6123 {number:04}" for number in range(5000, 5020)]
-    assert found({"customer_id": IDS, "Phone": numbers}).undecided == (
-        "phone: of Phone, none of 20 values is a phone number, and not '6123 5000' in row 0; "
-        "100 % would be with the default country +65",
-    )
+    """Numbers of Singapore under +91: the option that would make them valid is named."""
+    numbers = [f"8123 {number:04}" for number in range(5000, 5020)]
+    (said,) = found({"customer_id": IDS, "Phone": numbers}).open_questions
+    assert said.startswith("country_code: 20 of the 20 numbers of Phone that name no country are numbers of +65 ")
+    assert "and 0 of +91: --default-country +65, --default-country" in said
+    assert said.endswith(", or --default-country +91 if they are of +91")
     assert found({"customer_id": IDS, "Phone": numbers}, default_country="+65").mapping.as_dict()["phone"] == "Phone"
 
 
 def test_american_numbers_that_are_valid_in_india_are_told() -> None:
     """They would go to strangers, and no check of the number alone can tell."""
     numbers = [f"(212) 736-{number:04}" for number in range(5000, 5020)]
-    (said,) = found({"customer_id": IDS, "Phone": numbers}).undecided
+    (said,) = found({"customer_id": IDS, "Phone": numbers}).open_questions
     assert said.startswith(
-        "phone: 20 of 20 values of Phone are written as in North America and taken for numbers of +91"
+        "country_code: 20 of 20 values of Phone are written as in North America: --default-country +1, or"
     )
-    assert found({"customer_id": IDS, "Phone": numbers}, default_country="+1").undecided == ()
+    assert found({"customer_id": IDS, "Phone": numbers}, default_country="+1").open_questions == ()
 
 
-def test_an_id_like_column_that_is_unique_goes_before_a_vague_name() -> None:
-    """`customer` holds names that repeat; `ref` tells the rows apart."""
+def test_an_id_that_is_unique_is_nobodys_without_a_name_that_says_so() -> None:
+    """`shop_key` tells the rows apart, and `customer` may hold names: neither is taken without a question."""
     names = ["Asha", "Ravi"] * 10
-    assert (
-        found({"customer": names, "ref": ["x"] * 20, "shop_key": IDS}, "user").mapping.as_dict()["user_id"]
-        == "shop_key"
-    )
-
-
-def test_an_id_by_its_values_alone() -> None:
-    """In a file without headings the column with another value in each row, in the form of an id."""
-    columns = {"column_1": ["Asha", "Ravi"] * 10, "column_2": [str(number) for number in range(17, 37)]}
-    inferred = found(columns)
-    assert inferred.mapping.as_dict()["user_id"] == "column_2"
-    assert why(inferred, "user_id") == "each of 20 rows has another value, in the form of an id"
+    (said,) = found({"customer": names, "ref": ["x"] * 20, "shop_key": IDS}, "user").open_questions
+    assert said == 'user_id: customer may not be the person\'s id: --map user_id="customer" if it is'
     with pytest.raises(MappingError, match="no column looks like a user_id"):
-        found({name: values[:9] for name, values in columns.items()})  # too few to tell by
+        found({"shop_key": IDS, "city": names})
+
+
+def test_values_alone_make_no_id() -> None:
+    """In a file without headings nothing is proposed, and it is said how to name the column."""
+    columns = {"column_1": ["Asha", "Ravi"] * 10, "column_2": [str(number) for number in range(17, 37)]}
+    with pytest.raises(MappingError, match=r"the columns have no names; give a mapping .*--map user_id=COLUMN"):
+        found(columns)
 
 
 def test_ids_that_were_read_as_floats() -> None:
@@ -362,25 +388,25 @@ def test_ids_that_were_read_as_floats() -> None:
     inferred = found({"CustomerID": [17850.0, None, 17851.0], "n": [1, 2, 3]}, "user")
     assert "whole numbers that were read as floats: 17850.0 is sent as 17850" in why(inferred, "user_id")
     assert inferred.remarks == (
-        "user_id: CustomerID is empty in 1 of 3 rows; there is no phone, so they cannot be sent",
+        "user_id: CustomerID is empty in 1 of 3 rows: there is no phone, so they cannot be sent",
     )
 
 
 def test_users_with_an_id_twice_are_told() -> None:
     """Where the rows are known to be users, the last row of each stays."""
     (said,) = found({"customer_id": ["a", "a", "b"], "n": [1, 2, 3]}, "user").remarks
-    assert said.startswith("user_id: customer_id is not unique (2 different in 3 rows)")
+    assert said == "user_id: customer_id has 2 different ids in 3 rows: of each user the last row's traits stay"
 
 
 def test_users_with_a_phone_twice_are_told() -> None:
     """Where the phone alone says who it is, rows of one phone are one user."""
     numbers = [f"98765 {number:05}" for number in range(43_200, 43_205)] * 4
     assert found({"phone": numbers, "n": [*range(20)]}, "user").remarks == (
-        "phone: 5 different in 20 rows: rows with the same phone are one user, and the last one's traits stay",
+        "phone: 5 different in 20 rows: rows with the same phone are one user, and the last row's traits stay",
     )
 
 
-def test_a_column_called_country_that_holds_none_is_no_country() -> None:
+def test_a_column_called_country_of_another_type_is_no_country() -> None:
     """Booleans beside the phones tell no country: the default holds, and the column is a trait."""
     columns = {"id": IDS, "phone": [f"98765{n:05}" for n in range(43_200, 43_220)], "country": [True, False] * 10}
     mapping = found(columns, "user").mapping.as_dict()
@@ -393,71 +419,88 @@ def test_in_a_table_of_orders_the_id_is_the_orders() -> None:
     columns = {"id": [1, 2, 3], "user_id": [7, 8, 7], "order_date": ["2024-01-01", "2024-01-02", "2024-01-03"]}
     inferred = found(columns)
     assert inferred.mapping.as_dict()["user_id"] == "user_id"
-    assert inferred.undecided[0].startswith("kind: user_id comes more than once in 3 rows and order_date is a time")
-    assert '# event: {value: "Order Placed"}' in inferred.as_yaml()
-    assert '# created_at: {column: "order_date", type: datetime}' in inferred.as_yaml()
+    assert inferred.open_questions == (
+        "kind: id may differ in rows of the same person: --as events --event NAME if each row is an event, or "
+        "--as users (of each user the last row stays)",
+    )
+    assert '# event: {value: "Order Placed"}' in inferred.to_yaml()
+    assert '# created_at: {column: "order_date", type: datetime}' in inferred.to_yaml()
 
 
-def test_without_any_identity_it_is_said_what_was_looked_for() -> None:
-    """What came nearest is named; an address that is another in each row is offered as the id."""
+def test_without_any_identity_it_is_said_what_would_do() -> None:
+    """An address is offered as the id, somebody else's phone as the phone."""
     with pytest.raises(MappingError) as caught:
-        found({"age": [30, 31, 30], "mail": ["a@x.in", "b@x.in", "c@x.in"], "contact": ["cellular"] * 3})
-    said = str(caught.value)
-    assert said.startswith("no column looks like a user_id or a phone among age, mail, contact: give a mapping")
-    assert "contact: none of 3 values is a phone number" in said
-    assert "mail is another in each row: user_id: mail would make it the id" in said
+        found({"age": [30, 31, 30], "email": ["a@x.in", "b@x.in", "c@x.in"]})
+    assert str(caught.value) == (
+        "no column looks like a user_id or a phone among age, email: email is an e-mail address; give "
+        '--map user_id="email" to make it the id, or give a mapping that says which is: --map user_id=COLUMN or '
+        "--map phone=COLUMN"
+    )
+    with pytest.raises(MappingError, match='Rider Phone is the phone of somebody else; give --map phone="Rider Phone"'):
+        found({"Rider Phone": ["9876543210"]})
 
 
-def test_where_no_column_is_left_nothing_is_nearest() -> None:
-    """The only column names the events: what was looked for is said, and no column is held to have come near."""
-    with pytest.raises(MappingError, match="looked for: a column called like customer_id") as caught:
-        found({"event": ["Visit", "Buy"]})
-    assert "nearest" not in str(caught.value)
+def test_a_column_of_countries_that_holds_none_is_asked() -> None:
+    """Phones are read with it, so that those without a country would be of the default one."""
+    columns = {"customer_id": IDS, "phone": [f"98765{n:05}" for n in range(43_200, 43_220)], "country": ["Oz"] * 20}
+    (said,) = found(columns).open_questions
+    assert said.startswith("country_code: country cannot be read as countries, such as 'Oz' in row 0")
 
 
 # ------------------------------------------------------------------------------ events and users
 
 
 def test_the_events_name_time_and_rest() -> None:
-    """A column of few names is the event; the only column of times is when."""
-    columns = {"person_id": ["a", "b"], "event": ["Visit", "Buy"], "seen": ["2024-01-31 10:00", "2024-02-01 11:00"]}
+    """By their names; a time whose name does not say that it is the event's is asked."""
+    columns = {"person_id": ["a", "b"], "event": ["Visit", "Buy"], "time": ["2024-01-31 10:00", "2024-02-01 11:00"]}
     assert found(columns).mapping.as_dict() == {
         "user_id": "person_id",
         "event": "event",
-        "created_at": {"column": "seen", "type": "datetime"},
+        "created_at": {"column": "time", "type": "datetime"},
     }
+    columns["seen"] = columns.pop("time")
+    assert found(columns).open_questions == (
+        "created_at: seen may be the time of the event: a mapping line such as "
+        'created_at: {column: "seen", type: datetime}',
+    )
 
 
 def test_several_times_and_none_that_is_called_so() -> None:
-    """Which one is the event's is left open, with a line for each."""
+    """Which one is the event's is asked."""
     times = ["2024-01-31 10:00", "2024-02-01 11:00"]
-    inferred = found({"user_id": ["a", "b"], "packed": times, "shipped": times}, event="Order Sent")
-    assert inferred.undecided == ("created_at: several columns are times (packed, shipped): say which is the event's",)
-    assert inferred.as_yaml().count("# created_at: ") == 2
+    inferred = found({"user_id": ["a", "b"], "packed_at": times, "sorted_at": times}, event="Order Sent")
+    assert inferred.open_questions == (
+        "created_at: any of packed_at, sorted_at may be the time of the event: a mapping line such as "
+        'created_at: {column: "packed_at", type: datetime}',
+    )
 
 
 def test_events_without_a_name_are_told() -> None:
     """Nobody but the user knows what the rows are."""
     inferred = found({"user_id": ["a", "b"], "date": ["2024-01-31", "2024-02-01"]}, "event")
     assert inferred.kind == "event"
-    assert inferred.undecided == ("event: no column holds the name of the events: give one (--event NAME)",)
+    assert inferred.open_questions == ("event: no column holds the name of the events: --event NAME",)
 
 
-def test_a_column_called_event_with_gaps_names_no_events() -> None:
-    """An event needs a name in each row: a column that has one in some rows is passed over for the next."""
-    columns = {"user_id": ["a", "b"], "event": ["Visit", None], "event name": ["Visit", "Buy"]}
-    assert found(columns, "event").mapping.as_dict()["event"] == "event name"
-    del columns["event name"]
-    assert found(columns, "event").undecided == (
-        "event: no column holds the name of the events: give one (--event NAME)",
-    )
+def test_a_column_called_event_with_gaps_is_told() -> None:
+    """An event needs a name in each row: those without one are refused, and that is said."""
+    inferred = found({"user_id": ["a", "b"], "event": ["Visit", None]}, "event")
+    assert inferred.mapping.as_dict()["event"] == "event"
+    assert inferred.remarks[0] == "event: event is empty in 1 of 2 rows: those rows are refused"
+
+
+def test_a_column_of_events_with_many_names_is_asked() -> None:
+    """Each name is a kind of event for ever."""
+    columns = {"user_id": ["a"] * 101, "event": [f"said {n}" for n in range(101)], "time": ["2024-01-31"] * 101}
+    (said,) = found(columns).open_questions
+    assert said.startswith("event: event holds 101 different values, and each becomes a kind of event for ever")
 
 
 def test_tags_that_are_lists_need_no_separator() -> None:
     """The column's type says it all."""
     inferred = found({"customer_id": ["a", "b"], "tags": [["vip", "pune"], []]}, "user")
     assert inferred.mapping.as_dict()["tags"] == "tags"
-    assert why(inferred, "tags") == "list<item: string>"
+    assert why(inferred, "tags") == "the column is called tags; list<item: string>"
 
 
 def test_users_get_their_tags_and_the_time_since_when() -> None:
@@ -480,11 +523,11 @@ def test_only_the_first_rows_are_read(tmp_path: Path) -> None:
     source = open_source(path)
     batches, _ = peek(source, SAMPLE_ROWS)
     assert sum(batch.num_rows for batch in batches) == SAMPLE_ROWS
-    assert "the first 10,000 rows" in infer(source.columns, sample=batches).as_yaml()
+    assert "the first 10,000 rows" in infer(source.columns, sample=batches).to_yaml()
 
 
 def test_batches_whose_types_differ_are_looked_at_together() -> None:
-    """JSON lines have types of their own in each batch."""
+    """JSON lines have types of their own in each batch; a list beside a number is neither, and left out."""
     batches = [
         pa.RecordBatch.from_pydict({"id": [1, 2], "n": [1, 2], "mixed": [1, 2]}),
         pa.RecordBatch.from_pydict({"id": ["3", "4"], "n": [1.5, 2.5], "mixed": [["a"], ["b"]]}),
@@ -492,7 +535,7 @@ def test_batches_whose_types_differ_are_looked_at_together() -> None:
     ]
     mapping = infer(["id", "n", "mixed"], sample=batches).mapping.as_dict()
     assert mapping["user_id"] == "id"
-    assert {name: one["type"] for name, one in mapping["traits"].items()} == {"n": "number", "mixed": "string"}
+    assert {name: one["type"] for name, one in mapping["traits"].items()} == {"n": "number"}
 
 
 def test_times_of_different_units_are_looked_at_together() -> None:
@@ -558,7 +601,7 @@ def test_the_readme_shows_what_infer_prints() -> None:
         "last order": ["4/7/2024", "1/8/2024"] * 20,
     }
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert f"```yaml\n{found(columns).as_yaml()}```" in readme
+    assert f"```yaml\n{found(columns).to_yaml()}```" in readme
 
 
 # ------------------------------------------------------------------------------ any column at all
@@ -570,6 +613,9 @@ POOLS = [
     ["2023-07-18 12:43:52 UTC", "2023-07-18T12:43:52+05:30", "2021-01-01 00:00:00", "20140102", "1400826750"],
     ["a;b", "a|b|c", '["a"]', '{"a": 1}', "a, b", "x", "[]"],
     ["00017", "'17", "12345678901234567890", "+919876543210", "98765 43210"],
+    ["Yes", "No", "TRUE", "FALSE", "y", "N", "on", "1", "0", " yes ", "maybe"],
+    ["15-Jan-2026", "3-MAY-2026", "Jan 15, 2026", "15 May 2026", "31-Feb-2026", "1 June 2026 10:20 PM", "15-Jan-26"],
+    ["20260115", "20260231", "123456789012", "1234567890123", "12", "1.23E+17", "007.5"],
 ]
 CELLS = st.one_of(*(st.lists(st.sampled_from(pool) | st.none(), min_size=4, max_size=4) for pool in POOLS))
 LISTED = st.lists(st.lists(st.integers(0, 9), max_size=3) | st.none(), min_size=4, max_size=4)
@@ -586,6 +632,36 @@ TYPED = st.one_of(
 TITLES = st.sampled_from(["x", "amount", "order_date", "zip", "tags", "Labels", "updated_at", "phone", "note"])
 
 
+NESTED = st.lists(
+    st.lists(st.fixed_dictionaries({"sku": st.text(max_size=2)}), max_size=2) | st.none(), min_size=4, max_size=4
+)
+
+
+@example(name="x", values=["20260115", "20260231", None, None])
+@given(name=TITLES, values=CELLS | TYPED | NESTED)
+def test_every_line_that_is_written_holds_for_every_row(name: str, values: list[Any]) -> None:
+    """A trait is accepted in every row; a line that is only offered is too, or says that it refuses some.
+
+    What a comment counts is so, by the loader's own preparation.
+    """
+    columns = {"customer_id": ["a", "b", "c", "d"], name: pa.array(values)}
+    inferred = found(columns)
+    batch = pa.RecordBatch.from_pydict(columns)
+    filled = len(plain(columns[name]).values.drop_null())
+    for line in inferred.lines:
+        if line.field != "traits" or line.reason.startswith(("empty in all", "it cannot be sent")):
+            continue
+        mapping = Mapping.of({"user_id": "customer_id", "traits": [line.written]})
+        rows = Preparation(mapping, "user", Settings())(batch, 0).to_pylist()
+        refused = sum(row["body"] is None for row in rows)
+        if line.active:
+            assert refused == 0, (line, rows)
+        else:
+            assert (refused > 0) == ("refuse" in line.reason or "cannot be sent" in line.reason), (line, rows)
+        if line.reason.endswith(f" of {len(values)}") and "but for" not in line.reason:
+            assert int(line.reason.split(" ")[-3]) == filled, line
+
+
 @given(name=TITLES, values=CELLS | TYPED, event=st.none() | st.just("Visit"))
 def test_a_type_that_is_chosen_fits_every_row_that_was_looked_at(
     name: str, values: list[Any], event: str | None
@@ -595,5 +671,133 @@ def test_a_type_that_is_chosen_fits_every_row_that_was_looked_at(
     inferred = found(columns, event=event)
     batch = pa.RecordBatch.from_pydict(columns)
     rows = Preparation(inferred.mapping, inferred.kind, Settings())(batch, 0).to_pylist()
-    of_phones = inferred.mapping.as_dict().get("phone")
-    assert {row["column"] for row in rows if row["body"] is None} <= {of_phones}
+    asked = {columns_of(line.written)[0] for line in inferred.lines if line.field in ("phone", "created_at")}
+    told = " ".join((*inferred.open_questions, *inferred.remarks))
+    refused = {row["column"] for row in rows if row["body"] is None}
+    assert refused <= asked
+    assert all(name in told for name in refused)
+
+
+# ------------------------------------------------------------------------------ forms that were taken for others
+
+
+@pytest.mark.parametrize(
+    ("values", "form"),
+    [
+        (["15-Jan-2026", "3-May-2026"], "%d-%b-%Y"),
+        (["Jan 15, 2026", "May 3, 2026"], "%b %d, %Y"),
+        (["15 January 2026", "3 May 2026"], "%d %B %Y"),
+        (["May 3, 2026", "may 4, 2026"], "%b %d, %Y"),
+        (["15-JAN-26", "03-FEB-26"], "%d-%b-%y"),
+        (["15Jan2026", "03Feb2026"], "%d%b%Y"),
+        (["Thu, 15 Jan 2026", "Fri, 16 Jan 2026"], "%a, %d %b %Y"),
+        (["2026-Jan-15", "2026-Feb-03"], "%Y-%b-%d"),
+        (["20260115", "20260203"], "%Y%m%d"),
+        (["15012026", "03022026"], "%d%m%Y"),
+    ],
+)
+def test_dates_with_the_month_in_letters_or_without_separators_get_their_format(values: list[str], form: str) -> None:
+    """As a trait, and as the time of an event, where the loader takes every row by it."""
+    assert trait(values, "due date")[0] == {"type": "date", "format": form}
+    columns = {"user_id": ["a", "b"], "order_date": values}
+    inferred = found(columns, event="Order Placed")
+    assert inferred.open_questions == ()
+    assert inferred.mapping.as_dict()["created_at"] == {"column": "order_date", "type": "datetime", "format": form}
+    rows = Preparation(inferred.mapping, "event", Settings())(pa.RecordBatch.from_pydict(columns), 0).to_pylist()
+    assert all(row["body"] is not None for row in rows)
+
+
+def test_months_in_letters_with_a_time_of_day() -> None:
+    """Half days and zones too."""
+    assert trait(["15-Jan-2026 10:20", "3-Feb-2026 22:05"], "seen at")[0]["format"] == "%d-%b-%Y %H:%M"
+    assert trait(["Jan 15, 2026 10:20 PM"] * 2, "seen at")[0]["format"] == "%b %d, %Y %I:%M %p"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["123456789012", "998877665544"], [123456789012, 998877665544], [123456789012.0, None], ["+919876543210"] * 2],
+)
+def test_long_digits_are_ids_and_no_numbers(values: list[Any]) -> None:
+    """Aadhaar numbers, order numbers, phones in a column of another name."""
+    assert trait(values, "ref value")[0] == {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("values", "type_"),
+    [
+        (["Yes", "No", "TRUE", "FALSE"], "boolean"),
+        (["Y", "no", "1", "0"], "boolean"),
+        (["on", "Off", " TRUE "], "boolean"),
+        (["yes", "1"], "boolean"),
+        (["Y", "1"], "string"),
+        (["1", "0"], "number"),
+        (["M", "F"], "string"),
+    ],
+)
+def test_words_that_the_loader_takes_together_are_detected_together(values: list[str], type_: str) -> None:
+    """In one column: a lone letter beside digits may stand for anything."""
+    assert trait(values)[0] == {"type": type_}
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "__index_level_0__", "column_1"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_unnamed_first_column_that_counts_the_rows_is_left_out_and_said(name: str, first: int) -> None:
+    """As pandas writes its index; in text, as a file has it, and as numbers."""
+    counted = range(first, first + 3)
+    for values in ([str(one) for one in counted], list(counted)):
+        inferred = found({name: values, "mobile": ["9876543210", "9811122333", "9988776655"]})
+        assert inferred.mapping.as_dict() == {"phone": "mobile"}
+        assert inferred.remarks == (f"{name or 'the first column'} is left out: it has no name and counts the rows",)
+
+
+def test_only_an_index_is_left_out() -> None:
+    """A column with a name, one that does not count, and one that is not the first are sent."""
+    phones = ["9876543210", "9811122333"]
+    assert "traits" in found({"rank": [0, 1], "mobile": phones}).mapping.as_dict()
+    assert "traits" in found({"": [0, 5], "mobile": phones}).mapping.as_dict()
+    assert "traits" in found({"mobile": phones, "": [0, 1]}).mapping.as_dict()
+
+
+def test_a_list_of_structs_is_left_out_and_said() -> None:
+    """No list can hold it, so the line does nothing."""
+    items = pa.array([[{"sku": "a", "qty": 1}], []])
+    inferred = found({"customer_id": ["a", "b"], "items": items})
+    assert inferred.mapping.as_dict() == {"user_id": "customer_id"}
+    assert inferred.remarks[0].startswith("items is left out: it cannot be sent: ")
+
+
+def test_one_blank_and_one_repeated_id_change_nothing_but_the_note() -> None:
+    """The lines are the same but for what they count, and nothing is asked."""
+    ids = [f"C-{n}" for n in range(20)]
+    columns = {"cust_id": ids, "phone": [f"98765{n:05}" for n in range(43_200, 43_220)]}
+    plain_one = found(columns)
+    for changed in ([None, *ids[1:]], [ids[1], *ids[1:]]):
+        other = found(columns | {"cust_id": changed})
+        assert (other.mapping, other.open_questions) == (plain_one.mapping, ())
+        assert len(other.remarks) == 1
+
+
+def test_a_number_that_many_share_is_listed() -> None:
+    """Beside three people, in more than one row of a hundred; a family's phone is not, nor one in a large table."""
+    phones = [f"98765{n:05}" for n in range(43_200, 43_300)]
+    names = [f"Person {n}" for n in range(100)]
+    shared = [*["9999999999"] * 3, *phones[3:]]
+    (said,) = found({"Name": names, "mobile": shared}).open_questions
+    assert said.startswith(
+        "phone: one number stands beside several people in mobile: 9999999999 in 3 rows: --null-values"
+    )
+    assert found({"Name": names, "mobile": shared}, null_values="9999999999").open_questions == ()
+    assert found({"Name": names, "mobile": [*["9999999999"] * 2, *phones[2:]]}).open_questions == ()
+    assert found({"Name": ["Asha"] * 3 + names[3:], "mobile": shared}).open_questions == ()
+    many = {"Name": names * 4, "mobile": shared + [f"97765{n:05}" for n in range(300)]}
+    assert found(many).open_questions == ()
+
+
+def test_one_id_for_all_rows_is_asked_where_their_phones_differ() -> None:
+    """It may be the code of the shop that sends, or a cashier's login; two rows, or one phone, may be one person's."""
+    phones = [f"98765{n:05}" for n in range(43_200, 43_230)]
+    (said,) = found({"Client Code": ["KA01"] * 30, "Mobile": phones}, kind="user").open_questions
+    assert said.startswith("user_id: Client Code is the same in 30 rows with 30 different phones")
+    assert found({"Client Code": ["KA01"] * 2, "Mobile": phones[:2]}, kind="user").open_questions == ()
+    assert found({"Client Code": ["KA01"] * 30, "Mobile": phones[:1] * 30}, kind="user").open_questions == ()
+    assert found({"Client Code": ["KA01"] * 15 + ["KA02"] * 15, "Mobile": phones}, kind="user").open_questions == ()

@@ -124,7 +124,7 @@ def test_infer_takes_columns_by_name_and_says_why() -> None:
         "tags": "Tags",
         "traits": "*",
     }
-    assert 'user_id: "Customer Id"  # the column is called Customer Id\n' in inferred.as_yaml()
+    assert 'user_id: "Customer Id"  # the column is called Customer Id\n' in inferred.to_yaml()
 
 
 def test_infer_sees_events() -> None:

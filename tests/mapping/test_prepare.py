@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from interakt_loader.mapping import Mapping, Preparation, messages
 from interakt_loader.settings import Settings
+from interakt_loader.sources import open_source
 from interakt_loader.wire import Kind
 
 
@@ -224,3 +225,33 @@ def test_a_bad_phone_stands_in_the_report_as_it_is(phones: pa.Array, shown: list
     rows = prepared({"id": ["a", "b"], "p": phones}, {"user_id": "id", "phone": "p"})
     assert [row["code"] for row in rows][:1] == ["phone_invalid"]
     assert [row["phone"] for row in rows] == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (["vip", 1, True, 2**70, 1.5, None, ""], ["vip", "1", "true", str(2**70), "1.5"]),
+        ([7], ["7"]),
+        (["a, b", "[1,2]", 'say "hi"'], ["a, b", "[1,2]", 'say "hi"']),
+        ('["a", 2, 1.50]', ["a", "2", "1.50"]),
+        (5, ["5"]),
+        ([], []),
+    ],
+)
+def test_tags_are_texts_whatever_they_are_made_of(value: Any, expected: list[str]) -> None:
+    """The API takes a list of strings; digits stay as they are."""
+    prepare = Preparation(Mapping.of({"user_id": "id", "tags": "tags"}), "user", Settings())
+    (batch,) = open_source([{"id": "a", "tags": value}]).batches()
+    assert json.loads(prepare(batch, 0)["body"][0].as_py())["tags"] == expected
+
+
+@pytest.mark.parametrize("value", [["a", 1], 2**70, "\ud83d", [[1]], float("nan")])
+def test_a_constant_is_read_as_a_value_of_a_table_is(value: Any) -> None:
+    """It is sent or refused by the same rules, in each row, and none makes a traceback."""
+    (batch,) = open_source([{"id": "a", "x": value}, {"id": "b", "x": value}]).batches()
+    bodies = []
+    for field in ("x", {"value": value}):
+        prepare = Preparation(Mapping.of({"user_id": "id", "traits": {"x": field}}), "user", Settings())
+        found = prepare(batch, 0)
+        bodies.append((found["body"].to_pylist(), found["code"].to_pylist()))
+    assert bodies[0] == bodies[1]

@@ -7,29 +7,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from interakt_loader.coerce import Target, coerce
-from interakt_loader.mapping.inference.inferred import Inferred, Line, columns_of, inferred
-from interakt_loader.mapping.inference.phones import try_phones
+from interakt_loader.coerce import Target
+from interakt_loader.mapping.inference.countries import other_country
+from interakt_loader.mapping.inference.evidence import shared_numbers, try_phones
+from interakt_loader.mapping.inference.inferred import InferredMapping, Line, columns_of, inferred
 from interakt_loader.mapping.inference.sample import Look
 from interakt_loader.mapping.inference.types import guess
 from interakt_loader.mapping.presets import Preset
-from interakt_loader.mapping.spec import FIELDS, Mapping
+from interakt_loader.mapping.spec import FIELDS
 from interakt_loader.settings import Settings
 from interakt_loader.wire import Kind
 
-_OPTIONS = ("type", "format", "separator", "timezone", "decimal")
+_OPTIONS = ("type", "format", "separator", "timezone", "decimal", "guard")
 _MOST = 0.5
 """The share of misfits above which the rows are believed and not the preset."""
 
 
 def fitted_preset(
-    preset: Preset, columns: Sequence[str], looks: Looked[str, Look], event: str | None, settings: Settings
-) -> Inferred:
-    """Return the preset's mapping for these columns, checked against the sample as far as it has rows."""
+    preset: Preset,
+    columns: Sequence[str],
+    looks: Looked[str, Look],
+    event: str | None,
+    settings: Settings,
+    *,
+    named: bool,
+    country_given: bool,
+) -> InferredMapping:
+    """Return the preset's mapping for these columns, checked against the sample as far as it has rows.
+
+    `named` says that the user asked for this preset: where the table lacks most of its columns, that is said.
+    """
     written = preset.fitted(columns)
     if event is not None and preset.kind == "event":
         written["event"] = {"value": event}
-    fit = _Fit(preset.kind, looks, settings)
+    fit = _Fit(preset.kind, looks, settings, country_given)
     for name in FIELDS[:-1]:
         if name == "phone" and name in written:
             fit.take_phones(written[name], written.get("country_code"))
@@ -46,6 +57,12 @@ def fitted_preset(
     lacking = preset.lacking(columns)
     if lacking:
         notes.append(f"Not in this table: {', '.join(lacking)}")
+    if named and not known and lacking and len(lacking) * 2 > len(preset.headings):
+        fit.remarks.insert(
+            0,
+            f"the table has {len(preset.headings) - len(lacking)} of the {len(preset.headings)} columns of preset "
+            f"{preset.name}; missing: {', '.join(lacking)}",
+        )
     found = inferred(
         fit.lines, preset.kind, notes=notes, undecided=fit.undecided, remarks=fit.remarks, preset=preset.name
     )
@@ -59,6 +76,7 @@ class _Fit:
     kind: Kind
     looks: Looked[str, Look]
     settings: Settings
+    country_given: bool
     lines: list[Line] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -71,11 +89,11 @@ class _Fit:
             empty = look is not None and look.rows > 0
             self.lines.append(Line(name, written, "preset; empty in all rows" if empty else "preset"))
             return
-        misfits = coerce(look.values, Target(**options)).problems if options else {}
+        misfits = look.refused_as(Target(**options)) if options else {}
         if not misfits:
             self.lines.append(Line(name, written, f"preset; fits {look.counted()}" if options else "preset"))
             return
-        row = min(misfits)
+        row = next(iter(misfits))
         if len(misfits) <= look.filled * _MOST:
             self.lines.append(Line(name, written, f"preset; fits {look.filled - len(misfits):,} of {look.rows:,}"))
             self.remarks.append(
@@ -105,14 +123,18 @@ class _Fit:
             self.lines.append(Line("phone", written, "preset; empty in all rows" if tried[0].rows else "preset"))
             return
         code = next((self.looks[column] for column in columns_of(country)), None) if country is not None else None
-        found = try_phones(tried, code, self.settings.default_country, self.settings.phones)
+        found = try_phones(tried, code, self.settings)
         self.lines.append(Line("phone", written, f"preset; {found.said}"))
+        for look in tried:
+            self.undecided += shared_numbers(look, None, self.looks)
+            if code is None and not self.country_given:
+                said = other_country(look, self.looks, self.settings)
+                self.undecided += [] if said is None else [f"country_code: {said}"]
 
 
-def _with_left_out(found: Inferred, columns: Sequence[str]) -> Inferred:
+def _with_left_out(found: InferredMapping, columns: Sequence[str]) -> InferredMapping:
     """Add a remark on the columns that are not sent."""
-    mapping: Mapping = found.mapping
-    used = {*mapping.columns(), *(one.column for _, one in mapping.traits_of(columns))}
+    used = {*found.columns(), *(one.column for _, one in found.traits_of(columns))}
     left_out = [name for name in columns if name not in used]
     if not left_out:
         return found
@@ -120,4 +142,4 @@ def _with_left_out(found: Inferred, columns: Sequence[str]) -> Inferred:
 
 
 def _said(options: dict[str, Any]) -> str:
-    return " ".join(str(value) for value in options.values())
+    return " ".join(str(value) for key, value in options.items() if key != "guard")

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.coerce import Target, coerce
 from interakt_loader.mapping.null_words import without_null_words
-from interakt_loader.plain import Kind, plain, shortened
+from interakt_loader.plain import Kind, Plain, as_text, plain, plains, type_name
+from interakt_loader.values import shortened
 
 _NUMERIC = {"int", "float", "decimal"}
 
@@ -28,6 +30,37 @@ class Look:
     """One for each row of the sample, plain; null where missing or not to be sent."""
     refused: str | None
     """What is wrong with the first value that can never be sent; None if there is none such."""
+    mixed: bool = False
+    """Its values have several types, and each is sent as its own; `values` shows them as text."""
+    arrays: tuple[pa.Array, ...] = ()
+    """The values as the load gets them, batch by batch, without the words for nothing."""
+
+    @property
+    def sort(self) -> str:
+        """The kind as far as it counts for the choice of a field: a list of what no list can hold is other."""
+        if self.kind != "list" or all(not _is_nested(array.type) for array in self.arrays):
+            return self.kind
+        return "other"
+
+    def refused_as(self, target: Target) -> dict[int, str]:
+        """Return the rows that the loader refuses if the column is to become this, in order, and why."""
+        found: dict[int, str] = {}
+        start = 0
+        for array in self.arrays:
+            problems = coerce(array, target).problems
+            found |= {start + place: problems[place].message for place in sorted(problems)}
+            start += len(array)
+        return found
+
+    def counts_rows(self) -> bool:
+        """Say whether the values are 0, 1, 2, … or 1, 2, 3, … from the first row to the last."""
+        if self.kind not in ("text", "int") or self.filled < self.rows or not self.rows:
+            return False
+        first = self.texts[0].as_py()
+        if first not in ("0", "1"):
+            return False
+        expected = pa.array(range(int(first), int(first) + self.rows), pa.int64()).cast(pa.string())
+        return bool(self.texts.equals(expected))
 
     @property
     def rows(self) -> int:
@@ -82,12 +115,28 @@ def _look(name: str, batches: Sequence[pa.RecordBatch], null_words: tuple[str, .
         batch.column(batch.schema.names.index(name)) if name in batch.schema.names else pa.nulls(batch.num_rows)
         for batch in batches
     ]
-    plains = [plain(without_null_words(array, null_words)) for array in arrays]
-    kinds = {one.kind for one in plains} - {"null"}
-    types = {str(array.type) for array in arrays} - {"null"}
-    refused = next((problem.message for one in plains for problem in one.problems.values()), None)
-    kind, values = _joined(kinds, [one.values for one in plains])
-    return Look(name, kind, " or ".join(sorted(types)) or "null", values, refused)
+    arrays = [without_null_words(array, null_words) for array in arrays]
+    whole = [plain(array) for array in arrays]
+    mixed = any(one.kind == "mixed" for one in whole)
+    if mixed:
+        whole = [_side_by_side(one, array) for one, array in zip(whole, arrays, strict=True)]
+    kinds = {one.kind for one in whole} - {"null"}
+    types = {"values of several types" if mixed else type_name(array.type) for array in arrays} - {"null"}
+    refused = next((problem.message for one in whole for problem in one.problems.values()), None)
+    kind, values = _joined(kinds, [one.values for one in whole])
+    return Look(name, kind, " or ".join(sorted(types)) or "null", values, refused, mixed, tuple(arrays))
+
+
+def _is_nested(type_: pa.DataType) -> bool:
+    """Say whether a list holds lists, structs or maps."""
+    return hasattr(type_, "value_type") and pa.types.is_nested(type_.value_type)
+
+
+def _side_by_side(whole: Plain, array: pa.Array) -> Plain:
+    """Return values of several kinds as text."""
+    if whole.kind != "mixed":
+        return whole
+    return Plain("text", as_text(array), {place: one for part in plains(array) for place, one in part.problems.items()})
 
 
 def _joined(kinds: set[Kind], arrays: Sequence[pa.Array]) -> tuple[Kind, pa.Array]:
@@ -103,16 +152,8 @@ def _joined(kinds: set[Kind], arrays: Sequence[pa.Array]) -> tuple[Kind, pa.Arra
         (kind,) = kinds
         widest = {"timestamp": pa.timestamp("us"), "date": pa.date32(), "time": pa.time64("us")}
         return kind, _concatenated(arrays, widest.get(kind, pa.string()))
-    return "text", _concatenated([_as_text(array) for array in arrays], pa.string())
+    return "text", _concatenated([as_text(array) for array in arrays], pa.string())
 
 
 def _concatenated(arrays: Sequence[pa.Array], of: pa.DataType) -> pa.Array:
     return pa.concat_arrays([array.cast(of, safe=False) for array in arrays]) if arrays else pa.nulls(0, of)
-
-
-def _as_text(values: pa.Array) -> pa.StringArray:
-    """Return values of any kind as text, to look at them side by side."""
-    try:
-        return values.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.array([None if one is None else str(one) for one in values.to_pylist()], pa.string())

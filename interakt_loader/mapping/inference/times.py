@@ -15,6 +15,10 @@ from interakt_loader.plain import without
 
 _EPOCH_FROM, _EPOCH_TO = 946_684_800, 4_102_444_800  # the years 2000 to 2099
 _LIKE_A_TIME = "^'?(?:[0-9]{8}|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4})(?:[T ,].*)?$"
+_WITH_A_MONTH = (
+    "^(?:[a-z]+,? )?(?:[0-9]{1,4}[-/. ]?)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}[-/., ]{0,2}"
+    "[0-9]{1,4}(?:[-/, ]{1,2}[0-9]{4})?(?:[T ,].*)?$"
+)
 _MOSTLY = 0.9
 _CLOCK = ("%H", "%I")
 _MIDNIGHT = r"(?s:.*)[ T,]00:00(?::00(?:\.0+)?)?(?s:.*)"
@@ -31,20 +35,26 @@ def clock_guess(look: Look) -> Guess:
     return Guess({"type": "datetime"}, look.type + zone)
 
 
-def time_guess(look: Look) -> Guess | None:
-    """Return what to make of a column of text, or of eight digits, that is dates or times; None if it is not."""
+def time_guess(look: Look, mostly: float = _MOSTLY) -> Guess | None:
+    """Return what to make of a column of text, or of eight digits, that is dates or times; None if it is not.
+
+    `mostly` is the share of the values that have to be some; those that are none are named.
+    """
     if look.matching("[0-9]+") and not names_a_time(look.name):
         return None  # eight digits may be anything
-    unlike = pc.invert(pc.match_substring_regex(look.texts, _LIKE_A_TIME))
+    like = pc.match_substring_regex(look.texts, _LIKE_A_TIME)
+    if not pc.all(like).as_py():
+        like = pc.or_(like, pc.match_substring_regex(look.texts, _WITH_A_MONTH, ignore_case=True))
+    unlike = pc.invert(like)
     values = without(look.texts, unlike)
-    if len(values) - values.null_count < max(look.filled * _MOSTLY, 1):
+    if len(values) - values.null_count < max(look.filled * mostly, 1):
         return None
     found = _of_one_form(look, values)
     refused = coerce(values, Target(**found.options)).problems if found.is_time else {}
     misfits = sorted({*pc.indices_nonzero(pc.fill_null(unlike, False)).to_pylist(), *refused})
     if not misfits:
         return found
-    if len(misfits) > look.filled * (1 - _MOSTLY):
+    if len(misfits) > look.filled * (1 - mostly):
         return None
     why = f"dates but for {len(misfits):,} of {look.rows:,}, such as {look.shown(misfits[0])} in row {misfits[0]}"
     ways = (Instead(found.options, ""),) if found.is_time else found.instead
@@ -65,7 +75,8 @@ def _of_one_form(look: Look, values: pa.StringArray) -> Guess:
     if decision.format is not None:
         name = _type(look, decision.format)
         row = look.row_of(str(decision.evidence))
-        reason = f"{decision.reason}, in row {row}; so {_order(decision.format)} in {look.counted()}"
+        filled = len(values) - values.null_count
+        reason = f"{decision.reason}, in row {row}; so {_order(decision.format)} in {filled:,} of {look.rows:,}"
         return Guess({"type": name, "format": decision.format}, reason + _zone(name, look))
     ways = tuple(
         Instead({"type": _type(look, form), "format": form}, f"if it is {_order(form)}") for form in decision.could_be
@@ -94,10 +105,10 @@ def epoch_guess(look: Look) -> Guess | None:
 def _iso(look: Look) -> Guess:
     row = int(pc.index(look.values.is_valid(), pa.scalar(True)).as_py())
     if look.matching(".*:.*") == 0:
-        return Guess({"type": "date"}, f"all values look like {look.texts[row].as_py()}")
+        return Guess({"type": "date"}, f"dates in ISO 8601, such as {look.texts[row].as_py()}")
     if _all_midnight(look):
-        return Guess({"type": "date"}, f"all values look like {look.texts[row].as_py()}, at 00:00:00")
-    return Guess({"type": "datetime"}, f"all values look like {look.texts[row].as_py()}{_zone('datetime', look)}")
+        return Guess({"type": "date"}, f"dates in ISO 8601, such as {look.texts[row].as_py()}, all at 00:00:00")
+    return Guess({"type": "datetime"}, f"times in ISO 8601, such as {look.texts[row].as_py()}{_zone('datetime', look)}")
 
 
 def _type(look: Look, form: str) -> str:
@@ -106,7 +117,8 @@ def _type(look: Look, form: str) -> str:
 
 def _order(form: str) -> str:
     """Say in words which part of a date comes first."""
-    return {"d": "day first", "m": "month first", "Y": "year first", "y": "year first"}[form[1]]
+    first = form.lstrip("%aA, ")
+    return {"d": "day first", "Y": "year first", "y": "year first"}.get(first[:1], "month first")
 
 
 def _zone(name: str, look: Look) -> str:

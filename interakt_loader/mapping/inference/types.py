@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.coerce import Target, coerce
+from interakt_loader.coerce import DatesSeen, Target, coerce
 from interakt_loader.mapping.inference.guess import Guess, Instead
 from interakt_loader.mapping.inference.lists import list_guess
-from interakt_loader.mapping.inference.names import names_a_code, names_a_phone, names_a_time
+from interakt_loader.mapping.inference.names import names_a_code, names_a_time
 from interakt_loader.mapping.inference.sample import Look
 from interakt_loader.mapping.inference.times import clock_guess, epoch_guess, time_guess
 from interakt_loader.mapping.null_words import WORDS
@@ -21,30 +21,59 @@ from interakt_loader.mapping.null_words import WORDS
 _MOSTLY = 0.9
 """From this share on, the type that the other values do not fit is worth a word."""
 
-_WORDS = (("yes", "no"), ("true", "false"), ("on", "off"), ("y", "n"), ("t", "f"))
-_DIGITS_AT_MOST = 15
-"""More than these a number need not hold exactly."""
+_TRUE = ("yes", "true", "on", "y", "t", "1")
+_FALSE = ("no", "false", "off", "n", "f", "0")
+_DIGITS_AT_MOST = 11
+"""Whole numbers of more digits are ids in practice: of Aadhaar, of orders, of accounts."""
+_LONG = f"whole numbers of more than {_DIGITS_AT_MOST} digits are ids"
 
 _PLAIN_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
 _PERHAPS_A_NUMBER = r"[^0-9]{0,6}[0-9][^\pL]*.{0,6}"
+_NO_NUMBERS = (
+    ("0[0-9]+(?:[.][0-9]+)?", "zeros before the number"),
+    (f"'?[+]?[0-9]{{{_DIGITS_AT_MOST + 1},}}(?:[.]0+)?", _LONG),
+    ("[+][0-9]{7,}", "a plus before the digits, as before a phone"),
+    (r"[0-9.,]+[eE][+]?[0-9]{2,}", "numbers that lost digits in a spreadsheet"),
+)
+"""What looks like a number and would lose something as one, and why."""
 _SOME = 100
 _SEVERAL, _SHORT = 3, 30
 """Different values that a reason still lists, and their length."""
 
 
 def guess(look: Look) -> Guess:
-    """Return what to make of a column as a trait."""
+    """Return what to make of a column as a trait, as the loader itself takes it row by row."""
+    found = _guess(look)
+    if found.left_out:
+        return found
+    refused = look.refused_as(Target(**found.options))
+    if refused and look.sort == "other":
+        return Guess({"type": "list"}, f"it cannot be sent: {next(iter(refused.values()))}", left_out=True)
+    if refused and found.options != {"type": "string"}:
+        found = Guess({"type": "string"}, f"values of several kinds ({look.type}): kept as text")
+        refused = look.refused_as(Target(**found.options))
+    if not refused:
+        return found
+    row = next(iter(refused))
+    said = f"{len(refused):,} of {look.rows:,} rows hold what cannot be sent, such as {refused[row]} (row {row})"
+    if len(refused) > look.rows * (1 - _MOSTLY):
+        return Guess({"type": "string"}, said, left_out=True)
+    return Guess(found.options, f"{found.reason}; {said}: those rows are refused", found.instead)
+
+
+def _guess(look: Look) -> Guess:
     if look.filled == 0:
-        why = look.refused or f"empty in all {look.rows:,} rows"
+        why = f"empty in all {look.rows:,} rows" if look.refused is None else f"it cannot be sent: {look.refused}"
         return Guess({"type": "string"}, why, left_out=True)
+    if look.mixed:
+        return Guess({"type": "auto"}, "values of several types, each sent as its own")
     if look.kind == "text":
         return _text(look)
     if look.kind in ("int", "float", "decimal"):
         return _numbers(look)
     if look.kind in ("timestamp", "date"):
         return clock_guess(look)
-    names = {"bool": "boolean", "list": "list", "time": "string"}
-    return Guess({"type": names[look.kind]}, look.type)
+    return Guess({"type": {"bool": "boolean", "list": "list"}.get(look.kind, "string")}, look.type)
 
 
 def _text(look: Look) -> Guess:
@@ -63,14 +92,23 @@ def _numbers(look: Look) -> Guess:
         found = decide(look)
         if found is not None:
             return found
-    if names_a_code(look.name) and not _has_fractions(look):
-        why = f"{look.type}, and the name says that it counts nothing: kept as text"
+    if not _has_fractions(look) and (names_a_code(look.name) or _is_long(look)):
+        said = "the name says that it counts nothing" if names_a_code(look.name) else _LONG
+        why = f"{look.type}, and {said}: kept as text"
         if look.kind == "float":
             why += f", {look.shown(_first(look))} and the like without the .0"
         return Guess({"type": "string"}, why)
     if look.distinct <= 2 and set(look.values.drop_null().unique().to_pylist()) <= {0, 1}:
         return Guess({"type": "number"}, f"0 and 1 in {look.counted()}", _as_boolean())
-    return _or_constant(look, Guess({"type": "number"}, look.type + _no_time(look)))
+    return _or_constant(look, Guess({"type": "number"}, look.type + _no_time(look), _as_date(look)))
+
+
+def _as_date(look: Look) -> tuple[Instead, ...]:
+    """Offer a date for numbers of eight digits that are all days of a calendar."""
+    if look.matching("[0-9]{8}") != look.filled:
+        return ()
+    ways = [{"type": "date", "format": form} for form in DatesSeen.of(look.texts).decision.could_be]
+    return tuple(Instead(way, "if these are dates") for way in ways if not look.refused_as(Target(**way)))
 
 
 def _as_boolean() -> tuple[Instead, ...]:
@@ -78,22 +116,23 @@ def _as_boolean() -> tuple[Instead, ...]:
 
 
 def _booleans(look: Look) -> Guess | None:
+    """Return a boolean where the loader takes every word for one, and the words are no mere numbers or letters."""
     found = pc.utf8_lower(look.texts).drop_null().value_counts()
-    counts: dict[str, int] = {one["values"]: one["counts"] for one in found.to_pylist()} if len(found) <= 12 else {}
-    for pair in _WORDS:
-        there = [word for word in pair if word in counts]
-        if not there or (len(there) == 1 and len(there[0]) == 1):  # a lone letter may stand for anything
-            continue
-        others = [word for word in counts if word not in pair]
-        fitting = sum(counts[word] for word in there)
-        if not others:
-            return Guess({"type": "boolean"}, f"{'/'.join(there)} in {look.counted()}")
-        if len(there) == 2 and (fitting * 2 >= look.filled or len(others) == 1):
-            row = _row_of_word(look, others[0])
-            why = f"{'/'.join(there)} in {fitting:,} of {look.rows:,}, but {look.shown(row)} in row {row}: kept as text"
-            return Guess(
-                {"type": "string"}, why, (Instead({"type": "boolean"}, "refuses the rows of the other values"),)
-            )
+    counts: dict[str, int] = {one["values"]: one["counts"] for one in found.to_pylist()} if len(found) <= 20 else {}
+    there = [word for word in (*_TRUE, *_FALSE) if word in counts and word not in ("0", "1")]
+    long = [word for word in there if len(word) > 1]
+    pair = any(word in _TRUE for word in there) and any(word in _FALSE for word in there)
+    if not long and not pair:  # a lone letter may stand for anything
+        return None
+    others = [word for word in counts if word not in _TRUE and word not in _FALSE]
+    there += [word for word in ("1", "0") if word in counts]
+    fitting = sum(counts[word] for word in there)
+    if not others:
+        return Guess({"type": "boolean"}, f"{'/'.join(there)} in {look.counted()}")
+    if pair and (fitting * 2 >= look.filled or len(others) == 1):
+        row = _row_of_word(look, others[0])
+        why = f"{'/'.join(there)} in {fitting:,} of {look.rows:,}, but {look.shown(row)} in row {row}: kept as text"
+        return Guess({"type": "string"}, why, (Instead({"type": "boolean"}, "refuses the rows of the other values"),))
     return None
 
 
@@ -115,19 +154,11 @@ def _codes(look: Look) -> Guess | None:
     quoted = look.matching("'[+]?[0-9].*")
     if quoted == look.filled:
         return Guess({"type": "string"}, f"an apostrophe before each of {look.counted()}: kept as text")
-    zeros = look.matching("0[0-9]+")
-    digits = look.matching("[0-9]+")
-    if zeros and digits * 2 >= look.filled:
-        row = _first(look, "0[0-9]+")
-        return Guess(
-            {"type": "string"}, f"zeros before the number, such as {look.shown(row)} in row {row}: kept as text"
-        )
-    long = look.matching(f"[0-9]{{{_DIGITS_AT_MOST + 1},}}")
-    if long and digits == look.filled:
-        row = _first(look, f"[0-9]{{{_DIGITS_AT_MOST + 1},}}")
-        length = len(look.texts[row].as_py())
-        return Guess({"type": "string"}, f"up to {length} digits and more than a number holds: kept as text")
-    if names_a_code(look.name) or names_a_phone(look.name):
+    for pattern, said in _NO_NUMBERS:
+        if look.matching(pattern):
+            row = _first(look, pattern)
+            return Guess({"type": "string"}, f"{said}, such as {look.shown(row)} in row {row}: kept as text")
+    if names_a_code(look.name):
         if look.matching(rf"\+?{_PLAIN_NUMBER}") == look.filled:
             return Guess({"type": "string"}, "digits, and the name says that they count nothing: kept as text")
         return Guess({"type": "string"}, _described(look))
@@ -144,7 +175,7 @@ def _numbers_in_text(look: Look) -> Guess | None:
         if set(with_point.json.drop_null().unique().to_pylist()) <= {"0", "1"}:
             return Guess(point, f"0 and 1 in {look.counted()}", _as_boolean())
         if with_comma is None or with_comma.equals(with_point.json):
-            return Guess(point, _as_written(look))
+            return Guess(point, _as_written(look), _as_date(look))
         row = _first(look, r".*[.,].*")
         said = f"{look.shown(row)} in row {row}, as all others, may have a decimal point or a decimal comma"
         ways = Instead(point, "if it is a point"), Instead(comma, "if it is a comma")
@@ -204,8 +235,11 @@ def _no_time(look: Look) -> str:
     """Say so where the name promises a time and the values are none."""
     if not names_a_time(look.name):
         return ""
-    row = _first(look)
-    return f"; the name is that of a time, but {look.shown(row)} in row {row} has no form of one that is known here"
+    refused = coerce(look.texts, Target("datetime")).problems
+    if not refused:
+        return ""
+    row = min(refused)
+    return f"; the name is that of a time, but {look.shown(row)} in row {row} cannot be read as one"
 
 
 def _null_words(look: Look) -> str:
@@ -216,6 +250,12 @@ def _null_words(look: Look) -> str:
         return ""
     word = look.texts.filter(found)[0].as_py()
     return f"; {word!r} in {count:,} of them is sent as that word (if it means nothing: --null-values {word})"
+
+
+def _is_long(look: Look) -> bool:
+    """Say whether some of the whole numbers have more digits than amounts have."""
+    most = pc.max(pc.abs(look.values.cast(pa.float64(), safe=False))).as_py()
+    return most is not None and bool(most >= 10**_DIGITS_AT_MOST)
 
 
 def _has_fractions(look: Look) -> bool:

@@ -56,6 +56,7 @@ def _read(file: str, written: dict[str, Any]) -> Preset:
         not_with=tuple(written.get("not_with", ())),
         required=tuple(map(tuple, written.get("required", ()))),
         notes=tuple(written.get("notes", ())),
+        guard=written.get("guard"),
         refused=written.get("refused"),
         written=written.get("mapping", {}),
     )

@@ -32,6 +32,8 @@ class Preset:
     """Of each of these, the file must have at least one; any other column may be absent."""
     notes: tuple[str, ...]
     """What to know about this export, a line each."""
+    guard: str | None
+    """What such an export writes before text to keep it text; it is taken off (see `Target.guard`)."""
     refused: str | None
     """Why such a file cannot be loaded; None for those that can."""
     written: dict[str, Any] = field(repr=False)
@@ -71,7 +73,8 @@ class Preset:
         fitted: dict[str, Any] = {}
         for name, written in self.written.items():
             if name == "traits":
-                fitted[name] = [one for one in (_trait(trait, have) for trait in written) if one is not None]
+                found = [self._guarded(one) for one in (_trait(trait, have) for trait in written) if one is not None]
+                fitted[name] = found
             elif name == "phone":
                 found = [one for one in (_field(phone, have) for phone in written) if one is not None]
                 fitted[name] = found if len(found) > 1 else next(iter(found), None)
@@ -80,6 +83,11 @@ class Preset:
         if fitted.get("phone") is None:
             fitted.pop("country_code", None)
         return {name: one for name, one in fitted.items() if one is not None}
+
+    def _guarded(self, trait: Any) -> Any:
+        """Return a trait of text without what the export writes before it."""
+        of_text = isinstance(trait, dict) and trait.get("type") == "string"
+        return trait | {"guard": self.guard} if of_text and self.guard is not None else trait
 
     def _check(self, have: dict[str, str], columns: Sequence[str]) -> None:
         if self.refused is not None:
