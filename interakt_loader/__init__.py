@@ -1,7 +1,8 @@
 """Load a table into Interakt: one API call a row, one report line a row, nothing lost.
 
-`load_users`, `load_events` and `check` take a table, a mapping and options; `track` is the vendor's SDK, name for
-name. Everything is imported when it is first used, so that `from interakt_loader import track` starts fast.
+`load_users`, `load_events` and `check` take a table, a mapping and options; `infer` proposes a mapping; `track` is the
+vendor's SDK, name for name. Everything is imported when it is first used, so that `from interakt_loader import track`
+starts fast.
 """
 
 from __future__ import annotations
@@ -18,24 +19,28 @@ if TYPE_CHECKING:
         InteraktLoaderError,
         LoadInterrupted,
         LoadStopped,
+        MappingNeeded,
         RowsFailed,
         UsageError,
     )
-    from interakt_loader.loading import check, load_events, load_users
-    from interakt_loader.mapping import Mapping
+    from interakt_loader.loading import check, infer, load_events, load_users
+    from interakt_loader.mapping import InferredMapping, Mapping
     from interakt_loader.result import LoadResult
 
 __all__ = [
     "APIError",
+    "InferredMapping",
     "InteraktLoaderError",
     "LoadInterrupted",
     "LoadResult",
     "LoadStopped",
     "Mapping",
+    "MappingNeeded",
     "RowsFailed",
     "UsageError",
     "__version__",
     "check",
+    "infer",
     "load_events",
     "load_users",
     "track",
@@ -43,14 +48,17 @@ __all__ = [
 
 _HOMES = {
     "check": "loading",
+    "infer": "loading",
     "load_events": "loading",
     "load_users": "loading",
     "LoadResult": "result",
+    "InferredMapping": "mapping",
     "Mapping": "mapping",
     "APIError": "errors",
     "InteraktLoaderError": "errors",
     "LoadInterrupted": "errors",
     "LoadStopped": "errors",
+    "MappingNeeded": "errors",
     "RowsFailed": "errors",
     "UsageError": "errors",
 }

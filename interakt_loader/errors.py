@@ -7,6 +7,7 @@
     │   ├── SettingsError             an option or the key
     │   │   └── NotJustNow            what an option names is taken, or away: try again later
     │   ├── MappingError              which column is which
+    │   ├── MappingNeeded             nobody has confirmed a guess; `.proposal` holds it
     │   ├── SourceError               the file or table itself
     │   ├── BadArgument               an argument of `track`
     │   └── BadArgumentType           …of the wrong type (also a TypeError)
@@ -32,6 +33,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from interakt_loader.mapping import InferredMapping
     from interakt_loader.result import LoadResult
 
 
@@ -59,12 +61,29 @@ class MappingError(UsageError):
     """The mapping does not fit the table, or is no mapping at all."""
 
 
+class MappingNeeded(UsageError):
+    """No mapping was given, and nobody has confirmed the proposed one, or it leaves questions open.
+
+    `proposal` is the proposed mapping; the message shows it, ready to be pasted.
+    """
+
+    def __init__(self, message: str, proposal: InferredMapping) -> None:
+        super().__init__(message, proposal)
+        self.proposal = proposal
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class SourceError(UsageError):
     """The source cannot be read as a table."""
 
 
 class BadArgument(UsageError):
     """An argument of a `track` call has a value that the API would not take."""
+
+    code: str | None = None
+    """The code that the report of a load has for such a value, where it has one: `not_text`, `out_of_range`, …"""
 
 
 class BadArgumentType(BadArgument, TypeError):

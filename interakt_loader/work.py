@@ -7,6 +7,7 @@ of what a stopped load has not come to.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
@@ -54,6 +55,15 @@ class Work(Protocol):
     examples: list[Message]
     """The first calls, once `checked` has come across them."""
 
+    @property
+    def calls(self) -> int | None:
+        """How many calls there are to make; None: nobody knows yet."""
+        ...
+
+    def first_call(self) -> Message | None:
+        """Return the first call as far as it can be seen without going through all rows; ask before `pieces`."""
+        ...
+
     def pieces(self) -> Iterator[Piece]:
         """Yield what becomes of the rows, some at a time."""
         ...
@@ -74,7 +84,18 @@ class Streamed:
         """Take batches, each with the number of its first row."""
         self._prepare, self._rows, self._kind = prepare, rows, kind
         self.examples: list[Message] = []
+        self.calls: int | None = None
         self._left: pa.RecordBatch | None = None  # of a batch that has been read: rows that are no messages yet
+
+    def first_call(self) -> Message | None:
+        """Return the first call of the first batch."""
+        head = next(self._rows, None)
+        if head is None:
+            self.calls = 0
+            return None
+        self._rows = chain([head], self._rows)
+        first, batch = head
+        return next(iter(first_calls(self._prepare(batch, first), self._kind, 1)), None)
 
     def pieces(self) -> Iterator[Piece]:
         """Yield what becomes of the rows, some at a time."""

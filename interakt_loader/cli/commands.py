@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interakt_loader._version import __version__
-from interakt_loader.cli.completion import paths, presets
+from interakt_loader.cli.completion import mappings, paths, presets
 from interakt_loader.cli.group import DefaultGroup
 from interakt_loader.cli.options import (
+    check_event,
     given_mapping,
+    kind_of,
+    names_identity,
     settings_flags,
     source_flags,
     written_mapping,
@@ -23,9 +26,9 @@ from interakt_loader.errors import SettingsError
 from interakt_loader.safety.printable import printable_lines
 
 if TYPE_CHECKING:
+    from interakt_loader.cli.proposal import Chosen
     from interakt_loader.result import LoadResult
     from interakt_loader.settings import Settings
-    from interakt_loader.sources import Source
     from interakt_loader.wire import Kind
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -47,8 +50,9 @@ def cli() -> None:
 @click.option(
     "--mapping",
     metavar="FILE",
-    shell_complete=paths,
-    help="Which column is which field: a YAML, TOML or JSON file.",
+    shell_complete=mappings,
+    help="Which column is which field: a YAML, TOML or JSON file, or preset:NAME.  [default: NAME.mapping.yaml, which "
+    "a confirmed proposal is written to]",
 )
 @click.option(
     "--preset",
@@ -59,6 +63,7 @@ def cli() -> None:
 @click.option("--map", "fields", multiple=True, metavar="FIELD=COLUMN", help="Map one field, e.g. user_id=customer_id.")
 @click.option("--trait", "traits", multiple=True, metavar="NAME=COLUMN[:TYPE]", help="Map one trait.")
 @click.option("--event", metavar="NAME", help="The name of all events, where no column holds it.")
+@click.option("--yes", is_flag=True, help="Confirm a proposed mapping without being asked; answers no open question.")
 @click.option("--sandbox", is_flag=True, help="Send to an embedded sandbox instead of the API; needs no key.")
 @click.option(
     "--api-key-file",
@@ -79,6 +84,7 @@ def load(
     fields: tuple[str, ...],
     traits: tuple[str, ...],
     event: str | None,
+    yes: bool,
     sandbox: bool,
     api_key_file: str | None,
     ask_key: bool,
@@ -87,7 +93,12 @@ def load(
     debug: bool,
     **flags: Any,
 ) -> int:
-    """Load SOURCE (the default command)."""
+    """Load SOURCE (the default command).
+
+    Without a mapping, one is proposed from the columns, and sent by only when it is confirmed: by the answer to a
+    question in the terminal, or by --yes. It is then kept in NAME.mapping.yaml in the working folder, NAME being the
+    source's name without a date, and used by itself from then on.
+    """
     del debug  # the group has seen to it, and to what `quiet` means for the log
     from interakt_loader.cli.files import asked_key, key_from_file
     from interakt_loader.settings.default_paths import ledger_beside, report_name
@@ -110,27 +121,32 @@ def load(
 
             here = stack.enter_context(Sandbox())
             options |= {"api_key": here.api_key, "base_url": here.url}
+        from interakt_loader.cli.proposal import Chosen, Unwritten
         from interakt_loader.loading import opening
-        from interakt_loader.safety.masking import masked
+        from interakt_loader.mapping import is_preset, read_mapping
         from interakt_loader.settings import Settings
 
         settings = Settings.resolve(options)
-        source = opening.opened(list(sources), settings)
+        check_event(event)
         given = given_mapping(mapping, preset)
-        if given is None and (fields or traits):
-            read: Any = written_mapping(None, fields, traits, event)
+        source = opening.opened(list(sources), settings)
+        unwritten = Unwritten(sources, kind_of(kind), settings, event, fields, traits, yes, quiet)
+        if given is None and names_identity(fields):
+            chosen = Chosen(written_mapping(None, fields, traits, event), source)
+        elif given is None:
+            if not settings.dry_run:
+                settings.require_key()
+            chosen = unwritten.choose(source)
+        elif is_preset(given):
+            chosen = unwritten.by_preset(source, given)
         else:
-            choice = opening.choose_mapping(given, source, _kind(kind), settings, event)
-            if choice.inferred is not None and not quiet:
-                _say(masked(choice.inferred.summary()) if settings.mask else choice.inferred.summary())
-            read, source = written_mapping(choice.mapping.as_dict(), fields, traits, event), choice.source
-        return _load(sources, source, read, _kind(kind), settings, output, quiet)
+            chosen = Chosen(written_mapping(read_mapping(given).as_dict(), fields, traits, event), source)
+        return _load(sources, chosen, kind_of(kind), settings, output, quiet)
 
 
 def _load(
     sources: tuple[str, ...],
-    source: Source,
-    mapping: Any,
+    chosen: Chosen,
     kind: Kind | None,
     settings: Settings,
     output: str,
@@ -142,10 +158,10 @@ def _load(
     from interakt_loader.errors import LoadInterrupted
 
     imported()
-    name = Path(sources[0]).name if len(sources) == 1 and sources[0] != "-" else source.name
-    say = None if quiet else _say
+    name = Path(sources[0]).name if len(sources) == 1 and sources[0] != "-" else chosen.source.name
+    say = None if quiet and not chosen.asks else _say
     try:
-        result = loading.load(list(sources), mapping, kind, settings, say, source)
+        result = loading.load(list(sources), chosen.mapping, kind, settings, say, chosen.source, before=chosen.before)
     except LoadInterrupted as error:
         if error.result is not None:
             _show(error.result, name, error.exit_code, output, dry_run=settings.dry_run)
@@ -164,12 +180,6 @@ def _show(result: LoadResult, name: str, exit_code: int, output: str, *, dry_run
     click.echo(as_json(result, exit_code) if output == "json" else as_text(result, name, dry_run=dry_run))
 
 
-def _kind(text: str | None) -> Kind | None:
-    if text is None:
-        return None
-    return "user" if text == "users" else "event"
-
-
 @cli.command(context_settings=_CONTEXT)
 @click.argument("sources", nargs=-1, metavar="SOURCE...", shell_complete=paths)
 @click.option("--as", "kind", type=click.Choice(["users", "events"]), help="What the rows are.")
@@ -177,14 +187,17 @@ def _kind(text: str | None) -> Kind | None:
 @click.option("--preset", metavar="NAME", shell_complete=presets, help="Start from this one; without SOURCE, print it.")
 @source_flags
 def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset: str | None, **flags: Any) -> int:
-    """Print a mapping file to start from, found out from the column names and the first rows of SOURCE."""
+    """Print a mapping file to start from, proposed from the column names and the first rows of SOURCE."""
     from interakt_loader.loading.opening import inferred
+    from interakt_loader.mapping import PRESET
     from interakt_loader.settings import Settings
 
     imported()
+    check_event(event)
     settings = Settings.resolve({name: value for name, value in flags.items() if value is not None})
-    found = inferred(list(sources) or None, settings, _kind(kind), event, preset)
-    click.echo(found.as_yaml(), nl=False)
+    named = None if preset is None else PRESET + preset
+    found = inferred(list(sources) or None, settings, kind_of(kind), event, named)
+    click.echo(found.to_yaml(), nl=False)
     return 0
 
 

@@ -17,6 +17,16 @@ def paths(context: click.Context, parameter: click.Parameter | None, incomplete:
     return [CompletionItem(incomplete, type="file")]
 
 
+def mappings(context: click.Context, parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
+    """Offer the presets behind `preset:`, and files else."""
+    from click.shell_completion import CompletionItem
+
+    before, colon, name = incomplete.partition(":")
+    if before != "preset" or not colon:
+        return paths(context, parameter, incomplete)
+    return [CompletionItem(f"preset:{one.value}") for one in presets(context, parameter, name)]
+
+
 def presets(context: click.Context, parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
     """Return the presets' names that begin so; their files are called like them."""
     from pathlib import Path

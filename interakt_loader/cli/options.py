@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from interakt_loader.cli.completion import paths
 from interakt_loader.errors import MappingError
 from interakt_loader.settings import Settings
+
+if TYPE_CHECKING:
+    from interakt_loader.mapping.inference.inferred import Line
+    from interakt_loader.wire import Kind
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -56,6 +60,12 @@ def _flag(one: Any) -> Callable[[_Command], _Command]:
     )
 
 
+def kind_of(text: str | None) -> Kind | None:
+    """Return what `--as` says that the rows are."""
+    kinds: dict[str, Kind] = {"users": "user", "events": "event"}
+    return None if text is None else kinds[text]
+
+
 def given_mapping(path: str | None, preset: str | None) -> str | None:
     """Return the mapping that `--mapping` or `--preset` gives, as the Python functions take it."""
     if path is not None and preset is not None:
@@ -67,6 +77,24 @@ def given_mapping(path: str | None, preset: str | None) -> str | None:
     return PRESET + preset
 
 
+def names_identity(fields_: Sequence[str]) -> bool:
+    """Tell whether `--map` says who a row is about: then it is a mapping that somebody wrote."""
+    return not {"user_id", "phone"}.isdisjoint(_fields(fields_))
+
+
+def given_lines(fields_: Sequence[str], traits: Sequence[str]) -> list[Line]:
+    """Return what `--map` and `--trait` say as lines of a proposal. Raises `MappingError` where it is no mapping."""
+    from interakt_loader.mapping import Mapping
+    from interakt_loader.mapping.inference.inferred import Line
+
+    fields = _fields(fields_)
+    items = [_trait(one) for one in traits]
+    Mapping.of(fields | ({"traits": items} if items else {}))
+    return [Line(field, column, "given") for field, column in fields.items()] + [
+        Line("traits", one, "given") for one in items
+    ]
+
+
 def written_mapping(
     base: dict[str, Any] | None, fields_: tuple[str, ...], traits: tuple[str, ...], event: str | None
 ) -> dict[str, Any]:
@@ -74,15 +102,8 @@ def written_mapping(
 
     With `--map` alone every other column is a trait.
     """
-    written = dict(base or {})
-    several: dict[str, list[str]] = {}
-    for one in fields_:
-        field, column = _split("--map", one, "FIELD=COLUMN")
-        several[field] = [*several.get(field, []), column]
-    written |= {field: columns if len(columns) > 1 else columns[0] for field, columns in several.items()}
+    written = dict(base or {}) | _fields(fields_)
     if event is not None:
-        if not event.strip():
-            raise MappingError("--event is empty; expected the name of the events")
         written["event"] = {"value": event}
     if traits:
         named = written.get("traits")
@@ -100,6 +121,15 @@ def written_mapping(
     return written
 
 
+def _fields(flags: Sequence[str]) -> dict[str, Any]:
+    """Return the fields that `--map` names, with a column each, or several columns in order of preference."""
+    several: dict[str, list[str]] = {}
+    for one in flags:
+        field, column = _split("--map", one, "FIELD=COLUMN")
+        several.setdefault(field, []).append(column)
+    return {field: columns if len(columns) > 1 else columns[0] for field, columns in several.items()}
+
+
 def _trait(text: str) -> dict[str, str]:
     from interakt_loader.coerce import TYPES
 
@@ -112,6 +142,12 @@ def _trait(text: str) -> dict[str, str]:
 
 def _name(item: Any) -> str | None:
     return item.get("name", item.get("column")) if isinstance(item, dict) else item
+
+
+def check_event(event: str | None) -> None:
+    """Refuse an event without a name."""
+    if event is not None and not event.strip():
+        raise MappingError("--event is empty; expected the name of the events")
 
 
 def _split(flag: str, text: str, form: str) -> tuple[str, str]:

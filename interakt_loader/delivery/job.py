@@ -17,7 +17,7 @@ from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Rate
 from interakt_loader.transport import HttpTransport
 from interakt_loader.wire import Kind, Message
-from interakt_loader.work import Prepares
+from interakt_loader.work import Prepares, Work
 
 if TYPE_CHECKING:
     from interakt_loader.ledger import Ledger, Plan
@@ -49,6 +49,8 @@ class Control:
     """Called with the number of rows prepared so far, while the load is being planned."""
     on_plan: Callable[[Plan], object] = field(default=lambda _: None)
     """Called with the plan before the first call."""
+    on_ready: Callable[[Work], object] = field(default=lambda _: None)
+    """Called right before the first call. What it raises ends the load, and nothing was sent."""
 
     @property
     def interrupted(self) -> bool:

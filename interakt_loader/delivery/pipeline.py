@@ -62,6 +62,7 @@ def _delivered(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.Recor
     if control.stop_wanted is not None:
         control.stopped = control.stop_wanted
     else:
+        control.on_ready(work)
         with job.engine() as engine:
             yield from _send(work, engine, job)
         control.most_held = engine.most_held

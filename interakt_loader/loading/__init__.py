@@ -8,5 +8,6 @@
 """
 
 from interakt_loader.loading.loading import check, load, load_events, load_users
+from interakt_loader.loading.opening import infer
 
-__all__ = ["check", "load", "load_events", "load_users"]
+__all__ = ["check", "infer", "load", "load_events", "load_users"]

@@ -22,6 +22,8 @@ class Interrupts:
         self._former: dict[int, Any] = {}
         self.signum: int | None = None
         """The first signal that came."""
+        self.at_once = False
+        """Set this while no call is out: then the first signal leaves at once."""
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
@@ -38,7 +40,7 @@ class Interrupts:
             signal.signal(signum, former)
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
-        if self.signum is not None:
+        if self.signum is not None or self.at_once:
             raise KeyboardInterrupt(signum)
         self.signum = signum
         self._on_first()

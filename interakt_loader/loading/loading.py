@@ -7,12 +7,12 @@ import tempfile
 import time
 import uuid
 import weakref
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -21,7 +21,7 @@ from interakt_loader.delivery.pipeline import deliver
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, SettingsError
 from interakt_loader.loading.failing import as_they_stand
 from interakt_loader.loading.interrupts import Interrupts
-from interakt_loader.loading.opening import choose_mapping, opened
+from interakt_loader.loading.opening import check_mapping, choose_mapping, opened
 from interakt_loader.loading.selection import Counted, count_selected, selected
 from interakt_loader.progress.bar import Progress
 from interakt_loader.progress.forecast import forecast
@@ -33,7 +33,8 @@ from interakt_loader.sending.ticket import Stop
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Rate, did_you_mean
 from interakt_loader.sources import Source
-from interakt_loader.wire import Kind, Status
+from interakt_loader.wire import Kind, Message, Status
+from interakt_loader.work import Work
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -42,6 +43,20 @@ if TYPE_CHECKING:
     from interakt_loader.settings.options import Options
 
 logger = logging.getLogger("interakt_loader")
+
+
+class Ready(NamedTuple):
+    """What a load is about to send."""
+
+    kind: Kind
+    calls: int | None
+    """None: there is no plan, so each row may be a call."""
+    rows: int | None
+    """None: nobody knows."""
+    exact: bool
+    """Whether `rows` are counted, and not estimated."""
+    first: Message | None
+    """The first call; None where it is not among the first rows."""
 
 
 def load_users(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
@@ -68,7 +83,7 @@ def check(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadRes
 
     Users or events by the mapping (or the columns): events have an `event`.
     """
-    return load(data, mapping, None, replace(Settings.resolve(options), dry_run=True))
+    return load(data, mapping, None, Settings.resolve({**options, "dry_run": True}))
 
 
 def load(
@@ -79,12 +94,14 @@ def load(
     say: Callable[[str], object] | None = None,
     source: Source | None = None,
     control: Control | None = None,
+    before: Callable[[Ready], object] | None = None,
 ) -> LoadResult:
     """Load a table: what the functions above, the command line and the Airflow task share.
 
     `say` is told in one line what the load will take, unless the progress bar has shown it. `source` is the data
     where it has been `opened` already: standard input can be read only once. Through `control` the load can be stopped
-    from another thread.
+    from another thread. `before` is called once, right before the first call, if there is one to make; what it raises
+    ends the load, and nothing was sent.
     """
     source = opened(data, settings) if source is None else source
     _keep_apart(data, settings)
@@ -92,7 +109,7 @@ def load(
     if inferred is not None:
         logger.warning("%s", masked(inferred.summary()))
     kind = kind or read.kind
-    read.check(kind, source.columns)
+    check_mapping(read, kind, source)
     _check_options(kind, source, settings)
     if not settings.dry_run:
         settings.require_key()
@@ -104,13 +121,15 @@ def load(
             ledger = stack.enter_context(Ledger(settings.ledger or "", kind, settings))
             _warn_if_shared(ledger, _name(data, source), job)
             job = replace(job, ledger=ledger)
+        elif settings.ledger is not None and settings.event_id is not None:
+            job = replace(job, ledger=stack.enter_context(_empty_ledger(kind, settings)))
         if settings.hidden_share is not None and not settings.dry_run:
             from interakt_loader.share import open_share
 
             assert isinstance(settings.rate, Rate)  # the settings see to it
             share = open_share(settings.hidden_share, settings.base_url, settings.require_key(), settings.rate)
             job = replace(job, share=stack.enter_context(closing(share)))
-        return _run(data, source, job, say)
+        return _run(data, source, job, say, before)
 
 
 def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
@@ -151,6 +170,18 @@ def _wants_ledger(settings: Settings) -> bool:
     return not settings.dry_run or (settings.api_key is not None and Path(settings.ledger).exists())
 
 
+@contextmanager
+def _empty_ledger(kind: Kind, settings: Settings) -> Iterator[Ledger]:
+    """Yield a ledger that knows nothing, for a dry run without one: event ids within the input count all the same."""
+    from interakt_loader.ledger import Ledger
+
+    with (
+        tempfile.TemporaryDirectory(prefix="interakt-loader-") as folder,
+        Ledger(Path(folder) / "empty.ledger", kind, replace(settings, api_key="none is needed")) as ledger,
+    ):
+        yield ledger
+
+
 def _name(data: Any, source: Source) -> str:
     """Return what tells this input from others: its paths, or else what its first rows hold."""
     paths = [str(Path(path).absolute()) for path in _paths(data)]
@@ -173,7 +204,13 @@ def _warn_if_shared(ledger: Ledger, name: str, job: Job) -> None:
         )
 
 
-def _run(data: Any, source: Source, job: Job, say: Callable[[str], object] | None) -> LoadResult:
+def _run(
+    data: Any,
+    source: Source,
+    job: Job,
+    say: Callable[[str], object] | None,
+    before: Callable[[Ready], object] | None,
+) -> LoadResult:
     """Run the line with everything around it: the report, the bar and the signals."""
     settings, control = job.settings, job.control
     summary, began = Summary(settings.dry_run), time.monotonic()
@@ -191,7 +228,7 @@ def _run(data: Any, source: Source, job: Job, say: Callable[[str], object] | Non
         control.stop_wanted = Stop("interrupted", "the load was interrupted")
 
     with (
-        Report(path) as report,
+        Report(path, later=before is not None) as report,
         Progress(rows, source.name, wanted=settings.progress) as bar,
         Interrupts(interrupt) as interrupts,
     ):
@@ -201,6 +238,21 @@ def _run(data: Any, source: Source, job: Job, say: Callable[[str], object] | Non
             if not bar.say(line) and say is not None:
                 say(line)
 
+        def ready(work: Work) -> None:
+            if before is None:
+                return
+            first = work.first_call()
+            if work.calls != 0:
+                asked = time.monotonic()
+                bar.hide()
+                interrupts.at_once = True
+                before(Ready(job.kind, work.calls, rows, source.rows_exact, first))
+                interrupts.at_once = False
+                nonlocal began
+                began += time.monotonic() - asked  # the load itself does not take that long
+                bar.begin()
+            report.begin()
+
         def announce_plan(plan: Plan) -> None:
             users = plan.users if settings.coalesce else None
             line = forecast(
@@ -209,7 +261,7 @@ def _run(data: Any, source: Source, job: Job, say: Callable[[str], object] | Non
             announce(line)
             bar.begin(plan.rows)
 
-        control.on_prepared, control.on_plan = bar.preparing, announce_plan
+        control.on_prepared, control.on_plan, control.on_ready = bar.preparing, announce_plan, ready
         control.on_waiting = lambda: bar.update(summary, control.waits_for)
         if job.ledger is None and rows is not None and not settings.dry_run:
             announce(forecast(rate, rows, exact=source.rows_exact))
@@ -226,7 +278,7 @@ def _run(data: Any, source: Source, job: Job, say: Callable[[str], object] | Non
         summary=summary,
         seconds=time.monotonic() - began,
         report=path,
-        ledger=None if job.ledger is None else job.ledger.path,
+        ledger=job.ledger.path if job.ledger is not None and _wants_ledger(settings) else None,
         stopped=control.stopped,
         keep_alive=folder,
         most_held=control.most_held,

@@ -61,6 +61,12 @@ class Progress:
         self._bar.write(printable(text), file=None if _in_notebook() else sys.stderr)
         return True
 
+    def hide(self) -> None:
+        """Take the bar away, until there is something new to show."""
+        if self._bar is not None:
+            self._bar.clear()
+            self._bar.leave = False  # nor is it left behind if the load ends here
+
     def preparing(self, rows: int) -> None:
         """Show how many rows have been prepared, before the first call."""
         if self._bar is not None:
@@ -71,8 +77,9 @@ class Progress:
 
     def begin(self, rows: int | None = None) -> None:
         """Start the clock, now that calls go out; the number of rows may have become known."""
-        rows = self._rows if rows is None else rows
+        rows = self._rows = self._rows if rows is None else rows
         if self._bar is not None:
+            self._bar.leave = True
             self._bar.reset(total=rows)
         else:
             self._lines.begin(rows)

@@ -18,7 +18,7 @@ from interakt_loader.errors import SettingsError
 from interakt_loader.report.formula_guard import guard
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.safety.printable import printable_json
-from interakt_loader.safety.private_files import open_private
+from interakt_loader.safety.private_files import cut_off, open_private
 from interakt_loader.wire import FAILURES, Status
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
@@ -45,21 +45,44 @@ class Writer(Protocol):
 class Report:
     """The report file of one load. A context manager; opening it is what shows that the path can be written."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Open `path`, whose ending says the form; raises `SettingsError` if that cannot be."""
+    def __init__(self, path: str | Path, *, later: bool = False) -> None:
+        """Open `path`, whose ending says the form; raises `SettingsError` if that cannot be.
+
+        With `later` a report that is there stays as it is until this one begins.
+        """
         self.path = Path(path)
         ending = self.path.suffix.lower()
         if ending not in ENDINGS:
             raise SettingsError(f"report {self.path}: expected a name ending in {', '.join(ENDINGS)}")
-        writers: dict[str, Callable[[IO[bytes]], Writer]] = {".csv": _Csv, ".jsonl": _JsonLines, ".parquet": _Parquet}
-        try:
-            with ExitStack() as stack:
-                self._file: IO[bytes] = stack.enter_context(open_private(self.path))
-                self._writer = writers[ending](self._file)
-                stack.pop_all()
-        except OSError as error:
-            raise SettingsError(f"report {self.path}: cannot be written: {error.strerror or error}") from None
+        self._make: Callable[[IO[bytes]], Writer] = _WRITERS[ending]
+        self._writer: Writer | None = None
         self._closed = False
+        self._is_new = not self.path.exists()
+        try:
+            self._file = open_private(self.path, keep=later)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        if not later:
+            with ExitStack() as stack:
+                stack.callback(self.give_up)
+                self.begin()
+                stack.pop_all()
+
+    def begin(self) -> None:
+        """Write over what is there; again does nothing. Raises `SettingsError` if that cannot be."""
+        try:
+            self._begun()
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _begun(self) -> Writer:
+        if self._writer is None:
+            cut_off(self._file)
+            self._writer = self._make(self._file)
+        return self._writer
+
+    def _unwritable(self, error: OSError) -> SettingsError:
+        return SettingsError(f"report {self.path}: cannot be written: {error.strerror or error}")
 
     def __enter__(self) -> Report:
         return self
@@ -67,18 +90,26 @@ class Report:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and self._writer is None:
+            self._leave()
         self.close()
+
+    def _leave(self) -> None:
+        """Leave everything as it was: nothing has been done that there is to be reported."""
+        self.give_up()
+        if self._is_new:
+            self.path.unlink(missing_ok=True)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add the lines of a batch."""
-        self._writer.write(batch)
+        self._begun().write(batch)
 
     def close(self) -> None:
         """Complete the file; again does nothing."""
         if not self._closed:
             self._closed = True
             try:
-                self._writer.close()
+                self._begun().close()
             finally:
                 self._file.close()
 
@@ -147,6 +178,9 @@ class _Parquet:
         if self._batches:
             self._writer.write_table(pa.Table.from_batches(self._batches), row_group_size=PARQUET_GROUP)
             self._batches, self._rows = [], 0
+
+
+_WRITERS: dict[str, Callable[[IO[bytes]], Writer]] = {".csv": _Csv, ".jsonl": _JsonLines, ".parquet": _Parquet}
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import InitVar, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from interakt_loader.errors import SettingsError
@@ -185,14 +185,17 @@ class Settings:
         False, "Prepare and check every row, send nothing; good rows are reported as unsent.", flag="--dry-run"
     )
     encoding: str | None = _option(
-        None, "Of text files, such as `cp1252`; else it is found out, and said.", flag="--encoding", metavar="NAME"
+        None,
+        "Of text files, such as `cp1252`; else it is detected, and a warning says which.",
+        flag="--encoding",
+        metavar="NAME",
     )
     delimiter: str | None = _option(
-        None, "Between the cells of a text file; else it is found out.", flag="--delimiter", metavar="CHARACTER"
+        None, "Between the cells of a text file; else it is detected.", flag="--delimiter", metavar="CHARACTER"
     )
     header: bool | None = _option(
         None,
-        "Whether the first line of a text file or workbook names the columns; else it is found out. Without one they "
+        "Whether the first line of a text file or workbook names the columns; else it is detected. Without one they "
         "are called column_1, column_2, …",
         flag="--header/--no-header",
     )
@@ -215,7 +218,11 @@ class Settings:
         "written; not for the rows that a stopped load has not come to.",
     )
 
-    def __post_init__(self) -> None:
+    given: InitVar[frozenset[str]] = frozenset()
+    """Names of the options that were given, as an argument or in the environment, whatever their values."""
+
+    def __post_init__(self, given: frozenset[str]) -> None:
+        object.__setattr__(self, "given", given)
         object.__setattr__(self, "api_key", hidden(self.api_key))
         object.__setattr__(self, "share", hidden_share(self.share))
         check(self)
@@ -250,6 +257,16 @@ class Settings:
 
         return is_this_machine(urlsplit(self.base_url).hostname or "")
 
+    @property
+    def country_given(self) -> bool:
+        """Whether somebody has said `default_country`, be it the default."""
+        return "default_country" in vars(self)["given"]
+
+    @property
+    def sends_nothing_outside(self) -> bool:
+        """Whether this is a dry run, or a load to this machine: then a guess can do no harm."""
+        return self.dry_run or self.is_local
+
     @classmethod
     def resolve(cls, options: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
         """Settings from options as given, then the environment, then the defaults.
@@ -269,7 +286,7 @@ class Settings:
             if variable and values.get(name) is None:
                 values.pop(name, None)
                 values |= _from_environment(name, variable, environ)
-        return cls(**values)
+        return cls(**values, given=frozenset(name for name, value in values.items() if value is not None))
 
     def require_key(self) -> Secret:
         """Return the key, or raise `SettingsError` with the ways to give one."""

@@ -43,7 +43,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("good.csv --sandbox --map user_id=custmer_id --map phone=mobil", "did you mean 'customer_id'?"),
         ("good.csv --sandbox --map user_id=custmer_id --map phone=mobil", "'mobil'"),
         ("good.csv --sandbox --map name=name", "the mapping has no field 'name'"),
-        ("good.csv --sandbox --trait a=name", "no identity is mapped"),
+        ("good.csv --sandbox --trait a=nam", "no such column: 'nam'; did you mean 'name'?"),
         ("good.csv --sandbox --mapping mapping.yaml", "no such column: 'nmae'; did you mean 'name'?"),
         ("good.csv --sandbox --mapping broken.yaml", "is not YAML"),
         ("good.csv --sandbox --mapping nowhere.yaml", "no such file"),

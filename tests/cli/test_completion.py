@@ -45,6 +45,7 @@ def offered(*words: str) -> list[str | tuple[str, str]]:
         (["customers.csv", "--dry"], ["--dry-run"]),
         (["customers.csv", ""], [FILE]),
         (["customers.csv", "--mapping", "m"], [FILE]),
+        (["customers.csv", "--mapping", "preset:zoho"], ["preset:zoho-contacts"]),
         (["customers.csv", "--report", "r"], [FILE]),
         (["customers.csv", "--ledger", "l"], [FILE]),
         (["customers.csv", "--html", "l"], [FILE]),

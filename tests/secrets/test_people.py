@@ -61,7 +61,7 @@ def test_logs_below_debug_are_without_phones_and_addresses(
         raise ValueError(f"{error}: {message}")
 
     load_users(people(), MAPPING, **to(sandbox, ledger=tmp_path / "a.ledger", on_error=raises, coalesce=True))
-    load_users(people(), **to(sandbox))
+    load_users(people().rename(columns={"id": "customer_id"}), **to(sandbox))
     check(people(), MAPPING)
     with Repeats() as server:
         at: dict[str, Any] = {"api_key": "some-key", "base_url": server.url, "on_error": raises}
@@ -76,7 +76,7 @@ def test_logs_below_debug_are_without_phones_and_addresses(
         with pytest.raises(APIError):
             sync.user("C-1", phone_number=PHONES[0], traits={"email": MAILS[0]})
     messages = caplog.text
-    for logged in ("found out from the columns", "on_error raised", "user call not sent: rejected", "ValueError"):
+    for logged in ("proposed from the columns", "on_error raised", "user call not sent: rejected", "ValueError"):
         assert logged in messages
     assert "•••@example.com" in messages
     assert marks_in(messages) == []

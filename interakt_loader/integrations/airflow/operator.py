@@ -24,10 +24,10 @@ class InteraktLoadOperator(BaseOperator):
     """Loads a table into Interakt, and returns counts and paths (`LoadResult.as_dict`), for XCom.
 
     `source` is a path, folder, pattern or address, or a list of them. `mapping` is a dict, a path to a YAML, TOML or
-    JSON file, `preset:NAME`, or None: it is found out. `kind` is `users` or `events`; None: what the mapping says.
+    JSON file, `preset:NAME`, or None: it is proposed. `kind` is `users` or `events`; None: what the mapping says.
     `event` is the name of all events, where no column holds it. `report` goes beside the source by default, and
-    `ledger` (`"none"`: without one) beside the report; `options` are those of `Settings`, and stand over those
-    of the connection.
+    `ledger` (`"none"`: without one) beside the report; `options` are those of `Settings`, and take precedence over
+    those of the connection.
 
     The key is in the connection `interakt_conn_id`, and nowhere else: fields of an operator are shown to everybody.
 

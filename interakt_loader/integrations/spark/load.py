@@ -25,7 +25,7 @@ from interakt_loader.integrations.spark.partitions import make_folder
 from interakt_loader.integrations.spark.read_back import read_summary, stop_of
 from interakt_loader.integrations.spark.schemas import BUCKET, CALLS, LINES, ddl
 from interakt_loader.integrations.spark.task import ROW, Load, prepare_rows, send_calls
-from interakt_loader.loading.opening import choose_mapping, opened
+from interakt_loader.loading.opening import check_mapping, choose_mapping, opened
 from interakt_loader.mapping import PRESET, Mapping, Preparation
 from interakt_loader.result import LoadResult
 from interakt_loader.safety.masking import masked
@@ -148,7 +148,7 @@ def _ledger(given: Any, report: str) -> str | None:
 
 
 def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> Mapping:
-    """Return the mapping, found out from some rows where none is given."""
+    """Return the mapping, proposed from some rows where none is given."""
     looks = mapping is None or (isinstance(mapping, str) and mapping.startswith(PRESET))
     source = opened(sdf.limit(SAMPLE_ROWS if looks else 0).toArrow(), settings)
     if ROW in source.columns:
@@ -156,7 +156,7 @@ def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> Ma
     read, source, inferred = choose_mapping(mapping, source, kind, settings)
     if inferred is not None:
         logger.warning("%s", masked(inferred.summary()))
-    read.check(kind, source.columns)
+    check_mapping(read, kind, source)
     return read
 
 

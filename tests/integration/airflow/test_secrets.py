@@ -58,7 +58,7 @@ def test_a_tasks_log_is_without_phones_and_addresses(
     rows = [f"asha{n}@example.com,98765432{n},Asha" for n in (10, 11, 12)] + ["ben@example.com,987654321012345,Ben"]
     source.write_text("\n".join(["email,phone,name", *rows]), encoding="utf-8")
     printed = in_a_process(str(source), "found_out")
-    assert "found out from the columns" in printed
+    assert "proposed from the columns" in printed
     assert "RowsFailed" in printed
     assert "•••••" in printed
     logs = [path.read_text(encoding="utf-8", errors="replace") for path in airflow_home.rglob("*.log")]
