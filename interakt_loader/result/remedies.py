@@ -13,27 +13,35 @@ _NETWORK = "See to the network between this machine and the API, and load again.
 REMEDIES: dict[Code, str] = {
     # the row
     "identity_missing": "Map user_id, or phone, or both; and see why they are empty in these rows.",
-    "user_id_invalid": "Text or a whole number is an id. Ids that are fractions were spoilt: read them as text.",
+    "user_id_invalid": "Text or a whole number is an id. Where digits were lost, export the column again as text.",
     "phone_invalid": "Correct the number at its source. If numbers are good whose plan is not known here, load with "
     "phones='possible'.",
     "country_code_invalid": "Write the country as +91, IN or India; or set default_country and leave the column out.",
     "event_missing": "Fill the column that names the event, or give one name for all rows: {value: Order Placed}.",
     "event_id_missing": "Fill the column that event_id names, or leave event_id out: then all it says counts.",
+    "event_id_conflict": "Choose a column whose values tell the events apart, or make one row of each event.",
+    "event_invalid": "Correct the name at its source: an event that has once been sent cannot be renamed.",
+    "event_id_invalid": "Text or a whole number is an id. Where digits were lost, export the column again as text.",
     "event_id_repeated": "Nothing, if the rows are one event. Else choose a column whose values are unique.",
-    "row_unreadable": "Mend this line of the file: most often a separator stands in a cell without quotes around it.",
+    "row_unreadable": "Mend this line of the file: most often a separator stands in a cell without quotes around it. "
+    "A header within the table is of a file that was joined to it: take it out.",
+    "cell_error": "Correct the cell in the workbook, or open the workbook in Excel or LibreOffice and save it, so that "
+    "formulas have results. To send the row without the value: bad_values='drop'.",
     "too_large": "Interakt takes 32 KB a call. Map fewer or shorter columns.",
     "not_a_number": f"{_TYPES}='drop'. Decimal commas: decimal: ','.",
     "not_a_boolean": f"{_TYPES}='drop'.",
     "not_a_date": f"{_TYPES}='drop'. Say how dates are written: format: '%d/%m/%Y'.",
     "not_a_datetime": f"{_TYPES}='drop'. Say how times are written: format: '%d/%m/%Y %H:%M'.",
+    "datetime_invalid": f"{_TYPES}='drop'. Check the timezone: it may be that of the server, not of the clock.",
     "not_a_list": f"{_TYPES}='drop'. Say what stands between the items: separator: ';'.",
-    "not_text": "Lists need the type list. Bytes that are no UTF-8 have to be decoded before.",
-    "out_of_range": "Correct the value at its source: no calendar has it.",
+    "not_text": "Lists need the type list. Bytes that are no UTF-8 and halves of surrogate pairs have to be mended.",
+    "out_of_range": "Correct the value at its source: no calendar has it, or no number is that large.",
     "unsupported_type": "Turn the column into text, numbers, times or a list of these before it is loaded.",
     # sent, with a word about it
     "value_dropped": "Nothing: the row went out without this value, as bad_values='drop' asks for.",
     "null_word": "If the word means that nothing is there, name it in null_values, else Interakt shows it.",
     "white_space_tidied": "Nothing: one space was sent where there were several, or a line break.",
+    "invisible_removed": "Nothing, if it was not sent with them before: to Interakt that is another one.",
     "phone_passed_over": "Nothing: the first column's phone could not be used, and the next one's was.",
     "phone_chosen": "Nothing: the cell held several phones, and the call has room for one.",
     # what the API, or something before it, answered

@@ -151,14 +151,32 @@ def test_the_same_event_in_one_input_is_as_many_events(tmp_path: Path) -> None:
 
 
 def test_an_event_id_counts_once(tmp_path: Path) -> None:
-    """Whatever else the rows say: the first goes out, each later one with its id is unchanged and says why."""
-    rows = batch("event", 0, ("ann", "A"), ("bob", "B"), ("ann", "C"), ("ann", "A"), event_ids=["7", "7", "8", "7"])
+    """The first row with an id goes out; each later one that says the same is unchanged and says why."""
+    rows = batch("event", 0, ("ann", "A"), ("ann", "A"), ("ann", "C"), ("ann", "A"), event_ids=["7", "7", "8", "7"])
     known: list[News] = [(KEYS.event_id("8"), EVENT, None, False)]
     with planned(tmp_path, "event", rows, known=known, event_id="order", ledger="own.ledger") as plan:
         assert counts(plan) == {"rows": 4, "calls": 1, "users": 1, "unchanged": 3, "doubted": 0}
         calls, _, unchanged = taken(plan)
     assert [(one.row, one.entry) for one in calls] == [(0, Entry(KEYS.event_id("7"), EVENT))]
     assert unchanged == [(1, False, "event_id_repeated"), (2, False, None), (3, False, "event_id_repeated")]
+
+
+def test_an_event_id_that_stands_for_two_things_is_a_conflict(tmp_path: Path) -> None:
+    """A later row with the id and other content, or another person, is refused and names the first row with it."""
+    first = batch("event", 0, ("ann", "A"), ("ann", "B"), event_ids=["7", "7"])
+    second = batch("event", 2, ("bob", "C"), ("ann", "A"), ("ann", "D"), event_ids=["7", "7", "8"])
+    with planned(tmp_path, "event", first, second, event_id="order", ledger="own.ledger") as plan:
+        assert counts(plan) == {"rows": 5, "calls": 2, "users": 2, "unchanged": 1, "doubted": 0}
+        calls, settled, unchanged = taken(plan)
+    assert [one.row for one in calls] == [0, 4]
+    assert [(one.message.row, one.status.value, one.code, one.column, one.text) for one in settled] == [
+        (row, "invalid", "event_id_conflict", "order", "order: row 0 has the same event id and says something else")
+        for row in (1, 2)
+    ]
+    assert unchanged == [(3, False, "event_id_repeated")]
+    with planned(tmp_path, "event", first, event_id="order", ledger="own.ledger") as plan:
+        lines = [line for lines in plan.checked() for line in lines.to_pylist()]
+    assert [(line["status"], line["code"]) for line in lines] == [("unsent", None), ("invalid", "event_id_conflict")]
 
 
 def test_resend_takes_nothing_for_accepted_and_marks_events_that_are(tmp_path: Path) -> None:
@@ -220,7 +238,7 @@ def test_nothing_is_left_of_a_plan(tmp_path: Path) -> None:
     store = Store(tmp_path / "own.ledger")
     plan = Plan(store, KEYS, "user", Settings(api_key="key"))
     plan.make([batch("user", 0, ("ann", "A"))])
-    assert store.db.execute("SELECT name FROM plan.sqlite_master").fetchall() == [("special",)]
+    assert store.db.execute("SELECT name FROM plan.sqlite_master").fetchall() == [("special",), ("conflicts",)]
     pieces = plan.pieces()
     plan.close()
     assert [one[1] for one in store.db.execute("PRAGMA database_list")] == ["main"]
