@@ -95,7 +95,7 @@ def _written(
         notes = ["Proposed by the column names alone."]
         lines.append(Line("traits", "*", "every other column"))
         return inferred(lines, proposal.kind, notes=notes, undecided=questions, remarks=proposal.remarks)
-    guesses = {name: _left_out(look, columns=list(looked)) or guess(look) for name, look in rest.items()}
+    guesses = {name: guess(look) for name, look in rest.items()}
     remarks = [*_unreadable(sample), *proposal.remarks, *said.remarks]
     if proposal.kind == "event" and "created_at" not in proposal.columns:
         _without_time(guesses, questions, remarks)
@@ -114,7 +114,7 @@ def _written(
             *(
                 f"{name or 'the first column'} is left out: {one.reason}"
                 for name, one in guesses.items()
-                if one.left_out and (one.index or looked[name].refused is not None or looked[name].filled)
+                if one.left_out and (looked[name].refused is not None or looked[name].filled)
             ),
         ],
     )
@@ -145,13 +145,6 @@ def _without_time(guesses: Mapping[str, Guess], questions: list[str], remarks: l
         near = [name for name in guesses if names.names_an_event_time(name, typed=False)]
         said = f"; {', '.join(near)} cannot be read as one" if near else ""
         remarks.append(f"created_at: no column holds the time of the event{said}: the time of arrival counts")
-
-
-def _left_out(look: Look, columns: Sequence[str]) -> Guess | None:
-    """Return that an unnamed first column which counts the rows is left out, as pandas writes its index."""
-    if columns[0] != look.name or not names.says_nothing(look.name) or not look.counts_rows():
-        return None
-    return Guess({"type": "string"}, "it has no name and counts the rows", left_out=True, index=True)
 
 
 def _traits(guesses: Mapping[str, Guess], columns: Sequence[str]) -> list[Line]:

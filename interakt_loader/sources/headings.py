@@ -50,8 +50,9 @@ def is_pandas_index(name: str) -> bool:
 
 
 def is_unnamed(name: str) -> bool:
-    """Tell whether pandas gave this name to a column without one when it read a file."""
-    return _UNNAMED.fullmatch(name) is not None
+    """Tell whether a column has no name, or the one that pandas gives to such a column when it reads a file."""
+    name = bare(name)
+    return not name or _UNNAMED.fullmatch(name) is not None
 
 
 def is_counter(label: str, values: Iterable[Any]) -> bool:
@@ -61,7 +62,7 @@ def is_counter(label: str, values: Iterable[Any]) -> bool:
     """
     texts = [None if value is None else str(value) for value in values]
     first = next((text for text in texts if text is not None), None)
-    if (bare(label) and not is_unnamed(bare(label))) or first not in ("0", "1"):
+    if not is_unnamed(label) or first not in ("0", "1"):
         return False
     return all(text in (None, str(number)) for text, number in zip(texts, count(int(first)), strict=False))
 

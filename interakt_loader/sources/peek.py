@@ -50,7 +50,7 @@ def peek(source: Source, rows: int) -> tuple[list[pa.RecordBatch], Source]:
 
 
 def without_counter(source: Source) -> Source:
-    """Return the source without a first column that pandas calls `Unnamed: 0` and that counts the rows."""
+    """Return the source without a first column that has no name, or pandas' `Unnamed: 0`, and that counts the rows."""
     if len(source.columns) < 2 or not is_unnamed(source.columns[0]):
         return source
     name = source.columns[0]

@@ -18,7 +18,7 @@ from interakt_loader.mapping.infer import SAMPLE_ROWS, InferredMapping, infer
 from interakt_loader.mapping.inference.inferred import columns_of
 from interakt_loader.plain import plain
 from interakt_loader.settings import Settings
-from interakt_loader.sources import open_source, peek
+from interakt_loader.sources import Source, open_source, peek
 from interakt_loader.wire import Kind
 
 IDS = [f"C-{number}" for number in range(20)]
@@ -739,23 +739,33 @@ def test_words_that_the_loader_takes_together_are_detected_together(values: list
     assert trait(values)[0] == {"type": type_}
 
 
-@pytest.mark.parametrize("name", ["", "Unnamed: 0", "__index_level_0__", "column_1"])
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "__index_level_0__"])
 @pytest.mark.parametrize("first", [0, 1])
 def test_an_unnamed_first_column_that_counts_the_rows_is_left_out_and_said(name: str, first: int) -> None:
-    """As pandas writes its index; in text, as a file has it, and as numbers."""
+    """As pandas writes its index, in text or as numbers: the source leaves it out, so no mapping has it."""
     counted = range(first, first + 3)
     for values in ([str(one) for one in counted], list(counted)):
-        inferred = found({name: values, "mobile": ["9876543210", "9811122333", "9988776655"]})
-        assert inferred.mapping.as_dict() == {"phone": "mobile"}
-        assert inferred.remarks == (f"{name or 'the first column'} is left out: it has no name and counts the rows",)
+        columns, source = of_source({name: values, "mobile": ["9876543210", "9811122333", "9988776655"]})
+        assert columns == {"phone": "mobile"}
+        assert any("left out" in note for note in source.notes)
 
 
 def test_only_an_index_is_left_out() -> None:
     """A column with a name, one that does not count, and one that is not the first are sent."""
     phones = ["9876543210", "9811122333"]
-    assert "traits" in found({"rank": [0, 1], "mobile": phones}).mapping.as_dict()
-    assert "traits" in found({"": [0, 5], "mobile": phones}).mapping.as_dict()
-    assert "traits" in found({"mobile": phones, "": [0, 1]}).mapping.as_dict()
+    for columns in (
+        {"rank": [0, 1], "mobile": phones},
+        {"column_1": [0, 1], "mobile": phones},
+        {"": [0, 5], "mobile": phones},
+        {"mobile": phones, "": [0, 1]},
+    ):
+        assert "traits" in of_source(columns)[0]
+
+
+def of_source(columns: dict[str, Any]) -> tuple[dict[str, Any], Source]:
+    """Return the mapping that is proposed for a table as a load reads it, and its source."""
+    sample, source = peek(open_source(pa.table(columns)), SAMPLE_ROWS)
+    return infer(source.columns, sample=sample).mapping.as_dict(), source
 
 
 def test_a_list_of_structs_is_left_out_and_said() -> None:

@@ -30,8 +30,6 @@ class Guess:
     """What the user is to decide, in one line; None where nothing is open that changes what is sent."""
     left_out: bool = False
     """There is nothing to send, or nothing that can be."""
-    index: bool = False
-    """It is left out since it only counts the rows."""
 
     @property
     def is_time(self) -> bool:

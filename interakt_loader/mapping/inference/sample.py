@@ -52,16 +52,6 @@ class Look:
             start += len(array)
         return found
 
-    def counts_rows(self) -> bool:
-        """Say whether the values are 0, 1, 2, … or 1, 2, 3, … from the first row to the last."""
-        if self.kind not in ("text", "int") or self.filled < self.rows or not self.rows:
-            return False
-        first = self.texts[0].as_py()
-        if first not in ("0", "1"):
-            return False
-        expected = pa.array(range(int(first), int(first) + self.rows), pa.int64()).cast(pa.string())
-        return bool(self.texts.equals(expected))
-
     @property
     def rows(self) -> int:
         """How many rows the sample has."""
