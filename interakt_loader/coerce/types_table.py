@@ -213,7 +213,7 @@ def _outcomes(values: pa.Array) -> list[str]:
 
 
 def _outcome(values: pa.Array, target: Target) -> str:
-    """Return what becomes of a value: JSON, or the code of the refusal."""
+    """Return the result for a value: JSON, or the code of the refusal."""
     coerced = coerce(values, target)
     if coerced.problems:
         return f"*{coerced.problems[0].code}*"
@@ -224,7 +224,7 @@ def _outcome(values: pa.Array, target: Target) -> str:
 
 
 def _meant(value: Any) -> str:
-    """Return what becomes of a Python value, as `_outcome` does."""
+    """Return the result for a Python value, as `_outcome` does."""
     found = sendable(value)
     if isinstance(found, Problem):
         return f"*{found.code}*"
@@ -232,7 +232,7 @@ def _meant(value: Any) -> str:
 
 
 def python_values() -> list[tuple[Any, str]]:
-    """Return the Python values of the page, and what it says becomes of each."""
+    """Return the Python values of the page, and the result that it states for each."""
     return [(value, _meant(value)) for _, value in _VALUES]
 
 

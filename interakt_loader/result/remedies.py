@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from interakt_loader.codes import Code
 
-_TYPES = "Mend the value, give the column another type in the mapping, or send the row without it: bad_values"
+_TYPES = "Fix the value, give the column another type in the mapping, or send the row without it: bad_values"
 _SERVER = (
     "Load again: rows that were accepted are not sent twice where there is a ledger. If it stays so, ask Interakt."
 )
@@ -23,7 +23,7 @@ REMEDIES: dict[Code, str] = {
     "event_invalid": "Correct the name at its source: an event that has once been sent cannot be renamed.",
     "event_id_invalid": "Text or a whole number is an id. Where digits were lost, export the column again as text.",
     "event_id_repeated": "Nothing, if the rows are one event. Else choose a column whose values are unique.",
-    "row_unreadable": "Mend this line of the file: most often a separator stands in a cell without quotes around it. "
+    "row_unreadable": "Fix this line of the file: most often a separator stands in a cell without quotes around it. "
     "A header within the table is of a file that was joined to it: take it out.",
     "cell_error": "Correct the cell in the workbook, or open the workbook in Excel or LibreOffice and save it, so that "
     "formulas have results. To send the row without the value: bad_values='drop'.",
@@ -34,7 +34,7 @@ REMEDIES: dict[Code, str] = {
     "not_a_datetime": f"{_TYPES}='drop'. Say how times are written: format: '%d/%m/%Y %H:%M'.",
     "datetime_invalid": f"{_TYPES}='drop'. Check the timezone: it may be that of the server, not of the clock.",
     "not_a_list": f"{_TYPES}='drop'. Say what stands between the items: separator: ';'.",
-    "not_text": "Lists need the type list. Bytes that are no UTF-8 and halves of surrogate pairs have to be mended.",
+    "not_text": "Lists need the type list. Bytes that are no UTF-8 and halves of surrogate pairs have to be fixed.",
     "out_of_range": "Correct the value at its source: no calendar has it, or no number is that large.",
     "unsupported_type": "Turn the column into text, numbers, times or a list of these before it is loaded.",
     # sent, with a word about it
@@ -45,7 +45,7 @@ REMEDIES: dict[Code, str] = {
     "phone_passed_over": "Nothing: the first column's phone could not be used, and the next one's was.",
     "phone_chosen": "Nothing: the cell held several phones, and the call has room for one.",
     # what the API, or something before it, answered
-    "rejected": "The API's own words say what it does not like. Mend the value and load the row again.",
+    "rejected": "The API's own words say what it does not like. Fix the value and load the row again.",
     "key_refused": "Take the Secret Key from Developer Settings anew, and load again: it goes on from here.",
     "plan_without_api": "The account's plan has no API: Interakt can change that. Then load again.",
     "forbidden": "A firewall before the API refused this very call: look at what is odd in the row.",
@@ -69,8 +69,8 @@ REMEDIES: dict[Code, str] = {
     # the load ended before the row's turn
     "interrupted": "Load again: it goes on from here where there is a ledger.",
     "outage": "The API did not answer for as long as max_outage allows. Load again later: it goes on from here.",
-    "too_many_failures": "Mend what most rows failed for, then load again; max_failures is the bound.",
-    "source_broken": "Mend or renew the file; the rows before the break are done. Then load again.",
+    "too_many_failures": "Fix what most rows failed for, then load again; max_failures is the bound.",
+    "source_broken": "Fix or renew the file; the rows before the break are done. Then load again.",
     "ledger_broken": "Make room on the disk, or give the ledger another place, and load again.",
     "report_broken": "Make room on the disk, or give the report another place, and load again.",
     "share_lost": "See to what share names (a file, or Redis), and load again.",

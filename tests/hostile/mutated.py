@@ -280,7 +280,7 @@ class Worker:
 
 
 def tried(count: int, seed: int, only: str = "", kept: Path | None = None) -> Iterator[Result]:
-    """Yield what becomes of `count` damaged files, all formats in turn. Those that must not be are kept in a folder."""
+    """Yield the results of `count` damaged files, all formats in turn. Those that must not be are kept in a folder."""
     files = {name: content for name, content in good_files().items() if only in name}
     names = list(files)
     worker = Worker()

@@ -55,14 +55,14 @@ def test_no_letter_or_mask_in_any_number_of_any_country_is_read_over(check: str)
         for whole in (national, f"+{code}{national}", f"+{code} {national}"):
             for sign in (*rng.sample("abcdefghijklmnopqrstuvwyzABCDEFGHIJKLMNOPQRSTUVWYZ", 4), *"xX*•#", "अ", "О"):
                 place = rng.randrange(2, len(whole))
-                for spoilt in (
+                for changed in (
                     whole[:place] + sign + whole[place + 1 :],
                     whole[:place] + sign + whole[place:],
                     whole + sign,
                     whole[:-3] + 3 * sign,
                     f"{whole} {sign}{sign}",
                 ):
-                    assert read(spoilt, region, check) == (None, None), (region, spoilt)
+                    assert read(changed, region, check) == (None, None), (region, changed)
 
 
 @pytest.mark.parametrize("check", CHECKS)
