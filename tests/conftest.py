@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +21,8 @@ with suppress(ImportError):  # the environments of the integration tests have no
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so starts what a shell's script puts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+os.environ["INTERAKT_STATE_DIR"] = "none"  # what tests do is no business of the loads of this machine
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

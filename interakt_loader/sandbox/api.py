@@ -211,6 +211,10 @@ class Api:
         """Make the next calls of one user (userId, or `+` and the whole number) end in these faults."""
         self.faults.force_for(identity, kinds)
 
+    def renew_key(self, api_key: str) -> None:
+        """Let another key in from now on, and the former one no more. Raises `SettingsError`."""
+        self._token = SandboxOptions(api_key=api_key).secret_key.encode()
+
     def reset(self) -> None:
         """Forget records, counts, what is forced and the limit's windows; the faults' shares stay."""
         with self._lock:

@@ -70,9 +70,12 @@ def _change(api: Api, path: str, body: bytes) -> Reply:
     if path == "/sandbox/reset":
         api.reset()
         return answers.as_json({"result": True})
-    if path != "/sandbox/faults":
+    if path not in ("/sandbox/faults", "/sandbox/key"):
         return answers.NOT_FOUND
     change = json.loads(body)
+    if path == "/sandbox/key":
+        api.renew_key(change["api_key"])
+        return answers.as_json({"result": True})
     unknown = change.keys() - {"faults", "force", "force_for"}
     if unknown:
         raise SettingsError(f"{', '.join(sorted(unknown))}: expected faults, force or force_for")

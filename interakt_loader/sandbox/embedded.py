@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from types import TracebackType
 
 from interakt_loader.sandbox.api import Api, Stats
@@ -112,6 +113,11 @@ class Sandbox:
     def reset(self) -> None:
         """Forget records, counts, what is forced and the limit's windows; the faults' shares stay."""
         self._api.reset()
+
+    def renew_key(self, api_key: str) -> None:
+        """Let another key in from now on, and the former one no more, as an account does. Raises `SettingsError`."""
+        self._api.renew_key(api_key)
+        self.options = replace(self.options, api_key=api_key)
 
     def set_faults(self, faults: str | Mapping[str, float]) -> None:
         """Change the shares of calls that fail, e.g. `"500=2%,reset=1%"`. Raises `SettingsError`."""

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -141,6 +141,11 @@ class SandboxProcess:
     def reset(self) -> None:
         """Forget records, counts, what is forced and the limit's windows; the faults' shares stay."""
         self._ask("POST", "/sandbox/reset")
+
+    def renew_key(self, api_key: str) -> None:
+        """Let another key in from now on, and the former one no more, as an account does. Raises `SettingsError`."""
+        self._ask("POST", "/sandbox/key", {"api_key": api_key})
+        self.options = replace(self.options, api_key=api_key)
 
     def set_faults(self, faults: str | Mapping[str, float]) -> None:
         """Change the shares of calls that fail, e.g. `"500=2%,reset=1%"`. Raises `SettingsError`."""

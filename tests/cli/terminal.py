@@ -65,6 +65,7 @@ def far_api(folder: Path) -> Iterator[FarApi]:
         proxy = stack.enter_context(Proxy())
         url = f"https://{HOST}:{front.port}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("INTERAKT_")}
+        kept["INTERAKT_STATE_DIR"] = "none"
         yield FarApi(
             sandbox,
             url,

@@ -69,6 +69,22 @@ def test_its_options_and_faults_arrive() -> None:
         assert sandbox.stats().faults == {"503": 1, "500": 1, "html502": 1}
 
 
+def test_a_renewed_key_replaces_the_former_one() -> None:
+    """As an account's does: the old key is refused from then on, what was sent stays, and so does the address."""
+    options = SandboxOptions(api_key="old key")
+    for sandbox in (SandboxProcess(options), Sandbox(options)):
+        with sandbox:
+            assert ask(sandbox.port, post(USERS, {"userId": "c1"}, f"Basic {options.secret_key}")).status == 202
+            sandbox.renew_key("new key")
+            assert sandbox.api_key == "new key"
+            renewed = f"Basic {sandbox.options.secret_key}"
+            assert ask(sandbox.port, post(USERS, {"userId": "c2"}, f"Basic {options.secret_key}")).status == 401
+            assert ask(sandbox.port, post(USERS, {"userId": "c3"}, renewed)).status == 202
+            with pytest.raises(SettingsError, match="empty"):
+                sandbox.renew_key(" ")
+            assert [user.user_id for user in sandbox.users()] == ["c1", "c3"]
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux' own")
 def test_the_key_is_in_no_argument_and_no_environment() -> None:
     """Nobody else on the machine can read the key from the process's arguments or environment."""

@@ -72,6 +72,7 @@ def said_of(pids: Iterable[int], what: str) -> bytes:
 
 
 def without_the_key() -> dict[str, str]:
-    """Return this process' environment without any key, with the place of the package in it."""
+    """Return this process' environment without any key, with the place of the package in it, and no state folder."""
     here = str(Path(__file__).resolve().parents[2])
-    return {name: one for name, one in os.environ.items() if not name.startswith("INTERAKT_")} | {"PYTHONPATH": here}
+    kept = {name: one for name, one in os.environ.items() if not name.startswith("INTERAKT_")}
+    return kept | {"PYTHONPATH": here, "INTERAKT_STATE_DIR": "none"}
