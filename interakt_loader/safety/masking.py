@@ -23,18 +23,43 @@ _NUMBER = re.compile(r"(?<!\w)(?<!\d\.)[+(]?\d(?:(?:[^\S\r\n]|[().\-/\u2010-\u20
 """Seven to seventeen digits with what people write between those of a phone, white space of any kind included. What
 stands after a digit and a point is a fraction; after a word and a point (`Mob.98765 43210`) it is a phone."""
 
-_QUOTED = re.compile(r"(['\"])([^'\"\n]*)\1")
+_ALONE, _NOT_ON = r"(?<![\d.])(?<!\d[-/])", r"(?!\d|[-/.]\d)"
+"""Digits that go on behind a hyphen, a slash or a point are a part of something longer: of a phone, perhaps."""
 
-_MOMENT = re.compile(r"\d{4}-[01]\d-[0-3]\d(?!\d)|[0-3]\d[/.-][0-3]\d[/.-]\d{4}(?!\d)")
+_DATE = (
+    r"\d{4}-[01]\d-[0-3]\d|(?:19|20)\d\d[/.][01]?\d[/.][0-3]?\d"
+    r"|[0-3]\d[/.-][0-3]\d[/.-]\d{4}|[0-3]?\d[/.-][0-3]?\d[/.-](?:19|20)\d\d"
+)
+_CLOCK = r"[0-2]?\d:[0-5]\d:[0-5]\d(?:[.,]\d{1,9})?"
+_PRIVATE = r"(?:127|10|192\.168|172\.(?:1[6-9]|2\d|3[01])|169\.254)(?:\.(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])){2,3}"
+_NO_PHONE = re.compile(
+    rf"\(?{_ALONE}(?:{_DATE}){_NOT_ON}|\(?{_ALONE}{_CLOCK}"
+    rf"|(?<!\w){_ALONE}(?!\d\d(?:\.\d\d){{3}}){_PRIVATE}{_NOT_ON}"
+    r"|(?<!\w)[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?!\w)"
+    rf"|(?<!\w)0x[0-9A-Fa-f]+|(?<!\w){_ALONE}0\.\d+{_NOT_ON}"
+)
+"""What has as many digits and is no phone: a date, a time of day, a private network's address, a UUID, an address in
+memory, a fraction. Other networks' addresses may be phones: `91.234.56.78` is one."""
+
+_IN_TEXT = re.compile(f"(?P<kept>{_NO_PHONE.pattern})|{_NUMBER.pattern}")
+
+_VERSION = re.compile(r"(?<![\d.])(?<!\d[-() ])\d{1,2}(?:\.\d{1,2}){1,2}(?!\w|\.\d|[-() ]{1,2}\d)")
+"""`3.11.7`: too few digits for a phone, and they do not go on."""
+
+_PATH = re.compile(r"(?:[A-Za-z]:|~|\.{1,2})?[/\\][^/\\]+[/\\]")
+"""How a path begins, such as those in a traceback."""
+
+_QUOTED = re.compile(r"(['\"])([^'\"\n]*)\1")
 
 
 def masked(text: str) -> str:
     """Return a text without the phones and e-mail addresses that are in it: `•••••••210`, `•••@example.com`.
 
-    What looks like a phone and is none, such as a long id of digits, is masked as well; dates are not, nor are digits
-    that are part of a word, except in quotes: there a message has a value as it came, whatever is wrong with it.
+    What looks like a phone and is none, such as a long id of digits, is masked as well; dates, versions and paths are
+    not, nor are digits that are part of a word, except in quotes: there a message has a value as it came, whatever is
+    wrong with it.
     """
-    return _NUMBER.sub(_masked_number, _QUOTED.sub(_masked_quote, _MAIL.sub(rf"{DOT * 3}@\1", text)))
+    return _IN_TEXT.sub(_masked_number, _QUOTED.sub(_masked_quote, _MAIL.sub(rf"{DOT * 3}@\1", text)))
 
 
 def masked_phone(phone: str) -> str:
@@ -61,9 +86,10 @@ def _masked_value(value: Any) -> Any:
 
 def _masked_quote(found: re.Match[str]) -> str:
     quote, value = found.groups()
-    is_none = _MOMENT.match(value) or len(_DIGITS.findall(value)) < _FEWEST
+    left = _VERSION.sub("", _NO_PHONE.sub("", value))
+    is_none = len(_DIGITS.findall(left)) < _FEWEST or _PATH.match(value)
     return found[0] if is_none else f"{quote}{masked_phone(value)}{quote}"
 
 
 def _masked_number(found: re.Match[str]) -> str:
-    return found[0] if _MOMENT.match(found[0]) else masked_phone(found[0])
+    return found[0] if found["kept"] else masked_phone(found[0])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +29,29 @@ def open_private(path: str | Path, *, keep: bool = False) -> IO[bytes]:
         file.close()
         raise
     return file
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[IO[bytes]]:
+    """Open a file to be written in place of what is there, in one step: whoever reads it meanwhile reads it whole.
+
+    What is there stays where an error is raised. What is no file, such as a pipe, and a file in a folder that cannot be
+    written, are written as they are. Raises `OSError`.
+    """
+    real = Path(os.path.realpath(path))
+    if (real.exists() and not real.is_file()) or not os.access(real.parent, os.W_OK):
+        with open_private(path) as file:
+            yield file
+        return
+    handle, part = tempfile.mkstemp(prefix=f".{real.name[:50]}-", suffix=".part", dir=real.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        Path(part).replace(real)
+    except BaseException:
+        with suppress(OSError):
+            Path(part).unlink()
+        raise
 
 
 def cut_off(file: IO[bytes]) -> None:

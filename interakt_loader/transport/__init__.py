@@ -5,14 +5,24 @@ for each call is most of what a call costs. So it is asked once, its pool makes 
 one piece of bytes out and one answer in.
 
 - `route`: where the calls go and how: what `requests` says about it, the calls' heads, and new connections.
+- `environment`: which proxy and CA bundle the environment names, and whether they make sense.
 - `reading`: the bytes of an HTTP/1.1 answer → status and body. Pure, and strict.
 - `connection`: one connection, one call on it at a time.
 - `judgement`: what came back, or what went wrong → an `Answer`. Pure.
 - `http`: all of it as one object, which the engine's consumers share.
 """
 
+from interakt_loader.transport.environment import read_environment
 from interakt_loader.transport.http import HttpTransport
 from interakt_loader.transport.judgement import no_answer, not_connected, parse_retry_after, read_answer
 from interakt_loader.transport.reading import LONGEST_BODY
 
-__all__ = ["LONGEST_BODY", "HttpTransport", "no_answer", "not_connected", "parse_retry_after", "read_answer"]
+__all__ = [
+    "LONGEST_BODY",
+    "HttpTransport",
+    "no_answer",
+    "not_connected",
+    "parse_retry_after",
+    "read_answer",
+    "read_environment",
+]

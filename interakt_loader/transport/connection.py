@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import ssl
 import struct
@@ -135,7 +136,8 @@ def _limit_waits(connected: socket.socket, timeout: float) -> None:
 
     Python's own way asks the system twice for each step, whether it may go and to go, and each question lets another
     thread have the interpreter: with many threads that is most of what a call costs. So where the system itself can
-    limit the wait, it is left to it.
+    limit the wait, it is left to it. It cannot where gevent or eventlet have their own sockets in place of Python's:
+    those never block, and only their own timeouts hold.
     """
     connected.settimeout(timeout)
     if sys.platform == "linux" and type(connected) is socket.socket:  # no TLS, no SOCKS
@@ -144,3 +146,5 @@ def _limit_waits(connected: socket.socket, timeout: float) -> None:
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
             connected.settimeout(None)
+            if not os.get_blocking(connected.fileno()):
+                connected.settimeout(timeout)

@@ -9,7 +9,9 @@ import weakref
 from interakt_loader.safety.secret import Secret, hidden
 from interakt_loader.transport.connection import Connection
 from interakt_loader.transport.judgement import (
+    BOM,
     broken_answer,
+    explained,
     no_answer,
     not_connected,
     parse_retry_after,
@@ -95,11 +97,12 @@ class HttpTransport:
 
     def _judged(self, heard: Heard, seconds: float) -> Answer:
         status, body, retry_after, says_length, _ = heard
-        if not says_length and not body.strip() and 200 <= status < 300:  # the body, or the head's end, may be cut off
+        # without a length, an empty body may be one that was cut off, and so may the head
+        if not says_length and 200 <= status < 300 and not body.removeprefix(BOM).strip():
             return broken_answer(status, None, seconds)
         answer = read_answer(status, body, seconds, parse_retry_after(retry_after))
         if self._key_forms.are_in(answer.message, body):
-            return answer._replace(message=_REPEATS_KEY, body=_REPEATS_KEY.encode())
+            return answer._replace(message=explained(answer.code, _REPEATS_KEY), body=_REPEATS_KEY.encode())
         return answer if len(body) <= self._longest_kept else answer._replace(body=b"")
 
     def close(self) -> None:

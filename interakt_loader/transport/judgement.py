@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    HTTPError,
     NameResolutionError,
     NewConnectionError,
     ProxyError,
@@ -32,6 +33,9 @@ LONGEST_LOOKED_AT = 4096
 LONGEST_RETRY_AFTER = 100
 """Characters of a Retry-After header that is read: a date has 29."""
 
+BOM = b"\xef\xbb\xbf"
+"""The byte order mark that some servers write before UTF-8; other encodings keep theirs."""
+
 _TIMEOUTS = (TimeoutError, BlockingIOError)
 """What a wait ends in that took too long; the latter, where the system limits it."""
 
@@ -39,7 +43,12 @@ _TIMEOUTS = (TimeoutError, BlockingIOError)
 def not_connected(error: Exception, seconds: float) -> Answer:
     """The connection could not be made: surely no call went out."""
     code: AnswerCode
-    if isinstance(error, ProxyError):
+    refusal = _certificate_error(error)
+    if refusal is not None:
+        whose = "proxy" if isinstance(error, ProxyError) else "server"
+        code, text = "certificate_untrusted", f"the {whose}'s certificate cannot be trusted ({_why_untrusted(refusal)})"
+        text += f"; {_TRUST}"
+    elif isinstance(error, ProxyError):
         code, text = "proxy_failed", "the proxy could not be used"
     elif isinstance(error, NameResolutionError):
         code, text = "unknown_host", "the host's name could not be resolved"
@@ -48,7 +57,7 @@ def not_connected(error: Exception, seconds: float) -> Answer:
     elif isinstance(error, (ConnectTimeoutError, ReadTimeoutError)):  # the latter: of a handshake
         code, text = "connect_timeout", "no connection within the timeout"
     elif isinstance(error, SSLError):
-        code, text = "tls_failed", f"the TLS connection could not be made, trusted or kept ({error})"
+        code, text = "tls_failed", _tls_failed(error)
     else:
         code, text = "connection_failed", f"could not connect ({_reason(error)})"
     return Answer(False, None, code, _one_line(text), False, False, seconds, time.time())
@@ -70,7 +79,7 @@ def no_answer(error: Exception, seconds: float, *, first_call: bool) -> Answer:
     elif isinstance(error, ssl.SSLError):
         reason = str(getattr(error, "reason", ""))  # not every one has a reason
         doubtful = not (first_call and _REFUSED_HANDSHAKE.search(reason))
-        code, text = "tls_failed", f"the TLS connection could not be made, trusted or kept ({error})"
+        code, text = "tls_failed", _tls_failed(error)
     elif isinstance(error, (OSError, NoHttp)):
         code, text = "connection_lost", "the connection ended before an answer came"
     else:
@@ -82,6 +91,37 @@ def broken_answer(status: int, error: BaseException | None, seconds: float) -> A
     """An answer that never came whole: it might have said `"result": false`, so nobody knows."""
     code: AnswerCode = "timeout" if isinstance(error, _TIMEOUTS) else "unreadable_answer"
     return Answer(False, status, code, f"HTTP {status}, and the answer broke off", True, True, seconds, time.time())
+
+
+_TRUST = (
+    "where a company's proxy or an authority of your own signs certificates, name its CA file in REQUESTS_CA_BUNDLE"
+)
+
+
+def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """Return why a certificate was refused, from within what urllib3 raised; None if that was not the reason."""
+    while isinstance(error, (HTTPError, ssl.SSLError)):
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error
+        inner = [one for one in (error.__cause__, *error.args) if isinstance(one, Exception)]
+        error = inner[0] if inner else None
+    return None
+
+
+def _why_untrusted(error: ssl.SSLCertVerificationError) -> str:
+    return str(getattr(error, "verify_message", "") or error).rstrip(".")  # of TLS within TLS it may have none
+
+
+def _tls_failed(error: Exception) -> str:
+    if _NO_TLS.search(str(error)):
+        return (
+            "the server does not speak TLS there: see whether the address should begin with http:// or has another port"
+        )
+    return f"the TLS connection could not be made or kept ({error})"
+
+
+_NO_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST")
+"""What OpenSSL says of bytes that do not begin like TLS; its versions differ."""
 
 
 def _reason(error: Exception) -> str:
@@ -100,12 +140,24 @@ _CODES: dict[int, AnswerCode] = {
 }
 
 
+_REFUSED_KEY = "copy the Secret Key from Interakt's Settings > Developer Settings"
+"""Where it is, in the words of the vendor's document."""
+
+
+def explained(code: AnswerCode | None, message: str) -> str:
+    """Return the API's words with what they mean, where they do not say it themselves."""
+    if code == "key_refused":
+        return f"the API refuses the key ({_shortened(message, LONGEST_MESSAGE // 2)}): {_REFUSED_KEY}"
+    return message
+
+
 def read_answer(status: int, body: bytes, seconds: float, retry_after: float | None = None) -> Answer:
     """Judge an HTTP answer: any status, any bytes; a body that is not JSON is no crash.
 
     A 2xx is success unless its body says `"result": false`, or is something else than what an API says (a
     gateway's or a captive portal's page): then nobody knows whether the call was taken.
     """
+    body = body.removeprefix(BOM)
     said = _json_object(body)
     message = _message(said, body)
     at = time.time()
@@ -122,13 +174,14 @@ def read_answer(status: int, body: bytes, seconds: float, retry_after: float | N
     elif status == 403 and said is None:
         code = "forbidden"  # not the API's words: a firewall's, about this one call
     elif 300 <= status < 400:
-        text = f"HTTP {status}: the server points elsewhere, which is not followed: {message}"
+        text = ": ".join(filter(None, [f"HTTP {status}: the server points elsewhere, which is not followed", message]))
         code, message = "redirected", _shortened(text)
     else:
         code = _CODES.get(status, "rejected")
     # 502 and 504 are a gateway's words about somebody behind it, who may have taken the call all the same
     doubtful = status in (502, 504)
-    return Answer(False, status, code, message or f"HTTP {status}", True, doubtful, seconds, at, retry_after, body)
+    message = explained(code, message or f"HTTP {status}")
+    return Answer(False, status, code, message, True, doubtful, seconds, at, retry_after, body)
 
 
 def parse_retry_after(value: str | None, now: dt.datetime | None = None) -> float | None:
@@ -176,5 +229,5 @@ def _one_line(text: str) -> str:
     return _shortened(printable(re.sub(r"[\x00-\x1f\x7f-\x9f\s]+", " ", text).strip()))
 
 
-def _shortened(line: str) -> str:
-    return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"
+def _shortened(line: str, longest: int = LONGEST_MESSAGE) -> str:
+    return line if len(line) <= longest else line[: longest - 1] + "…"

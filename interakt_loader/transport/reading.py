@@ -17,7 +17,10 @@ LONGEST_HEAD = 65_536
 """Bytes of an answer's head, of the line before a chunk, and of the trailer: what does not end within is no answer."""
 
 LONGEST_ANSWER = 262_144
-"""Bytes of an answer in all, with what may come time and again: "go on" before it, words beside a chunk's size."""
+"""Bytes of an answer in all, with what may come time and again: 1xx answers before it, words beside a chunk's size."""
+
+SWITCHING_PROTOCOLS = 101
+"""The one 1xx after which no HTTP answer follows. Nobody asked for it."""
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: [^\r\n\0]*)?\r\n")
@@ -117,11 +120,11 @@ class AnswerReader:
             raise NoHttp
         status = int(line[2])
         fields = head[line.end() :]
-        if status == 100:  # "go on": nobody asked, and the answer follows
+        if status == SWITCHING_PROTOCOLS or _FIELDS.fullmatch(fields) is None:
+            raise BrokenOff(status)
+        if status < 200:  # 100 Continue, 103 Early Hints: the answer itself follows
             return bool(self._data)
         self._status = status
-        if status < 200 or _FIELDS.fullmatch(fields) is None:
-            raise BrokenOff(status)  # of an early hint, too, the real answer is still to come: nobody else may read it
         self._read_fields(b"\r\n" + fields, version=line[1])
         return True
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import http.client
 import socket
 import threading
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from interakt_loader._version import __version__
 from interakt_loader.errors import SettingsError
 from interakt_loader.safety.secret import Secret
-from interakt_loader.settings.values import is_this_machine
+from interakt_loader.transport.environment import read_environment
 from interakt_loader.transport.head import Head
 from interakt_loader.wire import PATHS, Kind
 
@@ -26,7 +26,7 @@ LONGEST_TUNNEL = 3.0
 
 
 class Route:
-    """The way to the API at `base_url`: proxy, CA bundle and client certificate as `requests` finds them.
+    """The way to the API at `base_url`: proxy and CA bundle as `requests` finds them.
 
     Raises `SettingsError` when `requests` can make nothing of them.
     """
@@ -45,17 +45,11 @@ class Route:
             request = session.prepare_request(
                 requests.Request("POST", base_url + PATHS["user"], auth=lambda request: request)
             )
-            ask = session.merge_environment_settings(base_url, {}, False, None, None)
-            if base_url.lower().startswith("http:"):
-                ask["proxies"] = _on_this_machine(ask["proxies"])
-            if isinstance(ask["verify"], str) and not Path(ask["verify"]).exists():
-                raise SettingsError(f"the CA bundle {ask['verify']} does not exist")
-            self._pool = adapter.get_connection_with_tls_context(
-                request, ask["verify"], proxies=ask["proxies"], cert=ask["cert"]
-            )
+            proxies, verify = read_environment(base_url)
+            self._pool = adapter.get_connection_with_tls_context(request, verify, proxies=proxies)
             for kind, path in PATHS.items():
                 request.url = base_url + path
-                target = adapter.request_url(request, ask["proxies"])
+                target = adapter.request_url(request, proxies)
                 self.heads[kind] = self._head(target, request.url, api_key)
         except requests.RequestException as error:
             raise SettingsError(f"{base_url} cannot be called: {error}") from None
@@ -87,15 +81,16 @@ class Route:
         return Head(f"POST {target} HTTP/1.1", _host(url), api_key, headers)
 
 
-def _on_this_machine(proxies: dict[str, str]) -> dict[str, str]:
-    """Return the proxies that are here: plain `http://` is for this machine, and no other one may see the key pass."""
-    return {name: url for name, url in proxies.items() if is_this_machine(urlsplit(url).hostname or "")}
-
-
 def _host(url: str) -> str:
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     return host if parts.port in (None, {"http": 80, "https": 443}[parts.scheme]) else f"{host}:{parts.port}"
+
+
+def _end(handle: int) -> None:
+    """End a connection from another thread, whatever class of socket holds it: TLS, gevent and eventlet have others."""
+    with contextlib.closing(_socket.socket(fileno=_socket.dup(handle))) as same:
+        same.shutdown(socket.SHUT_RDWR)
 
 
 class _Connected(BaseException):
@@ -135,7 +130,7 @@ def _handing_over(made_by_pool: Any) -> Any:
             while not there.wait(LONGEST_TUNNEL * self.timeout):
                 self.late.set()
                 with contextlib.suppress(OSError, AttributeError):  # no socket yet, or one that is changing into TLS
-                    socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+                    _end(self.sock.fileno())
 
         def _tunnel(self) -> None:
             try:

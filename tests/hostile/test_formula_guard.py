@@ -1,4 +1,4 @@
-"""The report as CSV: no cell from outside is a formula, and reading gives back what was there."""
+"""The report as CSV: no cell from outside is a formula or moves a cursor, and reading gives back what was there."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interakt_loader import load_users
-from interakt_loader.report.formula_guard import COLUMNS, guard, unguard
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.report.reading import read_batches, read_report
 from interakt_loader.report.report import Report
+from interakt_loader.safety.formula_guard import COLUMNS, guard, unguard
 from interakt_loader.sandbox import Sandbox
-from tests.hostile.texts import HARMFUL
+from tests.hostile.texts import HARMFUL, RAW
 
 FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
 
@@ -28,6 +29,12 @@ OURS = {"row": 0, "attempts": 1, "maybe_duplicate": False, "kind": "user", "stat
 TEXTS = st.one_of(
     st.none(),
     st.text("'=+-@\t\r\n\"＝,1.5aé"),
+    st.lists(
+        st.sampled_from(
+            ["\\", "\x1b", "x1b", "\\x1b", "\u202e", "u202e", "\\u202e", "\U000e0041", "U000e0041", "=", "'"]
+        )
+    ).map("".join),
+    st.sampled_from(["C:\\x1b\\u202e.csv", "\\ud83d", "\\x41", "क्\u200dष", "\\\\x1b", "a\\\x1b"]),
     st.text(st.characters(exclude_categories=["Cs"])),
     st.sampled_from([*HARMFUL.values(), "+91", "-5", "+1.5", "'-5", "''", "'", "", "+91\n", "NULL"]),
 )
@@ -75,6 +82,53 @@ def test_what_is_no_formula_stays_as_it_is(cell: str) -> None:
     assert guard(batch).to_pylist() == batch.to_pylist()
 
 
+@given(LINES)
+@FEW
+def test_no_cell_holds_what_a_terminal_obeys(lines: list[dict[str, Any]]) -> None:
+    """ESC and all other control characters, marks of direction, what nobody sees: none is left, wherever it stood."""
+    for line in guard(batch_of(lines)).to_pylist():
+        for cell in (line[name] or "" for name in COLUMNS):
+            assert RAW.search(cell) is None
+            assert "\n" not in cell
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2Jgone", r"\x1b[2Jgone"),
+        ("\x9b31mred", r"\x9b31mred"),
+        ("sent\u202edeliaf", r"sent\u202edeliaf"),
+        ("\u2066x\u2069", r"\u2066x\u2069"),
+        ("500 failed\r  0 failed", r"500 failed\x0d  0 failed"),
+        ("x\nreport: all rows sent", r"x\x0areport: all rows sent"),
+        ("ad\u200bmin", r"ad\u200bmin"),
+        ("x\U000e0041", r"x\U000e0041"),
+        ("\t=1+1", r"\x09=1+1"),
+        ("\u202e=1+1", r"\u202e=1+1"),
+        (r"\x1b", r"\\x1b"),
+        ("\\\x1b", r"\\\x1b"),
+        (r"C:\x41\new\users", r"C:\x41\new\users"),
+        ("नमस्ते क्\u200dष", "नमस्ते क्\u200dष"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("👩\u200d👧", "👩\u200d👧"),
+    ],
+)
+def test_what_is_neutralised_stays_recognisable(text: str, shown: str, tmp_path: Path) -> None:
+    """As an escape in its place; a backslash is doubled only before one; joiners stay. Through a real file and back."""
+    batch = batch_of([dict.fromkeys(COLUMNS, text)])
+    path = written(batch, tmp_path / "report.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        (line,) = csv.DictReader(file)
+    assert {line[name] for name in COLUMNS} == {shown}
+    assert read_report(path).to_pylist() == batch.to_pylist()
+
+
+def test_the_parquet_report_has_all_text_as_it_is(tmp_path: Path) -> None:
+    """Nobody looks at it with `cat`."""
+    batch = batch_of([dict.fromkeys(COLUMNS, one) for one in HARMFUL.values()])
+    assert pq.read_table(written(batch, tmp_path / "report.parquet")).to_pylist() == batch.to_pylist()
+
+
 def test_a_load_of_formulas(tmp_path: Path) -> None:
     """User ids, phones, a column's name and the file's own name: in the file harmless, and read back as they are."""
     source = tmp_path / "=1+1.csv"
@@ -89,6 +143,8 @@ def test_a_load_of_formulas(tmp_path: Path) -> None:
         cells = list(csv.DictReader(file))
     assert len(cells) == result.rows == len(rows) - 1
     assert [cell for line in cells for cell in line.values() if FORMULA.match(cell) and cell != "+91"] == []
+    assert RAW.search((tmp_path / "out.csv").read_text(encoding="utf-8")) is None
+    assert len((tmp_path / "out.csv").read_bytes().splitlines()) == len(rows)
     as_json = result.write_report(tmp_path / "again.jsonl")
     as_parquet = result.write_report(tmp_path / "again.parquet")
     assert read_report(as_json).to_pylist() == read_report(as_parquet).to_pylist() == result.to_arrow().to_pylist()

@@ -84,6 +84,8 @@ class Lean:
 
     def call(self) -> str:
         answer = self._transport.send(Message(0, "user", "1", BODY))
+        if answer.code == "certificate_untrusted":  # `requests` does not tell the two apart
+            return "tls_failed"
         return str(answer.http_status or answer.code)
 
     def close(self) -> None:

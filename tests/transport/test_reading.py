@@ -138,12 +138,20 @@ def test_what_comes_after_the_status_line_and_is_no_answer(rest: bytes) -> None:
         assert broken.value.status == 202
 
 
-@pytest.mark.parametrize("status", [101, 102, 103, 199])
-def test_other_news_than_the_answer(status: int) -> None:
-    """The real answer is still to come, and nobody may take it for another call's."""
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+def test_an_informational_answer_is_read_past(status: int) -> None:
+    """Any number of them, in whatever pieces; the answer that follows is the call's, and the connection goes on."""
+    early = b"HTTP/1.1 %d Early\r\nLink: </a>\r\nRetry-After: 9\r\nConnection: close\r\n\r\n" % status
+    for said in (early + PLAIN, early * 3 + PLAIN):
+        for pieces in ([said], one_by_one(said)):
+            assert read(pieces) == Heard(202, JSON, "7", says_length=True, keeps=True)
+
+
+def test_another_protocol_is_no_informational_answer() -> None:
+    """101: what follows is not HTTP, and nobody asked for it."""
     with pytest.raises(BrokenOff) as broken:
-        read([b"HTTP/1.1 %d Early\r\nLink: </a>\r\n\r\n" % status + PLAIN])
-    assert broken.value.status == status
+        read([b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + PLAIN])
+    assert broken.value.status == 101
 
 
 @pytest.mark.parametrize(
@@ -186,6 +194,7 @@ def test_ten_thousand_times_go_on() -> None:
     [
         (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
         (b"", b"HTTP/1.1 100 Continue\r\nX: " + b"y" * 60_000 + b"\r\n\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
         (b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n", b"1;" + b"x" * 1_000 + b"\r\n \r\n"),
     ],
 )

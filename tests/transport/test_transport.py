@@ -114,10 +114,32 @@ def test_every_fault_has_its_code(fault: str, code: str, doubtful: bool) -> None
 
 
 def test_a_wrong_key() -> None:
-    """401 with the API's words, and without the key."""
+    """401 is called that, with the API's words and where the right key is, and without the key."""
     with Sandbox() as sandbox:
         answer = send(sandbox.url, "wrong-key-of-mine")
-    assert (answer.code, answer.message) == ("key_refused", "Invalid token provided")
+    assert (answer.code, answer.message) == (
+        "key_refused",
+        "the API refuses the key (Invalid token provided): copy the Secret Key from Interakt's Settings > "
+        "Developer Settings",
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "HTTP 401"),
+        (b"<html><title>401 Authorization Required</title>", "401 Authorization Required"),
+        (b'{"message": "%s"}' % (b"x" * 5_000), "x" * 149 + "…"),
+        (b'{"message": "%s is no key"}' % b"wrong-key-of-mine", "(the answer repeats the key)"),
+    ],
+)
+def test_a_wrong_key_is_called_that_whatever_the_answer_says(body: bytes, said: str) -> None:
+    """One line of at most 300 characters with where the right key is; nothing of the key is shown."""
+    with server(saying(b"HTTP/1.1 401 No\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))) as url:
+        answer = send(url, "wrong-key-of-mine")
+    assert (answer.code, len(answer.message) <= 300) == ("key_refused", True)
+    assert answer.message.startswith(f"the API refuses the key ({said}): copy the Secret Key from")
+    assert "wrong-key-of-mine" not in answer.message
 
 
 def test_retry_after_is_read_from_a_429() -> None:
@@ -178,6 +200,8 @@ def test_a_redirect_is_not_followed() -> None:
     with server(saying(b"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n")) as url:
         answer = send(url)
     assert (answer.http_status, answer.code, answer.reached) == (307, "redirected", True)
+    assert answer.message is not None
+    assert not answer.message.endswith(": "), "an answer without a word ends the line"
 
 
 def test_an_endless_answer_is_cut() -> None:
@@ -259,9 +283,19 @@ def test_the_key_is_not_in_its_repr() -> None:
     assert "s3cret" not in repr(HttpTransport("https://api.example", "s3cret", timeout=1, connections=1))
 
 
-def test_a_1xx_is_not_the_answer_and_nobody_reads_the_one_that_follows() -> None:
-    """103 Early Hints, then the real answer: the call is in doubt, and the next one goes out on a new connection."""
-    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+def test_early_hints_are_read_past_and_the_connection_goes_on() -> None:
+    """102 and 103 before each answer: a hundred calls over one connection, which plain `requests` cannot do."""
+    early = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"
+    with Server(early + ACCEPTED) as listening:
+        transport = HttpTransport(listening.url, "key", timeout=5, connections=1)
+        assert {transport.send(MESSAGE).http_status for _ in range(100)} == {202}
+        transport.close()
+    assert listening.connections == 1
+
+
+def test_another_protocol_is_not_the_answer_and_nobody_reads_what_follows() -> None:
+    """101, then more: the call is in doubt, and the next one goes out on a new connection."""
+    hints = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
     refusal = b'HTTP/1.1 400 Bad\r\nContent-Length: 37\r\n\r\n{"result": false, "message": "a is bad"}'
     accepted = b'HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n{"result": true}'
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -282,8 +316,27 @@ def test_a_1xx_is_not_the_answer_and_nobody_reads_the_one_that_follows() -> None
         first, second = transport.send(MESSAGE), transport.send(MESSAGE)
         transport.close()
         thread.join(10)
-    assert (first.accepted, first.http_status, first.doubtful) == (False, 103, True)
+    assert (first.accepted, first.http_status, first.doubtful) == (False, 101, True)
     assert (second.accepted, second.http_status) == (True, 202)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize(
+    ("said", "accepted"), [('{"result": true}', True), ('{"result": false, "message": "no"}', False)]
+)
+def test_a_byte_order_mark_before_the_json_is_read_past(encoding: str, said: str, accepted: bool) -> None:
+    """The answer means what it says, whichever of JSON's encodings it has."""
+    body = said.encode(encoding)
+    with server(saying(b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))) as url:
+        answer = send(url)
+    assert (answer.accepted, answer.doubtful) == (accepted, False)
+    assert answer.message == ("" if accepted else "no")
+
+
+def test_a_byte_order_mark_is_not_shown() -> None:
+    """Neither before a page's words nor in the body that a caller of `track` gets."""
+    assert read_answer(400, b"\xef\xbb\xbfnot found", 0.1).message == "not found"
+    assert read_answer(202, b'\xef\xbb\xbf{"result": true}', 0.1).body == b'{"result": true}'
 
 
 def test_half_an_emoji_in_a_message() -> None:

@@ -1,4 +1,8 @@
-"""Text cells that a spreadsheet would take for a formula, made harmless in a CSV file, and back again. Vectorised.
+r"""Text cells that a spreadsheet or a terminal would obey, made harmless in a CSV file, and back again. Vectorised.
+
+Control characters, marks of direction and characters of no width become escapes, `\x1b` or `\u202e`: a report is looked
+at with `cat`, and a line break in a cell must not pass for a line of its own (`safety.printable.escaped`). Joiners
+stay: names of India need them.
 
 A cell that begins with `=`, `+`, `-`, `@`, a tab or a line break may be run when somebody opens the file, whoever wrote
 it: a customer who calls himself `=HYPERLINK(…)`, say. Such a cell is written with an apostrophe before it, which makes
@@ -16,6 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.safety.printable import OBEYED, escaped, unescaped
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -30,6 +36,16 @@ _APOSTROPHE = ord("'")
 _FIRST_BYTES = np.zeros(256, bool)
 _FIRST_BYTES[[*b"'=+-@\t\r\n", "＝".encode()[0]]] = True
 """What a risky text's first byte can be: looking at that alone is a tenth of the work, and nearly always all of it."""
+
+
+_OBEYED_BYTES = np.zeros(256, bool)
+_OBEYED_BYTES[[*range(0x20), 0x7F, *b"\\", 0xC2, 0xD8, 0xE1, 0xE2, 0xEF, 0xF0, 0xF3]] = True
+"""The bytes with which a character to be escaped begins in UTF-8, and the backslash. Devanagari begins with none."""
+
+_TO_LOOK_AT = "|".join(
+    ["[" + "".join(one if one == "-" else f"\\x{{{ord(one):x}}}" for one in OBEYED) + "]", r"\\[xuU][0-9a-f]{2}"]
+)
+"""Texts that may have something to escape or to read back, for Arrow's RE2."""
 
 
 COLUMNS = ("source", "user_id", "country_code", "phone", "event", "column", "message")
@@ -55,7 +71,8 @@ def _with_each(batch: pa.RecordBatch, changed: Callable[[pa.StringArray], pa.Str
 
 
 def guarded(texts: pa.StringArray) -> pa.StringArray:
-    """Return the texts with an apostrophe before each that may be taken for a formula."""
+    """Return the texts with what would be obeyed in escapes, and an apostrophe before what is like a formula."""
+    texts = _with_escapes(texts, escaped)
     risky = _risky(texts)
     return texts if risky is None else pc.if_else(risky, pc.binary_join_element_wise("'", texts, ""), texts)
 
@@ -63,9 +80,24 @@ def guarded(texts: pa.StringArray) -> pa.StringArray:
 def unguarded(texts: pa.StringArray) -> pa.StringArray:
     """Return what `guarded` made these texts of; a risky text without an apostrophe stays as it is."""
     risky = _risky(texts)
-    if risky is None:
+    if risky is not None:
+        texts = pc.if_else(pc.and_(risky, pc.starts_with(texts, "'")), pc.utf8_slice_codeunits(texts, 1), texts)
+    return _with_escapes(texts, unescaped)
+
+
+def _with_escapes(texts: pa.StringArray, changed: Callable[[str], str]) -> pa.StringArray:
+    """Return the texts with each changed in which there may be something to escape or to read back."""
+    _, offsets, data = texts.buffers()
+    if data is None or not len(texts):
         return texts
-    return pc.if_else(pc.and_(risky, pc.starts_with(texts, "'")), pc.utf8_slice_codeunits(texts, 1), texts)
+    begin, end = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]]
+    if not _OBEYED_BYTES[np.frombuffer(data, np.uint8)[begin:end]].any():
+        return texts
+    some = pc.fill_null(pc.match_substring_regex(texts, _TO_LOOK_AT), False)
+    if not pc.any(some).as_py():
+        return texts
+    new = pa.array([changed(text) for text in texts.filter(some).to_pylist()], texts.type)
+    return pc.replace_with_mask(texts, some, new)
 
 
 def _risky(texts: pa.StringArray) -> pa.BooleanArray | None:
