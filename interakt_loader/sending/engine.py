@@ -26,7 +26,7 @@ logger = logging.getLogger("interakt_loader")
 OFFERED_AT_ONCE = 256
 """Messages for which the lock is held at a time: consumers wait for it meanwhile."""
 
-LONGEST_REST = 60.0
+LONGEST_REST = 1.0
 """Seconds with nothing to do after which a consumer ends: nobody else ends those of a `track.Client` that is let go."""
 
 
@@ -96,7 +96,6 @@ class Engine:
                     self._schedule.admit(messages[position])
                 taken = end
                 self.most_held = max(self.most_held, self._schedule.held)
-                self._after_settling()  # one that was folded into another has settled
                 self._call_one(self._clock())
         return taken - start
 
@@ -147,6 +146,11 @@ class Engine:
     def in_outage(self) -> bool:
         """Whether nothing can be reached at the moment."""
         return self._schedule.in_outage
+
+    @property
+    def last_silence(self) -> str:
+        """What was said of the last try that brought no answer."""
+        return self._schedule.last_silence
 
     @property
     def is_held(self) -> bool:

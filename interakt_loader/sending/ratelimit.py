@@ -10,7 +10,7 @@ The rate grows by steps, each twice as large as the one before, and each after s
 limit costs one in a hundred. A later 429 takes the last step back. Only when calls were mostly refused since the last
 one is the rate measured anew: then the account allows less than before.
 
-A limit that is shared with other processes has its clock elsewhere: `slots` are then what says when a call may go.
+A limit that is shared with other loads has its clock elsewhere: `slots`, or turns, then say when a call may go.
 """
 
 from __future__ import annotations
@@ -19,16 +19,10 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from interakt_loader.settings.values import Rate
+from interakt_loader.share.spacing import spacing_of
 
 if TYPE_CHECKING:
-    from interakt_loader.share import Slots
-
-MARGIN = 0.99
-"""Share of a declared limit that is used: the rest is room for late wake-ups and uneven network delays."""
-
-CATCH_UP = 0.005
-"""Share of the limit's window by which a late call may be made up for. With `MARGIN`, no window of the limit's
-own length ever holds more calls than declared: 1.005 * 0.99 * N + 1 rounds down to N, whatever N."""
+    from interakt_loader.share import Slots, Turns
 
 FIRST_HOLD = 0.1
 HOLD_GROWTH = 1.5
@@ -63,14 +57,14 @@ LONGEST_GAP = 60.0
 class RateLimit:
     """The account's call limit: declared (`Rate`), learned from 429s (`"auto"`), shared (`slots`), or none."""
 
-    def __init__(self, rate: Rate | Literal["auto"] | None, slots: Slots | None = None) -> None:
+    def __init__(self, rate: Rate | Literal["auto"] | None, slots: Slots | Turns | None = None) -> None:
         self._slots = slots
         self._adaptive = rate == "auto"
         self._rate: float | None = None  # calls a second: declared, or learned and without the steps since
         self._slack = 0.0
         if isinstance(rate, Rate):
-            self._rate = rate.calls / rate.seconds * MARGIN
-            self._slack = rate.seconds * CATCH_UP
+            step, self._slack = spacing_of([rate])
+            self._rate = 1 / step
         self._due = -math.inf
         self._hold_until = -math.inf
         self._hold = 0.0  # seconds; 0 while nothing is held
@@ -109,9 +103,10 @@ class RateLimit:
         """
         if self._probing:
             return math.inf
-        if self._slots is not None and now >= self._hold_until:
+        due = max(self._due, self._hold_until)
+        if self._slots is not None and now >= due:
             return self._slots.due(now, waiting, out)
-        return max(self._due, self._hold_until)
+        return due
 
     def spend(self, now: float) -> None:
         """Note that a call goes out now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from enum import Enum
 
+from interakt_loader.codes import StopReason
 from interakt_loader.wire import Answer, Status
 
 FIRST_WAIT = 0.5
@@ -26,10 +27,13 @@ def judge(answer: Answer) -> Verdict:
 
     Retried: no answer, an unreadable answer, 408, 429, 5xx. Not retried: every other 4xx, redirects, and a 2xx
     whose body says `"result": false`. 401 and 403 are about the key, so they are every row's; but a 403 that is not in
-    the API's words comes from a firewall that does not like this one call.
+    the API's words comes from a firewall that does not like this one call. A certificate that cannot be trusted is
+    every row's too: it does not become good by waiting, unlike any other failure to connect.
     """
     if answer.accepted:
         return Verdict.DONE
+    if answer.code == "certificate_untrusted":
+        return Verdict.STOP
     status = answer.http_status
     if status == 429:
         return Verdict.AGAIN_FREE
@@ -38,6 +42,11 @@ def judge(answer: Answer) -> Verdict:
     if not answer.reached or answer.doubtful or status is None or status == 408 or status >= 500:
         return Verdict.AGAIN
     return Verdict.DONE
+
+
+def stop_reason(answer: Answer) -> StopReason:
+    """Return why an answer stops the load."""
+    return answer.code if answer.code in ("certificate_untrusted", "plan_without_api") else "key_refused"
 
 
 def final_status(answer: Answer, doubted: bool) -> Status:

@@ -4,7 +4,7 @@
 A message is in exactly one place at a time:
 
 - *behind* in its lane: an earlier message of the same user is not done yet (with `coalesce`, there is at most one:
-  a later message is folded into the one that waits);
+  the one that waits takes a later message in);
 - *ready*: may go as soon as the rate limit allows;
 - *in flight*: its ticket is out;
 - *parked*: waits in a heap for its retry; its lane waits with it, no thread does;
@@ -20,12 +20,12 @@ import math
 import random
 from collections import deque
 
-from interakt_loader.sending.coalesce import folded, merged
+from interakt_loader.sending.coalesce import carried, folded
 from interakt_loader.sending.outage import Outage, Stretch
 from interakt_loader.sending.ratelimit import RateLimit
-from interakt_loader.sending.retry import Verdict, backoff, final_status, judge
+from interakt_loader.sending.retry import Verdict, backoff, final_status, judge, stop_reason
 from interakt_loader.sending.ticket import Stop, Ticket, outcome, stopped_status
-from interakt_loader.wire import Answer, Message, Outcome, Status
+from interakt_loader.wire import LARGEST_BODY, Answer, Message, Outcome, Status
 
 LONGEST_REFUSAL_STEP = 330.0
 """Seconds that one 429 may add to the time for which the API answers nothing else."""
@@ -63,6 +63,8 @@ class Schedule:
         self._outage = Outage(max_outage)
         self._refusal = Stretch(LONGEST_REFUSAL_STEP)  # of an API that answers nothing but 429
         self._settled: list[Outcome] = []
+        self.last_silence = ""
+        """What was said of the last try that brought no answer."""
         self.unfinished = 0
         """Messages admitted and not settled."""
         self.stopped: Stop | None = None
@@ -108,10 +110,7 @@ class Schedule:
             return False
         if self._coalesce:
             waiting = self._untried.get(message.lane)
-            if waiting is not None:
-                self._settled.append(merged(waiting.message, message))
-                waiting.message = folded(waiting.message, message)
-                waiting.doubts = int(waiting.message.doubted)
+            if waiting is not None and self._fold(waiting, message):
                 return True
         self.unfinished += 1
         ticket = Ticket(message, doubts=int(message.doubted))
@@ -123,6 +122,16 @@ class Schedule:
             self._ready.append(ticket)
         else:
             behind.append(ticket)
+        return True
+
+    def _fold(self, waiting: Ticket, message: Message) -> bool:
+        """Fold a message into the one that waits before it, unless that makes a call larger than the API takes."""
+        both = folded(waiting.message, message)
+        if len(both.body) > LARGEST_BODY:
+            return False
+        self.unfinished += 1
+        waiting.carries.append(waiting.message)
+        waiting.message, waiting.doubts = both, int(both.doubted)
         return True
 
     def take(self, now: float) -> Ticket | float | None:
@@ -174,8 +183,8 @@ class Schedule:
         if verdict is Verdict.AGAIN_FREE:
             ticket.charged -= 1
         if verdict is Verdict.STOP:
-            self.stop(Stop("key_refused", answer.message), answer.at)
-        again = verdict in (Verdict.AGAIN, Verdict.AGAIN_FREE)
+            self.stop(Stop(stop_reason(answer), answer.message), answer.at)
+        again = verdict in (Verdict.AGAIN, Verdict.AGAIN_FREE) or not answer.reached
         if ticket.doubts and ticket.message.kind == "event" and not self._resend_doubted:
             again = False
         if again and self.stopped:
@@ -202,6 +211,7 @@ class Schedule:
     def _not_answered(self, ticket: Ticket, answer: Answer, now: float) -> None:
         self._limit.lost(ticket.sent_at)
         silence = self._outage.not_answered(ticket, now)
+        self.last_silence = answer.message
         if self._outage.is_on and silence >= self._max_outage and not self.stopped:
             reason = f"no answer from the API for {silence:.0f} s: {answer.message}"
             self.stop(Stop("outage", reason), answer.at)
@@ -231,8 +241,11 @@ class Schedule:
             del self._lanes[ticket.message.lane]
 
     def _settle_as(self, ticket: Ticket, status: Status, at: float) -> None:
-        self.unfinished -= 1
-        self._settled.append(outcome(ticket, status, at, self.stopped))
+        self.unfinished -= 1 + len(ticket.carries)
+        own = outcome(ticket, status, at, self.stopped)
+        for one in ticket.carries:
+            self._settled.append(carried(one, own))
+        self._settled.append(own)
 
     def _settle_behind(self, behind: deque[Ticket], at: float) -> None:
         while behind:

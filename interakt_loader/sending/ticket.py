@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from interakt_loader.codes import Code, StopReason
@@ -33,6 +33,8 @@ class Ticket:
     """Calls of it that ended so that the server may have taken it; those of earlier loads count as one."""
     sent_at: float = 0.0
     last: Answer | None = None
+    carries: list[Message] = field(default_factory=list)
+    """Earlier rows whose calls were folded into this one; they end as it ends."""
 
 
 def stopped_status(ticket: Ticket) -> Status:
@@ -48,6 +50,11 @@ def unsent(message: Message, stop: Stop) -> Outcome:
 def skipped(message: Message) -> Outcome:
     """Return the outcome of a message that is not sent again, because it may have been accepted."""
     return outcome(Ticket(message, doubts=1), Status.UNKNOWN, time.time(), None)
+
+
+def recorded(message: Message) -> Outcome:
+    """Return the outcome of a message that is put on record as sent, and is not sent."""
+    return outcome(Ticket(message), Status.RECORDED, time.time(), None)
 
 
 def outcome(ticket: Ticket, status: Status, at: float, stop: Stop | None) -> Outcome:

@@ -1,8 +1,15 @@
-"""One call limit for several processes: a clock that all of them move forward.
+"""One call limit for all loads of an account, wherever they run.
 
-The clock says when the account's next call is due. A process reserves a few slots on it at a time, makes its calls at
-these instants, and a 429 that it gets pushes the clock for all. So the limit is held whoever is fast or slow, comes
-late or is killed: what was reserved and not used is lost, and that is less than a tenth of a second of the limit.
+By itself a load holds a declared limit together with the other loads of its process and machine. Each call claims its
+turn right before it goes, so nothing is reserved and a process that is killed holds nothing.
+
+- `spacing`: the declared limits → when the next call may go. Pure.
+- `account_limit`: what the loads of this process go by.
+- `machine_file`: what the processes of one user go by: a file in the user's state folder.
+
+With the option `share` they go by a shared clock instead, which may be far away. So a process reserves a few slots on
+it at a time and makes its calls at these instants, and a 429 that it gets pushes the clock for all. What was reserved
+and not used is lost, and that is less than a tenth of a second of the limit.
 
 - `pace`: the declared rate → the distance of slots, and how late one may be used. Pure.
 - `clock`: what a clock does, and the arithmetic of reserving. Pure.
@@ -12,17 +19,24 @@ late or is killed: what was reserved and not used is lost, and that is less than
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from hashlib import blake2b
 
 from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.safety.secret import Secret
 from interakt_loader.settings.values import Rate, hidden_share
+from interakt_loader.share.account_limit import Turns, turns_of
 from interakt_loader.share.clock import NoClock, RateDiffers, ShareAway, SharedClock
 from interakt_loader.share.pace import pace_of
 from interakt_loader.share.slots import Slots
 from interakt_loader.wire import destination
 
-__all__ = ["RateDiffers", "ShareAway", "SharedClock", "Slots", "open_share", "slots_of"]
+__all__ = ["RateDiffers", "ShareAway", "SharedClock", "Slots", "Turns", "open_share", "open_turns", "slots_of"]
+
+
+def open_turns(base_url: str, api_key: Secret | str, rate: Rate) -> AbstractContextManager[Turns]:
+    """Let a load take turns under its declared limit, together with all others of the account on this machine."""
+    return turns_of(_fingerprint(base_url, api_key), rate)
 
 
 def open_share(share: Secret | str, base_url: str, api_key: Secret | str, rate: Rate) -> SharedClock:
@@ -31,7 +45,7 @@ def open_share(share: Secret | str, base_url: str, api_key: Secret | str, rate: 
     Raises, in one line, `NotJustNow` if it cannot be reached, `SettingsError` if another load declares another rate.
     """
     share = hidden_share(share)
-    account = blake2b(destination(base_url, api_key).encode(), digest_size=16, person=b"share").digest()
+    account = _fingerprint(base_url, api_key)
     try:
         if str(share).startswith("sqlite:"):
             from interakt_loader.share.sqlite_clock import SqliteClock
@@ -56,3 +70,8 @@ def open_share(share: Secret | str, base_url: str, api_key: Secret | str, rate: 
 def slots_of(rate: Rate, workers: int) -> Slots:
     """Return this process' slots, none yet, of a clock at this rate."""
     return Slots(pace_of(rate), workers)
+
+
+def _fingerprint(base_url: str, api_key: Secret | str) -> bytes:
+    """Return what an account at one address is known by; API keys are random, so nobody finds the key out of it."""
+    return blake2b(destination(base_url, api_key).encode(), digest_size=16, person=b"share").digest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader import load_events, load_users
+from interakt_loader.codes import Code
 from interakt_loader.errors import SettingsError
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.sending.coalesce import folded, merged
+from interakt_loader.sending.coalesce import Fold, carried, folded
 from interakt_loader.sending.ratelimit import RateLimit
 from interakt_loader.sending.schedule import Schedule
 from interakt_loader.sending.ticket import Ticket
 from interakt_loader.transport import read_answer
-from interakt_loader.wire import Entry, Message, Outcome, Status
+from interakt_loader.wire import LARGEST_BODY, Entry, Message, Outcome, Status
 
 OK = read_answer(202, b'{"result": true}', 0.1)
 MAPPING = {"user_id": "user", "traits": ["city", "tier"]}
@@ -81,16 +81,37 @@ def test_a_doubt_about_either_is_one_about_both() -> None:
     assert not folded(first, second).doubted
 
 
-def test_the_line_of_a_row_that_was_folded() -> None:
-    """It made no call, says which row carries it, and cannot be there twice."""
-    before = time.time()
-    outcome = merged(message(1), message(2))
-    assert outcome._replace(finished_at=0.0) == Outcome(
-        message(1), Status.MERGED, 0, None, None, None, "row 2 carries it", False, None, 0.0
-    )
-    assert outcome.maybe_duplicate is False
-    assert outcome.attempts == 0
-    assert before <= outcome.finished_at <= time.time()
+def ended(status: Status, code: Code | None = None, text: str | None = None) -> Outcome:
+    return Outcome(message(2), status, 3, 400, code, "city", text, True, 1.5, 99.0)
+
+
+def test_a_row_that_was_folded_ends_as_the_row_that_carries_it() -> None:
+    """It made no call, says which row carries it, and cannot be there twice; it is merged if that was accepted."""
+    cases: list[tuple[Outcome, tuple[Status, Code | None, str]]] = [
+        (ended(Status.SENT, "white_space_tidied", "one space"), (Status.MERGED, "coalesced", "row 2 carries it")),
+        (ended(Status.REJECTED, "rejected", "No"), (Status.REJECTED, "rejected", "row 2 carries it: No")),
+        (ended(Status.UNKNOWN, "timeout", "late"), (Status.UNKNOWN, "timeout", "row 2 carries it: late")),
+        (ended(Status.UNSENT, "outage", "not sent: x"), (Status.UNSENT, "outage", "row 2 carries it: not sent: x")),
+    ]
+    for carrier, (status, code, text) in cases:
+        expected = Outcome(message(1), status, 0, None, code, None, text, False, None, 99.0)
+        assert carried(message(1), carrier) == expected
+
+
+def test_a_call_never_becomes_larger_than_the_api_takes() -> None:
+    """A body that would be larger is not taken; one that replaces what is there is, however many there were."""
+    big = json.dumps({"userId": "u", "traits": {"a": "x" * (LARGEST_BODY - 100)}}).encode()
+    fold = Fold(big)
+    assert not fold.take(json.dumps({"userId": "u", "traits": {"b": "y" * 200}}).encode())
+    assert all(fold.take(big) for _ in range(3))
+    assert len(fold.body) <= LARGEST_BODY
+    given = schedule()
+    given.admit(message(0, traits={"a": "x" * (LARGEST_BODY - 100)}))
+    given.admit(message(1, traits={"b": "y" * 200}))
+    first = given.take(0.0)
+    assert isinstance(first, Ticket)
+    given.settle(first, OK, 0.1)
+    assert isinstance(given.take(0.1), Ticket)
 
 
 def schedule() -> Schedule:
@@ -108,13 +129,18 @@ def test_a_row_that_is_out_takes_no_other_in() -> None:
     assert isinstance(first, Ticket)
     given.admit(message(1, traits={"n": 1}))
     given.admit(message(2, traits={"n": 2}))
-    (outcome,) = given.read()
-    assert (outcome.message.row, outcome.status, outcome.text) == (1, Status.MERGED, "row 2 carries it")
+    assert given.read() == []  # nobody knows yet how the second ends
     assert json.loads(first.message.body)["traits"] == {"n": 0}
     given.settle(first, OK, 0.1)
     second = given.take(0.1)
     assert isinstance(second, Ticket)
     assert (second.message.row, json.loads(second.message.body)["traits"]) == (2, {"n": 2})
+    given.settle(second, OK, 0.2)
+    assert [(one.message.row, one.status, one.text) for one in given.read()] == [
+        (0, Status.SENT, None),
+        (1, Status.MERGED, "row 2 carries it"),
+        (2, Status.SENT, None),
+    ]
 
 
 def test_a_row_that_was_tried_takes_no_other_in() -> None:
@@ -148,15 +174,15 @@ def test_the_traits_end_as_if_every_row_had_been_sent(rows: list[tuple[int, dict
 
 
 def test_a_limit_is_spared(tmp_path: Path) -> None:
-    """5,000 rows of 100 users at 600 calls in two seconds: a few hundred calls, the same users, every row told of."""
+    """5,000 rows of 100 users: with a ledger one call each; without one a few hundred at 100 a second."""
     frame = pd.DataFrame({"user": [f"u{n % 100}" for n in range(5000)], "city": range(5000), "tier": 1})
     with Sandbox(SandboxOptions(latency=0.02)) as sandbox:
         options: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "rate_limit": "100/s"}
         result = load_users(frame, MAPPING, coalesce=True, ledger=tmp_path / "l", **options)
         users = {user.user_id: user.traits["city"] for user in sandbox.users()}
         assert result.rows == 5000
-        assert result.sent == result.attempts == 5000 - result.merged
-        assert result.attempts < 500
+        assert result.sent == result.attempts == 5000 - result.merged == 100
+        assert load_users(frame, MAPPING, coalesce=True, **options).attempts < 500
         assert users == {f"u{n}": 4900 + n for n in range(100)}
         lines = result.to_pandas()
         row, text = lines[lines["status"] == "merged"].iloc[0][["row", "message"]]

@@ -252,7 +252,7 @@ def test_a_declared_limit_learns_nothing() -> None:
     calls(limit, 5, 0.0, 0.1)
     refused(limit, 1.0)
     let_through(limit, 1.2, 1.3)
-    assert limit.rate() == pytest.approx(9.9)
+    assert limit.rate() == pytest.approx(10 / 1.015)
 
 
 def test_a_shared_limit_goes_by_its_slots_and_pushes_the_clock_at_a_429() -> None:

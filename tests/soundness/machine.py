@@ -156,9 +156,10 @@ class AnyHistory(RuleBasedStateMachine):
         assert schedule.room == self.queue - schedule.held
         assert schedule.held == schedule.unfinished + schedule.settled == self.admitted - len(self.read)
         out = [ticket for ticket in self.flying if ticket.message.row not in self.abandoned]
-        assert schedule.unfinished >= len(out)
+        rows = sum(1 + len(ticket.carries) for ticket in out)
+        assert schedule.unfinished >= rows
         if schedule.stopped:
-            assert schedule.unfinished == len(out)
+            assert schedule.unfinished == rows
             assert not schedule.has_ready
             assert schedule.parked_until is None
 
@@ -240,7 +241,7 @@ class AnyHistory(RuleBasedStateMachine):
             row = outcome.message.row
             assert row not in self.read
             self.read[row] = outcome
-            if outcome.status is not Status.MERGED:
+            if _carrier(outcome) is None:
                 self._ended_as_it_was_answered(outcome)
         assert self.schedule.settled == 0
 
@@ -288,15 +289,23 @@ class AnyHistory(RuleBasedStateMachine):
         self._read()
         assert sorted(self.read) == list(range(self.admitted))
         assert self.schedule.held == 0
-        self._what_was_merged_was_carried()
+        self._who_is_carried_ends_as_the_carrier()
 
-    def _what_was_merged_was_carried(self) -> None:
+    def _who_is_carried_ends_as_the_carrier(self) -> None:
         for row, outcome in self.read.items():
-            if outcome.status is Status.MERGED:
+            by = _carrier(outcome)
+            assert (by is not None) or outcome.status is not Status.MERGED
+            if by is not None:
+                carrier = self.read[by]
                 assert self.coalesce
-                assert self.calls[row] == 0
-                assert outcome.text is not None
-                carrier = self.read[int(outcome.text.split()[1])]
-                assert carrier.message.row > row
+                assert self.calls[row] == outcome.attempts == 0
+                assert by > row
                 assert carrier.message.lane == outcome.message.lane
                 assert carrier.message.doubted or not outcome.message.doubted
+                assert outcome.status is (Status.MERGED if carrier.status is Status.SENT else carrier.status)
+
+
+def _carrier(outcome: Outcome) -> int | None:
+    """Return the row that carries this one, by what its line says."""
+    text = outcome.text or ""
+    return int(text.split()[1]) if text.startswith("row ") and " carries it" in text else None
