@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from interakt_loader.errors import APIError, BadArgument, BadArgumentType, QueueFull
 from interakt_loader.safety.secret import hidden
 from interakt_loader.sdk.client import Client, Response
+from interakt_loader.sdk.lifetime import said_if_too_late
 
 if TYPE_CHECKING:
     from interakt_loader.callbacks import OnError
@@ -77,7 +78,9 @@ def user(
     created_at: Any = None,
 ) -> Any:
     """Record a user and its traits; see `Client.user`."""
-    return _client().user(user_id, country_code, phone_number, traits, created_at)
+    with said_if_too_late("user"):
+        return _client().user(user_id, country_code, phone_number, traits, created_at)
+    return False, {}
 
 
 def event(
@@ -89,7 +92,9 @@ def event(
     created_at: Any = None,
 ) -> Any:
     """Record what a user did; see `Client.event`."""
-    return _client().event(user_id, event, traits, country_code, phone_number, created_at)
+    with said_if_too_late("event"):
+        return _client().event(user_id, event, traits, country_code, phone_number, created_at)
+    return False, {}
 
 
 def flush() -> None:

@@ -117,15 +117,17 @@ class Client:
         hears of it); in `sync_mode` a `Response`. Raises `BadArgument` for an argument that the API would not take,
         and in `sync_mode` `APIError` when the call did not succeed.
         """
-        body = body_of(
-            "user",
-            user_id=user_id,
-            country_code=country_code,
-            phone_number=phone_number,
-            traits=traits,
-            created_at=created_at,
-        )
-        return self._send("user", body)
+        with lifetime.said_if_too_late("user"):
+            body = body_of(
+                "user",
+                user_id=user_id,
+                country_code=country_code,
+                phone_number=phone_number,
+                traits=traits,
+                created_at=created_at,
+            )
+            return self._send("user", body)
+        return False, {}
 
     def event(
         self,
@@ -137,16 +139,18 @@ class Client:
         created_at: Any = None,
     ) -> Any:
         """Record what a user did; it is appended to the user's timeline. Otherwise like `user`."""
-        body = body_of(
-            "event",
-            user_id=user_id,
-            country_code=country_code,
-            phone_number=phone_number,
-            traits=traits,
-            created_at=created_at,
-            event=event,
-        )
-        return self._send("event", body)
+        with lifetime.said_if_too_late("event"):
+            body = body_of(
+                "event",
+                user_id=user_id,
+                country_code=country_code,
+                phone_number=phone_number,
+                traits=traits,
+                created_at=created_at,
+                event=event,
+            )
+            return self._send("event", body)
+        return False, {}
 
     def flush(self) -> None:
         """Wait until everything queued so far is sent, or has failed for good and `on_error` has heard of it.

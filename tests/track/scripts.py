@@ -25,20 +25,29 @@ class Ended(NamedTuple):
     """Seconds since the epoch."""
 
 
-def run(script: str, sandbox: Sandbox) -> Ended:
+def run(script: str, sandbox: Sandbox, *arguments: str, folder: Path | None = None) -> Ended:
     """Run a script with the key and the sandbox's address in its environment; 30 s are a hang."""
+    process = start(script, sandbox, *arguments, folder=folder)
+    try:
+        stdout, stderr = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    return Ended(process.returncode, stdout, stderr, time.time())
+
+
+def start(script: str, sandbox: Sandbox, *arguments: str, folder: Path | None = None) -> subprocess.Popen[str]:
+    """Start a script likewise."""
     environ = {
         **os.environ,
         "INTERAKT_API_KEY": sandbox.api_key,
         "INTERAKT_BASE_URL": sandbox.url,
         "PYTHONPATH": str(ROOT),
     }
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), *arguments],
+        cwd=folder,
         env=environ,
-        timeout=30,
-        check=False,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
-    return Ended(done.returncode, done.stdout, done.stderr, time.time())

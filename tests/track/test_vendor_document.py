@@ -75,5 +75,5 @@ def test_the_documents_on_error_is_called_as_it_says(sandbox: Sandbox) -> None:
     code = [mended(one) for one in snippets(DOCUMENT.read_text(encoding="utf-8"))]
     ended = scripts.run("\n".join(code), sandbox)
     assert ended.returncode == 0
-    assert ended.stdout.count("An error occurred HTTP 401: Invalid token provided") >= 1
+    assert ended.stdout.count("An error occurred HTTP 401: the API refuses the key (Invalid token provided)") >= 1
     assert ended.stdout.count("An error occurred") == ended.stdout.count("Queue message {'path'") == 4
