@@ -37,8 +37,11 @@ NoteCode = Literal[
     "phone_passed_over",
     "phone_chosen",
     "event_id_repeated",
+    "event_content_differs",
+    "equal_event_sent",
+    "coalesced",
 ]
-"""What there is to say about a row that is sent."""
+"""What there is to say about a row that is sent, or need not be."""
 
 AnswerCode = Literal[
     "rejected",
@@ -57,6 +60,7 @@ AnswerCode = Literal[
     "connect_timeout",
     "unknown_host",
     "proxy_failed",
+    "certificate_untrusted",
     "tls_failed",
     "internal_error",
     "too_large",
@@ -67,6 +71,8 @@ AnswerCode = Literal[
 StopReason = Literal[
     "interrupted",
     "key_refused",
+    "plan_without_api",
+    "certificate_untrusted",
     "outage",
     "too_many_failures",
     "source_broken",

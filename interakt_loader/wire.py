@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
 from interakt_loader.codes import AnswerCode, Code, NoteCode, ProblemCode
+from interakt_loader.errors import SettingsError
 from interakt_loader.safety.secret import Secret
 
 Kind = Literal["user", "event"]
@@ -28,8 +29,9 @@ class Status(str, Enum):
     """How a row ended. Every row ends in exactly one of these."""
 
     SENT = "sent"  # accepted: 2xx, and the body does not say false
-    UNCHANGED = "unchanged"  # this very call was accepted before; not sent
-    MERGED = "merged"  # folded into a later row of the same user
+    UNCHANGED = "unchanged"  # this call, or this event, was accepted before; not sent
+    RECORDED = "recorded"  # put on record as sent, by `baseline`; not sent
+    MERGED = "merged"  # another row's call, which was accepted, stands for this one too
     INVALID = "invalid"  # refused here, before any call
     REJECTED = "rejected"  # the API answered 4xx
     FAILED = "failed"  # retries used up, and surely not accepted
@@ -156,7 +158,25 @@ class Outcome(NamedTuple):
 
 def destination(base_url: str, api_key: Secret | str) -> str:
     """Return what tells one account at one address from others; it holds the key."""
-    return f"{base_url.rstrip('/').lower()}\n{authorization(api_key)}"
+    return f"{address(base_url)}\n{authorization(api_key)}"
+
+
+def address(base_url: str) -> str:
+    """Return the one form of an address, however it is written.
+
+    Scheme and host are in lower case, the scheme's own port and a slash at the end are left out. The case of the path
+    stays: to a server, two paths that differ in it are two paths. Raises `SettingsError` for a host that cannot be one.
+    """
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import parse_url
+
+    try:
+        parts = parse_url(base_url)
+    except LocationParseError:
+        raise SettingsError(f"base_url is {base_url!r}: this cannot be the name of a host") from None
+    own_port = {"http": 80, "https": 443}.get(parts.scheme or "")
+    port = "" if parts.port in (None, own_port) else f":{parts.port}"
+    return f"{parts.scheme}://{(parts.host or '').rstrip('.')}{port}{(parts.path or '').rstrip('/')}"
 
 
 def authorization(api_key: Secret | str) -> str:

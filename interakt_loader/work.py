@@ -6,7 +6,7 @@ of what a stopped load has not come to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple, Protocol
 
@@ -28,6 +28,8 @@ class Piece(NamedTuple):
     """Rows for which there is no call, and which a person has to look at."""
     unchanged: pa.RecordBatch | None = None
     """The report lines of rows that were accepted before."""
+    merged: int = 0
+    """Rows that other rows' calls stand for: `Work.carried` says how they ended."""
 
 
 PIECE = 1024
@@ -68,12 +70,16 @@ class Work(Protocol):
         """Yield what becomes of the rows, some at a time."""
         ...
 
+    def carried(self, outcomes: Sequence[Outcome], /) -> Iterator[list[Outcome]]:
+        """Yield the outcomes of rows for which the calls of these rows stood, some at a time."""
+        ...
+
     def checked(self) -> Iterator[pa.RecordBatch]:
         """Yield report lines of all rows without sending any: those that could be sent are unsent."""
         ...
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
-        """Yield the report lines of the rows that `pieces` has not come to."""
+        """Yield the report lines of the rows that `pieces` has not come to, and of those that they carry."""
         ...
 
 
@@ -105,6 +111,10 @@ class Streamed:
                 piece, self._left = self._left.slice(0, PIECE), self._left.slice(PIECE)
                 calls, refused = messages(piece, self._kind)
                 yield Piece(calls, [invalid(one) for one in refused])
+
+    def carried(self, _: Sequence[Outcome]) -> Iterator[list[Outcome]]:
+        """Yield nothing: each row's call is its own, unless the schedule folds it into another."""
+        return iter(())
 
     def checked(self) -> Iterator[pa.RecordBatch]:
         """Yield report lines of all rows without sending any."""

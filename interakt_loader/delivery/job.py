@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.mapping import Mapping, Preparation
+from interakt_loader.mapping import Field, Mapping, Preparation
 from interakt_loader.sending.engine import Engine
 from interakt_loader.sending.ratelimit import RateLimit
 from interakt_loader.sending.schedule import Schedule
@@ -20,9 +20,11 @@ from interakt_loader.wire import Kind, Message
 from interakt_loader.work import Prepares, Work
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from interakt_loader.ledger import Ledger, Plan
     from interakt_loader.sending.keeper import Keeper
-    from interakt_loader.share import SharedClock, Slots
+    from interakt_loader.share import SharedClock, Slots, Turns
 
 
 @dataclass
@@ -41,12 +43,16 @@ class Control:
     """What all calls wait for at the moment: an answer, the end of a 429, the shared clock; empty: nothing."""
     share_away: bool = False
     """Whether the clock that this load shares with others cannot be reached at the moment."""
+    turns: Turns | None = None
+    """The calls of a load with a declared limit, which other loads of the account hold as well."""
     most_held: int = 0
     """The most rows that were under the bound at once."""
     on_waiting: Callable[[], object] = field(default=lambda: None)
     """Called when `waits_for` has changed."""
     on_prepared: Callable[[int], object] = field(default=lambda _: None)
     """Called with the number of rows prepared so far, while the load is being planned."""
+    on_rows: Callable[[pa.RecordBatch], object] | None = None
+    """Called with prepared rows before the first call: all of them where there is a ledger, else the first `AHEAD`."""
     on_plan: Callable[[Plan], object] = field(default=lambda _: None)
     """Called with the plan before the first call."""
     on_ready: Callable[[Work], object] = field(default=lambda _: None)
@@ -60,7 +66,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Job:
-    """One load: the mapping, the kind of call, the settings, the ledger and the shared clock if there is one."""
+    """One load: the mapping, the kind of call, the settings, the ledger and the shared limit if there is one."""
 
     mapping: Mapping
     kind: Kind
@@ -68,6 +74,10 @@ class Job:
     control: Control = field(default_factory=Control)
     ledger: Ledger | None = None
     share: SharedClock | None = None
+    record_only: bool = False
+    """Whether the rows are put on record as sent, and nothing is sent."""
+    limit: Rate | None = None
+    """The limit that it holds together with other loads, where `settings` have a part of it only."""
     prepare: Prepares | None = None
     """Set where the rows are not the mapping's columns but calls that were prepared elsewhere."""
 
@@ -76,11 +86,16 @@ class Job:
         """How the rows become calls."""
         return self.prepare or Preparation(self.mapping, self.kind, self.settings)
 
+    @property
+    def event_id(self) -> Field | None:
+        """Where the ids of the events come from, if they have some."""
+        return self.mapping.event_id_by(self.settings.event_id)
+
     @contextmanager
     def engine(self) -> Iterator[Engine]:
         """Run an engine for this job, and what keeps it supplied where the limit is shared."""
         if self.share is None:
-            with self._engine(RateLimit(self.settings.rate)) as engine:
+            with self._alone() as engine:
                 yield engine
             return
         from interakt_loader.share import slots_of
@@ -89,6 +104,22 @@ class Job:
         slots = slots_of(self.settings.rate, self.settings.workers)
         with self._engine(RateLimit(None, slots)) as engine, self._keeper(self.share, slots, engine.wake):
             yield engine
+
+    @contextmanager
+    def _alone(self) -> Iterator[Engine]:
+        """Run an engine that holds a declared limit together with the account's other loads on this machine."""
+        settings = self.settings
+        rate, limit = settings.rate, self.limit or settings.rate
+        if not isinstance(limit, Rate):
+            with self._engine(RateLimit(rate)) as engine:
+                yield engine
+            return
+        from interakt_loader.share import open_turns
+
+        with open_turns(settings.base_url, settings.require_key(), limit) as turns:
+            self.control.turns = turns
+            with self._engine(RateLimit(None if rate == limit else rate, turns)) as engine:
+                yield engine
 
     def _keeper(self, share: SharedClock, slots: Slots, wake: Callable[[], object]) -> Keeper:
         from interakt_loader.sending.keeper import Keeper
@@ -112,7 +143,7 @@ class Job:
             max_retries=settings.max_retries,
             rate_limit=rate_limit,
             max_outage=settings.max_outage,
-            coalesce=settings.coalesce,
+            coalesce=settings.coalesce and self.ledger is None,  # the plan has folded what there was to fold
             resend_doubted=settings.on_unknown == "resend",
         )
         transport = HttpTransport(

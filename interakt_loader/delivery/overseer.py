@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import TYPE_CHECKING
 
 from interakt_loader.delivery.job import Job
 from interakt_loader.delivery.tally import Tally
@@ -13,6 +14,9 @@ from interakt_loader.sending.ticket import Stop
 from interakt_loader.settings.values import parse_failures
 from interakt_loader.wire import Outcome
 from interakt_loader.work import Piece
+
+if TYPE_CHECKING:
+    from interakt_loader.share import Turns
 
 logger = logging.getLogger("interakt_loader")
 
@@ -35,6 +39,9 @@ class Overseer:
         self._allowed = parse_failures(job.settings.max_failures)
         self._tally = Tally()
         self._deadline: float | None = None
+        self._turns = job.control.turns
+        self._warned_of_file = False
+        self._holds = None if job.control.turns is None else job.control.turns.rate
 
     def read(self, wanted: int = 1, timeout: float = 0.0) -> list[Outcome]:
         """Return what has settled, after waiting up to `timeout` seconds for `wanted` of it. It is on record then."""
@@ -47,7 +54,7 @@ class Overseer:
     def take_in(self, piece: Piece) -> None:
         """Count the rows of a batch that has been read."""
         unchanged = 0 if piece.unchanged is None else piece.unchanged.num_rows
-        self._tally.read += len(piece.calls) + len(piece.settled) + unchanged
+        self._tally.read += len(piece.calls) + len(piece.settled) + unchanged + piece.merged
         self._tally.refused += len(piece.settled)
         self._tally.settled += unchanged
 
@@ -60,8 +67,30 @@ class Overseer:
             self._ledger = None
             self._engine.stop(Stop("ledger_broken", str(error)))
 
+    def _say_which_limit_holds(self, turns: Turns) -> None:
+        """Say so once if it is another load's, or if other loads cannot be taken into account."""
+        if turns.holds != self._holds:
+            self._holds = turns.holds
+            if turns.holds == turns.rate:
+                logger.info("rate_limit %s holds again: the load with the lower limit has ended", turns.rate)
+            else:
+                logger.warning(
+                    "rate_limit is %s, and another load of this account on this machine declares %s: the lower limit "
+                    "holds for both until one of them ends",
+                    turns.rate,
+                    turns.holds,
+                )
+        if turns.file_error and not self._warned_of_file:
+            self._warned_of_file = True
+            logger.warning(
+                "the limit is held by this process alone: the file for all loads of this machine cannot be used (%s)",
+                turns.file_error,
+            )
+
     def _look_up(self) -> None:
         engine, control = self._engine, self._control
+        if self._turns is not None:
+            self._say_which_limit_holds(self._turns)
         if self._tally.are_too_many(self._allowed):
             engine.stop(Stop("too_many_failures", f"{self._tally}: max_failures is {self._settings.max_failures}"))
         waits_for = ""
@@ -71,7 +100,7 @@ class Overseer:
         if waits_for != control.waits_for:
             control.waits_for = waits_for
             if waits_for == NO_ANSWER:
-                logger.warning("no answer from the API: trying one call now and then until it is back")
+                logger.warning("no answer from the API (%s): trying one call now and then", engine.last_silence)
             control.on_waiting()
         if control.stop_wanted is not None:
             engine.stop(control.stop_wanted)

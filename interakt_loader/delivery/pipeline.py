@@ -22,7 +22,8 @@ from interakt_loader.delivery.overseer import Overseer
 from interakt_loader.errors import LedgerBroken, SettingsError, SourceBroken, SourceError
 from interakt_loader.report.masked import masked_lines
 from interakt_loader.sending.engine import Engine
-from interakt_loader.sending.ticket import Stop, unsent
+from interakt_loader.sending.ticket import Stop, recorded, unsent
+from interakt_loader.wire import Outcome
 from interakt_loader.work import Streamed, Work
 
 GLANCE = 0.2
@@ -33,6 +34,9 @@ GROUP = 2048
 
 GRACE = 2.0
 """Seconds that an interrupted load may take to list the rows that it has not sent."""
+
+AHEAD = 1001
+"""Rows that are shown to `Control.on_rows` before the first call of a load that has no plan."""
 
 
 def deliver(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBatch]:
@@ -63,9 +67,12 @@ def _delivered(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.Recor
         control.stopped = control.stop_wanted
     else:
         control.on_ready(work)
-        with job.engine() as engine:
-            yield from _send(work, engine, job)
-        control.most_held = engine.most_held
+        if job.record_only:
+            yield from _recorded(work, job)
+        else:
+            with job.engine() as engine:
+                yield from _send(work, engine, job)
+            control.most_held = engine.most_held
     if control.stopped is not None and control.stopped.reason != "source_broken":
         yield from _list_unsent(work, control.stopped, control)
 
@@ -92,8 +99,17 @@ def _numbered(batches: Iterator[pa.RecordBatch], row: int) -> Iterator[tuple[int
 
 def _streamed(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
     rows = _numbered(batches, job.settings.row_range[0])
-    first = next(rows, None)
-    return Streamed(job.preparation, rows if first is None else chain([first], rows), job.kind)
+    on_rows, prepare = job.control.on_rows, job.preparation
+    ahead: list[tuple[int, pa.RecordBatch]] = []
+    count = 0
+    for first, batch in rows:
+        ahead.append((first, batch))
+        count += batch.num_rows
+        if on_rows is not None:
+            on_rows(prepare(batch, first))
+        if on_rows is None or count >= AHEAD:
+            break
+    return Streamed(prepare, chain(ahead, rows), job.kind)
 
 
 def _planned(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
@@ -101,14 +117,17 @@ def _planned(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
 
     def prepared() -> Iterator[pa.RecordBatch]:
         for first, batch in _numbered(batches, job.settings.row_range[0]):
-            yield prepare(batch, first)
+            rows = prepare(batch, first)
+            if control.on_rows is not None:
+                control.on_rows(rows)
+            yield rows
             control.on_prepared(first - job.settings.row_range[0] + batch.num_rows)
             if control.stop_wanted is not None:
                 control.source_ended = False
                 return
 
     assert job.ledger is not None
-    plan = job.ledger.plan(prepared())
+    plan = job.ledger.plan(prepared(), None if job.event_id is None else job.event_id.label)
     if control.stop_wanted is None:
         control.on_plan(plan)
     return plan
@@ -119,28 +138,53 @@ def _send(work: Work, engine: Engine, job: Job) -> Iterator[pa.RecordBatch]:
     order = InOrder(job.settings.on_error, job.settings.row_range[0], job.settings.max_queue_size)
     overseer = Overseer(engine, job)
     wanted = max(1, min(GROUP, job.settings.max_queue_size // 2))
+
+    def settled(outcomes: list[Outcome], lines: pa.RecordBatch | None = None) -> Iterator[pa.RecordBatch]:
+        yield from order.add(outcomes, lines)
+        for more in work.carried(outcomes):
+            yield from order.add(more)
+
     try:
         for piece in work.pieces():
             overseer.take_in(piece)
-            order.add(piece.settled, piece.unchanged)
+            yield from settled(piece.settled, piece.unchanged)
             calls = piece.calls
             offered = engine.offer(calls)
             while offered < len(calls):
-                yield from order.add(overseer.read(wanted, GLANCE))
+                yield from settled(overseer.read(wanted, GLANCE))
                 if engine.stopped is not None:
-                    order.add(unsent(one, engine.stopped) for one in calls[offered:])
+                    yield from settled([unsent(one, engine.stopped) for one in calls[offered:]])
                     break
                 offered += engine.offer(calls, offered)
-            yield from order.add(overseer.read())
+            yield from settled(overseer.read())
             if engine.stopped is not None:
                 break
     except SourceBroken as error:  # what was read before it broke is good, and goes out
         job.control.stopped, job.control.source_ended = Stop("source_broken", str(error)), False
     while engine.unfinished:
-        yield from order.add(overseer.read(wanted, GLANCE))
-    order.add(overseer.read())
+        yield from settled(overseer.read(wanted, GLANCE))
+    yield from settled(overseer.read())
     yield from order.rest()
     job.control.stopped = engine.stopped or job.control.stopped
+
+
+def _recorded(work: Work, job: Job) -> Iterator[pa.RecordBatch]:
+    """Put row after row on record as sent, until all are or the load is to stop."""
+    control, ledger = job.control, job.ledger
+    assert ledger is not None
+    order = InOrder(job.settings.on_error, job.settings.row_range[0], job.settings.max_queue_size)
+    for piece in work.pieces():
+        outcomes = [*piece.settled, *map(recorded, piece.calls)]
+        try:
+            ledger.record(outcomes)
+        except LedgerBroken as error:
+            control.stopped = Stop("ledger_broken", str(error))
+            outcomes = [*piece.settled, *(unsent(one, control.stopped) for one in piece.calls)]
+        yield from order.add(outcomes, piece.unchanged)
+        control.stopped = control.stopped or control.stop_wanted
+        if control.stopped is not None:
+            break
+    yield from order.rest()
 
 
 def _list_unsent(work: Work, stop: Stop, control: Control) -> Iterator[pa.RecordBatch]:

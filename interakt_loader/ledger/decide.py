@@ -14,8 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from interakt_loader.ledger.keys import PERSON
+
 EVENT = b"\x01"
-"""The state of an event that was accepted: there is nothing more to say about one."""
+"""The state of an event without an id that was accepted: there is nothing more to say about one."""
 
 
 class Known(NamedTuple):
@@ -33,7 +35,7 @@ NOTHING = Known(None, None, False)
 
 
 class Decision(NamedTuple):
-    """What becomes of one row."""
+    """What is done about one row."""
 
     step: bytes | None
     """None: unchanged, no call."""
@@ -59,3 +61,53 @@ def decide(known: Known, bodies: Sequence[bytes], chain: Callable[[bytes, bytes]
         for at in range(matched, len(states))
     ]
     return unchanged + to_send
+
+
+def decide_event(known: Known, state: bytes, *, resend: bool = False) -> Decision:
+    """Decide about one event, whose state is this once it is accepted."""
+    if known.doubt is not None:
+        return Decision(state, doubted=True)
+    if not known.state:
+        return Decision(state)
+    if resend:  # the API will hold it twice, as was asked for
+        return Decision(state, doubted=True)
+    return Decision(None, maybe_duplicate=known.maybe_duplicate)
+
+
+class EventDecision(NamedTuple):
+    """What is done about one of the rows that share an event's name and id."""
+
+    decision: Decision
+    differs: bool = False
+    """Of an unchanged row: what was accepted said something else."""
+    conflict: bool = False
+    """Refused: another person, or other content than another row of the input."""
+    beside: int | None = None
+    """The place, among these rows, of the one that counts instead; None: this one counts, or the ledger is why not."""
+
+
+def decide_event_id(known: Known, states: Sequence[bytes], *, resend: bool = False) -> list[EventDecision]:
+    """Decide about the rows of the input that share an event's name and id, by the states they would lead to.
+
+    An id stands for one person for ever: a row about another one than the ledger knows, or has in doubt, is refused,
+    with `resend` too. Of the others one counts: the first that says what was accepted before, else the first. Its
+    equals go with it; those that say something else are refused. An event that was accepted cannot be changed: if the
+    row that counts says something else, it is unchanged all the same.
+    """
+    held = [one for one in (known.state, known.doubt) if one]
+    mine = [at for at, state in enumerate(states) if all(one[:PERSON] == state[:PERSON] for one in held)]
+    refused = EventDecision(Decision(None), conflict=True)
+    decisions = [refused] * len(states)
+    if not mine:
+        return decisions
+    counts = next((at for one in held for at in mine if states[at] == one), mine[0])
+    decision = decide_event(known, states[counts], resend=resend)
+    differs = decision.step is None and states[counts] != known.state
+    for at in mine:
+        if states[at] != states[counts]:
+            decisions[at] = refused._replace(beside=counts)
+        elif at == counts or decision.step is None:
+            decisions[at] = EventDecision(decision, differs)
+        else:
+            decisions[at] = EventDecision(Decision(None), beside=counts)
+    return decisions

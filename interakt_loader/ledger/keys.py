@@ -1,25 +1,32 @@
-"""The digests that calls are known by: 16 bytes each, keyed by the destination. Pure.
+"""The digests that calls are known by: 16 bytes each, keyed by the destination's secret. Pure.
 
-The key is made from the base URL and the API key. So a ledger of another account or another address has no digest
-that matches, and who finds a ledger cannot try out phone numbers on it.
+Each destination (account and address) has a random secret of its own (`account`), so no digest of one destination
+matches one of another, and nobody who finds a ledger can try out phone numbers on it.
 """
 
 from __future__ import annotations
 
 from hashlib import blake2b
 
-from interakt_loader.safety.secret import Secret
-from interakt_loader.wire import DIGEST, destination
+from interakt_loader.wire import DIGEST
+
+PERSON = DIGEST // 2
+"""Bytes at the beginning of the state of an event with an id that say who it is about."""
 
 
 class Keys:
     """Digests for one destination."""
 
-    def __init__(self, base_url: str, api_key: Secret | str) -> None:
-        self._key = blake2b(destination(base_url, api_key).encode(), person=b"destination").digest()
+    def __init__(self, secret: bytes) -> None:
+        self._key = secret
+        self._begun: dict[bytes, blake2b] = {}
 
     def __repr__(self) -> str:
         return "<Keys>"
+
+    def of_input(self, salt: bytes) -> Keys:
+        """Return other keys, for the events of one input: what says the same in two inputs are two events there."""
+        return Keys(self._digest(salt, b"input"))
 
     def user(self, lane: str) -> bytes:
         """Return what a user is known by; `lane` is the identity that the messages of one user share."""
@@ -41,13 +48,26 @@ class Keys:
         """Return what the same event is known by when it stands in the input for the `number`th time (from 2)."""
         return self._digest(event + number.to_bytes(8, "big"), b"repeated event")
 
-    def event_id(self, event_id: str) -> bytes:
-        """Return what an event is known by that has an id of its own."""
-        return self._digest(event_id.encode(), b"event id")
+    def event_id(self, event: str, event_id: str) -> bytes:
+        """Return what an event with an id is known by: its name and the id."""
+        return self._digest(f"{len(event)}:{event}{event_id}".encode(), b"event id")
 
-    def input(self, kind: str, name: str) -> tuple[bytes, bytes]:
-        """Return what all inputs of a kind have in common, and what this one is known by."""
-        return self._digest(kind.encode(), b"inputs"), self._digest(f"{kind} {name}".encode(), b"input")
+    def event_state(self, lane: str, body: bytes) -> bytes:
+        """Return the state of an accepted event with an id: half of it is who it is about, half what it says."""
+        return self._digest(lane.encode(), b"person")[:PERSON] + self._digest(body, b"event")[PERSON:]
+
+    def topic(self, text: str) -> bytes:
+        """Return what notes about a topic are known by."""
+        return self._digest(text.encode(), b"topic")
+
+    def name(self, text: str) -> bytes:
+        """Return what one of a topic's notes is known by."""
+        return self._digest(text.encode(), b"name")
 
     def _digest(self, data: bytes, what: bytes) -> bytes:
-        return blake2b(data, digest_size=DIGEST, key=self._key, person=what).digest()
+        begun = self._begun.get(what)
+        if begun is None:  # the key is taken in once for each kind: that is half the work of a short digest
+            begun = self._begun[what] = blake2b(digest_size=DIGEST, key=self._key, person=what)
+        digest = begun.copy()
+        digest.update(data)
+        return digest.digest()

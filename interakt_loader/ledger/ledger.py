@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 
 from interakt_loader.errors import LedgerBroken, SettingsError
-from interakt_loader.ledger.in_flight import InFlight, RecordingTransport, left_behind
+from interakt_loader.ledger.account import Account
+from interakt_loader.ledger.in_flight import InFlight, RecordingTransport, forget, left_behind, warn_of_loss
 from interakt_loader.ledger.keys import Keys
+from interakt_loader.ledger.loads import Loads
 from interakt_loader.ledger.plan import Plan
+from interakt_loader.ledger.snapshot import copied
 from interakt_loader.ledger.store import News, Store
 from interakt_loader.settings import Settings
 from interakt_loader.wire import Kind, Outcome, Status, Transport
+
+logger = logging.getLogger("interakt_loader")
 
 
 class Ledger:
@@ -24,26 +31,64 @@ class Ledger:
     Raises `SettingsError` when the file cannot be had; `LedgerBroken` later on.
     """
 
-    def __init__(self, path: str | Path, kind: Kind, settings: Settings) -> None:
-        """Open the ledger at `path`, made if it is not there; take in what a load that was killed left behind."""
-        self.path = Path(path)
+    def __init__(self, path: str | Path, kind: Kind, settings: Settings, shown: str | Path | None = None) -> None:
+        """Open the ledger at `path`, made if it is not there; take in what a load that was killed left behind.
+
+        `shown` is what messages and results call it.
+        """
+        self.path = Path(shown or path)
         self._kind = kind
         self._settings = settings
-        self._keys = Keys(settings.base_url, settings.require_key())
-        self._store = Store(self.path)
-        self._calls_path = self.path.with_name(self.path.name + "-calls")
+        self._store = Store(Path(path), self.path)
         self._in_flight: InFlight | None = None
         self._plan: Plan | None = None
+        self._has_recorded = False
         try:
-            self._store.append(left_behind(self._calls_path))
-            self._store.merge()
-            self._calls_path.unlink(missing_ok=True)
-        except (sqlite3.Error, OSError) as error:
+            # before anything is put on record: what is on record belongs to some account
+            self._account = Account(self._store, settings, self.path)
+            self._keys = Keys(self._account.secret)
+            self.loads = Loads(self._store, self._keys, kind)
+            """What the ledger remembers of the loads so far."""
+            self._take_in()
+        except sqlite3.Error as error:
             self._store.close()
-            raise SettingsError(f"ledger {path}: cannot be written: {error}") from error
+            raise self._store.unusable(error) from error
+        except OSError as error:
+            self._store.close()
+            raise SettingsError(f"ledger {self.path}: cannot be written: {error.strerror or error}") from error
         except BaseException:
             self._store.close()
             raise
+
+    def _take_in(self) -> None:
+        """Put on record what a load that was killed left of its calls."""
+        store = self._store
+        left = left_behind(store.calls_path, store.id, store.calls_shown)
+        if store.was_used and not store.was_left:
+            logger.warning(
+                "ledger %s: was copied or moved while a load was using it, without the files beside it (%s-wal, "
+                "%s-calls): what that load sent is not on record here, and goes out again",
+                *(self.path, self.path.name, self.path.name),
+            )
+        if left.total is None:
+            if store.was_left and store.has_news():
+                warn_of_loss(store.calls_shown)
+        elif left.total > store.total and not store.was_replaced:
+            raise store.damaged("calls are missing")
+        store.append(left.news)
+        store.merge()
+        forget(store.calls_path)
+        store.mark(writing=False)
+
+    @classmethod
+    @contextlib.contextmanager
+    def snapshot(cls, path: str | Path, kind: Kind, settings: Settings) -> Iterator[Ledger]:
+        """Open a copy of the ledger as it is at this moment, a load of it under way or not; nothing of it changes."""
+        with (
+            tempfile.TemporaryDirectory(prefix="interakt-loader-") as folder,
+            cls(copied(Path(path), Path(folder)), kind, settings, path) as ledger,
+        ):
+            yield ledger
 
     def __enter__(self) -> Ledger:
         return self
@@ -51,47 +96,80 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def is_shared(self, source: str) -> bool:
-        """Tell whether the ledger holds calls of another source than this; note this one, if it is really loaded."""
-        kind, name = self._keys.input(self._kind, source)
-        return self._store.other_inputs(kind, name, note=not self._settings.dry_run)
+    @property
+    def on_record(self) -> int:
+        """How many users and events were accepted, as of the last load."""
+        return self._store.on_record
 
-    def plan(self, prepared: Iterable[pa.RecordBatch]) -> Plan:
-        """Read all prepared rows and decide what becomes of each."""
-        self._plan = Plan(self._store, self._keys, self._kind, self._settings)
+    def renew_account(self) -> None:
+        """Keep the account's secret under today's key from now on, although no call has been made with it yet."""
         try:
+            self._account.renew()
+        except sqlite3.Error as error:
+            raise SettingsError(f"ledger {self.path}: cannot be written: {error}") from error
+
+    def plan(self, prepared: Iterable[pa.RecordBatch], event_id: str | None = None) -> Plan:
+        """Read all prepared rows and decide about each; `event_id` is the column of the events' ids, if any."""
+        salt = self.loads.salt
+        keys = self._keys if salt is None else self._keys.of_input(salt)
+        try:
+            self._plan = Plan(
+                self._store, keys, self._kind, self._settings, event_id, of_failures=self.loads.is_of_failures
+            )
             self._plan.make(prepared)
+            if self._plan.calls == 0:
+                self._account.renew()
         except (sqlite3.Error, OSError) as error:
             raise LedgerBroken(f"ledger {self.path}: the load cannot be planned: {error}") from error
         return self._plan
 
     def recording(self, transport: Transport) -> Transport:
         """Return the transport, with each call on record before it goes."""
+        store = self._store
+        if not store.is_in_place():
+            raise SettingsError(f"ledger {self.path}: {_GONE}; nothing was sent")
         # What has been read from the schedule is not yet freed here, so there may be twice as much as that holds.
-        self._in_flight = InFlight(self._calls_path, 2 * self._settings.max_queue_size)
+        with contextlib.suppress(OSError):
+            store.use()
+        self._in_flight = InFlight(store.calls_path, 2 * self._settings.max_queue_size, store.id, store.total)
         return RecordingTransport(transport, self._in_flight)
 
     def record(self, outcomes: list[Outcome]) -> None:
         """Put settled calls on record; when this returns, they are on disk."""
         if not outcomes:
             return
+        news = _news(outcomes)
         try:
-            self._store.append(_news(outcomes))
+            self._store.append(news)
+            if news and not self._has_recorded:
+                self._has_recorded = True
+                self._account.renew()
         except sqlite3.Error as error:
             raise LedgerBroken(f"ledger {self.path}: cannot be written: {error}") from error
+        if not self._store.is_in_place():
+            raise LedgerBroken(f"ledger {self.path}: {_GONE}; put it back, or events that were sent go out again")
         if self._in_flight is not None:
-            self._in_flight.free([one.message for one in outcomes])
+            self._in_flight.recorded([one.message for one in outcomes], self._store.total)
 
     def close(self) -> None:
         """Sort in what was recorded, and let the next load have the file."""
+        finished = False
         try:
-            parts = [one.close for one in (self._plan, self._in_flight) if one is not None]
-            for step in (*parts, self._store.merge):
-                # what a full disk forbids to sort in is sorted in next time
-                with contextlib.suppress(sqlite3.Error, OSError):
-                    step()
+            if self._plan is not None:
+                with contextlib.suppress(OSError):
+                    self._plan.close()
+            if self._in_flight is not None:
+                finished = self._in_flight.close()
+            with contextlib.suppress(sqlite3.Error, OSError):  # on a full disk it is sorted in at the next opening
+                self._store.merge()
+            if not self._has_recorded and (self._in_flight is None or finished):
+                with contextlib.suppress(sqlite3.Error, OSError, SettingsError):
+                    self._account.forget()
         finally:
-            self._store.close()
+            self._store.close(finished=finished)
+
+
+_GONE = "was deleted, replaced or moved while it was in use"
 
 
 def _news(outcomes: list[Outcome]) -> list[News]:
@@ -100,7 +178,7 @@ def _news(outcomes: list[Outcome]) -> list[News]:
         entry = one.message.entry
         if entry is None:
             continue
-        if one.status is Status.SENT:
+        if one.status in (Status.SENT, Status.RECORDED):
             news.append((entry.key, entry.step, None, one.maybe_duplicate))
         elif one.status is Status.UNKNOWN:
             news.append((entry.key, b"", entry.after, False))

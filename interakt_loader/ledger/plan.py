@@ -9,29 +9,48 @@ them and brings them together with the ledger's; memory stays flat (a byte a row
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.ledger.decide import EVENT, NOTHING, Decision, Known, decide
-from interakt_loader.ledger.keys import Keys
+from interakt_loader.ledger.decide import (
+    EVENT,
+    NOTHING,
+    Decision,
+    Known,
+    decide,
+    decide_event,
+    decide_event_id,
+)
+from interakt_loader.ledger.keys import PERSON, Keys
+from interakt_loader.ledger.merged_rows import MergedRows
 from interakt_loader.ledger.store import Store
 from interakt_loader.mapping import PREPARED, messages
 from interakt_loader.plain import without
-from interakt_loader.report.outcomes import accepted_before, invalid, not_sent
-from interakt_loader.sending.ticket import Stop, skipped
+from interakt_loader.report.outcomes import accepted_before, from_outcomes, invalid, not_sent
+from interakt_loader.sending.ticket import Stop, Ticket, outcome, skipped, unsent
 from interakt_loader.settings import Settings
-from interakt_loader.wire import Entry, Kind, Message
+from interakt_loader.values import shortened
+from interakt_loader.wire import Entry, Kind, Message, Outcome, Status
 from interakt_loader.work import EXAMPLES, Piece, first_calls
 
-_NO_CALL, _UNCHANGED, _MAYBE_TWICE, _REPEATED_ID, _SEND, _SPECIAL, _ID_CONFLICT = range(7)
-"""What a row is, as a byte: invalid; unchanged (perhaps sent twice, or the second with its event id); to be sent; to
-be sent, and the table `special` says how; refused, as an earlier row has its event id and says something else."""
+_NO_CALL = 0  # invalid
+_UNCHANGED, _MAYBE_TWICE = 1, 2  # accepted before; perhaps twice
+_DIFFERS, _DIFFERS_MAYBE_TWICE = 3, 4  # likewise, an event with an id, which said something else then
+_SEND = 5  # goes out, and the row itself says all
+_SPECIAL = 6  # goes out, and the table `special` says how
+_FOLDED = 7  # likewise, with the body of several rows
+_SKIPPED = 8  # in doubt, and left so
+_MERGED = 9  # another row's call stands for it
+_CONFLICT = 10  # refused: its event id stands for something else
 
 _COMPARE = """
 SELECT rows.key, rows.row, rows.body, calls.state, calls.doubt, calls.maybe_duplicate
@@ -43,30 +62,59 @@ _Compared = tuple[bytes, int, bytes, "bytes | None", "bytes | None", "int | None
 """A row of `_COMPARE`."""
 
 
+class _Part(NamedTuple):
+    """Some prepared rows, by what is done about them."""
+
+    calls: pa.RecordBatch
+    """They go out, or are invalid."""
+    skipped: pa.RecordBatch
+    merged: pa.RecordBatch
+    unchanged: pa.RecordBatch | None
+    """Report lines."""
+
+
 class Plan:
     """What a load will do with each row: `make` it, then go through its `pieces`."""
 
-    def __init__(self, store: Store, keys: Keys, kind: Kind, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keys: Keys,
+        kind: Kind,
+        settings: Settings,
+        event_id: str | None = None,
+        *,
+        of_failures: bool = False,
+    ) -> None:
+        """`event_id` is the column of the events' ids, if they have some. `of_failures`: the rows failed before."""
         self._store, self._keys, self._kind = store, keys, kind
-        self._event_id = settings.event_id
+        self._event_id = event_id
+        self._are_by_content = of_failures and kind == "event" and event_id is None
         self._resend = settings.resend
+        self._coalesce = settings.coalesce
         self._skip_doubted = kind == "event" and settings.on_unknown == "skip"
         self._file = tempfile.TemporaryFile(dir=store.path.parent, prefix=f"{store.path.name}-")  # noqa: SIM115 - held
         self._first = settings.row_range[0]
         self._decisions = bytearray()  # a byte a row, from that first one on
         self._batches: Iterator[pa.RecordBatch] = iter(())
+        self._merged: MergedRows | None = None
         self.examples: list[Message] = []
         """The first calls that go out, once the rows have been gone through."""
         self.rows = 0
         """Rows of the input."""
         self.unchanged = 0
         """Rows that the ledger shows accepted."""
+        self.skipped = 0
+        """Rows that may have been accepted, and that `on_unknown="skip"` leaves alone."""
         self.calls = 0
         """Rows that go out."""
-        self.users = 0
-        """Users (or events) among them: what `coalesce` brings the calls down to at best."""
         self.doubted = 0
-        """Rows that were out when an earlier load ended."""
+        """Rows among them that were out when an earlier load ended."""
+
+    @property
+    def merged(self) -> int:
+        """Rows that another row's call stands for."""
+        return 0 if self._merged is None else self._merged.count
 
     def make(self, prepared: Iterable[pa.RecordBatch]) -> None:
         """Take in all rows, then decide about each."""
@@ -76,22 +124,30 @@ class Plan:
         db.execute("PRAGMA plan.synchronous = OFF")
         db.execute("CREATE TABLE plan.rows (row INTEGER PRIMARY KEY, key BLOB, body BLOB)")
         db.execute("CREATE TABLE plan.special (row INTEGER PRIMARY KEY, key BLOB, step BLOB, doubted INTEGER)")
-        db.execute("CREATE TABLE plan.conflicts (row INTEGER PRIMARY KEY, first INTEGER)")
+        db.execute("CREATE TABLE plan.conflicts (row INTEGER PRIMARY KEY, first INTEGER, other_person INTEGER)")
+        self._merged = merged = MergedRows(db, self._kind)
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         with pa.ipc.new_stream(self._file, PREPARED, options=options) as spool:
             for batch in prepared:
                 spool.write_batch(batch)
                 self.rows += batch.num_rows
                 db.execute("BEGIN")
-                db.executemany("INSERT INTO plan.rows VALUES (?, ?, ?)", self._contents(batch))
+                db.executemany("INSERT INTO plan.rows VALUES (?, ?, ?)", self._digests(batch))
+                if self._coalesce:
+                    merged.keep(batch)
                 db.execute("COMMIT")
         self._decisions = bytearray(self.rows)
         db.execute("BEGIN")
         for key, rows in groupby(db.execute(_COMPARE), itemgetter(0)):
-            self._decide(key, list(rows))
+            self._decide(key, list(rows), merged)
         db.execute("COMMIT")
         db.execute("DROP TABLE plan.rows")
         self._rewind()
+        if merged.count:
+            db.execute("BEGIN")
+            merged.complete(part.merged for part in self._parts())
+            db.execute("COMMIT")
+            self._rewind()
 
     def _rewind(self) -> None:
         self._file.seek(0)
@@ -99,66 +155,93 @@ class Plan:
 
     def first_call(self) -> Message | None:
         """Return the first call, and begin again."""
-        found = (one for batch, _ in self._parted() for one in first_calls(batch, self._kind, 1))
+        found = (one for part in self._parts() for one in first_calls(part.calls, self._kind, 1))
         first = next(found, None) if self.calls else None
         self._rewind()
         return first
 
-    def _decide(self, key: bytes, rows: list[_Compared]) -> None:
+    def _decide(self, key: bytes, rows: list[_Compared], merged: MergedRows) -> None:
         """Decide about the rows that share a key: a user's, or the same event time and again."""
-        _, row, body, state, doubt, maybe_duplicate = rows[0]
+        _, row, after, state, doubt, maybe_duplicate = rows[0]
+        if len(rows) == 1 and (state is None or (state == after and doubt is None and not self._resend)):
+            # nearly all are so: what `decide` would say, without the steps that lead there
+            is_new = state is None
+            self._decisions[row - self._first] = _SEND if is_new else _MAYBE_TWICE if maybe_duplicate else _UNCHANGED
+            self.calls += is_new
+            self.unchanged += not is_new
+            return
         known = NOTHING if state is None else Known(state, doubt, bool(maybe_duplicate))
         if self._kind == "user":
-            decisions = decide(self._again(known), [one[2] for one in rows], self._keys.chain)
-            for (_, row, *_), decision in zip(rows, decisions, strict=True):
-                self._note(row, key, decision, single=len(rows) == 1)
+            known = known._replace(state=None) if self._resend else known
+            decisions = decide(known, [one[2] for one in rows], self._keys.chain)
+            numbered = [(one[1], decision) for one, decision in zip(rows, decisions, strict=True)]
+            going = [(number, decision) for number, decision in numbered if decision.step is not None]
+            if self._coalesce and len(going) > 1:
+                for number, decision in numbered[: -len(going)]:
+                    self._note(number, key, decision, single=False)
+                self._fold(key, dict(going), merged)
+            else:
+                for number, decision in numbered:
+                    self._note(number, key, decision, single=len(rows) == 1)
+        elif self._event_id is not None:
+            self._share_id(key, known, rows, merged)
         else:
-            self._note(row, key, self._event(known), single=True)
-            first = row
-            for number, (_, row, other, *_) in enumerate(rows[1:], start=2):
-                if self._event_id is not None:
-                    self._same_event_id(row, first, same=other == body)
-                    continue
+            self._note(row, key, decide_event(known, EVENT, resend=self._resend), single=True)
+            for number, (_, other, *_) in enumerate(rows[1:], start=2):
                 repeated = self._keys.repeated_event(key, number)
-                self._note(row, repeated, self._event(self._store.known(repeated) or NOTHING), single=False)
-        self.users += any(self._decisions[one[1] - self._first] in (_SEND, _SPECIAL) for one in rows)
+                known = self._store.known(repeated) or NOTHING
+                self._note(other, repeated, decide_event(known, EVENT, resend=self._resend), single=False)
 
-    def _same_event_id(self, row: int, first: int, *, same: bool) -> None:
-        """Decide about a row whose event id an earlier row of the input has."""
-        if same:
-            self._decisions[row - self._first] = _REPEATED_ID
-            self.unchanged += 1
-        else:
-            self._decisions[row - self._first] = _ID_CONFLICT
-            self._store.db.execute("INSERT INTO plan.conflicts VALUES (?, ?)", (row, first))
+    def _fold(self, key: bytes, going: dict[int, Decision], merged: MergedRows) -> None:
+        """Make one call of the rows of a user that go out."""
+        for group in merged.fold(list(going)):
+            steps = [step for row in group if (step := going[row].step) is not None]
+            entry = Entry(key, steps[0])
+            for step in steps[1:]:
+                entry = entry.then(Entry(key, step))
+            for row in group[:-1]:
+                self._decisions[row - self._first] = _MERGED
+            doubted = any(going[row].doubted for row in group)
+            self._note(group[-1], key, Decision(entry.step, doubted), single=False, folded=len(group) > 1)
 
-    def _again(self, known: Known) -> Known:
-        return known._replace(state=None) if self._resend else known
+    def _share_id(self, key: bytes, known: Known, rows: list[_Compared], merged: MergedRows) -> None:
+        """Decide about the rows that share an event's name and id."""
+        decisions = decide_event_id(known, [one[2] for one in rows], resend=self._resend)
+        for (_, row, state, *_), one in zip(rows, decisions, strict=True):
+            if one.conflict:
+                self._decisions[row - self._first] = _CONFLICT
+                if one.beside is not None:
+                    first, other = rows[one.beside][1:3]
+                    conflict = (row, first, other[:PERSON] != state[:PERSON])
+                    self._store.db.execute("INSERT INTO plan.conflicts VALUES (?, ?, ?)", conflict)
+            elif one.beside is not None:
+                self._decisions[row - self._first] = _MERGED
+                merged.add(row, rows[one.beside][1])
+            else:
+                self._note(row, key, one.decision, single=True, differs=one.differs)
 
-    def _event(self, known: Known) -> Decision:
-        decision = decide(self._again(known), [EVENT], self._keys.chain)[0]
-        if self._resend and known.state == EVENT:  # the API will hold it twice, as was asked for
-            return decision._replace(doubted=True)
-        return decision
-
-    def _note(self, row: int, key: bytes, decision: Decision, *, single: bool) -> None:
+    def _note(
+        self, row: int, key: bytes, decision: Decision, *, single: bool, folded: bool = False, differs: bool = False
+    ) -> None:
+        at = row - self._first
         if decision.step is None:
-            self._decisions[row - self._first] = _MAYBE_TWICE if decision.maybe_duplicate else _UNCHANGED
+            twice = decision.maybe_duplicate
+            if differs:
+                self._decisions[at] = _DIFFERS_MAYBE_TWICE if twice else _DIFFERS
+            else:
+                self._decisions[at] = _MAYBE_TWICE if twice else _UNCHANGED
             self.unchanged += 1
             return
-        self.calls += 1
-        self.doubted += decision.doubted
+        is_skipped = decision.doubted and self._skip_doubted
+        self.skipped += is_skipped
+        self.calls += not is_skipped
+        self.doubted += decision.doubted and not is_skipped
         if single and not decision.doubted:  # the key and the step follow from the row itself
-            self._decisions[row - self._first] = _SEND
+            self._decisions[at] = _SEND
             return
-        self._decisions[row - self._first] = _SPECIAL
+        self._decisions[at] = _SKIPPED if is_skipped else _FOLDED if folded else _SPECIAL
         special = (row, key, decision.step, decision.doubted)
         self._store.db.execute("INSERT INTO plan.special VALUES (?, ?, ?, ?)", special)
-
-    def _contents(self, batch: pa.RecordBatch) -> Iterator[tuple[int, bytes, bytes]]:
-        """Yield each call's row, its key, and a digest of what it says: by that, rows of one key are compared."""
-        for (row, key, state), body in zip(self._digests(batch), _bodies(batch), strict=True):
-            yield row, key, state if self._event_id is None else self._keys.event(body)
 
     def _digests(self, batch: pa.RecordBatch) -> Iterator[tuple[int, bytes, bytes]]:
         """Yield each call's row, its key, and the state that the ledger holds once it is accepted."""
@@ -166,72 +249,116 @@ class Plan:
         good = batch.filter(pc.is_valid(batch["body"]))
         rows, bodies = good["row"].to_pylist(), good["body"].to_pylist()
         if self._event_id is not None:
-            ids = good["event_id"].to_pylist()
-            return zip(rows, map(keys.event_id, ids), [EVENT] * len(rows), strict=True)
+            ids = map(keys.event_id, good["event"].to_pylist(), good["event_id"].to_pylist())
+            return zip(rows, ids, map(keys.event_state, good["lane"].to_pylist(), bodies), strict=True)
         if self._kind == "event":
             return zip(rows, map(keys.event, bodies), [EVENT] * len(rows), strict=True)
         return zip(rows, map(keys.user, good["lane"].to_pylist()), map(keys.body, bodies), strict=True)
 
     def pieces(self) -> Iterator[Piece]:
-        """Yield what becomes of the rows, batch by batch."""
-        for batch, unchanged in self._parted():
-            good, refused = messages(batch, self._kind)
-            calls = self._entered(batch, good)
-            settled = [invalid(one) for one in refused]
-            if self._skip_doubted:
-                settled += [skipped(one) for one in calls if one.doubted]
-                calls = [one for one in calls if not one.doubted]
-            yield Piece(calls, settled, unchanged)
+        """Yield what becomes of the rows, batch by batch. Merged rows are not among them: see `carried`."""
+        for part in self._parts():
+            good, refused = messages(part.calls, self._kind)
+            settled = [*map(invalid, refused), *map(skipped, messages(part.skipped, self._kind)[0])]
+            yield Piece(self._entered(part.calls, good), settled, part.unchanged, part.merged.num_rows)
+
+    def carried(self, outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
+        """Yield the outcomes of the rows that the rows of these outcomes have carried, some at a time."""
+        return iter(()) if self._merged is None else self._merged.outcomes(outcomes)
 
     def checked(self) -> Iterator[pa.RecordBatch]:
         """Yield report lines of all rows without sending any."""
-        return self._lines(None)
+        for part in self._parts():
+            self.examples += first_calls(part.calls, self._kind, EXAMPLES - len(self.examples))
+            others = [*map(skipped, messages(part.skipped, self._kind)[0]), *self._merged_of(part)]
+            yield from _in_order([not_sent(part.calls)], others, part.unchanged)
+
+    def _merged_of(self, part: _Part) -> Iterator[Outcome]:
+        """Yield the outcomes of merged rows as they are if all that goes out is accepted."""
+        if self._merged is None or not part.merged.num_rows:
+            return
+        for message in messages(part.merged, self._kind)[0]:
+            carrier = message._replace(row=self._merged.carrier(message.row))
+            is_skipped = self._decisions[carrier.row - self._first] == _SKIPPED
+            ended = skipped(carrier) if is_skipped else outcome(Ticket(carrier), Status.SENT, time.time(), None)
+            yield self._merged.outcome(message, ended)
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
-        """Yield the report lines of the rows that `pieces` has not come to."""
-        return self._lines(stop)
+        """Yield the report lines of the rows that `pieces` has not come to, and of those that they carry."""
+        for part in self._parts():
+            left = [*map(skipped, messages(part.skipped, self._kind)[0])]
+            yield from _in_order([not_sent(part.calls, stop)], left, part.unchanged)
+            if self.merged:
+                calls = [unsent(one, stop) for one in messages(part.calls, self._kind)[0]]
+                yield from map(from_outcomes, self.carried([*calls, *left]))
 
-    def _lines(self, stop: Stop | None) -> Iterator[pa.RecordBatch]:
-        for batch, unchanged in self._parted():
-            self.examples += first_calls(batch, self._kind, EXAMPLES - len(self.examples))
-            lines = [not_sent(batch, stop)] + ([] if unchanged is None else [unchanged])
-            yield from pa.Table.from_batches(lines).sort_by("row").combine_chunks().to_batches()
-
-    def _parted(self) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch | None]]:
-        """Yield the prepared rows that are not unchanged, and the report lines of those that are."""
+    def _parts(self) -> Iterator[_Part]:
+        """Yield the prepared rows by what is done about them."""
         for spooled in self._batches:
             first = spooled["row"][0].as_py() - self._first
             decisions = pa.array(memoryview(self._decisions)[first : first + spooled.num_rows], pa.uint8())
-            batch = self._with_conflicts(spooled, _is(decisions, _ID_CONFLICT))
-            here = _is(decisions, _UNCHANGED, _MAYBE_TWICE, _REPEATED_ID)
-            lines, of = batch.filter(here), decisions.filter(here)
-            unchanged = accepted_before(lines, _is(of, _MAYBE_TWICE), _is(of, _REPEATED_ID)) if len(of) else None
-            yield batch.filter(pc.invert(here)), unchanged
+            batch = self._with_conflicts(spooled, _is(decisions, _CONFLICT))
+            batch = self._with_folded(batch, _is(decisions, _FOLDED))
+            before = _is(decisions, _UNCHANGED, _MAYBE_TWICE, _DIFFERS, _DIFFERS_MAYBE_TWICE)
+            lines, of = batch.filter(before), decisions.filter(before)
+            twice, differs = _is(of, _MAYBE_TWICE, _DIFFERS_MAYBE_TWICE), _is(of, _DIFFERS, _DIFFERS_MAYBE_TWICE)
+            yield _Part(
+                batch.filter(_is(decisions, _NO_CALL, _CONFLICT, _SEND, _SPECIAL, _FOLDED)),
+                batch.filter(_is(decisions, _SKIPPED)),
+                batch.filter(_is(decisions, _MERGED)),
+                accepted_before(lines, twice, differs, self._event_id, self._are_by_content) if len(of) else None,
+            )
 
     def _with_conflicts(self, batch: pa.RecordBatch, conflicts: pa.BooleanArray) -> pa.RecordBatch:
-        """Return the batch with no call, but a reason, in the rows whose event id an earlier row has."""
+        """Return the batch with no call, but a reason, in the rows whose event id stands for something else."""
         rows = batch["row"].filter(conflicts).to_pylist()
         if not rows:
             return batch
-        first_of = [self._store.db.execute("SELECT first FROM plan.conflicts WHERE row = ?", (row,)) for row in rows]
-        said = [
-            f"{self._event_id}: row {found.fetchone()[0]} has the same event id and says something else"
-            for found in first_of
-        ]
-        new = {
-            "body": without(batch["body"], conflicts),
-            "code": pc.if_else(conflicts, "event_id_conflict", batch["code"]),
-            "column": pc.if_else(conflicts, self._event_id, batch["column"]),
-            "message": pc.replace_with_mask(batch["message"], conflicts, pa.array(said, pa.string())),
-        }
-        return pa.RecordBatch.from_arrays([new.get(name, batch[name]) for name in PREPARED.names], schema=PREPARED)
+        ids = batch["event_id"].filter(conflicts).to_pylist()
+        said = [self._conflict(row, event_id) for row, event_id in zip(rows, ids, strict=True)]
+        return _replaced(
+            batch,
+            body=without(batch["body"], conflicts),
+            code=pc.if_else(conflicts, "event_id_conflict", batch["code"]),
+            column=pc.if_else(conflicts, self._event_id, batch["column"]),
+            message=pc.replace_with_mask(batch["message"], conflicts, pa.array(said, pa.string())),
+        )
+
+    def _conflict(self, row: int, event_id: str) -> str:
+        said = f"{self._event_id}: {shortened(event_id)}"
+        found = self._store.db.execute(
+            "SELECT first, other_person FROM plan.conflicts WHERE row = ?", (row,)
+        ).fetchone()
+        if found is None:
+            return f"{said} is on record as the id of this event for another person"
+        first, other_person = found
+        what = "is about another person" if other_person else "says something else"
+        return f"{said}: row {first} has the same event id and {what}"
+
+    def _with_folded(self, batch: pa.RecordBatch, folded: pa.BooleanArray) -> pa.RecordBatch:
+        """Return the batch with the call of all rows of the user in the rows that carry others."""
+        rows = batch["row"].filter(folded).to_pylist()
+        if not rows or self._merged is None:
+            return batch
+        bodies = [self._merged.body(row) for row in rows]
+        said = [json.loads(body) for body in bodies]
+        return _replaced(
+            batch,
+            body=pc.replace_with_mask(batch["body"], folded, pa.array(bodies, pa.binary())),
+            **{
+                name: pc.replace_with_mask(
+                    batch[name], folded, pa.array([one.get(member) for one in said], pa.string())
+                )
+                for name, member in (("country_code", "countryCode"), ("phone", "phoneNumber"))
+            },
+        )
 
     def _entered(self, batch: pa.RecordBatch, calls: list[Message]) -> list[Message]:
         """Return the calls with what the ledger knows them by."""
         entered = []
         for message, (row, key, body) in zip(calls, self._digests(batch), strict=True):
             entry, doubted = Entry(key, body), False
-            if self._decisions[row - self._first] == _SPECIAL:
+            if self._decisions[row - self._first] in (_SPECIAL, _FOLDED):
                 found = self._store.db.execute("SELECT key, step, doubted FROM plan.special WHERE row = ?", (row,))
                 *special, doubted = found.fetchone()
                 entry = Entry(*special)
@@ -246,10 +373,15 @@ class Plan:
             self._store.db.execute("DETACH plan")
 
 
-def _bodies(batch: pa.RecordBatch) -> list[bytes]:
-    bodies: list[bytes] = batch["body"].drop_null().to_pylist()
-    return bodies
-
-
 def _is(decisions: pa.Array, *which: int) -> pa.BooleanArray:
     return pc.is_in(decisions, pa.array(which, pa.uint8()))
+
+
+def _replaced(batch: pa.RecordBatch, **columns: pa.Array) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([columns.get(name, batch[name]) for name in PREPARED.names], schema=PREPARED)
+
+
+def _in_order(lines: list[pa.RecordBatch], outcomes: list[Outcome], unchanged: pa.RecordBatch | None) -> pa.RecordBatch:
+    lines += [from_outcomes(outcomes)] if outcomes else []
+    lines += [] if unchanged is None else [unchanged]
+    return pa.Table.from_batches(lines).sort_by("row").combine_chunks().to_batches()

@@ -2,50 +2,81 @@
 
 While a load runs, what is accepted is only appended (`news`), which costs the same however large the ledger is; at
 its end, or when the next load opens the ledger, it is sorted into `calls` in one sweep.
+
+All that is written goes to SQLite's log (`-wal`) first. `Store.seal` alone brings it into the file, and puts a checksum
+at its end (`seal`): so a damaged file is told from a sound one before anything is done with it.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.ledger.decide import Known
+from interakt_loader.ledger.lock import FileLock, Held
+from interakt_loader.ledger.seal import has_seal, is_used, is_whole, name_of, say_used, seal
 from interakt_loader.safety.private_files import OWNER_ONLY, make_private
 from interakt_loader.wire import DIGEST
+
+logger = logging.getLogger("interakt_loader")
 
 APPLICATION_ID = 0x494C_4447
 """Tells SQLite's `file` magic and us that a database is one of these ledgers."""
 
-VERSION = 1
-"""Of the schema below; a ledger of a newer version is refused."""
+VERSION = 2
+"""Of the schema below; a ledger of another version is refused."""
 
 CACHE = 16_000
 """KiB of pages that SQLite keeps in memory."""
 
+LONGEST_LOG = 1 << 24
+"""Bytes of SQLite's log from which on it is brought into the file in mid-load."""
+
+CALLS_HEADER, OWN_HEADER = 64, 48
+"""Bytes with which the file of calls begins, and how many of these are about the calls: they are zero until there are
+calls. The others say what SQLite's log belongs to: the seal of the ledger's file, and whether that is being written, so
+that its seal cannot be right."""
+
 _SCHEMA = f"""
 BEGIN EXCLUSIVE;
-CREATE TABLE IF NOT EXISTS calls (
+CREATE TABLE meta (id BLOB NOT NULL, total INTEGER NOT NULL, rows INTEGER NOT NULL);
+INSERT INTO meta VALUES (randomblob(16), 0, 0);
+CREATE TABLE calls (
     key BLOB PRIMARY KEY,
     state BLOB NOT NULL,
     doubt BLOB,
     maybe_duplicate INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS news (
+CREATE TABLE news (
     number INTEGER PRIMARY KEY,
     key BLOB NOT NULL,
     step BLOB NOT NULL,
     doubt BLOB,
     maybe_duplicate INTEGER NOT NULL
 );
-CREATE TABLE IF NOT EXISTS inputs (name BLOB PRIMARY KEY, kind BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE notes (
+    topic BLOB NOT NULL,
+    name BLOB NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (topic, name)
+) WITHOUT ROWID;
+CREATE TABLE destinations (
+    address BLOB PRIMARY KEY,
+    wrapped BLOB NOT NULL,
+    checksum BLOB NOT NULL
+) WITHOUT ROWID;
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
 COMMIT;
-"""
+"""  # noqa: S608 - numbers of ours are put in, nothing from outside
 
 # A step that begins with a state (it is longer than one digest) counts only where that state is held. An empty state
 # matches nothing; nor does a step that was put in whole because there was no state to begin with.
@@ -70,75 +101,390 @@ News = tuple[bytes, bytes, "bytes | None", bool]
 """(key, step, None, maybe_duplicate) of an accepted call; (key, b"", the state it led to, False) of a doubted one."""
 
 
+_BASE = struct.Struct("<III")
+"""The name of a sealed state, three times, the second time with all bits turned round: a damaged one is no name."""
+
+
+class _Marks(NamedTuple):
+    """What the file of calls says."""
+
+    writing: bool
+    """A load that has not ended was writing to the ledger's file."""
+    calls: bool
+    """It made calls."""
+    base: bytes | None
+    """The seal of the file that SQLite's log belongs to; None: nobody knows."""
+
+
 class Store:
-    """One open ledger file. Raises `SettingsError` when it cannot be had; `sqlite3.Error` later on."""
+    """One open ledger file. Raises `SettingsError` when it cannot be had; `sqlite3.Error` later on.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        fresh = not path.exists()
+    The file is the one that the path really leads to, and all that lies beside it goes by that file's name. `shown` is
+    what messages call it.
+    """
+
+    def __init__(self, path: Path, shown: str | Path | None = None) -> None:
+        self.path = Path(os.path.realpath(path))
+        self.calls_path = _beside(self.path, "-calls")
+        """Of the calls that are out. The file is there from the opening on: a load that has not ended leaves it."""
+        self.calls_shown = _beside(Path(os.path.realpath(shown or path)), "-calls")
+        """What messages call it."""
+        self._log = _beside(self.path, "-wal")
+        self._shown = shown or path
+        self._used = False
         try:
-            if fresh:
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, OWNER_ONLY))
-            for ending in ("", "-wal", "-shm"):  # SQLite makes these two with the rights that the first has
-                make_private(f"{path}{ending}")
-            self.db = sqlite3.connect(path, timeout=0.2, isolation_level=None, check_same_thread=False)
-        except (OSError, sqlite3.Error) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise SettingsError(f"ledger {path}: cannot be opened: {reason}") from None
-        try:
-            self._open()
+            with ExitStack() as undo:
+                if not self.path.exists():
+                    self._make()
+                self._lock = FileLock(self.path)
+                undo.callback(self._lock.close)
+                unfinished = self._is_unfinished()
+                if not unfinished:
+                    self.mark(writing=False)
+                for ending in ("", "-wal"):  # SQLite makes the second with the rights that the first has
+                    make_private(f"{self.path}{ending}")
+                self.db = sqlite3.connect(self.path, timeout=0.2, isolation_level=None, check_same_thread=False)
+                undo.callback(self._abandon)
+                self._open(unfinished)
+                undo.pop_all()
+        except Held:
+            raise self._in_use("load") from None
         except sqlite3.Error as error:
-            self.db.close()
-            if "locked" in str(error):
-                said = "is in use by another load; wait for it, or give this one a ledger of its own"
-                raise NotJustNow(f"ledger {path}: {said}") from None
-            raise SettingsError(f"ledger {path}: {_said(error)}") from None
-        except SettingsError:
-            self.db.close()
-            raise
+            raise self.unusable(error) from None
+        except OSError as error:
+            is_of_calls = str(error.filename) == str(self.calls_path) and self.calls_path.exists()
+            name = f"file {self.calls_shown}" if is_of_calls else self._shown
+            raise SettingsError(f"ledger {name}: cannot be opened: {error.strerror or error}") from None
 
-    def _open(self) -> None:
+    def _make(self) -> None:
+        """Make an empty file, and before it a file of calls that says so.
+
+        Of several loads that begin at once, one does: a lock on the file of calls keeps the others away. What lies
+        beside a ledger that is not there belongs to one that was deleted, and goes. Raises `Held`.
+        """
+        self._keep_off_calls()
+        lock = FileLock(self.calls_path)
+        try:
+            if self.path.exists():
+                return
+            for ending in ("-wal", "-shm", "-journal"):
+                _beside(self.path, ending).unlink(missing_ok=True)
+            os.ftruncate(lock.handle, 0)
+            self.mark(writing=True)
+            self.path.touch(OWNER_ONLY)
+        finally:
+            lock.close()
+
+    def _keep_off_calls(self) -> None:
+        if self.calls_path.exists() and not self.calls_path.is_file():
+            set_aside(self.calls_path, self.calls_shown, "is no file")
+
+    def mark(self, *, writing: bool) -> None:
+        """See to it that the file of calls is there, and says whether the ledger's file is being written."""
+        self._keep_off_calls()
+        with os.fdopen(
+            os.open(self.calls_path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), OWNER_ONLY), "r+b"
+        ) as file:
+            if not file.seek(0, os.SEEK_END):
+                file.write(bytes(CALLS_HEADER))
+            file.seek(OWN_HEADER)
+            file.write(bytes(_BASE.size) if writing else _base_of(self._lock.handle))
+            file.seek(CALLS_HEADER - 1)
+            file.write(bytes([writing]))
+            file.flush()
+            if writing:
+                os.fsync(file.fileno())
+
+    def _marks(self) -> _Marks:
+        header = b""
+        if self.calls_path.is_file():
+            with self.calls_path.open("rb") as file:
+                header = file.read(CALLS_HEADER)
+        base = header[OWN_HEADER : OWN_HEADER + _BASE.size]
+        return _Marks(any(header[CALLS_HEADER - 1 :]), any(header[:OWN_HEADER]), base if any(base) else None)
+
+    def _open(self, unfinished: bool) -> None:
         db = self.db
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # held until the load ends, whichever way it ends
-        is_ours = db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-        if not is_ours and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise SettingsError(f"ledger {self.path}: is some other SQLite database; choose another path")
-        if db.execute("PRAGMA user_version").fetchone()[0] > VERSION:
-            raise SettingsError(f"ledger {self.path}: was made by a newer interakt_loader; upgrade this one")
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # keeps other programs out
         db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA wal_autocheckpoint = 0")  # the file itself is written by `seal` alone
         db.execute("PRAGMA synchronous = FULL")  # what a report says was sent is on disk, even if the power fails
         db.execute(f"PRAGMA cache_size = -{CACHE}")
-        db.executescript(_SCHEMA)
+        if unfinished:
+            self._check()
+        if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            db.executescript(_SCHEMA)
+        meta = db.execute("SELECT id, total + (SELECT count(*) FROM news) FROM meta").fetchone()
+        if meta is None:
+            raise self.damaged("a record is missing")
+        self.id: bytes = meta[0]
+        """Tells this ledger from others."""
+        self.total: int = meta[1]
+        """How many calls were put on record since it was made."""
+        if unfinished:
+            self.seal()
+
+    def _abandon(self) -> None:
+        """Close a file that cannot be used, without a seal. SQLite may bring its log into it."""
+        with suppress(OSError):
+            if _size_of(self._log):
+                self.mark(writing=True)
+            elif not (self._marks().writing or self._marks().calls):
+                self.calls_path.unlink(missing_ok=True)
+        self.db.close()
+
+    def _is_unfinished(self) -> bool:
+        """Tell whether a load ended while it wrote to the file. Raises `SettingsError` if it is damaged, or no ledger.
+
+        The file that such a load leaves for its calls tells it from a damaged one.
+        """
+        handle = self._lock.handle
+        os.lseek(handle, 0, os.SEEK_SET)
+        header = os.read(handle, 100)
+        self.was_replaced = False
+        self.was_left = self.calls_path.is_file()
+        """Whether the file of calls was there before: a load has not come to its end."""
+        self.was_used = is_used(handle)
+        """Whether the file itself says so, with that file beside it or not."""
+        whole, marks = is_whole(handle), self._marks()
+        if not header:
+            if marks.writing and not marks.calls:
+                return True
+            raise self.damaged("it is empty")
+        if not header.startswith(b"SQLite format 3\0"):
+            raise SettingsError(f"ledger {self._shown}: is no ledger, or a damaged one; choose another path")
+        application, version = (int.from_bytes(header[at : at + 4], "big") for at in (68, 60))
+        if application == 0 and marks.writing:  # a load has just begun to make it
+            return True
+        if application != APPLICATION_ID:
+            said = "is some other SQLite database, or a damaged ledger; choose another path"
+            raise SettingsError(f"ledger {self._shown}: {said}")
+        if version == 1 and not has_seal(handle):
+            raise SettingsError(
+                f"ledger {self._shown}: was made by an unreleased version of interakt_loader, and cannot be read; "
+                "delete it, and record what was sent with `baseline`: without that all events go out again"
+            )
+        if version > VERSION:
+            said = "was made by a newer interakt_loader; upgrade this one"
+            raise SettingsError(f"ledger {self._shown}: {said}" if whole else f"{self.damaged('')}, or {said}")
+        if not whole and not marks.writing:
+            raise self.damaged("its checksum is wrong")
+        self.was_replaced = whole and marks.base not in (None, _base_of(handle))
+        """Whether a load that has not come to its end had another file here: a copy was put back."""
+        if self.was_replaced and not _is_base(marks.base):
+            raise damaged_calls(self.calls_shown)
+        if self.was_replaced and _size_of(self._log):
+            set_aside(self._log, self._log, "belongs to another state of the ledger")
+        return not whole
+
+    def _check(self) -> None:
+        """Look over a file whose checksum cannot be right, because a load ended while it wrote to it."""
+        db = self.db
+        found = db.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+        if not found:
+            if self._marks().calls:
+                raise self.damaged("its tables are missing")
+            return
+        with closing(sqlite3.connect(":memory:")) as fresh:
+            fresh.executescript(_SCHEMA)
+            if found != fresh.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall():
+                raise self.damaged("its tables are not what they were")
+        said = db.execute("PRAGMA main.quick_check(1)").fetchone()[0]
+        if said != "ok":
+            raise self.damaged(" ".join(said.split()))
+        if db.execute("SELECT count(*) FROM calls").fetchone() != db.execute("SELECT rows FROM meta").fetchone():
+            raise self.damaged("calls are missing")
+
+    def damaged(self, what: str) -> SettingsError:
+        """Return the error that says so, and what to do."""
+        return SettingsError(
+            f"ledger {self._shown}: is damaged{what and f' ({what})'}, and nothing was sent; put back a copy of it, or "
+            "delete it and record what was sent with `baseline`: without that all events go out again"
+        )
+
+    def _in_use(self, by: str) -> NotJustNow:
+        said = f"is in use by another {by}; wait for it, or give this one a ledger of its own"
+        return NotJustNow(f"ledger {self._shown}: {said}")
+
+    def unusable(self, error: sqlite3.Error) -> SettingsError:
+        """Return what to say of an error that came before the first call."""
+        if "locked" in str(error):
+            return self._in_use("program")
+        if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
+            return SettingsError(f"ledger {self._shown}: cannot be written: {error}")
+        return self.damaged(str(error))
+
+    @property
+    def on_record(self) -> int:
+        """How many users and events are on record, as of the last `merge`."""
+        found: int = self.db.execute("SELECT rows FROM meta").fetchone()[0]
+        return found
 
     def append(self, news: Iterable[News]) -> None:
         """Put accepted and doubted calls on record, in their order, in one transaction."""
         with _transaction(self.db):
-            self.db.executemany("INSERT INTO news (key, step, doubt, maybe_duplicate) VALUES (?, ?, ?, ?)", news)
+            done = self.db.executemany("INSERT INTO news (key, step, doubt, maybe_duplicate) VALUES (?, ?, ?, ?)", news)
+        self.total += max(0, done.rowcount)
+        if (_size_of(self._log) or 0) > LONGEST_LOG:
+            with suppress(sqlite3.Error, OSError):  # a full disk: the log has it all
+                self.seal()
+
+    def has_news(self) -> bool:
+        """Tell whether calls are on record that are not sorted in yet."""
+        return self.db.execute("SELECT 1 FROM news LIMIT 1").fetchone() is not None
 
     def merge(self) -> None:
         """Sort in what was appended."""
-        if self.db.execute("SELECT 1 FROM news LIMIT 1").fetchone():
+        if self.has_news():
             with _transaction(self.db):
                 self.db.execute(_MERGE)
+                self.db.execute(
+                    "UPDATE meta SET total = total + (SELECT count(*) FROM news), rows = (SELECT count(*) FROM calls)"
+                )
                 self.db.execute("DELETE FROM news")
+
+    def seal(self) -> None:
+        """Bring all that was written into the file itself, and seal that. Raises `sqlite3.Error` or `OSError`."""
+        if _size_of(self._log) == 0 and has_seal(self._lock.handle):
+            say_used(self._lock.handle, used=self._used)
+            return
+        self.mark(writing=True)
+        busy = self.db.execute("PRAGMA main.wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise sqlite3.OperationalError("the file is being read")
+        if has_seal(self._lock.handle):
+            say_used(self._lock.handle, used=self._used)
+        else:
+            seal(self._lock.handle, used=self._used)
+        self.mark(writing=False)
+
+    def use(self) -> None:
+        """Have the file say that a load is using it, until that load has ended. Raises `OSError`."""
+        self._used = True
+        if has_seal(self._lock.handle):
+            say_used(self._lock.handle, used=True)
+
+    def is_in_place(self) -> bool:
+        """Tell whether the ledger's files are still where they were."""
+        return self._lock.is_in_place() and self._log.exists()
 
     def known(self, key: bytes) -> Known | None:
         """Return what is known of a key, as of the last `merge`."""
         found = self.db.execute("SELECT state, doubt, maybe_duplicate FROM calls WHERE key = ?", (key,)).fetchone()
         return None if found is None else Known(found[0], found[1], bool(found[2]))
 
-    def other_inputs(self, kind: bytes, name: bytes, *, note: bool) -> bool:
-        """Tell whether inputs of another name were loaded with this ledger, and note this one if asked to."""
-        with _transaction(self.db):
-            others = self.db.execute("SELECT 1 FROM inputs WHERE kind = ? AND name != ? LIMIT 1", (kind, name))
-            found = others.fetchone() is not None
-            if note:
-                self.db.execute("INSERT OR IGNORE INTO inputs VALUES (?, ?)", (name, kind))
+    def notes(self, topic: bytes) -> dict[bytes, bytes]:
+        """Return what was noted about a topic, by name."""
+        return dict(self.db.execute("SELECT name, value FROM notes WHERE topic = ?", (topic,)))
+
+    def note(self, topic: bytes, values: Mapping[bytes, bytes]) -> None:
+        """Note values about a topic, by name; one of the same name is replaced. Raises `SettingsError`."""
+        rows = [(topic, name, value) for name, value in values.items()]
+        try:
+            with _transaction(self.db):
+                self.db.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            raise self.unusable(error) from None
+
+    def is_empty(self) -> bool:
+        """Return whether no call is on record and nothing is noted, of whichever destination."""
+        anything = "SELECT 1 FROM calls UNION ALL SELECT 1 FROM news UNION ALL SELECT 1 FROM notes WHERE value != x''"
+        return self.db.execute(f"{anything} LIMIT 1").fetchone() is None
+
+    def destinations(self) -> dict[bytes, bytes]:
+        """Return the wrapped secret of each address. Raises `SettingsError` where one of them is damaged or lost."""
+        rows = self.db.execute("SELECT address, wrapped, checksum FROM destinations").fetchall()
+        whole = all(isinstance(part, bytes) for row in rows for part in row)
+        found = {address: wrapped for address, wrapped, _ in rows}
+        if rows:
+            whole = whole and {row[2] for row in rows} == {_checksum(found)}
+        elif not self.is_empty():
+            whole = False  # no call is put on record before the destination that it belongs to
+        if not whole:
+            raise self.damaged("the secret of an account is missing")
         return found
 
-    def close(self) -> None:
-        """Close the file and let go of the lock."""
+    def put_destination(self, address: bytes, wrapped: bytes | None) -> None:
+        """Keep the wrapped secret of an address, or none, and leave no byte of the one before on the disk.
+
+        The checksum, which each row has, is over all rows: a row that is lost is noticed too.
+        """
+        kept = self.destinations()
+        kept.pop(address, None)
+        if wrapped is not None:
+            kept[address] = wrapped
+        checksum = _checksum(kept)
+        erases = self.db.execute("PRAGMA secure_delete").fetchone()[0]
+        self.db.execute("PRAGMA secure_delete = ON")
+        with _transaction(self.db):
+            self.db.execute("DELETE FROM destinations")
+            rows = [(name, value, checksum) for name, value in kept.items()]
+            self.db.executemany("INSERT INTO destinations VALUES (?, ?, ?)", rows)
+        self.db.execute(f"PRAGMA secure_delete = {erases}")
+        with suppress(sqlite3.Error, OSError):  # a full disk: the one before goes with the next seal
+            self.seal()
+
+    def close(self, *, finished: bool = False) -> None:
+        """Seal the file, close it and let go of the lock. `finished`: what is in the file of calls is on record."""
+        sealed = False
+        with suppress(OSError):
+            self._used = self._used and not finished and self._marks().calls
+        with suppress(sqlite3.Error, OSError):  # what a full disk forbids now is done at the next opening
+            if self._lock.is_in_place():
+                self.seal()
+                sealed = True
         self.db.close()
+        with suppress(OSError):
+            if sealed and (finished or not self._marks().calls):
+                self.calls_path.unlink(missing_ok=True)
+        self._lock.close()
+
+
+def _base_of(handle: int) -> bytes:
+    name = name_of(handle)
+    return _BASE.pack(name, name ^ 0xFFFF_FFFF, name)
+
+
+def _is_base(base: bytes | None) -> bool:
+    if base is None or len(base) < _BASE.size:
+        return False
+    name, turned, again = _BASE.unpack(base)
+    return bool(name == again == turned ^ 0xFFFF_FFFF)
+
+
+def damaged_calls(path: Path) -> SettingsError:
+    """Return the error that says that a file of calls is damaged, and what to do."""
+    return SettingsError(
+        f"ledger file {path}: is damaged, and it says which calls were out when a load was killed; put back a copy, or "
+        "delete it: then these calls, at most one for each worker, may go out a second time"
+    )
+
+
+def set_aside(path: Path, shown: Path, reason: str) -> None:
+    """Rename what lies at the path of a file of calls and is none of this ledger. Raises `OSError`."""
+    number = 1
+    while (other := _beside(path, f"-{number}")).exists():
+        number += 1
+    path.rename(other)
+    logger.warning("ledger file %s: %s, and is set aside as %s", shown, reason, other.name)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
+
+
+def _size_of(path: Path) -> int | None:
+    """Return a file's size; None: it is not there."""
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - asked for each group of answers, and a Path is slower
+    except OSError:
+        return None
+
+
+def _checksum(wrapped_of: Mapping[bytes, bytes]) -> bytes:
+    """Return a checksum of all destinations: against damage, not against attackers."""
+    parts = [part for item in sorted(wrapped_of.items()) for part in item]
+    return blake2b(b"".join(parts), digest_size=DIGEST).digest()
 
 
 @contextmanager
@@ -151,10 +497,3 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
         if db.in_transaction:  # a full disk may have ended it already
             db.execute("ROLLBACK")
         raise
-
-
-def _said(error: sqlite3.Error) -> str:
-    text = str(error)
-    if "not a database" in text:
-        return "is no ledger; choose another path"
-    return f"cannot be used: {text}"

@@ -52,7 +52,8 @@ PREPARED = pa.schema(
     ]
 )
 """The prepared calls: `body` is the JSON body as UTF-8, or null for a row that cannot be sent; `lane` is the user's
-identity, which all rows of one user share; `event_id` is what the ledger knows an event by, where there is one."""
+identity, which all rows of one user share; `event_id` is what an event is known by besides its name, where there is
+one."""
 
 _NOTHING = pa.scalar("")
 
@@ -108,8 +109,9 @@ class _Rows:
         ]
         if self._how.kind == "event" and mapping.event is not None:
             parts.append(_member("event", self._event_names(mapping.event)))
-        if self._how.settings.event_id is not None:
-            self._event_ids(self._how.settings.event_id)
+        event_id = mapping.event_id_by(self._how.settings.event_id)
+        if event_id is not None:
+            self._event_ids(event_id)
         if mapping.created_at is not None:
             created_at = self._coerced(mapping.created_at, required="datetime")
             self._found.refuse(mapping.created_at.label, created_at.problems)
@@ -197,26 +199,30 @@ class _Rows:
             )
         return json_strings(read.values).take(distinct.indices)
 
-    def _event_ids(self, column: str) -> None:
-        found = user_ids(self._values(Field(column)), "event_id_invalid")
+    def _event_ids(self, field: Field) -> None:
+        found = user_ids(self._values(field), "event_id_invalid")
         self.event_id = found.values
-        self._found.refuse(column, found.problems | self._errors_of(Field(column)))
-        self._found.note_all(column, found.notes)
-        missing = Problem("event_id_missing", "the ledger knows events by this id, and this one has none")
+        self._found.refuse(field.label, found.problems | self._errors_of(field))
+        self._found.note_all(field.label, found.notes)
+        missing = Problem("event_id_missing", "events are known by this id, and this one has none")
         for row in pc.indices_nonzero(pc.is_null(found.values)).to_pylist():
-            self._found.problem(row, column, missing)
+            self._found.problem(row, field.label, missing)
 
     def _traits(self) -> pa.StringArray:
-        """Return the members of the `traits` object, joined, without the last comma."""
+        """Return the members of the `traits` object, joined, without the last comma.
+
+        They are sorted by name: a call says the same, and is known as the same, however the columns are arranged.
+        """
         columns = [name for name in self._names if name not in RESERVED]
-        members = []
+        members = {}
         for name, field in self._how.mapping.traits_of(columns):
             texts = self._optional(field)
             self._trait_texts.append((field.label, texts))
-            members.append(_member(name, texts, quoted=json_string(name)))
+            members[name] = _member(name, texts, quoted=json_string(name))
         if not members:
             return pa.repeat("", self._count)
-        joined = pc.binary_join_element_wise(*members, _NOTHING, null_handling="replace", null_replacement="")
+        in_order = [members[name] for name in sorted(members)]
+        joined = pc.binary_join_element_wise(*in_order, _NOTHING, null_handling="replace", null_replacement="")
         return pc.utf8_rtrim(joined, ",")
 
     def _optional(self, field: Field, required: str | None = None) -> pa.StringArray:

@@ -16,7 +16,7 @@ from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources.headings import heading
 from interakt_loader.wire import Kind
 
-FIELDS = ("user_id", "phone", "country_code", "event", "created_at", "tags", "traits")
+FIELDS = ("user_id", "phone", "country_code", "event", "event_id", "created_at", "tags", "traits")
 """What a mapping may say."""
 
 _TARGET_KEYS = ("type", "format", "separator", "timezone", "decimal", "guard")
@@ -51,6 +51,8 @@ class Mapping:
     """Columns of phones, the preferred one first."""
     country_code: Field | None = None
     event: Field | None = None
+    event_id: Field | None = None
+    """The column whose values, with the event's name, tell events apart."""
     created_at: Field | None = None
     tags: Field | None = None
     traits: tuple[tuple[str, Field], ...] = ()
@@ -73,6 +75,8 @@ class Mapping:
         single = [name for name in FIELDS[:-1] if name != "phone" and written.get(name) is not None]
         named: dict[str, Any] = {name: _field(name, written[name]) for name in single}
         named["phone"] = _phones(written.get("phone"))
+        if named.get("event_id") is not None and named["event_id"].column is None:
+            raise MappingError("event_id: a constant would make all rows one event; expected a column")
         traits, all_columns = _traits(written.get("traits"))
         return cls(**named, traits=traits, all_columns=all_columns)
 
@@ -86,6 +90,13 @@ class Mapping:
         """Every field but the traits that is mapped, by name."""
         pairs = ((name, getattr(self, name)) for name in FIELDS[:-1])
         return {name: one if isinstance(one, tuple) else (one,) for name, one in pairs if one}
+
+    def event_id_by(self, option: str | None) -> Field | None:
+        """Return where the ids of the events come from; the option, a column's name, overrides the mapping.
+
+        The option changes nothing of what is sent: with `"*"` its column is a trait like any other.
+        """
+        return self.event_id if option is None else Field(option)
 
     def columns(self) -> list[str]:
         """Return the columns that are named, each once, in the order of the fields."""
@@ -110,6 +121,8 @@ class Mapping:
             raise MappingError("events need a name: map event to a column, or to {'value': 'Order Placed'}")
         if kind == "user" and self.event is not None:
             raise MappingError("the mapping has an event, so its rows are events and no users")
+        if kind == "user" and self.event_id is not None:
+            raise MappingError("event_id is for events: users are told apart by user_id or phone")
         if kind == "event" and self.tags is not None:
             raise MappingError("tags belong to users; the API takes none with an event")
         missing = [name for name in self.columns() if name not in columns]

@@ -2,7 +2,6 @@
 
 - `outcomes`: the report's columns, and how rows become lines.
 - `masked`: lines without phones and e-mail addresses, where that was asked for.
-- `formula_guard`: text in a CSV file that no spreadsheet takes for a formula, and back.
 - `report`: the file, as it is written; and the summary, folded from the same lines.
 - `reading`: the file → Arrow again.
 - `timeline`: the file → how the load went on over time.

@@ -93,14 +93,30 @@ def not_sent(prepared: pa.RecordBatch, stop: Stop | None = None) -> pa.RecordBat
 
 
 def accepted_before(
-    prepared: pa.RecordBatch, maybe_duplicate: pa.BooleanArray, repeats: pa.BooleanArray
+    prepared: pa.RecordBatch,
+    maybe_duplicate: pa.BooleanArray,
+    differs: pa.BooleanArray,
+    event_id: str | None,
+    failed_by_content: bool = False,
 ) -> pa.RecordBatch:
-    """Return rows that were accepted before as report lines; `repeats`: an earlier row has the same event id."""
-    count, nothing = prepared.num_rows, pa.scalar(None, pa.string())
-    code = pc.if_else(repeats, "event_id_repeated", nothing)
-    text = pc.if_else(repeats, "an earlier row has the same event id: that one counts", nothing)
-    status = pa.repeat(Status.UNCHANGED.value, count)
-    return _lines(prepared, status, code, pa.nulls(count, pa.string()), text, maybe_duplicate)
+    """Return rows that were accepted before as report lines.
+
+    `differs`: what was accepted under the row's event id, which is in the column `event_id`, says something else.
+    `failed_by_content`: the rows are events without ids that failed before, so each may be another than the equal one
+    that was accepted.
+    """
+    nothing = pa.scalar(None, pa.string())
+    same_code, same_text = nothing, nothing
+    if failed_by_content:
+        same_code = pa.scalar("equal_event_sent")
+        same_text = pa.scalar(
+            "not sent: an equal event is on record. If the source holds this one more than once, load the source again"
+        )
+    code = pc.if_else(differs, "event_content_differs", same_code)
+    column = pc.if_else(differs, pa.scalar(event_id, pa.string()), nothing)
+    text = pc.if_else(differs, "not sent: the event accepted under this id says something else, and stays", same_text)
+    status = pa.repeat(Status.UNCHANGED.value, prepared.num_rows)
+    return _lines(prepared, status, code, column, text, maybe_duplicate)
 
 
 def _lines(

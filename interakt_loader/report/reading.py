@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from interakt_loader.errors import InteraktLoaderError
-from interakt_loader.report.formula_guard import unguard
 from interakt_loader.report.outcomes import OUTCOMES
+from interakt_loader.safety.formula_guard import unguard
 
 
 def read_report(path: str | Path) -> pa.Table:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +16,10 @@ import pyarrow as pa
 import pyarrow.acero
 import pyarrow.compute as pc
 
-from interakt_loader.errors import SettingsError
-from interakt_loader.report.formula_guard import guard
+from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.report.outcomes import OUTCOMES
+from interakt_loader.safety.file_lock import is_still_at, try_lock
+from interakt_loader.safety.formula_guard import guard
 from interakt_loader.safety.printable import printable_json
 from interakt_loader.safety.private_files import cut_off, open_private
 from interakt_loader.wire import FAILURES, Status
@@ -25,6 +28,9 @@ ENDINGS = (".csv", ".jsonl", ".parquet")
 
 PARQUET_GROUP = 65_536
 """Rows of a row group in a Parquet report: batches come small, and a group each would make a slow file."""
+
+TRIES = 100
+"""Times to open a file that others keep removing."""
 
 EXAMPLES = 3
 """Row numbers and one message are kept for each reason."""
@@ -43,12 +49,16 @@ class Writer(Protocol):
 
 
 class Report:
-    """The report file of one load. A context manager; opening it is what shows that the path can be written."""
+    """The report file of one load. A context manager; opening it is what shows that the path can be written.
 
-    def __init__(self, path: str | Path, *, later: bool = False) -> None:
-        """Open `path`, whose ending says the form; raises `SettingsError` if that cannot be.
+    From its opening to its end no other load can have the file. A report that is there stays as it is until this one
+    begins, so that a load that is refused before its first call leaves the last one's report.
+    """
 
-        With `later` a report that is there stays as it is until this one begins.
+    def __init__(self, path: str | Path, before: Callable[[], object] | None = None) -> None:
+        """Open `path`, whose ending says the form; `before` is called right before what is there is written over.
+
+        Raises `SettingsError` if the file cannot be had, `NotJustNow` while another load writes it.
         """
         self.path = Path(path)
         ending = self.path.suffix.lower()
@@ -56,17 +66,27 @@ class Report:
             raise SettingsError(f"report {self.path}: expected a name ending in {', '.join(ENDINGS)}")
         self._make: Callable[[IO[bytes]], Writer] = _WRITERS[ending]
         self._writer: Writer | None = None
+        self._before = before
         self._closed = False
         self._is_new = not self.path.exists()
         try:
-            self._file = open_private(self.path, keep=later)
+            self._file = self._opened()
         except OSError as error:
             raise self._unwritable(error) from None
-        if not later:
-            with ExitStack() as stack:
-                stack.callback(self.give_up)
-                self.begin()
-                stack.pop_all()
+
+    def _opened(self) -> IO[bytes]:
+        for _ in range(TRIES):
+            file = open_private(self.path, keep=True)
+            if not try_lock(file.fileno()):
+                file.close()
+                raise NotJustNow(
+                    f"report {self.path}: is being written by another load; wait for it, or give this one a report of "
+                    "its own"
+                )
+            if is_still_at(file.fileno(), self.path):
+                return file
+            file.close()  # its last holder has removed it
+        raise FileNotFoundError(errno.ENOENT, "it is removed again and again")
 
     def begin(self) -> None:
         """Write over what is there; again does nothing. Raises `SettingsError` if that cannot be."""
@@ -77,6 +97,8 @@ class Report:
 
     def _begun(self) -> Writer:
         if self._writer is None:
+            if self._before is not None:
+                self._before()
             cut_off(self._file)
             self._writer = self._make(self._file)
         return self._writer
@@ -96,9 +118,12 @@ class Report:
 
     def _leave(self) -> None:
         """Leave everything as it was: nothing has been done that there is to be reported."""
-        self.give_up()
+        if os.name != "posix":  # Windows removes no file that is open
+            self.give_up()
         if self._is_new:
-            self.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)  # while it is locked: nobody else can have begun with it
+        self.give_up()
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add the lines of a batch."""
@@ -222,6 +247,12 @@ class Summary:
     def failures(self) -> int:
         """How many rows a person has to look at."""
         return sum(self.counts[status.value] for status in self.failing)
+
+    @property
+    def is_on_record(self) -> bool:
+        """Whether a ledger holds something of these rows: at least one was accepted, or may have been."""
+        on_record = (Status.SENT, Status.UNCHANGED, Status.RECORDED, Status.MERGED, Status.UNKNOWN)
+        return any(self.counts[status.value] for status in on_record)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Fold a batch of outcomes in."""

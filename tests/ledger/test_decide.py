@@ -6,11 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.ledger.decide import NOTHING, Decision, Known, decide
+from interakt_loader.ledger.decide import (
+    EVENT,
+    NOTHING,
+    Decision,
+    EventDecision,
+    Known,
+    decide,
+    decide_event,
+    decide_event_id,
+)
 from interakt_loader.ledger.keys import Keys
 from interakt_loader.wire import Entry
 
-KEYS = Keys("http://127.0.0.1:1", "key")
+KEYS = Keys(bytes(32))
 A, B, C = (KEYS.body(name) for name in (b"a", b"b", b"c"))
 
 
@@ -121,3 +130,80 @@ def taken(held: bytes | None, step: bytes) -> bytes:
     if len(step) <= 16 or held in (step[:16], entry.after):
         return entry.after
     return b""
+
+
+@pytest.mark.parametrize(
+    ("known", "resend", "expected"),
+    [
+        (NOTHING, False, Decision(EVENT)),
+        (NOTHING, True, Decision(EVENT)),
+        (Known(EVENT, None, True), False, Decision(None, maybe_duplicate=True)),
+        (Known(EVENT, None, False), True, Decision(EVENT, doubted=True)),
+        (Known(b"", EVENT, False), False, Decision(EVENT, doubted=True)),
+        (Known(EVENT, EVENT, False), False, Decision(EVENT, doubted=True)),  # a resend that was cut off
+    ],
+)
+def test_an_event_goes_once(known: Known, resend: bool, expected: Decision) -> None:
+    """What was accepted is unchanged; what is in doubt, or sent once more as was asked for, is marked."""
+    assert decide_event(known, EVENT, resend=resend) == expected
+
+
+ANN, ANN_TOO, BOB = (KEYS.event_state(lane, body) for lane, body in (("ann", b"a"), ("ann", b"b"), ("bob", b"a")))
+REFUSED, GOES, GOES_TOO = (
+    EventDecision(Decision(None), conflict=True),
+    EventDecision(Decision(ANN)),
+    EventDecision(Decision(ANN_TOO)),
+)
+DOUBTED, DOUBTED_TOO = EventDecision(Decision(ANN, doubted=True)), EventDecision(Decision(ANN_TOO, doubted=True))
+UNCHANGED, DIFFERS = EventDecision(Decision(None)), EventDecision(Decision(None), differs=True)
+
+
+def with_row(at: int) -> EventDecision:
+    return EventDecision(Decision(None), beside=at)
+
+
+def refused_for(at: int) -> EventDecision:
+    return REFUSED._replace(beside=at)
+
+
+@pytest.mark.parametrize(
+    ("known", "rows", "expected"),
+    [
+        (NOTHING, [ANN], [GOES]),
+        (NOTHING, [ANN, ANN], [GOES, with_row(0)]),
+        (NOTHING, [ANN, ANN_TOO, ANN], [GOES, refused_for(0), with_row(0)]),
+        (NOTHING, [BOB, ANN], [EventDecision(Decision(BOB)), refused_for(0)]),
+        (Known(ANN, None, False), [ANN, ANN], [UNCHANGED, UNCHANGED]),
+        (Known(ANN, None, True), [ANN], [EventDecision(Decision(None, maybe_duplicate=True))]),
+        (Known(ANN, None, False), [ANN_TOO, ANN_TOO], [DIFFERS, DIFFERS]),
+        (Known(ANN, None, False), [ANN_TOO, ANN], [refused_for(1), UNCHANGED]),  # whichever comes first
+        (Known(ANN, None, False), [ANN, ANN_TOO], [UNCHANGED, refused_for(0)]),
+        (Known(ANN, None, False), [BOB], [REFUSED]),
+        (Known(ANN, None, False), [BOB, ANN], [REFUSED, UNCHANGED]),
+        (Known(b"", ANN, False), [ANN], [DOUBTED]),
+        (Known(b"", ANN, False), [ANN_TOO], [DOUBTED_TOO]),  # the same event, whatever it says now
+        (Known(b"", ANN, False), [ANN_TOO, ANN], [refused_for(1), DOUBTED]),
+        (Known(b"", ANN, False), [BOB], [REFUSED]),  # it may have been accepted for Ann
+        (Known(b"", ANN, False), [BOB, ANN], [REFUSED, DOUBTED]),
+        (Known(ANN, ANN_TOO, False), [ANN], [DOUBTED]),
+    ],
+)
+def test_rows_that_share_an_event_id(known: Known, rows: list[bytes], expected: list[EventDecision]) -> None:
+    """One person for ever, one content in an input, and no change of what was accepted."""
+    assert decide_event_id(known, rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "rows", "expected"),
+    [
+        (Known(ANN, None, False), [ANN], [DOUBTED]),
+        (Known(ANN, None, False), [ANN_TOO], [DOUBTED_TOO]),
+        (Known(ANN, None, False), [BOB], [REFUSED]),
+        (Known(ANN, None, False), [ANN, ANN], [DOUBTED, with_row(0)]),
+    ],
+)
+def test_resend_sends_an_event_again_but_never_to_another_person(
+    known: Known, rows: list[bytes], expected: list[EventDecision]
+) -> None:
+    """With other content too; once for all rows that say the same."""
+    assert decide_event_id(known, rows, resend=True) == expected

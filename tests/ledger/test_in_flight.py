@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import zlib
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ ERROR = read_answer(500, b"", 0.1)
 TIMEOUT = no_answer(TimeoutError(), 0.1, first_call=False)
 KEY = b"k" * 16
 STEP = A + state(A, B)
+LEDGER = b"l" * 16
 
 
 def message(row: int = 0, step: bytes = A, *, doubted: bool = False) -> Message:
@@ -31,16 +33,16 @@ def test_a_call_is_on_record_before_it_goes(tmp_path: Path) -> None:
 
     class Looking:
         def send(self, message: Message) -> Answer:
-            seen.append(left_behind(tmp_path / "calls"))
+            seen.append(left_behind(tmp_path / "calls", LEDGER).news)
             return OK
 
         def close(self) -> None:
             pass
 
-    in_flight = InFlight(tmp_path / "calls", 4)
+    in_flight = InFlight(tmp_path / "calls", 4, LEDGER)
     RecordingTransport(Looking(), in_flight).send(message(step=STEP))
     assert seen == [[(KEY, b"", state(A, B), False)]]
-    assert left_behind(tmp_path / "calls") == [(KEY, STEP, None, False)]
+    assert left_behind(tmp_path / "calls", LEDGER).news == [(KEY, STEP, None, False)]
 
 
 @pytest.mark.parametrize(
@@ -57,62 +59,62 @@ def test_a_call_is_on_record_before_it_goes(tmp_path: Path) -> None:
 )
 def test_what_is_left_behind(tmp_path: Path, answers: list[Answer | None], left: list[object]) -> None:
     """After any answers (None: the next try is out), the file says accepted, in doubt, or nothing."""
-    in_flight = InFlight(tmp_path / "calls", 1)
+    in_flight = InFlight(tmp_path / "calls", 1, LEDGER)
     in_flight.goes(message())
     for answer in answers:
         if answer is None:
             in_flight.goes(message())
         else:
             in_flight.came_back(message(), answer)
-    assert left_behind(tmp_path / "calls") == left
+    assert left_behind(tmp_path / "calls", LEDGER).news == left
 
 
 def test_the_file_is_that_of_earlier_versions(tmp_path: Path) -> None:
-    """A load that was killed may be gone on with after an upgrade: magic, then slots of 64 bytes, little-endian."""
-    in_flight = InFlight(tmp_path / "calls", 3)
+    """A killed load can be continued after an upgrade: a header, then slots of 64 bytes, little-endian."""
+    in_flight = InFlight(tmp_path / "calls", 3, LEDGER, 7)
     for row, step, doubted in ((2**40, STEP, True), (5, A, False)):
         in_flight.goes(message(row, step, doubted=doubted))
     in_flight.came_back(message(5), OK)
-    out = b"\x01\x01\x20" + bytes(5) + (2**40).to_bytes(8, "little") + KEY + STEP
-    accepted = b"\x02\x00\x10" + bytes(5) + (5).to_bytes(8, "little") + KEY + A + bytes(16)
+    out = b"\x35\x0f\x20\0" + zlib.crc32(KEY + STEP, 2**8 ^ 32).to_bytes(4, "little")
+    out += (2**40).to_bytes(8, "little") + KEY + STEP
+    accepted = b"\x56\0\x10\0" + zlib.crc32(KEY + A, 5 ^ 16).to_bytes(4, "little")
+    accepted += (5).to_bytes(8, "little") + KEY + A + bytes(16)
+    header = b"interakt calls 2" + LEDGER + b"\3\0\0\0"
+    header += zlib.crc32(header).to_bytes(4, "little") + b"\7" + bytes(23)
     content = (tmp_path / "calls").read_bytes()
-    assert content == b"interakt calls 1" + bytes(64) + accepted + out
-    (tmp_path / "earlier").write_bytes(content + bytes(63))  # cut off within a slot: what is whole counts
-    assert left_behind(tmp_path / "earlier") == [(KEY, A, None, False), (KEY, b"", state(A, B), False)]
+    assert content == header + bytes(64) + accepted + out
+    found = left_behind(tmp_path / "calls", LEDGER)
+    assert found == ([(KEY, A, None, False), (KEY, b"", state(A, B), False)], 7)
 
 
 def test_a_carried_doubt_goes_into_the_record(tmp_path: Path) -> None:
     """A call that an earlier load left in doubt: accepted, it may be there twice; refused, it stays doubted."""
-    in_flight = InFlight(tmp_path / "calls", 1)
+    in_flight = InFlight(tmp_path / "calls", 1, LEDGER)
     in_flight.goes(message(doubted=True))
     in_flight.came_back(message(doubted=True), ERROR)
-    assert left_behind(tmp_path / "calls") == [(KEY, b"", A, False)]
+    assert left_behind(tmp_path / "calls", LEDGER).news == [(KEY, b"", A, False)]
     in_flight.came_back(message(doubted=True), OK)
-    assert left_behind(tmp_path / "calls") == [(KEY, A, None, True)]
+    assert left_behind(tmp_path / "calls", LEDGER).news == [(KEY, A, None, True)]
 
 
-def test_slots_are_used_again_and_the_file_goes(tmp_path: Path) -> None:
-    """Two slots do for a thousand calls, freed in time; a file with nothing to say is removed."""
-    in_flight = InFlight(tmp_path / "calls", 2)
+def test_slots_are_used_again(tmp_path: Path) -> None:
+    """Two slots do for a thousand calls, if these are put on record in time; then all of them are accounted for."""
+    in_flight = InFlight(tmp_path / "calls", 2, LEDGER)
     for row in range(1000):
         in_flight.goes(message(row))
         in_flight.came_back(message(row), OK)
-        in_flight.free([message(row)])
-    assert left_behind(tmp_path / "calls") == []
-    in_flight.close()
-    assert not (tmp_path / "calls").exists()
-    in_flight = InFlight(tmp_path / "calls", 2)
-    (tmp_path / "calls").unlink()  # somebody else has cleaned up
-    in_flight.close()
+        in_flight.recorded([message(row)], row + 1)
+    assert left_behind(tmp_path / "calls", LEDGER) == ([], 1000)
+    assert in_flight.close()
 
 
 def test_an_unaccounted_call_keeps_the_file(tmp_path: Path) -> None:
     """Closed with a call that nobody has put on record: the next load finds it; a late answer changes nothing."""
-    in_flight = InFlight(tmp_path / "calls", 2)
+    in_flight = InFlight(tmp_path / "calls", 2, LEDGER)
     in_flight.goes(message())
-    in_flight.close()
+    assert not in_flight.close()
     in_flight.came_back(message(), OK)
-    assert left_behind(tmp_path / "calls") == [(KEY, b"", A, False)]
+    assert left_behind(tmp_path / "calls", LEDGER).news == [(KEY, b"", A, False)]
 
 
 def test_no_call_goes_out_that_is_on_no_record(tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_no_call_goes_out_that_is_on_no_record(tmp_path: Path) -> None:
         def close(self) -> None:
             pass
 
-    in_flight = InFlight(tmp_path / "calls", 2)
+    in_flight = InFlight(tmp_path / "calls", 2, LEDGER)
     in_flight.close()
     answer = RecordingTransport(Never(), in_flight).send(message())
     assert (answer.accepted, answer.reached, answer.doubtful, answer.seconds) == (False, False, False, 0.0)
@@ -144,13 +146,13 @@ def test_a_call_that_the_ledger_does_not_know_goes_out_on_no_record(tmp_path: Pa
         def close(self) -> None:
             self.closed += 1
 
-    inner, in_flight = Counting(), InFlight(tmp_path / "calls", 1)
+    inner, in_flight = Counting(), InFlight(tmp_path / "calls", 1, LEDGER)
     transport = RecordingTransport(inner, in_flight)
     for row in range(3):
         assert transport.send(message(row)._replace(entry=None)) is OK
     transport.close()
     assert (inner.sent, inner.closed) == (3, 1)
-    assert left_behind(tmp_path / "calls") == []
+    assert left_behind(tmp_path / "calls", LEDGER).news == []
     in_flight.close()
 
 
@@ -158,38 +160,86 @@ def test_a_call_that_the_ledger_does_not_know_goes_out_on_no_record(tmp_path: Pa
 def test_only_the_owner_can_read_the_slots(tmp_path: Path) -> None:
     """A file that others could read is made private before a call is in it."""
     (tmp_path / "calls").touch(mode=0o644)
-    InFlight(tmp_path / "calls", 1)
+    InFlight(tmp_path / "calls", 1, LEDGER)
     assert stat.S_IMODE((tmp_path / "calls").stat().st_mode) == 0o600
 
 
 def test_what_was_left_comes_in_the_order_of_the_rows(tmp_path: Path) -> None:
     """Whatever slots they had."""
-    in_flight = InFlight(tmp_path / "calls", 3)
+    in_flight = InFlight(tmp_path / "calls", 3, LEDGER)
     for row, step in ((7, B), (3, STEP), (5, A)):
         in_flight.goes(message(row, step))
         in_flight.came_back(message(row, step), OK)
-    assert [step for _, step, _, _ in left_behind(tmp_path / "calls")] == [STEP, A, B]
+    assert [step for _, step, _, _ in left_behind(tmp_path / "calls", LEDGER).news] == [STEP, A, B]
 
 
 def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
     """It is not overwritten by mistake; one that cannot be written is told in one line."""
-    (tmp_path / "calls").write_text("mine")
-    with pytest.raises(SettingsError, match="is something else"):
-        left_behind(tmp_path / "calls")
+    (tmp_path / "calls").write_text("mine" * 100)
+    with pytest.raises(SettingsError, match=r"calls: is damaged, .* or delete it: "):
+        left_behind(tmp_path / "calls", LEDGER)
     with pytest.raises(SettingsError, match="cannot be written"):
-        InFlight(tmp_path / "nowhere" / "calls", 1)
-    assert left_behind(tmp_path / "not there") == []
+        InFlight(tmp_path / "nowhere" / "calls", 1, LEDGER)
+    assert left_behind(tmp_path / "not there", LEDGER).news == []
+
+
+def test_a_file_whose_making_was_interrupted_holds_no_call(tmp_path: Path) -> None:
+    """Empty, cut short before its header, or with all its blocks and no header yet: no call had gone out."""
+    for content in (b"", b"interakt calls", bytes(63), bytes(64), bytes(500)):
+        (tmp_path / "calls").write_bytes(content)
+        assert left_behind(tmp_path / "calls", LEDGER) == ([], None)
+
+
+def test_a_file_that_was_cut_short_says_what_it_still_holds(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """At any byte: the slots before it count, and one line says that calls may go out again."""
+    in_flight = InFlight(tmp_path / "calls", 4, LEDGER)
+    for row in range(4):
+        in_flight.goes(message(row))
+    content = (tmp_path / "calls").read_bytes()
+    for size in range(len(content)):
+        caplog.clear()
+        (tmp_path / "cut").write_bytes(content[:size])
+        assert len(left_behind(tmp_path / "cut", LEDGER).news) == max(0, size - 64) // 64
+        assert [one.message for one in caplog.records if "cut short" not in one.message] == []
+        assert len(caplog.records) == (size >= 64)
+    in_flight.close()
+
+
+def test_a_slot_that_is_damaged_is_not_believed(tmp_path: Path) -> None:
+    """Whichever byte of a slot that is in use has changed, or of the header: one line that says what it costs."""
+    in_flight = InFlight(tmp_path / "calls", 1, LEDGER)
+    in_flight.goes(message(step=STEP, doubted=True))
+    content = (tmp_path / "calls").read_bytes()
+    other = {64 + 3, *range(40, 64)}  # padding; the count of calls on record; what the store notes
+    for at in set(range(len(content))) - other:
+        for bit in (1, 128):
+            changed = bytearray(content)
+            changed[at] ^= bit
+            (tmp_path / "changed").write_bytes(changed)
+            with pytest.raises(SettingsError, match="may go out a second time"):
+                left_behind(tmp_path / "changed", LEDGER)
+    in_flight.close()
+
+
+def test_a_file_of_another_ledger_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Under another name, which one line says; what it holds is no news of this ledger."""
+    for number in (1, 2):
+        in_flight = InFlight(tmp_path / "calls", 1, b"o" * 16)
+        in_flight.goes(message())
+        in_flight.close()
+        assert left_behind(tmp_path / "calls", LEDGER) == ([], None)
+        assert f"belongs to another ledger, and is set aside as calls-{number}" in caplog.text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["calls-1", "calls-2"]
 
 
 def test_what_cannot_be_read_is_told_and_what_is_no_entry_leaves_no_mark(tmp_path: Path) -> None:
     """A folder in the file's place is one line; a call that the ledger does not follow goes out and takes no slot."""
     (tmp_path / "folder").mkdir()
     with pytest.raises(SettingsError, match="folder: cannot be read"):
-        left_behind(tmp_path / "folder")
-    in_flight = InFlight(tmp_path / "calls", 1)
+        left_behind(tmp_path / "folder", LEDGER)
+    in_flight = InFlight(tmp_path / "calls", 1, LEDGER)
     unfollowed = Message(0, "user", "u", b"{}")
     assert in_flight.goes(unfollowed)
     in_flight.came_back(unfollowed, OK)
-    assert left_behind(tmp_path / "calls") == []
-    in_flight.close()
-    assert not (tmp_path / "calls").exists()
+    assert left_behind(tmp_path / "calls", LEDGER).news == []
+    assert in_flight.close()

@@ -90,68 +90,57 @@ def test_a_call_that_is_recorded_needs_no_slot_any_more(tmp_path: Path) -> None:
             pair = [message(first), message(first + 1, OTHER)]
             for one in pair:
                 assert transport.send(one) is OK
-            assert len(left_behind(tmp_path / "l-calls")) == 2
+            assert len(left_behind(tmp_path / "l-calls", ledger._store.id).news) == 2
             ledger.record([ended(one, Status.SENT) for one in pair])
-            assert left_behind(tmp_path / "l-calls") == []
-        assert (tmp_path / "l-calls").stat().st_size == 16 + 2 * 64
+            assert left_behind(tmp_path / "l-calls", ledger._store.id) == ([], first + 2)
+        assert (tmp_path / "l-calls").stat().st_size == 64 + 2 * 64
     assert [path.name for path in tmp_path.iterdir()] == ["l"]
 
 
 def test_what_a_killed_load_left_behind_is_taken_in_once_and_its_file_goes(tmp_path: Path) -> None:
     """As soon as the ledger is opened: accepted calls count, those that were out are in doubt."""
-    left = InFlight(tmp_path / "l-calls", 2)
+    store = Store(tmp_path / "l")
+    store.close()
+    left = InFlight(tmp_path / "l-calls", 2, store.id)
     left.goes(message(0))
     left.came_back(message(0), OK)
     left.goes(message(1, OTHER))
     left.close()
-    assert (tmp_path / "l-calls").exists()
     with Ledger(tmp_path / "l", "user", SETTINGS) as ledger:
-        assert not (tmp_path / "l-calls").exists()
+        assert (tmp_path / "l-calls").read_bytes()[:48] == bytes(48)
         assert ledger._store.known(KEY) == Known(A, None, False)
     assert known(tmp_path / "l", KEY, OTHER) == [Known(A, None, False), Known(b"", A, False)]
 
 
-@pytest.mark.parametrize("broken", ["a file that is something else", "a folder"])
-def test_a_ledger_that_cannot_be_had_is_let_go(tmp_path: Path, broken: str) -> None:
+def test_a_ledger_that_cannot_be_had_is_let_go(tmp_path: Path) -> None:
     """In one line; the next load, with the hindrance gone, can have it in the same process."""
+    Store(tmp_path / "l").close()
     calls = tmp_path / "l-calls"
-    if broken == "a folder":
-        calls.mkdir()
-    else:
-        calls.write_text("mine")
-    with pytest.raises(SettingsError) as caught:
+    calls.write_text("mine" * 100)
+    with pytest.raises(SettingsError, match="l-calls: is damaged"):
         Ledger(tmp_path / "l", "user", SETTINGS)
-    if broken == "a folder":
-        calls.rmdir()
-    else:
-        calls.unlink()
+    calls.unlink()
     Ledger(tmp_path / "l", "user", SETTINGS).close()
-    assert "l-calls" in str(caught.value)
 
 
-def test_a_ledger_that_cannot_be_written_is_let_go(tmp_path: Path) -> None:
-    """A file whose table of news is not what it was: one line, and the lock is free."""
+def test_a_folder_in_the_place_of_the_calls_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whether the ledger is there or not: it cannot be of use to the ledger, and must not block it."""
+    for number in (1, 2):
+        (tmp_path / "l-calls").mkdir()
+        Ledger(tmp_path / "l", "user", SETTINGS).close()
+        assert f"l-calls: is no file, and is set aside as l-calls-{number}" in caplog.text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["l", "l-calls-1", "l-calls-2"]
+
+
+def test_a_ledger_that_another_program_has_changed_is_refused(tmp_path: Path) -> None:
+    """One line, and the lock is free."""
     Store(tmp_path / "l").close()
     db = sqlite3.connect(tmp_path / "l")
     db.execute("DROP TABLE news")
-    db.execute("CREATE VIEW news AS SELECT 1 AS one")
     db.close()
     for _ in range(2):
-        with pytest.raises(SettingsError, match="l: cannot be written: "):
+        with pytest.raises(SettingsError, match=r"l: is damaged \(its checksum is wrong\)"):
             Ledger(tmp_path / "l", "user", SETTINGS)
-
-
-def test_other_sources_of_a_kind_are_told_and_a_dry_run_is_none(tmp_path: Path) -> None:
-    """Each is noted as it is loaded; users and events are two things."""
-    with Ledger(tmp_path / "l", "event", Settings(api_key="key", dry_run=True)) as ledger:
-        assert not ledger.is_shared("monday.csv")
-    with Ledger(tmp_path / "l", "event", SETTINGS) as ledger:
-        assert not ledger.is_shared("tuesday.csv")
-        assert not ledger.is_shared("tuesday.csv")
-        assert ledger.is_shared("wednesday.csv")
-        assert ledger.is_shared("tuesday.csv")
-    with Ledger(tmp_path / "l", "user", SETTINGS) as ledger:
-        assert not ledger.is_shared("thursday.csv")
 
 
 def test_a_ledger_that_breaks_later_says_which(tmp_path: Path) -> None:
@@ -175,5 +164,5 @@ def test_the_end_of_a_ledger_is_the_end_of_its_plan_and_its_slots(tmp_path: Path
     ledger.close()
     assert list(plan.pieces()) == []
     assert transport.send(message(1, OTHER)).code == "abandoned"
-    assert left_behind(tmp_path / "l-calls") == [(KEY, A, None, False)]
+    assert left_behind(tmp_path / "l-calls", ledger._store.id).news == [(KEY, A, None, False)]
     assert known(tmp_path / "l", KEY) == [None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +19,9 @@ from interakt_loader.ledger.store import News, Store
 from interakt_loader.mapping import PREPARED
 from interakt_loader.sending.ticket import Stop
 from interakt_loader.settings import Settings
-from interakt_loader.wire import Entry, Kind, Message, Outcome
+from interakt_loader.wire import Entry, Kind, Message, Outcome, Status
 
-KEYS = Keys("http://127.0.0.1:1", "key")
+KEYS = Keys(bytes(32))
 ANN, BOB = KEYS.user("ann"), KEYS.user("bob")
 A, B, C = (KEYS.body(name.encode()) for name in "ABC")
 AB = KEYS.chain(A, B)
@@ -34,7 +35,7 @@ def batch(kind: Kind, first: int, *rows: tuple[str, str | None], event_ids: list
         for number, (lane, body) in enumerate(rows, start=first)
     ]
     for line, event_id in zip(lines, event_ids or [], strict=False):
-        line["event_id"] = event_id
+        line |= {"event": "Visit", "event_id": event_id}
     return pa.RecordBatch.from_pylist(lines, schema=PREPARED)
 
 
@@ -46,7 +47,7 @@ def planned(
     store = Store(folder / "own.ledger")
     store.append(known or [])
     store.merge()
-    plan = Plan(store, KEYS, kind, Settings(api_key="key", **options))
+    plan = Plan(store, KEYS, kind, Settings(api_key="key", **options), options.get("event_id"))
     try:
         plan.make(batches)
         yield plan
@@ -69,14 +70,16 @@ def taken(plan: Plan) -> tuple[list[Message], list[Outcome], list[tuple[int, boo
 
 
 def counts(plan: Plan) -> dict[str, int]:
-    return {name: getattr(plan, name) for name in ("rows", "calls", "users", "unchanged", "doubted")}
+    """Return what the plan counts, but for the noughts."""
+    named = {name: getattr(plan, name) for name in ("rows", "calls", "unchanged", "merged", "skipped", "doubted")}
+    return {name: count for name, count in named.items() if count}
 
 
 def test_with_an_empty_ledger_every_row_goes_out_known_by_its_own_digests(tmp_path: Path) -> None:
     """Two batches, three users, one row that is invalid: that one is settled, and is no call."""
     first, second = batch("user", 0, ("ann", "A"), ("cay", None)), batch("user", 2, ("bob", "B"))
     with planned(tmp_path, "user", first, second) as plan:
-        assert counts(plan) == {"rows": 3, "calls": 2, "users": 2, "unchanged": 0, "doubted": 0}
+        assert counts(plan) == {"rows": 3, "calls": 2}
         calls, settled, unchanged = taken(plan)
     assert [(one.row, one.lane, one.body, one.entry) for one in calls] == [
         (0, "ann", b"A", Entry(ANN, A)),
@@ -91,7 +94,7 @@ def test_rows_of_one_user_are_steps_on_top_of_one_another(tmp_path: Path) -> Non
     """In whichever batches they are; the first starts anew, and each later one names the state before it."""
     first, second = batch("user", 0, ("ann", "A"), ("bob", "A")), batch("user", 2, ("ann", "B"))
     with planned(tmp_path, "user", first, second) as plan:
-        assert counts(plan) == {"rows": 3, "calls": 3, "users": 2, "unchanged": 0, "doubted": 0}
+        assert counts(plan) == {"rows": 3, "calls": 3}
         calls, _, _ = taken(plan)
     assert [one.entry for one in calls] == [Entry(ANN, A), Entry(BOB, A), Entry(ANN, A + AB)]
 
@@ -101,7 +104,7 @@ def test_what_was_accepted_is_unchanged_and_keeps_its_mark(tmp_path: Path) -> No
     known: list[News] = [(ANN, A, None, True), (BOB, B, None, False)]
     rows = batch("user", 0, ("ann", "A"), ("bob", "B"), ("ann", "B"))
     with planned(tmp_path, "user", rows, known=known) as plan:
-        assert counts(plan) == {"rows": 3, "calls": 1, "users": 1, "unchanged": 2, "doubted": 0}
+        assert counts(plan) == {"rows": 3, "calls": 1, "unchanged": 2}
         calls, settled, unchanged = taken(plan)
     assert [(one.row, one.entry) for one in calls] == [(2, Entry(ANN, A + AB))]
     assert settled == []
@@ -112,7 +115,7 @@ def test_a_call_in_doubt_is_marked(tmp_path: Path) -> None:
     """The very call that was out goes out as doubted; a user with one row too."""
     known: list[News] = [(ANN, b"", A, False)]
     with planned(tmp_path, "user", batch("user", 0, ("ann", "A"), ("bob", "B")), known=known) as plan:
-        assert counts(plan) == {"rows": 2, "calls": 2, "users": 2, "unchanged": 0, "doubted": 1}
+        assert counts(plan) == {"rows": 2, "calls": 2, "doubted": 1}
         calls, settled, _ = taken(plan)
     assert [(one.entry, one.doubted) for one in calls] == [(Entry(ANN, A), True), (Entry(BOB, B), False)]
     assert settled == []
@@ -128,6 +131,7 @@ def test_an_event_in_doubt_can_be_left_alone_and_a_user_cannot(tmp_path: Path) -
     ):
         rows = batch(kind, 0, ("ann", "A"), ("bob", "B"))  # type: ignore[arg-type]
         with planned(tmp_path, kind, rows, known=doubted, on_unknown=on_unknown) as plan:  # type: ignore[arg-type]
+            assert (plan.calls, plan.skipped) == (len(sent), 2 - len(sent))
             calls, settled, _ = taken(plan)
         assert [one.row for one in calls] == sent
         assert [(one.message.row, one.status.value) for one in settled] == ([(0, "unknown")] if len(sent) < 2 else [])
@@ -138,27 +142,36 @@ def test_the_same_event_in_one_input_is_as_many_events(tmp_path: Path) -> None:
     key = KEYS.event(b"A")
     rows = batch("event", 0, ("ann", "A"), ("ann", "A"), ("ann", "A"))
     with planned(tmp_path, "event", rows) as plan:
-        assert counts(plan) == {"rows": 3, "calls": 3, "users": 1, "unchanged": 0, "doubted": 0}
+        assert counts(plan) == {"rows": 3, "calls": 3}
         calls, _, _ = taken(plan)
     keys = [key, KEYS.repeated_event(key, 2), KEYS.repeated_event(key, 3)]
     assert [one.entry for one in calls] == [Entry(one, EVENT) for one in keys]
     known: list[News] = [(keys[0], EVENT, None, False), (keys[2], EVENT, None, True)]
     with planned(tmp_path, "event", rows, known=known) as plan:
-        assert counts(plan) == {"rows": 3, "calls": 1, "users": 1, "unchanged": 2, "doubted": 0}
+        assert counts(plan) == {"rows": 3, "calls": 1, "unchanged": 2}
         calls, _, unchanged = taken(plan)
     assert [(one.row, one.entry) for one in calls] == [(1, Entry(keys[1], EVENT))]
     assert unchanged == [(0, False, None), (2, True, None)]
 
 
+def carried(plan: Plan, *calls: Message) -> list[tuple[int, str, str | None]]:
+    """Return what is reported of the rows that these carry, once they were accepted."""
+    sent = [Outcome(one, Status.SENT, 1, 202, None, None, None, False, 1.0, 0.0) for one in calls]
+    return [(one.message.row, one.status.value, one.code) for lot in plan.carried(sent) for one in lot]
+
+
 def test_an_event_id_counts_once(tmp_path: Path) -> None:
-    """The first row with an id goes out; each later one that says the same is unchanged and says why."""
+    """The first row with an id goes out; each later one that says the same is merged into it."""
     rows = batch("event", 0, ("ann", "A"), ("ann", "A"), ("ann", "C"), ("ann", "A"), event_ids=["7", "7", "8", "7"])
-    known: list[News] = [(KEYS.event_id("8"), EVENT, None, False)]
+    known: list[News] = [(KEYS.event_id("Visit", "8"), KEYS.event_state("ann", b"C"), None, False)]
     with planned(tmp_path, "event", rows, known=known, event_id="order", ledger="own.ledger") as plan:
-        assert counts(plan) == {"rows": 4, "calls": 1, "users": 1, "unchanged": 3, "doubted": 0}
+        assert counts(plan) == {"rows": 4, "calls": 1, "unchanged": 1, "merged": 2}
         calls, _, unchanged = taken(plan)
-    assert [(one.row, one.entry) for one in calls] == [(0, Entry(KEYS.event_id("7"), EVENT))]
-    assert unchanged == [(1, False, "event_id_repeated"), (2, False, None), (3, False, "event_id_repeated")]
+        assert carried(plan, *calls) == [(1, "merged", "event_id_repeated"), (3, "merged", "event_id_repeated")]
+    assert [(one.row, one.entry) for one in calls] == [
+        (0, Entry(KEYS.event_id("Visit", "7"), KEYS.event_state("ann", b"A")))
+    ]
+    assert unchanged == [(2, False, None)]
 
 
 def test_an_event_id_that_stands_for_two_things_is_a_conflict(tmp_path: Path) -> None:
@@ -166,17 +179,94 @@ def test_an_event_id_that_stands_for_two_things_is_a_conflict(tmp_path: Path) ->
     first = batch("event", 0, ("ann", "A"), ("ann", "B"), event_ids=["7", "7"])
     second = batch("event", 2, ("bob", "C"), ("ann", "A"), ("ann", "D"), event_ids=["7", "7", "8"])
     with planned(tmp_path, "event", first, second, event_id="order", ledger="own.ledger") as plan:
-        assert counts(plan) == {"rows": 5, "calls": 2, "users": 2, "unchanged": 1, "doubted": 0}
+        assert counts(plan) == {"rows": 5, "calls": 2, "merged": 1}
         calls, settled, unchanged = taken(plan)
+        assert carried(plan, *calls) == [(3, "merged", "event_id_repeated")]
     assert [one.row for one in calls] == [0, 4]
     assert [(one.message.row, one.status.value, one.code, one.column, one.text) for one in settled] == [
-        (row, "invalid", "event_id_conflict", "order", "order: row 0 has the same event id and says something else")
-        for row in (1, 2)
+        (1, "invalid", "event_id_conflict", "order", "order: '7': row 0 has the same event id and says something else"),
+        (
+            2,
+            "invalid",
+            "event_id_conflict",
+            "order",
+            "order: '7': row 0 has the same event id and is about another person",
+        ),
     ]
-    assert unchanged == [(3, False, "event_id_repeated")]
+    assert unchanged == []
     with planned(tmp_path, "event", first, event_id="order", ledger="own.ledger") as plan:
         lines = [line for lines in plan.checked() for line in lines.to_pylist()]
     assert [(line["status"], line["code"]) for line in lines] == [("unsent", None), ("invalid", "event_id_conflict")]
+
+
+def test_what_the_ledger_knows_of_an_id(tmp_path: Path) -> None:
+    """Another person is a conflict, other content is unchanged with a note, in doubt too; the line keeps its mark."""
+    known: list[News] = [
+        (KEYS.event_id("Visit", "7"), KEYS.event_state("ann", b"A"), None, True),
+        (KEYS.event_id("Visit", "8"), b"", KEYS.event_state("ann", b"A"), False),
+    ]
+    rows = batch(
+        "event", 0, ("bob", "A"), ("ann", "B"), ("bob", "A"), ("ann", "B"), event_ids=["7", "7", "8", "8"]
+    )  # fmt: skip
+    with planned(tmp_path, "event", rows, known=known, event_id="order", ledger="own.ledger") as plan:
+        assert counts(plan) == {"rows": 4, "calls": 1, "unchanged": 1, "doubted": 1}
+        calls, settled, unchanged = taken(plan)
+    assert [(one.row, one.doubted) for one in calls] == [(3, True)]
+    assert [(one.message.row, one.text) for one in settled] == [
+        (0, "order: '7' is on record as the id of this event for another person"),
+        (2, "order: '8' is on record as the id of this event for another person"),
+    ]
+    assert unchanged == [(1, True, "event_content_differs")]
+
+
+def test_rows_of_one_user_become_one_call(tmp_path: Path) -> None:
+    """With `coalesce`: of what is to be sent, in whichever batches it is; the step leads from before to after it."""
+    bodies = [json.dumps({"userId": "ann", "traits": {name: at}}) for at, name in enumerate("abab")]
+    states = [KEYS.body(bodies[0].encode())]
+    for body in bodies[1:]:
+        states.append(KEYS.chain(states[-1], KEYS.body(body.encode())))
+    first = batch("user", 0, ("ann", bodies[0]), ("ann", bodies[1]), ("bob", '{"userId":"bob"}'))
+    second = batch("user", 3, ("ann", bodies[2]), ("cay", None), ("ann", bodies[3]))
+    known: list[News] = [(ANN, states[0], None, False)]
+    with planned(tmp_path, "user", first, second, known=known, coalesce=True) as plan:
+        assert counts(plan) == {"rows": 6, "calls": 2, "unchanged": 1, "merged": 2}
+        before = plan.first_call()
+        calls, settled, unchanged = taken(plan)
+        assert carried(plan, *calls) == [(1, "merged", "coalesced"), (3, "merged", "coalesced")]
+    assert before is not None
+    assert [(one.row, one.entry) for one in calls] == [
+        (2, Entry(BOB, KEYS.body(b'{"userId":"bob"}'))),
+        (5, Entry(ANN, states[0] + states[3])),
+    ]
+    assert json.loads(calls[1].body) == {"userId": "ann", "traits": {"b": 3, "a": 2}}
+    assert (len(settled), unchanged) == (1, [(0, False, None)])
+    with planned(tmp_path, "user", first, second, known=known, coalesce=True) as plan:
+        lines = [line for lines in plan.checked() for line in lines.to_pylist()]
+    assert [one["status"] for one in lines] == ["unchanged", "merged", "unsent", "merged", "invalid", "unsent"]
+
+
+def test_a_user_whose_call_would_be_too_large_takes_several(tmp_path: Path) -> None:
+    """Three rows of 15 KB each under names of their own: two fit into one call."""
+    bodies = [json.dumps({"userId": "ann", "traits": {name: "x" * 15_000}}) for name in "abc"]
+    with planned(tmp_path, "user", batch("user", 0, *(("ann", one) for one in bodies)), coalesce=True) as plan:
+        calls, _, _ = taken(plan)
+        assert carried(plan, *calls) == [(0, "merged", "coalesced")]
+    assert [sorted(json.loads(one.body)["traits"]) for one in calls] == [["a", "b"], ["c"]]
+    states = [one.entry.step for one in calls if one.entry]
+    assert states[1][:16] == states[0]
+
+
+def test_what_a_stop_leaves_takes_those_along_that_it_carries(tmp_path: Path) -> None:
+    """Ann's first row has been passed when the load stops, and her last one has not: both are unsent."""
+    body = '{"userId": "ann"}'
+    first, second = batch("user", 0, ("ann", body), ("bob", body)), batch("user", 2, ("ann", body))
+    with planned(tmp_path, "user", first, second, coalesce=True) as plan:
+        assert [one.row for one in next(plan.pieces()).calls] == [1]
+        lines = [line for lines in plan.unsent(Stop("interrupted", "stopped")) for line in lines.to_pylist()]
+    assert [(one["row"], one["status"], one["code"], one["message"]) for one in lines] == [
+        (2, "unsent", "interrupted", "not sent: stopped"),
+        (0, "unsent", "interrupted", "row 2 carries it: not sent: stopped"),
+    ]
 
 
 def test_resend_takes_nothing_for_accepted_and_marks_events_that_are(tmp_path: Path) -> None:
@@ -206,7 +296,8 @@ def test_a_part_of_the_rows_is_planned_by_the_numbers_that_they_have_in_the_inpu
     assert unchanged == [(101, False, None)]
     rows = [batch("event", 100, ("ann", "A"), ("ann", "A"), event_ids=["7", "7"])]
     with planned(tmp_path, "event", *rows, rows="100:104", event_id="order", ledger="own.ledger") as plan:
-        assert taken(plan)[2] == [(101, False, "event_id_repeated")]
+        calls, _, _ = taken(plan)
+        assert carried(plan, *calls) == [(101, "merged", "event_id_repeated")]
 
 
 def test_a_dry_run_has_a_line_for_each_row_in_their_order_and_the_first_three_calls(tmp_path: Path) -> None:
@@ -238,7 +329,9 @@ def test_nothing_is_left_of_a_plan(tmp_path: Path) -> None:
     store = Store(tmp_path / "own.ledger")
     plan = Plan(store, KEYS, "user", Settings(api_key="key"))
     plan.make([batch("user", 0, ("ann", "A"))])
-    assert store.db.execute("SELECT name FROM plan.sqlite_master").fetchall() == [("special",), ("conflicts",)]
+    assert store.db.execute("SELECT name FROM plan.sqlite_master").fetchall() == [
+        (name,) for name in ("special", "conflicts", "contents", "folded", "merged")
+    ]
     pieces = plan.pieces()
     plan.close()
     assert [one[1] for one in store.db.execute("PRAGMA database_list")] == ["main"]

@@ -104,10 +104,10 @@ def test_two_loads_cannot_have_it_at_once(tmp_path: Path) -> None:
 
 
 def test_what_is_no_ledger_is_refused_and_left_alone(tmp_path: Path) -> None:
-    """A text file, somebody's database, a ledger of a later version, a folder, a folder that is not there."""
+    """A text file, somebody's database, a folder, a folder that is not there."""
     text = tmp_path / "text"
     text.write_text("customer_id,mobile\n" * 100)
-    with pytest.raises(SettingsError, match="is no ledger; choose another path"):
+    with pytest.raises(SettingsError, match="is no ledger, or a damaged one; choose another path"):
         Store(text)
     assert text.read_text() == "customer_id,mobile\n" * 100
     other = tmp_path / "other.db"
@@ -116,13 +116,6 @@ def test_what_is_no_ledger_is_refused_and_left_alone(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(SettingsError, match="some other SQLite database"):
         Store(other)
-    later = tmp_path / "later"
-    Store(later).close()
-    with sqlite3.connect(later) as db:
-        db.execute("PRAGMA user_version = 2")
-    db.close()
-    with pytest.raises(SettingsError, match="newer interakt_loader"):
-        Store(later)
     with pytest.raises(SettingsError, match="cannot be opened"):
         Store(tmp_path)
     with pytest.raises(SettingsError, match=r"l: cannot be opened: No such file or directory$"):
@@ -150,7 +143,7 @@ def test_the_file_is_that_of_earlier_versions(tmp_path: Path) -> None:
     Store(tmp_path / "l").close()
     header = (tmp_path / "l").read_bytes()[:100]
     assert header[68:72] == b"ILDG"
-    assert int.from_bytes(header[60:64], "big") == 1
+    assert int.from_bytes(header[60:64], "big") == 2
 
 
 def test_what_is_recorded_survives_a_power_failure(tmp_path: Path) -> None:
@@ -196,20 +189,33 @@ def test_any_thread_may_use_it(tmp_path: Path) -> None:
     assert found == [None]
 
 
+def of_version(path: Path, version: int, *, sealed: bool) -> Path:
+    """Make a ledger as another version of the loader would."""
+    store = Store(path)
+    store.db.execute(f"PRAGMA user_version = {version}")
+    store.close()
+    if not sealed:
+        os.truncate(path, path.stat().st_size - 32)
+    return path
+
+
+def test_a_ledger_of_another_version_is_refused(tmp_path: Path) -> None:
+    """A newer one; one from before the first release, which has no seal; where it is damaged, both are named."""
+    with pytest.raises(SettingsError, match=r"newer: was made by a newer interakt_loader; upgrade this one$"):
+        Store(of_version(tmp_path / "newer", 3, sealed=True))
+    with pytest.raises(SettingsError, match=r"other: is damaged, .*, or was made by a newer interakt_loader"):
+        Store(of_version(tmp_path / "other", 3, sealed=False))
+    with pytest.raises(SettingsError, match=r"older: was made by an unreleased version .* delete it, and record"):
+        Store(of_version(tmp_path / "older", 1, sealed=False))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc which files are open")
 def test_a_file_that_is_refused_is_closed_at_once(tmp_path: Path) -> None:
-    """Whatever it was refused for: another version, no ledger, or a ledger that SQLite cannot use."""
-    for name in ("later", "unusable"):
-        Store(tmp_path / name).close()
-    for name, change in (
-        ("later", "PRAGMA user_version = 2"),
-        ("unusable", "DROP TABLE news; CREATE TABLE x (y); CREATE INDEX news ON x (y)"),
-    ):
-        db = sqlite3.connect(tmp_path / name)
-        db.executescript(change)
-        db.close()
+    """Whatever it was refused for: another version, no ledger, or a damaged one."""
+    of_version(tmp_path / "later", 3, sealed=True)
+    of_version(tmp_path / "damaged", 2, sealed=False)
     (tmp_path / "text").write_text("customer_id,mobile\n" * 100)
-    for name, said in (("later", "newer"), ("text", "no ledger"), ("unusable", "cannot be used: .*news")):
+    for name, said in (("later", "newer"), ("text", "no ledger"), ("damaged", "is damaged")):
         with pytest.raises(SettingsError, match=f"{name}: .*{said}") as caught:
             Store(tmp_path / name)
         open_now = {os.path.realpath(one) for one in Path("/proc/self/fd").iterdir()}
