@@ -1,8 +1,8 @@
 """Load a table into Interakt: one API call a row, one report line a row, nothing lost.
 
-`load_users`, `load_events` and `check` take a table, a mapping and options; `infer` proposes a mapping; `track` is the
-vendor's SDK, name for name. Everything is imported when it is first used, so that `from interakt_loader import track`
-starts fast.
+`load_users`, `load_events`, `baseline` and `check` take a table, a mapping and options; `infer` proposes a mapping;
+`track` is the vendor's SDK, name for name. Everything is imported when it is first used, so that
+`from interakt_loader import track` starts fast.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         RowsFailed,
         UsageError,
     )
-    from interakt_loader.loading import check, infer, load_events, load_users
+    from interakt_loader.loading import baseline, check, infer, load_events, load_users
     from interakt_loader.mapping import InferredMapping, Mapping
     from interakt_loader.result import LoadResult
 
@@ -39,6 +39,7 @@ __all__ = [
     "RowsFailed",
     "UsageError",
     "__version__",
+    "baseline",
     "check",
     "infer",
     "load_events",
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "baseline": "loading",
     "check": "loading",
     "infer": "loading",
     "load_events": "loading",

@@ -5,7 +5,8 @@
     InteraktLoaderError
     ├── UsageError (ValueError)       mend what you wrote; nothing was sent        exit 2
     │   ├── SettingsError             an option or the key
-    │   │   └── NotJustNow            what an option names is taken, or away: try again later
+    │   │   ├── NotJustNow            what an option names is taken, or away: try again later
+    │   │   └── AnotherKey            the ledger was made with another API key: the account's old one, or not?
     │   ├── MappingError              which column is which
     │   ├── MappingNeeded             nobody has confirmed a guess; `.proposal` holds it
     │   ├── SourceError               the file or table itself
@@ -13,6 +14,7 @@
     │   └── BadArgumentType           …of the wrong type (also a TypeError)
     ├── LoadStopped                   run the same load again once this is mended  exit 3
     │   ├── KeyRefused                401 or 403
+    │   ├── CertificateUntrusted      the server's certificate does not verify
     │   ├── Outage                    nothing could be reached
     │   ├── TooManyFailures           more rows failed than `max_failures` allows
     │   ├── SourceBroken              the source could not be read to its end
@@ -57,6 +59,10 @@ class NotJustNow(SettingsError):
     """What an option names cannot be had at the moment: another load has the ledger, the shared clock is away."""
 
 
+class AnotherKey(SettingsError):
+    """The ledger was made with another API key for this address, and nobody has said that it is the same account."""
+
+
 class MappingError(UsageError):
     """The mapping does not fit the table, or is no mapping at all."""
 
@@ -98,6 +104,10 @@ class LoadStopped(InteraktLoaderError):
 
 class KeyRefused(LoadStopped):
     """The API refuses the key (401) or the account's plan has no API (403)."""
+
+
+class CertificateUntrusted(LoadStopped):
+    """The server's certificate, or the proxy's, cannot be trusted."""
 
 
 class Outage(LoadStopped):
@@ -146,8 +156,7 @@ class APIError(InteraktLoaderError):
         self.message = message
 
     def __str__(self) -> str:
-        where = "no answer" if self.status_code is None else f"HTTP {self.status_code}"
-        return f"{where}: {self.message}"
+        return self.message if self.status_code is None else f"HTTP {self.status_code}: {self.message}"
 
 
 class LoadInterrupted(KeyboardInterrupt):

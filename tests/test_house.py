@@ -142,8 +142,8 @@ def test_the_readme_tells_every_option_with_its_default() -> None:
     table = {cells[0]: cells for cells in _table_rows(README)}
     for one in fields(Settings):
         flag = f"`{one.metadata['flag']}`" if one.metadata["flag"] else ""
-        if one.name == "api_key":
-            flag = "`--api-key-file`"
+        if one.name in ("api_key", "old_api_key"):
+            flag = f"`--{one.name.replace('_', '-')}-file`"
         assert table[f"`{one.name}`"] == [f"`{one.name}`", flag, f"`{one.default!r}`", one.metadata["meaning"]]
 
 

@@ -60,7 +60,10 @@ def test_cleaning(tmp_path: Path) -> None:
     assert [line.split(";")[0] for line in results] == ["<LoadResult: 5 sent, 2 invalid", "<LoadResult: 2 sent"]
     users = {line.split(" ")[0]: line for line in lines if "{" in line}
     assert len(users) == 7
-    assert "'Name': 'José Fernandes', 'Joined': '2023-11-17', 'Orders': 1, 'Spent': 49.9" in users["0008"]
+    assert (
+        "'Joined': '2023-11-17', 'Name': 'José Fernandes', 'Newsletter': False, 'Orders': 1, 'Spent': 49.9"
+        in users["0008"]
+    )
     assert "Orders" not in users["0009"]  # "n/a" was nothing
     assert "9820054321" in users["0011"]  # mended
     assert "Joined" not in users["0012"]  # the 31st of February was dropped

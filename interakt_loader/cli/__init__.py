@@ -15,10 +15,31 @@ import click
 from interakt_loader.cli.commands import cli
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted
 from interakt_loader.safety.printable import printable
+from interakt_loader.safety.streams import tolerant_streams
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line with these arguments and return the exit code."""
+    """Run the command line with these arguments and return the exit code.
+
+    What cannot be written to standard output or error is left out. It makes an error of a command that does nothing
+    else than print; the record of a load is its report.
+    """
+    with tolerant_streams() as out:
+        exit_code = _run(arguments)
+        out.flush()
+        if out.error is not None:
+            if not isinstance(out.error, BrokenPipeError):  # its reader has seen enough, as `| head` has
+                _complain(f"the result cannot be shown: {out.error.strerror or out.error}", 1)
+            if _only_prints(arguments):
+                exit_code = exit_code or 1
+    return exit_code
+
+
+def _only_prints(arguments: Sequence[str]) -> bool:
+    return arguments[:1] == ["infer"] or not {"--help", "-h", "--version"}.isdisjoint(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         return cli.main(list(arguments), prog_name="interakt-loader", standalone_mode=False) or 0
     except LoadInterrupted as error:
@@ -39,12 +60,8 @@ def run(arguments: Sequence[str]) -> int:
 
             logging.getLogger("interakt_loader").exception("the error in full")
         return _complain(_masked(error) if "--mask" in arguments else str(error), error.exit_code)
-    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - held until the end
-        return 1
     except OSError as error:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - its buffer cannot be written
-        return _complain(f"the result cannot be shown: {error.strerror or error}", 1)
+        return _complain(str(error), 1)
 
 
 def _masked(error: InteraktLoaderError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,16 +20,17 @@ from interakt_loader.cli.options import (
     names_identity,
     settings_flags,
     source_flags,
+    with_files,
     written_mapping,
 )
 from interakt_loader.cli.process import imported
 from interakt_loader.errors import SettingsError
 from interakt_loader.safety.printable import printable_lines
+from interakt_loader.settings.default_paths import beside, mapping_name
 
 if TYPE_CHECKING:
-    from interakt_loader.cli.proposal import Chosen
+    from interakt_loader.cli.confirmation import Confirmation
     from interakt_loader.result import LoadResult
-    from interakt_loader.settings import Settings
     from interakt_loader.wire import Kind
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -73,6 +75,13 @@ def cli() -> None:
 )
 @click.option("--ask-key", is_flag=True, help="Ask for the key in the terminal, without showing it.")
 @settings_flags
+@click.option(
+    "--old-api-key-file",
+    metavar="FILE",
+    shell_complete=paths,
+    help="With --same-account, where the state folder does not hold the ledger's secret: read the old key from this "
+    "file.",
+)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="Form of the result on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no messages.")
 @click.option("--debug", is_flag=True, help="Log what is done; bodies hold personal data.")
@@ -88,9 +97,11 @@ def load(
     sandbox: bool,
     api_key_file: str | None,
     ask_key: bool,
+    old_api_key_file: str | None,
     output: str,
     quiet: bool,
     debug: bool,
+    record_only: bool = False,
     **flags: Any,
 ) -> int:
     """Load SOURCE (the default command).
@@ -101,18 +112,18 @@ def load(
     """
     del debug  # the group has seen to it, and to what `quiet` means for the log
     from interakt_loader.cli.files import asked_key, key_from_file
-    from interakt_loader.settings.default_paths import ledger_beside, report_name
 
     options = {name: value for name, value in flags.items() if value is not None}
+    if record_only and sandbox:
+        raise SettingsError("--sandbox: a new sandbox knows nobody, so there is nothing to put on record")
     if ask_key and api_key_file is not None:
         raise SettingsError("--ask-key and --api-key-file are both given; expected one of the two")
     options["api_key"] = key_from_file(api_key_file)
+    options["old_api_key"] = key_from_file(old_api_key_file, "--old-api-key-file")
     if ask_key and not sandbox and not options.get("dry_run"):
         options["api_key"] = asked_key()
-    options.setdefault("report", report_name(sources[0]))
-    options.setdefault("ledger", "none" if sandbox else ledger_beside(options["report"]))
-    if options["ledger"].lower() == "none":
-        options["ledger"] = None
+    given = given_mapping(mapping, preset)
+    name = with_files(options, sources, given, sandbox=sandbox)
     if quiet:
         options["progress"] = False
     with ExitStack() as stack:
@@ -121,6 +132,7 @@ def load(
 
             here = stack.enter_context(Sandbox())
             options |= {"api_key": here.api_key, "base_url": here.url}
+        from interakt_loader.cli.confirmation import Confirmation
         from interakt_loader.cli.proposal import Chosen, Unwritten
         from interakt_loader.loading import opening
         from interakt_loader.mapping import is_preset, read_mapping
@@ -128,9 +140,10 @@ def load(
 
         settings = Settings.resolve(options)
         check_event(event)
-        given = given_mapping(mapping, preset)
         source = opening.opened(list(sources), settings)
-        unwritten = Unwritten(sources, kind_of(kind), settings, event, fields, traits, yes, quiet)
+        # what sends nothing may go by a proposal that nobody has confirmed
+        confirmed_by = replace(settings, dry_run=True) if record_only else settings
+        unwritten = Unwritten(sources, name, kind_of(kind), confirmed_by, event, fields, traits, yes, quiet)
         if given is None and names_identity(fields):
             chosen = Chosen(written_mapping(None, fields, traits, event), source)
         elif given is None:
@@ -141,33 +154,74 @@ def load(
             chosen = unwritten.by_preset(source, given)
         else:
             chosen = Chosen(written_mapping(read_mapping(given).as_dict(), fields, traits, event), source)
-        return _load(sources, chosen, kind_of(kind), settings, output, quiet)
+        reads = {
+            "mapping": mapping_name(name) if given is None else mapping,
+            "file of the key": api_key_file,
+            "file of the old key": old_api_key_file,
+        }
+        confirmation = Confirmation(sources, settings, chosen, yes, quiet)
+        return _load(confirmation, name, reads, kind_of(kind), output, record_only=record_only)
 
 
 def _load(
-    sources: tuple[str, ...],
-    chosen: Chosen,
+    confirmation: Confirmation,
+    load_name: str,
+    reads: dict[str, str | None],
     kind: Kind | None,
-    settings: Settings,
     output: str,
-    quiet: bool,
+    *,
+    record_only: bool,
 ) -> int:
     from pathlib import Path
 
     from interakt_loader import loading
+    from interakt_loader.cli.runs import Runs
     from interakt_loader.errors import LoadInterrupted
+    from interakt_loader.loading.interrupts import outlive_terminal
+    from interakt_loader.loading.outputs import Others, files_of
 
     imported()
-    name = Path(sources[0]).name if len(sources) == 1 and sources[0] != "-" else chosen.source.name
-    say = None if quiet and not chosen.asks else _say
-    try:
-        result = loading.load(list(sources), chosen.mapping, kind, settings, say, chosen.source, before=chosen.before)
-    except LoadInterrupted as error:
-        if error.result is not None:
-            _show(error.result, name, error.exit_code, output, dry_run=settings.dry_run)
-        return error.exit_code
-    _show(result, name, result.exit_code, output, dry_run=settings.dry_run)
-    return result.exit_code
+    sources, settings, chosen = confirmation.sources, confirmation.settings, confirmation.chosen
+    name = (Path(sources[0]).name or sources[0]) if len(sources) == 1 and sources[0] != "-" else chosen.source.name
+    behind_first = [] if chosen.said is None else [chosen.said]
+
+    def say(line: str) -> None:
+        for one in (line, *behind_first):
+            _say(one)
+        behind_first.clear()
+
+    folder = None if settings.dry_run else Path(beside(str(settings.report or ""), f"{load_name}.runs"))
+    runs = None if folder is None else Runs(folder, load_name, sources, settings)
+    own = files_of(chosen.source)
+
+    def begins() -> None:
+        if runs is not None:
+            runs.begin(own[0] if len(own) == 1 else None)
+
+    with outlive_terminal():
+        try:
+            result = loading.load(
+                list(sources),
+                chosen.mapping,
+                kind,
+                settings,
+                None if confirmation.quiet and not chosen.asks else say,
+                chosen.source,
+                before=confirmation.before,
+                ask=confirmation,
+                begins=begins,
+                others=Others(reads, {"folder of the load's runs": folder}),
+                record_only=record_only,
+            )
+            exit_code = result.exit_code
+        except LoadInterrupted as error:
+            if error.result is None:
+                return error.exit_code
+            result, exit_code = error.result, error.exit_code
+        if runs is not None:
+            runs.end(result, exit_code)
+        _show(result, name, exit_code, output, dry_run=settings.dry_run)
+        return exit_code
 
 
 def _say(line: str) -> None:
@@ -178,6 +232,19 @@ def _show(result: LoadResult, name: str, exit_code: int, output: str, *, dry_run
     from interakt_loader.cli.show import as_json, as_text
 
     click.echo(as_json(result, exit_code) if output == "json" else as_text(result, name, dry_run=dry_run))
+
+
+@cli.command(context_settings=_CONTEXT, params=load.params)
+def baseline(**given: Any) -> int:
+    """Put the rows of SOURCE on record as sent, and send nothing.
+
+    For rows that Interakt has already, and for events of the past that no campaign shall answer: later loads take them
+    for unchanged. The flags are those of a load, so that the same mapping makes the same calls of the rows. Nobody is
+    asked anything: a complete proposal is taken as it is.
+    """
+    assert load.callback is not None
+    code: int = load.callback(**given, record_only=True)
+    return code
 
 
 @cli.command(context_settings=_CONTEXT)

@@ -18,6 +18,8 @@ LARGEST = 4096
 NO_FLAGS = ("--api-key", "--api_key", "--apikey", "--key", "--secret-key", "--secret", "--token", "--password")
 """What people try as a flag for the key."""
 
+NO_FLAGS_OF_OLD_KEY = ("--old-api-key", "--old_api_key", "--old-key")
+
 _LIKE_A_KEY = re.compile(r"(?i:basic .*)|[^\s./\\]{16,}|[A-Za-z0-9+][A-Za-z0-9+/=]{15,}")
 
 
@@ -27,15 +29,22 @@ def refuse_key_on_command_line(arguments: Sequence[str]) -> None:
         if argument == "--":
             return
         name = argument.partition("=")[0]
-        if name in NO_FLAGS or name == "INTERAKT_API_KEY":
-            raise SettingsError(
-                f"{name}: the key is no argument, as every user of the machine and the shell's history see those; set "
-                "INTERAKT_API_KEY, or give --api-key-file FILE or --ask-key (a key that was typed here has been seen)"
-            )
+        instead = "set INTERAKT_API_KEY, or give --api-key-file FILE or --ask-key"
+        if name in NO_FLAGS_OF_OLD_KEY:
+            instead = "give --old-api-key-file FILE"
+        elif name not in NO_FLAGS and name != "INTERAKT_API_KEY":
+            continue
+        raise SettingsError(
+            f"{name}: the key is no argument, as every user of the machine and the shell's history see those; "
+            f"{instead} (a key that was typed here has been seen)"
+        )
 
 
-def key_from_file(path: str | None) -> Secret | None:
-    """Read the API key from a file: its only line. Raises `SettingsError`; on POSIX also where others have rights."""
+def key_from_file(path: str | None, flag: str = "--api-key-file") -> Secret | None:
+    """Read an API key from the file that a flag names: its only line.
+
+    Raises `SettingsError`, on POSIX also where others have rights to the file.
+    """
     if path is None:
         return None
     try:
@@ -45,12 +54,12 @@ def key_from_file(path: str | None) -> Secret | None:
     except OSError as error:
         if isinstance(error, FileNotFoundError) and _LIKE_A_KEY.fullmatch(path):
             raise SettingsError(
-                "--api-key-file: there is no such file, and what was given looks like a key; expected the name of a "
+                f"{flag}: there is no such file, and what was given looks like a key; expected the name of a "
                 "file that holds it"
             ) from None
-        raise SettingsError(f"--api-key-file {path}: cannot be read: {error.strerror or error}") from None
+        raise SettingsError(f"{flag} {path}: cannot be read: {error.strerror or error}") from None
     if wrong:
-        raise SettingsError(f"--api-key-file {path}: {wrong}")
+        raise SettingsError(f"{flag} {path}: {wrong}")
     return found
 
 

@@ -44,9 +44,9 @@ class DefaultGroup(click.Group):
         ]
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the four ways to call it."""
+        """Write the ways to call it."""
         formatter.write_usage(ctx.command_path, "SOURCE... [OPTIONS]", prefix="Usage: ")
-        for line in ("demo", "sandbox [OPTIONS]", "infer SOURCE..."):
+        for line in ("demo", "sandbox [OPTIONS]", "infer SOURCE...", "baseline SOURCE... [OPTIONS]"):
             formatter.write_usage(ctx.command_path, line, prefix="       ")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.mapping import InferredMapping, MappingFile, read_mapping_file
-from interakt_loader.settings.default_paths import load_name, mapping_name
+from interakt_loader.settings.default_paths import mapping_name
 
 _FALSE = re.compile(r"""^(["']?confirmed["']?[ \t]*:[ \t]*)(?:false|no|off)\b""", re.IGNORECASE | re.MULTILINE)
 
@@ -21,9 +21,9 @@ _FALSE = re.compile(r"""^(["']?confirmed["']?[ \t]*:[ \t]*)(?:false|no|off)\b"""
 class KeptMapping:
     """The mapping file of one load, in the working folder. `found` is what it says; None if there is no file."""
 
-    def __init__(self, sources: Sequence[str]) -> None:
+    def __init__(self, name: str, sources: Sequence[str]) -> None:
         """Read it. Raises `MappingError` that names the file where it is no mapping."""
-        self.path = Path(mapping_name(load_name(sources)))
+        self.path = Path(mapping_name(name))
         self._sources = sources
         self.found: MappingFile | None = read_mapping_file(self.path) if self._is_there() else None
 

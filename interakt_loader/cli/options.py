@@ -11,6 +11,8 @@ import click
 from interakt_loader.cli.completion import paths
 from interakt_loader.errors import MappingError
 from interakt_loader.settings import Settings
+from interakt_loader.settings.default_paths import beside, load_name, report_path
+from interakt_loader.settings.values import check_name
 
 if TYPE_CHECKING:
     from interakt_loader.mapping.inference.inferred import Line
@@ -58,6 +60,26 @@ def _flag(one: Any) -> Callable[[_Command], _Command]:
     return click.option(
         facts["flag"], one.name, type=kind, default=None, metavar=metavar, help=text, shell_complete=complete
     )
+
+
+def with_files(options: dict[str, Any], sources: Sequence[str], mapping: str | None, *, sandbox: bool) -> str:
+    """Put the files of a load where nobody has said where they go, by its name, which is returned.
+
+    They lie in the report's folder, which is the working folder by default. A dry run, and a load that is only tried
+    out in the sandbox, settle nothing: they leave the failures file as it is.
+    """
+    # not kept among the options: a name that somebody gave accepts a source that is new to the ledger
+    name: str = options.get("name", load_name(sources, mapping))
+    check_name(name)
+    is_trial = sandbox or options.get("dry_run") or options.get("mask")
+    report = options.setdefault("report", report_path(name, dry_run=bool(options.get("dry_run"))))
+    folder = "" if report.lower() == "none" else report
+    options.setdefault("failures", "none" if is_trial else beside(folder, f"{name}.failures.csv"))
+    options.setdefault("ledger", "none" if sandbox else beside(folder, f"{name}.ledger"))
+    for one in ("report", "failures", "ledger"):
+        if options[one].lower() == "none":
+            options[one] = None
+    return name
 
 
 def kind_of(text: str | None) -> Kind | None:

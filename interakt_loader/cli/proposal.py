@@ -5,34 +5,28 @@ What may be guessed is decided here in one place for the command line; `mapping.
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 import click
 
 from interakt_loader.cli.mapping_file import KeptMapping, shown_sources
 from interakt_loader.cli.options import given_lines, written_mapping
-from interakt_loader.cli.question import agreed, has_terminal
+from interakt_loader.cli.question import has_terminal
 from interakt_loader.errors import MappingError, UsageError
-from interakt_loader.loading.loading import Ready
 from interakt_loader.loading.opening import proposed
 from interakt_loader.mapping import InferredMapping, Mapping
 from interakt_loader.mapping.inference.inferred import field_asked
 from interakt_loader.mapping.spec import FIELDS
-from interakt_loader.safety.masking import masked, masked_body
+from interakt_loader.safety.masking import masked
 from interakt_loader.safety.printable import printable, printable_lines
 from interakt_loader.settings import Settings
 from interakt_loader.sources import Source
-from interakt_loader.wire import PATHS, Kind
-
-MOST_LINES = 24
-"""Lines of the first call that are shown."""
+from interakt_loader.wire import Kind
 
 
 class Chosen(NamedTuple):
@@ -40,10 +34,14 @@ class Chosen(NamedTuple):
 
     mapping: Any
     source: Source
-    before: Callable[[Ready], object] | None = None
-    """What has to happen before the first call: somebody confirms the mapping, and it is written down."""
+    confirmed: Callable[[], object] | None = None
+    """What is to be done right before the first call, once the mapping is confirmed: it is written down."""
     asks: bool = False
     """Whether somebody is asked then: what is asked about is shown, even where messages are not wanted."""
+    how_to_change: str = ""
+    """What there is to do about a mapping that is declined."""
+    said: str | None = None
+    """What is to be said of the mapping, behind the load's first line."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,7 @@ class Unwritten:
     """A load without a mapping, and without flags that name an identity; and what is given."""
 
     sources: Sequence[str]
+    name: str
     kind: Kind | None
     settings: Settings
     event: str | None
@@ -61,13 +60,13 @@ class Unwritten:
 
     def choose(self, source: Source) -> Chosen:
         """Return the mapping to load by. Raises `UsageError` where nothing may be sent; then a file says what to do."""
-        kept = KeptMapping(self.sources)
+        kept = KeptMapping(self.name, self.sources)
         if kept.found is None:
             return self._by_proposal(source, kept)
         mapping = self._overlaid(kept.found.mapping, source, kept)
         if kept.found.confirmed:
-            self._say(f"using {kept.path}, the confirmed mapping of this load (delete it for a new proposal)")
-            return Chosen(mapping, source)
+            said = f"using {kept.path}, the confirmed mapping of this load (delete it for a new proposal)"
+            return Chosen(mapping, source, said=said)
         return self._by_unconfirmed(source, kept, mapping)
 
     def by_preset(self, source: Source, preset: str) -> Chosen:
@@ -99,7 +98,7 @@ class Unwritten:
                 f"nothing was sent: nobody has confirmed this mapping. Look over {kept.path}, which was written, and "
                 "set confirmed: true in it; or run again in a terminal, or with --yes"
             )
-        return Chosen(found, source, self._confirmation(lambda: self._write(kept, found), asks, kept), asks)
+        return Chosen(found, source, lambda: self._write(kept, found), asks, self._how_to_change(kept))
 
     def _by_unconfirmed(self, source: Source, kept: KeptMapping, mapping: Mapping) -> Chosen:
         step = next_step(self.settings, recognised=False, yes=self.yes, terminal=has_terminal())
@@ -108,8 +107,8 @@ class Unwritten:
             self._list(left)
             raise self._stopped_by(left, f"{kept.path} (then set confirmed: true in it)")
         if step == "send":
-            self._say(f"using {kept.path}, which nobody has confirmed yet: nothing is sent to the API")
-            return Chosen(mapping, source)
+            said = f"using {kept.path}, which nobody has confirmed yet: nothing is sent to the API"
+            return Chosen(mapping, source, said=said)
         if step == "look over":
             raise UsageError(
                 f"nothing was sent: {kept.path} is not confirmed. Look it over and set confirmed: true in it; or run "
@@ -120,7 +119,7 @@ class Unwritten:
             _say(self._shown("\n".join(_details(mapping))))
         changed = mapping != kept.found.mapping if kept.found else False
         record = (lambda: self._leave(kept)) if changed else (lambda: self._confirm(kept))
-        return Chosen(mapping, source, self._confirmation(record, step == "ask", kept), step == "ask")
+        return Chosen(mapping, source, record, step == "ask", self._how_to_change(kept))
 
     def _proposed(self, source: Source, preset: str | None = None) -> tuple[InferredMapping, Source]:
         lines = given_lines(self.fields, self.traits)
@@ -160,17 +159,6 @@ class Unwritten:
 
         return [one for one in found.open_questions if not answered(one)], source
 
-    def _confirmation(self, record: Callable[[], object], asks: bool, kept: KeptMapping) -> Callable[[Ready], object]:
-        def before(ready: Ready) -> None:
-            if asks:
-                self._show_first(ready)
-                host = urlsplit(self.settings.base_url).netloc
-                if not agreed(f"Send {_calls(ready)} to {host}?"):
-                    raise UsageError(f"nothing was sent. {self._how_to_change(kept)}")
-            record()
-
-        return before
-
     def _how_to_change(self, kept: KeptMapping) -> str:
         if kept.found is not None:
             return f"Change {kept.path}, and run the command again"
@@ -178,18 +166,6 @@ class Unwritten:
             f"To change the mapping: interakt-loader infer {shown_sources(self.sources)} > {kept.path}, edit that "
             "file, and run the command again"
         )
-
-    def _show_first(self, ready: Ready) -> None:
-        if ready.first is None:
-            return
-        body = ready.first.body.decode()
-        body = masked_body(body) if self.settings.mask else body
-        lines = json.dumps(json.loads(body), indent=2, ensure_ascii=False).splitlines()
-        more = len(lines) - MOST_LINES
-        if more > 1:
-            lines = [*lines[:MOST_LINES], f"… and {more} more lines (--dry-run shows all)"]
-        _say(f"the first call, to {PATHS[ready.kind]}:")
-        _say("\n".join(f"  {printable(line)}" for line in lines))
 
     def _keep(self, kept: KeptMapping, found: InferredMapping, *, confirmed: bool) -> None:
         kept.write(found.with_masked_comments() if self.settings.mask else found, confirmed=confirmed)
@@ -254,16 +230,6 @@ def wrapped(text: str) -> str:
 
 def _details(mapping: Mapping) -> list[str]:
     return InferredMapping.as_written(mapping).details()
-
-
-def _calls(ready: Ready) -> str:
-    count = ready.rows if ready.calls is None else ready.calls
-    if count is None:
-        return "all rows, a call each,"
-    said = f"{count:,} call{'' if count == 1 else 's'}"
-    if ready.calls is not None:
-        return said
-    return f"at most {said}" if ready.exact else f"about {said}"
 
 
 def _say(text: str) -> None:

@@ -17,7 +17,10 @@ MOST_REASONS = 10
 
 def as_json(result: LoadResult, exit_code: int) -> str:
     """Return the result as one JSON object."""
-    return printable_json(json.dumps(result.as_dict() | {"exit": exit_code}, ensure_ascii=False))
+    said = result.as_dict() | {"exit": exit_code}
+    if result.options["report"] is None:  # it is gone when this has been read
+        said["report"] = None
+    return printable_json(json.dumps(said, ensure_ascii=False))
 
 
 def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
@@ -54,7 +57,10 @@ def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
         lines.append("the rows marked unsent in the report were not tried, or not to the end")
         if result.ledger is not None:
             lines.append("the same command goes on from there")
-    lines.append(f"report: {result.report}")
+    if result.options["report"] is not None:
+        lines.append(f"report: {result.report}")
+    if result.failures_file is not None:
+        lines.append(f"to fix and load: {result.failures_file}")
     if result.options["html"] is not None and Path(result.options["html"]).exists():
         lines.append(f"page: {result.options['html']}")
     return "\n".join(map(printable, lines))

@@ -77,22 +77,26 @@ def _read_again(source: Source, lines: pa.Table) -> pd.DataFrame:
 
 
 def _pieces(source: Source, rows: Rows) -> Iterator[pd.DataFrame]:
-    """Yield the rows of these numbers, which ascend; nothing is read beyond the last of them."""
     import pandas as pd
 
+    for batch in taken_rows(source, rows):
+        own = batch.select([name for name in batch.schema.names if name not in RESERVED])
+        frame = own.to_pandas(types_mapper=_of_numbers)
+        for at, column in enumerate(own.columns):
+            if is_mixed(column.type):
+                frame.isetitem(at, pd.Series(column.to_pylist(), dtype=object))
+        yield frame
+
+
+def taken_rows(source: Source, rows: Rows) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of these numbers, which ascend; nothing is read beyond the last of them."""
     first = 0
     for batch in source.batches():
         if not len(rows):
             return
         count = int(rows.searchsorted(first + batch.num_rows))
         if count:
-            own = [name for name in batch.schema.names if name not in RESERVED]
-            taken = batch.select(own).take(rows[:count] - first)
-            frame = taken.to_pandas(types_mapper=_of_numbers)
-            for at, column in enumerate(taken.columns):
-                if is_mixed(column.type):
-                    frame.isetitem(at, pd.Series(column.to_pylist(), dtype=object))
-            yield frame
+            yield batch.take(rows[:count] - first)
             rows = rows[count:]
         first += batch.num_rows
 

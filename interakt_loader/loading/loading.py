@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,22 +17,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 
 from interakt_loader.delivery.job import Control, Job, check_coalesce
-from interakt_loader.delivery.pipeline import deliver
+from interakt_loader.delivery.pipeline import AHEAD, deliver
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, SettingsError
 from interakt_loader.loading.failing import as_they_stand
 from interakt_loader.loading.interrupts import Interrupts
+from interakt_loader.loading.old_events import EventNames, said, worth_asking
 from interakt_loader.loading.opening import check_mapping, choose_mapping, opened
+from interakt_loader.loading.outputs import Others, check_outputs
 from interakt_loader.loading.selection import Counted, count_selected, selected
+from interakt_loader.mapping import is_preset
 from interakt_loader.progress.bar import Progress
 from interakt_loader.progress.forecast import forecast
 from interakt_loader.report.report import Report, Summary
 from interakt_loader.result import LoadResult
 from interakt_loader.safety.masking import masked
 from interakt_loader.safety.private_files import make_private
+from interakt_loader.safety.streams import usable_stderr
 from interakt_loader.sending.ticket import Stop
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Rate, did_you_mean
 from interakt_loader.sources import Source
+from interakt_loader.transport import read_environment
 from interakt_loader.wire import Kind, Message, Status
 from interakt_loader.work import Work
 
@@ -40,9 +45,12 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from interakt_loader.ledger import Ledger, Plan
+    from interakt_loader.loading.failures_file import FailuresFile
     from interakt_loader.settings.options import Options
 
 logger = logging.getLogger("interakt_loader")
+
+_NO_OTHERS = Others()
 
 
 class Ready(NamedTuple):
@@ -57,6 +65,23 @@ class Ready(NamedTuple):
     """Whether `rows` are counted, and not estimated."""
     first: Message | None
     """The first call; None where it is not among the first rows."""
+    old: str | None = None
+    """What to say of events that campaigns may answer though they are long past (see `old_events`)."""
+
+
+class Talk(NamedTuple):
+    """How a load talks to a person: see `load`."""
+
+    say: Callable[[str], object] | None
+    before: Callable[[Ready], object] | None
+    ask: Callable[[Ready], object] | None
+
+    def tells(self, old: str | None) -> Callable[[Ready], object] | None:
+        """Return what to call before the first call; where that is nothing, give the warning about old events."""
+        tell = self.before or (None if old is None else self.ask)
+        if tell is None and old is not None:
+            logger.warning("%s", old)
+        return tell
 
 
 def load_users(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
@@ -86,6 +111,17 @@ def check(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadRes
     return load(data, mapping, None, Settings.resolve({**options, "dry_run": True}))
 
 
+def baseline(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
+    """Put every row on record as sent, and send nothing: later loads with this ledger take them for `unchanged`.
+
+    For rows that Interakt has already, and for events of the past that no campaign shall answer. The ledger has to be
+    given. Rows are `recorded`; those that could not be sent are `invalid`, and those on record already `unchanged`.
+    Users or events by the mapping (or the columns): events have an `event`. Otherwise like `load_users`.
+    """
+    return load(data, mapping, None, Settings.resolve(options), record_only=True)
+
+
+@usable_stderr()
 def load(
     data: Any,
     mapping: Any,
@@ -95,17 +131,33 @@ def load(
     source: Source | None = None,
     control: Control | None = None,
     before: Callable[[Ready], object] | None = None,
+    ask: Callable[[Ready], object] | None = None,
+    begins: Callable[[], object] | None = None,
+    others: Others = _NO_OTHERS,
+    *,
+    record_only: bool = False,
 ) -> LoadResult:
     """Load a table: what the functions above, the command line and the Airflow task share.
 
     `say` is told in one line what the load will take, unless the progress bar has shown it. `source` is the data
     where it has been `opened` already: standard input can be read only once. Through `control` the load can be stopped
     from another thread. `before` is called once, right before the first call, if there is one to make; what it raises
-    ends the load, and nothing was sent.
+    ends the load, and nothing was sent. `ask` is called likewise, but only where there are events that campaigns may
+    answer though they are long past; without either, that is a warning. `record_only`: put the rows on record as sent,
+    and send nothing.
+    `begins` is called once, right before a report that is there is written over. `others` are files of the load that
+    the settings do not name.
     """
+    talk = Talk(say, before, ask)
+    if record_only:
+        settings = _of_baseline(settings)
     source = opened(data, settings) if source is None else source
-    _keep_apart(data, settings)
-    read, source, inferred = choose_mapping(mapping, source, kind, settings)
+    if isinstance(mapping, (str, Path)) and not is_preset(mapping):
+        others = others._replace(reads={"mapping": mapping, **others.reads})
+    check_outputs(data, source, settings, others)
+    # what sends nothing may go by a mapping that nobody has confirmed
+    confirmed_by = replace(settings, dry_run=True) if record_only else settings
+    read, source, inferred = choose_mapping(mapping, source, kind, confirmed_by)
     if inferred is not None:
         logger.warning("%s", masked(inferred.summary()))
     kind = kind or read.kind
@@ -113,23 +165,65 @@ def load(
     _check_options(kind, source, settings)
     if not settings.dry_run:
         settings.require_key()
-    job = Job(read, kind, settings, control or Control())
+        read_environment(settings.base_url)  # a proxy that makes no sense is told before anything is planned
+    job = Job(read, kind, settings, control or Control(), record_only=record_only)
     with ExitStack() as stack:
         if _wants_ledger(settings):
             from interakt_loader.ledger import Ledger
+            from interakt_loader.loading.earlier import check_earlier
 
-            ledger = stack.enter_context(Ledger(settings.ledger or "", kind, settings))
-            _warn_if_shared(ledger, _name(data, source), job)
+            opening = Ledger.snapshot if settings.dry_run else Ledger
+            ledger = stack.enter_context(opening(settings.ledger or "", kind, settings))
             job = replace(job, ledger=ledger)
-        elif settings.ledger is not None and settings.event_id is not None:
+            source = check_earlier(ledger.loads, str(settings.ledger), data, source, job)
+        elif job.event_id is not None or (settings.ledger is not None and settings.coalesce):
             job = replace(job, ledger=stack.enter_context(_empty_ledger(kind, settings)))
-        if settings.hidden_share is not None and not settings.dry_run:
+        if settings.hidden_share is not None and not settings.dry_run and not record_only:
             from interakt_loader.share import open_share
 
             assert isinstance(settings.rate, Rate)  # the settings see to it
             share = open_share(settings.hidden_share, settings.base_url, settings.require_key(), settings.rate)
             job = replace(job, share=stack.enter_context(closing(share)))
-        return _run(data, source, job, say, before)
+        _say_ledger(job, say)
+        if kind == "event" and settings.ledger is None and not settings.dry_run:
+            return _run_without_ledger(data, source, job, talk, begins)
+        return _run(data, source, job, talk, begins)
+
+
+def _of_baseline(settings: Settings) -> Settings:
+    """Return the settings by which rows are put on record; refuse those that have no meaning then."""
+    if settings.ledger is None:
+        raise SettingsError("baseline puts rows on record in a ledger: give one (--ledger PATH, in Python ledger=PATH)")
+    if settings.dry_run:
+        raise SettingsError(
+            "baseline sends nothing anyway; to check the rows and record nothing, do a dry run of the load"
+        )
+    if settings.resend:
+        raise SettingsError("baseline puts rows on record and resend sends them: expected one of the two")
+    return replace(settings, on_unknown="resend", coalesce=False)
+
+
+def _run_without_ledger(
+    data: Any,
+    source: Source,
+    job: Job,
+    talk: Talk,
+    begins: Callable[[], object] | None,
+) -> LoadResult:
+    """Load events of which nothing is remembered but by this process; say so if it has sent them before."""
+    from interakt_loader.loading.earlier import SENT_BY_THIS_PROCESS as SENT
+
+    digest, source = SENT.digest_of(source, job)
+    SENT.warn(digest, source.rows)
+    try:
+        result = _run(data, source, job, talk, begins)
+    except LoadInterrupted as error:
+        if error.result is not None and error.result.attempts:
+            SENT.add(digest, error.result.rows)
+        raise
+    if result.attempts:
+        SENT.add(digest, result.rows)
+    return result
 
 
 def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
@@ -142,25 +236,25 @@ def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
             raise SettingsError(f"event_id: no such column: {settings.event_id!r}{hint}")
 
 
-def _keep_apart(data: Any, settings: Settings) -> None:
-    """Refuse to write over one of the sources, or two things to one path."""
-    sources = [Path(one) for one in _paths(data) if Path(one).exists()]
-    taken: dict[Path, str] = {}
-    for name in ("report", "html", "ledger"):
-        path = getattr(settings, name)
-        if path is None:
-            continue
-        if Path(path).exists() and any(one.samefile(path) for one in sources):
-            raise SettingsError(f"{name} {path}: is the source itself; choose another path")
-        if Path(path).absolute() in taken:
-            raise SettingsError(f"{name} {path}: is the {taken[Path(path).absolute()]} too; choose another path")
-        taken[Path(path).absolute()] = name
-    if settings.html is not None and (Path(settings.html).is_dir() or not Path(settings.html).parent.is_dir()):
-        raise SettingsError(f"html {settings.html}: expected a file in a folder that exists")
-
-
-def _paths(data: Any) -> list[str | Path]:
-    return [one for one in (data if isinstance(data, (list, tuple)) else [data]) if isinstance(one, (str, Path))]
+def _say_ledger(job: Job, say: Callable[[str], object] | None) -> None:
+    """Say which ledger is used, and how much it knows: the first line of a load."""
+    path = job.settings.ledger
+    if path is None:
+        line = "no ledger: rows that an earlier load has sent are sent again"
+    elif job.ledger is not None and _wants_ledger(job.settings):
+        count = job.ledger.on_record
+        known = f"{count:,} row{'s' * (count > 1)} on record" if count else "new"
+        line = f"ledger {path}: {known}"
+    elif Path(path).exists():
+        logger.warning(
+            "ledger %s: was not read, as that takes the API key: rows that were sent before count as new", path
+        )
+        return
+    else:
+        line = f"ledger {path}: new"
+    logger.info("%s", line)
+    if say is not None:
+        say(line)
 
 
 def _wants_ledger(settings: Settings) -> bool:
@@ -172,52 +266,35 @@ def _wants_ledger(settings: Settings) -> bool:
 
 @contextmanager
 def _empty_ledger(kind: Kind, settings: Settings) -> Iterator[Ledger]:
-    """Yield a ledger that knows nothing, for a dry run without one: event ids within the input count all the same."""
+    """Yield a ledger that knows nothing and goes with the load, where no other is to be had.
+
+    With it, what the rows of the input say of one another counts all the same: event ids, and rows to be folded.
+    """
     from interakt_loader.ledger import Ledger
 
     with (
         tempfile.TemporaryDirectory(prefix="interakt-loader-") as folder,
-        Ledger(Path(folder) / "empty.ledger", kind, replace(settings, api_key="none is needed")) as ledger,
+        Ledger(Path(folder) / "empty.ledger", kind, replace(settings, api_key=settings.api_key or "none")) as ledger,
     ):
         yield ledger
-
-
-def _name(data: Any, source: Source) -> str:
-    """Return what tells this input from others: its paths, or else what its first rows hold."""
-    paths = [str(Path(path).absolute()) for path in _paths(data)]
-    if paths:
-        return "\n".join(paths)
-    if source.rows is None:  # a stream, perhaps: to look at its rows would be to lose them
-        return uuid.uuid4().hex
-    first = next(source.batches(), None)
-    return f"{source.rows} {first.to_pylist() if first is not None else ''}"
-
-
-def _warn_if_shared(ledger: Ledger, name: str, job: Job) -> None:
-    """Say that events without a time of their own cannot be told from those of another input."""
-    shared = ledger.is_shared(name)
-    if shared and job.kind == "event" and job.mapping.created_at is None and job.settings.event_id is None:
-        logger.warning(
-            "this ledger knows events of another input, and events without created_at have no identity in time: one "
-            "that says the same as an event loaded before counts as that one. Map created_at, or name a column of "
-            "unique ids with event_id (--event-id)"
-        )
 
 
 def _run(
     data: Any,
     source: Source,
     job: Job,
-    say: Callable[[str], object] | None,
-    before: Callable[[Ready], object] | None,
+    talk: Talk,
+    begins: Callable[[], object] | None,
 ) -> LoadResult:
     """Run the line with everything around it: the report, the bar and the signals."""
     settings, control = job.settings, job.control
-    summary, began = Summary(settings.dry_run), time.monotonic()
+    summary, began, pauses = Summary(settings.dry_run), time.monotonic(), [0.0]
     if settings.html is not None:
         make_private(settings.html)  # it may be the page of an earlier load
+    events = _event_names(job)
     folder = _TemporaryFolder() if settings.report is None else None
     path = folder.path / "report.parquet" if folder else Path(settings.report or "")
+    failures = _failures_file(source, settings)
     read = Counted(selected(source.batches(), *settings.row_range))
     rows = count_selected(source.rows, *settings.row_range)
 
@@ -228,55 +305,51 @@ def _run(
         control.stop_wanted = Stop("interrupted", "the load was interrupted")
 
     with (
-        Report(path, later=before is not None) as report,
+        Report(path, begins) as report,
         Progress(rows, source.name, wanted=settings.progress) as bar,
         Interrupts(interrupt) as interrupts,
     ):
 
         def announce(line: str) -> None:
             logger.info(line)
-            if not bar.say(line) and say is not None:
-                say(line)
+            if not bar.say(line) and talk.say is not None:
+                talk.say(line)
 
         def ready(work: Work) -> None:
-            if before is None:
-                return
-            first = work.first_call()
-            if work.calls != 0:
-                asked = time.monotonic()
-                bar.hide()
-                interrupts.at_once = True
-                before(Ready(job.kind, work.calls, rows, source.rows_exact, first))
-                interrupts.at_once = False
-                nonlocal began
-                began += time.monotonic() - asked  # the load itself does not take that long
-                bar.begin()
+            old = None if work.calls == 0 else _old_events(events, job)
+            tell = talk.tells(old)
+            first = None if tell is None else work.first_call()
+            if tell is not None and work.calls != 0:
+                with _aside(bar, interrupts, pauses):
+                    tell(Ready(job.kind, work.calls, rows, source.rows_exact, first, old))
+            if job.ledger is not None:
+                job.ledger.loads.begin(events.names)
             report.begin()
 
         def announce_plan(plan: Plan) -> None:
-            users = plan.users if settings.coalesce else None
-            line = forecast(
-                rate, plan.rows, unchanged=plan.unchanged, calls=plan.calls, users=users, doubted=plan.doubted
-            )
-            announce(line)
+            announce(_plan_in_short(plan, rate, job))
             bar.begin(plan.rows)
 
         control.on_prepared, control.on_plan, control.on_ready = bar.preparing, announce_plan, ready
+        control.on_rows = events.add if events.wanted else None
         control.on_waiting = lambda: bar.update(summary, control.waits_for)
         if job.ledger is None and rows is not None and not settings.dry_run:
-            announce(forecast(rate, rows, exact=source.rows_exact))
+            announce(forecast(rate, rows, exact=source.rows_exact, at_most=settings.coalesce))
         for outcomes in deliver(read, job):
+            report.begin()
             _write(report, outcomes, control)  # first on record, then shown
             summary.add(outcomes)
             bar.update(summary, control.waits_for)
         _complete(report, control)
+    if job.ledger is not None and not summary.is_on_record:
+        job.ledger.loads.take_back()
     if summary.rows != read.rows and control.source_ended:
         raise AssertionError(f"{read.rows} rows came in and {summary.rows} outcomes went out: please report this")
     result = LoadResult(
         name=source.name,
         kind=job.kind,
         summary=summary,
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - began - sum(pauses),
         report=path,
         ledger=job.ledger.path if job.ledger is not None and _wants_ledger(settings) else None,
         stopped=control.stopped,
@@ -287,16 +360,76 @@ def _run(
         rows_of=partial(as_they_stand, data=data, source=source),
         options=settings.public(),
     )
-    if settings.html is not None:
-        _write_page(result, settings.html)
+    _write_files(result, failures, settings)
     if interrupts.signum is not None:
         raise LoadInterrupted(result, interrupts.signum)
     return result
 
 
+def _event_names(job: Job) -> EventNames:
+    """Return what to take the names of the events in with."""
+    to_the_api = not (job.settings.is_local or job.record_only)
+    if job.kind != "event" or job.settings.dry_run or (job.ledger is None and not to_the_api):
+        return EventNames(None)
+    if job.ledger is None:
+        return EventNames(lambda _: False)
+    return EventNames(job.ledger.loads.knows_event if to_the_api else lambda _: True)
+
+
+def _old_events(events: EventNames, job: Job) -> str | None:
+    """Return what to say of events that campaigns may answer though they are long past, if there are any."""
+    asked = worth_asking(events.first_ones, datetime.now(timezone.utc))
+    if not asked:
+        return None
+    complete = job.ledger is not None or sum(one.rows for one in events.first_ones) < AHEAD
+    return said(asked, ledger=job.ledger is not None, complete=complete)
+
+
+def _plan_in_short(plan: Plan, rate: Rate | str | None, job: Job) -> str:
+    if job.record_only:
+        return f"{plan.unchanged:,} of {plan.rows:,} rows on record; {plan.calls:,} to record, none is sent"
+    return forecast(
+        rate,
+        plan.rows,
+        unchanged=plan.unchanged if _wants_ledger(job.settings) else None,
+        merged=plan.merged,
+        skipped=plan.skipped,
+        calls=plan.calls,
+        doubted=plan.doubted,
+    )
+
+
+@contextmanager
+def _aside(bar: Progress, interrupts: Interrupts, pauses: list[float]) -> Iterator[None]:
+    """Let a person be asked: without the bar, and a signal leaves at once. How long it takes goes to `pauses`."""
+    began = time.monotonic()
+    bar.hide()
+    interrupts.at_once = True
+    yield
+    interrupts.at_once = False
+    pauses.append(time.monotonic() - began)
+    bar.begin()
+
+
+def _failures_file(source: Source, settings: Settings) -> FailuresFile | None:
+    if settings.failures is None:
+        return None
+    from interakt_loader.loading.failures_file import FailuresFile
+
+    return FailuresFile(settings.failures, source)
+
+
 def _outlook(summary: Summary, rate: Rate | str | None, job: Job) -> str:
-    unchanged = None if job.ledger is None else summary.counts[Status.UNCHANGED]
-    return forecast(rate, summary.rows, unchanged=unchanged, calls=summary.counts[Status.UNSENT])
+    counts = summary.counts
+    return forecast(
+        rate,
+        summary.rows,
+        unchanged=counts[Status.UNCHANGED] if _wants_ledger(job.settings) else None,
+        merged=counts[Status.MERGED],
+        skipped=counts[Status.UNKNOWN],
+        calls=counts[Status.UNSENT],
+        at_most=job.settings.coalesce and job.ledger is None,
+    )
 
 
 def _write(report: Report, outcomes: pa.RecordBatch, control: Control) -> None:
@@ -321,6 +454,15 @@ def _complete(report: Report, control: Control) -> None:
     except OSError as error:
         control.stopped = _report_broken(report, error)
         report.give_up()
+
+
+def _write_files(result: LoadResult, failures: FailuresFile | None, settings: Settings) -> None:
+    """Write what is made of a load that has ended."""
+    if failures is not None:
+        whole = result.stopped is None and settings.row_range == (0, None)
+        result.failures_file = failures.settle(result, whole=whole)
+    if settings.html is not None:
+        _write_page(result, settings.html)
 
 
 def _write_page(result: LoadResult, path: str | Path) -> None:

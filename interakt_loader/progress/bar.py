@@ -12,6 +12,7 @@ from typing import Any
 from interakt_loader.progress.lines import ProgressLines
 from interakt_loader.report.report import Summary
 from interakt_loader.safety.printable import printable
+from interakt_loader.safety.streams import TolerantStream
 from interakt_loader.wire import Status
 
 logger = logging.getLogger("interakt_loader")
@@ -31,6 +32,7 @@ class Progress:
         self._lines = ProgressLines(rows, self._name)
         if wanted is False or (wanted is None and not _somebody_looks()):
             return
+        self._out = {} if _in_notebook() else {"file": TolerantStream(sys.stderr)}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # without ipywidgets, the bar is one of text: nothing to warn of
             module = importlib.import_module("tqdm.auto" if _in_notebook() else "tqdm")
@@ -43,6 +45,7 @@ class Progress:
             mininterval=0.2,
             miniters=0,
             smoothing=0.1,
+            **self._out,
         )
 
     def __enter__(self) -> Progress:
@@ -58,7 +61,7 @@ class Progress:
         """Write a line above the bar; return whether there is one."""
         if self._bar is None:
             return False
-        self._bar.write(printable(text), file=None if _in_notebook() else sys.stderr)
+        self._bar.write(printable(text), **self._out)
         return True
 
     def hide(self) -> None:
@@ -110,4 +113,4 @@ def _in_notebook() -> bool:
 
 
 def _somebody_looks() -> bool:
-    return _in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+    return _in_notebook() or TolerantStream(sys.stderr).isatty()

@@ -11,28 +11,30 @@ def forecast(
     *,
     exact: bool = True,
     unchanged: int | None = None,
+    merged: int = 0,
+    skipped: int = 0,
     calls: int | None = None,
-    users: int | None = None,
+    at_most: bool = False,
     doubted: int = 0,
 ) -> str:
     """Return one line: how many rows and calls, and how long that takes at the limit.
 
     `calls` are known once the rows have been checked; `unchanged` when there is a ledger, and so is how many of the
-    calls are `doubted`: were out when an earlier load ended. `users` is given when calls of one user may be folded
-    into one. The time at a limit that is to be found out is told for the smallest plan that has an API.
+    calls are `doubted` (were out when an earlier load ended), and how many rows in doubt are `skipped`. `merged` rows
+    go with another row's call. `at_most`: rows may be folded into one call as the load goes, and how many depends on
+    how fast it goes. The time at a limit that is to be found out is told for the smallest plan that has an API.
     """
     if calls is None:
         said = f"{'' if exact else 'about '}{_count(rows, 'row')}"
         calls = rows
         if calls:
-            said += f": {'at most ' if exact else ''}{_count(calls, 'call')}"
+            said += f": {'at most ' if exact or at_most else ''}{_count(calls, 'call')}"
     else:
-        invalid = rows - (unchanged or 0) - calls
+        invalid = rows - (unchanged or 0) - merged - skipped - calls
         said = _count(rows, "row") if unchanged is None else f"{unchanged:,} of {_count(rows, 'row')} unchanged"
-        said += f", {invalid:,} invalid" if invalid else ""
-        said += f"; {_count(calls, 'call')}"
-        if users is not None and users < calls:
-            said = f"{said} at most, for {_count(users, 'user')}"
+        for number, what in ((merged, "merged"), (skipped, "in doubt and left so"), (invalid, "invalid")):
+            said += f", {number:,} {what}" if number else ""
+        said += f"; {'at most ' if at_most and calls else ''}{_count(calls, 'call')}"
         if doubted:
             said += f" ({doubted:,} may have been accepted before)"
     if not calls or rate is None:

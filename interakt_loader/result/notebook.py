@@ -125,6 +125,11 @@ def _next_steps(result: LoadResult) -> list[str]:
         steps.append(f"<b>stopped early:</b> {escape(result.stopped.message)}")
         if result.ledger is not None:
             steps.append("the same call goes on from there")
+    if result.is_forgotten:
+        steps.append(
+            "<b>nothing remembers these events:</b> loaded again, they go out twice. With a ledger they do not: "
+            '<code>load_events(…, ledger="orders.ledger")</code>'
+        )
     if result.summary.failures:
         again = f"load_{'users' if result.kind == 'user' else 'events'}(result.failures(), mapping)"
         if result.summary.dry_run:

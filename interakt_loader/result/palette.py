@@ -7,6 +7,7 @@ from interakt_loader.wire import Status
 COLOURS = {
     Status.SENT: "#2e9e5b",
     Status.UNCHANGED: "#7fa99b",
+    Status.RECORDED: "#5b9aa8",
     Status.MERGED: "#8d9fc0",
     Status.INVALID: "#d9822b",
     Status.REJECTED: "#c95f3c",

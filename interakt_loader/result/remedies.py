@@ -19,10 +19,15 @@ REMEDIES: dict[Code, str] = {
     "country_code_invalid": "Write the country as +91, IN or India; or set default_country and leave the column out.",
     "event_missing": "Fill the column that names the event, or give one name for all rows: {value: Order Placed}.",
     "event_id_missing": "Fill the column that event_id names, or leave event_id out: then all it says counts.",
-    "event_id_conflict": "Choose a column whose values tell the events apart, or make one row of each event.",
+    "event_id_conflict": "Make the ids unique, or choose a column whose values are. Where another shop or system "
+    "counts the same numbers, give its load a name, and so a ledger, of its own.",
     "event_invalid": "Correct the name at its source: an event that has once been sent cannot be renamed.",
     "event_id_invalid": "Text or a whole number is an id. Where digits were lost, export the column again as text.",
     "event_id_repeated": "Nothing, if the rows are one event. Else choose a column whose values are unique.",
+    "event_content_differs": "Nothing: an event that was accepted cannot be changed. Send a change as an event of its "
+    "own, with another name; to send this one once more all the same: resend.",
+    "equal_event_sent": "If the source holds this event more than once, load the source again: it counts them.",
+    "coalesced": "Nothing: the row that the message names has sent what this one says.",
     "row_unreadable": "Fix this line of the file: most often a separator stands in a cell without quotes around it. "
     "A header within the table is of a file that was joined to it: take it out.",
     "cell_error": "Correct the cell in the workbook, or open the workbook in Excel or LibreOffice and save it, so that "
@@ -46,7 +51,8 @@ REMEDIES: dict[Code, str] = {
     "phone_chosen": "Nothing: the cell held several phones, and the call has room for one.",
     # what the API, or something before it, answered
     "rejected": "The API's own words say what it does not like. Fix the value and load the row again.",
-    "key_refused": "Take the Secret Key from Developer Settings anew, and load again: it goes on from here.",
+    "key_refused": "Copy the Secret Key from Interakt's Settings > Developer Settings, and load again: it goes on from "
+    "here.",
     "plan_without_api": "The account's plan has no API: Interakt can change that. Then load again.",
     "forbidden": "A firewall before the API refused this very call: look at what is odd in the row.",
     "not_found": "See whether base_url is the API's address.",
@@ -64,14 +70,17 @@ REMEDIES: dict[Code, str] = {
     "connect_timeout": _NETWORK,
     "unknown_host": f"See whether base_url is written right. {_NETWORK}",
     "proxy_failed": "See to HTTPS_PROXY and its password, and load again.",
-    "tls_failed": "The server's certificate is not trusted. A company's own CA goes into REQUESTS_CA_BUNDLE.",
+    "certificate_untrusted": "A company's proxy, or an authority of your own: name its CA file in REQUESTS_CA_BUNDLE. "
+    "Another host's certificate: see to base_url. One that has expired: see to this machine's clock, then ask whoever "
+    "runs the server.",
+    "tls_failed": f"See whether base_url has the right port, and https only where the server speaks TLS. {_NETWORK}",
     "internal_error": "A fault of the loader: please report it, with the message.",
     # the load ended before the row's turn
     "interrupted": "Load again: it goes on from here where there is a ledger.",
     "outage": "The API did not answer for as long as max_outage allows. Load again later: it goes on from here.",
     "too_many_failures": "Fix what most rows failed for, then load again; max_failures is the bound.",
     "source_broken": "Fix or renew the file; the rows before the break are done. Then load again.",
-    "ledger_broken": "Make room on the disk, or give the ledger another place, and load again.",
+    "ledger_broken": "Make room on the disk, or put the ledger back where it was, and load again.",
     "report_broken": "Make room on the disk, or give the report another place, and load again.",
     "share_lost": "See to what share names (a file, or Redis), and load again.",
     "abandoned": "Load again: it goes on from here where there is a ledger.",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interakt_loader.errors import (
+    CertificateUntrusted,
     InteraktLoaderError,
     KeyRefused,
     LoadStopped,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 _STOPS: dict[str, type[LoadStopped]] = {
     "key_refused": KeyRefused,
+    "plan_without_api": KeyRefused,
+    "certificate_untrusted": CertificateUntrusted,
     "outage": Outage,
     "too_many_failures": TooManyFailures,
     "source_broken": SourceBroken,
@@ -78,6 +81,8 @@ class LoadResult:
         self._address = address  # of a report that only Spark can read
         self.ledger = ledger
         """Where the ledger lies, if there is one."""
+        self.failures_file: Path | None = None
+        """Where the rows that need a person lie, to be fixed and loaded; None: nowhere."""
         mask = bool(options.get("mask"))
         self.stopped = stopped._replace(message=masked(stopped.message)) if stopped is not None and mask else stopped
         """Why the load ended before its last row, or None."""
@@ -109,12 +114,17 @@ class LoadResult:
 
     @property
     def unchanged(self) -> int:
-        """Rows whose very call was accepted before."""
+        """Rows whose call, or event, was accepted before."""
         return self.summary.counts[Status.UNCHANGED]
 
     @property
+    def recorded(self) -> int:
+        """Rows put on record as sent by `baseline`, and not sent."""
+        return self.summary.counts[Status.RECORDED]
+
+    @property
     def merged(self) -> int:
-        """Rows folded into a later row of the same user."""
+        """Rows for which another row's call, which was accepted, stands."""
         return self.summary.counts[Status.MERGED]
 
     @property
@@ -144,8 +154,13 @@ class LoadResult:
 
     @property
     def ok(self) -> bool:
-        """Whether every row is sent, unchanged or merged; in a dry run: whether every row could be sent."""
+        """Whether every row is sent, unchanged, recorded or merged; in a dry run: whether every row could be sent."""
         return self.summary.failures == 0 and self.stopped is None
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether events were sent without a ledger: loaded again, they go out a second time."""
+        return self.kind == "event" and self.ledger is None and self.attempts > 0
 
     @property
     def exit_code(self) -> int:
@@ -217,6 +232,7 @@ class LoadResult:
             "maybe_duplicates": self.summary.maybe_duplicates,
             "seconds": round(self.seconds, 3),
             "report": self._address or str(self.report),
+            "failures": None if self.failures_file is None else str(self.failures_file),
             "ledger": None if self.ledger is None else str(self.ledger),
             "stopped": None if self.stopped is None else self.stopped._asdict(),
             "exit": self.exit_code,
@@ -266,4 +282,5 @@ class LoadResult:
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.summary.counts.items() if count) or "no rows"
         stopped = f"; stopped: {printable(self.stopped.message)}" if self.stopped else ""
-        return f"<LoadResult: {counts}; {self.attempts:,} calls in {self.seconds:.1f} s{stopped}>"
+        forgotten = "; no ledger: nothing remembers these events" if self.is_forgotten else ""
+        return f"<LoadResult: {counts}; {self.attempts:,} calls in {self.seconds:.1f} s{stopped}{forgotten}>"

@@ -9,6 +9,7 @@ from interakt_loader.errors import SettingsError
 from interakt_loader.settings.values import (
     check_base_url,
     check_key,
+    check_name,
     check_number,
     check_share,
     parse_failures,
@@ -46,9 +47,29 @@ def check(settings: Settings) -> None:
     if settings.on_error is not None and not callable(settings.on_error):
         raise SettingsError(f"on_error is {settings.on_error!r}; expected a function")
     check_share(settings.hidden_share, parse_rate(settings.rate_limit))
-    for name in ("resend", "event_id"):
+    for name in ("resend", "same_account", "event_id"):
         if getattr(settings, name) and settings.ledger is None:
-            raise SettingsError(f"{name} is about the ledger: give ledger=PATH too")
+            raise SettingsError(f"{name} is about the ledger: give one too (--ledger PATH, in Python ledger=PATH)")
+    if settings.name is not None:
+        check_name(settings.name)
+    if settings.failures is not None:
+        check_failures_path(settings)
     check_base_url(settings.base_url)
-    if settings.api_key is not None:
-        check_key(cast("Secret", settings.api_key))
+    for name in ("api_key", "old_api_key"):
+        if getattr(settings, name) is not None:
+            check_key(name, cast("Secret", getattr(settings, name)))
+    if settings.old_api_key is not None and not settings.same_account:
+        raise SettingsError(
+            "old_api_key is given without same_account: give same_account=True (--same-account) too if the account's "
+            "key was renewed"
+        )
+
+
+def check_failures_path(settings: Settings) -> None:
+    """Refuse a failures file of another form, and one beside `mask`."""
+    if not str(settings.failures).lower().endswith(".csv"):
+        raise SettingsError(f"failures {settings.failures}: expected a name ending in .csv")
+    if settings.mask:
+        raise SettingsError(
+            "failures holds the input's own rows, with the phones that mask would hide; expected one of the two"
+        )

@@ -38,6 +38,10 @@ _LONGEST = 250
 """Characters of a name: no file system has longer ones."""
 
 
+_ROOM = 200
+"""Bytes of a name."""
+
+
 def load_name(sources: Sequence[str], mapping: str | None = None) -> str:
     """Return what a load is called: the same for each day's file of one kind.
 
@@ -48,10 +52,15 @@ def load_name(sources: Sequence[str], mapping: str | None = None) -> str:
     """
     if mapping is not None and (len(sources) != 1 or sources[0] == "-"):
         given = mapping.removeprefix("preset:")
-        return _stem(_MAPPING.sub("", Path(given).name)) or "load"
+        return _short(_stem(_MAPPING.sub("", Path(given).name)) or "load")
     if sources[0] == "-":
         return "stdin"
-    return _name_of(sources[0])
+    return _short(_name_of(sources[0]))
+
+
+def _short(name: str) -> str:
+    """Return a name that leaves room for endings in the 255 bytes of a file's name."""
+    return name if len(name) < _ROOM // 4 else name.encode("utf-8", "replace")[:_ROOM].decode("utf-8", "ignore")
 
 
 def _name_of(source: str) -> str:
@@ -85,30 +94,46 @@ def _separator(date: re.Match[str]) -> str:
     return (before or after)[:1] if within else ""
 
 
+def without_dates(name: str) -> str:
+    """Return a folder's name without dates: the folders of two days are one."""
+    return _DATE.sub(_separator, name)
+
+
+def is_failures(source: str) -> bool:
+    """Tell whether a file is `NAME.failures.csv`, or a copy of it: then its rows are some of the load NAME."""
+    name = _ENDINGS.sub("", Path(urlsplit(source).path if "://" in source else source).name)
+    return _COPY.sub("", name).endswith(_FAILURES)
+
+
 def mapping_name(name: str) -> str:
     """Return the file in which the confirmed mapping of a load lies, in the working folder."""
     return f"{name}.mapping.yaml"
 
 
-def report_name(source: str) -> str:
-    """Return the report's default name, after the first source: its file, what its pattern or folder says, or `stdin`.
+def report_path(name: str, *, dry_run: bool = False) -> str:
+    """Return the default report of a load, in the working folder: `NAME.report.csv`, of a dry run `NAME.check.csv`."""
+    return f"{name}.{'check' if dry_run else 'report'}.csv"
 
-    Two patterns of one folder, such as `orders-*.csv` and `customers-*.csv`, have reports of their own.
+
+def beside(report: str, file: str) -> str:
+    """Return the path of another file of the load: all lie in the report's folder, the working folder by default."""
+    return str(Path(report).parent / file)
+
+
+def report_beside(source: str, name: str | None = None) -> str:
+    """Return the report beside a source: beside its file, or beside the folder that it or its pattern names.
+
+    It is called like the file, so that each file has a report of its own, or by the load's `name`. Two patterns of one
+    folder, such as `orders-*.csv` and `customers-*.csv`, have reports of their own too.
     """
     path = Path(source)
+    fixed = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
     stem = path.stem
     if glob.has_magic(path.name):
         stem = re.split(r"[*?[]", path.name)[0].strip("-_. ") or path.parent.name
-    return f"{'stdin' if source == '-' else stem or 'load'}.report.csv"
+    return str(fixed.parent / report_path(name or stem or "load"))
 
 
-def report_beside(source: str) -> str:
-    """Return the default report beside a source: beside its file, or beside the folder that it or its pattern names."""
-    fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(source).parts))
-    return str(fixed.parent / report_name(source))
-
-
-def ledger_beside(report: str) -> str:
-    """Return where the ledger lies that belongs to a report: `orders.ledger` beside `orders.report.csv`."""
-    path = Path(report)
-    return str(path.with_name(path.stem.removesuffix(".report") + ".ledger"))
+def ledger_beside(report: str, name: str | None = None) -> str:
+    """Return the ledger beside a report: by the load's name, else `orders.ledger` beside `orders.report.csv`."""
+    return beside(report, f"{name or Path(report).stem.removesuffix('.report')}.ledger")

@@ -22,11 +22,15 @@ class Options(TypedDict, total=False):
     share: str | Secret | None
     max_outage: float
     max_failures: str | int | None
+    name: str | None
     report: str | Path | None
+    failures: str | Path | None
     html: str | Path | None
     mask: bool
     ledger: str | Path | None
     resend: bool
+    same_account: bool
+    old_api_key: str | Secret | None
     event_id: str | None
     on_unknown: str
     coalesce: bool

@@ -103,11 +103,26 @@ class Settings:
         flag="--max-failures",
         metavar="N|P%",
     )
+    name: str | None = _option(
+        None,
+        "What the load is called: its ledger, report and failures go by it. On the command line the default is the "
+        "source's name without folder, endings, a date and the mark of a copy.",
+        flag="--name",
+        metavar="NAME",
+    )
     report: str | Path | None = _option(
         None,
-        "Where the report goes: `.csv`, `.jsonl` or `.parquet`. On the command line the default is the source's "
-        "name + `.report.csv`, in the working folder.",
+        "Where the report goes: `.csv`, `.jsonl` or `.parquet`. On the command line the default is `NAME.report.csv` "
+        "in the working folder, of a dry run `NAME.check.csv`, and `none` is without one.",
         flag="--report",
+        metavar="PATH",
+    )
+    failures: str | Path | None = _option(
+        None,
+        "Where the rows that need a person go, as they stand in the input, with what to do about each: a `.csv` file "
+        "to be fixed and loaded. On the command line the default is `NAME.failures.csv` beside the report, and `none` "
+        "is without one.",
+        flag="--failures",
         metavar="PATH",
     )
     html: str | Path | None = _option(
@@ -126,14 +141,27 @@ class Settings:
     ledger: str | Path | None = _option(
         None,
         "Where to keep which calls were accepted: rows that were are not sent again. On the command line the default "
-        "lies beside the report, and `none` is without one.",
+        "is `NAME.ledger` beside the report, and `none` is without one.",
         flag="--ledger",
         metavar="PATH",
     )
     resend: bool = _option(False, "Send every row, whatever the ledger knows, and renew it.", flag="--resend")
+    same_account: bool = _option(
+        False,
+        "The account's key was renewed: go on with a ledger that was made with the old one. What was accepted before "
+        "is not sent again.",
+        flag="--same-account",
+    )
+    old_api_key: str | Secret | None = _option(
+        None,
+        "The key before it was renewed, with `same_account`: needed only where this user's state folder does not hold "
+        "the ledger's secret, such as on another machine.",
+        secret=True,
+    )
     event_id: str | None = _option(
         None,
-        "The column that tells events apart, for the ledger; else all that an event says does.",
+        "The column that, with the event's name, tells events apart for the ledger; overrides the mapping's. "
+        "Without one, all that an event says does.",
         flag="--event-id",
         metavar="COLUMN",
     )
@@ -146,7 +174,8 @@ class Settings:
     )
     coalesce: bool = _option(
         False,
-        "Users only: while a row waits, fold a later row of the same user into it, and make one call of the two.",
+        "Users only: make one call of several rows of a user. With a ledger, of all that are to be sent; else a later "
+        "row is folded into one that waits.",
         flag="--coalesce",
     )
     default_country: str = _option(
@@ -224,6 +253,7 @@ class Settings:
     def __post_init__(self, given: frozenset[str]) -> None:
         object.__setattr__(self, "given", given)
         object.__setattr__(self, "api_key", hidden(self.api_key))
+        object.__setattr__(self, "old_api_key", hidden(self.old_api_key))
         object.__setattr__(self, "share", hidden_share(self.share))
         check(self)
 
@@ -298,10 +328,12 @@ class Settings:
         return cast("Secret", self.api_key)
 
     def public(self) -> dict[str, Any]:
-        """What may be shown: every option but the key and callables, JSON-able."""
-        hidden = ("api_key", "on_error", "progress")
+        """What may be shown: every option but the keys and callables, JSON-able."""
+        hidden = ("api_key", "old_api_key", "on_error", "progress")
         shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in hidden}
-        paths = {name: None if shown[name] is None else str(shown[name]) for name in ("report", "html", "ledger")}
+        paths = {
+            name: None if shown[name] is None else str(shown[name]) for name in ("report", "failures", "html", "ledger")
+        }
         return shown | paths | {"share": None if self.share is None else str(self.share)}
 
 

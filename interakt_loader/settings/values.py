@@ -95,6 +95,36 @@ def parse_words(name: str, given: object) -> tuple[str, ...]:
     return tuple(one.strip() for one in words if one.strip())
 
 
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])(?:\..*)?", re.IGNORECASE | re.DOTALL)
+"""What Windows keeps for devices, with any ending."""
+
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
+
+_LONGEST_NAME = 200
+"""Bytes of a load's name: with its endings a file's name may have 255."""
+
+
+def check_name(name: object) -> None:
+    """Refuse a load's name that cannot be a file's name on every system: the load's files are called by it."""
+    if not isinstance(name, str):
+        raise SettingsError(f"name is {name!r}; expected text, such as 'orders'")
+    why = None
+    if not name.strip():
+        why = "is blank"
+    elif found := _NOT_IN_NAMES.search(name):
+        why = f"holds {found[0]!r}"
+    elif name.endswith("."):
+        why = "ends with a dot"
+    elif name.strip(" ") != name:
+        why = "begins or ends with a space"
+    elif _RESERVED.fullmatch(name):
+        why = "is kept for a device by Windows"
+    elif len(name.encode()) > _LONGEST_NAME:
+        why = f"has more than {_LONGEST_NAME} bytes"
+    if why is not None:
+        raise SettingsError(f"name {name[:60]!r} {why}; expected a part of a file's name, such as 'orders'")
+
+
 def did_you_mean(name: str, known: Mapping[str, Any] | list[str]) -> str:
     """Return `"; did you mean 'workers'?"`, or nothing when no known name is near."""
     import difflib
@@ -173,18 +203,18 @@ def hide_secrets(options: MutableMapping[str, Any]) -> None:
 
     In place, and first of all: a traceback with locals shows the keyword arguments of every function on the way.
     """
-    for name, hide in (("api_key", hidden), ("share", hidden_share)):
+    for name, hide in (("api_key", hidden), ("old_api_key", hidden), ("share", hidden_share)):
         if name in options:
             options[name] = hide(options[name])
 
 
-def check_key(key: Secret) -> None:
+def check_key(name: str, key: Secret) -> None:
     """Refuse a key that cannot be one; the message never holds it."""
     kind = type(key.reveal())
     if not issubclass(kind, str):
-        raise SettingsError(f"api_key is a {kind.__name__}; expected text")
+        raise SettingsError(f"{name} is a {kind.__name__}; expected text")
     if not _can_be_a_key(key.reveal().strip()):
-        raise SettingsError("api_key is blank or holds characters that no key has; copy the Secret Key again")
+        raise SettingsError(f"{name} is blank or holds characters that no key has; copy the Secret Key again")
 
 
 def _can_be_a_key(text: str) -> bool:

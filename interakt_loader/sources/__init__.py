@@ -7,7 +7,7 @@ process). One reader per form: `frames` (pandas),
 `cell_errors`). `open_source` picks one; `columns` makes Arrow of Python's values, and `objects` of dicts a column a
 field. `base` says what they all promise: that `structs` come as a column a field, that `meanings` knows what a column's
 type does not say, and that names and cells are as `headings` has them, without what spreadsheets put around them.
-`peek` looks at the first rows of any of them.
+`peek` looks at the first rows of any of them; `failures` reads rows back that failed in an earlier load.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from interakt_loader.errors import SourceError
 from interakt_loader.sources.arrow import is_dataset, open_dataset, open_stream, open_table
 from interakt_loader.sources.base import BATCH_ROWS, CELL_ERRORS_COLUMN, PROBLEM_COLUMN, RESERVED, SOURCE_COLUMN, Source
 from interakt_loader.sources.columns import to_arrow
+from interakt_loader.sources.failures import is_failures_file, without_said
 from interakt_loader.sources.files import open_paths
+from interakt_loader.sources.folders import is_own_file
 from interakt_loader.sources.frames import is_pandas, open_frame
 from interakt_loader.sources.headings import heading
 from interakt_loader.sources.json_lines import open_records
@@ -40,6 +42,8 @@ __all__ = [
     "ReadOptions",
     "Source",
     "heading",
+    "is_failures_file",
+    "is_own_file",
     "is_pandas",
     "open_source",
     "other_shapes",
@@ -61,7 +65,7 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
     (`s3://…`, with the extra `remote`), `-` for standard input, or a list of these read in turn. `options`
     say how files are read. Raises SourceError with one line that names the data and the reason.
     """
-    return without_counter(_opened(data, options or ReadOptions()))
+    return without_counter(without_said(_opened(data, options or ReadOptions())))
 
 
 def _opened(data: Any, options: ReadOptions) -> Source:

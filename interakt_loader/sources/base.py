@@ -89,6 +89,8 @@ class Source:
     """The files, where there are several."""
     doubled: tuple[str, ...] = ()
     """Names that more than one column has: none of these can be told from the others, so none is read."""
+    of_failures: bool = False
+    """The rows come from a failures file: they are rows of another input, and go by its name and its ledger."""
     left_out: frozenset[str] = frozenset()
     """Columns of the input that are not read: the doubled ones, and pandas' index."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -11,6 +13,7 @@ from interakt_loader.errors import SourceError
 from interakt_loader.sources.base import Batches, Part, Source, check_names, reason
 from interakt_loader.sources.csv_files import open_csv
 from interakt_loader.sources.excel import open_excel
+from interakt_loader.sources.failures import options_for, without_said
 from interakt_loader.sources.file import File
 from interakt_loader.sources.folders import Partitions, some
 from interakt_loader.sources.formats import Format, format_of
@@ -20,8 +23,11 @@ from interakt_loader.sources.options import ReadOptions
 from interakt_loader.sources.orc_files import open_orc
 from interakt_loader.sources.parquet import open_parquet
 from interakt_loader.sources.peek import without_counter
-from interakt_loader.sources.places import Found, find
+from interakt_loader.sources.places import Found, find, is_file_of_a_load
 from interakt_loader.sources.trial import refuse_unreadable, unpacked
+
+_HEAD = 1 << 12
+"""Bytes by which nearly all files differ."""
 
 
 def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
@@ -31,10 +37,17 @@ def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
     """
     files: list[File] = []
     notes: list[str] = []
+    paths, left_out = _without_own(paths)
+    if left_out:
+        notes.append(f"left out, files of earlier loads: {some(left_out)}")
     for path in paths:
         found = _found(path)
         notes += found.notes
         files += found.files
+    files, again = _once(files)
+    if again:
+        notes.append(f"left out, files that are read already under another name or pattern: {some(again)}")
+    notes += _copies(files)
     forms = [_form(file) for file in files]
     files = [unpacked(form, file) for form, file in zip(forms, files, strict=True)]
     refuse_unreadable([*zip(forms, files, strict=True)])
@@ -42,6 +55,55 @@ def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
     if len(sources) == 1:
         return replace(sources[0], notes=[*notes, *sources[0].notes])
     return _in_turn(sources, notes)
+
+
+def _without_own(paths: Sequence[str]) -> tuple[Sequence[str], list[str]]:
+    """Return the paths without the files of earlier loads among them, where a shell has made them of a pattern."""
+    own = [path for path in paths if is_file_of_a_load(path)]
+    if not 0 < len(own) < len(paths):
+        return paths, []
+    return [path for path in paths if path not in own], own
+
+
+def _once(files: list[File]) -> tuple[list[File], list[str]]:
+    """Return each file once, and how the others were given: a link beside its file, or a file that two patterns mean.
+
+    Read a second time, its rows would be further events, and go out twice.
+    """
+    known: dict[object, File] = {}
+    again = [file.given for file in files if known.setdefault(_identity(file), file) is not file]
+    return [*known.values()], again
+
+
+def _identity(file: File) -> object:
+    if file.copy is not None:
+        return file.given
+    status = file.location.stat()
+    return (status.st_dev, status.st_ino) if status.st_ino else file.location.resolve()
+
+
+def _copies(files: list[File]) -> list[str]:
+    """Say which files hold the same as another, such as `orders (1).csv`: perhaps nobody wants their rows twice."""
+    again = []
+    alike: dict[object, list[File]] = {}
+    for file in files if len(files) > 1 else ():
+        with file.location.open("rb") as stream:
+            alike.setdefault((file.location.stat().st_size, stream.read(_HEAD)), []).append(file)
+    for some_files in alike.values():
+        first: dict[bytes, File] = {}
+        for file in some_files if len(some_files) > 1 else ():
+            same = first.setdefault(_digest(file.location), file)
+            if same is not file:
+                again.append(f"{file.given} (as {same.given})")
+    return [f"read, though they hold the very same as others of the files: {some(again)}"] if again else []
+
+
+def _digest(path: Path) -> bytes:
+    digest = hashlib.blake2b()
+    with path.open("rb") as stream:
+        while part := stream.read(1 << 20):
+            digest.update(part)
+    return digest.digest()
 
 
 def _in_turn(sources: list[Source], notes: list[str]) -> Source:
@@ -59,6 +121,7 @@ def _in_turn(sources: list[Source], notes: list[str]) -> Source:
         read=read,
         notes=[*notes, *_gathered(sources), *_differing(sources)],
         parts=tuple(Part(str(source.path), source.columns, source.open_ended) for source in sources),
+        of_failures=all(source.of_failures for source in sources),
         doubled=tuple(dict.fromkeys(name for source in sources for name in source.doubled)),
     )
 
@@ -114,14 +177,14 @@ def _opened(form: Format, file: File, options: ReadOptions) -> Source:
         raise
     except Exception as error:
         raise SourceError(f"{file.given}: cannot be read: {reason(error)}") from error
-    source = without_counter(source)
+    source = without_counter(without_said(source))
     return _with_partitions(source, file.partitions) if file.partitions else source
 
 
 def _read_as(form: Format, file: File, options: ReadOptions) -> Source:
     match form:
         case "csv":
-            return open_csv(file, options)
+            return open_csv(file, options_for(file, options))
         case "json":
             return open_json(file, options)
         case "excel":

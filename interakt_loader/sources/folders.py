@@ -10,6 +10,9 @@ from urllib.parse import unquote
 from interakt_loader.errors import SourceError
 from interakt_loader.sources.formats import format_by_name
 
+_OWN = (".report", ".check", ".failures", ".mapping", ".ledger", ".runs")
+"""What stands behind the name of a load in the names of its files."""
+
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 Partitions = tuple[tuple[str, str | None], ...]
@@ -26,12 +29,12 @@ def choose(folder: str, paths: Iterable[str]) -> Chosen:
     """Choose among the files below a folder: those in the folder itself and in `key=value` folders, by name.
 
     Hidden files and those that begin with `_` belong to the writer of the table (`_SUCCESS`). Left out with a
-    note: files with endings that are no table's, this loader's own reports. SourceError when the files are of
+    note: files with endings that are no table's, this loader's own files. SourceError when the files are of
     several forms, or none is left.
     """
     shown = [path for path in paths if not any(part[0] in "._" for part in PurePosixPath(path).parts)]
     near = sorted(path for path in shown if all(map(is_partition, PurePosixPath(path).parts[:-1])))
-    left_out = [path for path in near if is_report(path) or format_by_name(path) is None]
+    left_out = [path for path in near if is_own_file(path) or format_by_name(path) is None]
     chosen = [path for path in near if path not in set(left_out)]
     if not chosen:
         further = " (for those in the folders below, give such as 'folder/**/*.csv')" if len(shown) > len(near) else ""
@@ -46,9 +49,9 @@ def choose(folder: str, paths: Iterable[str]) -> Chosen:
     return Chosen(chosen, notes)
 
 
-def is_report(path: str) -> bool:
-    """Tell whether a file is called as this loader calls its own reports and ledgers."""
-    return bool({".report", ".ledger"} & set(PurePosixPath(path).suffixes))
+def is_own_file(path: str) -> bool:
+    """Tell whether a file is called as this loader calls the files of a load, such as `NAME.report.csv`."""
+    return any(one in _OWN or one.startswith(".ledger-") for one in PurePosixPath(path).suffixes)
 
 
 def is_partition(folder: str) -> bool:

@@ -11,8 +11,9 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from interakt_loader.errors import SourceError
+from interakt_loader.sources.failures import is_failures_file
 from interakt_loader.sources.file import File, TemporaryCopy, find_file
-from interakt_loader.sources.folders import choose, is_partition, is_report, partitions_of, some
+from interakt_loader.sources.folders import choose, is_own_file, is_partition, partitions_of, some
 from interakt_loader.sources.lake import names_in_local, refuse_local_files, refuse_table
 from interakt_loader.sources.remote import fetch, is_address
 
@@ -43,6 +44,26 @@ def find(given: str) -> Found:
         return _matching(given)
     refuse_local_files([(given, location)])
     return Found([find_file(given, location)], [])
+
+
+_REPORT = b"row,source,kind,"
+
+
+def is_file_of_a_load(path: str) -> bool:
+    """Tell whether a path leads to a file of an earlier load: by its name, and by how a file of text begins."""
+    location = Path(path).expanduser()
+    if not is_own_file(location.name):
+        return False
+    if location.is_dir():
+        return location.suffix == ".runs"
+    if location.suffix not in (".csv", ".txt"):
+        return not {".check", ".failures"} & set(location.suffixes)
+    try:
+        with location.open("rb") as file:
+            is_report = file.read(len(_REPORT)) == _REPORT
+    except OSError:
+        return False
+    return is_report or is_failures_file(location)
 
 
 def _standard_input() -> File:
@@ -77,8 +98,8 @@ def _matching(pattern: str) -> Found:
     expanded = os.path.expanduser(pattern)  # noqa: PTH111 - a Path would take the `./` away that a report shows
     paths = sorted(glob.glob(expanded, recursive=True))  # noqa: PTH207 - likewise
     matches = [path for path in paths if not Path(path).is_dir()]
-    reports = [path for path in matches if is_report(path)]
-    notes = [f"{pattern}: left out, reports of earlier loads: {some(reports)}"] if reports else []
+    own = [] if is_own_file(pattern) else [path for path in matches if is_file_of_a_load(path)]
+    notes = [f"{pattern}: left out, files of earlier loads: {some(own)}"] if own else []
     if not matches:
         for folder in paths:
             refuse_table(pattern, Path(folder).absolute().as_posix(), names_in_local)
@@ -91,8 +112,10 @@ def _matching(pattern: str) -> Found:
     files = [
         find_file(path, Path(path), partitions=partitions_of(Path(path).relative_to(start).as_posix()))
         for path in matches
-        if path not in set(reports)
+        if path not in set(own)
     ]
+    if not files and own:
+        raise SourceError(f"{pattern}: only files of earlier loads match ({some(own)}); to load one of them, name it")
     if not files:
         raise SourceError(f"{pattern}: no file matches")
     return Found(files, notes)

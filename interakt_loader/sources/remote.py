@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from interakt_loader.errors import SourceError
 from interakt_loader.sources.base import reason
 from interakt_loader.sources.file import File, TemporaryCopy, find_file
-from interakt_loader.sources.folders import Partitions, choose, is_report, partitions_of, some
+from interakt_loader.sources.folders import Partitions, choose, is_own_file, partitions_of, some
 from interakt_loader.sources.lake import Listing, refuse_files_of_tables, refuse_table
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=://|::)")
@@ -81,12 +81,12 @@ def _found(system: Any, path: str, shown: str) -> tuple[list[File], list[str]]:
     names_in = _names_in(system)
     if glob.has_magic(path) and not system.exists(path):
         matches = sorted(match for match in system.glob(path) if not system.isdir(match))
-        reports = [match for match in matches if is_report(match)]
-        if len(matches) == len(reports):
+        own = [] if is_own_file(path) else [match for match in matches if is_own_file(match)]
+        if len(matches) == len(own):
             raise SourceError(f"{shown}: no file matches")
-        notes = [f"{shown}: left out, reports of earlier loads: {some(reports)}"] if reports else []
+        notes = [f"{shown}: left out, files of earlier loads: {some(own)}"] if own else []
         fixed = path[: re.search(r"[*?\[]", path).start()].rpartition("/")[0]  # type: ignore[union-attr]  # has magic
-        given = {match: system.unstrip_protocol(match) for match in matches if match not in reports}
+        given = {match: system.unstrip_protocol(match) for match in matches if match not in own}
         refuse_files_of_tables(((name, match) for match, name in given.items()), names_in)
         return [
             _copied(system, match, name, PurePosixPath(match).name, partitions_of(match[len(fixed) :]))

@@ -44,3 +44,15 @@ def test_the_ledger_goes_with_the_report() -> None:
     assert with_files("in/a.csv", {"report": "out/b.report.csv"})["ledger"] == "out/b.ledger"
     assert with_files("in/a.csv", {"ledger": "all.ledger"})["report"] == "in/a.report.csv"
     assert with_files("in/a.csv", {"ledger": None})["ledger"] is None
+
+
+def test_a_name_makes_one_load_of_each_days_file() -> None:
+    """Report and ledger go by it; without it, each source has its own, so that tasks do not wait for one another."""
+    days = ("in/orders-2026-11-28.csv", "in/orders-2026-11-29.csv")
+    named = [with_files(day, {"name": "orders"}) for day in days]
+    assert [(one["report"], one["ledger"]) for one in named] == [("in/orders.report.csv", "in/orders.ledger")] * 2
+    own = [with_files(day, {}) for day in days]
+    assert len({one["report"] for one in own} | {one["ledger"] for one in own}) == 4
+    assert with_files(days[0], {"name": "orders", "report": "out/a.csv"})["ledger"] == "out/orders.ledger"
+    with pytest.raises(SettingsError, match="name 'a/b' holds"):
+        with_files(days[0], {"name": "a/b"})

@@ -180,10 +180,10 @@ def test_a_dry_run_of_two_lines_of_one_order_says_what_the_load_does(
     case = next(one for one in _cases() if one["file"] == "line_items.csv")
     assert run([str(CASES / case["file"]), *case["args"], "--dry-run"]) == 1
     assert "  1 invalid\n  2 would be sent\n" in capsys.readouterr().out
-    lines = read_report("line_items.report.csv").to_pylist()
+    lines = read_report("line_items.check.csv").to_pylist()
     assert [(line["status"], line["code"]) for line in lines] == [
         ("unsent", None),
         ("invalid", "event_id_conflict"),
         ("unsent", None),
     ]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["line_items.report.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["line_items.check.csv"]

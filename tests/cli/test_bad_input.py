@@ -53,7 +53,10 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("good.csv --api-key-file nowhere.txt", "--api-key-file nowhere.txt: cannot be read"),
         ("good.csv --base-url http://example.com --dry-run", "the key would travel in clear"),
         ("good.csv --base-url ftp://example.com --dry-run", "expected an address"),
-        ("good.csv --sandbox --report nowhere/out.csv", "report nowhere/out.csv: cannot be written"),
+        (
+            "good.csv --sandbox --report nowhere/out.csv",
+            "nowhere/out.csv: expected a file in a folder that exists",
+        ),
         ("good.csv --sandbox --report out.xlsx", "expected a name ending in .csv, .jsonl, .parquet"),
         ("good.csv --sandbox --report good.csv", "is the source itself"),
         ("good.csv --sandbox --workers 0", "workers is 0; expected a whole number of at least 1"),
@@ -96,7 +99,7 @@ def test_a_wrong_key(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     with Sandbox() as sandbox:
         assert run(["good.csv", "--base-url", sandbox.url, "--map", "user_id=customer_id"]) == 3
     out, err = capsys.readouterr()
-    assert "stopped early: Invalid token provided" in out
+    assert "stopped early: the API refuses the key (Invalid token provided" in out
     assert "s3cret" not in out + err + Path("good.report.csv").read_text(encoding="utf-8")
 
 

@@ -100,7 +100,7 @@ def test_mended_by_a_merge_they_are_loaded_without_the_reports_columns(caplog: p
     assert "not loaded: row, status, code, column, message, which a report has put beside the rows" in caplog.text
     own = mended.assign(status="gold").drop(columns=["row", "code", "column", "message"])
     assert check(own, {"user_id": "id", "traits": "*"}).examples == [
-        '{"userId":"1","traits":{"status":"gold","age":30}}'
+        '{"userId":"1","traits":{"age":30,"status":"gold"}}'
     ]
     own = mended.assign(status="gold")
     assert '"status":"gold"' in check(own, {"user_id": "id", "traits": "*"}).examples[0]

@@ -25,6 +25,7 @@ from interakt_loader.delivery.job import Control, Job
 from interakt_loader.delivery.pipeline import deliver
 from interakt_loader.delivery.tally import Tally
 from interakt_loader.errors import InteraktLoaderError, SettingsError, TooManyFailures
+from interakt_loader.ledger.account import address_id, wrap
 from interakt_loader.ledger.store import Store
 from interakt_loader.mapping import Mapping
 from interakt_loader.report.reading import read_report
@@ -224,6 +225,7 @@ def test_a_page_about_a_report_that_is_cut_off(tmp_path: Path, ending: str) -> N
 def test_a_ledger_on_a_disk_that_is_full_from_the_start(tmp_path: Path, sandbox: Sandbox) -> None:
     """What an earlier load left behind cannot be sorted in: exit 2, one line, nothing was sent."""
     store = Store(tmp_path / "users.ledger")
+    store.put_destination(address_id(sandbox.url), wrap(bytes(32), sandbox.api_key, address_id(sandbox.url)))
     store.append((number.to_bytes(16, "big"), bytes(16), None, False) for number in range(5000))
     store.close()
     room = (tmp_path / "users.ledger").stat().st_size + 4096

@@ -48,6 +48,7 @@ DIRECT = {
     "sending/outage": [f"{SENDING}outage.py", f"{SENDING}schedule.py"],
     "sending/coalesce": [f"{SENDING}coalesce.py"],
     "sending/crew": [f"{SENDING}crew.py"],
+    "ledger/account": [f"{LEDGER}account.py"],
     "ledger/decide": [f"{LEDGER}decide.py", f"{LEDGER}keys.py"],
     "ledger/keys": [f"{LEDGER}keys.py"],
     "ledger/store": [f"{LEDGER}store.py", f"{LEDGER}ledger.py"],
@@ -65,6 +66,7 @@ SLOW = (
     "window_holds_more",
     "sql_does_what",
     "two_loads_cannot",
+    "key_is_renewed_leaves",
 )
 """Parts of the names of tests that take most of a second, and see nothing that the others do not."""
 

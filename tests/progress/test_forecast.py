@@ -33,8 +33,15 @@ from interakt_loader.settings.values import parse_rate
         ("growth", {"rows": 9, "unchanged": 9, "calls": 0}, "9 of 9 rows unchanged; 0 calls"),
         (
             "growth",
-            {"rows": 900, "unchanged": 0, "calls": 900, "users": 30},
-            "0 of 900 rows unchanged; 900 calls at most, for 30 users, about 3 min at 300/min",
+            {"rows": 1000, "unchanged": 0, "calls": 900, "merged": 60, "skipped": 30},
+            "0 of 1,000 rows unchanged, 60 merged, 30 in doubt and left so, 10 invalid; 900 calls, about 3 min at "
+            "300/min",
+        ),
+        ("none", {"rows": 9, "calls": 8, "at_most": True}, "9 rows, 1 invalid; at most 8 calls"),
+        (
+            "growth",
+            {"rows": 900, "exact": False, "at_most": True},
+            "about 900 rows: at most 900 calls, about 3 min at 300/min",
         ),
         (
             "600/min",

@@ -148,6 +148,12 @@ def by_mistake() -> None:
     refused(lambda: load_users(USERS, {"user_id": "nobody"}, **to(), api_key=key()))
     refused(lambda: load_users(USERS, MAPPING, **to(), api_key=key() + "\x07"))
     refused(lambda: load_users(USERS, MAPPING, **to(), api_key=key().encode()))  # type: ignore[arg-type]
+    other: dict[str, Any] = to(ledger="csv.ledger", api_key="other")
+    refused(lambda: load_users(USERS, MAPPING, **other))
+    refused(lambda: load_users(USERS, MAPPING, **other, old_api_key=key()))
+    other["same_account"] = True
+    refused(lambda: load_users(USERS, MAPPING, **other, old_api_key=key() + "x"))
+    refused(lambda: load_users(USERS, MAPPING, **other, old_api_key=key() + "\x07"))
     os.environ["INTERAKT_API_KEY"] = key()
     refused(lambda: load_users(USERS, MAPPING, **to(workers=0)))
     refused(lambda: load_users_task("users.csv", MAPPING, **to(workers=0)))
@@ -248,7 +254,11 @@ def by_command() -> None:
     file = Path("key")
     file.touch(0o600)
     file.write_text(key(), encoding="utf-8")
-    assert run([*source, "--report", "two.jsonl", "--api-key-file", "key", "--output", "json"]) == 1
+    assert run([*source, "--name", "two", "--report", "two.jsonl", "--api-key-file", "key", "--output", "json"]) == 1
+    with mock.patch.dict(os.environ, INTERAKT_API_KEY="other"):
+        another = [*source, "--ledger", "csv.ledger", "--same-account", "--as", "users"]
+        assert run([*another, "--old-api-key-file", "key"]) == 1  # all is unchanged or invalid
+        assert run([*another, "--old-api-key", key()]) == 2
     file.chmod(0o644)
     assert run([*source, "--api-key-file", "key"]) == 2
     file.unlink()
@@ -257,7 +267,7 @@ def by_command() -> None:
         mock.patch.object(sys.stdin, "isatty", return_value=True),
         mock.patch.object(sys.stderr, "isatty", return_value=True),
     ):
-        assert run([*source, "--report", "three.csv", "--ask-key"]) == 1
+        assert run([*source, "--name", "three", "--report", "three.csv", "--ask-key"]) == 1
     for flag in ("--api-key", "--token"):
         assert run([*source, flag, key()]) == 2
         assert run([*source, f"{flag}={key()}"]) == 2

@@ -67,7 +67,7 @@ def test_the_key_is_in_nothing_that_is_written(tmp_path: Path) -> None:
         "api_key = •••",
         "<HttpTransport to http",
         "'_heads': {'user': <Head>",
-        "the TLS connection could not",
+        "the server's certificate cannot be trusted",
     ):
         assert shown in printed
     log = tmp_path / "log.txt"

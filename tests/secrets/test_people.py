@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import socket
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from interakt_loader import LoadResult, check, load_users, track
 from interakt_loader.cli import run
 from interakt_loader.errors import APIError
+from interakt_loader.ledger.account import address_id, unwrap
 from interakt_loader.ledger.keys import Keys
 from interakt_loader.safety.private_files import open_private
 from interakt_loader.sandbox import Sandbox
@@ -251,19 +253,26 @@ def _open_without_a_name(folder: Path) -> Iterator[tuple[int, int]]:
 
 
 def test_who_has_a_ledger_and_not_the_key_can_try_no_phone_out(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A phone's digest in the file is the one of the right key alone: a thousand guesses by another key meet nothing,
-    and by the right one the phones that are there."""
+    """The secret that the digests are keyed by is not in the file: only the right key opens it there. With it a
+    thousand guesses meet the phones that are there, and with any other secret none."""
     ledger = tmp_path / "a.ledger"
     load_users(people(), MAPPING, **to(sandbox, ledger=ledger))
     held = ledger.read_bytes()
+    db = sqlite3.connect(ledger)
+    ((wrapped,),) = db.execute("SELECT wrapped FROM destinations")
+    db.close()
 
-    def guessed(api_key: str) -> list[str]:
-        digest: Callable[[str], bytes] = Keys(sandbox.url, api_key).user
+    def guessed(secret: bytes) -> list[str]:
+        digest: Callable[[str], bytes] = Keys(secret).user
         guesses = (f"98765{n:05}" for n in range(1_000, 2_000))
         return [phone for phone in guesses if digest(f"+91{phone}") in held or digest(phone) in held]
 
-    assert guessed(sandbox.api_key) == [PHONES[1], PHONES[3]]
-    assert guessed("another-key") == []
+    secret = unwrap(wrapped, sandbox.api_key, address_id(sandbox.url))
+    assert secret is not None
+    assert guessed(secret) == [PHONES[1], PHONES[3]]
+    assert secret not in held
+    assert unwrap(wrapped, "another-key", address_id(sandbox.url)) is None
+    assert guessed(bytes(32)) == []
 
 
 def test_phones_of_digits_alone_are_masked_in_one_go() -> None:

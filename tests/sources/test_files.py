@@ -128,7 +128,7 @@ def test_the_home_folder_may_be_written_short(tmp_path: Path, monkeypatch: pytes
 def test_what_is_said_of_several_files_alike_is_said_once(tmp_path: Path) -> None:
     """A folder of many files in one old encoding has one note."""
     for at in range(3):
-        (tmp_path / f"{at}.csv").write_bytes(b"id,name\n1,Jos\xe9\n")
+        (tmp_path / f"{at}.csv").write_bytes(b"id,name\n%d,Jos\xe9\n" % at)
     (tmp_path / "3.csv").write_bytes(b"1,x\n2,y\n")
     paths = [str(tmp_path / f"{at}.csv") for at in range(4)]
     assert open_source(paths).notes == [

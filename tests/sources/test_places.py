@@ -14,6 +14,7 @@ from pyarrow import feather
 
 from interakt_loader.errors import SourceError
 from interakt_loader.sources import SOURCE_COLUMN, open_source
+from interakt_loader.sources.failures import SAID_BESIDE
 from tests.sources.reading import column, read
 
 
@@ -97,17 +98,55 @@ def test_a_folder_that_is_no_table_is_refused(tmp_path: Path, files: dict[str, s
 
 
 def test_a_pattern_is_the_files_that_match_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of several forms if it says so, in folders below if it says so, and never this loader's own reports."""
+    """Of several forms if it says so, in folders below if it says so, and never this loader's own files.
+
+    Those are known by their names and by how they begin: a table that is called so is one.
+    """
     monkeypatch.chdir(tmp_path)
     Path("deep/er").mkdir(parents=True)
-    for name in ("b.csv", "a.csv", "a.report.csv", "deep/er/c.csv"):
+    for name in ("b.csv", "a.csv", "daily.report.csv", "deep/er/c.csv"):
         Path(name).write_text(f"id\n{name}\n")
+    Path("a.report.csv").write_text("row,source,kind,user_id\n")
+    Path("a.failures.csv").write_text("id," + ",".join(SAID_BESIDE) + "\n")
     Path("d.jsonl").write_text('{"id": "d.jsonl"}\n')
+    tables = ["a.csv", "b.csv", "daily.report.csv"]
     source = open_source("./*.csv")
-    assert source.notes == ["./*.csv: left out, reports of earlier loads: ./a.report.csv"]
-    assert column("*.csv", "id") == ["a.csv", "b.csv"]
-    assert column("**/*.csv", "id") == ["a.csv", "b.csv", "deep/er/c.csv"]
+    assert source.notes == ["./*.csv: left out, files of earlier loads: ./a.failures.csv, ./a.report.csv"]
+    assert column("*.csv", "id") == tables
+    assert column("**/*.csv", "id") == [*tables, "deep/er/c.csv"]
+    assert column(sorted(map(str, Path().glob("*.csv"))), "id") == tables  # as a shell gives them
     assert column(["*.jsonl", "[b]*"], "id") == ["d.jsonl", "b.csv"]
+
+
+def test_a_file_is_read_once_however_often_it_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given twice, matched by two patterns, or with a link to it beside it: its rows are not further ones."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        Path(f"{name}.csv").write_text(f"id\n{name}\n")
+    Path("latest.csv").symlink_to("b.csv")
+    Path("other.csv").hardlink_to("a.csv")
+    said = "left out, files that are read already under another name or pattern: "
+    for given, notes in {
+        ("a.csv", "./a.csv"): [said + "./a.csv"],
+        ("?.csv", "b.csv", "b.csv"): [said + "b.csv, b.csv"],
+        (".",): [said + "latest.csv, other.csv"],
+    }.items():
+        assert open_source(list(given)).notes == notes
+        assert column(list(given), "id") == (["a"] if given[0] == "a.csv" else ["a", "b"])
+    assert open_source(["a.csv", "a.csv"]).name == "a.csv"
+
+
+def test_a_copy_of_a_file_beside_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows are read all the same: two files that happen to say the same may be two days."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in {"a": "id\n1\n", "a (1)": "id\n1\n", "b": "id\n2\n", "c": "id\n" + "1\n" * 9999}.items():
+        Path(f"{name}.csv").write_text(text)
+    said = "read, though they hold the very same as others of the files: "
+    assert open_source("*.csv").notes == [said + "a.csv (as a (1).csv)"]
+    Path("c (1).csv").write_bytes(Path("c.csv").read_bytes())
+    Path("c (2).csv").write_bytes(Path("c.csv").read_bytes()[:-2] + b"2\n")
+    assert open_source("c*.csv").notes == [said + "c.csv (as c (1).csv)"]
+    assert len(column("a*.csv", "id")) == 2
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> None:

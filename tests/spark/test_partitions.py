@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.spark.checks import (
     check_apart,
+    check_event_id,
     choose_count,
     session_of,
     settings_of,
@@ -22,6 +23,7 @@ from interakt_loader.integrations.spark.checks import (
 )
 from interakt_loader.integrations.spark.partitions import MARKER, buckets, known_count, ledger_of, make_folder, part_of
 from interakt_loader.integrations.spark.schemas import CALLS, LINES, ddl
+from interakt_loader.mapping import Mapping
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Rate
 
@@ -134,6 +136,13 @@ def test_options_that_many_tasks_cannot_have(name: str) -> None:
         settings_of({name: "1"})
 
 
+def test_ids_of_events_in_the_mapping_are_refused_too() -> None:
+    """An id stands for one person of all, and a task sees its own."""
+    check_event_id(Mapping.of({"user_id": "u", "event": "e"}))
+    with pytest.raises(SettingsError, match=r"^event_id cannot be had with Spark: "):
+        check_event_id(Mapping.of({"user_id": "u", "event": "e", "event_id": "order"}))
+
+
 def test_schemas_in_sparks_words() -> None:
     """Every column has a type that Spark knows."""
     assert ddl(LINES).startswith("`row` BIGINT, `source` STRING, ")
@@ -172,3 +181,14 @@ def test_a_dry_run_needs_no_limit() -> None:
     settings = settings_of({"dry_run": True})
     assert settings_of_task(settings, 500).rate_limit is None
     assert settings_of_task(settings_of({"dry_run": True, "rate_limit": "1/s"}), 500).rate_limit is None
+
+
+def test_the_ledgers_of_a_load_with_a_name_go_by_it() -> None:
+    """Each day's report is another, and what was accepted is known all the same."""
+    from interakt_loader.integrations.spark.load import default_ledger
+
+    assert default_ledger(None, "out/2026-11-28", None) == "out/2026-11-28.ledgers"
+    assert default_ledger(None, "out/2026-11-28/", "orders") == str(Path("out/orders.ledgers"))
+    assert default_ledger("none", "out/2026-11-28", "orders") is None
+    with pytest.raises(SettingsError, match=r"name '\.\.' ends with a dot"):
+        default_ledger(None, "out/2026-11-28", "..")

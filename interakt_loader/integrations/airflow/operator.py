@@ -115,8 +115,8 @@ class InteraktLoadOperator(BaseOperator):
 def _keep_secrets_out(options: dict[str, Any] | None) -> None:
     """Refuse what must not be seen in a rendered template; when the DAG file is parsed."""
     for name, value in (options or {}).items():
-        if name == "api_key":
-            raise SettingsError("options: api_key would be shown to everybody; put it into the connection")
+        if name in ("api_key", "old_api_key"):
+            raise SettingsError(f"options: {name} would be shown to everybody; put it into the connection")
         if name == "share" and isinstance(value, str) and shown_share(value) != value:
             raise SettingsError(
                 "options: the password of share would be shown to everybody; put it into the connection"

@@ -9,6 +9,7 @@ from typing import Any
 from interakt_loader.errors import SettingsError
 from interakt_loader.settings import Settings
 from interakt_loader.settings.default_paths import ledger_beside, report_beside
+from interakt_loader.settings.values import check_name
 
 _TYPES = {one.name: str(one.type).split(" | ") for one in fields(Settings)}
 """What each option may be, as `Settings` says it."""
@@ -50,13 +51,18 @@ def with_files(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a load with a report and a ledger, where nobody has said where these go.
 
     The report goes beside the (first) source, and the ledger beside the report: both are the same for each try of a
-    task. A ledger of None stays none. Raises `SettingsError` where the source is at an address.
+    task. They are called like the source, so that tasks that load a file each do not wait for one another; with `name`
+    they go by that, and the ledger is that of each day's file. A ledger of None stays none. Raises `SettingsError`
+    where the source is at an address.
     """
     given = dict(options)
+    name = given.get("name")
+    if name is not None:
+        check_name(name)
     if given.get("report") is None:
         first = str(source[0]) if isinstance(source, (list, tuple)) and source else str(source)
         if "://" in first:
             raise SettingsError("report: give a path; the source is at an address, and nothing can be put beside it")
-        given["report"] = report_beside(first)
-    given.setdefault("ledger", ledger_beside(str(given["report"])))
+        given["report"] = report_beside(first, name)
+    given.setdefault("ledger", ledger_beside(str(given["report"]), name))
     return {"progress": False, **given}

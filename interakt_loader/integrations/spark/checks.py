@@ -9,6 +9,7 @@ from typing import Any
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.spark.partitions import known_count, part_of
+from interakt_loader.mapping import Mapping
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Rate, check_number
 
@@ -17,6 +18,7 @@ _NOT_HERE = {
     "rows": "a DataFrame's rows have no order: filter them before",
     "on_error": "tasks run on other machines: look at result.failing_lines() afterwards",
     "event_id": "name the columns that tell events apart in the mapping, as traits",
+    "failures": "look at result.failing_lines() afterwards",
     "html": "call result.write_html(PATH) afterwards",
     "resend": "a task that Spark runs again would send all of its rows again; give another ledger folder",
 }
@@ -31,6 +33,12 @@ def settings_of(options: Dict[str, Any]) -> Settings:
     if settings.rate == "auto" and not settings.is_local and not settings.dry_run:
         raise SettingsError("rate_limit: say what the account allows, such as 300/min: many tasks cannot find it out")
     return settings
+
+
+def check_event_id(mapping: Mapping) -> None:
+    """Refuse ids of events: a task sees the events of its own users only, and an id stands for one person of all."""
+    if mapping.event_id is not None:
+        raise SettingsError(f"event_id cannot be had with Spark: {_NOT_HERE['event_id']}")
 
 
 def check_apart(ledger: str | Path | None, report: str) -> None:
@@ -70,9 +78,16 @@ def choose_count(partitions: int | None, settings: Settings, slots: int) -> int:
 
 def settings_of_task(settings: Settings, count: int) -> Settings:
     """Return the settings of each of so many tasks: its part of the rate, where no clock is shared."""
+    settings = replace(settings, same_account=False, old_api_key=None)  # the driver has seen to the ledgers
     rate = settings.rate
     if rate == "auto" or settings.dry_run:  # on this machine, where nobody has limits; or no call is made
         return replace(settings, rate_limit=None)
     if settings.share is not None or not isinstance(rate, Rate):
         return settings
     return replace(settings, rate_limit=str(part_of(rate, count)))
+
+
+def whole_limit(settings: Settings) -> Rate | None:
+    """Return the limit of which each task has a part; None where a clock is shared or nothing is declared."""
+    rate = settings.rate
+    return rate if isinstance(rate, Rate) and settings.share is None and not settings.dry_run else None

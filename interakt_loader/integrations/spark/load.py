@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,24 +13,32 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from interakt_loader.delivery.job import check_coalesce
-from interakt_loader.errors import SettingsError
+from interakt_loader.errors import AnotherKey, SettingsError
 from interakt_loader.integrations.spark.checks import (
     check_apart,
+    check_event_id,
     check_session,
     choose_count,
     session_of,
     settings_of,
     settings_of_task,
+    whole_limit,
 )
-from interakt_loader.integrations.spark.partitions import make_folder
+from interakt_loader.integrations.spark.partitions import LOADS, ledger_of, make_folder
 from interakt_loader.integrations.spark.read_back import read_summary, stop_of
 from interakt_loader.integrations.spark.schemas import BUCKET, CALLS, LINES, ddl
-from interakt_loader.integrations.spark.task import ROW, Load, prepare_rows, send_calls
+from interakt_loader.integrations.spark.task import ROW, Load, open_ledger, prepare_rows, send_calls
+from interakt_loader.ledger import Ledger
+from interakt_loader.ledger.loads import Loads, known_row
+from interakt_loader.loading.earlier import is_known_by_content, this_load
 from interakt_loader.loading.opening import check_mapping, choose_mapping, opened
+from interakt_loader.loading.origin import Origin
 from interakt_loader.mapping import PRESET, Mapping, Preparation
 from interakt_loader.result import LoadResult
 from interakt_loader.safety.masking import masked
-from interakt_loader.settings.values import hide_secrets
+from interakt_loader.settings.default_paths import beside
+from interakt_loader.settings.values import check_name, hide_secrets
+from interakt_loader.sources import Source
 from interakt_loader.wire import Kind
 
 if TYPE_CHECKING:
@@ -54,11 +63,11 @@ def load_users(
 
     `report`, which has to be given, is where Spark writes the report: a folder of Parquet files, schema
     `outcomes.OUTCOMES`, whose `row` is Spark's `monotonically_increasing_id`. `ledger` is a folder that all workers
-    see, by default beside a report on a file system (`REPORT.ledgers`); `"none"` is without one, and then a task that
-    Spark runs again sends its rows again. `partitions` is how many tasks send at once, by default as many as can run;
-    each has its part of `rate_limit`, or all hold to one clock with `share`. All rows of a user go out by one task, in
-    the frame's order. The other options are those of `Settings`; `limit`, `rows`, `on_error`, `event_id` and `html`
-    cannot be had.
+    see, by default beside a report on a file system (`REPORT.ledgers`, with `name` `NAME.ledgers`); `"none"` is without
+    one, and then a task that Spark runs again sends its rows again. `partitions` is how many tasks send at once, by
+    default as many as can run; each has its part of `rate_limit`, or all hold to one clock with `share`. All rows of a
+    user go out by one task, in the frame's order. The other options are those of `Settings`; `limit`, `rows`,
+    `on_error`, `event_id`, `failures` and `html` cannot be had.
 
     Exactly one action makes calls. Raises `UsageError` before it when what is given makes no sense, and Spark's own
     errors; what happens to a row never raises.
@@ -87,26 +96,38 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
     if options.get("report") is None:
         raise SettingsError("report: say where Spark shall write the report, a folder: report=PATH")
     report = str(options["report"])
-    settings = settings_of({**options, "ledger": _ledger(options.get("ledger"), report)})
+    settings = settings_of({**options, "ledger": default_ledger(options.get("ledger"), report, options.get("name"))})
     check_coalesce(kind, settings)
     check_apart(settings.ledger, report)
-    read = _mapping(sdf, mapping, kind, settings)
+    read, source = _mapping(sdf, mapping, kind, settings)
     if not settings.dry_run:
         settings.require_key()
     count = choose_count(partitions, settings, session.sparkContext.defaultParallelism)
     task_settings = settings_of_task(settings, count)
     _check_report(session, report)
-    if settings.ledger is not None and not settings.dry_run:
-        make_folder(Path(settings.ledger), count)
-
-    preparation = Preparation(read, kind, replace(settings, api_key=None, share=None))
-    load = session.sparkContext.broadcast(Load(read, kind, task_settings, with_secrets=True))
-    try:
+    ledgers = None if settings.ledger is None or settings.dry_run else Path(settings.ledger)
+    with ExitStack() as stack:
+        loads, new = None, 0
+        if ledgers is not None:
+            make_folder(ledgers, count)
+            ledger = stack.enter_context(Ledger(ledgers / LOADS, kind, settings))
+            ledger.renew_account()
+            new = count - _open_ledgers(ledgers, count, kind, settings)
+            loads = _checked(ledger.loads, sdf, read, kind, settings, source)
+        bare = replace(settings, api_key=None, share=None, same_account=False, old_api_key=None)
+        preparation = Preparation(read, kind, bare)
+        whole = whole_limit(settings)
+        load = session.sparkContext.broadcast(Load(read, kind, task_settings, whole, with_secrets=True))
+        stack.callback(load.destroy)
+        if loads is not None:
+            loads.begin()
         lines = _lines(sdf, preparation, load, count)
         lines.write.mode("overwrite").parquet(report)  # the one action that makes calls
-    finally:
-        load.destroy()
-    summary = read_summary(session.read.parquet(report), dry_run=settings.dry_run)
+        summary = read_summary(session.read.parquet(report), dry_run=settings.dry_run)
+        if loads is not None and not summary.is_on_record:
+            loads.take_back()
+    if ledgers is not None and new:
+        _open_ledgers(ledgers, count, kind, settings)
     return LoadResult(
         name="DataFrame",
         kind=kind,
@@ -139,16 +160,62 @@ def _lines(sdf: DataFrame, preparation: Preparation, load: Broadcast[Load], coun
     return calls.repartitionById(count, BUCKET).sortWithinPartitions("row").mapInArrow(send, ddl(LINES))
 
 
-def _ledger(given: Any, report: str) -> str | None:
+def default_ledger(given: Any, report: str, name: str | None) -> str | None:
+    """Return the folder of the ledgers: as given, or beside the report, by the load's name if it has one."""
     if given is None and "://" in report:
         raise SettingsError(f"ledger: expected a folder that all workers see, or 'none'; {report} is no place for one")
     if given is None:
+        if name is not None:
+            check_name(name)
+            return beside(report.rstrip("/"), f"{name}.ledgers")
         return f"{report.rstrip('/')}.ledgers"
     return None if str(given) == "none" else str(given)
 
 
-def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> Mapping:
-    """Return the mapping, proposed from some rows where none is given."""
+def _open_ledgers(folder: Path, count: int, kind: Kind, settings: Settings) -> int:
+    """Open each ledger that is there, and return how many are.
+
+    One that was made with another key is refused, or renewed if that was the account's old one. That takes a state
+    folder, and the workers' may be another one each time: so each secret is in the driver's, too, once it was here.
+    """
+    known = 0
+    for bucket in range(count):
+        if not ledger_of(folder, bucket).exists():
+            continue
+        known += 1
+        try:
+            with open_ledger(folder, bucket, kind, settings) as ledger:
+                ledger.renew_account()
+        except AnotherKey:
+            raise
+        except SettingsError as error:  # its task stops, and says so of each row
+            logger.warning("%s", error)
+    return known
+
+
+def _checked(loads: Loads, sdf: DataFrame, mapping: Mapping, kind: Kind, settings: Settings, source: Source) -> Loads:
+    """Refuse a load that does not go with the earlier ones of its folder of ledgers; warn of a first one of events.
+
+    Spark's rows have no order, so an input is known by its plan and its files, not by its first rows.
+    """
+    beginning, place = None, ""
+    if is_known_by_content(mapping, kind, settings):
+        place = "\n".join([str(sdf.semanticHash()), *sorted(sdf.inputFiles())])
+        beginning = known_row(loads.digest(place), sent=True)
+    origin = Origin("", (), place, is_failures=False)
+    if kind == "event" and loads.is_first and not settings.is_local:
+        logger.warning(
+            "the first load of events from ledger %s: campaigns that are on may message these people now, also about "
+            "events of the past",
+            settings.ledger,
+        )
+    this = this_load(mapping, kind, settings, source, origin, loads, beginning, renews=False)
+    loads.check(this, str(settings.ledger))
+    return loads
+
+
+def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> tuple[Mapping, Source]:
+    """Return the mapping, proposed from some rows where none is given, and a source of the frame's columns."""
     looks = mapping is None or (isinstance(mapping, str) and mapping.startswith(PRESET))
     source = opened(sdf.limit(SAMPLE_ROWS if looks else 0).toArrow(), settings)
     if ROW in source.columns:
@@ -157,7 +224,8 @@ def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> Ma
     if inferred is not None:
         logger.warning("%s", masked(inferred.summary()))
     check_mapping(read, kind, source)
-    return read
+    check_event_id(read)
+    return read, source
 
 
 def _check_report(session: Any, report: str) -> None:

@@ -15,6 +15,9 @@ from interakt_loader.settings.values import Rate
 MARKER = "partitions.json"
 """In a folder of ledgers: how many there are. Another number would look for users in another's ledger."""
 
+LOADS = "driver.notes"
+"""In a folder of ledgers: what the driver remembers of the loads so far. No calls."""
+
 
 def buckets(calls: pa.RecordBatch, count: int) -> pa.Int32Array:
     """Return the bucket of each prepared call: all rows of a user have the same, today and tomorrow."""

@@ -53,6 +53,8 @@ class Load:
     kind: Kind
     settings: Settings
     """Of one task: its part of the rate; `ledger` is the folder."""
+    limit: Rate | None = None
+    """The whole limit, where no clock is shared: what the tasks and other loads of a machine hold together."""
     with_secrets: bool = False
     """Whether a pickle holds the key, and the password of the share."""
 
@@ -60,11 +62,13 @@ class Load:
         secrets = (self.settings.api_key, self.settings.hidden_share)
         carried = [one.reveal() if self.with_secrets and isinstance(one, Secret) else one for one in secrets]
         bare = replace(self.settings, api_key=None, share=None)
-        return _arrived, (self.mapping, self.kind, bare, carried)
+        return _arrived, (self.mapping, self.kind, bare, self.limit, carried)
 
 
-def _arrived(mapping: Mapping, kind: Kind, settings: Settings, carried: list[str | Secret | None]) -> Load:
-    return Load(mapping, kind, replace(settings, api_key=hidden(carried[0]), share=hidden_share(carried[1])))
+def _arrived(
+    mapping: Mapping, kind: Kind, settings: Settings, limit: Rate | None, carried: list[str | Secret | None]
+) -> Load:
+    return Load(mapping, kind, replace(settings, api_key=hidden(carried[0]), share=hidden_share(carried[1])), limit)
 
 
 def prepare_rows(batches: Iterable[pa.RecordBatch], preparation: Preparation, count: int) -> Iterator[pa.RecordBatch]:
@@ -81,11 +85,12 @@ def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> It
     numbers = _Numbers()
     calls = numbers.of(batch.select(PREPARED.names).cast(PREPARED) for batch in batches)
     with ExitStack() as stack:
-        job = Job(load.mapping, load.kind, load.settings, prepare=numbers)
+        job = Job(load.mapping, load.kind, load.settings, limit=load.limit, prepare=numbers)
         reason: StopReason = "ledger_broken"
         try:
             if load.settings.ledger is not None and not load.settings.dry_run:
-                job = replace(job, ledger=stack.enter_context(_ledger(Path(load.settings.ledger), bucket, load)))
+                ledger = open_ledger(Path(load.settings.ledger), bucket, load.kind, load.settings)
+                job = replace(job, ledger=stack.enter_context(ledger))
             reason = "share_lost"
             if load.settings.hidden_share is not None and not load.settings.dry_run:
                 from interakt_loader.share import open_share
@@ -102,7 +107,7 @@ def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> It
             yield from (not_sent(batch, stop).cast(LINES) for batch in chain(numbers.taken(load.kind), calls))
 
 
-def _ledger(folder: Path, bucket: int, load: Load) -> Ledger:
+def open_ledger(folder: Path, bucket: int, kind: Kind, settings: Settings) -> Ledger:
     """Open the ledger of a bucket, once whoever holds it has let it go."""
     from interakt_loader.ledger import Ledger
 
@@ -111,7 +116,7 @@ def _ledger(folder: Path, bucket: int, load: Load) -> Ledger:
     until = time.monotonic() + LONGEST_WAIT
     while True:
         try:
-            return Ledger(ledger_of(folder, bucket), load.kind, load.settings)
+            return Ledger(ledger_of(folder, bucket), kind, settings)
         except NotJustNow:
             if time.monotonic() > until:
                 raise

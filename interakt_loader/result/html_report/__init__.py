@@ -9,7 +9,7 @@ from interakt_loader.errors import SettingsError
 from interakt_loader.report.timeline import read_timeline
 from interakt_loader.result.html_report.page import as_page
 from interakt_loader.result.html_report.shown_rows import shown_rows
-from interakt_loader.safety.private_files import open_private
+from interakt_loader.safety.private_files import replacing
 
 if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
@@ -28,7 +28,7 @@ def write_html(result: LoadResult, path: str | Path, *, personal: bool) -> Path:
         result, read_timeline(result.report), shown_rows(result), personal=personal and not result.options.get("mask")
     )
     try:
-        with open_private(path) as file:
+        with replacing(path) as file:
             file.write(page.encode())
     except OSError as error:
         raise SettingsError(f"html {path}: cannot be written: {error.strerror or error}") from None

@@ -130,6 +130,20 @@ def test_the_connection_gives_the_options(sandbox: Sandbox, tmp_path: Path, monk
     assert xcom["rows"] == 2
 
 
+def test_the_connection_may_hold_the_old_key(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key was renewed: the task fails for good, and goes on with two entries more in the connection's extra."""
+    source = write(tmp_path / "a.parquet", numbered(5))
+    connect(monkeypatch, sandbox)
+    assert only(run(DAGS, "users", source=source))[2]["status"]["sent"] == 5
+    sandbox.stop()
+    with Sandbox(SandboxOptions(api_key="renewed", port=sandbox.port)) as other:
+        connect(monkeypatch, other)
+        assert only(run(DAGS, "users", source=source))[0] == "failed"
+        connect(monkeypatch, other, same_account=True, old_api_key=sandbox.api_key)
+        state, _, xcom = only(run(DAGS, "users", source=source))
+        assert (state, xcom["status"]["unchanged"], other.stats().calls) == ("success", 5, 0)
+
+
 def test_a_field_that_was_emptied_in_the_form_is_as_if_it_were_not_there(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

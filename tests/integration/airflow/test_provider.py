@@ -81,7 +81,9 @@ def test_a_good_connection_is_said_to_be_good(connected: Sandbox) -> None:
 def test_a_wrong_key_is_told(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the API's own words."""
     connect(monkeypatch, sandbox, key="some-other-key")
-    assert answered() == (False, f"{sandbox.url}: HTTP 401: Invalid token provided")
+    lets_in, said = answered()
+    assert not lets_in
+    assert said.startswith(f"{sandbox.url}: HTTP 401: the API refuses the key (Invalid token provided)")
 
 
 def test_a_plan_without_the_api_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

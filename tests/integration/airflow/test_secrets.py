@@ -68,7 +68,12 @@ def test_a_tasks_log_is_without_phones_and_addresses(
 
 
 @pytest.mark.parametrize(
-    "options", [{"api_key": "k"}, {"share": "redis://:hunter2@cache:6379/0", "rate_limit": "300/min"}]
+    "options",
+    [
+        {"api_key": "k"},
+        {"old_api_key": "hunter2", "same_account": "true"},
+        {"share": "redis://:hunter2@cache:6379/0", "rate_limit": "300/min"},
+    ],
 )
 def test_a_secret_among_the_options_is_refused(options: dict[str, str]) -> None:
     """What an operator holds is shown to everybody: the DAG file does not even load, and the line does not say it."""

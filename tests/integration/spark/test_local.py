@@ -16,7 +16,7 @@ from pyspark.sql import Row, SparkSession
 
 from interakt_loader import LoadResult
 from interakt_loader import load_users as load_users_here
-from interakt_loader.errors import MappingError, SettingsError
+from interakt_loader.errors import AnotherKey, MappingError, SettingsError
 from interakt_loader.integrations.spark import load_events, load_users
 from interakt_loader.integrations.spark.schemas import CALLS, LINES, ddl
 from interakt_loader.report.outcomes import OUTCOMES
@@ -125,6 +125,28 @@ def test_a_second_load_makes_the_missing_calls_only(
     assert arrived(sandbox_process) == Counter(range(300))
 
 
+@pytest.mark.parametrize("by", ["state folder", "old key"])
+def test_a_renewed_key_is_refused_before_any_call_and_same_account_goes_on(
+    session: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """The driver says it for all tasks, and its state folder has the secrets; without one the old key does."""
+    options: dict[str, Any] = {"same_account": True}
+    if by == "state folder":
+        monkeypatch.setenv("INTERAKT_STATE_DIR", str(tmp_path / "state"))
+    else:
+        options["old_api_key"] = "the-old-key"
+    with SandboxProcess(SandboxOptions(api_key="the-old-key")) as sandbox:
+        port = sandbox.port
+        assert load(session, sandbox, tmp_path, 30).sent == 30
+    with SandboxProcess(SandboxOptions(api_key="the-new-key", port=port)) as sandbox:
+        with pytest.raises(AnotherKey, match="--same-account"):
+            load(session, sandbox, tmp_path, 30)
+        assert load(session, sandbox, tmp_path, 30, **options).unchanged == 30
+        assert sandbox.stats().calls == 0
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in files if b"the-old-key" in (held := path.read_bytes()) or b"the-new-key" in held] == []
+
+
 def test_a_worker_that_dies_costs_its_calls_in_flight_only(session: SparkSession, tmp_path: Path) -> None:
     """Its task is run again and goes on from its ledger: no row is lost, and what may have come twice is marked."""
     with SandboxProcess(SandboxOptions(latency=0.02)) as sandbox:
@@ -188,7 +210,7 @@ def test_a_ledger_that_cannot_be_had_stops_its_task_only(
     session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
 ) -> None:
     """The rows of that task are unsent, and nothing is sent without a record of it."""
-    load(session, sandbox_process, tmp_path, 10)
+    load(session, sandbox_process, tmp_path, 120)
     broken = tmp_path / "report.ledgers" / "00001.ledger"
     broken.write_bytes(b"this is no database, and never was one" * 200)
     result = load(session, sandbox_process, tmp_path, 120, partitions=2)

@@ -1,0 +1,171 @@
+"""`NAME.runs/`: a record of each of the last runs of a load, and the reports and failures files before the last ones.
+
+A record holds no personal data: counts, codes and options, no ids, values, messages or folders. What goes wrong here is
+a warning: the load is worth more than its record.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import fields
+from datetime import datetime, timezone
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from interakt_loader._version import __version__
+from interakt_loader.safety.masking import masked
+from interakt_loader.safety.private_files import OWNER_ONLY, open_private
+from interakt_loader.settings import Settings
+
+if TYPE_CHECKING:
+    from interakt_loader.result import LoadResult
+
+logger = logging.getLogger("interakt_loader")
+
+RECORDS, COPIES = 30, 2
+"""Records that are kept, and reports (and failures files) beside the last one."""
+
+_MOST_SOURCES = 20
+
+_ID = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z"
+"""When a run began, in UTC."""
+
+_LEFT_OUT = ("name", "report", "failures", "html", "ledger", "share", "base_url", "event_id")
+"""Options that hold paths or addresses, or are said elsewhere."""
+
+
+class Runs:
+    """The folder of a load, as one run of it uses it."""
+
+    def __init__(self, folder: Path, name: str, sources: Sequence[str], settings: Settings) -> None:
+        self._folder, self._name, self._settings = folder, name, settings
+        self._record: dict[str, Any] = {
+            "id": None,
+            "name": masked(name),
+            "version": __version__,
+            "sources": [_shown(one) for one in sources[:_MOST_SOURCES]],
+            "to": urlsplit(settings.base_url).netloc,
+            "options": _options(settings),
+        }
+
+    def begin(self, source: Path | None) -> None:
+        """Keep the files of the run before this one, and begin a record; `source` is a file that is the source."""
+        self._attempt(lambda: self._begin(source))
+
+    def end(self, result: LoadResult, exit_code: int) -> None:
+        """Complete the record, if one was begun."""
+        if self._record["id"] is not None:
+            self._attempt(lambda: self._write({"ended": _now().isoformat(), "exit": exit_code} | _of_result(result)))
+
+    def _attempt(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except OSError as error:
+            logger.warning("%s: the record of the load cannot be written: %s", self._folder, error.strerror or error)
+
+    def _begin(self, source: Path | None) -> None:
+        self._folder.mkdir(mode=OWNER_ONLY | 0o100, exist_ok=True)
+        began = _now()
+        before = max((path.stem for path in self._records()), default=None)
+        for kind in ("report", "failures"):
+            path = None if getattr(self._settings, kind) is None else Path(getattr(self._settings, kind))
+            if path is not None and path.is_file() and path.stat().st_size and not _is_same(path, source):
+                self._keep(path, kind, before)
+        self._record |= {"id": _id(began), "began": began.isoformat()}
+        self._write({"ended": None})
+        self._prune()
+
+    def _keep(self, path: Path, kind: str, before: str | None) -> None:
+        """Copy a file of the run before this one."""
+        changed = _id(datetime.fromtimestamp(path.stat().st_mtime, timezone.utc))
+        kept = self._folder / f"{self._name}-{before or changed}.{kind}{path.suffix}"
+        if kept.exists():
+            kept = self._folder / f"{self._name}-{changed}.{kind}{path.suffix}"
+        try:
+            with path.open("rb") as source, open_private(kept) as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+        except OSError:
+            with suppress(OSError):
+                kept.unlink()
+            raise
+
+    def _write(self, more: dict[str, Any]) -> None:
+        path = self._folder / f"{self._record['id']}.json"
+        part = path.with_suffix(".part")
+        with open_private(part) as file:
+            file.write(json.dumps(self._record | more, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        part.replace(path)
+
+    def _records(self) -> list[Path]:
+        return [path for path in self._folder.iterdir() if re.fullmatch(rf"{_ID}\.json", path.name)]
+
+    def _prune(self) -> None:
+        names = re.escape(self._name)
+        _leave(self._records(), RECORDS)
+        for kind in ("report", "failures"):
+            pattern = re.compile(rf"{names}-{_ID}\.{kind}\.\w+")
+            _leave((path for path in self._folder.iterdir() if pattern.fullmatch(path.name)), COPIES)
+
+
+def _leave(paths: Iterable[Path], count: int) -> None:
+    """Remove all but the newest files, whose names begin alike and go on with a time."""
+    for path in sorted(paths)[:-count]:
+        path.unlink(missing_ok=True)
+
+
+def _is_same(path: Path, source: Path | None) -> bool:
+    with suppress(OSError):
+        return source is not None and path.samefile(source)
+    return False
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _id(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H-%M-%S.") + f"{moment.microsecond // 1000:03}Z"
+
+
+def _shown(source: str) -> str:
+    """Return a source without folders, and without what an address has behind its path."""
+    path = urlsplit(source).path if "://" in source else source.replace("\\", "/")
+    return masked(PurePosixPath(path).name or source[:1])
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    """Return the options that are not the defaults."""
+    given = settings.public()
+    defaults = {one.name: one.default for one in fields(Settings)}
+    return {
+        name: value for name, value in given.items() if name not in _LEFT_OUT and value != defaults.get(name, value)
+    }
+
+
+def _of_result(result: LoadResult) -> dict[str, Any]:
+    counts: dict[tuple[str, str], int] = {}
+    for one in result.summary.top_reasons():
+        if one.code is not None:
+            counts[one.status, one.code] = counts.get((one.status, one.code), 0) + one.count
+    files = {
+        "report": None if result.options["report"] is None else result.report,
+        "failures": result.failures_file,
+        "ledger": result.ledger,
+    }
+    return {
+        "kind": result.kind,
+        "rows": result.rows,
+        "status": dict(result.summary.counts),
+        "attempts": result.attempts,
+        "maybe_duplicates": result.summary.maybe_duplicates,
+        "seconds": round(result.seconds, 3),
+        "reasons": [{"status": status, "code": code, "rows": rows} for (status, code), rows in counts.items()],
+        "stopped": None if result.stopped is None else result.stopped.reason,
+        "files": {name: None if path is None else masked(path.name) for name, path in files.items()},
+    }

@@ -1,0 +1,284 @@
+"""Failures files: rows of an input that need a person, with what is wrong with each beside it.
+
+The columns beside are never data, in whatever table they come. Of a table that has all of them, the own columns are
+read back as the values that they were: `VALUE_KINDS` says so of those that were no text, and text is without the
+apostrophe that keeps a spreadsheet from running it. So a row that is sent from here is the very call that it would be
+from its source, and the ledger knows it there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interakt_loader.codes import ProblemCode
+from interakt_loader.plain import plains
+from interakt_loader.safety.formula_guard import guarded, unguarded
+from interakt_loader.safety.id_text import LOST_DIGITS
+from interakt_loader.sources.base import PROBLEM_COLUMN, RESERVED, Batches, Source
+from interakt_loader.sources.columns import problem_column, text_of, to_arrow
+from interakt_loader.sources.file import File
+from interakt_loader.sources.headings import heading
+from interakt_loader.sources.options import ReadOptions
+from interakt_loader.sources.structs import OF_AN_OBJECT
+from interakt_loader.values import Narrow, shortened
+from interakt_loader.wire import Problem
+
+SAID_BESIDE = (
+    "interakt_row",
+    "interakt_code",
+    "interakt_column",
+    "interakt_message",
+    "interakt_hint",
+)
+"""The columns beside a row's own: its number in the input, and what the report says of it."""
+
+MESSAGE = "interakt_message"
+
+VALUE_KINDS = "interakt_types"
+"""One more, where the input has values that are no text: JSON with the kind of each; `UNREADABLE` of a whole row."""
+
+UNREADABLE = "unreadable"
+
+OBJECTS = ""
+"""Stands among the kinds for the columns that were fields of an object."""
+
+CANNOT_BE_SENT = "(cannot be sent)"
+"""Stands for a value that no text says; as long as it stands there, the row is refused."""
+
+_HEAD_BYTES = 256 << 10
+_BETWEEN = re.compile(r"""interakt_row["']?([^\w"'])["']?interakt_code""")
+
+
+def is_failures_file(path: str | Path) -> bool:
+    """Tell whether a file of text is a failures file, in whichever encoding."""
+    try:
+        with Path(path).open("rb") as file:
+            return _is_head(file.read(_HEAD_BYTES))
+    except OSError:
+        return False
+
+
+def _is_head(head: bytes) -> bool:
+    line = head.replace(b"\0", b"").partition(b"\n")[0]
+    return all(name.encode() in line for name in SAID_BESIDE)
+
+
+def options_for(file: File, options: ReadOptions) -> ReadOptions:
+    """Return how to read a file of text: a failures file is not written as the file that its rows are from."""
+    head = file.head(_HEAD_BYTES)
+    if not _is_head(head):
+        return options
+    between = _BETWEEN.search(head.replace(b"\0", b"").decode("latin-1"))
+    return ReadOptions(None, between[1] if between else None, True, None)
+
+
+def without_said(source: Source) -> Source:
+    """Return a source without the columns of a failures file; the rows of one as they were in their input."""
+    there = [name for name in source.columns if name in (*SAID_BESIDE, VALUE_KINDS)]
+    if not there:
+        return source
+    left_out = source.left_out | set(there)
+    if not set(there).issuperset(SAID_BESIDE):
+        note = f"{source.path or source.name}: left out, as a failures file has them: {', '.join(there)}"
+        return replace(source, left_out=left_out, notes=[*source.notes, note])
+
+    def read() -> Batches:
+        with closing(source.read()) as batches:
+            for batch in batches:
+                yield _restored(batch)
+
+    own = [name for name in source.columns if name not in there]
+    return replace(source, columns=_names(own), read=read, left_out=source.left_out, of_failures=True)
+
+
+def _names(names: list[str]) -> list[str]:
+    found: list[str] = unguarded(pa.array(names, pa.string())).to_pylist()
+    return found
+
+
+def _restored(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = {heading(name): column for name, column in zip(batch.schema.names, batch.columns, strict=True)}
+    said = {name: columns.pop(name, None) for name in (*SAID_BESIDE, VALUE_KINDS)}
+    reserved = {name: columns.pop(name) for name in RESERVED if name in columns}
+    problems = reserved.pop(PROBLEM_COLUMN, None)
+    kinds, unreadable = _kinds(said[VALUE_KINDS], batch.num_rows)
+    objects = {name for of_row in kinds for name in of_row.get(OBJECTS, ())}
+    kept = {
+        name: read_back(column, [of_row.get(name) for of_row in kinds])
+        for name, column in zip(_names([*columns]), columns.values(), strict=True)
+    }
+    messages = said[MESSAGE].to_pylist()
+    blank = [row for row in unreadable if all(not column[row].is_valid for column in kept.values())]
+    if problems is not None or blank:
+        before = [None] * batch.num_rows if problems is None else problems.to_pylist()
+        again = {row: one for row, one in enumerate(before) if one is not None}
+        again |= {row: str(messages[row]) for row in blank}
+        reserved[PROBLEM_COLUMN] = problem_column(again, batch.num_rows)
+    kept |= reserved
+    fields = [
+        pa.field(name, one.type, metadata=OF_AN_OBJECT if name in objects else None) for name, one in kept.items()
+    ]
+    return pa.RecordBatch.from_arrays([*kept.values()], schema=pa.schema(fields))
+
+
+def _kinds(column: pa.Array | None, rows: int) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return the kinds of each row's values, and the rows that could not be read."""
+    kinds: list[dict[str, Any]] = [{} for _ in range(rows)]
+    unreadable = []
+    for row, text in enumerate([] if column is None else column.to_pylist()):
+        if text == UNREADABLE:
+            unreadable.append(row)
+        elif text is not None:
+            try:
+                found = json.loads(str(text))
+            except ValueError:
+                continue
+            kinds[row] = found if isinstance(found, dict) else {}
+    return kinds, unreadable
+
+
+def read_back(column: pa.Array, kinds: list[str | None]) -> pa.Array:
+    """Return what was `written`."""
+    if pa.types.is_large_string(column.type):
+        column = column.cast(pa.string())
+    # what a spreadsheet, or pandas, has taken for a number since then was text, unless its kind says another thing
+    texts = unguarded(column if pa.types.is_string(column.type) else written(column)[0])
+    if not any(kinds):
+        return texts
+    return to_arrow([_value(text, kind) for text, kind in zip(texts.to_pylist(), kinds, strict=True)])
+
+
+def written(column: pa.Array) -> tuple[pa.StringArray, list[str | None] | None]:
+    """Return a column as text, guarded, and the kind of each value that is no text; None: all are."""
+    if pa.types.is_string(column.type):
+        return guarded(column), None
+    texts: list[str | None] = [None] * len(column)
+    kinds: list[str | None] = [None] * len(column)
+    parts = plains(column)
+    for part in parts:
+        for row in part.problems:
+            texts[row], kinds[row] = CANNOT_BE_SENT, "other"
+        if part.kind in ("null", "other"):
+            continue
+        kind = "narrow" if pa.types.is_float32(part.values.type) else part.kind
+        for row, value in enumerate(_python(part.values, kind)):
+            if value is not None:
+                texts[row], kinds[row] = _text(value, kind)
+            elif len(parts) == 1 and kind != "text" and kinds[row] is None:
+                kinds[row] = kind  # so that what a person fills in has the column's kind
+    return guarded(pa.array(texts, pa.string())), kinds if any(kinds) else None
+
+
+def _python(values: pa.Array, kind: str) -> list[Any]:
+    """Return values as Python has them; `CANNOT_BE_SENT` for those that it has not."""
+    if kind == "timestamp" and values.type.unit == "ns":
+        values = _in_microseconds(values)
+    if kind == "narrow":  # by their own shortest digits
+        return [None if one is None else Narrow(one) for one in values.cast(pa.string()).to_pylist()]
+    found: list[Any] = []
+    for one in values:
+        try:
+            found.append(one.as_py())
+        except (ValueError, OverflowError, TypeError, pa.ArrowException):
+            found.append(_NO_VALUE)
+    return found
+
+
+_NO_VALUE = object()
+
+
+def _in_microseconds(values: pa.Array) -> pa.Array:
+    """Return times without their finest digits, which no call has; a time before 1970 is not later than it was."""
+    counts = values.cast(pa.int64())
+    down = pc.divide(pc.if_else(pc.less(counts, 0), pc.subtract(counts, 999), counts), 1000)
+    return down.cast(pa.timestamp("us", values.type.tz))
+
+
+def _text(value: Any, kind: str) -> tuple[str | None, str | None]:
+    """Return a value as text, and its kind."""
+    if value is _NO_VALUE or (isinstance(value, list) and not all(map(_is_json, value))):
+        return CANNOT_BE_SENT, "other"
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False), kind
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        kind = "moment"
+    if isinstance(value, float) and repr(value) == "-0.0":
+        return "-0", kind
+    return text_of(value), None if kind == "text" else kind
+
+
+def _is_json(value: Any) -> bool:
+    return value is None or type(value) in (str, int, float, bool)
+
+
+def _value(text: str | None, kind: str | None) -> Any:
+    """Return the value that a text stands for; the text itself where it is another by now."""
+    if text is None or kind is None:
+        return text
+    if kind == "other":
+        return _REFUSED if text == CANNOT_BE_SENT else text
+    try:
+        return _READ[kind](text.strip())
+    except (KeyError, ValueError, ArithmeticError, TypeError):
+        found = _REWRITTEN.get(kind)  # a spreadsheet writes dates as its country does: the month is not guessed
+        return text if found is None else Problem(found[0], f"{shortened(text)} was {found[1]}")
+
+
+_REFUSED = Problem("unsupported_type", f"{CANNOT_BE_SENT} stands for a value that cannot be sent; empty the cell")
+
+
+_TIME: tuple[ProblemCode, str] = ("not_a_datetime", "a time in the source: write it like 2026-01-31T13:26:52")
+_REWRITTEN: dict[str, tuple[ProblemCode, str]] = {
+    "bool": ("not_a_boolean", "true or false in the source: write one of these"),
+    "date": ("not_a_date", "a date in the source: write it like 2026-01-31"),
+    "timestamp": _TIME,
+    "moment": _TIME,
+    "time": ("not_a_datetime", "a time of day in the source: write it like 13:26:52"),
+}
+
+
+def _whole(text: str) -> int | float | Problem:
+    if text.lstrip("+-").isdecimal():
+        return int(text)
+    if "e" in text.lower():
+        float(text)
+        return Problem("not_a_number", f"{shortened(text)} {LOST_DIGITS}")
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(f"{text[:-1]}+00:00" if text.endswith(("Z", "z")) else text)
+
+
+def _boolean(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
+def _list(text: str) -> list[Any]:
+    return [*json.loads(text)] if text.startswith("[") else [text]
+
+
+_READ: dict[str, Any] = {
+    "bool": _boolean,
+    "int": _whole,
+    "float": float,
+    "narrow": Narrow,
+    "decimal": Decimal,
+    "digits": lambda text: Decimal(text) if "." in text else int(text),
+    "timestamp": _moment,
+    "moment": _moment,
+    "date": dt.date.fromisoformat,
+    "time": dt.time.fromisoformat,
+    "list": _list,
+}
