@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -12,11 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import pyarrow as pa
 
-from interakt_loader import check
 from interakt_loader.report.reading import read_report
 from interakt_loader.sandbox import SandboxProcess
 from tests.torture.inputs import Table
@@ -62,26 +62,57 @@ class Load:
         sandbox.reset()
         self.folder, self.sandbox = folder, sandbox
         self.runs = 0
-        self._table = table
+        self.table = table
+        """What is loaded; another name of the same may be put in its place."""
+        self.ledger = folder / "own.ledger"
+        """The ledger, or a link to it."""
+        self.flags: list[str] = []
+        """Given to each run from now on."""
+        self.state = folder.with_suffix(".state")
+        """The user's state folder."""
+        self._queue = queue
         self._said = folder.with_suffix(".said")
-        self._command = [sys.executable, "-m", "interakt_loader", str(table.path), "--mapping", str(table.mapping)]
-        self._command += ["--base-url", sandbox.url, "--ledger", "own.ledger", "--report", "own.report.csv"]
-        self._command += ["--workers", str(WORKERS), "--max-queue-size", str(queue), "--rate-limit", "none", "-q"]
 
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
         """Run the command; the process has ended, one way or the other, when the block has."""
         self.runs += 1
-        environ = os.environ | {"INTERAKT_API_KEY": self.sandbox.api_key}
         with self._said.open("wb") as file:
-            process = subprocess.Popen(self._command, cwd=self.folder, env=environ, stdout=file, stderr=file)
+            process = self._start(file)
             try:
                 yield process
             finally:
                 process.kill()
                 process.wait()
         # 1: faults have made a row fail for good, so it is to be run again
-        assert process.returncode in (0, 1, -9), self._said.read_text(encoding="utf-8")
+        assert process.returncode in (0, 1, -9), self.said()
+
+    def refused(self) -> str:
+        """Run the command, see that it is refused without a call, and return what it says."""
+        calls = self.sandbox.stats().calls
+        with self._said.open("wb") as file:
+            code = self._start(file).wait()
+        assert code == 2, self.said()
+        assert self.sandbox.stats().calls == calls
+        return self.said()
+
+    def said(self) -> str:
+        """Return what the last run has said."""
+        return self._said.read_text(encoding="utf-8")
+
+    def _start(self, file: IO[bytes]) -> subprocess.Popen[bytes]:
+        command = [*self._command(), "--report", "own.report.csv"]
+        return subprocess.Popen(command, cwd=self.folder, env=self._environ(), stdout=file, stderr=file)
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-m", "interakt_loader", str(self.table.path), "--mapping", str(self.table.mapping)]
+        command += ["--base-url", self.sandbox.url, "--ledger", str(self.ledger), "--workers", str(WORKERS)]
+        command += ["--max-queue-size", str(self._queue), "--rate-limit", "none", "-q"]
+        return command + self.flags
+
+    def _environ(self) -> dict[str, str]:
+        own = {"INTERAKT_API_KEY": self.sandbox.api_key, "INTERAKT_STATE_DIR": str(self.state)}
+        return os.environ | own
 
     def finish(self) -> Pace:
         """Run the command until all rows are accepted; return the pace of the first of these runs."""
@@ -100,15 +131,12 @@ class Load:
         raise AssertionError(f"the load has not come to its end in {MOST_RUNS} runs")
 
     def progress(self) -> Progress:
-        """Say where the load stands. The ledger is looked at in a copy, by a dry run, so that nothing of it changes."""
-        copy = self.folder.with_suffix(".copy")
-        shutil.copytree(self.folder, copy)
-        try:
-            ledger, key = copy / "own.ledger", self.sandbox.api_key
-            seen = check(self._table.path, self._table.mapping, ledger=ledger, api_key=key, base_url=self.sandbox.url)
-        finally:
-            shutil.rmtree(copy)
-        return Progress(self.taken(), seen.unchanged)
+        """Say where the load stands, by a dry run, which changes nothing."""
+        command = [*self._command(), "--dry-run", "--report", "seen.csv", "--output", "json"]
+        seen = subprocess.run(command, cwd=self.folder, env=self._environ(), capture_output=True, check=False)
+        assert seen.returncode == 0, seen.stderr
+        (self.folder / "seen.csv").unlink()
+        return Progress(self.taken(), json.loads(seen.stdout)["status"]["unchanged"])
 
     def taken(self) -> int:
         """Return `Progress.taken`, as of now."""
@@ -122,6 +150,7 @@ class Load:
     def remove(self) -> None:
         """Remove all its files."""
         shutil.rmtree(self.folder)
+        shutil.rmtree(self.state, ignore_errors=True)
         self._said.unlink()
 
 
@@ -138,7 +167,7 @@ class Dice:
         self._dice = random.Random(seed)
         self._pace, self._rows = pace, rows
         kinds = [self._by_the_clock, self._by_calls, self._at_the_end, self._by_the_clock, self._by_calls]
-        self._moments = cycle([*kinds, self._in_planning])
+        self._moments = cycle([*kinds, self._in_planning, self._in_opening])
 
     def again(self) -> bool:
         """Tell whether the load is killed once more: with a chance of three in ten."""
@@ -162,11 +191,15 @@ class Dice:
         target = load.sandbox.stats().calls + self._dice.randint(1, max(1, self._rows - before.known))
         until(process, lambda: load.sandbox.stats().calls >= target)
 
+    def _in_opening(self, load: Load, process: subprocess.Popen[bytes], before: Progress) -> None:
+        """From the start on: while the ledger is opened, and what a killed load left is taken in."""
+        self._wait(process, self._pace.first_call)
+
     def _in_planning(self, load: Load, process: subprocess.Popen[bytes], before: Progress) -> None:
-        """From the report's opening on: the ledger is opened just before it, the plan made after it."""
-        report = load.folder / "own.report.csv"
-        made = _changed_at(report)
-        until(process, lambda: _changed_at(report) != made)
+        """From the opening of the ledger on: then the plan is made."""
+        calls = load.folder / "own.ledger-calls"
+        made = _changed_at(calls)
+        until(process, lambda: _changed_at(calls) != made)
         self._wait(process, self._pace.first_call / 2)
 
     def _at_the_end(self, load: Load, process: subprocess.Popen[bytes], before: Progress) -> None:

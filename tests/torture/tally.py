@@ -21,6 +21,8 @@ class Tally:
     runs: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     """By what had come of the run."""
+    people: Counter[str] = field(default_factory=Counter)
+    """By what was done to the load after a kill."""
     held: int = 0
     """Records that the sandbox has accepted."""
     from_kills: int = 0
@@ -60,6 +62,8 @@ class Tally:
             ("runs", self.runs),
             ("kills", sum(self.kills.values())),
             *((f"  of a run {moment}", count) for moment, count in sorted(self.kills.items())),
+            ("what people did after a kill", sum(self.people.values())),
+            *((f"  {act}", count) for act, count in sorted(self.people.items())),
             ("rows loaded", self.rows * (self.loads + self.in_peace)),
             ("calls accepted", self.held),
             ("  a second time, because of a kill", self.from_kills),

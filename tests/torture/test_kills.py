@@ -1,7 +1,7 @@
 """The torture test: loads that are killed with `kill -9` at random moments, and run again until they are done.
 
-`INTERAKT_TORTURE=200` kills 200 loads of 5,000 events, and a quarter as many of users (`make torture`, which takes
-about half an hour); without it a few small ones are killed. The counts go to standard output (`-s`).
+`INTERAKT_TORTURE=200` kills 200 loads of 2,000 events, and a quarter as many of users (`make torture`, which takes
+about an hour); without it a few small ones are killed. The counts go to standard output (`-s`).
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import pytest
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
 from tests.torture import inputs
 from tests.torture.harness import WORKERS, Dice, Load, Pace
+from tests.torture.people import People
 from tests.torture.tally import Tally
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 
 LONG = int(os.environ.get("INTERAKT_TORTURE") or 0)
-ROWS = 5000 if LONG else 1500
+ROWS = 2000 if LONG else 1500
 EVENT_LOADS = LONG or 4
 USER_LOADS = (LONG + 3) // 4 or 2
 
@@ -39,15 +40,17 @@ Check = Callable[[Load, Tally, list[int]], None]
 """Looks at a load that is done, knowing for each of its kills how many accepted calls the load has not heard of."""
 
 
-def torture(tmp_path: Path, loads: int, start: Callable[[Path, int], Load], pace: Pace, check: Check) -> Tally:
+def torture(
+    tmp_path: Path, loads: int, start: Callable[[Path, int], Load], pace: Pace, check: Check, first_act: int = 0
+) -> Tally:
     """Kill loads, run each to its end and check it, until so many were killed."""
-    tally, dice = Tally(ROWS), Dice(seed=3, pace=pace, rows=ROWS)
+    tally, dice, people = Tally(ROWS), Dice(seed=3, pace=pace, rows=ROWS), People(first_act)
     try:
         while tally.loads < loads:
             number = tally.loads + tally.in_peace
             load = start(tmp_path / f"load-{number}", QUEUES[number % len(QUEUES)])
-            lost = kill_until_done(load, dice, tally)
-            assert {path.name for path in load.folder.iterdir()} == {"own.ledger", "own.report.csv"}
+            lost = kill_until_done(load, dice, people, tally)
+            assert {path.name for path in load.folder.iterdir()} == {"own.ledger", "own.report.csv", "rows.runs"}
             report = load.report()
             assert report["row"].to_pylist() == list(range(ROWS))
             assert set(report["status"].to_pylist()) <= {"sent", "unchanged"}
@@ -61,8 +64,11 @@ def torture(tmp_path: Path, loads: int, start: Callable[[Path, int], Load], pace
     return tally
 
 
-def kill_until_done(load: Load, dice: Dice, tally: Tally) -> list[int]:
-    """Kill a load at least once, unless it is done before, and run it until it is done; say what each kill lost."""
+def kill_until_done(load: Load, dice: Dice, people: People, tally: Tally) -> list[int]:
+    """Kill a load at least once, unless it is done before, and run it until it is done; say what each kill lost.
+
+    After each kill somebody does something to it that people do.
+    """
     lost: list[int] = []
     done, stands = False, load.progress()
     while not done and (not lost or dice.again()):
@@ -73,6 +79,7 @@ def kill_until_done(load: Load, dice: Dice, tally: Tally) -> list[int]:
         if process.returncode == -9:
             lost.append(stands.lost - before.lost)
             tally.count_kill(lost[-1], stands.taken - before.taken, all_taken=stands.taken == ROWS + before.lost)
+            tally.people[people.act(load)] += 1
     if not done:
         load.finish()
     return lost
@@ -113,7 +120,7 @@ def test_users_end_as_in_an_undisturbed_load(tmp_path: Path) -> None:
         pace = Load(tmp_path / "calm", table, sandbox).finish()
         wanted = users_of(sandbox)
         sandbox.set_faults(FAULTS)
-        torture(tmp_path, USER_LOADS, lambda folder, queue: Load(folder, table, sandbox, queue), pace, check)
+        torture(tmp_path, USER_LOADS, lambda folder, queue: Load(folder, table, sandbox, queue), pace, check, 4)
 
 
 def users_of(sandbox: SandboxProcess) -> dict[str | None, dict[str, Any]]:
