@@ -36,6 +36,8 @@ class People:
     def renew_the_key(self, load: Load) -> None:
         """The account gets another key: the load is refused, and goes on with --same-account."""
         is_known = load.ledger.exists() and load.progress().known > 0
+        if load.flags and not any(load.state.glob("ledgers/*")):
+            return  # the last new key has not got as far as the ledger, and a second one would need two old ones
         load.sandbox.renew_key(f"{load.sandbox.api_key}+")
         load.flags = []
         if is_known:
