@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import Ended, FarApi, far_api, run_in_terminal, run_without_terminal
+from tests.cli.terminal import Ended, FarApi, run_in_terminal, run_without_terminal
 
 MAPPED = ["--map", "user_id=id", "--map", "created_at=at", "--event", "Paid", "--rate-limit", "none"]
 OLD = "2024-01-31T10:00:00Z"
 
 needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals in Python")
-
-
-@pytest.fixture(scope="module")
-def _far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarApi]:
-    with far_api(tmp_path_factory.mktemp("far")) as api:
-        yield api
-
-
-@pytest.fixture
-def api(_far: FarApi) -> FarApi:
-    """An API that is not on this machine, and knows nobody yet."""
-    _far.sandbox.reset()
-    return _far
 
 
 def orders(folder: Path, rows: int = 2, at: str = OLD, name: str = "orders.csv") -> None:

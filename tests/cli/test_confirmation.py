@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from interakt_loader.cli.proposal import next_step
 from interakt_loader.cli.question import answer_of
 from interakt_loader.mapping import read_mapping
 from interakt_loader.settings import Settings
-from tests.cli.terminal import Ended, FarApi, far_api, run_in_terminal, run_without_terminal
+from tests.cli.terminal import Ended, FarApi, run_in_terminal, run_without_terminal
 
 ROWS = "customer_id,mobile,name\nC-1,98765 43210,Ann\nC-2,98765 43211,Bob\n"
 OPEN = "user_id,order_date\n7,2024-01-31\n7,2024-02-01\n"
@@ -24,19 +23,6 @@ CONTACTS = "Name,Country Code,Phone Number,WhatsApp Opted,User ID\nAsha,91,98765
 FILE = "customers.mapping.yaml"
 
 needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals in Python")
-
-
-@pytest.fixture(scope="module")
-def _far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarApi]:
-    with far_api(tmp_path_factory.mktemp("far")) as api:
-        yield api
-
-
-@pytest.fixture
-def api(_far: FarApi) -> FarApi:
-    """An API that is not on this machine, and knows nobody yet."""
-    _far.sandbox.reset()
-    return _far
 
 
 @pytest.fixture(autouse=True)
