@@ -50,7 +50,7 @@ def test_a_text_keeps_all_but_phones_and_addresses(text: str, shown: str) -> Non
 @pytest.mark.parametrize(
     "text",
     [
-        'File "/root/.pyenv/versions/3.11.7/lib/python3.11/threading.py", line 331, in wait',
+        'File "/home/ann/.pyenv/versions/3.11.7/lib/python3.11/threading.py", line 331, in wait',
         'File "/opt/uv/cpython-3.11.7-linux-x86_64-gnu/lib/python3.11/site-packages/requests-2.32.3/x.py", line 12345',
         r'File "C:\Users\Ann\AppData\Local\Programs\Python\Python311\Lib\site-packages\urllib3-2.2.3\util.py", line 7',
         "Python 3.11.7 (main, Dec  4 2023, 18:10:11) [GCC 11.4.0] on linux",
@@ -73,7 +73,7 @@ def test_a_masked_traceback_keeps_pythons_version_and_loses_the_phone() -> None:
     """Where it happened can be found, and about whom it was cannot."""
     trace = (
         "Traceback (most recent call last):\n"
-        '  File "/root/.pyenv/versions/3.11.7/lib/python3.11/json/decoder.py", line 355, in raw_decode\n'
+        '  File "/home/ann/.pyenv/versions/3.11.7/lib/python3.11/json/decoder.py", line 355, in raw_decode\n'
         "    raise KeyError(phone)\n"
         "KeyError: '+91 98765 43210 of asha@example.com'"
     )

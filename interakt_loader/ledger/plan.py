@@ -256,7 +256,7 @@ class Plan:
         return zip(rows, map(keys.user, good["lane"].to_pylist()), map(keys.body, bodies), strict=True)
 
     def pieces(self) -> Iterator[Piece]:
-        """Yield what becomes of the rows, batch by batch. Merged rows are not among them: see `carried`."""
+        """Yield the rows by what is done about them, batch by batch. Merged rows are not among them: see `carried`."""
         for part in self._parts():
             good, refused = messages(part.calls, self._kind)
             settled = [*map(invalid, refused), *map(skipped, messages(part.skipped, self._kind)[0])]

@@ -22,7 +22,7 @@ def forecast(
     `calls` are known once the rows have been checked; `unchanged` when there is a ledger, and so is how many of the
     calls are `doubted` (were out when an earlier load ended), and how many rows in doubt are `skipped`. `merged` rows
     go with another row's call. `at_most`: rows may be folded into one call as the load goes, and how many depends on
-    how fast it goes. The time at a limit that is to be found out is told for the smallest plan that has an API.
+    how fast it goes. The time at a limit that is still to be detected is given for the smallest plan that has an API.
     """
     if calls is None:
         said = f"{'' if exact else 'about '}{_count(rows, 'row')}"

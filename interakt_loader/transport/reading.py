@@ -20,7 +20,7 @@ LONGEST_ANSWER = 262_144
 """Bytes of an answer in all, with what may come time and again: 1xx answers before it, words beside a chunk's size."""
 
 SWITCHING_PROTOCOLS = 101
-"""The one 1xx after which no HTTP answer follows. Nobody asked for it."""
+"""The one 1xx after which no HTTP answer follows. It was not requested."""
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: [^\r\n\0]*)?\r\n")

@@ -450,9 +450,9 @@ def test_a_damaged_secret_is_told_from_another_key(state: Path, account: Account
     whole, wrapped = account.ledger.read_bytes(), account.wrapped()
     at = whole.index(wrapped)
     for offset in (-1, 0, 1, 17, 33, 65, len(wrapped) - 1, len(wrapped)):
-        spoilt = bytearray(whole)
-        spoilt[at + offset] ^= 0x10
-        account.ledger.write_bytes(spoilt)
+        damaged = bytearray(whole)
+        damaged[at + offset] ^= 0x10
+        account.ledger.write_bytes(damaged)
         for key in (OLD, NEW):
             with pytest.raises(SettingsError, match=r"visits\.ledger: is damaged") as caught:
                 account.load(key, key, same_account=True)

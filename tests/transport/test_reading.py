@@ -148,7 +148,7 @@ def test_an_informational_answer_is_read_past(status: int) -> None:
 
 
 def test_another_protocol_is_no_informational_answer() -> None:
-    """101: what follows is not HTTP, and nobody asked for it."""
+    """101: what follows is not HTTP, and it was not requested."""
     with pytest.raises(BrokenOff) as broken:
         read([b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + PLAIN])
     assert broken.value.status == 101
