@@ -87,6 +87,3 @@ def _calls(ready: Ready) -> str:
         return said
     return f"at most {said}" if ready.exact else f"about {said}"
 
-
-def _say(text: str) -> None:
-    click.echo(printable_lines(text), err=True)

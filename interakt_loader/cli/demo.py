@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from interakt_loader.cli.show import as_text
-from interakt_loader.loading import load
+from interakt_loader import loading
 from interakt_loader.sample_data import write_sample_data
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.settings import Settings
@@ -39,7 +39,7 @@ def run_demo(rows: int | None, folder: Path, say: Callable[[str], object]) -> in
                 "limit": rows,
             }
             source = data / f"{table}.parquet"
-            result = load(source, data / f"{table}.mapping.yaml", kind, Settings.resolve(options))
+            result = loading.load(source, data / f"{table}.mapping.yaml", kind, Settings.resolve(options))
             say("\n" + as_text(result, source.name, dry_run=False))
         stats = sandbox.stats()
         say(f"\nthe sandbox now holds {stats.users:,} users and {stats.events:,} events; {SHOWN} of the users:")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow.compute as pc
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    Counts = npt.NDArray[np.int64]
+Counts: TypeAlias = "npt.NDArray[np.int64]"
 
 MOST_BINS, FEWEST_BINS = 120, 10
 

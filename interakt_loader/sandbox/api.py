@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from interakt_loader.sandbox import answers, rules
+from interakt_loader.sandbox.answers import BAD_KEY, NO_API, event_accepted, fault_reply, over_the_limit, refused, user_accepted
+from interakt_loader.sandbox.rules import Refusal, read_event, read_user
 from interakt_loader.sandbox.faults import Faults, parse_shares
 from interakt_loader.sandbox.http1 import Head, Reply
 from interakt_loader.sandbox.limiter import FixedWindow, SlidingWindow, new_limiter
@@ -72,7 +73,7 @@ class Api:
     def answer(self, head: Head, body: bytes) -> Reply | Silence:
         """Judge a call to one of `PATHS` that has arrived whole, and apply its record."""
         if head.method != "POST":
-            return answers.refused(405, f'Method "{head.method}" not allowed.', "Allow: POST\r\n")
+            return refused(405, f'Method "{head.method}" not allowed.', "Allow: POST\r\n")
         now = time.monotonic()
         kind = PATHS[head.path]
         with self._lock:
@@ -82,7 +83,7 @@ class Api:
             fault = self.faults.choose(lambda: _identities(kind, body))
             if fault in _SILENT_AT_ONCE:
                 return _SILENT_AT_ONCE[fault]
-            reply = None if fault is None else answers.fault_reply(fault, self.options.fault_retry_after)
+            reply = None if fault is None else fault_reply(fault, self.options.fault_retry_after)
             if reply is None:
                 reply = self._judge(kind, head, body, now)
             if fault == "cut":
@@ -92,7 +93,7 @@ class Api:
 
     def refuse_body(self, head: Head) -> Reply:
         """Answer a call whose body is too long to be taken."""
-        reply = answers.refused(413, f"The body is longer than {self.options.max_body} bytes")
+        reply = refused(413, f"The body is longer than {self.options.max_body} bytes")
         if head.path in PATHS:
             with self._lock:
                 self._calls += 1
@@ -102,21 +103,21 @@ class Api:
     def _judge(self, kind: str, head: Head, body: bytes, now: float) -> Reply:
         scheme, _, token = head.authorization.partition(b" ")
         if scheme.lower() != b"basic" or not hmac.compare_digest(token.strip(), self._token):
-            return answers.BAD_KEY
+            return BAD_KEY
         if self.options.plan_without_api:
-            return answers.NO_API
+            return NO_API
         wait = self._wait_for_limit(head.path, now)
         if wait > 0:
             self._refused_by_limit += 1
-            return answers.over_the_limit(str(math.ceil(wait)) if self.options.retry_after else None)
+            return over_the_limit(str(math.ceil(wait)) if self.options.retry_after else None)
         if head.content_type != "application/json":
-            return answers.refused(415, f'Unsupported media type "{head.content_type}" in request.')
+            return refused(415, f'Unsupported media type "{head.content_type}" in request.')
         try:
             reply = self._apply(kind, body)
-        except rules.Refusal as refusal:
-            return answers.refused(400, str(refusal))
+        except Refusal as refusal:
+            return refused(400, str(refusal))
         except TakenUserId:
-            return answers.refused(400, "This userId belongs to another customer, or the customer has another userId")
+            return refused(400, "This userId belongs to another customer, or the customer has another userId")
         self._accepted += 1
         return reply
 
@@ -137,11 +138,11 @@ class Api:
 
     def _apply(self, kind: str, body: bytes) -> Reply:
         if kind == "user":
-            return answers.user_accepted(self._store.put_user(rules.read_user(body), time.time()))
-        record = rules.read_event(body)
+            return user_accepted(self._store.put_user(read_user(body), time.time()))
+        record = read_event(body)
         if self.options.unknown_user == "reject" and not self._store.knows(record):
-            raise rules.Refusal("The customer does not exist")
-        return answers.event_accepted(self._store.add_event(body, time.time()))
+            raise Refusal("The customer does not exist")
+        return event_accepted(self._store.add_event(body, time.time()))
 
     def began(self) -> None:
         """Note that a call has arrived."""
@@ -225,6 +226,6 @@ class Api:
 
 def _identities(kind: str, body: bytes) -> tuple[str, ...]:
     try:
-        return (rules.read_user(body) if kind == "user" else rules.read_event(body)).identities
-    except rules.Refusal:
+        return (read_user(body) if kind == "user" else read_event(body)).identities
+    except Refusal:
         return ()

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.sandbox import answers
+from interakt_loader.sandbox.answers import NOT_FOUND, as_json, refused
 from interakt_loader.sandbox.api import Api
 from interakt_loader.sandbox.http1 import Head, Reply
 from interakt_loader.sandbox.page import FILES, page_file
@@ -22,15 +22,15 @@ def control(api: Api, head: Head, body: bytes) -> Reply:
     """Answer a call to a path under /sandbox/, or for the page."""
     # A web page could reach 127.0.0.1 under a name of its own; what was sent here may be real people's data.
     if head.host.rpartition(":")[0] not in ("127.0.0.1", "localhost") and head.host not in ("127.0.0.1", "localhost"):
-        return answers.refused(403, "The sandbox's own endpoints are for 127.0.0.1 and localhost")
+        return refused(403, "The sandbox's own endpoints are for 127.0.0.1 and localhost")
     try:
         if head.method == "GET":
             return _read(api, head.path, parse_qs(head.query, keep_blank_values=True))
         if head.method == "POST":
             return _change(api, head.path, body)
     except (ValueError, TypeError, AttributeError) as error:  # SettingsError is a ValueError
-        return answers.refused(400, str(error))
-    return answers.refused(405, f'Method "{head.method}" not allowed.', "Allow: GET, POST\r\n")
+        return refused(400, str(error))
+    return refused(405, f'Method "{head.method}" not allowed.', "Allow: GET, POST\r\n")
 
 
 def _read(api: Api, path: str, query: dict[str, list[str]]) -> Reply:
@@ -49,14 +49,14 @@ def _read(api: Api, path: str, query: dict[str, list[str]]) -> Reply:
     if path == "/sandbox/events":
         return _records(api.events(limit, offset))
     if path == "/sandbox/arrivals":
-        return answers.as_json(api.arrivals())
+        return as_json(api.arrivals())
     if path == "/sandbox/stats":
-        return answers.as_json(asdict(api.stats()))
-    return answers.NOT_FOUND
+        return as_json(asdict(api.stats()))
+    return NOT_FOUND
 
 
 def _records(records: Iterable[Any]) -> Reply:
-    return answers.as_json([record._asdict() for record in records])
+    return as_json([record._asdict() for record in records])
 
 
 def _whole(query: dict[str, list[str]], name: str, default: int) -> int:
@@ -69,13 +69,13 @@ def _whole(query: dict[str, list[str]], name: str, default: int) -> int:
 def _change(api: Api, path: str, body: bytes) -> Reply:
     if path == "/sandbox/reset":
         api.reset()
-        return answers.as_json({"result": True})
+        return as_json({"result": True})
     if path not in ("/sandbox/faults", "/sandbox/key"):
-        return answers.NOT_FOUND
+        return NOT_FOUND
     change = json.loads(body)
     if path == "/sandbox/key":
         api.renew_key(change["api_key"])
-        return answers.as_json({"result": True})
+        return as_json({"result": True})
     unknown = change.keys() - {"faults", "force", "force_for"}
     if unknown:
         raise SettingsError(f"{', '.join(sorted(unknown))}: expected faults, force or force_for")
@@ -84,4 +84,4 @@ def _change(api: Api, path: str, body: bytes) -> Reply:
     api.force(change.get("force", ()))
     for identity, kinds in change.get("force_for", {}).items():
         api.force_for(identity, kinds)
-    return answers.as_json({"result": True})
+    return as_json({"result": True})

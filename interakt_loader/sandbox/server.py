@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.sandbox import answers
+from interakt_loader.sandbox.answers import NOT_FOUND, refused
 from interakt_loader.sandbox.api import PATHS, Api, Silence
 from interakt_loader.sandbox.control import control
 from interakt_loader.sandbox.http1 import MAX_HEAD, BadHead, Head, HeadReader, Reply, render
@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse_head(self, bad: BadHead) -> None:
         """Say what is wrong and end the connection: where the next call begins cannot be known."""
-        self._transport.write(render(answers.refused(bad.status, str(bad)), closes=True))
+        self._transport.write(render(refused(bad.status, str(bad)), closes=True))
         self._end_softly()
 
     def _refuse_body(self, head: Head) -> None:
@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
     def _answer(self, head: Head, body: bytes) -> None:
         if head.path not in PATHS:
             own = head.path.startswith("/sandbox/") or head.path == "/"
-            self._write(control(self._api, head, body) if own else answers.NOT_FOUND, head.closes)
+            self._write(control(self._api, head, body) if own else NOT_FOUND, head.closes)
             return
         self._calling = True
         self._api.began()

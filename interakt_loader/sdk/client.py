@@ -12,7 +12,6 @@ from interakt_loader.callbacks import OnError, call, log_raised, queue_msg, tell
 from interakt_loader.errors import APIError, QueueFull
 from interakt_loader.safety.masking import masked
 from interakt_loader.safety.secret import Secret, hidden
-from interakt_loader.sdk import lifetime
 from interakt_loader.sdk.arguments import body_of, encoded
 from interakt_loader.sending.engine import Engine
 from interakt_loader.sending.inline import send_inline
@@ -97,7 +96,7 @@ class Client:
         self._ending: list[Engine] = []
         self._sync_transport: HttpTransport | None = None
         self.start_afresh()
-        lifetime.register(self)
+        register(self)
 
     def __repr__(self) -> str:
         settings = getattr(self, "_settings", None)  # in a traceback, one that was refused
@@ -117,7 +116,7 @@ class Client:
         hears of it); in `sync_mode` a `Response`. Raises `BadArgument` for an argument that the API would not take,
         and in `sync_mode` `APIError` when the call did not succeed.
         """
-        with lifetime.said_if_too_late("user"):
+        with said_if_too_late("user"):
             body = body_of(
                 "user",
                 user_id=user_id,
@@ -139,7 +138,7 @@ class Client:
         created_at: Any = None,
     ) -> Any:
         """Record what a user did; it is appended to the user's timeline. Otherwise like `user`."""
-        with lifetime.said_if_too_late("event"):
+        with said_if_too_late("event"):
             body = body_of(
                 "event",
                 user_id=user_id,
@@ -157,7 +156,7 @@ class Client:
 
         Called from `on_error`, which is part of what is waited for, it comes back at once.
         """
-        if lifetime.is_telling():
+        if is_telling():
             return
         with self._lock:
             engines = [*self._ending, *([self._engine] if self._engine else [])]
@@ -174,7 +173,7 @@ class Client:
             self._sync_transport = None
             engines = list(self._ending)
         for engine in engines:
-            engine.close(wait=not lifetime.is_telling())
+            engine.close(wait=not is_telling())
 
     def shutdown(self) -> None:
         """Do what `join` does: flush and end the threads."""
@@ -193,12 +192,12 @@ class Client:
             logger.warning("the queue of %d calls is full", self._settings.max_queue_size)
             if self.on_error is not None:
                 size = self._settings.max_queue_size
-                with lifetime.telling():
+                with telling():
                     call(self.on_error, QueueFull(f"{size} calls wait already: not queued"), said)
         return queued, said
 
     def _queue(self, message: Message) -> bool:
-        if not lifetime.is_ending():
+        if not is_ending():
             with self._lock:
                 try:
                     return self._offer(message)
@@ -213,7 +212,7 @@ class Client:
             if self._engine is not None and self._engine.stopped:
                 self._retire_engine()
             if self._engine is None:
-                lifetime.finish_with_process()
+                finish_with_process()
                 self._engine = Engine(self._schedule(), self._transport(), WORKERS, on_outcomes=self._report)
             if self._engine.offer([message]):
                 return True
@@ -245,7 +244,7 @@ class Client:
             logger.warning("%s call not sent: %s %s", outcome.message.kind, outcome.code, masked(outcome.text or ""))
             if self.on_error is not None:
                 try:
-                    with lifetime.telling():
+                    with telling():
                         tell(self.on_error, outcome)
                 except BaseException:  # noqa: BLE001 - a sys.exit() there must not end the thread that sends the rest
                     log_raised()

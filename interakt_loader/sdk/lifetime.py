@@ -13,23 +13,11 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 from interakt_loader.safety.main_thread import is_main_thread
 
 logger = logging.getLogger("interakt_loader")
-
-
-class Client(Protocol):
-    """Somebody who has calls queued."""
-
-    def join(self) -> None:
-        """Send everything queued."""
-        ...
-
-    def start_afresh(self) -> None:
-        """Forget what the parent process had queued."""
-        ...
 
 
 class _Thread(threading.local):

@@ -57,7 +57,7 @@ def _usable_proxies(base_url: str, proxies: dict[str, str]) -> dict[str, str]:
         raise SettingsError(f"{name}: {wrong}{_PASSWORD if '@' in address and _EXPECTED in wrong else ''}")
     if base_url.lower().startswith("https:"):
         return proxies
-    return {key: one for key, one in proxies.items() if one == address and is_this_machine(_host(address))}
+    return {key: one for key, one in proxies.items() if one == address and is_this_machine(host_of(address))}
 
 
 def _check_ca_bundle(verify: bool | str, *, is_used: bool) -> None:
@@ -106,5 +106,5 @@ def _wrong_with(address: str) -> str | None:
     return None
 
 
-def _host(address: str) -> str:
+def host_of(address: str) -> str:
     return (parse_url(prepend_scheme_if_needed(address, "http")).host or "").strip("[]")

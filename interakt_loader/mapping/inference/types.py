@@ -18,8 +18,6 @@ from interakt_loader.mapping.inference.sample import Look
 from interakt_loader.mapping.inference.times import clock_guess, epoch_guess, time_guess
 from interakt_loader.mapping.null_words import WORDS
 
-_MOSTLY = 0.9
-"""From this share on, the type that the other values do not fit is worth a word."""
 
 _TRUE = ("yes", "true", "on", "y", "t", "1")
 _FALSE = ("no", "false", "off", "n", "f", "0")
