@@ -26,9 +26,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.ledger.store import CALLS_HEADER, OWN_HEADER, News, damaged_calls, set_aside
-from interakt_loader.safety.private_files import OWNER_ONLY, make_private
-from interakt_loader.wire import DIGEST, Answer, Entry, Message, Transport
+from interakt_loader.ledger.store import (
+    CALLS_HEADER,
+    OWN_HEADER,
+    News,
+    damaged_calls,
+    set_aside,
+)
+from interakt_loader.model import (
+    DIGEST,
+    Answer,
+    Entry,
+    Message,
+    Transport,
+)
+from interakt_loader.privacy.files import OWNER_ONLY, make_private
 
 logger = logging.getLogger("interakt_loader")
 

@@ -1,4 +1,19 @@
-"""Rows → calls: one record batch of the source becomes one of prepared calls, column by column in Arrow.
+"""Words that stand for nothing: `NULL`, `nan`, `N/A`, as programs write them into text where a value is missing.
+
+Only the user knows whether such a word is a value: there are people called Null. So those that the option
+`null_values` names are read as missing, and all others are sent as they stand, and said.
+
+White space as the API wants it: a newline, a tab or three spaces in a row inside a text trait get a 400 [seen].
+
+Such runs become one space, in the items of lists too. Every other character arrives as it is: other control
+characters (NUL too) as JSON escapes, U+2028 and U+2029 as themselves. Halves of surrogate pairs cannot come this
+far: they are refused as `not_text` where the values are read.
+
+Bodies that are larger than the API takes are refused before any call.
+
+Findings about the rows of a batch: why some cannot be sent, and notes on some that are.
+
+Rows → calls: one record batch of the source becomes one of prepared calls, column by column in Arrow.
 
 No row is looked at by itself unless something is wrong with it. A prepared row has either a `body`, or a `code`,
 `column` and `message` that say why it has none (with a body, they say what was left out of it).
@@ -7,19 +22,38 @@ No row is looked at by itself unless something is wrong with it. A prepared row 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.coerce import Coerced, Target, coerce, json_string, json_strings, of_texts
-from interakt_loader.identity import Ids, event_names, preferred_phones, user_ids
-from interakt_loader.mapping.body_size import too_large
-from interakt_loader.mapping.findings import Findings
-from interakt_loader.mapping.null_words import null_words_in, without_null_words
+from interakt_loader.codes import NoteCode, ProblemCode
+from interakt_loader.columns import (
+    Coerced,
+    Target,
+    coerce,
+    json_string,
+    json_strings,
+    of_texts,
+)
+from interakt_loader.columns.normalize import (
+    Mixed,
+    as_text,
+    fields,
+    mixed,
+    plain,
+    without,
+)
+from interakt_loader.identity import (
+    Ids,
+    event_names,
+    preferred_phones,
+    user_ids,
+)
 from interakt_loader.mapping.spec import Field, Mapping
-from interakt_loader.mapping.white_space import tidied
-from interakt_loader.plain import as_text, plain, without
+from interakt_loader.model import LARGEST_BODY, Kind, Message, Problem
 from interakt_loader.settings import Settings
 from interakt_loader.sources import (
     CELL_ERRORS_COLUMN,
@@ -32,7 +66,140 @@ from interakt_loader.sources import (
     to_arrow,
 )
 from interakt_loader.values import IN_PLACE_OF_A_VALUE, shortened
-from interakt_loader.wire import Kind, Message, Problem
+from interakt_loader.values import tidy as tidy_text
+
+WORDS = ("null", "nan", "nat", "none", "<na>", "n/a", "#n/a", "undefined", r"\\N", "nil")
+"""Those that are told, in small letters and as JSON writes them."""
+_SUSPECTS = [f'"{form}"' for word in WORDS for form in {word, word.upper(), word.capitalize()}]
+_SUSPECTS += ['"NaN"', '"NaT"']
+
+
+def without_null_words(values: pa.Array, words: tuple[str, ...]) -> pa.Array:
+    """Return the values with null for each text that is exactly one of `words`."""
+    if not words:
+        return values
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if isinstance(values.type, Mixed):
+        return mixed(
+            {kind: without_null_words(array, words if kind == "text" else ()) for kind, array in fields(values).items()}
+        )
+    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        return values
+    return without(values, pc.is_in(values, pa.array(words, values.type)))
+
+
+def null_words_in(texts: pa.StringArray) -> list[int]:
+    """Return the positions of the JSON texts that are such a word and nothing else."""
+    return pc.indices_nonzero(pc.is_in(texts, pa.array(_SUSPECTS))).to_pylist()  # type: ignore[no-any-return]
+
+
+_SUSPECT = r'^["\[].*(?:\\[nrt]|   )'
+"""In JSON text; an escaped backslash before an n looks alike, so each suspect is looked at closer."""
+
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def tidied(texts: pa.StringArray) -> tuple[pa.StringArray, list[int]]:
+    """Return JSON texts with the refused runs of white space made one space, and the positions of those changed."""
+    suspects = pc.indices_nonzero(pc.match_substring_regex(texts, _SUSPECT)).to_pylist()
+    changed = {}
+    for position in suspects:
+        text = texts[position].as_py()
+        tidy = _JSON_STRING.sub(_tidied_string, text)
+        if tidy != text:
+            changed[position] = tidy
+    if not changed:
+        return texts, []
+    mask = pc.is_in(pa.array(range(len(texts))), pa.array(list(changed)))
+    return pc.replace_with_mask(texts, mask, pa.array(changed.values(), texts.type)), list(changed)
+
+
+def _tidied_string(match: re.Match[str]) -> str:
+    text = json.loads(match[0])
+    tidy = tidy_text(text)
+    return match[0] if tidy == text else json.dumps(tidy, ensure_ascii=False)
+
+
+def too_large(
+    bodies: pa.StringArray, traits: Sequence[tuple[str, pa.StringArray]]
+) -> dict[int, tuple[str | None, Problem]]:
+    """Return the rows whose body is over `LARGEST_BODY`, each with the column of its largest trait.
+
+    `traits` are (column, JSON texts) of the bodies' traits.
+    """
+    sizes = pc.binary_length(bodies)
+    largest = pc.max(sizes).as_py()
+    if largest is None or largest <= LARGEST_BODY:
+        return {}
+    return {
+        row: _told(sizes[row].as_py(), [(len(texts[row].as_py() or ""), column) for column, texts in traits])
+        for row in pc.indices_nonzero(pc.greater(sizes, LARGEST_BODY)).to_pylist()
+    }
+
+
+def _told(size: int, parts: list[tuple[int, str]]) -> tuple[str | None, Problem]:
+    length, column = max(parts, default=(0, None))
+    said = f"the call has {size:,} bytes, and the API takes {LARGEST_BODY:,} at most"
+    if column is not None:
+        said += f"; this is its longest trait, with {length:,} characters"
+    return column, Problem("too_large", said)
+
+
+class Findings:
+    """The first problem of each row, and all notes; rows are positions in the batch."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._problems: dict[int, tuple[str | None, Problem]] = {}
+        self._notes: dict[int, list[tuple[str, Problem]]] = {}  # of rows that are sent, with something changed
+
+    def note(self, row: int, column: str, note: Problem) -> None:
+        """Keep what was done to a row that is sent."""
+        self._notes.setdefault(row, []).append((column, note))
+
+    def note_all(self, column: str, notes: dict[int, Problem]) -> None:
+        """Keep the notes of a column."""
+        for row, note in notes.items():
+            self.note(row, column, note)
+
+    def problem(self, row: int, column: str | None, problem: Problem) -> None:
+        """Keep a row's first problem: identity is looked at before traits, and one reason is enough to mend."""
+        self._problems.setdefault(row, (column, problem))
+
+    def refuse(self, column: str, problems: dict[int, Problem]) -> None:
+        """Keep the problems of a column."""
+        for row, problem in problems.items():
+            self.problem(row, column, problem)
+
+    def has(self, code: ProblemCode | NoteCode) -> bool:
+        """Tell whether a row has a problem of this code."""
+        return any(problem.code == code for _, problem in self._problems.values())
+
+    @property
+    def refused(self) -> pa.BooleanArray:
+        """A mask that is true at the rows that have a problem."""
+        return self.at(self._problems)
+
+    def at(self, rows: Iterable[int]) -> pa.BooleanArray:
+        """Return a mask that is true at these rows."""
+        return pc.is_in(pa.array(range(self._rows), pa.int64()), pa.array(sorted(rows), pa.int64()))
+
+    def columns(self) -> tuple[pa.StringArray, pa.StringArray, pa.StringArray]:
+        """Return code, column at fault and message of each row, null where there is nothing to say."""
+        if not self._problems and not self._notes:
+            nothing = pa.nulls(self._rows, pa.string())
+            return nothing, nothing, nothing
+        code: list[str | None] = [None] * self._rows
+        column, message = list(code), list(code)
+        for row, notes in self._notes.items():
+            column[row], code[row] = notes[0][0], notes[0][1].code
+            message[row] = "; ".join(f"{name}: {note.message}" for name, note in notes)
+        for row, (at_fault, problem) in self._problems.items():
+            code[row], column[row] = problem.code, at_fault
+            message[row] = problem.message if at_fault is None else f"{at_fault}: {problem.message}"
+        return pa.array(code, pa.string()), pa.array(column, pa.string()), pa.array(message, pa.string())
+
 
 PREPARED = pa.schema(
     [

@@ -5,6 +5,8 @@
 - `palette`: the colours of outcomes. `remedies`: what to do about each code.
 """
 
+from __future__ import annotations
+
 from interakt_loader.result.result import LoadResult
 
 __all__ = ["LoadResult"]

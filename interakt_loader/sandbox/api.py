@@ -1,4 +1,7 @@
-"""Judges a call as Interakt's track API does, and keeps what it accepts. No I/O; safe from any thread."""
+"""The account's call limit. Pure: `admit` takes `now`, in seconds of any clock that only goes forward.
+
+Judges a call as Interakt's track API does, and keeps what it accepts. No I/O; safe from any thread.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,85 @@ import math
 import threading
 import time
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from interakt_loader.sandbox.answers import BAD_KEY, NO_API, event_accepted, fault_reply, over_the_limit, refused, user_accepted
-from interakt_loader.sandbox.rules import Refusal, read_event, read_user
-from interakt_loader.sandbox.faults import Faults, parse_shares
-from interakt_loader.sandbox.http1 import Head, Reply
-from interakt_loader.sandbox.limiter import FixedWindow, SlidingWindow, new_limiter
-from interakt_loader.sandbox.options import SandboxOptions
-from interakt_loader.sandbox.store import EventRecord, Store, TakenUserId, UserRecord
+from interakt_loader.sandbox.http import (
+    BAD_KEY,
+    NO_API,
+    Head,
+    Reply,
+    event_accepted,
+    fault_reply,
+    over_the_limit,
+    refused,
+    user_accepted,
+)
+from interakt_loader.sandbox.options import Faults, SandboxOptions, parse_shares
+from interakt_loader.sandbox.store import (
+    EventRecord,
+    Refusal,
+    Store,
+    TakenUserId,
+    UserRecord,
+    read_event,
+    read_user,
+)
+
+
+class FixedWindow:
+    """At most `calls` in each window; a window begins with the first call after the last one ended."""
+
+    def __init__(self, calls: int, seconds: float) -> None:
+        self._calls = calls
+        self._seconds = seconds
+        self._ends = -math.inf
+        self._used = 0
+
+    def admit(self, now: float) -> float:
+        """Return 0 if the call may pass, and count it; else the seconds until one may."""
+        if now >= self._ends:
+            self._ends = now + self._seconds
+            self._used = 0
+        if self._used >= self._calls:
+            return self._ends - now
+        self._used += 1
+        return 0.0
+
+
+class SlidingWindow:
+    """At most `calls` in any stretch of `seconds`.
+
+    With `refused_count` a refused call uses up the limit as well: a client that hammers on never gets through.
+    """
+
+    def __init__(self, calls: int, seconds: float, *, refused_count: bool) -> None:
+        self._seconds = seconds
+        self._refused_count = refused_count
+        self._counted: deque[float] = deque(maxlen=calls)
+
+    def admit(self, now: float) -> float:
+        """Return 0 if the call may pass, and count it; else the seconds until one may."""
+        counted = self._counted
+        while counted and counted[0] <= now - self._seconds:
+            counted.popleft()
+        if len(counted) < (counted.maxlen or 0):
+            counted.append(now)
+            return 0.0
+        if self._refused_count:
+            counted.append(now)
+        return counted[0] + self._seconds - now
+
+
+def new_limiter(shape: str, calls: int, seconds: float, *, refused_count: bool) -> FixedWindow | SlidingWindow:
+    """Return a limiter of this shape. In a fixed window that is full, a refused call has nothing left to use up."""
+    if shape == "sliding":
+        return SlidingWindow(calls, seconds, refused_count=refused_count)
+    return FixedWindow(calls, seconds)
+
 
 PATHS = {"/v1/public/track/users/": "user", "/v1/public/track/events/": "event"}
 

@@ -10,3 +10,5 @@ Decisions are pure and take the time as an argument; `engine` and `keeper` are t
 - `engine`: consumer threads around a schedule. `inline`: the same schedule on the caller's thread.
 - `keeper`: the thread that talks to a clock which several loads share.
 """
+
+from __future__ import annotations

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from interakt_loader import track
+from interakt_loader.codes import REMEDIES
 from interakt_loader.mapping.spec import FIELDS
+from interakt_loader.model import Status
 from interakt_loader.report.outcomes import OUTCOMES
-from interakt_loader.result.remedies import REMEDIES
 from interakt_loader.sandbox import Sandbox
-from interakt_loader.wire import Status
 from tests.snippets import ROOT, followed, timeless
 
 DOCS = ROOT / "docs"

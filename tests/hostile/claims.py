@@ -13,8 +13,17 @@ from pathlib import Path
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping.files import LONGEST_REASON, read_mapping
 from interakt_loader.mapping.spec import Mapping
-from interakt_loader.transport.judgement import LONGEST_MESSAGE, parse_retry_after, read_answer
-from interakt_loader.transport.reading import LONGEST_BODY, LONGEST_HEAD, AnswerReader, BrokenOff, Heard, NoHttp
+from interakt_loader.transport.responses import (
+    LONGEST_BODY,
+    LONGEST_HEAD,
+    LONGEST_MESSAGE,
+    AnswerReader,
+    BrokenOff,
+    Heard,
+    NoHttp,
+    parse_retry_after,
+    read_answer,
+)
 
 PIECE = 65_536
 """Bytes that a connection reads at once."""

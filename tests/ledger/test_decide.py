@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.ledger.decide import (
+from interakt_loader.ledger.digests import (
     EVENT,
     NOTHING,
     Decision,
     EventDecision,
+    Keys,
     Known,
     decide,
     decide_event,
     decide_event_id,
 )
-from interakt_loader.ledger.keys import Keys
-from interakt_loader.wire import Entry
+from interakt_loader.model import Entry
 
 KEYS = Keys(bytes(32))
 A, B, C = (KEYS.body(name) for name in (b"a", b"b", b"c"))

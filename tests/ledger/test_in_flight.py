@@ -11,8 +11,8 @@ import pytest
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.ledger.in_flight import InFlight, RecordingTransport, left_behind
+from interakt_loader.model import Answer, Entry, Message
 from interakt_loader.transport import no_answer, read_answer
-from interakt_loader.wire import Answer, Entry, Message
 from tests.ledger.test_decide import A, B, state
 
 OK = read_answer(201, b'{"result": true}', 0.1)

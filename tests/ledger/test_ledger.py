@@ -10,13 +10,19 @@ import pytest
 
 from interakt_loader.errors import LedgerBroken, SettingsError
 from interakt_loader.ledger import Ledger
-from interakt_loader.ledger.decide import Known
+from interakt_loader.ledger.digests import Known
 from interakt_loader.ledger.in_flight import InFlight, left_behind
 from interakt_loader.ledger.store import Store
 from interakt_loader.mapping import PREPARED
-from interakt_loader.sending.ticket import Ticket, outcome
+from interakt_loader.model import (
+    Answer,
+    Entry,
+    Message,
+    Outcome,
+    Status,
+)
+from interakt_loader.sending.pending import Ticket, outcome
 from interakt_loader.settings import Settings
-from interakt_loader.wire import Answer, Entry, Message, Outcome, Status
 from tests.ledger.test_decide import A, B, state
 from tests.ledger.test_in_flight import OK
 

@@ -12,14 +12,19 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from interakt_loader.ledger.decide import EVENT
-from interakt_loader.ledger.keys import Keys
+from interakt_loader.ledger.digests import EVENT, Keys
 from interakt_loader.ledger.plan import Plan
 from interakt_loader.ledger.store import News, Store
 from interakt_loader.mapping import PREPARED
-from interakt_loader.sending.ticket import Stop
+from interakt_loader.model import (
+    Entry,
+    Kind,
+    Message,
+    Outcome,
+    Status,
+    Stop,
+)
 from interakt_loader.settings import Settings
-from interakt_loader.wire import Entry, Kind, Message, Outcome, Status
 
 KEYS = Keys(bytes(32))
 ANN, BOB = KEYS.user("ann"), KEYS.user("bob")

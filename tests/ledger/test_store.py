@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interakt_loader.errors import NotJustNow, SettingsError
-from interakt_loader.ledger.decide import Known
+from interakt_loader.ledger.digests import Known
 from interakt_loader.ledger.store import News, Store
 from tests.ledger.test_decide import A, B, C, state, taken
 

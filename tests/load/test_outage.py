@@ -18,13 +18,13 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
 from interakt_loader import load_events
+from interakt_loader.model import Message
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.sending.outage import LONGEST_STEP, OUTAGE_AFTER, Stretch
-from interakt_loader.sending.ratelimit import RateLimit
-from interakt_loader.sending.schedule import Schedule
-from interakt_loader.sending.ticket import Ticket
+from interakt_loader.sending.pending import Ticket
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.retry_policy import LONGEST_STEP, OUTAGE_AFTER, Stretch
+from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.transport import not_connected
-from interakt_loader.wire import Message
 
 EVENTS = {"user_id": "user", "event": {"value": "Visit"}, "traits": ["number"]}
 OUTAGE = 30.0

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.mapping import Mapping, Preparation, messages
+from interakt_loader.model import Kind
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source
-from interakt_loader.wire import Kind
 
 
 def prepared(columns: dict[str, Any], written: Any, kind: Kind = "user", **options: Any) -> list[dict[str, Any]]:

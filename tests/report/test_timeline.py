@@ -16,8 +16,8 @@ import pytest
 
 from interakt_loader import LoadResult, check, load_users
 from interakt_loader.report.outcomes import OUTCOMES
-from interakt_loader.report.report import Report
-from interakt_loader.report.timeline import MOST_BINS, read_timeline
+from interakt_loader.report.reading import MOST_BINS, read_timeline
+from interakt_loader.report.writer import Report
 from interakt_loader.sandbox import Sandbox
 
 BEGAN = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from interakt_loader.codes import Code
-from interakt_loader.result.remedies import REMEDIES
+from interakt_loader.codes import REMEDIES, Code
 
 
 def test_every_code_has_a_remedy() -> None:

@@ -15,13 +15,18 @@ from hypothesis import strategies as st
 from interakt_loader import load_events, load_users
 from interakt_loader.codes import Code
 from interakt_loader.errors import SettingsError
+from interakt_loader.model import (
+    LARGEST_BODY,
+    Entry,
+    Message,
+    Outcome,
+    Status,
+)
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.sending.coalesce import Fold, carried, folded
-from interakt_loader.sending.ratelimit import RateLimit
-from interakt_loader.sending.schedule import Schedule
-from interakt_loader.sending.ticket import Ticket
+from interakt_loader.sending.pending import Fold, Ticket, carried, folded
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.transport import read_answer
-from interakt_loader.wire import LARGEST_BODY, Entry, Message, Outcome, Status
 
 OK = read_answer(202, b'{"result": true}', 0.1)
 MAPPING = {"user_id": "user", "traits": ["city", "tier"]}

@@ -8,12 +8,11 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.sending.crew import FEWEST, LOOK, Crew
-from interakt_loader.sending.engine import Engine
-from interakt_loader.sending.ratelimit import RateLimit
-from interakt_loader.sending.schedule import Schedule
+from interakt_loader.model import Answer, Message, Status
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.scheduler import Schedule
+from interakt_loader.sending.workers import FEWEST, LOOK, Crew, Engine
 from interakt_loader.transport import read_answer
-from interakt_loader.wire import Answer, Message, Status
 
 OK = read_answer(202, b'{"result": true}', 0.1)
 

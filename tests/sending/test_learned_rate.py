@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from interakt_loader.sending.ratelimit import RateLimit
+from interakt_loader.sending.rate_limit import RateLimit
 
 START = 17.3
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from interakt_loader.sending.outage import OUTAGE_AFTER, Outage, Stretch
-from interakt_loader.sending.ticket import Ticket
-from interakt_loader.wire import Message
+from interakt_loader.model import Message
+from interakt_loader.sending.pending import Ticket
+from interakt_loader.sending.retry_policy import OUTAGE_AFTER, Outage, Stretch
 
 
 def ticket(row: int = 0) -> Ticket:

@@ -6,11 +6,9 @@ import math
 
 import pytest
 
-from interakt_loader.sending.ratelimit import FIRST_HOLD, RateLimit
+from interakt_loader.sending.rate_limit import FIRST_HOLD, RateLimit
 from interakt_loader.settings.values import Rate
-from interakt_loader.share.clock import Lease
-from interakt_loader.share.pace import pace_of
-from interakt_loader.share.slots import Ask, Slots
+from interakt_loader.shared_limit.clock import Ask, Lease, Slots, pace_of
 
 
 def calls(limit: RateLimit, count: int, start: float, step: float) -> None:

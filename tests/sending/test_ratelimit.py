@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.sending.ratelimit import FIRST_HOLD, RateLimit
+from interakt_loader.sending.rate_limit import FIRST_HOLD, RateLimit
 from interakt_loader.settings.values import Rate
-from tests.share.windows import most_in_a_window
+from tests.shared_limit.windows import most_in_a_window
 
 
 @given(

@@ -2,9 +2,14 @@
 
 import pytest
 
-from interakt_loader.sending.retry import Verdict, backoff, final_status, judge
+from interakt_loader.model import Answer, Status
+from interakt_loader.sending.retry_policy import (
+    Verdict,
+    backoff,
+    final_status,
+    judge,
+)
 from interakt_loader.transport import no_answer, read_answer
-from interakt_loader.wire import Answer, Status
 
 LOST = no_answer(ConnectionResetError(), 0.1, first_call=False)
 

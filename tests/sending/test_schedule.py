@@ -11,13 +11,19 @@ from hypothesis import strategies as st
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
-from interakt_loader.sending.outage import OUTAGE_AFTER
-from interakt_loader.sending.ratelimit import RateLimit
-from interakt_loader.sending.schedule import Schedule
-from interakt_loader.sending.ticket import Stop, Ticket
+from interakt_loader.model import (
+    Answer,
+    Message,
+    Outcome,
+    Status,
+    Stop,
+)
+from interakt_loader.sending.pending import Ticket
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.retry_policy import OUTAGE_AFTER
+from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.settings.values import Rate
 from interakt_loader.transport import no_answer, not_connected, read_answer
-from interakt_loader.wire import Answer, Message, Outcome, Status
 from tests.thorough import examples
 
 OK = read_answer(202, b'{"result": true}', 0.1)

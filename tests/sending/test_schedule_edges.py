@@ -6,14 +6,12 @@ import math
 
 import pytest
 
-from interakt_loader.sending.ratelimit import RateLimit
-from interakt_loader.sending.schedule import Schedule
+from interakt_loader.model import Status
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.settings.values import Rate
-from interakt_loader.share.clock import Lease
-from interakt_loader.share.pace import pace_of
-from interakt_loader.share.slots import Ask, Slots
+from interakt_loader.shared_limit.clock import Ask, Lease, Slots, pace_of
 from interakt_loader.transport import read_answer
-from interakt_loader.wire import Status
 from tests.sending.test_schedule import ERROR, LIMITED, OK, TIMEOUT, UNREACHED, message, run, schedule, ticket
 
 BUSY = read_answer(503, b"", 0.1, retry_after=20.0)

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from interakt_loader.sending.ticket import Stop, Ticket, outcome, skipped, stopped_status, unsent
+from interakt_loader.model import Answer, Message, Status, Stop
+from interakt_loader.sending.pending import Ticket, outcome, skipped, stopped_status, unsent
 from interakt_loader.transport import no_answer, read_answer
-from interakt_loader.wire import Answer, Message, Status
 
 MESSAGE = Message(
     7, "user", "ann", b"{}", note="a value was dropped", note_code="value_dropped", note_column="age"

@@ -6,10 +6,9 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from interakt_loader.sending import engine
-from interakt_loader.sending.engine import Engine
-from interakt_loader.sending.sleepers import Sleepers
-from interakt_loader.wire import Message, Outcome
+from interakt_loader.model import Message, Outcome
+from interakt_loader.sending import workers as engine
+from interakt_loader.sending.workers import Engine, Sleepers
 
 
 class WakesNobody(Engine):

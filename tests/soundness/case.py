@@ -11,15 +11,21 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from unittest.mock import patch
 
-from interakt_loader.sending import engine as engine_module
-from interakt_loader.sending import sleepers as sleepers_module
-from interakt_loader.sending.crew import LOOK
-from interakt_loader.sending.engine import Engine
-from interakt_loader.sending.ratelimit import RateLimit
-from interakt_loader.sending.schedule import Schedule
-from interakt_loader.sending.ticket import Stop, Ticket
+from interakt_loader.model import (
+    Answer,
+    Kind,
+    Message,
+    Outcome,
+    Status,
+    Stop,
+)
+from interakt_loader.sending import workers as engine_module
+from interakt_loader.sending import workers as sleepers_module
+from interakt_loader.sending.pending import Ticket
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.scheduler import Schedule
+from interakt_loader.sending.workers import LOOK, Engine
 from interakt_loader.settings.values import Rate
-from interakt_loader.wire import Answer, Kind, Message, Outcome, Status
 from tests.soundness.answers import ANSWERS
 from tests.soundness.world import World
 

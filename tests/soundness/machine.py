@@ -11,14 +11,19 @@ from collections import defaultdict
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from interakt_loader.sending.ratelimit import RateLimit
-from interakt_loader.sending.schedule import Schedule
-from interakt_loader.sending.ticket import Stop, Ticket
+from interakt_loader.model import (
+    Answer,
+    Kind,
+    Message,
+    Outcome,
+    Status,
+    Stop,
+)
+from interakt_loader.sending.pending import Ticket
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.settings.values import Rate
-from interakt_loader.share.clock import Lease, State, reserved
-from interakt_loader.share.pace import pace_of
-from interakt_loader.share.slots import Slots
-from interakt_loader.wire import Answer, Kind, Message, Outcome, Status
+from interakt_loader.shared_limit.clock import Lease, Slots, State, pace_of, reserved
 from tests.soundness.answers import ANSWERS, ERROR, LIMITED, OK, TIMEOUT, UNREACHED, costs_a_retry, may_be_tried_again
 
 MAX_OUTAGE = 60.0

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.coerce import Target, coerce
-from interakt_loader.plain import without
-from interakt_loader.sources.columns import records_to_batch, text_type, to_arrow
+from interakt_loader.columns import Target, coerce
+from interakt_loader.columns.normalize import without
+from interakt_loader.sources.memory import records_to_batch, text_type, to_arrow
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 

@@ -13,7 +13,7 @@ import pytest
 
 from interakt_loader.errors import SourceError
 from interakt_loader.sources import SOURCE_COLUMN, open_source
-from interakt_loader.sources.remote import is_address, without_secrets
+from interakt_loader.sources.paths import is_address, without_secrets
 from tests.sources.reading import column, read, rows_of
 
 

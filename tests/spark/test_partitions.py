@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.integrations.spark.checks import (
+from interakt_loader.integrations.spark.load import (
     check_apart,
     check_event_id,
     choose_count,
@@ -21,8 +21,17 @@ from interakt_loader.integrations.spark.checks import (
     settings_of,
     settings_of_task,
 )
-from interakt_loader.integrations.spark.partitions import MARKER, buckets, known_count, ledger_of, make_folder, part_of
-from interakt_loader.integrations.spark.schemas import CALLS, LINES, ddl
+from interakt_loader.integrations.spark.task import (
+    CALLS,
+    LINES,
+    MARKER,
+    buckets,
+    ddl,
+    known_count,
+    ledger_of,
+    make_folder,
+    part_of,
+)
 from interakt_loader.mapping import Mapping
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Rate
@@ -50,7 +59,7 @@ def test_all_rows_of_a_user_have_one_bucket(lanes: list[str | None], count: int)
 def test_a_bucket_is_the_same_in_every_process() -> None:
     """Python's own hashes of text differ from run to run: tomorrow's load would look in another ledger."""
     code = (
-        "import pyarrow as pa; from interakt_loader.integrations.spark.partitions import buckets;"
+        "import pyarrow as pa; from interakt_loader.integrations.spark.task import buckets;"
         "lanes = [f'user-{n}' for n in range(50)];"
         "print(buckets(pa.RecordBatch.from_pydict({'row': list(range(50)), 'lane': lanes}), 7).to_pylist())"
     )

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from interakt_loader import track
+from interakt_loader import client, track
 from interakt_loader.errors import APIError, QueueFull
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.sdk import client
 
 CALLS = 500
 
@@ -49,7 +48,7 @@ def test_a_client_that_is_let_go_leaves_no_thread_and_no_connection(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody calls `join`: after a rest its threads have ended, and with them goes what they held."""
-    monkeypatch.setattr("interakt_loader.sending.engine.LONGEST_REST", 0.01)
+    monkeypatch.setattr("interakt_loader.sending.workers.LONGEST_REST", 0.01)
     one = track.Client(sandbox.api_key, host=sandbox.url)
     one.event("ann", "Order Placed")
     one.flush()

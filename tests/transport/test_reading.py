@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.transport.reading import (
+from interakt_loader.transport.responses import (
     LONGEST_ANSWER,
     LONGEST_BODY,
     LONGEST_HEAD,
