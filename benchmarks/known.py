@@ -34,7 +34,7 @@ def main() -> None:
                 return
 
     with Ledger(table.with_suffix(".ledger"), "user", settings) as ledger:
-        for piece in ledger.plan(prepared()).pieces():
+        for piece in ledger.plan(prepared()).work_batches():
             ledger.record([_sent(one) for one in piece.calls])
 
 

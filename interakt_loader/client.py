@@ -375,8 +375,8 @@ class Client:
         self.join()
 
     def _send(self, kind: Kind, body: dict[str, Any]) -> Any:
-        lane = body.get("userId") or body["countryCode"] + body["phoneNumber"]
-        message = Message(next(self._numbers), kind, lane, encoded(body))
+        ordering_key = body.get("userId") or body["countryCode"] + body["phoneNumber"]
+        message = Message(next(self._numbers), kind, ordering_key, encoded(body))
         if self._sync_mode:
             return self._send_now(message)
         queued = self._queue(message)

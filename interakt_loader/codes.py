@@ -96,7 +96,7 @@ _SERVER = (
 )
 _NETWORK = "See to the network between this machine and the API, and load again."
 
-REMEDIES: dict[Code, str] = {
+HINTS: dict[Code, str] = {
     # the row
     "identity_missing": "Map user_id, or phone, or both; and see why they are empty in these rows.",
     "user_id_invalid": "Text or a whole number is an id. Where digits were lost, export the column again as text.",

@@ -96,7 +96,7 @@ class Message(NamedTuple):
     row: int
     """Position in the input, from 0; in `track`, the call's number."""
     kind: Kind
-    lane: str
+    ordering_key: str
     """The user's identity: messages of one lane go out one after another, in order."""
     body: bytes
     """The JSON body, UTF-8."""

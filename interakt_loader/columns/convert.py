@@ -21,17 +21,25 @@ import pyarrow.compute as pc
 
 from interakt_loader.columns.normalize import (
     Kind,
-    Plain,
-    plains,
+    NormalColumn,
+    normalize_parts,
+    null_where,
     problems_at,
-    without,
 )
 from interakt_loader.columns.numbers import digits, numbers
-from interakt_loader.columns.target import Coerced, Target, json_string, json_strings, quoted, rewritten, side_by_side
+from interakt_loader.columns.target import (
+    Coerced,
+    Target,
+    json_string,
+    json_strings,
+    map_distinct,
+    quoted,
+    side_by_side,
+)
 from interakt_loader.columns.times import clock_times, dates, datetimes
 from interakt_loader.values import NOT_IN_A_LIST
 
-Coerce = Callable[[Plain, Target], Coerced]
+Coerce = Callable[[NormalColumn, Target], Coerced]
 
 
 def lists(values: pa.Array, kind: Kind, target: Target, coerce: Coerce) -> Coerced:
@@ -45,14 +53,14 @@ def lists(values: pa.Array, kind: Kind, target: Target, coerce: Coerce) -> Coerc
         return _from_lists(values, lambda items: coerce(items, by_their_type))
     if kind == "text":
         return _from_text(values, target.separator or ",")
-    single = coerce(Plain(kind, values, {}), by_their_type)
+    single = coerce(NormalColumn(kind, values, {}), by_their_type)
     return Coerced(_bracketed(single.json), single.problems)
 
 
 def of_texts(arrays: pa.StringArray) -> pa.StringArray:
     """Return JSON arrays with each item as a string, numbers digit for digit; as the API wants tags."""
     suspects = pc.match_substring_regex(arrays, r"[\[,][^\"\]]")
-    return rewritten(arrays, suspects, _array_of_texts)
+    return map_distinct(arrays, suspects, _array_of_texts)
 
 
 def _array_of_texts(array: str) -> str:
@@ -60,35 +68,35 @@ def _array_of_texts(array: str) -> str:
     return "[" + ",".join(json_string(one if isinstance(one, str) else _json_item(one)) for one in items) + "]"
 
 
-def _from_lists(values: pa.ListArray, coerce_items: Callable[[Plain], Coerced]) -> Coerced:
+def _from_lists(values: pa.ListArray, coerce_items: Callable[[NormalColumn], Coerced]) -> Coerced:
     items = side_by_side(
-        [_nested(one) if one.kind == "list" else coerce_items(one) for one in plains(values.flatten())]
+        [_nested(one) if one.kind == "list" else coerce_items(one) for one in normalize_parts(values.flatten())]
     )
     ends = pc.cumulative_sum(pc.list_value_length(values).fill_null(0).cast(pa.int64()))
-    json = without(_joined(ends, items.json), values.is_null())
+    json = null_where(_joined(ends, items.json), values.is_null())
     if not items.problems:
         return Coerced(json, {})
     row_ends = ends.to_pylist()
     problems = {bisect_right(row_ends, place): problem for place, problem in reversed(items.problems.items())}
     bad = pc.is_in(pa.array(range(len(values)), pa.int64()), pa.array(problems, pa.int64()))
-    return Coerced(without(json, bad), problems)
+    return Coerced(null_where(json, bad), problems)
 
 
-def _nested(items: Plain) -> Coerced:
+def _nested(items: NormalColumn) -> Coerced:
     places = pc.indices_nonzero(items.values.is_valid()).to_pylist()
     return Coerced(pa.nulls(len(items.values), pa.string()), dict.fromkeys(places, NOT_IN_A_LIST[list]))
 
 
 def _from_text(values: pa.StringArray, separator: str) -> Coerced:
     is_json = pc.starts_with(pc.utf8_ltrim_whitespace(values), "[")
-    split = pc.split_pattern(without(values, is_json), separator)
+    split = pc.split_pattern(null_where(values, is_json), separator)
     items = pc.utf8_trim_whitespace(split.flatten())
-    items = without(items, pc.equal(items, ""))
+    items = null_where(items, pc.equal(items, ""))
     ends = pc.cumulative_sum(pc.list_value_length(split).fill_null(0).cast(pa.int64()))
-    json_text = without(_joined(ends, json_strings(items)), split.is_null())
+    json_text = null_where(_joined(ends, json_strings(items)), split.is_null())
     if not pc.any(is_json).as_py():
         return Coerced(json_text, {})
-    read = rewritten(values, is_json, _json_array)
+    read = map_distinct(values, is_json, _json_array)
     bad = pc.and_(is_json, read.is_null())
     expected = "starts with [ and is not a JSON array of text, numbers and booleans"
     return Coerced(pc.if_else(is_json, read, json_text), problems_at(values, bad, "not_a_list", expected))
@@ -175,10 +183,10 @@ def coerce(values: pa.Array, target: Target) -> Coerced:
     """
     if pa.types.is_dictionary(values.type) and len(values.dictionary) <= len(values):
         return _by_dictionary(values, target)
-    return side_by_side([_of_one_kind(one, target) for one in plains(values)])
+    return side_by_side([_of_one_kind(one, target) for one in normalize_parts(values)])
 
 
-def _of_one_kind(values: Plain, target: Target) -> Coerced:
+def _of_one_kind(values: NormalColumn, target: Target) -> Coerced:
     kind, array, problems = values
     if kind in ("null", "other"):
         return Coerced(pa.nulls(len(array), pa.string()), problems)

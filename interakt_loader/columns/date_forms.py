@@ -24,7 +24,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.columns.normalize import bare, plain, without
+from interakt_loader.columns.normalize import normalize, null_where, strip_quote
 from interakt_loader.columns.numbers import digits
 from interakt_loader.values import shortened
 
@@ -64,8 +64,8 @@ def iso_times(text: pa.StringArray) -> Times:
     """Read ISO 8601 dates and times; a date is its midnight."""
     text = _canonical(text)
     zoned = pc.match_substring_regex(text, _NAMES_ZONE)
-    naive = without(text, zoned).cast(pa.timestamp("us"))
-    aware = without(text, pc.invert(zoned)).cast(pa.timestamp("us", "UTC"))
+    naive = null_where(text, zoned).cast(pa.timestamp("us"))
+    aware = null_where(text, pc.invert(zoned)).cast(pa.timestamp("us", "UTC"))
     return Times(milliseconds(naive), milliseconds(aware))
 
 
@@ -77,9 +77,9 @@ def iso_days(text: pa.StringArray) -> pa.Int64Array:
 
 def epoch_text(text: pa.StringArray) -> pa.DoubleArray:
     """Read counts since 1970; null where the text is no plain number."""
-    text = bare(text)
+    text = strip_quote(text)
     count = pc.match_substring_regex(text, r"^-?[0-9]{1,15}(?:\.[0-9]{1,30})?$")
-    return without(text, pc.invert(count)).cast(pa.float64())
+    return null_where(text, pc.invert(count)).cast(pa.float64())
 
 
 def milliseconds(times: pa.TimestampArray) -> pa.Int64Array:
@@ -104,11 +104,11 @@ def _canonical(text: pa.StringArray) -> pa.StringArray:
     """Return the text that is ISO 8601 in the one form that Arrow reads, else null."""
     iso = pc.match_substring_regex(text, _ISO_TEXT)
     if not pc.all(iso).as_py():
-        other = bare(text)
+        other = strip_quote(text)
         for pattern, replacement in _OTHER_FORMS:
             other = pc.replace_substring_regex(other, pattern, replacement)
         text = pc.if_else(iso, text, other)
-        text = without(text, pc.invert(pc.match_substring_regex(text, _ISO_TEXT)))
+        text = null_where(text, pc.invert(pc.match_substring_regex(text, _ISO_TEXT)))
     return text
 
 
@@ -133,7 +133,7 @@ class _Reader(NamedTuple):
 
 def formatted_times(text: pa.StringArray, form: str) -> Times:
     """Read times by a format, each distinct text once."""
-    distinct = bare(text).dictionary_encode()
+    distinct = strip_quote(text).dictionary_encode()
     texts = distinct.dictionary
     written, instants = _read_at_once(texts, form), pa.nulls(len(texts), pa.int64())
     rest = pc.indices_nonzero(written.is_null())
@@ -154,7 +154,7 @@ def formatted_times(text: pa.StringArray, form: str) -> Times:
 
 def formatted_days(text: pa.StringArray, form: str) -> pa.Int64Array:
     """Read dates by a format, as they are written, in days since 1970-01-01."""
-    distinct = bare(text).dictionary_encode()
+    distinct = strip_quote(text).dictionary_encode()
     texts = distinct.dictionary
     days = whole_days(_read_at_once(texts, form))
     mask = days.is_null()
@@ -178,7 +178,7 @@ def _read_at_once(texts: pa.StringArray, form: str) -> pa.Int64Array:
         iso.append(clock if "f" not in part else pc.binary_join_element_wise(clock, part["f"], "."))
     written = pc.binary_join_element_wise(*iso, "T") if len(iso) > 1 else iso[0]
     good = pc.match_substring_regex(written, ISO_WITHOUT_ZONE)
-    return milliseconds(without(written, pc.invert(good)).cast(pa.timestamp("us")))
+    return milliseconds(null_where(written, pc.invert(good)).cast(pa.timestamp("us")))
 
 
 def _seconds(part: dict[str, pa.StringArray]) -> list[pa.StringArray]:
@@ -272,10 +272,10 @@ class DatesSeen:
     @classmethod
     def of(cls, values: pa.Array) -> DatesSeen:
         """Look at an array of text or whole numbers; any other type shows no dates. Missing values say nothing."""
-        kind, array, _ = plain(values)
+        kind, array, _ = normalize(values)
         if kind not in ("text", "int"):
             return cls()
-        texts = bare(array if kind == "text" else digits(array, kind)).drop_null().unique()
+        texts = strip_quote(array if kind == "text" else digits(array, kind)).drop_null().unique()
         shapes: dict[tuple[str, ...], str] = {}
         against: dict[str, str] = {}
         for text, iso in zip(texts.to_pylist(), iso_days(texts).is_valid().to_pylist(), strict=True):

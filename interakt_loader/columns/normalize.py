@@ -1,7 +1,7 @@
 """Arrow columns of any type → the few kinds of plain value that the loader knows.
 
 Tables come with dictionaries, views, extension types, text stored as binary, blanks and NaN. All that is dealt with
-once, here: `plain` makes of each column one of the kinds below, null where a value is missing.
+once, here: `normalize` makes of each column one of the kinds below, null where a value is missing.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Unsendable(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no type
         return cls(storage_type, serialized.decode())
 
 
-class Plain(NamedTuple):
+class NormalColumn(NamedTuple):
     """A column's values, plain."""
 
     kind: Kind
@@ -149,34 +149,34 @@ def fields(values: pa.ExtensionArray) -> dict[Kind, pa.Array]:
     return dict(zip((field.name for field in values.type.storage_type), values.storage.flatten(), strict=True))
 
 
-def plains(values: pa.Array) -> list[Plain]:
+def normalize_parts(values: pa.Array) -> list[NormalColumn]:
     """Return the values as one or more of the plain kinds but `mixed`: each value is in one of them, null in others."""
-    whole = plain(values)
+    whole = normalize(values)
     if whole.kind != "mixed":
         return [whole]
     return [_part(kind, array) for kind, array in fields(whole.values).items()]
 
 
-def _part(kind: Kind, array: pa.Array) -> Plain:
+def _part(kind: Kind, array: pa.Array) -> NormalColumn:
     if kind in ("digits", "moment"):
-        return Plain(kind, array, {})
+        return NormalColumn(kind, array, {})
     if kind != "other":
-        return plain(array)
+        return normalize(array)
     places = pc.indices_nonzero(array.is_valid())
     found = array.take(places).to_pylist()
     problems = {
         place: Problem(one["code"], one["message"]) for place, one in zip(places.to_pylist(), found, strict=True)
     }
-    return Plain("other", pa.nulls(len(array)), problems)
+    return NormalColumn("other", pa.nulls(len(array)), problems)
 
 
 def as_text(values: pa.Array) -> pa.StringArray:
     """Return values as text, to look at them side by side; null where they are missing or cannot be sent."""
-    texts = [_texts(one) for one in plains(values)]
+    texts = [_texts(one) for one in normalize_parts(values)]
     return pc.coalesce(*texts) if len(texts) > 1 else texts[0]
 
 
-def _texts(one: Plain) -> pa.StringArray:
+def _texts(one: NormalColumn) -> pa.StringArray:
     if one.kind in ("null", "other"):
         return pa.nulls(len(one.values), pa.string())
     try:
@@ -185,45 +185,45 @@ def _texts(one: Plain) -> pa.StringArray:
         return pa.array([None if value is None else str(value) for value in one.values.to_pylist()], pa.string())
 
 
-def plain(values: pa.Array) -> Plain:
+def normalize(values: pa.Array) -> NormalColumn:
     """Return the values as one of the plain kinds. Never raises, whatever the type."""
     if isinstance(values.type, Unsendable):
         refused = Problem("unsupported_type", f"a value of type {values.type.meaning} cannot be sent")
         places = pc.indices_nonzero(values.is_valid()).to_pylist()
-        return Plain("other", pa.nulls(len(values)), dict.fromkeys(places, refused))
+        return NormalColumn("other", pa.nulls(len(values)), dict.fromkeys(places, refused))
     values = _unwrapped(values)
     if isinstance(values.type, Mixed):
-        return Plain("mixed", values, {})
+        return NormalColumn("mixed", values, {})
     dtype = values.type
     if pa.types.is_null(dtype):
-        return Plain("null", values, {})
+        return NormalColumn("null", values, {})
     if pa.types.is_boolean(dtype):
-        return Plain("bool", values, {})
+        return NormalColumn("bool", values, {})
     if pa.types.is_integer(dtype):
-        return Plain("int", values, {})
+        return NormalColumn("int", values, {})
     if pa.types.is_floating(dtype):
         if pa.types.is_float16(dtype):
             # by their own shortest digits: 0.1, not 0.099975586
             values = pa.array(values.to_numpy(zero_copy_only=False).astype(str).astype(float))
-        return Plain("float", without(values, pc.invert(pc.is_finite(values))), {})
+        return NormalColumn("float", null_where(values, pc.invert(pc.is_finite(values))), {})
     if pa.types.is_decimal(dtype):
-        return Plain("decimal", values, {})
+        return NormalColumn("decimal", values, {})
     if pa.types.is_timestamp(dtype):
-        return Plain("timestamp", values, {})
+        return NormalColumn("timestamp", values, {})
     if pa.types.is_date(dtype):
-        return Plain("date", values, {})
+        return NormalColumn("date", values, {})
     if pa.types.is_time(dtype):
-        return Plain("time", values, {})
+        return NormalColumn("time", values, {})
     if _is_any(dtype, _TEXTS + _BINARIES):
         return _text(values)
     if _is_any(dtype, _LISTS):
-        return Plain("list", values, {})
+        return NormalColumn("list", values, {})
     advice = _ADVICE.get(str(dtype).split("<")[0].split("[")[0], "")
     problems = problems_at(values, values.is_valid(), "unsupported_type", f"cannot be sent{advice}")
-    return Plain("other", pa.nulls(len(values)), problems)
+    return NormalColumn("other", pa.nulls(len(values)), problems)
 
 
-def without(values: pa.Array, mask: pa.BooleanArray) -> pa.Array:
+def null_where(values: pa.Array, mask: pa.BooleanArray) -> pa.Array:
     """Return the values with null wherever the mask is true."""
     if not pc.any(mask).as_py():
         return values
@@ -233,7 +233,7 @@ def without(values: pa.Array, mask: pa.BooleanArray) -> pa.Array:
     return pc.replace_with_mask(values, mask.fill_null(False), pa.scalar(None, values.type))
 
 
-def bare(text: pa.StringArray) -> pa.StringArray:
+def strip_quote(text: pa.StringArray) -> pa.StringArray:
     """Return text that is to be a number or a date without white space around it or an apostrophe before it.
 
     Spreadsheets, and shops that export for them, write `'123` to keep a number text.
@@ -315,7 +315,7 @@ def uuid_texts(storage: pa.Array) -> pa.StringArray:
     return pa.array(texts, pa.string())
 
 
-def _text(values: pa.Array) -> Plain:
+def _text(values: pa.Array) -> NormalColumn:
     problems: dict[int, Problem] = {}
     try:
         if _is_any(values.type, _TEXTS):
@@ -327,9 +327,9 @@ def _text(values: pa.Array) -> Plain:
     if (pc.max(lengths).as_py() or 0) > LONGEST_TEXT:
         long = pc.greater(lengths, LONGEST_TEXT)
         problems |= dict.fromkeys(pc.indices_nonzero(long).to_pylist(), TOO_LONG)
-        values = without(values, long)
+        values = null_where(values, long)
     blank = pc.or_(pc.equal(lengths, 0), pc.utf8_is_space(values))
-    return Plain("text", without(values, blank), problems)
+    return NormalColumn("text", null_where(values, blank), problems)
 
 
 def _decoded(values: pa.Array) -> tuple[pa.StringArray, dict[int, Problem]]:

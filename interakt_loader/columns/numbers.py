@@ -15,8 +15,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.columns.normalize import Kind, problems_at, without
-from interakt_loader.columns.target import Coerced, Target, rewritten
+from interakt_loader.columns.normalize import Kind, null_where, problems_at
+from interakt_loader.columns.target import Coerced, Target, map_distinct
 
 # Text that is a JSON number as it stands, short enough to be a finite one.
 _PASSES = r"^-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?$"
@@ -76,10 +76,10 @@ def numbers_in_text(values: pa.StringArray, decimal: str) -> Coerced:
         bare = pc.replace_substring_regex(text, f"[{_GROUPS[decimal]} ]|{_SIGNS}", "")
         text = pc.if_else(easy, pc.replace_substring(bare, decimal, "."), text)
         odd = pc.and_not(odd, easy)
-    text = rewritten(text, odd, lambda written: _json_number(written, decimal))
+    text = map_distinct(text, odd, lambda written: _json_number(written, decimal))
     bad = pc.and_(values.is_valid(), text.is_null())
     problems = problems_at(values, bad, "not_a_number", lambda written: _complaint(written, decimal))
-    return Coerced(without(text, pc.equal(text, "")), problems)
+    return Coerced(null_where(text, pc.equal(text, "")), problems)
 
 
 def _json_number(written: str, decimal: str) -> str | None:
@@ -134,16 +134,16 @@ def digits(values: pa.Array, kind: Kind) -> pa.StringArray:
     if kind in ("int", "digits"):
         return text
     if kind == "decimal":
-        return rewritten(text, pc.match_substring(text, "E"), lambda written: format(Decimal(written), "f"))
+        return map_distinct(text, pc.match_substring(text, "E"), lambda written: format(Decimal(written), "f"))
     with_exponent = pc.match_substring(text, "e")
     if not pc.any(with_exponent).as_py():
         return text
     whole = pc.and_(
         pc.and_(with_exponent, pc.equal(pc.floor(values), values)), pc.less(pc.abs(values), _PLAIN_DIGITS_BELOW)
     )
-    ints = without(values, pc.invert(whole)).cast(pa.int64(), safe=False)
+    ints = null_where(values, pc.invert(whole)).cast(pa.int64(), safe=False)
     text = pc.coalesce(ints.cast(pa.string()), text)
-    return rewritten(text, pc.match_substring(text, "e"), _without_exponent)
+    return map_distinct(text, pc.match_substring(text, "e"), _without_exponent)
 
 
 def _without_exponent(written: str) -> str:

@@ -22,7 +22,7 @@ from interakt_loader.errors import MappingError
 from interakt_loader.model import Problem
 
 
-def rewritten(text: pa.StringArray, mask: pa.BooleanArray, rewrite: Callable[[str], str | None]) -> pa.StringArray:
+def map_distinct(text: pa.StringArray, mask: pa.BooleanArray, rewrite: Callable[[str], str | None]) -> pa.StringArray:
     """Return the text with each value where the mask is true rewritten; a mask's null is false."""
     if not pc.any(mask).as_py():
         return text
@@ -48,7 +48,7 @@ def json_strings(array: pa.StringArray) -> pa.StringArray:
     if pc.any(pc.match_substring_regex(array, _TO_ESCAPE)).as_py():
         escaped = pc.replace_substring(pc.replace_substring(array, "\\", "\\\\"), '"', '\\"')
         control = pc.match_substring_regex(escaped, _CONTROL)
-        escaped = rewritten(escaped, control, _with_controls_escaped)
+        escaped = map_distinct(escaped, control, _with_controls_escaped)
     return quoted(escaped)
 
 

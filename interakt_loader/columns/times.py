@@ -34,9 +34,9 @@ from interakt_loader.columns.date_forms import (
 )
 from interakt_loader.columns.normalize import (
     Kind,
-    bare,
+    null_where,
     problems_at,
-    without,
+    strip_quote,
 )
 from interakt_loader.columns.numbers import digits
 from interakt_loader.columns.target import EPOCHS, Target, fixed_offset
@@ -97,7 +97,7 @@ def same_day(written: pa.Int64Array, instants: pa.Int64Array, zone: str) -> pa.B
 
 def between(counts: pa.Int64Array, first: int, last: int) -> pa.Int64Array:
     """Return the counts from the first to the last, null for others."""
-    return without(counts, pc.or_(pc.less(counts, first), pc.greater(counts, last)))
+    return null_where(counts, pc.or_(pc.less(counts, first), pc.greater(counts, last)))
 
 
 def _by_python(
@@ -158,7 +158,7 @@ def datetimes(values: pa.Array, kind: Kind, target: Target) -> _Texts:
         )
         complaint = f"does not exist in {target.timezone}: the clock skips it"
         problems |= problems_at(values, skipped, "datetime_invalid", complaint)
-        good = without(good, skipped)
+        good = null_where(good, skipped)
     text = pc.binary_replace_slice(good.cast(pa.timestamp("ms")).cast(pa.string()), 10, 11, "T")
     return pc.binary_join_element_wise(text, "Z", ""), problems
 
@@ -185,7 +185,7 @@ def clock_times(values: pa.Array) -> _Texts:
     text = values.cast(pa.string())
     wild = pc.starts_with(text, "<")  # Arrow's way to say that this is no time of a day
     problems = problems_at(values, wild, "out_of_range", "is not between 00:00 and 24:00")
-    text = pc.utf8_slice_codeunits(without(text, wild), 0, 12)
+    text = pc.utf8_slice_codeunits(null_where(text, wild), 0, 12)
     return pc.replace_substring_regex(text, r"\.0+$", ""), problems
 
 
@@ -252,7 +252,7 @@ def _only_dates(values: pa.Array, kind: Kind, target: Target) -> pa.BooleanArray
     if target.format is not None and kind in (*_NUMERIC, "text"):
         return pa.repeat(not _CLOCK.search(target.format), len(values))
     if kind == "text":
-        return pc.less_equal(pc.utf8_length(bare(values)), len("1998-01-01"))
+        return pc.less_equal(pc.utf8_length(strip_quote(values)), len("1998-01-01"))
     return pa.repeat(kind == "date", len(values))
 
 
@@ -298,8 +298,8 @@ def _reads(text: str, form: str) -> bool:
 
 def _complaint_of_text(wanted: str, text: str) -> str:
     """Say which formats would do, where the text looks like a date."""
-    bare = text.strip().removeprefix("'").strip()
-    fitting = [one for one in forms_of(bare).fitting if _reads(bare, one)]
+    strip_quote = text.strip().removeprefix("'").strip()
+    fitting = [one for one in forms_of(strip_quote).fitting if _reads(strip_quote, one)]
     if len(fitting) > 1:
         return f"is a {wanted} in more than one way: give its format, {' or '.join(map(repr, fitting))}"
     if fitting:

@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumber, PhoneNumberType, ValidationResult
 
 from interakt_loader.codes import ProblemCode
-from interakt_loader.columns.normalize import plain, without
+from interakt_loader.columns.normalize import normalize, null_where
 from interakt_loader.identity.countries import (
     NO_COUNTRY,
     NON_GEOGRAPHIC,
@@ -122,7 +122,7 @@ def _strange_words(text: str) -> str | None:
     """Return what stands before a number and is no word for a phone, such as `Mob:` or `Tel.`; None if all is well."""
     letters = "".join(one if unicodedata.category(one)[0] in "LM" else " " for one in text)
     for word in letters.split():
-        known = plain_word(word) in _words() or (word.casefold() in _SHORT_WORDS and not text.endswith(word))
+        known = simplified_word(word) in _words() or (word.casefold() in _SHORT_WORDS and not text.endswith(word))
         if not known:
             return word
     signs = [one for one in text if unicodedata.category(one)[0] not in "LM"]
@@ -135,10 +135,10 @@ def _strange_words(text: str) -> str | None:
 @functools.lru_cache(maxsize=1)
 def _words() -> frozenset[str]:
     text = importlib.resources.files("interakt_loader.identity").joinpath("phone_words.txt").read_text(encoding="utf-8")
-    return frozenset(map(plain_word, text.split()))
+    return frozenset(map(simplified_word, text.split()))
 
 
-def plain_word(word: str) -> str:
+def simplified_word(word: str) -> str:
     """Return a word without case and accents."""
     return "".join(one for one in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(one))
 
@@ -431,7 +431,7 @@ def _plan(country: str) -> _Plan | None:
     return _Plan(valid, f"^(?:{prefixed})", doubtful, f"^(?:{international})", found.national_prefix_for_parsing == "0")
 
 
-def plain_phones(text: pa.StringArray, countries: pa.StringArray) -> tuple[pa.StringArray, pa.StringArray]:
+def phones_by_plan(text: pa.StringArray, countries: pa.StringArray) -> tuple[pa.StringArray, pa.StringArray]:
     """Return the country codes and national numbers of those phones that are plainly right, else null.
 
     What a country's numbering plan takes as it stands, with no prefix to take off, is what `phonenumbers` would
@@ -439,7 +439,7 @@ def plain_phones(text: pa.StringArray, countries: pa.StringArray) -> tuple[pa.St
     """
     codes = nationals = pa.nulls(len(text), pa.string())
     unusual = pc.or_(pc.match_substring(text, "---"), pc.greater(pc.binary_length(text), LONGEST))
-    digits = without(text, unusual)
+    digits = null_where(text, unusual)
     for between in " -":
         if pc.any(pc.match_substring(digits, between)).as_py():
             digits = pc.replace_substring(digits, between, "")
@@ -449,7 +449,7 @@ def plain_phones(text: pa.StringArray, countries: pa.StringArray) -> tuple[pa.St
         if plan is None:
             continue
         code = str(country_code(counted["values"]))
-        theirs = without(digits, pc.not_equal(countries, counted["values"]))
+        theirs = null_where(digits, pc.not_equal(countries, counted["values"]))
         with_code = pc.starts_with(theirs, code)
         if pc.any(with_code).as_py():
             theirs = pc.if_else(with_code, pc.utf8_slice_codeunits(theirs, len(code)), theirs)
@@ -463,7 +463,7 @@ def plain_phones(text: pa.StringArray, countries: pa.StringArray) -> tuple[pa.St
         if pc.any(with_code).as_py():
             doubtful = pc.match_substring_regex(theirs.filter(with_code), plan.doubtful)
             wrong = pc.or_(wrong, pc.replace_with_mask(with_code, with_code, doubtful))
-        theirs = without(theirs, wrong)
+        theirs = null_where(theirs, wrong)
         nationals = pc.coalesce(nationals, theirs)
         codes = pc.if_else(theirs.is_valid(), code, codes)
     return codes, nationals
@@ -496,24 +496,26 @@ def phones(
     if country_codes is not None:
         countries, unusable, *_ = as_written(country_codes, "country_code_invalid", NO_COUNTRY)
     countries = countries.fill_null(default_country)
-    inner = plain(values)
+    inner = normalize(values)
     found = _of_lists(inner.values, countries, check) if inner.kind == "list" else _of_cells(values, countries, check)
     of_phones = {row: problem for row, problem in unusable.items() if found.numbers[row].is_valid}
     if not of_phones:
         return found
     bad = pc.is_in(pa.array(range(len(values)), pa.int64()), pa.array(of_phones, pa.int64()))
     notes = {row: note for row, note in found.notes.items() if row not in of_phones}
-    return Phones(without(found.country_codes, bad), without(found.numbers, bad), found.problems | of_phones, notes)
+    return Phones(
+        null_where(found.country_codes, bad), null_where(found.numbers, bad), found.problems | of_phones, notes
+    )
 
 
 def _of_cells(values: pa.Array, countries: pa.StringArray, check: str) -> Phones:
     text, problems, unusual, _ = as_written(values, "phone_invalid", "is not a phone number")
     if unusual is not None:
-        text = without(text, pc.match_substring_regex(text, NULL_WORD))
+        text = null_where(text, pc.match_substring_regex(text, NULL_WORD))
     if check == "as-is":
         codes = nationals = pa.nulls(len(text), pa.string())
     else:
-        codes, nationals = plain_phones(text, countries)
+        codes, nationals = phones_by_plan(text, countries)
     rest = pc.and_(text.is_valid(), nationals.is_null())
     notes: dict[int, Problem] = {}
     if pc.any(rest).as_py():

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 
 from interakt_loader.codes import ProblemCode
 from interakt_loader.columns.normalize import (
-    Plain,
-    plains,
+    NormalColumn,
+    normalize_parts,
+    null_where,
     problems_at,
-    without,
 )
 from interakt_loader.model import Problem
 from interakt_loader.privacy.text import (
@@ -65,7 +65,7 @@ def as_written(values: pa.Array, code: ProblemCode, complaint: str) -> Written:
     Where values have kinds of their own, each is read by its own.
     """
     exact_below = _EXACT_BELOW.get(_stored(values.type))
-    parts = [_as_written(one, code, complaint, exact_below) for one in plains(values)]
+    parts = [_as_written(one, code, complaint, exact_below) for one in normalize_parts(values)]
     if len(parts) == 1:
         return parts[0]
     return Written(
@@ -76,7 +76,7 @@ def as_written(values: pa.Array, code: ProblemCode, complaint: str) -> Written:
     )
 
 
-def _as_written(values: Plain, code: ProblemCode, complaint: str, exact_below: float | None) -> Written:
+def _as_written(values: NormalColumn, code: ProblemCode, complaint: str, exact_below: float | None) -> Written:
     kind, array, found = values
     problems = {place: Problem(code, problem.message) for place, problem in found.items()}
     if kind == "text":
@@ -94,7 +94,7 @@ def _as_written(values: Plain, code: ProblemCode, complaint: str, exact_below: f
         lossy = pc.greater_equal(pc.abs(array), exact_below or _EXACT_BELOW[str(array.type)])
         fraction = pc.and_not(pc.not_equal(pc.floor(array), array), lossy)
         problems = problems_at(array, fraction, code, complaint) | problems_at(array, lossy, code, _LOST_DIGITS)
-        return Written(without(array, pc.or_(fraction, lossy)).cast(pa.int64()).cast(pa.string()), problems)
+        return Written(null_where(array, pc.or_(fraction, lossy)).cast(pa.int64()).cast(pa.string()), problems)
     problems |= problems_at(array, array.is_valid(), code, complaint)
     return Written(pa.nulls(len(array), pa.string()), problems)
 
@@ -116,19 +116,19 @@ def _texts(text: pa.StringArray, problems: dict[int, Problem], code: ProblemCode
     if pc.any(hidden).as_py():
         shorter = pc.replace_substring_regex(odd, HIDDEN_ENDS, "")
         changed = pc.filter(pc.indices_nonzero(unusual), pc.not_equal(shorter, odd))
-        trimmed, odd = tuple(changed.to_pylist()), without(shorter, pc.equal(shorter, ""))
+        trimmed, odd = tuple(changed.to_pylist()), null_where(shorter, pc.equal(shorter, ""))
     quoted = pc.match_substring_regex(odd, "^'[0-9+]")
     if pc.any(quoted).as_py():  # spreadsheets write an apostrophe to keep a number text
         odd = pc.if_else(quoted, pc.utf8_slice_codeunits(odd, 1), odd)
     as_float = pc.match_substring_regex(odd, r"^[0-9]+\.0$")
     if pc.any(as_float).as_py():
         odd = pc.if_else(as_float, pc.utf8_slice_codeunits(odd, 0, -2), odd)
-        number = without(odd, pc.invert(as_float)).cast(pa.float64())
+        number = null_where(odd, pc.invert(as_float)).cast(pa.float64())
         lossy = pc.fill_null(pc.greater_equal(number, _EXACT_BELOW["double"]), False)
         if pc.any(lossy).as_py():
             mask = pc.replace_with_mask(unusual, unusual, lossy)
             problems |= problems_at(text, mask, code, _LOST_DIGITS)
-            odd = without(odd, lossy)
+            odd = null_where(odd, lossy)
     return Written(pc.replace_with_mask(text, unusual, odd), problems, unusual, trimmed)
 
 
@@ -164,7 +164,7 @@ def _read(values: pa.Array, code: ProblemCode, expected: str, exponent: str | No
     if unusual is None:
         return Ids(text, problems, {})
     odd = text.filter(unusual)
-    odd = without(odd, pc.match_substring_regex(odd, NULL_WORD))
+    odd = null_where(odd, pc.match_substring_regex(odd, NULL_WORD))
     hidden = pc.match_substring_regex(pc.replace_substring_regex(odd, JOINED, r"\1"), f"{INVISIBLE}|{DAMAGED}")
     found = problems_at(odd, hidden, code, hidden_said)
     failed = pc.match_substring_regex(odd, ERROR_CELL)
@@ -175,5 +175,5 @@ def _read(values: pa.Array, code: ProblemCode, expected: str, exponent: str | No
     places = pc.indices_nonzero(unusual)
     problems |= {places[at].as_py(): problem for at, problem in found.items()}
     bad = pc.is_in(pa.array(range(len(odd)), pa.int64()), pa.array(found, pa.int64()))
-    names = pc.replace_with_mask(text, unusual, without(odd, bad))
+    names = pc.replace_with_mask(text, unusual, null_where(odd, bad))
     return Ids(names, problems, {row: _TRIMMED for row in trimmed if names[row].is_valid})

@@ -40,9 +40,9 @@ class Keys:
         """Return other keys, for the events of one input: what says the same in two inputs are two events there."""
         return Keys(self._digest(salt, b"input"))
 
-    def user(self, lane: str) -> bytes:
-        """Return what a user is known by; `lane` is the identity that the messages of one user share."""
-        return self._digest(lane.encode(), b"user")
+    def user(self, ordering_key: str) -> bytes:
+        """Return what a user is known by; `ordering_key` is the identity that the messages of one user share."""
+        return self._digest(ordering_key.encode(), b"user")
 
     def body(self, body: bytes) -> bytes:
         """Return what a user call's body is known by."""
@@ -64,9 +64,9 @@ class Keys:
         """Return what an event with an id is known by: its name and the id."""
         return self._digest(f"{len(event)}:{event}{event_id}".encode(), b"event id")
 
-    def event_state(self, lane: str, body: bytes) -> bytes:
+    def event_state(self, ordering_key: str, body: bytes) -> bytes:
         """Return the state of an accepted event with an id: half of it is who it is about, half what it says."""
-        return self._digest(lane.encode(), b"person")[:PERSON] + self._digest(body, b"event")[PERSON:]
+        return self._digest(ordering_key.encode(), b"person")[:PERSON] + self._digest(body, b"event")[PERSON:]
 
     def topic(self, text: str) -> bytes:
         """Return what notes about a topic are known by."""

@@ -29,7 +29,7 @@ from interakt_loader.ledger.in_flight import (
 )
 from interakt_loader.ledger.loads import Loads
 from interakt_loader.ledger.plan import Plan
-from interakt_loader.ledger.store import News, Store
+from interakt_loader.ledger.store import JournalEntry, Store
 from interakt_loader.model import (
     Kind,
     Outcome,
@@ -129,11 +129,11 @@ class Ledger:
                 *(self.path, self.path.name, self.path.name),
             )
         if left.total is None:
-            if store.was_left and store.has_news():
+            if store.was_left and store.has_journal_entries():
                 warn_of_loss(store.calls_shown)
         elif left.total > store.total and not store.was_replaced:
             raise store.damaged("calls are missing")
-        store.append(left.news)
+        store.append(left.journal_entries)
         store.merge()
         forget(store.calls_path)
         store.mark(writing=False)
@@ -196,10 +196,10 @@ class Ledger:
         """Put settled calls on record; when this returns, they are on disk."""
         if not outcomes:
             return
-        news = _news(outcomes)
+        journal_entries = _journal_entries(outcomes)
         try:
-            self._store.append(news)
-            if news and not self._has_recorded:
+            self._store.append(journal_entries)
+            if journal_entries and not self._has_recorded:
                 self._has_recorded = True
                 self._account.renew()
         except sqlite3.Error as error:
@@ -230,14 +230,14 @@ class Ledger:
 _GONE = "was deleted, replaced or moved while it was in use"
 
 
-def _news(outcomes: list[Outcome]) -> list[News]:
-    news: list[News] = []
+def _journal_entries(outcomes: list[Outcome]) -> list[JournalEntry]:
+    journal_entries: list[JournalEntry] = []
     for one in outcomes:
         entry = one.message.entry
         if entry is None:
             continue
         if one.status in (Status.SENT, Status.RECORDED):
-            news.append((entry.key, entry.step, None, one.maybe_duplicate))
+            journal_entries.append((entry.key, entry.step, None, one.maybe_duplicate))
         elif one.status is Status.UNKNOWN:
-            news.append((entry.key, b"", entry.after, False))
-    return news
+            journal_entries.append((entry.key, b"", entry.after, False))
+    return journal_entries

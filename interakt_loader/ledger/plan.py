@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.codes import NoteCode
-from interakt_loader.columns.normalize import without
+from interakt_loader.columns.normalize import null_where
 from interakt_loader.ledger.digests import (
     EVENT,
     NOTHING,
@@ -55,8 +55,8 @@ from interakt_loader.report.outcomes import (
     invalid,
     not_sent,
 )
-from interakt_loader.sending.pending import Fold, Ticket, carried, outcome, skipped, unsent
-from interakt_loader.sending.work import EXAMPLES, Piece, first_calls
+from interakt_loader.sending.pending import Fold, PendingCall, carried, outcome, skipped, unsent
+from interakt_loader.sending.work import EXAMPLES, WorkBatch, first_calls
 from interakt_loader.settings import Settings
 from interakt_loader.values import shortened
 
@@ -204,7 +204,7 @@ class _Part(NamedTuple):
 
 
 class Plan:
-    """What a load will do with each row: `make` it, then go through its `pieces`."""
+    """What a load will do with each row: `make` it, then go through its `work_batches`."""
 
     def __init__(
         self,
@@ -380,17 +380,17 @@ class Plan:
         rows, bodies = good["row"].to_pylist(), good["body"].to_pylist()
         if self._event_id is not None:
             ids = map(keys.event_id, good["event"].to_pylist(), good["event_id"].to_pylist())
-            return zip(rows, ids, map(keys.event_state, good["lane"].to_pylist(), bodies), strict=True)
+            return zip(rows, ids, map(keys.event_state, good["ordering_key"].to_pylist(), bodies), strict=True)
         if self._kind == "event":
             return zip(rows, map(keys.event, bodies), [EVENT] * len(rows), strict=True)
-        return zip(rows, map(keys.user, good["lane"].to_pylist()), map(keys.body, bodies), strict=True)
+        return zip(rows, map(keys.user, good["ordering_key"].to_pylist()), map(keys.body, bodies), strict=True)
 
-    def pieces(self) -> Iterator[Piece]:
+    def work_batches(self) -> Iterator[WorkBatch]:
         """Yield the rows by what is done about them, batch by batch. Merged rows are not among them: see `carried`."""
         for part in self._parts():
             good, refused = messages(part.calls, self._kind)
             settled = [*map(invalid, refused), *map(skipped, messages(part.skipped, self._kind)[0])]
-            yield Piece(self._entered(part.calls, good), settled, part.unchanged, part.merged.num_rows)
+            yield WorkBatch(self._entered(part.calls, good), settled, part.unchanged, part.merged.num_rows)
 
     def carried(self, outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
         """Yield the outcomes of the rows that the rows of these outcomes have carried, some at a time."""
@@ -410,11 +410,11 @@ class Plan:
         for message in messages(part.merged, self._kind)[0]:
             carrier = message._replace(row=self._merged.carrier(message.row))
             is_skipped = self._decisions[carrier.row - self._first] == _SKIPPED
-            ended = skipped(carrier) if is_skipped else outcome(Ticket(carrier), Status.SENT, time.time(), None)
+            ended = skipped(carrier) if is_skipped else outcome(PendingCall(carrier), Status.SENT, time.time(), None)
             yield self._merged.outcome(message, ended)
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
-        """Yield the report lines of the rows that `pieces` has not come to, and of those that they carry."""
+        """Yield the report lines of the rows that `work_batches` has not come to, and of those that they carry."""
         for part in self._parts():
             left = [*map(skipped, messages(part.skipped, self._kind)[0])]
             yield from _in_order([not_sent(part.calls, stop)], left, part.unchanged)
@@ -448,7 +448,7 @@ class Plan:
         said = [self._conflict(row, event_id) for row, event_id in zip(rows, ids, strict=True)]
         return _replaced(
             batch,
-            body=without(batch["body"], conflicts),
+            body=null_where(batch["body"], conflicts),
             code=pc.if_else(conflicts, "event_id_conflict", batch["code"]),
             column=pc.if_else(conflicts, self._event_id, batch["column"]),
             message=pc.replace_with_mask(batch["message"], conflicts, pa.array(said, pa.string())),

@@ -18,7 +18,7 @@ a row that is lost or whose key is damaged.
 
 The ledger's file: SQLite, held by one load at a time.
 
-While a load runs, what is accepted is only appended (`news`), which costs the same however large the ledger is; at
+While a load runs, what is accepted is only appended (`journal_entries`), which costs the same however large the ledger is; at
 its end, or when the next load opens the ledger, it is sorted into `calls` in one sweep.
 
 All that is written goes to SQLite's log (`-wal`) first. `Store.seal` alone brings it into the file, and puts a checksum
@@ -255,7 +255,7 @@ ON CONFLICT (key) DO UPDATE SET
     doubt = excluded.doubt
 """  # noqa: S608 - a number of ours is put in, nothing from outside
 
-News = tuple[bytes, bytes, "bytes | None", bool]
+JournalEntry = tuple[bytes, bytes, "bytes | None", bool]
 """(key, step, None, maybe_duplicate) of an accepted call; (key, b"", the state it led to, False) of a doubted one."""
 
 
@@ -478,22 +478,24 @@ class Store:
         found: int = self.db.execute("SELECT rows FROM meta").fetchone()[0]
         return found
 
-    def append(self, news: Iterable[News]) -> None:
+    def append(self, journal_entries: Iterable[JournalEntry]) -> None:
         """Put accepted and doubted calls on record, in their order, in one transaction."""
         with _transaction(self.db):
-            done = self.db.executemany("INSERT INTO news (key, step, doubt, maybe_duplicate) VALUES (?, ?, ?, ?)", news)
+            done = self.db.executemany(
+                "INSERT INTO news (key, step, doubt, maybe_duplicate) VALUES (?, ?, ?, ?)", journal_entries
+            )
         self.total += max(0, done.rowcount)
         if (_size_of(self._log) or 0) > LONGEST_LOG:
             with suppress(sqlite3.Error, OSError):  # a full disk: the log has it all
                 self.seal()
 
-    def has_news(self) -> bool:
+    def has_journal_entries(self) -> bool:
         """Tell whether calls are on record that are not sorted in yet."""
         return self.db.execute("SELECT 1 FROM news LIMIT 1").fetchone() is not None
 
     def merge(self) -> None:
         """Sort in what was appended."""
-        if self.has_news():
+        if self.has_journal_entries():
             with _transaction(self.db):
                 self.db.execute(_MERGE)
                 self.db.execute(

@@ -31,7 +31,7 @@ from interakt_loader.load.job import Job
 from interakt_loader.mapping import Mapping
 from interakt_loader.model import Kind, destination
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import is_failures, load_name, without_dates
+from interakt_loader.settings.settings import drop_dates, is_failures, load_name
 from interakt_loader.sources import RESERVED, Source, is_pandas, peek
 from interakt_loader.sources.memory import BESIDE
 from interakt_loader.sources.paths import STANDARD_INPUT, is_address
@@ -72,13 +72,13 @@ def _source(path: str) -> str:
         parts = urlsplit(path)
         scheme, host, folders = parts.scheme.lower(), _host(parts.netloc), parts.path.split("/")[:-1]
         if scheme != "file":
-            return "\n".join([scheme, host, *map(without_dates, folders), load_name([path])])
+            return "\n".join([scheme, host, *map(drop_dates, folders), load_name([path])])
         path = parts.path
     whole = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - links are followed below, in the folder
     fixed = list(takewhile(lambda part: not glob.has_magic(part), whole.parts[:-1]))
     folder = os.path.normcase(os.path.realpath(Path(*fixed)))
     inner = whole.parts[len(fixed) : -1]
-    return "\n".join([*map(without_dates, Path(folder).parts), *map(without_dates, inner), load_name([str(whole)])])
+    return "\n".join([*map(drop_dates, Path(folder).parts), *map(drop_dates, inner), load_name([str(whole)])])
 
 
 def _place(path: str) -> str:

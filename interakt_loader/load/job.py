@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from interakt_loader.ledger import Ledger, Plan
-    from interakt_loader.sending.shared_limit_client import Keeper
-    from interakt_loader.shared_limit import SharedClock, Slots, Turns
+    from interakt_loader.sending.shared_limit_client import SharedLimitClient
+    from interakt_loader.shared_limit import ReservedSlots, SharedClock, Turns
 
 
 @dataclass
@@ -101,7 +101,7 @@ class Job:
 
         assert isinstance(self.settings.rate, Rate)  # the settings see to it
         slots = slots_of(self.settings.rate, self.settings.workers)
-        with self._engine(RateLimit(None, slots)) as engine, self._keeper(self.share, slots, engine.wake):
+        with self._engine(RateLimit(None, slots)) as engine, self._shared_limit_client(self.share, slots, engine.wake):
             yield engine
 
     @contextmanager
@@ -120,8 +120,10 @@ class Job:
             with self._engine(RateLimit(None if rate == limit else rate, turns)) as engine:
                 yield engine
 
-    def _keeper(self, share: SharedClock, slots: Slots, wake: Callable[[], object]) -> Keeper:
-        from interakt_loader.sending.shared_limit_client import Keeper
+    def _shared_limit_client(
+        self, share: SharedClock, slots: ReservedSlots, wake: Callable[[], object]
+    ) -> SharedLimitClient:
+        from interakt_loader.sending.shared_limit_client import SharedLimitClient
 
         control = self.control
 
@@ -132,7 +134,7 @@ class Job:
             stop = Stop("share_lost", f"share {self.settings.share}: {reason}")
             control.stop_wanted = control.stop_wanted or stop
 
-        return Keeper(share, slots, self.settings.max_outage, wake=wake, tell=tell, give_up=give_up)
+        return SharedLimitClient(share, slots, self.settings.max_outage, wake=wake, tell=tell, give_up=give_up)
 
     def _engine(self, rate_limit: RateLimit) -> Engine:
         settings = self.settings

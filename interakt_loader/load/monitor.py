@@ -23,7 +23,7 @@ from interakt_loader.errors import LedgerBroken
 from interakt_loader.load.job import Job
 from interakt_loader.model import FAILURES, Outcome, Status, Stop
 from interakt_loader.privacy.process import TolerantStream, is_main_thread
-from interakt_loader.sending.work import Piece
+from interakt_loader.sending.work import WorkBatch
 from interakt_loader.sending.workers import Engine
 from interakt_loader.settings.values import Failures, parse_failures
 
@@ -137,7 +137,7 @@ DRAIN = 1.0
 """Seconds beyond `timeout` for which a stopped load waits for the calls in flight."""
 
 
-class Overseer:
+class Monitor:
     """Reads outcomes from the engine; whatever has to be done about them is done before anybody sees them."""
 
     def __init__(self, engine: Engine, job: Job) -> None:
@@ -160,11 +160,11 @@ class Overseer:
         self._look_up()
         return outcomes
 
-    def take_in(self, piece: Piece) -> None:
+    def take_in(self, work_batch: WorkBatch) -> None:
         """Count the rows of a batch that has been read."""
-        unchanged = 0 if piece.unchanged is None else piece.unchanged.num_rows
-        self._tally.read += len(piece.calls) + len(piece.settled) + unchanged + piece.merged
-        self._tally.refused += len(piece.settled)
+        unchanged = 0 if work_batch.unchanged is None else work_batch.unchanged.num_rows
+        self._tally.read += len(work_batch.calls) + len(work_batch.settled) + unchanged + work_batch.merged
+        self._tally.refused += len(work_batch.settled)
         self._tally.settled += unchanged
 
     def _record(self, outcomes: list[Outcome]) -> None:

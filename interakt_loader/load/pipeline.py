@@ -26,7 +26,7 @@ from interakt_loader.errors import (
     SourceError,
 )
 from interakt_loader.load.job import Control, Job
-from interakt_loader.load.monitor import Overseer
+from interakt_loader.load.monitor import Monitor
 from interakt_loader.model import OnError, Outcome, Status, Stop, tell
 from interakt_loader.report.outcomes import from_outcomes, masked_lines
 from interakt_loader.sending.pending import recorded, unsent
@@ -226,7 +226,7 @@ def _planned(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
 def _send(work: Work, engine: Engine, job: Job) -> Iterator[pa.RecordBatch]:
     """Offer row after row to the engine and hand on what settles, until the source or the load has ended."""
     order = InOrder(job.settings.on_error, job.settings.row_range[0], job.settings.max_queue_size)
-    overseer = Overseer(engine, job)
+    monitor = Monitor(engine, job)
     wanted = max(1, min(GROUP, job.settings.max_queue_size // 2))
 
     def settled(outcomes: list[Outcome], lines: pa.RecordBatch | None = None) -> Iterator[pa.RecordBatch]:
@@ -235,25 +235,25 @@ def _send(work: Work, engine: Engine, job: Job) -> Iterator[pa.RecordBatch]:
             yield from order.add(more)
 
     try:
-        for piece in work.pieces():
-            overseer.take_in(piece)
+        for piece in work.work_batches():
+            monitor.take_in(piece)
             yield from settled(piece.settled, piece.unchanged)
             calls = piece.calls
             offered = engine.offer(calls)
             while offered < len(calls):
-                yield from settled(overseer.read(wanted, GLANCE))
+                yield from settled(monitor.read(wanted, GLANCE))
                 if engine.stopped is not None:
                     yield from settled([unsent(one, engine.stopped) for one in calls[offered:]])
                     break
                 offered += engine.offer(calls, offered)
-            yield from settled(overseer.read())
+            yield from settled(monitor.read())
             if engine.stopped is not None:
                 break
     except SourceBroken as error:  # what was read before it broke is good, and goes out
         job.control.stopped, job.control.source_ended = Stop("source_broken", str(error)), False
     while engine.unfinished:
-        yield from settled(overseer.read(wanted, GLANCE))
-    yield from settled(overseer.read())
+        yield from settled(monitor.read(wanted, GLANCE))
+    yield from settled(monitor.read())
     yield from order.rest()
     job.control.stopped = engine.stopped or job.control.stopped
 
@@ -263,7 +263,7 @@ def _recorded(work: Work, job: Job) -> Iterator[pa.RecordBatch]:
     control, ledger = job.control, job.ledger
     assert ledger is not None
     order = InOrder(job.settings.on_error, job.settings.row_range[0], job.settings.max_queue_size)
-    for piece in work.pieces():
+    for piece in work.work_batches():
         outcomes = [*piece.settled, *map(recorded, piece.calls)]
         try:
             ledger.record(outcomes)

@@ -43,8 +43,8 @@ from interakt_loader.columns.normalize import (
     as_text,
     fields,
     mixed,
-    plain,
-    without,
+    normalize,
+    null_where,
 )
 from interakt_loader.identity import (
     Ids,
@@ -74,7 +74,7 @@ _SUSPECTS = [f'"{form}"' for word in WORDS for form in {word, word.upper(), word
 _SUSPECTS += ['"NaN"', '"NaT"']
 
 
-def without_null_words(values: pa.Array, words: tuple[str, ...]) -> pa.Array:
+def null_where_null_word(values: pa.Array, words: tuple[str, ...]) -> pa.Array:
     """Return the values with null for each text that is exactly one of `words`."""
     if not words:
         return values
@@ -82,11 +82,14 @@ def without_null_words(values: pa.Array, words: tuple[str, ...]) -> pa.Array:
         values = values.cast(values.type.value_type)
     if isinstance(values.type, Mixed):
         return mixed(
-            {kind: without_null_words(array, words if kind == "text" else ()) for kind, array in fields(values).items()}
+            {
+                kind: null_where_null_word(array, words if kind == "text" else ())
+                for kind, array in fields(values).items()
+            }
         )
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
         return values
-    return without(values, pc.is_in(values, pa.array(words, values.type)))
+    return null_where(values, pc.is_in(values, pa.array(words, values.type)))
 
 
 def null_words_in(texts: pa.StringArray) -> list[int]:
@@ -100,13 +103,13 @@ _SUSPECT = r'^["\[].*(?:\\[nrt]|   )'
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
-def tidied(texts: pa.StringArray) -> tuple[pa.StringArray, list[int]]:
+def collapse_whitespace(texts: pa.StringArray) -> tuple[pa.StringArray, list[int]]:
     """Return JSON texts with the refused runs of white space made one space, and the positions of those changed."""
     suspects = pc.indices_nonzero(pc.match_substring_regex(texts, _SUSPECT)).to_pylist()
     changed = {}
     for position in suspects:
         text = texts[position].as_py()
-        tidy = _JSON_STRING.sub(_tidied_string, text)
+        tidy = _JSON_STRING.sub(_collapsed_string, text)
         if tidy != text:
             changed[position] = tidy
     if not changed:
@@ -115,7 +118,7 @@ def tidied(texts: pa.StringArray) -> tuple[pa.StringArray, list[int]]:
     return pc.replace_with_mask(texts, mask, pa.array(changed.values(), texts.type)), list(changed)
 
 
-def _tidied_string(match: re.Match[str]) -> str:
+def _collapsed_string(match: re.Match[str]) -> str:
     text = json.loads(match[0])
     tidy = tidy_text(text)
     return match[0] if tidy == text else json.dumps(tidy, ensure_ascii=False)
@@ -210,7 +213,7 @@ PREPARED = pa.schema(
         ("country_code", pa.string()),
         ("phone", pa.string()),
         ("event", pa.string()),
-        ("lane", pa.string()),
+        ("ordering_key", pa.string()),
         ("event_id", pa.string()),
         ("body", pa.binary()),
         ("code", pa.string()),
@@ -218,7 +221,7 @@ PREPARED = pa.schema(
         ("message", pa.string()),
     ]
 )
-"""The prepared calls: `body` is the JSON body as UTF-8, or null for a row that cannot be sent; `lane` is the user's
+"""The prepared calls: `body` is the JSON body as UTF-8, or null for a row that cannot be sent; `ordering_key` is the user's
 identity, which all rows of one user share; `event_id` is what an event is known by besides its name, where there is
 one."""
 
@@ -339,11 +342,11 @@ class _Rows:
         return self._cell_errors.get(field.column, {})
 
     def _require_identity(self) -> None:
-        without = pc.and_(pc.is_null(self.user_id), pc.is_null(self.phone))
+        null_where = pc.and_(pc.is_null(self.user_id), pc.is_null(self.phone))
         mapping = self._how.mapping
         names = [one.label for one in (mapping.user_id, *mapping.phone) if one is not None]
         problem = Problem("identity_missing", f"no {' and no '.join(names)}: a call needs one to say who it is about")
-        for row in pc.indices_nonzero(without).to_pylist():
+        for row in pc.indices_nonzero(null_where).to_pylist():
             self._found.problem(row, names[0], problem)
 
     def _event_names(self, field: Field) -> pa.StringArray:
@@ -395,7 +398,7 @@ class _Rows:
     def _optional(self, field: Field, required: str | None = None) -> pa.StringArray:
         """Coerce a field that a row can do without; `bad_values` and `nulls` say what happens to the odd ones."""
         coerced = self._coerced(field, required)
-        text, changed = tidied(coerced.json)
+        text, changed = collapse_whitespace(coerced.json)
         for row in changed:
             tidy = Problem("white_space_tidied", "line breaks, tabs and runs of spaces became one space")
             self._found.note(row, field.label, tidy)
@@ -404,7 +407,7 @@ class _Rows:
                 row, field.label, Problem("null_word", f"{text[row].as_py()} is sent as it stands: {_IS_NULL}")
             )
         if self._how.settings.nulls == "clear":
-            text = without(text.fill_null("null"), self._found.at(coerced.problems))
+            text = null_where(text.fill_null("null"), self._found.at(coerced.problems))
         if self._how.settings.bad_values == "drop":
             for row, problem in coerced.problems.items():
                 self._found.note(row, field.label, Problem("value_dropped", f"left out: {problem.message}"))
@@ -430,7 +433,7 @@ class _Rows:
         column = self._column(field.column)
         if self._objects and field.column in self._named:
             self._refuse_other_shapes(field.column, column)
-        return without_null_words(column, self._null_words)
+        return null_where_null_word(column, self._null_words)
 
     def _refuse_other_shapes(self, name: str, values: pa.Array) -> None:
         """Refuse the rows that hold an object where a value is meant, or a value where an object is."""
@@ -449,7 +452,7 @@ class _Rows:
         code = column = message = self._no_text
         if problems:
             code, column, message = self._found.columns()
-            body = without(body, self._found.refused)
+            body = null_where(body, self._found.refused)
         source = self._column(SOURCE_COLUMN).cast(pa.string()) if SOURCE_COLUMN in self._names else self._no_text
         columns = [
             pa.array(range(first_row, first_row + self._count), pa.int64()),
@@ -474,21 +477,21 @@ class _Rows:
         if not fields or not self._found.has("phone_invalid"):
             return self.phone
         values = self._values(fields[0])
-        return self.phone if plain(values).kind == "list" else pc.coalesce(self.phone, as_text(values))
+        return self.phone if normalize(values).kind == "list" else pc.coalesce(self.phone, as_text(values))
 
 
 def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[Message]]:
     """Return the rows of a prepared batch as messages: those to send, and those that cannot be (no body)."""
     rows = zip(
-        *(prepared[name].to_pylist() for name in ("row", "lane", "body")),
+        *(prepared[name].to_pylist() for name in ("row", "ordering_key", "body")),
         *(prepared[name].to_pylist() for name in ("user_id", "country_code", "phone", "event", "source")),
         *(prepared[name].to_pylist() for name in ("message", "code", "column")),
         strict=True,
     )
     good: list[Message] = []
     bad: list[Message] = []
-    for row, lane, body, *rest in rows:
-        (bad if body is None else good).append(Message(row, kind, lane, body or b"", *rest))
+    for row, ordering_key, body, *rest in rows:
+        (bad if body is None else good).append(Message(row, kind, ordering_key, body or b"", *rest))
     return good, bad
 
 

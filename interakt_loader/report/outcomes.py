@@ -19,7 +19,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.columns.normalize import without
+from interakt_loader.columns.normalize import null_where
 from interakt_loader.model import Message, Outcome, Status, Stop
 from interakt_loader.privacy.text import DOT, masked, masked_phone
 
@@ -99,7 +99,7 @@ def not_sent(prepared: pa.RecordBatch, stop: Stop | None = None) -> pa.RecordBat
     if stop is not None:
         said_code = pc.if_else(is_invalid, said_code, stop.reason)
         said_text = pc.if_else(is_invalid, said_text, f"not sent: {stop.message}")
-        column = without(column, pc.invert(is_invalid))
+        column = null_where(column, pc.invert(is_invalid))
     nowhere = pa.repeat(False, prepared.num_rows)
     return _lines(prepared, status, said_code, column, said_text, nowhere)
 
@@ -188,7 +188,7 @@ def _phones(phones: pa.StringArray) -> pa.StringArray:
     is_plain = pc.fill_null(pc.match_substring_regex(phones, r"^[0-9]{4,}$"), True)
     if pc.all(is_plain).as_py() is not False:
         return shown
-    others = without(phones, is_plain)
+    others = null_where(phones, is_plain)
     return pc.if_else(is_plain, shown, _each(others, masked_phone, every=True))
 
 

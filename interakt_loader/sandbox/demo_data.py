@@ -97,21 +97,21 @@ traits: "*"                 # every other column, by its own name
 def write_sample_data(folder: Path) -> None:
     """Write users.parquet, events.parquet and their mapping files into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    dice = random.Random(SEED)
-    users = _users(dice)
+    rng = random.Random(SEED)
+    users = _users(rng)
     pq.write_table(users, folder / "users.parquet", compression="zstd")
-    pq.write_table(_events(dice, users["customer_id"].to_pylist()), folder / "events.parquet", compression="zstd")
+    pq.write_table(_events(rng, users["customer_id"].to_pylist()), folder / "events.parquet", compression="zstd")
     (folder / "users.mapping.yaml").write_text(USERS_MAPPING, encoding="utf-8")
     (folder / "events.mapping.yaml").write_text(EVENTS_MAPPING, encoding="utf-8")
 
 
-def _users(dice: random.Random) -> pa.Table:
-    rows: list[dict[str, Any]] = [_user(dice, number) for number in range(USERS)]
-    for later in dice.sample(range(200, USERS), 60):  # the same customer again, later in the export
-        rows[later]["customer_id"] = rows[later - dice.randrange(1, 200)]["customer_id"]
+def _users(rng: random.Random) -> pa.Table:
+    rows: list[dict[str, Any]] = [_user(rng, number) for number in range(USERS)]
+    for later in rng.sample(range(200, USERS), 60):  # the same customer again, later in the export
+        rows[later]["customer_id"] = rows[later - rng.randrange(1, 200)]["customer_id"]
     for make_a_mess, share in _MESS:
-        for row in dice.sample(rows, round(USERS * share)):
-            make_a_mess(row, dice)
+        for row in rng.sample(rows, round(USERS * share)):
+            make_a_mess(row, rng)
     schema = pa.schema(
         [
             ("customer_id", pa.string()),
@@ -135,36 +135,36 @@ def _users(dice: random.Random) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def _user(dice: random.Random, number: int) -> dict[str, Any]:
-    first, last = dice.choice(_FIRST), dice.choice(_LAST)
+def _user(rng: random.Random, number: int) -> dict[str, Any]:
+    first, last = rng.choice(_FIRST), rng.choice(_LAST)
     return {
         "customer_id": f"{number + 1:06d}",
         "first_name": first,
         "last_name": last,
-        "mobile": f"{dice.choice('6789')}{dice.randrange(10**9):09d}",
-        "cc": dice.choice(["91", "91", "+91", "IN"]),
+        "mobile": f"{rng.choice('6789')}{rng.randrange(10**9):09d}",
+        "cc": rng.choice(["91", "91", "+91", "IN"]),
         "email": f"{last.lower()}.{number + 1}@example.com",
-        "city": dice.choice(_CITIES),
-        "pin_code": f"{dice.randrange(110_001, 855_118)}",
-        "signed_up": dt.datetime(2021, 1, 1) + dt.timedelta(seconds=dice.randrange(4 * 365 * 86_400)),
-        "birthday": dt.date(1960, 1, 1) + dt.timedelta(days=dice.randrange(45 * 365)),
-        "orders": dice.randrange(30),
-        "total_spent": round(dice.random() * 50_000, 2),
-        "whatsapp_opted_in": dice.choice(["yes", "yes", "no", "Yes", "TRUE"]),
-        "tags": dice.choice([None, "vip", "vip, diwali", "newsletter"]),
-        "anniversary": dice.choice([None, None, f"20{dice.randrange(10, 24)}-0{dice.randrange(1, 10)}-14"]),
-        "note": dice.choice([None, None, None, "prefers evenings", "gift wrap 🎁", 'says "call first"']),
+        "city": rng.choice(_CITIES),
+        "pin_code": f"{rng.randrange(110_001, 855_118)}",
+        "signed_up": dt.datetime(2021, 1, 1) + dt.timedelta(seconds=rng.randrange(4 * 365 * 86_400)),
+        "birthday": dt.date(1960, 1, 1) + dt.timedelta(days=rng.randrange(45 * 365)),
+        "orders": rng.randrange(30),
+        "total_spent": round(rng.random() * 50_000, 2),
+        "whatsapp_opted_in": rng.choice(["yes", "yes", "no", "Yes", "TRUE"]),
+        "tags": rng.choice([None, "vip", "vip, diwali", "newsletter"]),
+        "anniversary": rng.choice([None, None, f"20{rng.randrange(10, 24)}-0{rng.randrange(1, 10)}-14"]),
+        "note": rng.choice([None, None, None, "prefers evenings", "gift wrap 🎁", 'says "call first"']),
     }
 
 
 def _setting(column: str, *values: Any) -> Callable[[dict[str, Any], random.Random], None]:
-    def put(row: dict[str, Any], dice: random.Random) -> None:
-        row[column] = dice.choice(values)
+    def put(row: dict[str, Any], rng: random.Random) -> None:
+        row[column] = rng.choice(values)
 
     return put
 
 
-def _respell_phone(row: dict[str, Any], dice: random.Random) -> None:
+def _respell_phone(row: dict[str, Any], rng: random.Random) -> None:
     digits = row["mobile"]
     spellings = [
         f"{digits[:5]} {digits[5:]}",
@@ -175,15 +175,15 @@ def _respell_phone(row: dict[str, Any], dice: random.Random) -> None:
         f"({digits[:4]}) {digits[4:]}",
         f"{digits}.0",
     ]
-    row["mobile"] = dice.choice(spellings)
+    row["mobile"] = rng.choice(spellings)
 
 
-def _move_abroad(row: dict[str, Any], dice: random.Random) -> None:
-    prefix, digits = dice.choice([("+44 7911 1", 5), ("+1 650-253-", 4), ("+971 50 ", 7), ("+65 8123 ", 4)])
-    row["mobile"] = f"{prefix}{dice.randrange(10**digits):0{digits}d}"
+def _move_abroad(row: dict[str, Any], rng: random.Random) -> None:
+    prefix, digits = rng.choice([("+44 7911 1", 5), ("+1 650-253-", 4), ("+971 50 ", 7), ("+65 8123 ", 4)])
+    row["mobile"] = f"{prefix}{rng.randrange(10**digits):0{digits}d}"
 
 
-def _lose_identity(row: dict[str, Any], _dice: random.Random) -> None:
+def _lose_identity(row: dict[str, Any], _rng: random.Random) -> None:
     row["customer_id"] = row["mobile"] = None
 
 
@@ -202,29 +202,29 @@ _MESS: list[tuple[Callable[[dict[str, Any], random.Random], None], float]] = [
 ]
 
 
-def _events(dice: random.Random, customers: list[str | None]) -> pa.Table:
+def _events(rng: random.Random, customers: list[str | None]) -> pa.Table:
     known = [one for one in customers if one is not None]
     began = dt.datetime(2025, 1, 1, tzinfo=dt.timezone.utc)
     rows: list[dict[str, Any]] = []
     for number in range(EVENTS):
-        began += dt.timedelta(seconds=dice.randrange(1, 3000), milliseconds=dice.randrange(1000))
+        began += dt.timedelta(seconds=rng.randrange(1, 3000), milliseconds=rng.randrange(1000))
         rows.append(
             {
                 "order_id": f"CUS{number // 2 + 1:06d}",
-                "customer_id": dice.choice(known),
-                "event": dice.choice(_EVENTS),
+                "customer_id": rng.choice(known),
+                "event": rng.choice(_EVENTS),
                 "ordered_at": began,
-                "amount": Decimal(dice.randrange(9_900, 999_900)) / 100,
-                "items": dice.sample(_ITEMS, dice.randrange(1, 4)),
-                "coupon": dice.choice([None, None, "DIWALI10", "FIRST50"]),
-                "paid": dice.random() < 0.9,
-                "quantity": dice.randrange(1, 6),
+                "amount": Decimal(rng.randrange(9_900, 999_900)) / 100,
+                "items": rng.sample(_ITEMS, rng.randrange(1, 4)),
+                "coupon": rng.choice([None, None, "DIWALI10", "FIRST50"]),
+                "paid": rng.random() < 0.9,
+                "quantity": rng.randrange(1, 6),
             }
         )
-    for row in dice.sample(rows, 300):
+    for row in rng.sample(rows, 300):
         row["customer_id"] = None  # guests
-    for row in dice.sample(rows, 100):
-        row["event"] = dice.choice(["", None])
+    for row in rng.sample(rows, 100):
+        row["event"] = rng.choice(["", None])
     schema = pa.schema(
         [
             ("order_id", pa.string()),

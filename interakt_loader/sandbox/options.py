@@ -73,7 +73,7 @@ class Faults:
 
     def __init__(self, shares: Mapping[str, float], seed: int) -> None:
         self._lock = threading.Lock()
-        self._dice = random.Random(seed)  # noqa: S311 - faults that come again are wanted
+        self._rng = random.Random(seed)  # noqa: S311 - faults that come again are wanted
         self._script: deque[str | None] = deque()
         self._scripts: dict[str, deque[str | None]] = {}
         self._happened: Counter[str] = Counter()
@@ -134,7 +134,7 @@ class Faults:
             return self._script.popleft()
         if not self._kinds:
             return None
-        place = bisect_right(self._borders, self._dice.random())
+        place = bisect_right(self._borders, self._rng.random())
         return self._kinds[place] if place < len(self._kinds) else None
 
 

@@ -102,7 +102,7 @@ OUT_WHEN_EARLIER_LOAD_ENDED = "the call was out when an earlier load ended: it m
 
 
 @dataclass(slots=True, eq=False)
-class Ticket:
+class PendingCall:
     """A message on its way: what it has been through so far."""
 
     message: Message
@@ -118,29 +118,29 @@ class Ticket:
     """Earlier rows whose calls were folded into this one; they end as it ends."""
 
 
-def stopped_status(ticket: Ticket) -> Status:
+def stopped_status(pending: PendingCall) -> Status:
     """Return how a message ends whose next try a stop has prevented."""
-    return Status.UNKNOWN if ticket.doubts and ticket.calls else Status.UNSENT
+    return Status.UNKNOWN if pending.doubts and pending.calls else Status.UNSENT
 
 
 def unsent(message: Message, stop: Stop) -> Outcome:
     """Return the outcome of a message whose turn a stop has prevented."""
-    return outcome(Ticket(message), Status.UNSENT, time.time(), stop)
+    return outcome(PendingCall(message), Status.UNSENT, time.time(), stop)
 
 
 def skipped(message: Message) -> Outcome:
     """Return the outcome of a message that is not sent again, because it may have been accepted."""
-    return outcome(Ticket(message, doubts=1), Status.UNKNOWN, time.time(), None)
+    return outcome(PendingCall(message, doubts=1), Status.UNKNOWN, time.time(), None)
 
 
 def recorded(message: Message) -> Outcome:
     """Return the outcome of a message that is put on record as sent, and is not sent."""
-    return outcome(Ticket(message), Status.RECORDED, time.time(), None)
+    return outcome(PendingCall(message), Status.RECORDED, time.time(), None)
 
 
-def outcome(ticket: Ticket, status: Status, at: float, stop: Stop | None) -> Outcome:
+def outcome(pending: PendingCall, status: Status, at: float, stop: Stop | None) -> Outcome:
     """Return the outcome of a message that ends with this status, `at` seconds since the epoch."""
-    answer, message = ticket.last, ticket.message
+    answer, message = pending.last, pending.message
     code: Code | None = message.note_code
     column, text = message.note_column, message.note
     if status is Status.UNSENT:
@@ -148,18 +148,18 @@ def outcome(ticket: Ticket, status: Status, at: float, stop: Stop | None) -> Out
         text = f"not sent: {stop.message}" if stop else None
     elif status is Status.UNKNOWN and answer is None:
         code, column = "in_doubt", None
-        text = OUT_WHEN_LOAD_ENDED if ticket.calls else OUT_WHEN_EARLIER_LOAD_ENDED
+        text = OUT_WHEN_LOAD_ENDED if pending.calls else OUT_WHEN_EARLIER_LOAD_ENDED
     elif status is not Status.SENT and answer is not None:
         code, column, text = answer.code, None, answer.message
     return Outcome(
         message,
         status,
-        ticket.calls,
+        pending.calls,
         answer.http_status if answer else None,
         code,
         column,
         text,
-        maybe_duplicate=ticket.doubts > (0 if status is Status.SENT else 1),
+        maybe_duplicate=pending.doubts > (0 if status is Status.SENT else 1),
         latency_ms=round(answer.seconds * 1000, 3) if answer else None,
         finished_at=at,
         answer=answer,

@@ -22,7 +22,7 @@ from interakt_loader.settings.values import Rate
 from interakt_loader.shared_limit.clock import spacing_of
 
 if TYPE_CHECKING:
-    from interakt_loader.shared_limit import Slots, Turns
+    from interakt_loader.shared_limit import ReservedSlots, Turns
 
 FIRST_HOLD = 0.1
 HOLD_GROWTH = 1.5
@@ -57,7 +57,7 @@ LONGEST_GAP = 60.0
 class RateLimit:
     """The account's call limit: declared (`Rate`), learned from 429s (`"auto"`), shared (`slots`), or none."""
 
-    def __init__(self, rate: Rate | Literal["auto"] | None, slots: Slots | Turns | None = None) -> None:
+    def __init__(self, rate: Rate | Literal["auto"] | None, slots: ReservedSlots | Turns | None = None) -> None:
         self._slots = slots
         self._adaptive = rate == "auto"
         self._rate: float | None = None  # calls a second: declared, or learned and without the steps since

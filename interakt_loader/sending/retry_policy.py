@@ -13,14 +13,14 @@ from enum import Enum
 
 from interakt_loader.codes import StopReason
 from interakt_loader.model import Answer, Status
-from interakt_loader.sending.pending import Ticket
+from interakt_loader.sending.pending import PendingCall
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0
 """Seconds before the first retry, and at most: doubling in between."""
 
 
-class Verdict(Enum):
+class RetryDecision(Enum):
     """What follows from an answer."""
 
     DONE = "done"
@@ -29,7 +29,7 @@ class Verdict(Enum):
     STOP = "stop the whole load"
 
 
-def judge(answer: Answer) -> Verdict:
+def decide(answer: Answer) -> RetryDecision:
     """Decide by the answer alone; whether the row has a retry left is the schedule's to know.
 
     Retried: no answer, an unreadable answer, 408, 429, 5xx. Not retried: every other 4xx, redirects, and a 2xx
@@ -38,17 +38,17 @@ def judge(answer: Answer) -> Verdict:
     every row's too: it does not become good by waiting, unlike any other failure to connect.
     """
     if answer.accepted:
-        return Verdict.DONE
+        return RetryDecision.DONE
     if answer.code == "certificate_untrusted":
-        return Verdict.STOP
+        return RetryDecision.STOP
     status = answer.http_status
     if status == 429:
-        return Verdict.AGAIN_FREE
+        return RetryDecision.AGAIN_FREE
     if status == 401 or (status == 403 and answer.code != "forbidden"):
-        return Verdict.STOP
+        return RetryDecision.STOP
     if not answer.reached or answer.doubtful or status is None or status == 408 or status >= 500:
-        return Verdict.AGAIN
-    return Verdict.DONE
+        return RetryDecision.AGAIN
+    return RetryDecision.DONE
 
 
 def stop_reason(answer: Answer) -> StopReason:
@@ -60,22 +60,22 @@ def final_status(answer: Answer, doubted: bool) -> Status:
     """Return how a row ends with this as its last answer; `doubted`: a try of it may have been accepted."""
     if answer.accepted:
         return Status.SENT
-    verdict = judge(answer)
-    if verdict is Verdict.DONE:  # the API would have judged an earlier try of the same body alike
+    verdict = decide(answer)
+    if verdict is RetryDecision.DONE:  # the API would have judged an earlier try of the same body alike
         return Status.REJECTED
     if doubted:
         return Status.UNKNOWN
-    return Status.REJECTED if verdict is Verdict.STOP else Status.FAILED
+    return Status.REJECTED if verdict is RetryDecision.STOP else Status.FAILED
 
 
-def backoff(retry: int, dice: float) -> float:
+def backoff(retry: int, jitter: float) -> float:
     """Return seconds to wait before retry number `retry` (from 1): doubling, with jitter.
 
-    `dice` is a random number from 0 up to 1; the wait lies between half of the full one and all of it, so that
+    `jitter` is a random number from 0 up to 1; the wait lies between half of the full one and all of it, so that
     rows which failed together do not come back together.
     """
     exponent = min(retry - 1, math.ceil(math.log2(LONGEST_WAIT / FIRST_WAIT)))
-    return min(FIRST_WAIT * 2.0**exponent, LONGEST_WAIT) * (0.5 + dice / 2)
+    return min(FIRST_WAIT * 2.0**exponent, LONGEST_WAIT) * (0.5 + jitter / 2)
 
 
 OUTAGE_AFTER = 3
@@ -89,7 +89,7 @@ LONGEST_STEP = 60.0
 """Seconds that one fruitless probe may add to an outage: a laptop that was closed in between has not waited."""
 
 
-class Stretch:
+class Duration:
     """How long something has gone on, by the instants at which it was seen to."""
 
     def __init__(self, longest_step: float) -> None:
@@ -114,11 +114,11 @@ class Outage:
 
     def __init__(self, max_outage: float) -> None:
         self._max_outage = max_outage
-        self._silence = Stretch(LONGEST_STEP)
+        self._silence = Duration(LONGEST_STEP)
         self._unanswered = 0  # tries in a row
         self._probe_due: float | None = None
         self._probe_wait = 0.0
-        self._probe: Ticket | None = None
+        self._probe: PendingCall | None = None
 
     @property
     def is_on(self) -> bool:
@@ -131,10 +131,10 @@ class Outage:
             return -math.inf
         return math.inf if self._probe else self._probe_due
 
-    def spend(self, ticket: Ticket) -> None:
+    def spend(self, pending: PendingCall) -> None:
         """Note that this call goes out."""
         if self._probe_due is not None:
-            self._probe = ticket
+            self._probe = pending
 
     def answered(self) -> None:
         """Note that some answer came: it is over."""
@@ -142,7 +142,7 @@ class Outage:
         self._silence.ends()
         self._probe_due = self._probe = None
 
-    def not_answered(self, ticket: Ticket, now: float) -> float:
+    def not_answered(self, pending: PendingCall, now: float) -> float:
         """Note a try without any answer; return the seconds of silence once it is an outage, 0 before."""
         silence = self._silence.goes_on(now)
         if self._probe_due is None:
@@ -151,7 +151,7 @@ class Outage:
                 return 0.0
             self._probe_wait = FIRST_PROBE
             self._probe_due = now + self._probe_wait
-        elif ticket is self._probe:
+        elif pending is self._probe:
             self._probe = None
             self._probe_wait = min(self._probe_wait * 2, LONGEST_PROBE)
             self._probe_due = now + max(0.0, min(self._probe_wait, self._max_outage - silence))

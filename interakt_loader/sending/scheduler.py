@@ -28,15 +28,15 @@ from interakt_loader.model import (
     Status,
     Stop,
 )
-from interakt_loader.sending.pending import Ticket, carried, folded, outcome, stopped_status
+from interakt_loader.sending.pending import PendingCall, carried, folded, outcome, stopped_status
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.retry_policy import (
+    Duration,
     Outage,
-    Stretch,
-    Verdict,
+    RetryDecision,
     backoff,
+    decide,
     final_status,
-    judge,
     stop_reason,
 )
 
@@ -57,7 +57,7 @@ class Schedule:
         max_refusal: float | None = None,
         coalesce: bool = False,
         resend_doubted: bool = True,
-        dice: random.Random | None = None,
+        rng: random.Random | None = None,
     ) -> None:
         self._coalesce = coalesce
         self._resend_doubted = resend_doubted
@@ -66,15 +66,17 @@ class Schedule:
         self._limit = rate_limit
         self._max_outage = max_outage
         self._max_refusal = max_outage if max_refusal is None else max_refusal  # seconds of nothing but 429
-        self._dice = dice or random.Random()  # noqa: S311 - jitter, not a secret
-        self._lanes: dict[str, deque[Ticket]] = {}  # a lane that is here is busy; the deque waits behind it
-        self._untried: dict[str, Ticket] = {}  # with `coalesce`: the last of each lane, if it has not been out yet
-        self._ready: deque[Ticket] = deque()
-        self._parked: list[tuple[float, int, Ticket]] = []
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._ordering_keys: dict[
+            str, deque[PendingCall]
+        ] = {}  # a lane that is here is busy; the deque waits behind it
+        self._untried: dict[str, PendingCall] = {}  # with `coalesce`: the last of each lane, if it has not been out yet
+        self._ready: deque[PendingCall] = deque()
+        self._parked: list[tuple[float, int, PendingCall]] = []
         self._parkings = 0  # breaks ties in the heap
-        self._in_flight: set[Ticket] = set()
+        self._in_flight: set[PendingCall] = set()
         self._outage = Outage(max_outage)
-        self._refusal = Stretch(LONGEST_REFUSAL_STEP)  # of an API that answers nothing but 429
+        self._refusal = Duration(LONGEST_REFUSAL_STEP)  # of an API that answers nothing but 429
         self._settled: list[Outcome] = []
         self.last_silence = ""
         """What was said of the last try that brought no answer."""
@@ -122,22 +124,22 @@ class Schedule:
         if self.room <= 0:
             return False
         if self._coalesce:
-            waiting = self._untried.get(message.lane)
+            waiting = self._untried.get(message.ordering_key)
             if waiting is not None and self._fold(waiting, message):
                 return True
         self.unfinished += 1
-        ticket = Ticket(message, doubts=int(message.doubted))
+        pending = PendingCall(message, doubts=int(message.doubted))
         if self._coalesce:
-            self._untried[message.lane] = ticket
-        behind = self._lanes.get(message.lane)
+            self._untried[message.ordering_key] = pending
+        behind = self._ordering_keys.get(message.ordering_key)
         if behind is None:
-            self._lanes[message.lane] = deque()
-            self._ready.append(ticket)
+            self._ordering_keys[message.ordering_key] = deque()
+            self._ready.append(pending)
         else:
-            behind.append(ticket)
+            behind.append(pending)
         return True
 
-    def _fold(self, waiting: Ticket, message: Message) -> bool:
+    def _fold(self, waiting: PendingCall, message: Message) -> bool:
         """Fold a message into the one that waits before it, unless that makes a call larger than the API takes."""
         both = folded(waiting.message, message)
         if len(both.body) > LARGEST_BODY:
@@ -147,7 +149,7 @@ class Schedule:
         waiting.message, waiting.doubts = both, int(both.doubted)
         return True
 
-    def take(self, now: float) -> Ticket | float | None:
+    def take(self, now: float) -> PendingCall | float | None:
         """Return a ticket to send now, or the instant to come back at, or None: nothing before a settle or admit."""
         if self.stopped:
             return None
@@ -160,17 +162,17 @@ class Schedule:
             due = self._limit.due(now, len(self._ready) or 1, len(self._in_flight))
         if now < due:
             return None if due == math.inf else due
-        ticket = self._next(now)
-        self._outage.spend(ticket)
+        pending = self._next(now)
+        self._outage.spend(pending)
         self._limit.spend(now)
-        if self._untried.get(ticket.message.lane) is ticket:
-            del self._untried[ticket.message.lane]
-        ticket.calls += 1
-        ticket.sent_at = now
-        self._in_flight.add(ticket)
-        return ticket
+        if self._untried.get(pending.message.ordering_key) is pending:
+            del self._untried[pending.message.ordering_key]
+        pending.calls += 1
+        pending.sent_at = now
+        self._in_flight.add(pending)
+        return pending
 
-    def _next(self, now: float) -> Ticket:
+    def _next(self, now: float) -> PendingCall:
         # A retry that is due goes before what has not been tried: it has waited longer. In an outage it is the other
         # way round: a row whose calls bring no answer may be the reason, and if there is no other row, it goes before
         # its time, since the server is what is waited for.
@@ -179,88 +181,88 @@ class Schedule:
             return heapq.heappop(self._parked)[2]
         return self._ready.popleft()
 
-    def settle(self, ticket: Ticket, answer: Answer, now: float) -> None:
+    def settle(self, pending: PendingCall, answer: Answer, now: float) -> None:
         """Take back a ticket with its answer: the message is done, or waits for its next try."""
-        if ticket not in self._in_flight:  # abandoned
+        if pending not in self._in_flight:  # abandoned
             return
-        self._in_flight.discard(ticket)
-        ticket.last = answer
-        ticket.charged += 1
-        ticket.doubts += answer.doubtful
-        verdict = judge(answer)
+        self._in_flight.discard(pending)
+        pending.last = answer
+        pending.charged += 1
+        pending.doubts += answer.doubtful
+        verdict = decide(answer)
         if answer.reached:
-            self._answered(ticket, answer, verdict, now)
+            self._answered(pending, answer, verdict, now)
         else:
-            ticket.charged -= not answer.doubtful  # it never reached the server: that says nothing about the row
-            self._not_answered(ticket, answer, now)
-        if verdict is Verdict.AGAIN_FREE:
-            ticket.charged -= 1
-        if verdict is Verdict.STOP:
+            pending.charged -= not answer.doubtful  # it never reached the server: that says nothing about the row
+            self._not_answered(pending, answer, now)
+        if verdict is RetryDecision.AGAIN_FREE:
+            pending.charged -= 1
+        if verdict is RetryDecision.STOP:
             self.stop(Stop(stop_reason(answer), answer.message), answer.at)
-        again = verdict in (Verdict.AGAIN, Verdict.AGAIN_FREE) or not answer.reached
-        if ticket.doubts and ticket.message.kind == "event" and not self._resend_doubted:
+        again = verdict in (RetryDecision.AGAIN, RetryDecision.AGAIN_FREE) or not answer.reached
+        if pending.doubts and pending.message.kind == "event" and not self._resend_doubted:
             again = False
         if again and self.stopped:
-            self._finish(ticket, stopped_status(ticket), answer.at)
-        elif again and ticket.charged <= self._max_retries:
-            self._wait_for_retry(ticket, verdict, now)
+            self._finish(pending, stopped_status(pending), answer.at)
+        elif again and pending.charged <= self._max_retries:
+            self._wait_for_retry(pending, verdict, now)
         else:
-            self._finish(ticket, final_status(answer, ticket.doubts > 0), answer.at)
+            self._finish(pending, final_status(answer, pending.doubts > 0), answer.at)
 
-    def _answered(self, ticket: Ticket, answer: Answer, verdict: Verdict, now: float) -> None:
+    def _answered(self, pending: PendingCall, answer: Answer, verdict: RetryDecision, now: float) -> None:
         self._outage.answered()
-        if verdict is Verdict.AGAIN_FREE:
+        if verdict is RetryDecision.AGAIN_FREE:
             refused_for = self._refusal.goes_on(now)
             # when patience ends one call more finds out whether it is over, whatever Retry-After asks for
-            self._limit.refused(now, ticket.sent_at, answer.retry_after, self._max_refusal - refused_for)
+            self._limit.refused(now, pending.sent_at, answer.retry_after, self._max_refusal - refused_for)
             held_since = self._limit.holding_since
             if held_since is not None and refused_for > self._max_refusal and not self.stopped:
                 reason = f"the API has answered every call for {refused_for:.0f} s with 429: {answer.message}"
                 self.stop(Stop("outage", reason), answer.at)
         else:
             self._refusal.ends()
-            self._limit.accepted(now, ticket.sent_at)
+            self._limit.accepted(now, pending.sent_at)
 
-    def _not_answered(self, ticket: Ticket, answer: Answer, now: float) -> None:
-        self._limit.lost(ticket.sent_at)
-        silence = self._outage.not_answered(ticket, now)
+    def _not_answered(self, pending: PendingCall, answer: Answer, now: float) -> None:
+        self._limit.lost(pending.sent_at)
+        silence = self._outage.not_answered(pending, now)
         self.last_silence = answer.message
         if self._outage.is_on and silence >= self._max_outage and not self.stopped:
             reason = f"no answer from the API for {silence:.0f} s: {answer.message}"
             self.stop(Stop("outage", reason), answer.at)
 
-    def _wait_for_retry(self, ticket: Ticket, verdict: Verdict, now: float) -> None:
-        if verdict is Verdict.AGAIN_FREE:
-            self._ready.appendleft(ticket)  # the limit says when
+    def _wait_for_retry(self, pending: PendingCall, verdict: RetryDecision, now: float) -> None:
+        if verdict is RetryDecision.AGAIN_FREE:
+            self._ready.appendleft(pending)  # the limit says when
             return
-        if ticket.last is not None and not ticket.last.reached and not ticket.last.doubtful:
-            self._ready.append(ticket)  # the outage says when; its next probe is another row
+        if pending.last is not None and not pending.last.reached and not pending.last.doubtful:
+            self._ready.append(pending)  # the outage says when; its next probe is another row
             return
-        due = now + backoff(ticket.charged, self._dice.random())
-        if ticket.last and ticket.last.retry_after:  # 503 may carry one too
-            due = max(due, now + min(ticket.last.retry_after, 60.0))
+        due = now + backoff(pending.charged, self._rng.random())
+        if pending.last and pending.last.retry_after:  # 503 may carry one too
+            due = max(due, now + min(pending.last.retry_after, 60.0))
         self._parkings += 1
-        heapq.heappush(self._parked, (due, self._parkings, ticket))
+        heapq.heappush(self._parked, (due, self._parkings, pending))
 
-    def _finish(self, ticket: Ticket, status: Status, at: float) -> None:
+    def _finish(self, pending: PendingCall, status: Status, at: float) -> None:
         """Settle a message, and let the next one of its lane come forward."""
-        self._settle_as(ticket, status, at)
-        behind = self._lanes[ticket.message.lane]
+        self._settle_as(pending, status, at)
+        behind = self._ordering_keys[pending.message.ordering_key]
         if self.stopped:
             self._settle_behind(behind, at)
         if behind:
             self._ready.append(behind.popleft())
         else:
-            del self._lanes[ticket.message.lane]
+            del self._ordering_keys[pending.message.ordering_key]
 
-    def _settle_as(self, ticket: Ticket, status: Status, at: float) -> None:
-        self.unfinished -= 1 + len(ticket.carries)
-        own = outcome(ticket, status, at, self.stopped)
-        for one in ticket.carries:
+    def _settle_as(self, pending: PendingCall, status: Status, at: float) -> None:
+        self.unfinished -= 1 + len(pending.carries)
+        own = outcome(pending, status, at, self.stopped)
+        for one in pending.carries:
             self._settled.append(carried(one, own))
         self._settled.append(own)
 
-    def _settle_behind(self, behind: deque[Ticket], at: float) -> None:
+    def _settle_behind(self, behind: deque[PendingCall], at: float) -> None:
         while behind:
             self._settle_as(behind.popleft(), Status.UNSENT, at)
 
@@ -272,21 +274,21 @@ class Schedule:
         if self.stopped:
             return
         self.stopped = stop
-        waiting = [*self._ready, *(ticket for _, _, ticket in self._parked)]
+        waiting = [*self._ready, *(pending for _, _, pending in self._parked)]
         self._ready.clear()
         self._parked.clear()
         self._untried.clear()
-        for ticket in waiting:
-            self._finish(ticket, stopped_status(ticket), at)
-        for ticket in self._in_flight:
-            self._settle_behind(self._lanes[ticket.message.lane], at)
+        for pending in waiting:
+            self._finish(pending, stopped_status(pending), at)
+        for pending in self._in_flight:
+            self._settle_behind(self._ordering_keys[pending.message.ordering_key], at)
 
     def abandon(self, at: float) -> None:
         """After `stop`: wait no longer for the calls in flight either. An answer that comes later changes nothing."""
-        for ticket in list(self._in_flight):
-            self._in_flight.discard(ticket)
-            ticket.doubts += 1
-            self._finish(ticket, Status.UNKNOWN, at)
+        for pending in list(self._in_flight):
+            self._in_flight.discard(pending)
+            pending.doubts += 1
+            self._finish(pending, Status.UNKNOWN, at)
 
     def read(self) -> list[Outcome]:
         """Hand over the outcomes settled since the last read; this frees their room."""

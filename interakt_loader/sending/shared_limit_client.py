@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from interakt_loader.sending.retry_policy import LONGEST_STEP, Stretch
+from interakt_loader.sending.retry_policy import LONGEST_STEP, Duration
 from interakt_loader.shared_limit import (
     RateDiffers,
+    ReservedSlots,
     ShareAway,
     SharedClock,
-    Slots,
 )
-from interakt_loader.shared_limit.clock import Ask, Lease
+from interakt_loader.shared_limit.clock import Ask, SlotReservation
 
 logger = logging.getLogger("interakt_loader")
 
@@ -24,7 +24,7 @@ LONGEST_WAIT = 5.0
 """Seconds between two tries to reach a clock that is away: doubling."""
 
 
-class Keeper:
+class SharedLimitClient:
     """Fetches the slots that are asked for, and pushes the clock after a 429. A context manager around its thread.
 
     `wake` is called when slots have come, `tell` with True while the clock is away and with False when it is back;
@@ -34,7 +34,7 @@ class Keeper:
     def __init__(
         self,
         clock: SharedClock,
-        slots: Slots,
+        slots: ReservedSlots,
         patience: float,
         *,
         wake: Callable[[], object],
@@ -46,7 +46,7 @@ class Keeper:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="interakt-share", daemon=True)
 
-    def __enter__(self) -> Keeper:
+    def __enter__(self) -> SharedLimitClient:
         self._thread.start()
         return self
 
@@ -60,7 +60,7 @@ class Keeper:
     def _keep(self) -> None:
         while (ask := self._slots.asks.get()) is not None and not self._closed.is_set():
             try:
-                lease = self._patiently(ask)
+                reservation = self._patiently(ask)
             except (ShareAway, RateDiffers) as error:
                 self._give_up(str(error))
                 return
@@ -68,16 +68,16 @@ class Keeper:
                 logger.exception("the shared clock cannot be used")
                 self._give_up(f"{type(error).__name__}: please report this")
                 return
-            if ask.slots and lease is not None:
-                self._slots.grant(lease)
+            if ask.slots and reservation is not None:
+                self._slots.grant(reservation)
                 self._wake()
 
-    def _patiently(self, ask: Ask) -> Lease | None:
+    def _patiently(self, ask: Ask) -> SlotReservation | None:
         """Reserve, however long it takes to reach the clock; None: nobody wants it any more."""
-        away, wait = Stretch(LONGEST_STEP), FIRST_WAIT
+        away, wait = Duration(LONGEST_STEP), FIRST_WAIT
         while not self._closed.is_set():
             try:
-                lease = self._clock.reserve(ask.slots, ask.hold)
+                reservation = self._clock.reserve(ask.slots, ask.hold)
             except ShareAway as error:
                 if away.goes_on(time.monotonic()) >= self._patience:
                     raise
@@ -89,5 +89,5 @@ class Keeper:
             else:
                 if wait > FIRST_WAIT:
                     self._tell(False)
-                return lease
+                return reservation
         return None

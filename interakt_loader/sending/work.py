@@ -1,6 +1,6 @@
 """Rows → what goes out and what is settled without a call. Here as the source is read; by a `ledger.Plan` else.
 
-Both offer the same: `pieces`, some rows at a time, for a load; `checked` for a dry run; and `unsent`, the report lines
+Both offer the same: `work_batches`, some rows at a time, for a load; `checked` for a dry run; and `unsent`, the report lines
 of what a stopped load has not come to.
 """
 
@@ -18,7 +18,7 @@ from interakt_loader.model import Kind, Message, Outcome, Stop
 from interakt_loader.report.outcomes import invalid, not_sent
 
 
-class Piece(NamedTuple):
+class WorkBatch(NamedTuple):
     """What becomes of the next rows."""
 
     calls: list[Message]
@@ -31,7 +31,7 @@ class Piece(NamedTuple):
     """Rows that other rows' calls stand for: `Work.carried` says how they ended."""
 
 
-PIECE = 1024
+WORK_BATCH = 1024
 """Rows that become messages at a time: as such, a row takes ten times the memory that it takes in Arrow."""
 
 EXAMPLES = 3
@@ -62,10 +62,10 @@ class Work(Protocol):
         ...
 
     def first_call(self) -> Message | None:
-        """Return the first call as far as it can be seen without going through all rows; ask before `pieces`."""
+        """Return the first call as far as it can be seen without going through all rows; ask before `work_batches`."""
         ...
 
-    def pieces(self) -> Iterator[Piece]:
+    def work_batches(self) -> Iterator[WorkBatch]:
         """Yield what becomes of the rows, some at a time."""
         ...
 
@@ -78,7 +78,7 @@ class Work(Protocol):
         ...
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
-        """Yield the report lines of the rows that `pieces` has not come to, and of those that they carry."""
+        """Yield the report lines of the rows that `work_batches` has not come to, and of those that they carry."""
         ...
 
 
@@ -102,14 +102,14 @@ class Streamed:
         first, batch = head
         return next(iter(first_calls(self._prepare(batch, first), self._kind, 1)), None)
 
-    def pieces(self) -> Iterator[Piece]:
+    def work_batches(self) -> Iterator[WorkBatch]:
         """Yield what becomes of the rows, some at a time."""
         for first, batch in self._rows:
             self._left = self._prepare(batch, first)
             while self._left.num_rows:
-                piece, self._left = self._left.slice(0, PIECE), self._left.slice(PIECE)
-                calls, refused = messages(piece, self._kind)
-                yield Piece(calls, [invalid(one) for one in refused])
+                work_batch, self._left = self._left.slice(0, WORK_BATCH), self._left.slice(WORK_BATCH)
+                calls, refused = messages(work_batch, self._kind)
+                yield WorkBatch(calls, [invalid(one) for one in refused])
 
     def carried(self, _: Sequence[Outcome]) -> Iterator[list[Outcome]]:
         """Yield nothing: each row's call is its own, unless the schedule folds it into another."""
@@ -123,7 +123,7 @@ class Streamed:
             yield not_sent(prepared)
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
-        """Yield the report lines of the rows that `pieces` has not come to; they are not looked at closely."""
+        """Yield the report lines of the rows that `work_batches` has not come to; they are not looked at closely."""
         if self._left is not None and self._left.num_rows:
             yield not_sent(self._left, stop)
         for first, batch in self._rows:

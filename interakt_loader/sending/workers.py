@@ -13,8 +13,8 @@ One message on the caller's own thread, by the same schedule as everywhere.
 Consumer threads around a `Schedule`: the only place where threads wait for one another.
 
 One lock guards the schedule. A consumer settles its answer and takes its next ticket under one hold of it. Idle ones
-sleep (`Sleepers`): the *timekeeper* until the next instant at which a call is due, all others until they are called.
-One that the `Crew` has no use for sleeps too, as the timekeeper: somebody has to look again soon. After a while with
+sleep (`IdleWorkers`): the *timekeeper* until the next instant at which a call is due, all others until they are called.
+One that the `ConcurrencyLimit` has no use for sleeps too, as the timekeeper: somebody has to look again soon. After a while with
 nothing to do consumers end; a message starts them anew.
 """
 
@@ -35,7 +35,7 @@ from interakt_loader.model import (
     Stop,
     Transport,
 )
-from interakt_loader.sending.pending import Ticket
+from interakt_loader.sending.pending import PendingCall
 from interakt_loader.sending.scheduler import Schedule
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ SPARE = 0.7
 FEWEST = 2
 
 
-class Crew:
+class ConcurrencyLimit:
     """Of `most` consumers, the number that may be awake."""
 
     def __init__(self, most: int) -> None:
@@ -80,7 +80,7 @@ class Crew:
         return self._wanted
 
 
-class Sleepers:
+class IdleWorkers:
     """A stack: the one that worked last is woken first, so that a load which needs four keeps four warm.
 
     One of them at most is the *timekeeper*.
@@ -88,7 +88,7 @@ class Sleepers:
 
     def __init__(self) -> None:
         self._stack: list[Condition] = []
-        self._timekeeper: Condition | None = None
+        self._timer: Condition | None = None
         self._alarm = 0.0
 
     def __len__(self) -> int:
@@ -96,21 +96,23 @@ class Sleepers:
 
     def somebody_looks_by(self, instant: float) -> bool:
         """Whether the timekeeper wakes up then, or before."""
-        return self._timekeeper is not None and self._alarm <= instant
+        return self._timer is not None and self._alarm <= instant
 
-    def sleep(self, bell: Condition, until: float | None, clock: Callable[[], float], longest: float | None) -> bool:
+    def sleep(
+        self, condition: Condition, until: float | None, clock: Callable[[], float], longest: float | None
+    ) -> bool:
         """Sleep until woken, `until` if nobody else looks by then, or `longest` seconds; return whether woken."""
-        self._stack.append(bell)
+        self._stack.append(condition)
         if until is not None and not self.somebody_looks_by(until):
-            self._timekeeper, self._alarm = bell, until
-            bell.wait(max(0.0, until - clock()))
+            self._timer, self._alarm = condition, until
+            condition.wait(max(0.0, until - clock()))
         else:
-            bell.wait(longest)
-        if self._timekeeper is bell:
-            self._timekeeper = None
-        if bell not in self._stack:
+            condition.wait(longest)
+        if self._timer is condition:
+            self._timer = None
+        if condition not in self._stack:
             return True
-        self._stack.remove(bell)  # the time ran out
+        self._stack.remove(condition)  # the time ran out
         return False
 
     def wake_one(self) -> bool:
@@ -135,7 +137,7 @@ def send_inline(schedule: Schedule, transport: Transport, message: Message) -> O
     while not schedule.settled:
         now = time.monotonic()
         work = schedule.take(now)
-        if isinstance(work, Ticket):
+        if isinstance(work, PendingCall):
             answer = transport.send(work.message)
             schedule.settle(work, answer, time.monotonic())
         elif work is not None:
@@ -177,14 +179,14 @@ class Engine:
         self._schedule = schedule
         self._transport = transport
         self._workers = workers
-        self._crew = Crew(workers)
+        self._concurrency = ConcurrencyLimit(workers)
         self._clock = clock
         self._thread_time = thread_time or time.thread_time
         self._on_outcomes = on_outcomes
         self._stop_wanted = stop_wanted
         self._telling: list[threading.Thread] = []  # those that are just calling on_outcomes
         self._lock = threading.Lock()
-        self._sleepers = Sleepers()
+        self._idle_workers = IdleWorkers()
         self._reader = threading.Condition(self._lock)
         self._wanted = 0  # how many outcomes the reader waits for; 0: it does not wait
         self._threads: list[threading.Thread] = []
@@ -313,28 +315,28 @@ class Engine:
     # ------------------------------------------------------------------ consumers
 
     def _consume(self) -> None:
-        bell = threading.Condition(self._lock)
-        ticket: Ticket | None = None
+        condition = threading.Condition(self._lock)
+        pending: PendingCall | None = None
         answer: Answer | None = None
         computed = self._thread_time()
         while True:
             with self._lock:
                 before, computed = computed, self._thread_time()
-                self._crew.computed(computed - before)
-                if ticket is not None and answer is not None:
-                    self._schedule.settle(ticket, answer, self._clock())
+                self._concurrency.computed(computed - before)
+                if pending is not None and answer is not None:
+                    self._schedule.settle(pending, answer, self._clock())
                     self._after_settling()
                 if self._on_outcomes and self._schedule.settled:  # it may take its time
                     self._call_for_the_rest(self._clock())
-                ticket = None if self._on_outcomes else self._await_ticket(bell)
+                pending = None if self._on_outcomes else self._await_pending(condition)
             if self._on_outcomes:
                 self._hand_over()
                 with self._lock:
-                    ticket = self._await_ticket(bell)
-            if ticket is None:
+                    pending = self._await_pending(condition)
+            if pending is None:
                 self._hand_over()  # what a stop has settled just before the end
                 return
-            answer = self._send(ticket.message)
+            answer = self._send(pending.message)
 
     def _send(self, message: Message) -> Answer:
         try:
@@ -361,7 +363,7 @@ class Engine:
                 self._telling.remove(me)
                 self._reader.notify_all()
 
-    def _await_ticket(self, bell: threading.Condition) -> Ticket | None:
+    def _await_pending(self, condition: threading.Condition) -> PendingCall | None:
         """Sleep until there is a ticket (or None: the engine has closed and all is done). Holds the lock."""
         while True:
             stop = self._stop_wanted()
@@ -369,27 +371,27 @@ class Engine:
                 self._schedule.stop(stop, time.time())
                 self._after_settling()
             now = self._clock()
-            if self._awake > self._crew.wanted(now) and self._schedule.unfinished:
-                self._sleepers.sleep(bell, now + LOOK, self._clock, None)
+            if self._awake > self._concurrency.wanted(now) and self._schedule.unfinished:
+                self._idle_workers.sleep(condition, now + LOOK, self._clock, None)
                 continue
             work = self._schedule.take(now)
-            if isinstance(work, Ticket):
+            if isinstance(work, PendingCall):
                 self._call_for_the_rest(now)
                 return work
             if self._closing and not self._schedule.unfinished:
                 self._call_all()
                 return None
             rests = not self._schedule.unfinished
-            was_woken = self._sleepers.sleep(bell, work, self._clock, LONGEST_REST if rests else None)
+            was_woken = self._idle_workers.sleep(condition, work, self._clock, LONGEST_REST if rests else None)
             if rests and not was_woken and not self._schedule.unfinished and not self._closing:
                 self._threads.remove(threading.current_thread())
-                self._sleepers.wake_all()  # who fell asleep while there was something to do does not rest yet
+                self._idle_workers.wake_all()  # who fell asleep while there was something to do does not rest yet
                 return None
 
     @property
     def _awake(self) -> int:
         """How many consumers do not sleep."""
-        return len(self._threads) - len(self._sleepers)
+        return len(self._threads) - len(self._idle_workers)
 
     def _call_for_the_rest(self, now: float) -> None:
         """Before this consumer turns to something that takes time: have another one look, if there is anything."""
@@ -398,13 +400,13 @@ class Engine:
 
     def _is_late_for(self, instant: float | None) -> bool:
         """Whether nobody would wake up for what is due then."""
-        return instant is not None and not self._sleepers.somebody_looks_by(instant)
+        return instant is not None and not self._idle_workers.somebody_looks_by(instant)
 
     def _call_one(self, now: float) -> None:
         """Wake a consumer, or start one, unless there are enough and another will look again soon."""
-        if self._awake >= self._crew.wanted(now) and self._sleepers.somebody_looks_by(now + LOOK):
+        if self._awake >= self._concurrency.wanted(now) and self._idle_workers.somebody_looks_by(now + LOOK):
             return
-        if not self._sleepers.wake_one() and len(self._threads) < self._workers:
+        if not self._idle_workers.wake_one() and len(self._threads) < self._workers:
             name = f"interakt-consumer-{next(self._numbers)}"
             thread = threading.Thread(target=self._consume, name=name, daemon=True)
             try:
@@ -416,7 +418,7 @@ class Engine:
                 self._threads.append(thread)
 
     def _call_all(self) -> None:
-        self._sleepers.wake_all()
+        self._idle_workers.wake_all()
         self._reader.notify_all()
 
     def _after_settling(self) -> None:

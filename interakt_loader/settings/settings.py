@@ -132,7 +132,7 @@ def _separator(date: re.Match[str]) -> str:
     return (before or after)[:1] if within else ""
 
 
-def without_dates(name: str) -> str:
+def drop_dates(name: str) -> str:
     """Return a folder's name without dates: the folders of two days are one."""
     return _DATE.sub(_separator, name)
 

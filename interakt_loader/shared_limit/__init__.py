@@ -30,13 +30,13 @@ from interakt_loader.shared_limit.account_limit import Turns, turns_of
 from interakt_loader.shared_limit.clock import (
     NoClock,
     RateDiffers,
+    ReservedSlots,
     ShareAway,
     SharedClock,
-    Slots,
     pace_of,
 )
 
-__all__ = ["RateDiffers", "ShareAway", "SharedClock", "Slots", "Turns", "open_share", "open_turns", "slots_of"]
+__all__ = ["RateDiffers", "ShareAway", "SharedClock", "ReservedSlots", "Turns", "open_share", "open_turns", "slots_of"]
 
 
 def open_turns(base_url: str, api_key: Secret | str, rate: Rate) -> AbstractContextManager[Turns]:
@@ -72,9 +72,9 @@ def open_share(share: Secret | str, base_url: str, api_key: Secret | str, rate: 
     return clock
 
 
-def slots_of(rate: Rate, workers: int) -> Slots:
+def slots_of(rate: Rate, workers: int) -> ReservedSlots:
     """Return this process' slots, none yet, of a clock at this rate."""
-    return Slots(pace_of(rate), workers)
+    return ReservedSlots(pace_of(rate), workers)
 
 
 def _fingerprint(base_url: str, api_key: Secret | str) -> bytes:

@@ -71,7 +71,7 @@ class RateDiffers(Exception):
         super().__init__(f"another load of this account declares {theirs}, this one {mine}; declare the same")
 
 
-class Lease(NamedTuple):
+class SlotReservation(NamedTuple):
     """Slots reserved for this process."""
 
     first: float
@@ -85,7 +85,7 @@ class Lease(NamedTuple):
 class SharedClock(Protocol):
     """The account's next due instant, moved forward by all processes."""
 
-    def reserve(self, count: int, hold: float = 0.0) -> Lease:
+    def reserve(self, count: int, hold: float = 0.0) -> SlotReservation:
         """Reserve `count` slots, which nobody else will get; first push the clock by `hold` seconds from now on.
 
         Raises `ShareAway` or `RateDiffers`.
@@ -125,7 +125,7 @@ class Ask(NamedTuple):
     """Push the clock by so many seconds: a 429 came."""
 
 
-class Slots:
+class ReservedSlots:
     """Takes the place of a rate limit's own clock. All but `grant` is called under the engine's lock."""
 
     def __init__(self, pace: Pace, workers: int) -> None:
@@ -133,14 +133,14 @@ class Slots:
         self._batch = pace.batch
         self._workers = workers
         self._held: deque[float] = deque()
-        self._leases: deque[Lease] = deque()
+        self._reservations: deque[SlotReservation] = deque()
         self._has_asked = False
         self.asks: SimpleQueue[Ask | None] = SimpleQueue()
         """Whoever talks to the clock takes these; None: no more will come."""
 
-    def grant(self, lease: Lease) -> None:
+    def grant(self, reservation: SlotReservation) -> None:
         """Hand over what was asked for; from any thread."""
-        self._leases.append(lease)
+        self._reservations.append(reservation)
 
     def due(self, now: float, waiting: int, out: int) -> float:
         """Return the instant of the next slot; infinity while there is none, until a lease comes.
@@ -148,8 +148,8 @@ class Slots:
         `waiting` calls want to go, and `out` are out. Slots are asked for in time, but no more than there are calls
         for them and workers to make them: a slot that goes unused is lost to all.
         """
-        while self._leases:
-            first, step, count = self._leases.popleft()
+        while self._reservations:
+            first, step, count = self._reservations.popleft()
             self._held.extend(first + number * step for number in range(count))
             self._has_asked = False
         while self._held and self._held[0] + self._late < now:

@@ -15,10 +15,10 @@ from interakt_loader.privacy.secrets import Secret
 from interakt_loader.settings.values import Rate
 from interakt_loader.shared_limit.clock import (
     FORGET,
-    Lease,
     Pace,
     RateDiffers,
     ShareAway,
+    SlotReservation,
 )
 
 TIMEOUT = 5.0
@@ -72,7 +72,7 @@ class RedisClock:
             raise SettingsError(f"share {share}: {error}") from None
         self._script = self._redis.register_script(_SCRIPT)
 
-    def reserve(self, count: int, hold: float = 0.0) -> Lease:
+    def reserve(self, count: int, hold: float = 0.0) -> SlotReservation:
         """Reserve slots, as `SharedClock` has it."""
         step = self._pace.step
         # where Redis is far away, a slot of now would be over before we hear of it
@@ -94,7 +94,7 @@ class RedisClock:
             raise RateDiffers(self._rate, now.decode())
         self._trips.append((ended - began, int(now) / 1e6 - (began + ended) / 2))
         offset = min(self._trips)[1]
-        return Lease(int(first) / 1e6 - offset, step / 1e6, count)
+        return SlotReservation(int(first) / 1e6 - offset, step / 1e6, count)
 
     def _round_trip(self) -> int:
         """Return how long asking takes, in microseconds: the median of what was seen lately."""

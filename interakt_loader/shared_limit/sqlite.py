@@ -15,11 +15,11 @@ from urllib.parse import unquote, urlsplit
 from interakt_loader.settings.values import Rate
 from interakt_loader.shared_limit.clock import (
     FORGET,
-    Lease,
     NoClock,
     Pace,
     RateDiffers,
     ShareAway,
+    SlotReservation,
     State,
     reserved,
 )
@@ -70,7 +70,7 @@ class SqliteClock:
         db.execute("PRAGMA synchronous = OFF")  # what a failing power supply takes away is out of date anyway
         db.executescript(_SCHEMA)
 
-    def reserve(self, count: int, hold: float = 0.0) -> Lease:
+    def reserve(self, count: int, hold: float = 0.0) -> SlotReservation:
         """Reserve slots, as `SharedClock` has it."""
         db = self._db
         try:
@@ -88,7 +88,7 @@ class SqliteClock:
                 raise
         except sqlite3.Error as error:
             raise ShareAway(f"cannot be used: {error}") from None
-        return Lease(here + (first - now) / 1e6, self._pace.step / 1e6, count)
+        return SlotReservation(here + (first - now) / 1e6, self._pace.step / 1e6, count)
 
     def _read(self, now: int) -> State | None:
         found = self._db.execute("SELECT rate, due, at FROM clocks WHERE account = ?", (self._account,)).fetchone()

@@ -36,11 +36,11 @@ from interakt_loader.sources.base import (
     ReadOptions,
     Source,
     check_names,
+    drop_counter,
     heading,
     other_shapes,
     peek,
     reason,
-    without_counter,
 )
 from interakt_loader.sources.columnar import (
     is_parquet_file,
@@ -53,7 +53,7 @@ from interakt_loader.sources.columnar import (
 )
 from interakt_loader.sources.csv import open_csv
 from interakt_loader.sources.excel import open_excel
-from interakt_loader.sources.failures import is_failures_file, options_for, without_said
+from interakt_loader.sources.failures import drop_report_columns, is_failures_file, options_for
 from interakt_loader.sources.json import open_json, open_records
 from interakt_loader.sources.local_file import File, Format, format_of
 from interakt_loader.sources.memory import (
@@ -218,7 +218,7 @@ def _opened_as(form: Format, file: File, options: ReadOptions) -> Source:
         raise
     except Exception as error:
         raise SourceError(f"{file.given}: cannot be read: {reason(error)}") from error
-    source = without_counter(without_said(source))
+    source = drop_counter(drop_report_columns(source))
     return _with_partitions(source, file.partitions) if file.partitions else source
 
 
@@ -287,7 +287,7 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
     (`s3://…`, with the extra `remote`), `-` for standard input, or a list of these read in turn. `options`
     say how files are read. Raises SourceError with one line that names the data and the reason.
     """
-    return without_counter(without_said(_opened(data, options or ReadOptions())))
+    return drop_counter(drop_report_columns(_opened(data, options or ReadOptions())))
 
 
 def _opened(data: Any, options: ReadOptions) -> Source:

@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.columns.normalize import Unsendable, is_binary, uuid_texts, without
+from interakt_loader.columns.normalize import Unsendable, is_binary, null_where, uuid_texts
 from interakt_loader.errors import InteraktLoaderError, SettingsError, SourceBroken, SourceError
 from interakt_loader.values import shortened, unicode_text
 
@@ -90,15 +90,15 @@ def heading(written: str) -> str:
     Without white space, byte order marks and zero-width characters around it, with one space for each run of spaces
     and line breaks, and `="ID"` as ID. A blank name stays as it is.
     """
-    return bare(written) or written
+    return strip_wrapping(written) or written
 
 
 def labelled(labels: Iterable[str]) -> list[str]:
     """Return the names of columns under these labels: a blank one is `column_` and its place, counted from 1."""
-    return [bare(label) or f"column_{at}" for at, label in enumerate(labels, start=1)]
+    return [strip_wrapping(label) or f"column_{at}" for at, label in enumerate(labels, start=1)]
 
 
-def bare(written: str) -> str:
+def strip_wrapping(written: str) -> str:
     """Return a heading as `heading` does, a blank one as empty text."""
     name = written.translate(_INVISIBLE).strip()
     formula = _FORMULA.fullmatch(name)
@@ -114,7 +114,7 @@ def is_pandas_index(name: str) -> bool:
 
 def is_unnamed(name: str) -> bool:
     """Tell whether a column has no name, or the one that pandas gives to such a column when it reads a file."""
-    name = bare(name)
+    name = strip_wrapping(name)
     return not name or _UNNAMED.fullmatch(name) is not None
 
 
@@ -130,7 +130,7 @@ def is_counter(label: str, values: Iterable[Any]) -> bool:
     return all(text in (None, str(number)) for text, number in zip(texts, count(int(first)), strict=False))
 
 
-def plain_cells(batch: pa.RecordBatch) -> pa.RecordBatch:
+def strip_cells(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the batch with `="001"`, by which exports keep spreadsheets from reading a number, as 001."""
     for at, column in enumerate(batch.columns):
         changed = _without_formula(column)
@@ -178,7 +178,7 @@ def repeated_headings(batch: pa.RecordBatch, apart: Collection[str]) -> Sequence
 def is_header(cells: Iterable[Any], names: Sequence[str]) -> bool:
     """Tell whether a row holds the names of its columns, which are given in lower case."""
     expected = ["" if name == f"column_{at}" else name for at, name in enumerate(names, start=1)]
-    written = ["" if cell is None else bare(str(cell)).lower() for cell in cells]
+    written = ["" if cell is None else strip_wrapping(str(cell)).lower() for cell in cells]
     same = sum(one == name != "" for one, name in zip(written, expected, strict=True))
     if 2 * same > len(list(filter(None, expected))) or sorted(written) == sorted(expected):
         return True
@@ -189,7 +189,7 @@ def _is_text(dtype: pa.DataType) -> bool:
     return bool(pa.types.is_string(dtype) or pa.types.is_large_string(dtype))
 
 
-def without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
+def replace_views(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the batch with string and binary views (polars' form) in Arrow's usual large types."""
     for at, column in enumerate(batch.columns):
         usual = _usual(column.type)
@@ -467,7 +467,7 @@ class Source:
                 for batch in batches:
                     size = _rows_at_once(batch)
                     for start in range(0, batch.num_rows, size):
-                        piece = without_views(flattened(with_meanings(batch.slice(start, size))))
+                        piece = replace_views(flattened(with_meanings(batch.slice(start, size))))
                         if not self.parts:  # whose batches have been through this
                             piece = self._cleaned(piece)
                         if paths is not None:
@@ -493,7 +493,7 @@ class Source:
                 raise SourceBroken(f"{self.path or self.name}: {said}")
             fields = [batch.schema.field(at).with_name(name) for at, name in zip(kept, names, strict=True)]
             batch = pa.RecordBatch.from_arrays([batch.column(at) for at in kept], schema=pa.schema(fields))
-        batch = plain_cells(batch)
+        batch = strip_cells(batch)
         repeated = repeated_headings(batch, RESERVED)
         return _without_rows(batch, repeated, REPEATED) if repeated else batch
 
@@ -511,7 +511,7 @@ def _without_rows(batch: pa.RecordBatch, rows: Sequence[int], problem: str) -> p
     if PROBLEM_COLUMN in batch.schema.names:
         before = batch.column(PROBLEM_COLUMN)
         batch = batch.drop_columns([PROBLEM_COLUMN])
-    columns = [*(without(column, mask) for column in batch.columns), pc.if_else(mask, problem, before)]
+    columns = [*(null_where(column, mask) for column in batch.columns), pc.if_else(mask, problem, before)]
     fields = [*batch.schema, pa.field(PROBLEM_COLUMN, pa.string())]
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
@@ -615,7 +615,7 @@ def peek(source: Source, rows: int) -> tuple[list[pa.RecordBatch], Source]:
     return head, replace(source, read=read)
 
 
-def without_counter(source: Source) -> Source:
+def drop_counter(source: Source) -> Source:
     """Return the source without a first column that has no name, or pandas' `Unnamed: 0`, and that counts the rows."""
     if len(source.columns) < 2 or not is_unnamed(source.columns[0]):
         return source

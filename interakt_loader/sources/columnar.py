@@ -27,7 +27,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.columns.normalize import without
+from interakt_loader.columns.normalize import null_where
 from interakt_loader.errors import InteraktLoaderError, SourceError
 from interakt_loader.sources.base import (
     BATCH_ROWS,
@@ -73,7 +73,7 @@ def without_wrapped(batch: pa.RecordBatch, in_milliseconds: pa.RecordBatch) -> p
                 f"the time in {name!r} is after the year 2262, or before 1970 and spoilt when it was written (INT96)"
             )
         place = batch.schema.get_field_index(name)
-        held = without(batch.column(place), pc.or_(too_far, spoilt))
+        held = null_where(batch.column(place), pc.or_(too_far, spoilt))
         batch = batch.set_column(place, batch.schema.field(place), held)
     if problems:
         texts = [problems.get(row) for row in range(batch.num_rows)]

@@ -21,7 +21,7 @@ from typing import TextIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.columns.normalize import without
+from interakt_loader.columns.normalize import null_where
 from interakt_loader.errors import SourceBroken, SourceError
 from interakt_loader.sources.base import (
     BATCH_BYTES,
@@ -30,10 +30,10 @@ from interakt_loader.sources.base import (
     Batches,
     ReadOptions,
     Source,
-    bare,
     check_names,
     is_counter,
     labelled,
+    strip_wrapping,
 )
 from interakt_loader.sources.local_file import File
 from interakt_loader.sources.memory import problem_column
@@ -136,10 +136,10 @@ def is_group_row(rows: Sequence[Sequence[str]]) -> bool:
     words = [at for at, cell in enumerate(second) if cell.strip()]
     if any(_kind(second[at]) for at in words) or len(words) < 2:
         return False
-    labels = [bare(cell).lower() for cell in first if bare(cell)]
-    if labels == [bare(cell).lower() for cell in second if bare(cell)]:
+    labels = [strip_wrapping(cell).lower() for cell in first if strip_wrapping(cell)]
+    if labels == [strip_wrapping(cell).lower() for cell in second if strip_wrapping(cell)]:
         return False  # the header again
-    has_gaps = any(at >= len(first) or not bare(first[at]) for at in words) or len(set(labels)) < len(labels)
+    has_gaps = any(at >= len(first) or not strip_wrapping(first[at]) for at in words) or len(set(labels)) < len(labels)
     over_values = sum(_is_above_values(at, below, 1 if has_gaps else 2) for at in words)
     usual = sum(_is_usual(second[at]) for at in words)
     if has_gaps:
@@ -194,7 +194,7 @@ def _width(rows: Sequence[Sequence[str]]) -> int:
     """Return how many columns there are, without blank names at the header's end that no row has a value for."""
     header = rows[0]
     named = len(header)
-    while named > 1 and not bare(header[named - 1]):
+    while named > 1 and not strip_wrapping(header[named - 1]):
         named -= 1
     return named if named < len(header) and not any(map(str.strip, _beyond(rows[1:], named))) else len(header)
 
@@ -435,4 +435,4 @@ def _batch(names: list[str], rows: list[list[str]], problems: dict[int, str]) ->
 
 def _text(cells: tuple[str, ...]) -> pa.Array:
     array = pa.array(cells, pa.string())
-    return without(array, pc.equal(array, "")) if "" in cells else array
+    return null_where(array, pc.equal(array, "")) if "" in cells else array

@@ -31,12 +31,12 @@ from interakt_loader.sources.base import (
     Batches,
     ReadOptions,
     Source,
-    bare,
     check_names,
     is_counter,
     is_header,
     labelled,
     reason,
+    strip_wrapping,
 )
 from interakt_loader.sources.csv import holds_names, is_group_row
 from interakt_loader.sources.local_file import File
@@ -355,7 +355,9 @@ def open_excel(file: File, options: ReadOptions) -> Source:
             )
     labels = texts[0] if has_header else [""] * len(texts[0])
     names = check_names(given, labelled(labels))
-    left_out = [names[at] for at in range(len(names)) if has_header and not bare(labels[at]) and at not in filled]
+    left_out = [
+        names[at] for at in range(len(names)) if has_header and not strip_wrapping(labels[at]) and at not in filled
+    ]
     if has_header and is_counter(labels[0], (row[0] for row in start[1:])):
         notes.append(f"{given}: the first column, which has no name and counts the rows, is left out")
         left_out.append(names[0])
@@ -457,7 +459,7 @@ def _body(sheet: Any, errors: dict[Cell, str], names: list[str], has_header: boo
     lower = [name.lower() for name in names]
     for row in islice(_rows(sheet, errors), has_header, None):
         first = next((cell for cell in row.cells if cell is not None), None)
-        if isinstance(first, str) and bare(first).lower() in lower and is_header(row.cells, lower):
+        if isinstance(first, str) and strip_wrapping(first).lower() in lower and is_header(row.cells, lower):
             yield _Row([None] * len(names), {}, REPEATED)
         else:
             yield row

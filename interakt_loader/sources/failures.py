@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.codes import ProblemCode
-from interakt_loader.columns.normalize import plains
+from interakt_loader.columns.normalize import normalize_parts
 from interakt_loader.model import Problem
 from interakt_loader.privacy.formula_guard import guarded, unguarded
 from interakt_loader.sources.base import (
@@ -86,7 +86,7 @@ def options_for(file: File, options: ReadOptions) -> ReadOptions:
     return ReadOptions(None, between[1] if between else None, True, None)
 
 
-def without_said(source: Source) -> Source:
+def drop_report_columns(source: Source) -> Source:
     """Return a source without the columns of a failures file; the rows of one as they were in their input."""
     there = [name for name in source.columns if name in (*SAID_BESIDE, VALUE_KINDS)]
     if not there:
@@ -168,7 +168,7 @@ def written(column: pa.Array) -> tuple[pa.StringArray, list[str | None] | None]:
         return guarded(column), None
     texts: list[str | None] = [None] * len(column)
     kinds: list[str | None] = [None] * len(column)
-    parts = plains(column)
+    parts = normalize_parts(column)
     for part in parts:
         for row in part.problems:
             texts[row], kinds[row] = CANNOT_BE_SENT, "other"

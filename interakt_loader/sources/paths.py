@@ -177,7 +177,7 @@ def fetch(address: str) -> tuple[list[File], list[str]]:
     An address may be a file, a folder or a pattern; on the web, a file. SourceError names what is missing:
     fsspec, its part for this scheme, the file, the right to read it.
     """
-    shown = without_secrets(address)
+    shown = hide_secrets(address)
     scheme = address.partition("://")[0].partition("::")[0]
     try:
         from fsspec.core import url_to_fs
@@ -200,11 +200,11 @@ def fetch(address: str) -> tuple[list[File], list[str]]:
     except Exception as error:
         told = reason(error)
         for one in (address, *address.split("::")):
-            told = told.replace(one, without_secrets(one))
+            told = told.replace(one, hide_secrets(one))
         raise SourceError(f"{shown}: cannot be opened: {told}") from error
 
 
-def without_secrets(address: str) -> str:
+def hide_secrets(address: str) -> str:
     """Return the address as it may be shown, each of a chain (`zip://a.csv::https://…`) without what opens it.
 
     Of a web address that is its user and its query, which sign it; of any other, a user with a password: a user alone

@@ -200,7 +200,7 @@ def marked_encoding(head: bytes) -> str | None:
     return None if "\0" in head[: 2 * halves].decode(encoding, "replace") else encoding
 
 
-def without_mark(encoding: str, head: bytes) -> str:
+def encoding_after_mark(encoding: str, head: bytes) -> str:
     """Return the name by which Python reads the encoding and leaves out the byte order mark, if there is one."""
     name = codecs.lookup(encoding).name
     if not any(head.startswith(mark) and name == marked for mark, marked in _MARKS):
@@ -454,7 +454,7 @@ def _scanned(file: File, encoding: str, head: bytes) -> Text:
     # A file with carriage returns only is of an old Mac.
     count = (lines or returns) + (last not in ("\n", "\r", "\ufeff", ""))
     notes = [f"{file.given}: read as {encoding.upper()}"] if encoding.startswith(("utf-16", "utf-32")) else []
-    return Text(file, without_mark(encoding, head), count, has_nul, has_marks, notes)
+    return Text(file, encoding_after_mark(encoding, head), count, has_nul, has_marks, notes)
 
 
 def _guessed(file: File, complaint: str) -> str:

@@ -29,7 +29,7 @@ from interakt_loader.transport.responses import (
     LONGEST_BODY,
     AnswerReader,
     BrokenOff,
-    Heard,
+    RawResponse,
     broken_answer,
     explained,
     no_answer,
@@ -130,7 +130,7 @@ class Connection:
         except Exception:  # noqa: BLE001 - one that cannot be looked at is not used; the next is tried
             return False
 
-    def call(self, head: Head, body: bytes) -> Heard:
+    def call(self, head: Head, body: bytes) -> RawResponse:
         """Send a call and read its answer.
 
         Raises `BrokenOff` once the answer's status is known, `NoHttp`, or an `OSError`; the connection is of no more
@@ -158,17 +158,17 @@ class Connection:
             self._socket.sendall(request[sent:])
             _limit_waits(self._socket, self._timeout)
 
-    def _rest(self, reader: AnswerReader) -> Heard:
+    def _rest(self, reader: AnswerReader) -> RawResponse:
         """Read the rest of an answer that comes in pieces."""
         deadline = time.monotonic() + LONGEST_ANSWER * self._timeout
-        heard = None
-        while heard is None:
+        raw_response = None
+        while raw_response is None:
             if time.monotonic() > deadline:
                 raise TimeoutError
-            heard = self._received(reader, LONGEST_BODY)
-        return heard
+            raw_response = self._received(reader, LONGEST_BODY)
+        return raw_response
 
-    def _received(self, reader: AnswerReader, most: int) -> Heard | None:
+    def _received(self, reader: AnswerReader, most: int) -> RawResponse | None:
         data = self._socket.recv(most)
         if self._taken is not None:
             self._taken += len(data)
@@ -265,7 +265,7 @@ class HttpTransport:
         except Exception as error:  # noqa: BLE001 - whatever it is, the row gets an answer that says so
             return not_connected(error, time.perf_counter() - began)
         try:
-            heard = connection.call(self._heads[message.kind], message.body)
+            raw_response = connection.call(self._heads[message.kind], message.body)
         except BrokenOff as broken:
             connection.close()
             if broken.status < 300:
@@ -275,14 +275,14 @@ class HttpTransport:
             connection.close()
             return no_answer(error, time.perf_counter() - began, first_call=connection.used_at is None)
         ended = time.perf_counter()
-        if heard.keeps and len(self._idle) < self._most_idle:
+        if raw_response.keeps and len(self._idle) < self._most_idle:
             connection.used_at = ended
             self._idle.append(connection)
             if self._closed:  # meanwhile
                 _close(self._idle)
         else:
             connection.close()
-        return self._judged(heard, ended - began)
+        return self._judged(raw_response, ended - began)
 
     def _connection(self, now: float) -> Connection:
         """Return a connection that nobody uses."""
@@ -295,8 +295,8 @@ class HttpTransport:
                 return connection
             connection.close()
 
-    def _judged(self, heard: Heard, seconds: float) -> Answer:
-        status, body, retry_after, says_length, _ = heard
+    def _judged(self, raw_response: RawResponse, seconds: float) -> Answer:
+        status, body, retry_after, says_length, _ = raw_response
         # without a length, an empty body may be one that was cut off, and so may the head
         if not says_length and 200 <= status < 300 and not body.removeprefix(BOM).strip():
             return broken_answer(status, None, seconds)

@@ -63,7 +63,7 @@ class NoHttp(Exception):
     """What came does not begin like an answer."""
 
 
-class Heard(NamedTuple):
+class RawResponse(NamedTuple):
     """An answer as it came."""
 
     status: int
@@ -80,7 +80,7 @@ class Heard(NamedTuple):
 class AnswerReader:
     """Reads one answer. What it costs goes by the bytes alone: a byte at a time is no way to make it slow.
 
-    What it says goes by the bytes alone, too, and not by the pieces in which they come, `Heard.keeps` apart.
+    What it says goes by the bytes alone, too, and not by the pieces in which they come, `RawResponse.keeps` apart.
     """
 
     def __init__(self) -> None:
@@ -94,26 +94,26 @@ class AnswerReader:
         self._length = 0
         self._keeps = False
         # None: the head is not yet there. No bound method: a cycle would hold what came until the collector comes by
-        self._read_body: Callable[[AnswerReader], Heard | None] | None = None
+        self._read_body: Callable[[AnswerReader], RawResponse | None] | None = None
 
-    def feed(self, data: bytes) -> Heard | None:
+    def feed(self, data: bytes) -> RawResponse | None:
         """Take more bytes in; return the answer once it is there. Raises `BrokenOff` or `NoHttp`."""
         self._data += data[: LONGEST_ANSWER - self._came]
         self._came += len(data)
-        heard = self._read()
+        raw_response = self._read()
         if self._came < LONGEST_ANSWER:
-            return heard
-        if heard is None:
+            return raw_response
+        if raw_response is None:
             raise self.broken()
-        return heard._replace(keeps=False)  # there may have been more
+        return raw_response._replace(keeps=False)  # there may have been more
 
-    def _read(self) -> Heard | None:
+    def _read(self) -> RawResponse | None:
         while self._read_body is None:
             if not self._read_head():
                 return None
         return self._read_body(self)
 
-    def end(self) -> Heard:
+    def end(self) -> RawResponse:
         """Return the answer that ends where the connection does. Raises `BrokenOff` or `NoHttp` if none does."""
         if self._read_body is AnswerReader._until_the_end:
             return self._whole(bytes(self._data), says_length=False)
@@ -186,7 +186,7 @@ class AnswerReader:
 
     # ------------------------------------------------------------------ the body, in three forms
 
-    def _of_length(self) -> Heard | None:
+    def _of_length(self) -> RawResponse | None:
         here = len(self._data)
         if here == self._length <= LONGEST_BODY:
             return self._whole(bytes(self._data))
@@ -195,13 +195,13 @@ class AnswerReader:
         self._keeps = False  # longer than is read, or followed by something that nobody asked for
         return self._whole(bytes(self._data[: min(self._length, LONGEST_BODY)]))
 
-    def _until_the_end(self) -> Heard | None:
+    def _until_the_end(self) -> RawResponse | None:
         self._keeps = False
         if len(self._data) < LONGEST_BODY:
             return None
         return self._whole(bytes(self._data[:LONGEST_BODY]), says_length=False)
 
-    def _of_chunks(self) -> Heard | None:
+    def _of_chunks(self) -> RawResponse | None:
         while (room := LONGEST_BODY - len(self._body)) > 0:
             if self._chunk is None and not self._read_chunk_size():
                 return None
@@ -233,7 +233,7 @@ class AnswerReader:
         del self._data[: end if self._chunk == 0 else end + 2]
         return True
 
-    def _after_chunks(self) -> Heard | None:
+    def _after_chunks(self) -> RawResponse | None:
         """Skip the trailer: header fields that come after the body."""
         end = self._find(b"\r\n\r\n")
         if end is None:
@@ -245,8 +245,8 @@ class AnswerReader:
         self._keeps = self._keeps and len(self._data) == end + 4
         return self._whole(bytes(self._body))
 
-    def _whole(self, body: bytes, *, says_length: bool = True) -> Heard:
-        return Heard(self._status, body, self._retry_after, says_length, self._keeps)
+    def _whole(self, body: bytes, *, says_length: bool = True) -> RawResponse:
+        return RawResponse(self._status, body, self._retry_after, says_length, self._keeps)
 
 
 def _values(fields: bytes, names: bytes, name: bytes) -> bytes | None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from docs.mkdocs import types_table
 from interakt_loader.columns import Target, coerce
 from interakt_loader.columns.normalize import problems_at
-from interakt_loader.mapping.prepare import tidied
+from interakt_loader.mapping.prepare import collapse_whitespace
 from interakt_loader.sources.memory import to_arrow
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "types.md"
@@ -73,7 +73,7 @@ def test_python_values_are_the_same_for_tables() -> None:
     """What the page says of `track` is what a column of objects gives, all in one."""
     values = [value for value, _ in types_table.python_values()]
     coerced = coerce(to_arrow(values), Target())
-    tidy = tidied(coerced.json)[0].to_pylist()
+    tidy = collapse_whitespace(coerced.json)[0].to_pylist()
     found = [
         f"*{coerced.problems[at].code}*" if at in coerced.problems else f"`{json}`" if json else "*left out*"
         for at, json in enumerate(tidy)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from interakt_loader import track
-from interakt_loader.codes import REMEDIES
+from interakt_loader.codes import HINTS
 from interakt_loader.mapping.spec import FIELDS
 from interakt_loader.model import Status
 from interakt_loader.report.outcomes import OUTCOMES
@@ -46,7 +46,7 @@ def test_the_report_page_tells_every_column_and_status() -> None:
 def test_the_report_page_tells_every_code() -> None:
     """Each code that a row can get is explained there, with what to do about it as the code says it."""
     rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", _section("report.md", "## Codes"), re.MULTILINE)
-    assert dict(rows) == REMEDIES
+    assert dict(rows) == HINTS
 
 
 def test_the_mapping_page_tells_every_field() -> None:

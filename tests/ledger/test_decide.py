@@ -148,7 +148,9 @@ def test_an_event_goes_once(known: Known, resend: bool, expected: Decision) -> N
     assert decide_event(known, EVENT, resend=resend) == expected
 
 
-ANN, ANN_TOO, BOB = (KEYS.event_state(lane, body) for lane, body in (("ann", b"a"), ("ann", b"b"), ("bob", b"a")))
+ANN, ANN_TOO, BOB = (
+    KEYS.event_state(ordering_key, body) for ordering_key, body in (("ann", b"a"), ("ann", b"b"), ("bob", b"a"))
+)
 REFUSED, GOES, GOES_TOO = (
     EventDecision(Decision(None), conflict=True),
     EventDecision(Decision(ANN)),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from interakt_loader.columns.normalize import plain
+from interakt_loader.columns.normalize import normalize
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping import Mapping, Preparation, read_mapping
 from interakt_loader.mapping.infer.infer import SAMPLE_ROWS, InferredMapping, infer
@@ -647,7 +647,7 @@ def test_every_line_that_is_written_holds_for_every_row(name: str, values: list[
     columns = {"customer_id": ["a", "b", "c", "d"], name: pa.array(values)}
     inferred = found(columns)
     batch = pa.RecordBatch.from_pydict(columns)
-    filled = len(plain(columns[name]).values.drop_null())
+    filled = len(normalize(columns[name]).values.drop_null())
     for line in inferred.lines:
         if line.field != "traits" or line.reason.startswith(("empty in all", "it cannot be sent")):
             continue

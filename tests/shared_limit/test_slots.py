@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.settings.values import Rate
-from interakt_loader.shared_limit.clock import Lease, Slots, State, pace_of, reserved
+from interakt_loader.shared_limit.clock import ReservedSlots, SlotReservation, State, pace_of, reserved
 from tests.shared_limit.windows import most_in_a_window
 
 RATES = [Rate(300, 60), Rate(600, 60), Rate(10, 1), Rate(100, 1), Rate(1000, 1), Rate(1, 1)]
@@ -25,14 +25,14 @@ class Clock:
         self.pace = pace_of(rate)
         self.state: State | None = None
 
-    def serve(self, slots: Slots, now: float) -> None:
+    def serve(self, slots: ReservedSlots, now: float) -> None:
         """Answer what has been asked."""
         while not slots.asks.empty():
             ask = slots.asks.get()
             assert ask is not None
             first, self.state = reserved(self.state, int(now * 1e6), ask.slots, int(ask.hold * 1e6), self.pace)
             if ask.slots:
-                slots.grant(Lease(first / 1e6, self.pace.step / 1e6, ask.slots))
+                slots.grant(SlotReservation(first / 1e6, self.pace.step / 1e6, ask.slots))
 
 
 def run(rate: Rate, processes: int, calls: int, lateness: list[float], workers: int = 16) -> list[float]:
@@ -43,7 +43,7 @@ def run(rate: Rate, processes: int, calls: int, lateness: list[float], workers: 
     clock = Clock(rate)
     limits = []
     for _ in range(processes):
-        slots = Slots(clock.pace, workers)
+        slots = ReservedSlots(clock.pace, workers)
         limits.append((slots, RateLimit(None, slots)))
     wakes = [(1000.0 + number / 1000, number) for number in range(processes)]
     went: list[float] = []
@@ -81,15 +81,15 @@ def test_no_window_holds_more_than_declared(rate: Rate, processes: int, lateness
 def test_at_least_95_percent_are_used(rate: Rate, processes: int) -> None:
     """With wake-ups up to 5 ms late, or half a slot where those are narrower, at least 95 % of what is declared
     goes out."""
-    dice = random.Random(7)
+    rng = random.Random(7)
     latest = min(0.005, 0.5 * rate.seconds / rate.calls)
-    went = run(rate, processes, int(10 * rate.calls), [dice.random() * latest for _ in range(997)])
+    went = run(rate, processes, int(10 * rate.calls), [rng.random() * latest for _ in range(997)])
     assert len(went) / (went[-1] - went[0]) >= 0.95 * rate.calls / rate.seconds
 
 
 def test_no_more_slots_are_asked_for_than_can_be_used() -> None:
     """Three calls wait and two workers are free: two slots; nothing more while the answer is on its way."""
-    slots = Slots(pace_of(Rate(1000, 1)), workers=4)
+    slots = ReservedSlots(pace_of(Rate(1000, 1)), workers=4)
     assert slots.due(0.0, waiting=3, out=2) == math.inf
     assert slots.due(0.0, waiting=3, out=2) == math.inf
     ask = slots.asks.get_nowait()
@@ -100,9 +100,9 @@ def test_no_more_slots_are_asked_for_than_can_be_used() -> None:
 
 def test_a_slot_is_lost_when_its_time_has_passed() -> None:
     """A slot that was not used in time is never used: the next ones are asked for."""
-    slots = Slots(pace_of(Rate(300, 60)), workers=4)
+    slots = ReservedSlots(pace_of(Rate(300, 60)), workers=4)
     slots.due(0.0, 1, 0)
-    slots.grant(Lease(1.0, 0.2, 1))
+    slots.grant(SlotReservation(1.0, 0.2, 1))
     assert slots.due(0.5, 1, 0) == 1.0
     assert slots.due(1.2, 1, 0) == 1.0
     assert slots.due(1.4, 1, 0) == math.inf
@@ -111,7 +111,7 @@ def test_a_slot_is_lost_when_its_time_has_passed() -> None:
 def test_a_429_pushes_the_clock_for_all() -> None:
     """One process is told to wait for 7 s: what another one reserves then comes after that."""
     clock = Clock(Rate(300, 60))
-    mine, theirs = Slots(clock.pace, 4), Slots(clock.pace, 4)
+    mine, theirs = ReservedSlots(clock.pace, 4), ReservedSlots(clock.pace, 4)
     limit = RateLimit(None, mine)
     limit.due(10.0)
     clock.serve(mine, 10.0)

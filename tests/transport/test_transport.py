@@ -17,7 +17,7 @@ import pytest
 from interakt_loader.errors import SettingsError
 from interakt_loader.model import Answer, Message
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.sending.retry_policy import Verdict, judge
+from interakt_loader.sending.retry_policy import RetryDecision, decide
 from interakt_loader.transport import (
     LONGEST_BODY,
     HttpTransport,
@@ -378,9 +378,9 @@ def test_a_success_whose_head_was_cut() -> None:
 def test_a_firewalls_403_is_about_one_call() -> None:
     """An HTML page with 403 rejects the row; the API's own 403 is about the account."""
     page = read_answer(403, b"<html><title>Attention Required! | Firewall</title></html>", 0.1)
-    assert (page.code, judge(page)) == ("forbidden", Verdict.DONE)
+    assert (page.code, decide(page)) == ("forbidden", RetryDecision.DONE)
     own = read_answer(403, b'{"result": false, "message": "not supported on your Interakt account"}', 0.1)
-    assert (own.code, judge(own)) == ("plan_without_api", Verdict.STOP)
+    assert (own.code, decide(own)) == ("plan_without_api", RetryDecision.STOP)
 
 
 def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -522,9 +522,9 @@ def test_a_firewalls_403_that_repeats_the_key_is_about_one_call() -> None:
     body = b"<html><title>Blocked: %s</title></html>" % TOKEN.encode()
     with server(saying(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n" % len(body) + body)) as url:
         answer = send(url, KEY)
-    assert (answer.code, judge(answer), answer.message) == (
+    assert (answer.code, decide(answer), answer.message) == (
         "forbidden",
-        Verdict.DONE,
+        RetryDecision.DONE,
         "(the answer repeats the key)",
     )
 

@@ -166,7 +166,7 @@ class InteraktHook(BaseHook):
             return False, str(error)
         transport = HttpTransport(settings.base_url, key, timeout=settings.timeout, connections=1)
         try:
-            answer = transport.send(Message(row=0, kind="user", lane="", body=b"{}"))
+            answer = transport.send(Message(row=0, kind="user", ordering_key="", body=b"{}"))
         finally:
             transport.close()
         if answer.http_status == 400:

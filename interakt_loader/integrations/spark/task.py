@@ -50,7 +50,7 @@ LOADS = "driver.notes"
 
 def buckets(calls: pa.RecordBatch, count: int) -> pa.Int32Array:
     """Return the bucket of each prepared call: all rows of a user have the same, today and tomorrow."""
-    users = calls["lane"].dictionary_encode()
+    users = calls["ordering_key"].dictionary_encode()
     of_users = pa.array([zlib.crc32(user.encode()) % count for user in users.dictionary.to_pylist()], pa.int32())
     nobodys = pa.array((row % count for row in calls["row"].to_pylist()), pa.int32())  # rows that name no user
     return pc.coalesce(of_users.take(users.indices), nobodys)

@@ -210,7 +210,7 @@ _GLUED = (
 """Words that are written together: `customerid`, `mobileno`."""
 
 
-def bare(name: str) -> str:
+def simplified(name: str) -> str:
     """Return a name without case and punctuation: `Customer ID` is `customerid`."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
@@ -315,7 +315,7 @@ def action_time(name: str) -> bool:
     parts = words(name)
     if "of" in parts:  # `date of visit`
         parts = (*parts[parts.index("of") + 1 :], *parts[: parts.index("of")])
-    if bare(name) in ("checkin", "checkout", "checkedin", "checkedout"):
+    if simplified(name) in ("checkin", "checkout", "checkedin", "checkedout"):
         return True
     if not parts or parts[-1] not in _TIME_ENDS or not _NOT_OF_THE_EVENT.isdisjoint(parts):
         return False
@@ -324,7 +324,7 @@ def action_time(name: str) -> bool:
 
 def bare_time(name: str) -> bool:
     """Say whether a name is `date` or `time` and no more."""
-    return bare(name) in _BARE_TIMES
+    return simplified(name) in _BARE_TIMES
 
 
 def subject(name: str) -> Literal["staff", "thing", "word"] | None:
@@ -361,7 +361,7 @@ def phone(name: str) -> PhoneName | None:
     inside = re.findall(r"\(([^()]*)\)", name)
     name = re.sub(r"(?i)\b(with|incl\.?|including)[\s_]+(country|isd|dial)[\s_]*code\b", " ", name.replace("_", " "))
     parts = list(_without_remark(name))
-    if parts[:1] == ["is"] or bare(name) in ("waid", "whatsappid"):
+    if parts[:1] == ["is"] or simplified(name) in ("waid", "whatsappid"):
         return PhoneName("own", 0) if parts[:1] != ["is"] else None
     core = _core(parts)
     if core is None:
@@ -437,7 +437,7 @@ def _whose(around: list[str], rank: int, weak: bool) -> PhoneName:
 
 def country_rank(name: str) -> int | None:
     """Return how plainly a name is that of a phone's country, the lower the plainer; None if it is not."""
-    plain = bare(name)
+    plain = simplified(name)
     for rank, names in enumerate((_COUNTRY_CODES, _COUNTRIES)):
         if plain in names:
             return 100 * rank + names.index(plain)
@@ -450,20 +450,20 @@ def country_rank(name: str) -> int | None:
 def event_rank(name: str, *, known: bool) -> int | None:
     """Return how plainly a name is that of the event; `known` says that the rows are events."""
     names = (*_EVENTS, *(_LOOSE_EVENTS if known else ()))
-    return names.index(bare(name)) if bare(name) in names else None
+    return names.index(simplified(name)) if simplified(name) in names else None
 
 
 def created_at_rank(name: str, kind: str) -> int | None:
     """Return how plainly a name is that of the time of an event, or of the time since when a user is one."""
     names = _EVENT_TIMES if kind == "event" else _USER_TIMES
-    if bare(name) in names:
-        return names.index(bare(name))
+    if simplified(name) in names:
+        return names.index(simplified(name))
     return 100 if kind == "event" and action_time(name) else None
 
 
 def tags_rank(name: str) -> int | None:
     """Return how plainly a name is that of a user's tags."""
-    return _TAGS.index(bare(name)) if bare(name) in _TAGS else None
+    return _TAGS.index(simplified(name)) if simplified(name) in _TAGS else None
 
 
 def names_a_state(name: str) -> bool:
@@ -509,7 +509,7 @@ def names_a_list(name: str) -> bool:
 def names_a_person(name: str) -> bool:
     """Say whether a column holds the name of the person whom the row is about."""
     parts = _without_remark(name)
-    if bare(name) in _PERSON_NAMES or (len(parts) == 2 and parts[1] == "name" and parts[:1] in _FIRST_NAMES):
+    if simplified(name) in _PERSON_NAMES or (len(parts) == 2 and parts[1] == "name" and parts[:1] in _FIRST_NAMES):
         return True
     return len(parts) > 1 and parts[-1] == "name" and parts[-2] in PEOPLE.keys() | _MAYBE_PEOPLE
 
@@ -539,4 +539,4 @@ def _any_of(wanted: Iterable[str], name: str) -> bool:
     """Say whether a name, one of its words or two of them together is wanted: `birth_date` is birthdate."""
     parts = words(name)
     pairs = (first + second for first, second in pairwise(parts))
-    return not set(wanted).isdisjoint({bare(name), *parts, *pairs})
+    return not set(wanted).isdisjoint({simplified(name), *parts, *pairs})

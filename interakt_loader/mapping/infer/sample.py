@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 from interakt_loader.columns import Target, coerce
 from interakt_loader.columns.normalize import (
     Kind,
-    Plain,
+    NormalColumn,
     as_text,
-    plain,
-    plains,
+    normalize,
+    normalize_parts,
     type_name,
 )
-from interakt_loader.mapping.prepare import without_null_words
+from interakt_loader.mapping.prepare import null_where_null_word
 from interakt_loader.values import shortened
 
 Options = dict[str, Any]
@@ -66,7 +66,7 @@ class Look:
 
     name: str
     kind: Kind
-    """What its values are, as `plain` has it; text where batches differ."""
+    """What its values are, as `normalize` has it; text where batches differ."""
     type: str
     """The Arrow type, for people."""
     values: pa.Array
@@ -148,8 +148,8 @@ def _look(name: str, batches: Sequence[pa.RecordBatch], null_words: tuple[str, .
         batch.column(batch.schema.names.index(name)) if name in batch.schema.names else pa.nulls(batch.num_rows)
         for batch in batches
     ]
-    arrays = [without_null_words(array, null_words) for array in arrays]
-    whole = [plain(array) for array in arrays]
+    arrays = [null_where_null_word(array, null_words) for array in arrays]
+    whole = [normalize(array) for array in arrays]
     mixed = any(one.kind == "mixed" for one in whole)
     if mixed:
         whole = [_side_by_side(one, array) for one, array in zip(whole, arrays, strict=True)]
@@ -165,11 +165,13 @@ def _is_nested(type_: pa.DataType) -> bool:
     return hasattr(type_, "value_type") and pa.types.is_nested(type_.value_type)
 
 
-def _side_by_side(whole: Plain, array: pa.Array) -> Plain:
+def _side_by_side(whole: NormalColumn, array: pa.Array) -> NormalColumn:
     """Return values of several kinds as text."""
     if whole.kind != "mixed":
         return whole
-    return Plain("text", as_text(array), {place: one for part in plains(array) for place, one in part.problems.items()})
+    return NormalColumn(
+        "text", as_text(array), {place: one for part in normalize_parts(array) for place, one in part.problems.items()}
+    )
 
 
 def _joined(kinds: set[Kind], arrays: Sequence[pa.Array]) -> tuple[Kind, pa.Array]:

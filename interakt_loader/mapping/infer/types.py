@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.columns import DatesSeen, Target, coerce
-from interakt_loader.columns.normalize import without
+from interakt_loader.columns.normalize import null_where
 from interakt_loader.mapping.infer.names import names_a_code, names_a_list, names_a_time
 from interakt_loader.mapping.infer.sample import Guess, Instead, Look
 from interakt_loader.mapping.prepare import WORDS
@@ -92,7 +92,7 @@ def time_guess(look: Look, mostly: float = _MOSTLY) -> Guess | None:
     if not pc.all(like).as_py():
         like = pc.or_(like, pc.match_substring_regex(look.texts, _WITH_A_MONTH, ignore_case=True))
     unlike = pc.invert(like)
-    values = without(look.texts, unlike)
+    values = null_where(look.texts, unlike)
     if len(values) - values.null_count < max(look.filled * mostly, 1):
         return None
     found = _of_one_form(look, values)

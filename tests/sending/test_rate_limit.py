@@ -30,10 +30,10 @@ def test_no_window_holds_more_than_declared(calls: int, seconds: float, lateness
 @pytest.mark.parametrize("rate", [Rate(300, 60), Rate(600, 60), Rate(10, 1), Rate(1000, 1)])
 def test_a_declared_limit_is_used_to_98_percent(rate: Rate) -> None:
     """Over ten windows, with wake-ups up to a millisecond late, at least 98 % of the declared calls go out."""
-    limit, now, dice = RateLimit(rate), 5.0, random.Random(7)
+    limit, now, rng = RateLimit(rate), 5.0, random.Random(7)
     windows, calls = 10, 0
     while (due := max(now, limit.due(0.0))) < 5.0 + windows * rate.seconds:
-        now = due + dice.random() / 1000
+        now = due + rng.random() / 1000
         limit.spend(now)
         calls += 1
     assert calls >= 0.98 * windows * rate.calls

@@ -4,10 +4,10 @@ import pytest
 
 from interakt_loader.model import Answer, Status
 from interakt_loader.sending.retry_policy import (
-    Verdict,
+    RetryDecision,
     backoff,
+    decide,
     final_status,
-    judge,
 )
 from interakt_loader.transport import no_answer, read_answer
 
@@ -21,27 +21,27 @@ def answer(status: int, body: bytes = b'{"result": false, "message": "no"}') -> 
 @pytest.mark.parametrize(
     ("given", "verdict"),
     [
-        (answer(202, b'{"result": true}'), Verdict.DONE),
-        (answer(202, b""), Verdict.DONE),
-        (answer(200), Verdict.DONE),
-        (answer(200, b"<html>hotel wifi</html>"), Verdict.AGAIN),
-        (answer(302, b""), Verdict.DONE),
-        (answer(400), Verdict.DONE),
-        (answer(404, b"<html>"), Verdict.DONE),
-        (answer(408), Verdict.AGAIN),
-        (answer(401), Verdict.STOP),
-        (answer(403), Verdict.STOP),
-        (answer(403, b"<html>a firewall</html>"), Verdict.DONE),
-        (answer(429), Verdict.AGAIN_FREE),
-        (answer(499), Verdict.DONE),
-        (answer(500), Verdict.AGAIN),
-        (answer(503), Verdict.AGAIN),
-        (LOST, Verdict.AGAIN),
+        (answer(202, b'{"result": true}'), RetryDecision.DONE),
+        (answer(202, b""), RetryDecision.DONE),
+        (answer(200), RetryDecision.DONE),
+        (answer(200, b"<html>hotel wifi</html>"), RetryDecision.AGAIN),
+        (answer(302, b""), RetryDecision.DONE),
+        (answer(400), RetryDecision.DONE),
+        (answer(404, b"<html>"), RetryDecision.DONE),
+        (answer(408), RetryDecision.AGAIN),
+        (answer(401), RetryDecision.STOP),
+        (answer(403), RetryDecision.STOP),
+        (answer(403, b"<html>a firewall</html>"), RetryDecision.DONE),
+        (answer(429), RetryDecision.AGAIN_FREE),
+        (answer(499), RetryDecision.DONE),
+        (answer(500), RetryDecision.AGAIN),
+        (answer(503), RetryDecision.AGAIN),
+        (LOST, RetryDecision.AGAIN),
     ],
 )
-def test_judge(given: Answer, verdict: Verdict) -> None:
+def test_judge(given: Answer, verdict: RetryDecision) -> None:
     """Network errors, 408, 429 and 5xx are tried again, 401 and 403 stop the load, everything else is final."""
-    assert judge(given) is verdict
+    assert decide(given) is verdict
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from interakt_loader.model import (
     Status,
     Stop,
 )
-from interakt_loader.sending.pending import Ticket
+from interakt_loader.sending.pending import PendingCall
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.retry_policy import OUTAGE_AFTER
 from interakt_loader.sending.scheduler import Schedule
@@ -36,8 +36,8 @@ UNREACHED = not_connected(NewConnectionError(HTTPConnection("127.0.0.1"), "refus
 ANSWERS = [OK, OK, BAD, ERROR, LIMITED, TIMEOUT]
 
 
-def message(row: int, lane: str = "") -> Message:
-    return Message(row, "user", lane or str(row), b"{}")
+def message(row: int, ordering_key: str = "") -> Message:
+    return Message(row, "user", ordering_key or str(row), b"{}")
 
 
 def schedule(*, queue: int = 100, retries: int = 3, rate: Rate | None = None, max_outage: float = 300.0) -> Schedule:
@@ -46,13 +46,13 @@ def schedule(*, queue: int = 100, retries: int = 3, rate: Rate | None = None, ma
         max_retries=retries,
         rate_limit=RateLimit(rate),
         max_outage=max_outage,
-        dice=random.Random(1),
+        rng=random.Random(1),
     )
 
 
-def ticket(given: Schedule, now: float) -> Ticket:
+def pending(given: Schedule, now: float) -> PendingCall:
     taken = given.take(now)
-    assert isinstance(taken, Ticket)
+    assert isinstance(taken, PendingCall)
     return taken
 
 
@@ -62,7 +62,7 @@ def run(given: Schedule, answers: list[Answer], now: float = 0.0) -> tuple[list[
     answers = list(answers)
     while given.unfinished:
         work = given.take(now)
-        if isinstance(work, Ticket):
+        if isinstance(work, PendingCall):
             now += 0.1
             given.settle(work, answers.pop(0) if len(answers) > 1 else answers[0], now)
         else:
@@ -101,7 +101,7 @@ def test_a_message_without_room_is_not_taken() -> None:
     """The bound counts queued, in flight, parked, and settled but unread; reading is what frees room."""
     one = schedule(queue=2)
     assert [one.admit(message(row)) for row in range(3)] == [True, True, False]
-    one.settle(ticket(one, 0.0), OK, 0.1)
+    one.settle(pending(one, 0.0), OK, 0.1)
     assert not one.admit(message(3))
     assert len(one.read()) == 1
     assert one.admit(message(3))
@@ -112,14 +112,14 @@ def test_two_messages_of_a_user_are_never_out_at_once() -> None:
     one = schedule()
     for waiting in (message(0, "ann"), message(1, "ann"), message(2, "bob")):
         one.admit(waiting)
-    first, other = ticket(one, 0.0), ticket(one, 0.0)
+    first, other = pending(one, 0.0), pending(one, 0.0)
     assert (first.message.row, other.message.row) == (0, 2)
     assert one.take(0.0) is None
     one.settle(first, ERROR, 0.1)
     due = one.take(0.1)
     assert isinstance(due, float)
-    one.settle(ticket(one, due), OK, due)
-    assert ticket(one, due).message.row == 1
+    one.settle(pending(one, due), OK, due)
+    assert pending(one, due).message.row == 1
 
 
 def test_a_parked_retry_frees_its_consumer() -> None:
@@ -127,20 +127,20 @@ def test_a_parked_retry_frees_its_consumer() -> None:
     one = schedule()
     one.admit(message(0))
     one.admit(message(1))
-    one.settle(ticket(one, 0.0), ERROR, 0.0)
-    assert ticket(one, 0.0).message.row == 1
+    one.settle(pending(one, 0.0), ERROR, 0.0)
+    assert pending(one, 0.0).message.row == 1
 
 
-def test_a_429_holds_every_lane() -> None:
+def test_a_429_holds_every_ordering_key() -> None:
     """After a 429 nothing goes, whoever's row it was; the refused row goes first when the hold ends."""
     one = schedule()
     for row in range(3):
         one.admit(message(row))
-    one.settle(ticket(one, 0.0), LIMITED, 0.1)
+    one.settle(pending(one, 0.0), LIMITED, 0.1)
     due = one.take(0.1)
     assert isinstance(due, float)
     assert due > 0.1
-    assert ticket(one, due).message.row == 0
+    assert pending(one, due).message.row == 0
     assert one.take(due) is None  # the probe is out alone
 
 
@@ -149,7 +149,7 @@ def test_a_refused_key_stops_the_load() -> None:
     one = schedule()
     for row in range(4):
         one.admit(message(row, "ann" if row > 1 else ""))
-    first, second, third = ticket(one, 0.0), ticket(one, 0.0), ticket(one, 0.0)
+    first, second, third = pending(one, 0.0), pending(one, 0.0), pending(one, 0.0)
     one.settle(first, REFUSED, 0.1)
     one.settle(second, OK, 0.1)
     one.settle(third, ERROR, 0.1)
@@ -173,7 +173,7 @@ def test_an_outage_costs_no_row_its_retries() -> None:
     now, calls_into_silence = 0.0, 0
     while one.unfinished:
         work = one.take(now)
-        if isinstance(work, Ticket):
+        if isinstance(work, PendingCall):
             silent = now < 600.0
             calls_into_silence += silent
             now += 0.1
@@ -207,7 +207,7 @@ def test_a_single_bad_connection_is_no_outage() -> None:
     outcomes: list[Outcome] = []
     while one.unfinished:
         work = one.take(now)
-        if isinstance(work, Ticket):
+        if isinstance(work, PendingCall):
             now += 0.1
             one.settle(work, TIMEOUT if work.message.row == 3 else OK, now)
         else:
@@ -231,7 +231,7 @@ def test_rows_whose_calls_the_server_drops_hold_up_nobody() -> None:
     outcomes, now = [], 0.0
     while one.unfinished:
         work = one.take(now)
-        if isinstance(work, Ticket):
+        if isinstance(work, PendingCall):
             now += 0.1
             one.settle(work, TIMEOUT if 10 <= work.message.row < 13 else OK, now)
         else:
@@ -260,7 +260,7 @@ def test_a_retry_that_comes_due_wakes_somebody() -> None:
     one = schedule()
     assert one.parked_until is None
     one.admit(message(0))
-    one.settle(ticket(one, 0.0), ERROR, 1.0)
+    one.settle(pending(one, 0.0), ERROR, 1.0)
     assert one.parked_until is not None
     assert 1.25 <= one.parked_until <= 1.5
 
@@ -293,11 +293,11 @@ def test_what_is_given_up_may_have_been_accepted() -> None:
     for row in range(3):
         one.admit(message(row, "ann" if row == 2 else ""))
     one.admit(message(3, "1"))  # behind row 1
-    first, second, third = ticket(one, 0.0), ticket(one, 0.0), ticket(one, 0.0)
+    first, second, third = pending(one, 0.0), pending(one, 0.0), pending(one, 0.0)
     one.settle(first, TIMEOUT, 0.1)
     due = one.take(0.1)
     assert isinstance(due, float)
-    again = ticket(one, due)
+    again = pending(one, due)
     assert again is first
     one.settle(third, OK, due)
     one.stop(Stop("interrupted", "test"), 5.0)
@@ -321,9 +321,9 @@ def test_what_is_given_up_may_have_been_accepted() -> None:
 def test_a_stop_settles_all_that_is_not_out() -> None:
     """Ready, parked and behind: unsent at the stop's instant, or unknown; the first stop's reason is the one told."""
     one = schedule()
-    for row, lane in enumerate(["a", "b", "c", "a", "b", "c", "d"]):
-        one.admit(message(row, lane))
-    a, b, c = ticket(one, 0.0), ticket(one, 0.0), ticket(one, 0.0)
+    for row, ordering_key in enumerate(["a", "b", "c", "a", "b", "c", "d"]):
+        one.admit(message(row, ordering_key))
+    a, b, c = pending(one, 0.0), pending(one, 0.0), pending(one, 0.0)
     one.settle(a, ERROR, 0.1)
     one.settle(b, TIMEOUT, 0.1)
     one.stop(Stop("interrupted", "first"), 5.0)
@@ -349,13 +349,13 @@ def test_a_retry_comes_after_its_backoff_and_not_before_retry_after() -> None:
     ):
         one = schedule()
         one.admit(message(0))
-        one.settle(ticket(one, 0.0), answer, 10.0)
+        one.settle(pending(one, 0.0), answer, 10.0)
         due = one.take(10.0)
         assert due == one.parked_until
         assert isinstance(due, float)
         assert least <= due - 10.0 <= most
         assert one.take(due - 0.001) == due
-        assert ticket(one, due).calls == 2
+        assert pending(one, due).calls == 2
 
 
 def test_the_second_retry_waits_twice_as_long() -> None:
@@ -364,7 +364,7 @@ def test_the_second_retry_waits_twice_as_long() -> None:
     one.admit(message(0))
     now, waits = 0.0, []
     for _ in range(3):
-        one.settle(ticket(one, now), ERROR, now)
+        one.settle(pending(one, now), ERROR, now)
         due = one.take(now)
         assert isinstance(due, float)
         waits.append(due - now)
@@ -378,10 +378,10 @@ def test_a_retry_that_is_due_goes_before_what_was_not_tried() -> None:
     one = schedule()
     for row in range(3):
         one.admit(message(row))
-    one.settle(ticket(one, 0.0), ERROR, 0.0)
-    assert ticket(one, 0.0).message.row == 1
-    assert ticket(one, 1.0).message.row == 0
-    assert ticket(one, 1.0).message.row == 2
+    one.settle(pending(one, 0.0), ERROR, 0.0)
+    assert pending(one, 0.0).message.row == 1
+    assert pending(one, 1.0).message.row == 0
+    assert pending(one, 1.0).message.row == 2
 
 
 def test_of_two_retries_that_are_due_the_earlier_goes_first() -> None:
@@ -389,11 +389,11 @@ def test_of_two_retries_that_are_due_the_earlier_goes_first() -> None:
     one = schedule()
     one.admit(message(0))
     one.admit(message(1))
-    first, second = ticket(one, 0.0), ticket(one, 0.0)
+    first, second = pending(one, 0.0), pending(one, 0.0)
     one.settle(first, ERROR, 5.0)
     one.settle(second, ERROR, 0.0)
-    assert ticket(one, 9.0).message.row == 1
-    assert ticket(one, 9.0).message.row == 0
+    assert pending(one, 9.0).message.row == 1
+    assert pending(one, 9.0).message.row == 0
 
 
 def test_what_is_told_of_an_outage_and_of_a_429() -> None:
@@ -402,14 +402,14 @@ def test_what_is_told_of_an_outage_and_of_a_429() -> None:
     for row in range(4):
         one.admit(message(row))
     assert (one.in_outage, one.is_held, one.held, one.settled) == (False, False, 4, 0)
-    for call in [ticket(one, 0.0) for _ in range(3)]:
+    for call in [pending(one, 0.0) for _ in range(3)]:
         one.settle(call, UNREACHED, 1.0)
     assert one.in_outage
     due = one.take(1.0)
     assert due == 1.5
-    one.settle(ticket(one, 1.5), LIMITED, 2.0)
+    one.settle(pending(one, 1.5), LIMITED, 2.0)
     assert (one.in_outage, one.is_held) == (False, True)
-    one.settle(ticket(one, 3.0), OK, 3.1)
+    one.settle(pending(one, 3.0), OK, 3.1)
     assert (one.in_outage, one.is_held, one.settled) == (False, False, 1)
 
 
@@ -452,7 +452,7 @@ def test_a_doubt_from_an_earlier_load_counts() -> None:
 
 @examples(400)
 @given(
-    lanes=st.lists(st.integers(0, 4), min_size=1, max_size=40),
+    ordering_keys=st.lists(st.integers(0, 4), min_size=1, max_size=40),
     queue=st.integers(1, 12),
     workers=st.integers(1, 6),
     retries=st.integers(0, 3),
@@ -461,7 +461,7 @@ def test_a_doubt_from_an_earlier_load_counts() -> None:
     rate=st.sampled_from([None, Rate(5, 1.0)]),
 )
 def test_any_interleaving_settles_every_row_once_in_order_within_the_bound(
-    lanes: list[int],
+    ordering_keys: list[int],
     queue: int,
     workers: int,
     retries: int,
@@ -472,8 +472,8 @@ def test_any_interleaving_settles_every_row_once_in_order_within_the_bound(
     """Whatever order answers come back in, whatever they are, and whenever the load is stopped: each row admitted
     has exactly one outcome, each lane's calls go out in order, the bound holds, and the end is always reached."""
     one = schedule(queue=queue, retries=retries, rate=rate, max_outage=1000.0)
-    waiting = [message(row, f"user-{lane}") for row, lane in enumerate(lanes)]
-    flying: list[Ticket] = []
+    waiting = [message(row, f"user-{ordering_key}") for row, ordering_key in enumerate(ordering_keys)]
+    flying: list[PendingCall] = []
     outcomes: list[Outcome] = []
     first_calls: dict[str, list[int]] = defaultdict(list)
     now, step, admitted = 0.0, 0, 0
@@ -490,10 +490,10 @@ def test_any_interleaving_settles_every_row_once_in_order_within_the_bound(
             waiting.clear()
         assert one.held <= queue
         work = one.take(now) if len(flying) < workers else None
-        if isinstance(work, Ticket):
+        if isinstance(work, PendingCall):
             if work.calls == 1:
-                first_calls[work.message.lane].append(work.message.row)
-            assert work.message.lane not in {other.message.lane for other in flying}
+                first_calls[work.message.ordering_key].append(work.message.row)
+            assert work.message.ordering_key not in {other.message.ordering_key for other in flying}
             flying.append(work)
         elif flying:
             now += 0.01
