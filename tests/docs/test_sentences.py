@@ -1,0 +1,89 @@
+"""The pages are in plain English: short sentences, and the standard terms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.sentences import LONGEST, OLD_WORDS, in_markdown, pages, sentences
+from tests.snippets import ROOT
+
+NOT_YET = {
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    *(f"benchmarks/{name}.md" for name in ("RESULTS", "TRIED")),
+    *(
+        f"docs/{name}.md"
+        for name in ("airflow", "api", "architecture", "guarantees", "mapping", "privacy", "quality", "report", "sdk")
+    ),
+    *(f"docs/{name}.md" for name in ("spark", "types", "cli", "index", "long-runs", "options", "start")),
+    "sample_data/README.md",
+    *(f"notebooks/{name}.ipynb" for name in ("cleaning", "daily", "quickstart")),
+}
+"""Pages that are still to be rewritten."""
+
+PAGES = [page for page in pages() if page.relative_to(ROOT).as_posix() not in NOT_YET]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_sentence_is_too_long(page: Path) -> None:
+    """A reader whose third language is English gets it at the first reading."""
+    assert [(one.line, one.text) for one in sentences(page) if one.words > LONGEST] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_uses_the_standard_terms(page: Path) -> None:
+    """No page has a word of the list that another one replaces."""
+    found = {one.line: OLD_WORDS.findall(one.text) for one in sentences(page)}
+    assert {line: words for line, words in found.items() if words} == {}
+
+
+def test_every_page_on_the_list_is_there() -> None:
+    """A page that was renamed or removed leaves the list."""
+    assert {page.relative_to(ROOT).as_posix() for page in pages()} >= NOT_YET
+
+
+def test_sentences_are_told_apart() -> None:
+    """Headings, items, cells and sentences count by themselves; code blocks and targets of links do not count."""
+    text = """---
+title: not counted
+---
+# A heading
+Two words. [Three more words](https://example.com/a.b) end here! See `a. b`, e.g. this
+one too.
+
+- an item
+  on two lines
+- another
+
+| one cell | two |
+|---|---|
+
+```text
+Not counted. At all.
+```
+"""
+    assert [(one.line, one.text, one.words) for one in in_markdown(text)] == [
+        (4, "A heading", 2),
+        (5, "Two words.", 2),
+        (5, "Three more words end here!", 5),
+        (5, "See a b, e.g. this one too.", 7),
+        (8, "an item on two lines", 5),
+        (10, "another", 1),
+        (12, "one cell", 2),
+        (12, "two", 1),
+    ]
+
+
+def test_docstrings_and_comments_are_read(tmp_path: Path) -> None:
+    """A Python file's strings and code are not."""
+    source = tmp_path / "source.py"
+    source.write_text('"""A module."""\n\n# A comment\n# of two lines.\nNAME = "a string"\n"""Of a name."""\n', "utf-8")
+    assert [(one.line, one.text) for one in sentences(source)] == [
+        (1, "A module."),
+        (3, "A comment of two lines."),
+        (6, "Of a name."),
+    ]
