@@ -1,4 +1,4 @@
-"""What becomes of every Arrow type by every target, found by trying: `python -m interakt_loader.coerce.types_table`.
+"""How every Arrow type is sent for every target, as tried: `python -m interakt_loader.coerce.types_table`.
 
 The page that it prints is docs/types.md.
 """
