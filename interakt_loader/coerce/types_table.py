@@ -1,4 +1,4 @@
-"""What becomes of every Arrow type by every target, found by trying: `python -m interakt_loader.coerce.types_table`.
+"""How every Arrow type is sent for every target, as tried: `python -m interakt_loader.coerce.types_table`.
 
 The page that it prints is docs/types.md.
 """
@@ -29,7 +29,7 @@ _NOON_S = 1743076800
 _INTRODUCTION = """\
 # Every type by every target
 
-For the author of a mapping who asks: what is sent for a value of this type? Find the column's type on the left, and
+You write a mapping, and want to know what is sent for a value of each type. Find the column's type on the left, and
 the `type` of the mapping at the top.
 
 Each cell shows the JSON that is sent, or *the code* with which the row is refused. *left out* means that the trait is
