@@ -42,3 +42,11 @@ def test_each_of_its_named_links_is_there() -> None:
     """`[text][name]` leads somewhere, and no target is left over."""
     used = set(re.findall(r"\]\[([^]]+)\]", README))
     assert used == set(re.findall(r"^\[([^]]+)\]: ", README, re.MULTILINE))
+
+
+def test_its_commands_are_those_of_the_makefile() -> None:
+    """Each `make` target that it names exists, and what runs before a change lands runs its test command."""
+    named = set(re.findall(r"\bmake ([a-z-]+)", README))
+    assert named >= {"demo", "test"}
+    assert named <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()

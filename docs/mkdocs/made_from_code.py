@@ -12,7 +12,6 @@ import click
 
 from interakt_loader import errors
 from interakt_loader.cli.commands import cli
-from interakt_loader.mapping.presets import presets
 from interakt_loader.sandbox import SandboxOptions
 
 _FOR_THE_TESTS = re.compile(r"^(```\w+[^\n]*?) (?:notest|made)$", re.MULTILINE)
@@ -55,13 +54,5 @@ def error_tree() -> str:
     return "\n".join(["```text", *inspect.cleandoc("\n".join(tree)).splitlines(), "```"])
 
 
-def preset_table() -> str:
-    """Return a table of the presets, with what each needs."""
-    rows = [f"| `{one.name}` | {one.description} | {one.kind}s |" for one in presets().values()]
-    return "\n".join(["| preset | export | rows are |", "|---|---|---|", *rows])
-
-
-MADE: dict[str, Callable[[], str]] = {
-    one.__name__: one for one in (commands, sandbox_options, error_tree, preset_table)
-}
+MADE: dict[str, Callable[[], str]] = {one.__name__: one for one in (commands, sandbox_options, error_tree)}
 """By the name in the mark."""
