@@ -1,7 +1,7 @@
-"""Loads one row and prints, as JSON, in which files of the package a function ran on each thread, and where `data` went.
+"""Load a row; print as JSON how many functions ran in each file of the package, and where the argument `data` went.
 
-`tests.shape` runs this text in a process of its own, with the checkout that is measured first on the path, in an empty
-folder: `python -c TEXT CHECKOUT frame|path ledger|none`.
+`tests.shape` runs this text in its own process and in an empty folder. The measured checkout is first on the path:
+`python -c TEXT CHECKOUT frame|path ledger|none ROWS`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import inspect
 import json
 import sys
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,23 +25,24 @@ MAPPING = {"user_id": "id", "phone": "phone", "traits": ["name"]}
 
 
 class Probe:
-    """A profile function: it notes the files in which functions run, and the calls that `data` is an argument of."""
+    """A profile function. It counts the calls in each file on each thread, and follows the argument `data`."""
 
     def __init__(self, data: object) -> None:
-        self.files: dict[str, set[str]] = defaultdict(set)
+        self.calls: dict[str, Counter[str]] = defaultdict(Counter)
         self.stays: list[str] = []
         self._data = data
         self._caller = threading.get_ident()
         self._entered: set[FrameType] = set()
 
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
-        """Note a call. The bodies of modules and classes, and all that they call, belong to an import."""
+        """Note a call. A call that an import makes does not count, and neither does the body of a module or a class."""
         code = frame.f_code
         file = self._file(frame)
         if event != "call" or not file or self._is_import(frame):
             return
-        self.files[threading.current_thread().name].add(file)
-        if frame in self._entered or threading.get_ident() != self._caller:  # a generator that runs on is entered once
+        self.calls[threading.current_thread().name][file] += 1
+        is_resumed = frame in self._entered
+        if is_resumed or threading.get_ident() != self._caller:
             return
         self._entered.add(frame)
         count = code.co_argcount + code.co_kwonlyargcount
@@ -64,11 +65,11 @@ class Probe:
         return False
 
 
-def main(checkout: str, form: str, ledger: str) -> None:
-    """Load the row and print what was noted."""
+def main(checkout: str, form: str, ledger: str, rows: str) -> None:
+    """Load no row or one, and print what was noted."""
     if not PACKAGE.is_relative_to(Path(checkout).resolve()):
         raise SystemExit(f"{PACKAGE} is not of {checkout}")
-    Path("users.csv").write_text("id,phone,name\nC1,9876543210,Asha\n", encoding="utf-8")
+    Path("users.csv").write_text("id,phone,name\n" + "C1,9876543210,Asha\n" * int(rows), encoding="utf-8")
     data: Any = "users.csv" if form == "path" else pd.read_csv("users.csv", dtype=str)
     probe = Probe(data)
     with SandboxProcess() as sandbox:
@@ -81,8 +82,8 @@ def main(checkout: str, form: str, ledger: str) -> None:
         finally:
             sys.setprofile(None)
             threading.setprofile(None)
-    assert result.sent == 1, result
-    print(json.dumps({"files": {name: sorted(found) for name, found in probe.files.items()}, "stays": probe.stays}))
+    assert result.sent == int(rows), result
+    print(json.dumps({"calls": probe.calls, "stays": probe.stays}))
 
 
 if __name__ == "__main__":
