@@ -73,7 +73,7 @@ def main(checkout: str, form: str, ledger: str, rows: str) -> None:
     data: Any = "users.csv" if form == "path" else pd.read_csv("users.csv", dtype=str)
     probe = Probe(data)
     with SandboxProcess() as sandbox:
-        options = {"api_key": sandbox.api_key, "base_url": sandbox.url, "report": "users.report.csv"}
+        options: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "report": "users.report.csv"}
         options["ledger"] = "users.ledger" if ledger == "ledger" else None
         threading.setprofile(probe)
         sys.setprofile(probe)

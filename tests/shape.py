@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,24 +64,43 @@ def names(checkout: Path) -> list[str]:
 
 
 def imports(checkout: Path) -> dict[str, set[str]]:
-    """Return which modules each module names in an import: at its top, in a function, or for type checkers only."""
+    """Return which modules each module needs by an import: at its top, in a function, or for type checkers only.
+
+    A name that a package's `__init__` imports from elsewhere counts as imported from there.
+    """
     known = modules(checkout)
-    found: dict[str, set[str]] = defaultdict(set)
-    for importer, path in known.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                named = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                base = node.module or ""
-                if node.level:
-                    parts = importer.split(".")
-                    package = parts if path.name == "__init__.py" else parts[:-1]
-                    base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [base])])
-                named = [whole if (whole := f"{base}.{alias.name}") in known else base for alias in node.names]
-            else:
-                continue
-            found[importer].update(name for name in named if name in known and name != importer)
-    return found
+    named = {importer: list(_imported(importer, path, known)) for importer, path in known.items()}
+    homes = {
+        (importer, name): (module, name)
+        for importer, path in known.items()
+        if path.name == "__init__.py"
+        for module, name in named[importer]
+        if name
+    }
+
+    def home(one: tuple[str, str]) -> str:
+        return home(homes[one]) if one in homes else one[0]
+
+    return {importer: {home(one) for one in all_named} - {importer} for importer, all_named in named.items()}
+
+
+def _imported(importer: str, path: Path, known: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield module and name of each import inside the package; the name is empty where it is the module itself."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = importer.split(".")
+                package = parts if path.name == "__init__.py" else parts[:-1]
+                base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [base])])
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                if whole in known:
+                    yield whole, ""
+                elif base in known:
+                    yield base, alias.name
 
 
 def circles(checkout: Path) -> list[list[str]]:
