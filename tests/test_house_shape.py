@@ -26,7 +26,7 @@ def test_no_modules_import_each_other() -> None:
 
 
 def test_a_row_passes_through_few_files() -> None:
-    """One row of a CSV file, without a ledger: files that run more functions for it than for an empty file."""
-    way = shape.passage(shape.ROOT)
-    assert len(way.row_files) <= MOST_FILES, sorted(way.row_files)
+    """A load of one row of a DataFrame, without a ledger: the files in which a function runs."""
+    way = shape.passage(shape.ROOT, "frame")
+    assert len(way.files) <= MOST_FILES, sorted(way.files)
     assert 0 < len(way.consumer_files) <= MOST_CONSUMER_FILES, sorted(way.consumer_files)
