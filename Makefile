@@ -96,7 +96,7 @@ bench-quick: $(VENV)-bench/.ready ## the same in less than two minutes, less exa
 	$(VENV)-bench/bin/python -m benchmarks --quick
 
 sample-data: $(VENV)/.base ## write sample_data/ again; a fixed seed gives the same files
-	$(BIN)/python -m interakt_loader.sample_data sample_data
+	$(BIN)/python -m interakt_loader.sandbox.demo_data sample_data
 
 # With dev come the groups test and lint.
 LOCKED := dev test-airflow test-browser test-packaging test-spark bench fuzz docs

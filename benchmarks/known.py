@@ -13,9 +13,9 @@ import pyarrow as pa
 from benchmarks.contenders import MAPPING, NOWHERE
 from interakt_loader.ledger import Ledger
 from interakt_loader.mapping import Mapping, Preparation
+from interakt_loader.model import Message, Outcome, Status
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source
-from interakt_loader.wire import Message, Outcome, Status
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
                 return
 
     with Ledger(table.with_suffix(".ledger"), "user", settings) as ledger:
-        for piece in ledger.plan(prepared()).pieces():
+        for piece in ledger.plan(prepared()).work_batches():
             ledger.record([_sent(one) for one in piece.calls])
 
 

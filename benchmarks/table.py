@@ -29,19 +29,19 @@ def write_users(path: Path, rows: int) -> None:
 def _groups(rows: int) -> Iterator[pa.Table]:
     import pyarrow as pa
 
-    dice = random.Random(5)
+    rng = random.Random(5)
     for start in range(0, rows, ROW_GROUP):
         count = range(start, min(start + ROW_GROUP, rows))
         yield pa.table(
             {
                 "id": [f"C{number:08d}" for number in count],
-                "phone": [f"{9_000_000_000 + number * 997 % 999_999_937}" for number in count],
+                "phone": [f"{9_200_000_000 + number * 997 % 799_999_999}" for number in count],
                 "name": [f"Name {number}" for number in count],
                 "email": [f"user{number}@example.com" for number in count],
-                "age": [dice.randrange(90) for _ in count],
-                "spent": [round(dice.random() * 1000, 2) for _ in count],
-                "vip": [dice.random() < 0.1 for _ in count],
-                "city": [dice.choice(["Pune", "Delhi", "Goa"]) for _ in count],
+                "age": [rng.randrange(90) for _ in count],
+                "spent": [round(rng.random() * 1000, 2) for _ in count],
+                "vip": [rng.random() < 0.1 for _ in count],
+                "city": [rng.choice(["Pune", "Delhi", "Goa"]) for _ in count],
                 "signed_up": pa.array([1_600_000_000_000 + number * 1000 for number in count], pa.timestamp("ms")),
                 "born": pa.array([number % 20_000 for number in count], pa.int32()).cast(pa.date32()),
             }

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
         RowsFailed,
         UsageError,
     )
-    from interakt_loader.loading import baseline, check, infer, load_events, load_users
+    from interakt_loader.load import (
+        baseline,
+        check,
+        infer,
+        load_events,
+        load_users,
+    )
     from interakt_loader.mapping import InferredMapping, Mapping
     from interakt_loader.result import LoadResult
 
@@ -48,11 +54,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "baseline": "loading",
-    "check": "loading",
-    "infer": "loading",
-    "load_events": "loading",
-    "load_users": "loading",
+    "baseline": "load",
+    "check": "load",
+    "infer": "load",
+    "load_events": "load",
+    "load_users": "load",
     "LoadResult": "result",
     "InferredMapping": "mapping",
     "Mapping": "mapping",

@@ -1,5 +1,7 @@
 """`python -m interakt_loader`, and the console script `interakt-loader`."""
 
+from __future__ import annotations
+
 import gc
 import sys
 
@@ -8,8 +10,7 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     gc.disable()  # until `process.imported`: nothing that an import makes is garbage
     from interakt_loader.cli import run
-    from interakt_loader.cli.process import keep_small
-    from interakt_loader.safety.streams import hold_standard_handles
+    from interakt_loader.privacy.process import hold_standard_handles, keep_small
 
     hold_standard_handles()
     gc.freeze()  # nor when the process ends

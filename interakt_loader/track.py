@@ -18,13 +18,17 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from interakt_loader.errors import APIError, BadArgument, BadArgumentType, QueueFull
-from interakt_loader.safety.secret import hidden
-from interakt_loader.sdk.client import Client, Response
-from interakt_loader.sdk.lifetime import said_if_too_late
+from interakt_loader.client import Client, Response, said_if_too_late
+from interakt_loader.errors import (
+    APIError,
+    BadArgument,
+    BadArgumentType,
+    QueueFull,
+)
+from interakt_loader.privacy.secrets import hidden
 
 if TYPE_CHECKING:
-    from interakt_loader.callbacks import OnError
+    from interakt_loader.model import OnError
 
 __all__ = [
     "APIError",

@@ -19,10 +19,10 @@ import click
 import interakt_loader
 from interakt_loader import errors
 from interakt_loader.cli.commands import cli
+from interakt_loader.codes import HINTS
+from interakt_loader.model import Status
 from interakt_loader.report.outcomes import OUTCOMES
-from interakt_loader.result.remedies import REMEDIES
 from interakt_loader.settings import Settings
-from interakt_loader.wire import Status
 
 SNAPSHOT = Path(__file__).with_name("public_api.txt")
 
@@ -178,7 +178,7 @@ def _report() -> list[str]:
         "# report",
         *(f"column {one.name}: {one.type}" for one in OUTCOMES),
         *(f"status {one.value}" for one in Status),
-        *(f"code {one}" for one in sorted(REMEDIES)),
+        *(f"code {one}" for one in sorted(HINTS)),
     ]
 
 

@@ -17,7 +17,7 @@ import pytest
 
 import interakt_loader
 from interakt_loader.settings import Settings
-from interakt_loader.settings.options import Options
+from interakt_loader.settings.settings import Options
 
 PACKAGE = Path(interakt_loader.__file__).parent
 ARCHITECTURE = (Path(__file__).resolve().parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 
 from interakt_loader import check
 from interakt_loader.cli import run
-from interakt_loader.sample_data import write_sample_data
+from interakt_loader.sandbox.demo_data import write_sample_data
 
 SHIPPED = Path(__file__).resolve().parents[1] / "sample_data"
 

@@ -14,8 +14,8 @@ import click
 
 from interakt_loader.cli.commands import cli
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted
-from interakt_loader.safety.printable import printable
-from interakt_loader.safety.streams import tolerant_streams
+from interakt_loader.privacy.process import tolerant_streams
+from interakt_loader.privacy.text import printable
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -65,7 +65,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _masked(error: InteraktLoaderError) -> str:
-    from interakt_loader.safety.masking import masked
+    from interakt_loader.privacy.text import masked
 
     return masked(str(error))
 

@@ -1,37 +1,140 @@
-"""The commands. Each imports what it needs when it runs, so that `--help` comes at once."""
+"""What the command line says at the end of a load.
+
+`interakt-loader demo`: the sample data, users and then events, into an embedded sandbox.
+
+The commands. Each imports what it needs when it runs, so that `--help` comes at once.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from interakt_loader import load as loading
 from interakt_loader._version import __version__
-from interakt_loader.cli.completion import mappings, paths, presets
-from interakt_loader.cli.group import DefaultGroup
 from interakt_loader.cli.options import (
+    DefaultGroup,
     check_event,
     given_mapping,
     kind_of,
+    mappings,
     names_identity,
+    paths,
+    presets,
     settings_flags,
     source_flags,
     with_files,
     written_mapping,
 )
-from interakt_loader.cli.process import imported
 from interakt_loader.errors import SettingsError
-from interakt_loader.safety.printable import printable_lines
-from interakt_loader.settings.default_paths import beside, mapping_name
+from interakt_loader.model import PATHS, Kind
+from interakt_loader.privacy.process import imported
+from interakt_loader.privacy.text import printable, printable_json, printable_lines
+from interakt_loader.sandbox import Sandbox
+from interakt_loader.sandbox.demo_data import write_sample_data
+from interakt_loader.settings import Settings
+from interakt_loader.settings.settings import beside, mapping_name
 
 if TYPE_CHECKING:
-    from interakt_loader.cli.confirmation import Confirmation
+    from interakt_loader.cli.proposal import Confirmation
+    from interakt_loader.model import Kind
     from interakt_loader.result import LoadResult
-    from interakt_loader.wire import Kind
+
+MOST_REASONS = 10
+
+
+def as_json(result: LoadResult, exit_code: int) -> str:
+    """Return the result as one JSON object."""
+    said = result.as_dict() | {"exit": exit_code}
+    if result.options["report"] is None:  # it is gone when this has been read
+        said["report"] = None
+    return printable_json(json.dumps(said, ensure_ascii=False))
+
+
+def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
+    """Return the result as a few lines for a person."""
+    plural = "users" if result.kind == "user" else "events"
+    lines = [f"{name}: {result.rows:,} rows as {plural}" + (" (dry run: nothing was sent)" if dry_run else "")]
+    if result.rows == 0:
+        lines = [f"{name} has no rows: nothing to send"]
+    counts = {status: count for status, count in result.summary.counts.items() if count}
+    width = max((len(f"{count:,}") for count in counts.values()), default=0)
+    for status, count in counts.items():
+        lines.append(f"  {count:>{width},} {'would be sent' if dry_run and status == 'unsent' else status}")
+    if result.attempts:
+        rate = result.attempts / result.seconds if result.seconds else 0
+        lines.append(f"{result.attempts:,} calls in {result.seconds:,.1f} s ({rate:,.0f} a second)")
+    if result.summary.maybe_duplicates:
+        lines.append(f"{result.summary.maybe_duplicates:,} may have been taken twice (maybe_duplicate in the report)")
+    reasons = [one for one in result.summary.top_reasons() if one.code is not None]
+    if reasons:
+        lines.append("reasons:")
+    for one in reasons[:MOST_REASONS]:
+        rows = ", ".join(f"{row:,}" for row in one.rows) + (", …" if one.count > len(one.rows) else "")
+        lines.append(f"  {one.count:>{width},} {one.status} {one.code} (row{'s' if one.count > 1 else ''} {rows})")
+        lines.append(f"  {'':{width}} e.g. {one.example}")
+    if len(reasons) > MOST_REASONS:
+        lines.append(f"  … and {len(reasons) - MOST_REASONS} more reasons in the report")
+    if result.forecast is not None and result.rows:
+        lines.append(f"to do: {result.forecast}")
+    if result.examples:
+        lines.append(f"the first calls, to {PATHS['user' if result.kind == 'user' else 'event']}:")
+        lines += [f"  {body}" for body in result.examples]
+    if result.stopped is not None:
+        lines.append(f"stopped early: {result.stopped.message}")
+        lines.append("the rows marked unsent in the report were not tried, or not to the end")
+        if result.ledger is not None:
+            lines.append("the same command goes on from there")
+    if result.options["report"] is not None:
+        lines.append(f"report: {result.report}")
+    if result.failures_file is not None:
+        lines.append(f"to fix and load: {result.failures_file}")
+    if result.options["html"] is not None and Path(result.options["html"]).exists():
+        lines.append(f"page: {result.options['html']}")
+    return "\n".join(map(printable, lines))
+
+
+TABLES: tuple[tuple[str, Kind], ...] = (("users", "user"), ("events", "event"))
+
+SHOWN = 3
+"""Users that are shown at the end."""
+
+
+def run_demo(rows: int | None, folder: Path, say: Callable[[str], object]) -> int:
+    """Load, show what came of it and what the sandbox holds; return 0 if every row has its line in a report."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        data = Path(__file__).resolve().parents[2] / "sample_data"
+        if not (data / "users.parquet").exists():  # installed from a wheel: made anew, the same by its seed
+            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="interakt-loader-")))
+            write_sample_data(data)
+        sandbox = stack.enter_context(Sandbox())
+        say(f"an embedded sandbox takes the calls at {sandbox.url}; nothing leaves this machine")
+        for table, kind in TABLES:
+            options = {
+                "api_key": sandbox.api_key,
+                "base_url": sandbox.url,
+                "report": str(folder / f"{table}.report.csv"),
+                "limit": rows,
+            }
+            source = data / f"{table}.parquet"
+            result = loading.load(source, data / f"{table}.mapping.yaml", kind, Settings.resolve(options))
+            say("\n" + as_text(result, source.name, dry_run=False))
+        stats = sandbox.stats()
+        say(f"\nthe sandbox now holds {stats.users:,} users and {stats.events:,} events; {SHOWN} of the users:")
+        for user in sandbox.users(limit=SHOWN):
+            name = user.user_id or f"{user.country_code} {user.phone}"
+            say(f"  {name}  {json.dumps(user.traits, ensure_ascii=False)}")
+    return 0
+
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -111,7 +214,7 @@ def load(
     source's name without a date, and used by itself from then on.
     """
     del debug  # the group has seen to it, and to what `quiet` means for the log
-    from interakt_loader.cli.files import asked_key, key_from_file
+    from interakt_loader.cli.keys import asked_key, key_from_file
 
     options = {name: value for name, value in flags.items() if value is not None}
     if record_only and sandbox:
@@ -132,10 +235,10 @@ def load(
 
             here = stack.enter_context(Sandbox())
             options |= {"api_key": here.api_key, "base_url": here.url}
-        from interakt_loader.cli.confirmation import Confirmation
-        from interakt_loader.cli.proposal import Chosen, Unwritten
-        from interakt_loader.loading import opening
-        from interakt_loader.mapping import is_preset, read_mapping
+        from interakt_loader.cli.proposal import Chosen, Confirmation, Unwritten
+        from interakt_loader.load import opening
+        from interakt_loader.load.opening import is_preset
+        from interakt_loader.mapping import read_mapping
         from interakt_loader.settings import Settings
 
         settings = Settings.resolve(options)
@@ -174,11 +277,11 @@ def _load(
 ) -> int:
     from pathlib import Path
 
-    from interakt_loader import loading
+    from interakt_loader import load as loading
     from interakt_loader.cli.runs import Runs
     from interakt_loader.errors import LoadInterrupted
-    from interakt_loader.loading.interrupts import outlive_terminal
-    from interakt_loader.loading.outputs import Others, files_of
+    from interakt_loader.load.monitor import outlive_terminal
+    from interakt_loader.load.outputs import Others, files_of
 
     imported()
     sources, settings, chosen = confirmation.sources, confirmation.settings, confirmation.chosen
@@ -229,7 +332,6 @@ def _say(line: str) -> None:
 
 
 def _show(result: LoadResult, name: str, exit_code: int, output: str, *, dry_run: bool) -> None:
-    from interakt_loader.cli.show import as_json, as_text
 
     click.echo(as_json(result, exit_code) if output == "json" else as_text(result, name, dry_run=dry_run))
 
@@ -255,8 +357,7 @@ def baseline(**given: Any) -> int:
 @source_flags
 def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset: str | None, **flags: Any) -> int:
     """Print a mapping file to start from, proposed from the column names and the first rows of SOURCE."""
-    from interakt_loader.loading.opening import inferred
-    from interakt_loader.mapping import PRESET
+    from interakt_loader.load.opening import PRESET, inferred
     from interakt_loader.settings import Settings
 
     imported()
@@ -274,8 +375,6 @@ def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset:
 def demo(rows: int | None, folder: str) -> int:
     """Load the sample data, users and then events, into an embedded sandbox."""
     from pathlib import Path
-
-    from interakt_loader.cli.demo import run_demo
 
     imported()
     return run_demo(rows, Path(folder), click.echo)

@@ -1,22 +1,62 @@
-"""Flags made from `Settings`, and the flags that write a mapping."""
+"""What a shell offers after TAB. click asks for it in a process of its own: nothing is imported that is not needed.
+
+Flags made from `Settings`, and the flags that write a mapping.
+
+A click group whose default command is `load`, so that `interakt-loader events.parquet` needs no verb.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from interakt_loader.cli.completion import paths
+from interakt_loader.cli.keys import refuse_key_on_command_line
 from interakt_loader.errors import MappingError
 from interakt_loader.settings import Settings
-from interakt_loader.settings.default_paths import beside, load_name, report_path
+from interakt_loader.settings.settings import beside, load_name, report_path
 from interakt_loader.settings.values import check_name
 
 if TYPE_CHECKING:
-    from interakt_loader.mapping.inference.inferred import Line
-    from interakt_loader.wire import Kind
+    import click
+    from click.shell_completion import CompletionItem
+
+    from interakt_loader.mapping.infer.inferred import Line
+    from interakt_loader.model import Kind
+
+
+def paths(context: click.Context, parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
+    """Leave it to the shell, which knows its files best."""
+    from click.shell_completion import CompletionItem
+
+    del context, parameter
+    return [CompletionItem(incomplete, type="file")]
+
+
+def mappings(context: click.Context, parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
+    """Offer the presets behind `preset:`, and files else."""
+    from click.shell_completion import CompletionItem
+
+    before, colon, name = incomplete.partition(":")
+    if before != "preset" or not colon:
+        return paths(context, parameter, incomplete)
+    return [CompletionItem(f"preset:{one.value}") for one in presets(context, parameter, name)]
+
+
+def presets(context: click.Context, parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
+    """Return the presets' names that begin so; their files are called like them."""
+    from pathlib import Path
+
+    from click.shell_completion import CompletionItem
+
+    del context, parameter
+    found = (Path(__file__).resolve().parents[1] / "mapping" / "presets").glob("*.yaml")
+    names = sorted(one.stem.replace("_", "-") for one in found)
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -94,7 +134,7 @@ def given_mapping(path: str | None, preset: str | None) -> str | None:
         raise MappingError("--mapping and --preset are both given; expected one of the two")
     if preset is None:
         return path
-    from interakt_loader.mapping import PRESET
+    from interakt_loader.load.opening import PRESET
 
     return PRESET + preset
 
@@ -107,7 +147,7 @@ def names_identity(fields_: Sequence[str]) -> bool:
 def given_lines(fields_: Sequence[str], traits: Sequence[str]) -> list[Line]:
     """Return what `--map` and `--trait` say as lines of a proposal. Raises `MappingError` where it is no mapping."""
     from interakt_loader.mapping import Mapping
-    from interakt_loader.mapping.inference.inferred import Line
+    from interakt_loader.mapping.infer.inferred import Line
 
     fields = _fields(fields_)
     items = [_trait(one) for one in traits]
@@ -153,7 +193,7 @@ def _fields(flags: Sequence[str]) -> dict[str, Any]:
 
 
 def _trait(text: str) -> dict[str, str]:
-    from interakt_loader.coerce import TYPES
+    from interakt_loader.columns import TYPES
 
     name, column = _split("--trait", text, "NAME=COLUMN[:TYPE]")
     before, colon, last = column.rpartition(":")
@@ -177,3 +217,60 @@ def _split(flag: str, text: str, form: str) -> tuple[str, str]:
     if not equals or not left or not right:
         raise MappingError(f"{flag} {text!r}: expected {form}")
     return left, right
+
+
+DEFAULT = "load"
+
+
+class DefaultGroup(click.Group):
+    """Sends everything that does not begin with a command's name to `load`; its help shows `load`'s options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `load` in front where no command is named."""
+        refuse_key_on_command_line(args)
+        own = {"--help", "--version", "-h"}
+        if args and args[0] not in self.commands and args[0] not in own:
+            args = [DEFAULT, *args]
+        ctx.obj = frozenset(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Begin the log, and run the command."""
+        _begin_log(debug="--debug" in ctx.obj, quiet=bool(ctx.obj & {"-q", "--quiet"}))
+        return super().invoke(ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer what may stand first: a command, a source or a flag of `load`."""
+        if not incomplete.startswith("-"):
+            return [*paths(ctx, None, incomplete), *super().shell_complete(ctx, incomplete)]
+        load = self.commands[DEFAULT]
+        return [
+            *load.shell_complete(click.Context(load, parent=ctx), incomplete),
+            *super().shell_complete(ctx, incomplete),
+        ]
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the ways to call it."""
+        formatter.write_usage(ctx.command_path, "SOURCE... [OPTIONS]", prefix="Usage: ")
+        for line in ("demo", "sandbox [OPTIONS]", "infer SOURCE...", "baseline SOURCE... [OPTIONS]"):
+            formatter.write_usage(ctx.command_path, line, prefix="       ")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write `load`'s options and the other commands."""
+        load = self.commands[DEFAULT]
+        load.format_options(click.Context(load, parent=ctx), formatter)
+        rows = [(name, one.get_short_help_str(80)) for name, one in self.commands.items() if name != DEFAULT]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _begin_log(*, debug: bool, quiet: bool) -> None:
+    import logging  # takes a tenth of what `--help` takes, which logs nothing
+
+    from interakt_loader.privacy.text import PrintableLog
+
+    level = logging.DEBUG if debug else logging.ERROR if quiet else logging.WARNING
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableLog("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+    logging.getLogger("urllib3").setLevel(logging.INFO)  # at DEBUG it repeats what ours says, with addresses

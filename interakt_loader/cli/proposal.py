@@ -1,32 +1,158 @@
-"""A load without a mapping of its own: by the confirmed file, by a proposal that somebody confirms, or not at all.
+"""A question in the terminal, and how long to wait for its answer.
+
+`NAME.mapping.yaml`: the mapping of a load, confirmed or to be looked over.
+
+A load without a mapping of its own: by the confirmed file, by a proposal that somebody confirms, or not at all.
 
 What may be guessed is decided here in one place for the command line; `mapping.choice` does so for Python.
+
+What a person is asked right before the first call: about a proposed mapping, about old events, or about both.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import queue
+import re
+import shlex
 import shutil
 import sys
+import tempfile
 import textwrap
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import click
 
-from interakt_loader.cli.mapping_file import KeptMapping, shown_sources
 from interakt_loader.cli.options import given_lines, written_mapping
-from interakt_loader.cli.question import has_terminal
-from interakt_loader.errors import MappingError, UsageError
-from interakt_loader.loading.opening import proposed
-from interakt_loader.mapping import InferredMapping, Mapping
-from interakt_loader.mapping.inference.inferred import field_asked
+from interakt_loader.errors import MappingError, SettingsError, UsageError
+from interakt_loader.load.api import Ready
+from interakt_loader.load.opening import proposed
+from interakt_loader.mapping import InferredMapping, Mapping, MappingFile, read_mapping_file
+from interakt_loader.mapping.infer.inferred import field_asked
 from interakt_loader.mapping.spec import FIELDS
-from interakt_loader.safety.masking import masked
-from interakt_loader.safety.printable import printable, printable_lines
+from interakt_loader.model import PATHS, Kind
+from interakt_loader.privacy.text import masked, masked_body, printable, printable_lines
 from interakt_loader.settings import Settings
+from interakt_loader.settings.settings import mapping_name
 from interakt_loader.sources import Source
-from interakt_loader.wire import Kind
+
+PATIENCE = 600.0
+"""Seconds that a question waits for its answer."""
+
+_GLANCE = 0.2
+"""Seconds between two checks for Ctrl-C while waiting; Windows needs them."""
+
+_LONGEST = 1024
+"""Bytes of an answer."""
+
+
+def has_terminal() -> bool:
+    """Tell whether a person can read a question and answer it."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def agreed(question: str) -> bool:
+    """Ask on standard error; return whether the answer on standard input is yes. Anything else, or none, is no."""
+    click.echo(f"{question} [y/N] ", nl=False, err=True)
+    answer = answer_of(sys.stdin.fileno(), PATIENCE)
+    if answer is None or not answer.endswith("\n"):  # nobody has pressed Enter
+        click.echo(err=True)
+    if answer is None:
+        click.echo(f"no answer in {PATIENCE / 60:.0f} minutes", err=True)
+    return (answer or "").strip().lower() in ("y", "yes")
+
+
+def answer_of(handle: int, patience: float) -> str | None:
+    """Return the next line, an empty text at the end of input, or None if nothing comes in time.
+
+    A thread reads, as Windows knows no other way to wait for a console; it ends with the process. It reads from the
+    handle: what waits in `sys.stdin` would hold its lock when the interpreter ends.
+    """
+    came: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def read() -> None:
+        line = b""
+        with contextlib.suppress(OSError):  # the terminal is gone: that is an end, too
+            line = os.read(handle, _LONGEST)
+        came.put(line)
+
+    threading.Thread(target=read, name="interakt-question", daemon=True).start()
+    while patience > 0:
+        try:
+            return came.get(timeout=min(_GLANCE, patience)).decode("utf-8", "replace")
+        except queue.Empty:
+            patience -= _GLANCE
+    return None
+
+
+_FALSE = re.compile(r"""^(["']?confirmed["']?[ \t]*:[ \t]*)(?:false|no|off)\b""", re.IGNORECASE | re.MULTILINE)
+
+
+class KeptMapping:
+    """The mapping file of one load, in the working folder. `found` is what it says; None if there is no file."""
+
+    def __init__(self, name: str, sources: Sequence[str]) -> None:
+        """Read it. Raises `MappingError` that names the file where it is no mapping."""
+        self.path = Path(mapping_name(name))
+        self._sources = sources
+        self.found: MappingFile | None = read_mapping_file(self.path) if self._is_there() else None
+
+    def _is_there(self) -> bool:
+        return os.path.lexists(self.path)
+
+    def write(self, proposal: InferredMapping, *, confirmed: bool) -> None:
+        """Write a proposal. A file that exists by now is not overwritten. Raises `SettingsError`."""
+        self._put(proposal.to_yaml(confirmed=confirmed))
+
+    def confirm(self) -> None:
+        """Set `confirmed: true` in the file and change nothing else. Raises `SettingsError`."""
+        try:
+            text = self.path.read_bytes().decode("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise self._unwritable(str(error)) from None
+        changed, count = _FALSE.subn(r"\1true", text)
+        if count != 1:
+            raise self._unwritable("its line `confirmed` is written in an unusual way: set it to true by hand")
+        self._put(changed, over=True)
+
+    def _put(self, text: str, *, over: bool = False) -> None:
+        """Replace the file in one step, so that nobody reads half of it."""
+        if not over and self._is_there():
+            raise self._unwritable("it was created in the meantime; run the command again")
+        try:
+            path = self.path.resolve()
+            handle, name = tempfile.mkstemp(prefix=".mapping-", suffix=".part", dir=path.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(text.encode("utf-8"))
+                if over:
+                    shutil.copymode(path, name)
+                Path(name).replace(path)
+            except BaseException:
+                with suppress(OSError):
+                    Path(name).unlink()
+                raise
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from None
+
+    def _unwritable(self, why: str) -> SettingsError:
+        return SettingsError(
+            f"nothing was sent: {self.path} cannot be written ({why}). Write the mapping where you can "
+            f"(interakt-loader infer {shown_sources(self._sources)} prints it), and give it with --mapping"
+        )
+
+
+def shown_sources(sources: Sequence[str]) -> str:
+    """Return the sources as a command has them; of more than three, the first and `...`."""
+    return shlex.join(sources) if len(sources) <= 3 else f"{shlex.join(sources[:1])} ..."
 
 
 class Chosen(NamedTuple):
@@ -234,3 +360,72 @@ def _details(mapping: Mapping) -> list[str]:
 
 def _say(text: str) -> None:
     click.echo(printable_lines(text), err=True)
+
+
+MOST_LINES = 24
+"""Lines of the first call that are shown."""
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """Asks in the terminal what is open, all in one question. Call it when a load is ready for its first call.
+
+    Raises `UsageError` where the answer is no, or where nobody is there to give one.
+    """
+
+    sources: Sequence[str]
+    settings: Settings
+    chosen: Chosen
+    yes: bool
+    quiet: bool
+
+    @property
+    def before(self) -> Callable[[Ready], object] | None:
+        """This, where something is to be done before the first call whatever the events are."""
+        return None if self.chosen.confirmed is None else self
+
+    def __call__(self, ready: Ready) -> None:
+        """Ask, and write down what was confirmed."""
+        asks = self.chosen.asks
+        if ready.old is not None:
+            asks = self._asks_about(ready.old) or asks
+        if asks:
+            self._show_first(ready)
+            if not agreed(f"Send {_calls(ready)} to {urlsplit(self.settings.base_url).netloc}?"):
+                ways = [self.chosen.how_to_change, "" if ready.old is None else self._to_record()]
+                raise UsageError(". ".join(["nothing was sent", *filter(None, ways)]))
+        if self.chosen.confirmed is not None:
+            self.chosen.confirmed()
+
+    def _asks_about(self, old: str) -> bool:
+        """Say that there are events that campaigns may answer; return whether somebody is to be asked about them."""
+        if not (self.yes or has_terminal()):
+            raise UsageError(f"nothing was sent: this is {old}. To send them all, add --yes. {self._to_record()}")
+        if not (self.yes and self.quiet):
+            _say(wrapped(masked(old) if self.settings.mask else old))
+        return not self.yes
+
+    def _to_record(self) -> str:
+        return f"To put them on record as sent instead: interakt-loader baseline {shown_sources(self.sources)}"
+
+    def _show_first(self, ready: Ready) -> None:
+        if ready.first is None:
+            return
+        body = ready.first.body.decode()
+        body = masked_body(body) if self.settings.mask else body
+        lines = json.dumps(json.loads(body), indent=2, ensure_ascii=False).splitlines()
+        more = len(lines) - MOST_LINES
+        if more > 1:
+            lines = [*lines[:MOST_LINES], f"… and {more} more lines (--dry-run shows all)"]
+        _say(f"the first call, to {PATHS[ready.kind]}:")
+        _say("\n".join(f"  {printable(line)}" for line in lines))
+
+
+def _calls(ready: Ready) -> str:
+    count = ready.rows if ready.calls is None else ready.calls
+    if count is None:
+        return "all rows, a call each,"
+    said = f"{count:,} call{'' if count == 1 else 's'}"
+    if ready.calls is not None:
+        return said
+    return f"at most {said}" if ready.exact else f"about {said}"

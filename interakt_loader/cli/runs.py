@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from interakt_loader._version import __version__
-from interakt_loader.safety.masking import masked
-from interakt_loader.safety.private_files import OWNER_ONLY, open_private
+from interakt_loader.privacy.files import OWNER_ONLY, open_private
+from interakt_loader.privacy.text import masked
 from interakt_loader.settings import Settings
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ country's numbering plan is simple; else `phone_text` takes the digits out of a 
 `phonenumbers` about them. `countries` reads countries, with the names in `countries.tsv`.
 """
 
+from __future__ import annotations
+
 from interakt_loader.identity.countries import country_code
-from interakt_loader.identity.one_phone import CHECKS
-from interakt_loader.identity.phones import Phones, phones
-from interakt_loader.identity.preferred import Preferred, preferred_phones
+from interakt_loader.identity.phones import CHECKS, Phones, Preferred, phones, preferred_phones
 from interakt_loader.identity.user_ids import Ids, event_names, user_ids
 
 __all__ = [

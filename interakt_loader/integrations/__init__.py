@@ -1,1 +1,3 @@
 """Adapters to the places where the loader is used."""
+
+from __future__ import annotations

@@ -16,6 +16,8 @@ A ledger is a set of accepted calls, not a row number: rows may be added on top,
 - `ledger`: all of it as one object, which `deliver` uses.
 """
 
+from __future__ import annotations
+
 from interakt_loader.ledger.ledger import Ledger
 from interakt_loader.ledger.plan import Plan
 

@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from interakt_loader.errors import AnotherKey
-from interakt_loader.safety.private_files import OWNER_ONLY, open_private
-from interakt_loader.safety.state_folder import state_folder
-from interakt_loader.wire import DIGEST, address, authorization
+from interakt_loader.model import DIGEST, address, authorization
+from interakt_loader.privacy.files import OWNER_ONLY, open_private, state_folder
 
 if TYPE_CHECKING:
     from interakt_loader.ledger.store import Store
-    from interakt_loader.safety.secret import Secret
+    from interakt_loader.privacy.secrets import Secret
     from interakt_loader.settings import Settings
 
 logger = logging.getLogger("interakt_loader")

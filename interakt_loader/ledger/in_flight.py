@@ -26,9 +26,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.ledger.store import CALLS_HEADER, OWN_HEADER, News, damaged_calls, set_aside
-from interakt_loader.safety.private_files import OWNER_ONLY, make_private
-from interakt_loader.wire import DIGEST, Answer, Entry, Message, Transport
+from interakt_loader.ledger.store import (
+    CALLS_HEADER,
+    OWN_HEADER,
+    JournalEntry,
+    damaged_calls,
+    set_aside,
+)
+from interakt_loader.model import (
+    DIGEST,
+    Answer,
+    Entry,
+    Message,
+    Transport,
+)
+from interakt_loader.privacy.files import OWNER_ONLY, make_private
 
 logger = logging.getLogger("interakt_loader")
 
@@ -131,7 +143,7 @@ class InFlight:
 class Left(NamedTuple):
     """What a load that was killed has left in its file."""
 
-    news: list[News]
+    journal_entries: list[JournalEntry]
     """Accepted and doubted calls, in the input's order."""
     total: int | None
     """How many calls the ledger had on record at least; None: that load made no call."""
@@ -162,12 +174,12 @@ def left_behind(path: Path, ledger: bytes, shown: Path | None = None) -> Left:
     if len(content) < end:
         warn_of_loss(shown)
     slots = range(_BEGIN, min(end, len(content)) - _SLOT.size + 1, _SLOT.size)
-    news = [_slot(shown, content, at) for at in slots]
-    in_order = sorted(filter(None, news), key=itemgetter(0))
+    journal_entries = [_slot(shown, content, at) for at in slots]
+    in_order = sorted(filter(None, journal_entries), key=itemgetter(0))
     return Left([one for _, one in in_order], _TOTAL.unpack_from(content, _TOTAL_AT)[0])
 
 
-def _slot(shown: Path, content: bytes, at: int) -> tuple[int, News] | None:
+def _slot(shown: Path, content: bytes, at: int) -> tuple[int, JournalEntry] | None:
     """Return the row of a slot, and what is known of its call; None: nothing."""
     state, doubted, length, checksum, row, key, step = _SLOT.unpack_from(content, at)
     if state == _FREE:

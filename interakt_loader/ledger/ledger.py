@@ -1,26 +1,84 @@
-"""The ledger of one load, as `deliver` uses it."""
+"""A copy of a ledger as it is at one moment, for a dry run: nothing of the ledger itself changes, not even a lock.
+
+The ledger of one load, as `deliver` uses it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 
-from interakt_loader.errors import LedgerBroken, SettingsError
+from interakt_loader.errors import LedgerBroken, NotJustNow, SettingsError
 from interakt_loader.ledger.account import Account
-from interakt_loader.ledger.in_flight import InFlight, RecordingTransport, forget, left_behind, warn_of_loss
-from interakt_loader.ledger.keys import Keys
+from interakt_loader.ledger.digests import Keys
+from interakt_loader.ledger.in_flight import (
+    InFlight,
+    RecordingTransport,
+    forget,
+    left_behind,
+    warn_of_loss,
+)
 from interakt_loader.ledger.loads import Loads
 from interakt_loader.ledger.plan import Plan
-from interakt_loader.ledger.snapshot import copied
-from interakt_loader.ledger.store import News, Store
+from interakt_loader.ledger.store import JournalEntry, Store
+from interakt_loader.model import (
+    Kind,
+    Outcome,
+    Status,
+    Transport,
+)
 from interakt_loader.settings import Settings
-from interakt_loader.wire import Kind, Outcome, Status, Transport
+
+_TRIES = 20
+
+_ENDINGS = ("-calls", "", "-journal", "-wal")
+"""In the order in which they are copied, so that what is in the file of calls is not newer than what is on record, and
+what is brought from the log into the file meanwhile is in the copy of the log too."""
+
+_LOG_HEADER = 32
+
+
+def copied(path: Path, folder: Path) -> Path:
+    """Copy a ledger, and what a load has beside it, to a folder; return where it is. A load may be using it.
+
+    SQLite's log is only written at its end, until it begins anew, which its first bytes and the ledger's own file show.
+    As long as both stay the same, the copies belong together. Raises `SettingsError`.
+    """
+    ledger = Path(os.path.realpath(path))
+    if not ledger.is_file():
+        raise SettingsError(f"ledger {path}: cannot be opened: is no file")
+    try:
+        for _ in range(_TRIES):
+            before = _state(ledger)
+            for ending in _ENDINGS:
+                of, to = (one / (ledger.name + ending) for one in (ledger.parent, folder))
+                to.unlink(missing_ok=True)
+                if of.is_file():
+                    with suppress(FileNotFoundError):  # a load has ended
+                        shutil.copyfile(of, to)
+            if before == _state(ledger):
+                return folder / ledger.name
+    except OSError as error:
+        raise SettingsError(f"ledger {path}: cannot be copied: {error.strerror or error}") from None
+    raise NotJustNow(f"ledger {path}: is being written by a load; try again")
+
+
+def _state(ledger: Path) -> tuple[object, ...]:
+    found = ledger.stat()
+    log = b""
+    with suppress(FileNotFoundError), ledger.with_name(f"{ledger.name}-wal").open("rb") as file:
+        log = file.read(_LOG_HEADER)
+    return found.st_ino, found.st_size, found.st_mtime_ns, log
+
 
 logger = logging.getLogger("interakt_loader")
 
@@ -71,11 +129,11 @@ class Ledger:
                 *(self.path, self.path.name, self.path.name),
             )
         if left.total is None:
-            if store.was_left and store.has_news():
+            if store.was_left and store.has_journal_entries():
                 warn_of_loss(store.calls_shown)
         elif left.total > store.total and not store.was_replaced:
             raise store.damaged("calls are missing")
-        store.append(left.news)
+        store.append(left.journal_entries)
         store.merge()
         forget(store.calls_path)
         store.mark(writing=False)
@@ -138,10 +196,10 @@ class Ledger:
         """Put settled calls on record; when this returns, they are on disk."""
         if not outcomes:
             return
-        news = _news(outcomes)
+        journal_entries = _journal_entries(outcomes)
         try:
-            self._store.append(news)
-            if news and not self._has_recorded:
+            self._store.append(journal_entries)
+            if journal_entries and not self._has_recorded:
                 self._has_recorded = True
                 self._account.renew()
         except sqlite3.Error as error:
@@ -172,14 +230,14 @@ class Ledger:
 _GONE = "was deleted, replaced or moved while it was in use"
 
 
-def _news(outcomes: list[Outcome]) -> list[News]:
-    news: list[News] = []
+def _journal_entries(outcomes: list[Outcome]) -> list[JournalEntry]:
+    journal_entries: list[JournalEntry] = []
     for one in outcomes:
         entry = one.message.entry
         if entry is None:
             continue
         if one.status in (Status.SENT, Status.RECORDED):
-            news.append((entry.key, entry.step, None, one.maybe_duplicate))
+            journal_entries.append((entry.key, entry.step, None, one.maybe_duplicate))
         elif one.status is Status.UNKNOWN:
-            news.append((entry.key, b"", entry.after, False))
-    return news
+            journal_entries.append((entry.key, b"", entry.after, False))
+    return journal_entries

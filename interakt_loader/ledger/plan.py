@@ -1,4 +1,9 @@
-"""The whole input, prepared and compared with the ledger before the first call goes out.
+"""The rows of a plan that make no call of their own, because another row's call stands for theirs.
+
+That row *carries* them, and they end as it ends. Until then they are kept in temporary tables, since there may be any
+number of them, and the row that carries them may be far away in the input.
+
+The whole input, prepared and compared with the ledger before the first call goes out.
 
 What is to be sent depends on rows that come later (a user may have several), so the input is read to its end first.
 The prepared rows go to a temporary file beside the ledger, and the calls are then made from there: a source that
@@ -21,26 +26,151 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.ledger.decide import (
+from interakt_loader.codes import NoteCode
+from interakt_loader.columns.normalize import null_where
+from interakt_loader.ledger.digests import (
     EVENT,
     NOTHING,
+    PERSON,
     Decision,
+    Keys,
     Known,
     decide,
     decide_event,
     decide_event_id,
 )
-from interakt_loader.ledger.keys import PERSON, Keys
-from interakt_loader.ledger.merged_rows import MergedRows
 from interakt_loader.ledger.store import Store
 from interakt_loader.mapping import PREPARED, messages
-from interakt_loader.plain import without
-from interakt_loader.report.outcomes import accepted_before, from_outcomes, invalid, not_sent
-from interakt_loader.sending.ticket import Stop, Ticket, outcome, skipped, unsent
+from interakt_loader.model import (
+    Entry,
+    Kind,
+    Message,
+    Outcome,
+    Status,
+    Stop,
+)
+from interakt_loader.report.outcomes import (
+    accepted_before,
+    from_outcomes,
+    invalid,
+    not_sent,
+)
+from interakt_loader.sending.pending import Fold, PendingCall, carried, outcome, skipped, unsent
+from interakt_loader.sending.work import EXAMPLES, WorkBatch, first_calls
 from interakt_loader.settings import Settings
 from interakt_loader.values import shortened
-from interakt_loader.wire import Entry, Kind, Message, Outcome, Status
-from interakt_loader.work import EXAMPLES, Piece, first_calls
+
+LOT = 2048
+"""Outcomes that are made at a time."""
+
+_COLUMNS = "row, body, user_id, country_code, phone, event, source"
+
+
+class MergedRows:
+    """Which row carries which others, and the bodies of the calls that stand for several rows of a user."""
+
+    def __init__(self, db: sqlite3.Connection, kind: Kind) -> None:
+        """Make the tables, in the attached database `plan`."""
+        self._db, self._kind = db, kind
+        self._code: NoteCode = "coalesced" if kind == "user" else "event_id_repeated"
+        self.count = 0
+        """How many rows another one carries."""
+        db.execute("CREATE TABLE plan.contents (row INTEGER PRIMARY KEY, body BLOB)")
+        db.execute("CREATE TABLE plan.folded (row INTEGER PRIMARY KEY, body BLOB)")
+        db.execute(
+            "CREATE TABLE plan.merged (row INTEGER PRIMARY KEY, carrier INTEGER, body BLOB, user_id TEXT, "
+            "country_code TEXT, phone TEXT, event TEXT, source TEXT)"
+        )
+
+    def keep(self, batch: pa.RecordBatch) -> None:
+        """Keep the bodies of prepared rows, to be folded once all rows are known."""
+        good = zip(batch["row"].to_pylist(), batch["body"].to_pylist(), strict=True)
+        self._db.executemany("INSERT INTO plan.contents VALUES (?, ?)", (one for one in good if one[1] is not None))
+
+    def add(self, row: int, carrier: int) -> None:
+        """Note that a row is carried by another."""
+        self.count += 1
+        self._db.execute("INSERT INTO plan.merged (row, carrier) VALUES (?, ?)", (row, carrier))
+
+    def fold(self, rows: Sequence[int]) -> list[list[int]]:
+        """Fold the rows of one user, and return them in groups: the last row of each carries the others.
+
+        There is one group, unless its call would be larger than the API takes.
+        """
+        groups: list[list[int]] = []
+        fold: Fold | None = None
+        for row in rows:
+            (body,) = self._db.execute("SELECT body FROM plan.contents WHERE row = ?", (row,)).fetchone()
+            if fold is not None and fold.take(body):
+                groups[-1].append(row)
+                continue
+            self._keep_folded(groups, fold)
+            fold = Fold(body)
+            groups.append([row])
+        self._keep_folded(groups, fold)
+        return groups
+
+    def _keep_folded(self, groups: list[list[int]], fold: Fold | None) -> None:
+        if fold is None or len(groups[-1]) == 1:
+            return
+        *others, carrier = groups[-1]
+        self._db.execute("INSERT INTO plan.folded VALUES (?, ?)", (carrier, fold.body))
+        for row in others:
+            self.add(row, carrier)
+
+    def complete(self, merged: Iterable[pa.RecordBatch]) -> None:
+        """Take in what the report lines of the merged rows need, and forget the bodies kept."""
+        lines = (
+            (one.body, one.user_id, one.country_code, one.phone, one.event, one.source, one.row)
+            for batch in merged
+            for one in messages(batch, self._kind)[0]
+        )
+        said = "UPDATE plan.merged SET body = ?, user_id = ?, country_code = ?, phone = ?, event = ?, source = ?"
+        self._db.executemany(f"{said} WHERE row = ?", lines)
+        self._db.execute("CREATE INDEX plan.merged_by_carrier ON merged (carrier)")
+
+    def body(self, carrier: int) -> bytes:
+        """Return the body of the call that stands for several rows of a user."""
+        body: bytes = self._db.execute("SELECT body FROM plan.folded WHERE row = ?", (carrier,)).fetchone()[0]
+        return body
+
+    def carrier(self, row: int) -> int:
+        """Return the row that carries this one."""
+        carrier: int = self._db.execute("SELECT carrier FROM plan.merged WHERE row = ?", (row,)).fetchone()[0]
+        return carrier
+
+    def outcome(self, message: Message, carrier: Outcome) -> Outcome:
+        """Return the outcome of a merged row."""
+        return carried(message, carrier, self._code)
+
+    def outcomes(self, carriers: Iterable[Outcome]) -> Iterator[list[Outcome]]:
+        """Yield the outcomes of the rows that these have carried, some at a time."""
+        if not self.count:
+            return
+        lot: list[Outcome] = []
+        for carrier in carriers:
+            row = (carrier.message.row,)
+            found = self._db.execute(f"SELECT {_COLUMNS} FROM plan.merged WHERE carrier = ? ORDER BY row", row)  # noqa: S608
+            while some := found.fetchmany(LOT):
+                lot += [self.outcome(self._message(*one), carrier) for one in some]
+                if len(lot) >= LOT:
+                    yield lot
+                    lot = []
+        if lot:
+            yield lot
+
+    def _message(
+        self,
+        row: int,
+        body: bytes,
+        user_id: str | None,
+        country_code: str | None,
+        phone: str | None,
+        event: str | None,
+        source: str | None,
+    ) -> Message:
+        return Message(row, self._kind, "", body, user_id, country_code, phone, event, source)
+
 
 _NO_CALL = 0  # invalid
 _UNCHANGED, _MAYBE_TWICE = 1, 2  # accepted before; perhaps twice
@@ -74,7 +204,7 @@ class _Part(NamedTuple):
 
 
 class Plan:
-    """What a load will do with each row: `make` it, then go through its `pieces`."""
+    """What a load will do with each row: `make` it, then go through its `work_batches`."""
 
     def __init__(
         self,
@@ -250,17 +380,17 @@ class Plan:
         rows, bodies = good["row"].to_pylist(), good["body"].to_pylist()
         if self._event_id is not None:
             ids = map(keys.event_id, good["event"].to_pylist(), good["event_id"].to_pylist())
-            return zip(rows, ids, map(keys.event_state, good["lane"].to_pylist(), bodies), strict=True)
+            return zip(rows, ids, map(keys.event_state, good["ordering_key"].to_pylist(), bodies), strict=True)
         if self._kind == "event":
             return zip(rows, map(keys.event, bodies), [EVENT] * len(rows), strict=True)
-        return zip(rows, map(keys.user, good["lane"].to_pylist()), map(keys.body, bodies), strict=True)
+        return zip(rows, map(keys.user, good["ordering_key"].to_pylist()), map(keys.body, bodies), strict=True)
 
-    def pieces(self) -> Iterator[Piece]:
+    def work_batches(self) -> Iterator[WorkBatch]:
         """Yield the rows by what is done about them, batch by batch. Merged rows are not among them: see `carried`."""
         for part in self._parts():
             good, refused = messages(part.calls, self._kind)
             settled = [*map(invalid, refused), *map(skipped, messages(part.skipped, self._kind)[0])]
-            yield Piece(self._entered(part.calls, good), settled, part.unchanged, part.merged.num_rows)
+            yield WorkBatch(self._entered(part.calls, good), settled, part.unchanged, part.merged.num_rows)
 
     def carried(self, outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
         """Yield the outcomes of the rows that the rows of these outcomes have carried, some at a time."""
@@ -280,11 +410,11 @@ class Plan:
         for message in messages(part.merged, self._kind)[0]:
             carrier = message._replace(row=self._merged.carrier(message.row))
             is_skipped = self._decisions[carrier.row - self._first] == _SKIPPED
-            ended = skipped(carrier) if is_skipped else outcome(Ticket(carrier), Status.SENT, time.time(), None)
+            ended = skipped(carrier) if is_skipped else outcome(PendingCall(carrier), Status.SENT, time.time(), None)
             yield self._merged.outcome(message, ended)
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
-        """Yield the report lines of the rows that `pieces` has not come to, and of those that they carry."""
+        """Yield the report lines of the rows that `work_batches` has not come to, and of those that they carry."""
         for part in self._parts():
             left = [*map(skipped, messages(part.skipped, self._kind)[0])]
             yield from _in_order([not_sent(part.calls, stop)], left, part.unchanged)
@@ -318,7 +448,7 @@ class Plan:
         said = [self._conflict(row, event_id) for row, event_id in zip(rows, ids, strict=True)]
         return _replaced(
             batch,
-            body=without(batch["body"], conflicts),
+            body=null_where(batch["body"], conflicts),
             code=pc.if_else(conflicts, "event_id_conflict", batch["code"]),
             column=pc.if_else(conflicts, self._event_id, batch["column"]),
             message=pc.replace_with_mask(batch["message"], conflicts, pa.array(said, pa.string())),

@@ -1,6 +1,24 @@
-"""The ledger's file: SQLite, held by one load at a time.
+"""The lock that keeps a ledger to one load at a time.
 
-While a load runs, what is accepted is only appended (`news`), which costs the same however large the ledger is; at
+It is on the file itself, so each of its names, a link too, leads to the same lock. The system frees it when the process
+ends, however that ends. SQLite's own lock is not enough: POSIX drops all locks that a process has on a file as soon as
+anything in that process closes the file.
+
+The seal at the end of a ledger's file: a checksum over all of it, by which damage is noticed.
+
+The file is sealed whenever all that was written is in it. SQLite writes to its log (`-wal`) first, which has checksums
+of its own, so even while a load runs the file is nearly always sealed. SQLite cuts the seal off, or writes over it,
+when it brings the log into the file.
+
+The seal also says whether a load is using the file: what that load records is in SQLite's log at first, so a copy of
+the file alone lacks it.
+
+A checksum over the file costs 0.03 s for a million calls; one for each row would cost thirty times that, and would miss
+a row that is lost or whose key is damaged.
+
+The ledger's file: SQLite, held by one load at a time.
+
+While a load runs, what is accepted is only appended (`journal_entries`), which costs the same however large the ledger is; at
 its end, or when the next load opens the ledger, it is sorted into `calls` in one sweep.
 
 All that is written goes to SQLite's log (`-wal`) first. `Store.seal` alone brings it into the file, and puts a checksum
@@ -9,10 +27,13 @@ at its end (`seal`): so a damaged file is told from a sound one before anything 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
 import struct
+import sys
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import blake2b
@@ -20,11 +41,148 @@ from pathlib import Path
 from typing import NamedTuple
 
 from interakt_loader.errors import NotJustNow, SettingsError
-from interakt_loader.ledger.decide import Known
-from interakt_loader.ledger.lock import FileLock, Held
-from interakt_loader.ledger.seal import has_seal, is_used, is_whole, name_of, say_used, seal
-from interakt_loader.safety.private_files import OWNER_ONLY, make_private
-from interakt_loader.wire import DIGEST
+from interakt_loader.ledger.digests import Known
+from interakt_loader.model import DIGEST
+from interakt_loader.privacy.files import OWNER_ONLY, make_private
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+_BYTE = 0x4000_0000 + 1024
+"""Where the lock is: in the one page of a database that SQLite never writes, beside SQLite's own locks."""
+
+_HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
+_NO_SUCH_LOCK = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
+
+
+class Held(Exception):
+    """Somebody else has the lock."""
+
+
+class FileLock:
+    """The lock on one file, held from its making until `close`. Raises `Held`, or `OSError` if it cannot be opened.
+
+    Where the system has no lock that belongs to an open file (neither Linux, macOS nor Windows), there is none, and
+    SQLite's has to do.
+    """
+
+    def __init__(self, path: Path) -> None:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        self.handle = os.open(path, flags, 0o600)
+        """Of the file. It stays open: the lock belongs to it."""
+        try:
+            _lock(self.handle)
+            found = os.fstat(self.handle)
+        except OSError as error:
+            os.close(self.handle)
+            if error.errno in _HELD:
+                raise Held from None
+            raise
+        self._path = path
+        self._file = (found.st_dev, found.st_ino)
+
+    def is_in_place(self) -> bool:
+        """Tell whether the path still leads to this file, and nobody has deleted or replaced it."""
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - asked for each group of answers, and a Path is slower
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._file
+
+    def close(self) -> None:
+        """Let the file go, and the lock with it."""
+        handle, self.handle = self.handle, -1
+        if handle != -1:
+            os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    if sys.platform == "win32":
+        os.lseek(handle, _BYTE, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        return
+    command = getattr(fcntl, "F_OFD_SETLK", None)
+    if command is None:
+        return
+    if sys.platform == "darwin":
+        wanted = struct.pack("qqihh", _BYTE, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
+    else:
+        wanted = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, _BYTE, 1, 0)
+    try:
+        fcntl.fcntl(handle, command, wanted)
+    except OSError as error:
+        if error.errno not in _NO_SUCH_LOCK:
+            raise
+
+
+_SEAL = struct.Struct("<16sQI4s")
+_MAGIC = b"interakt sealed\n"
+_USED, _AT_REST = b"used", bytes(4)
+"""The last bytes of a seal: a load is using the file, or none is."""
+
+_BLOCK = 512
+"""Bytes of which a page of SQLite has a multiple; the seal is shorter."""
+
+_CHUNK = 1 << 18
+
+
+def has_seal(handle: int) -> bool:
+    """Tell whether the file ends in a seal, right or wrong: SQLite has changed nothing since it was made."""
+    return _end(handle)[:16] == _MAGIC
+
+
+def is_whole(handle: int) -> bool:
+    """Tell whether the file ends in a seal, and is as it was when it was sealed."""
+    end = _end(handle)
+    if end[:16] != _MAGIC or end[-4:] not in (_USED, _AT_REST):
+        return False
+    return end[:-4] == _seal_of(handle, os.fstat(handle).st_size - _SEAL.size)[:-4]
+
+
+def is_used(handle: int) -> bool:
+    """Tell whether the file's seal says that a load is using it."""
+    return has_seal(handle) and _end(handle)[-4:] == _USED
+
+
+def say_used(handle: int, *, used: bool) -> None:
+    """Have the seal say so. When this returns, it is on disk."""
+    if is_used(handle) != used:
+        os.lseek(handle, -4, os.SEEK_END)
+        os.write(handle, _USED if used else _AT_REST)
+        os.fsync(handle)
+
+
+def seal(handle: int, *, used: bool = False) -> None:
+    """Seal the file as it is. When this returns, the seal is on disk."""
+    size = os.fstat(handle).st_size // _BLOCK * _BLOCK
+    made = _seal_of(handle, size, used=used)
+    os.lseek(handle, size, os.SEEK_SET)
+    while made:
+        made = made[os.write(handle, made) :]
+    os.ftruncate(handle, size + _SEAL.size)
+    os.fsync(handle)
+
+
+def name_of(handle: int) -> int:
+    """Return a number that tells this sealed state of the file from others, whether it is in use or not."""
+    return zlib.crc32(_end(handle)[:-4])
+
+
+def _end(handle: int) -> bytes:
+    os.lseek(handle, max(0, os.fstat(handle).st_size - _SEAL.size), os.SEEK_SET)
+    return os.read(handle, _SEAL.size)
+
+
+def _seal_of(handle: int, size: int, *, used: bool = False) -> bytes:
+    os.lseek(handle, 0, os.SEEK_SET)
+    checksum, left = 0, size
+    while left > 0 and (chunk := os.read(handle, min(left, _CHUNK))):
+        checksum = zlib.crc32(chunk, checksum)
+        left -= len(chunk)
+    return _SEAL.pack(_MAGIC, size, checksum, _USED if used else _AT_REST)
+
 
 logger = logging.getLogger("interakt_loader")
 
@@ -97,7 +255,7 @@ ON CONFLICT (key) DO UPDATE SET
     doubt = excluded.doubt
 """  # noqa: S608 - a number of ours is put in, nothing from outside
 
-News = tuple[bytes, bytes, "bytes | None", bool]
+JournalEntry = tuple[bytes, bytes, "bytes | None", bool]
 """(key, step, None, maybe_duplicate) of an accepted call; (key, b"", the state it led to, False) of a doubted one."""
 
 
@@ -320,22 +478,24 @@ class Store:
         found: int = self.db.execute("SELECT rows FROM meta").fetchone()[0]
         return found
 
-    def append(self, news: Iterable[News]) -> None:
+    def append(self, journal_entries: Iterable[JournalEntry]) -> None:
         """Put accepted and doubted calls on record, in their order, in one transaction."""
         with _transaction(self.db):
-            done = self.db.executemany("INSERT INTO news (key, step, doubt, maybe_duplicate) VALUES (?, ?, ?, ?)", news)
+            done = self.db.executemany(
+                "INSERT INTO news (key, step, doubt, maybe_duplicate) VALUES (?, ?, ?, ?)", journal_entries
+            )
         self.total += max(0, done.rowcount)
         if (_size_of(self._log) or 0) > LONGEST_LOG:
             with suppress(sqlite3.Error, OSError):  # a full disk: the log has it all
                 self.seal()
 
-    def has_news(self) -> bool:
+    def has_journal_entries(self) -> bool:
         """Tell whether calls are on record that are not sorted in yet."""
         return self.db.execute("SELECT 1 FROM news LIMIT 1").fetchone() is not None
 
     def merge(self) -> None:
         """Sort in what was appended."""
-        if self.has_news():
+        if self.has_journal_entries():
             with _transaction(self.db):
                 self.db.execute(_MERGE)
                 self.db.execute(

@@ -4,26 +4,21 @@
 proposes one from the table, `choice` is which of these a load goes by, and `prepare` applies it.
 """
 
-from interakt_loader.mapping.choice import PRESET, Choice, choose, is_preset, propose, propose_of_preset
+from __future__ import annotations
+
 from interakt_loader.mapping.files import MappingFile, read_mapping, read_mapping_file
-from interakt_loader.mapping.inference.inferred import InferredMapping
+from interakt_loader.mapping.infer.inferred import InferredMapping
 from interakt_loader.mapping.prepare import PREPARED, Preparation, messages
 from interakt_loader.mapping.spec import Field, Mapping
 
 __all__ = [
     "PREPARED",
-    "PRESET",
-    "Choice",
     "Field",
     "InferredMapping",
     "Mapping",
     "MappingFile",
     "Preparation",
-    "choose",
-    "is_preset",
     "messages",
-    "propose",
-    "propose_of_preset",
     "read_mapping",
     "read_mapping_file",
 ]

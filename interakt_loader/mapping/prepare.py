@@ -1,4 +1,19 @@
-"""Rows → calls: one record batch of the source becomes one of prepared calls, column by column in Arrow.
+"""Words that stand for nothing: `NULL`, `nan`, `N/A`, as programs write them into text where a value is missing.
+
+Only the user knows whether such a word is a value: there are people called Null. So those that the option
+`null_values` names are read as missing, and all others are sent as they stand, and said.
+
+White space as the API wants it: a newline, a tab or three spaces in a row inside a text trait get a 400 [seen].
+
+Such runs become one space, in the items of lists too. Every other character arrives as it is: other control
+characters (NUL too) as JSON escapes, U+2028 and U+2029 as themselves. Halves of surrogate pairs cannot come this
+far: they are refused as `not_text` where the values are read.
+
+Bodies that are larger than the API takes are refused before any call.
+
+Findings about the rows of a batch: why some cannot be sent, and notes on some that are.
+
+Rows → calls: one record batch of the source becomes one of prepared calls, column by column in Arrow.
 
 No row is looked at by itself unless something is wrong with it. A prepared row has either a `body`, or a `code`,
 `column` and `message` that say why it has none (with a body, they say what was left out of it).
@@ -7,19 +22,38 @@ No row is looked at by itself unless something is wrong with it. A prepared row 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.coerce import Coerced, Target, coerce, json_string, json_strings, of_texts
-from interakt_loader.identity import Ids, event_names, preferred_phones, user_ids
-from interakt_loader.mapping.body_size import too_large
-from interakt_loader.mapping.findings import Findings
-from interakt_loader.mapping.null_words import null_words_in, without_null_words
+from interakt_loader.codes import NoteCode, ProblemCode
+from interakt_loader.columns import (
+    Coerced,
+    Target,
+    coerce,
+    json_string,
+    json_strings,
+    of_texts,
+)
+from interakt_loader.columns.normalize import (
+    Mixed,
+    as_text,
+    fields,
+    mixed,
+    normalize,
+    null_where,
+)
+from interakt_loader.identity import (
+    Ids,
+    event_names,
+    preferred_phones,
+    user_ids,
+)
 from interakt_loader.mapping.spec import Field, Mapping
-from interakt_loader.mapping.white_space import tidied
-from interakt_loader.plain import as_text, plain, without
+from interakt_loader.model import LARGEST_BODY, Kind, Message, Problem
 from interakt_loader.settings import Settings
 from interakt_loader.sources import (
     CELL_ERRORS_COLUMN,
@@ -32,7 +66,143 @@ from interakt_loader.sources import (
     to_arrow,
 )
 from interakt_loader.values import IN_PLACE_OF_A_VALUE, shortened
-from interakt_loader.wire import Kind, Message, Problem
+from interakt_loader.values import tidy as tidy_text
+
+WORDS = ("null", "nan", "nat", "none", "<na>", "n/a", "#n/a", "undefined", r"\\N", "nil")
+"""Those that are told, in small letters and as JSON writes them."""
+_SUSPECTS = [f'"{form}"' for word in WORDS for form in {word, word.upper(), word.capitalize()}]
+_SUSPECTS += ['"NaN"', '"NaT"']
+
+
+def null_where_null_word(values: pa.Array, words: tuple[str, ...]) -> pa.Array:
+    """Return the values with null for each text that is exactly one of `words`."""
+    if not words:
+        return values
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if isinstance(values.type, Mixed):
+        return mixed(
+            {
+                kind: null_where_null_word(array, words if kind == "text" else ())
+                for kind, array in fields(values).items()
+            }
+        )
+    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        return values
+    return null_where(values, pc.is_in(values, pa.array(words, values.type)))
+
+
+def null_words_in(texts: pa.StringArray) -> list[int]:
+    """Return the positions of the JSON texts that are such a word and nothing else."""
+    return pc.indices_nonzero(pc.is_in(texts, pa.array(_SUSPECTS))).to_pylist()  # type: ignore[no-any-return]
+
+
+_SUSPECT = r'^["\[].*(?:\\[nrt]|   )'
+"""In JSON text; an escaped backslash before an n looks alike, so each suspect is looked at closer."""
+
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def collapse_whitespace(texts: pa.StringArray) -> tuple[pa.StringArray, list[int]]:
+    """Return JSON texts with the refused runs of white space made one space, and the positions of those changed."""
+    suspects = pc.indices_nonzero(pc.match_substring_regex(texts, _SUSPECT)).to_pylist()
+    changed = {}
+    for position in suspects:
+        text = texts[position].as_py()
+        tidy = _JSON_STRING.sub(_collapsed_string, text)
+        if tidy != text:
+            changed[position] = tidy
+    if not changed:
+        return texts, []
+    mask = pc.is_in(pa.array(range(len(texts))), pa.array(list(changed)))
+    return pc.replace_with_mask(texts, mask, pa.array(changed.values(), texts.type)), list(changed)
+
+
+def _collapsed_string(match: re.Match[str]) -> str:
+    text = json.loads(match[0])
+    tidy = tidy_text(text)
+    return match[0] if tidy == text else json.dumps(tidy, ensure_ascii=False)
+
+
+def too_large(
+    bodies: pa.StringArray, traits: Sequence[tuple[str, pa.StringArray]]
+) -> dict[int, tuple[str | None, Problem]]:
+    """Return the rows whose body is over `LARGEST_BODY`, each with the column of its largest trait.
+
+    `traits` are (column, JSON texts) of the bodies' traits.
+    """
+    sizes = pc.binary_length(bodies)
+    largest = pc.max(sizes).as_py()
+    if largest is None or largest <= LARGEST_BODY:
+        return {}
+    return {
+        row: _told(sizes[row].as_py(), [(len(texts[row].as_py() or ""), column) for column, texts in traits])
+        for row in pc.indices_nonzero(pc.greater(sizes, LARGEST_BODY)).to_pylist()
+    }
+
+
+def _told(size: int, parts: list[tuple[int, str]]) -> tuple[str | None, Problem]:
+    length, column = max(parts, default=(0, None))
+    said = f"the call has {size:,} bytes, and the API takes {LARGEST_BODY:,} at most"
+    if column is not None:
+        said += f"; this is its longest trait, with {length:,} characters"
+    return column, Problem("too_large", said)
+
+
+class Findings:
+    """The first problem of each row, and all notes; rows are positions in the batch."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._problems: dict[int, tuple[str | None, Problem]] = {}
+        self._notes: dict[int, list[tuple[str, Problem]]] = {}  # of rows that are sent, with something changed
+
+    def note(self, row: int, column: str, note: Problem) -> None:
+        """Keep what was done to a row that is sent."""
+        self._notes.setdefault(row, []).append((column, note))
+
+    def note_all(self, column: str, notes: dict[int, Problem]) -> None:
+        """Keep the notes of a column."""
+        for row, note in notes.items():
+            self.note(row, column, note)
+
+    def problem(self, row: int, column: str | None, problem: Problem) -> None:
+        """Keep a row's first problem: identity is looked at before traits, and one reason is enough to mend."""
+        self._problems.setdefault(row, (column, problem))
+
+    def refuse(self, column: str, problems: dict[int, Problem]) -> None:
+        """Keep the problems of a column."""
+        for row, problem in problems.items():
+            self.problem(row, column, problem)
+
+    def has(self, code: ProblemCode | NoteCode) -> bool:
+        """Tell whether a row has a problem of this code."""
+        return any(problem.code == code for _, problem in self._problems.values())
+
+    @property
+    def refused(self) -> pa.BooleanArray:
+        """A mask that is true at the rows that have a problem."""
+        return self.at(self._problems)
+
+    def at(self, rows: Iterable[int]) -> pa.BooleanArray:
+        """Return a mask that is true at these rows."""
+        return pc.is_in(pa.array(range(self._rows), pa.int64()), pa.array(sorted(rows), pa.int64()))
+
+    def columns(self) -> tuple[pa.StringArray, pa.StringArray, pa.StringArray]:
+        """Return code, column at fault and message of each row, null where there is nothing to say."""
+        if not self._problems and not self._notes:
+            nothing = pa.nulls(self._rows, pa.string())
+            return nothing, nothing, nothing
+        code: list[str | None] = [None] * self._rows
+        column, message = list(code), list(code)
+        for row, notes in self._notes.items():
+            column[row], code[row] = notes[0][0], notes[0][1].code
+            message[row] = "; ".join(f"{name}: {note.message}" for name, note in notes)
+        for row, (at_fault, problem) in self._problems.items():
+            code[row], column[row] = problem.code, at_fault
+            message[row] = problem.message if at_fault is None else f"{at_fault}: {problem.message}"
+        return pa.array(code, pa.string()), pa.array(column, pa.string()), pa.array(message, pa.string())
+
 
 PREPARED = pa.schema(
     [
@@ -43,7 +213,7 @@ PREPARED = pa.schema(
         ("country_code", pa.string()),
         ("phone", pa.string()),
         ("event", pa.string()),
-        ("lane", pa.string()),
+        ("ordering_key", pa.string()),
         ("event_id", pa.string()),
         ("body", pa.binary()),
         ("code", pa.string()),
@@ -51,7 +221,7 @@ PREPARED = pa.schema(
         ("message", pa.string()),
     ]
 )
-"""The prepared calls: `body` is the JSON body as UTF-8, or null for a row that cannot be sent; `lane` is the user's
+"""The prepared calls: `body` is the JSON body as UTF-8, or null for a row that cannot be sent; `ordering_key` is the user's
 identity, which all rows of one user share; `event_id` is what an event is known by besides its name, where there is
 one."""
 
@@ -172,11 +342,11 @@ class _Rows:
         return self._cell_errors.get(field.column, {})
 
     def _require_identity(self) -> None:
-        without = pc.and_(pc.is_null(self.user_id), pc.is_null(self.phone))
+        null_where = pc.and_(pc.is_null(self.user_id), pc.is_null(self.phone))
         mapping = self._how.mapping
         names = [one.label for one in (mapping.user_id, *mapping.phone) if one is not None]
         problem = Problem("identity_missing", f"no {' and no '.join(names)}: a call needs one to say who it is about")
-        for row in pc.indices_nonzero(without).to_pylist():
+        for row in pc.indices_nonzero(null_where).to_pylist():
             self._found.problem(row, names[0], problem)
 
     def _event_names(self, field: Field) -> pa.StringArray:
@@ -228,7 +398,7 @@ class _Rows:
     def _optional(self, field: Field, required: str | None = None) -> pa.StringArray:
         """Coerce a field that a row can do without; `bad_values` and `nulls` say what happens to the odd ones."""
         coerced = self._coerced(field, required)
-        text, changed = tidied(coerced.json)
+        text, changed = collapse_whitespace(coerced.json)
         for row in changed:
             tidy = Problem("white_space_tidied", "line breaks, tabs and runs of spaces became one space")
             self._found.note(row, field.label, tidy)
@@ -237,7 +407,7 @@ class _Rows:
                 row, field.label, Problem("null_word", f"{text[row].as_py()} is sent as it stands: {_IS_NULL}")
             )
         if self._how.settings.nulls == "clear":
-            text = without(text.fill_null("null"), self._found.at(coerced.problems))
+            text = null_where(text.fill_null("null"), self._found.at(coerced.problems))
         if self._how.settings.bad_values == "drop":
             for row, problem in coerced.problems.items():
                 self._found.note(row, field.label, Problem("value_dropped", f"left out: {problem.message}"))
@@ -263,7 +433,7 @@ class _Rows:
         column = self._column(field.column)
         if self._objects and field.column in self._named:
             self._refuse_other_shapes(field.column, column)
-        return without_null_words(column, self._null_words)
+        return null_where_null_word(column, self._null_words)
 
     def _refuse_other_shapes(self, name: str, values: pa.Array) -> None:
         """Refuse the rows that hold an object where a value is meant, or a value where an object is."""
@@ -282,7 +452,7 @@ class _Rows:
         code = column = message = self._no_text
         if problems:
             code, column, message = self._found.columns()
-            body = without(body, self._found.refused)
+            body = null_where(body, self._found.refused)
         source = self._column(SOURCE_COLUMN).cast(pa.string()) if SOURCE_COLUMN in self._names else self._no_text
         columns = [
             pa.array(range(first_row, first_row + self._count), pa.int64()),
@@ -307,21 +477,21 @@ class _Rows:
         if not fields or not self._found.has("phone_invalid"):
             return self.phone
         values = self._values(fields[0])
-        return self.phone if plain(values).kind == "list" else pc.coalesce(self.phone, as_text(values))
+        return self.phone if normalize(values).kind == "list" else pc.coalesce(self.phone, as_text(values))
 
 
 def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[Message]]:
     """Return the rows of a prepared batch as messages: those to send, and those that cannot be (no body)."""
     rows = zip(
-        *(prepared[name].to_pylist() for name in ("row", "lane", "body")),
+        *(prepared[name].to_pylist() for name in ("row", "ordering_key", "body")),
         *(prepared[name].to_pylist() for name in ("user_id", "country_code", "phone", "event", "source")),
         *(prepared[name].to_pylist() for name in ("message", "code", "column")),
         strict=True,
     )
     good: list[Message] = []
     bad: list[Message] = []
-    for row, lane, body, *rest in rows:
-        (bad if body is None else good).append(Message(row, kind, lane, body or b"", *rest))
+    for row, ordering_key, body, *rest in rows:
+        (bad if body is None else good).append(Message(row, kind, ordering_key, body or b"", *rest))
     return good, bad
 
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interakt_loader.coerce import TYPES, Target
+from interakt_loader.columns import TYPES, Target
 from interakt_loader.errors import MappingError
+from interakt_loader.model import Kind
 from interakt_loader.settings.values import did_you_mean
-from interakt_loader.sources.headings import heading
-from interakt_loader.wire import Kind
+from interakt_loader.sources.base import heading
 
 FIELDS = ("user_id", "phone", "country_code", "event", "event_id", "created_at", "tags", "traits")
 """What a mapping may say."""

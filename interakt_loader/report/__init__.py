@@ -6,3 +6,5 @@
 - `reading`: the file → Arrow again.
 - `timeline`: the file → how the load went on over time.
 """
+
+from __future__ import annotations

@@ -9,12 +9,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from interakt_loader.result.palette import COLOURS
-from interakt_loader.safety.printable import escape
-from interakt_loader.wire import Status
+from interakt_loader.model import Status
+from interakt_loader.privacy.text import escape
+from interakt_loader.result.view import COLOURS
 
 if TYPE_CHECKING:
-    from interakt_loader.report.report import Reason
+    from interakt_loader.report.writer import Reason
     from interakt_loader.result import LoadResult
 
 MOST_REASONS = 20

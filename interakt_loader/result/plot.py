@@ -6,10 +6,10 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.report.timeline import Timeline
-from interakt_loader.result.palette import COLOURS
+from interakt_loader.model import Status
+from interakt_loader.report.reading import Timeline
+from interakt_loader.result.view import COLOURS
 from interakt_loader.settings.values import Rate, parse_rate
-from interakt_loader.wire import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

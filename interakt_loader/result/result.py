@@ -19,15 +19,12 @@ from interakt_loader.errors import (
     SourceBroken,
     TooManyFailures,
 )
-from interakt_loader.report.reading import read_batches, read_report
-from interakt_loader.report.report import Report, Summary
-from interakt_loader.report.timeline import read_timeline
+from interakt_loader.model import Message, Status, Stop
+from interakt_loader.privacy.files import open_private
+from interakt_loader.privacy.text import masked, masked_body, printable
+from interakt_loader.report.reading import read_batches, read_report, read_timeline
+from interakt_loader.report.writer import Report, Summary
 from interakt_loader.result.notebook import as_html
-from interakt_loader.safety.masking import masked, masked_body
-from interakt_loader.safety.printable import printable
-from interakt_loader.safety.private_files import open_private
-from interakt_loader.sending.ticket import Stop
-from interakt_loader.wire import Message, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -271,7 +268,7 @@ class LoadResult:
         unless `personal`; what the report is without (`mask`) does not come back by it. Raises `SettingsError` where
         the path cannot be written.
         """
-        from interakt_loader.result.html_report import write_html
+        from interakt_loader.result.html import write_html
 
         self._whole_report()
         return write_html(self, path, personal=personal)

@@ -7,10 +7,8 @@ marked *assumed*. It listens on 127.0.0.1 only.
 from __future__ import annotations
 
 from interakt_loader.sandbox.api import Stats
-from interakt_loader.sandbox.embedded import Sandbox
+from interakt_loader.sandbox.embedded import Sandbox, SandboxProcess, run_forever
 from interakt_loader.sandbox.options import SandboxOptions
-from interakt_loader.sandbox.process import SandboxProcess
-from interakt_loader.sandbox.standalone import run_forever
 from interakt_loader.sandbox.store import EventRecord, UserRecord
 
 __all__ = ["EventRecord", "Sandbox", "SandboxOptions", "SandboxProcess", "Stats", "UserRecord", "run_forever"]

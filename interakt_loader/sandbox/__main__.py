@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from interakt_loader.sandbox.standalone import run_for_parent
+from interakt_loader.sandbox.embedded import run_for_parent
 
 if __name__ == "__main__":
     sys.exit(run_for_parent())

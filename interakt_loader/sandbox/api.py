@@ -1,4 +1,7 @@
-"""Judges a call as Interakt's track API does, and keeps what it accepts. No I/O; safe from any thread."""
+"""The account's call limit. Pure: `admit` takes `now`, in seconds of any clock that only goes forward.
+
+Judges a call as Interakt's track API does, and keeps what it accepts. No I/O; safe from any thread.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,85 @@ import math
 import threading
 import time
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from interakt_loader.sandbox import answers, rules
-from interakt_loader.sandbox.faults import Faults, parse_shares
-from interakt_loader.sandbox.http1 import Head, Reply
-from interakt_loader.sandbox.limiter import FixedWindow, SlidingWindow, new_limiter
-from interakt_loader.sandbox.options import SandboxOptions
-from interakt_loader.sandbox.store import EventRecord, Store, TakenUserId, UserRecord
+from interakt_loader.sandbox.http import (
+    BAD_KEY,
+    NO_API,
+    Head,
+    Reply,
+    event_accepted,
+    fault_reply,
+    over_the_limit,
+    refused,
+    user_accepted,
+)
+from interakt_loader.sandbox.options import Faults, SandboxOptions, parse_shares
+from interakt_loader.sandbox.store import (
+    EventRecord,
+    Refusal,
+    Store,
+    TakenUserId,
+    UserRecord,
+    read_event,
+    read_user,
+)
+
+
+class FixedWindow:
+    """At most `calls` in each window; a window begins with the first call after the last one ended."""
+
+    def __init__(self, calls: int, seconds: float) -> None:
+        self._calls = calls
+        self._seconds = seconds
+        self._ends = -math.inf
+        self._used = 0
+
+    def admit(self, now: float) -> float:
+        """Return 0 if the call may pass, and count it; else the seconds until one may."""
+        if now >= self._ends:
+            self._ends = now + self._seconds
+            self._used = 0
+        if self._used >= self._calls:
+            return self._ends - now
+        self._used += 1
+        return 0.0
+
+
+class SlidingWindow:
+    """At most `calls` in any stretch of `seconds`.
+
+    With `refused_count` a refused call uses up the limit as well: a client that hammers on never gets through.
+    """
+
+    def __init__(self, calls: int, seconds: float, *, refused_count: bool) -> None:
+        self._seconds = seconds
+        self._refused_count = refused_count
+        self._counted: deque[float] = deque(maxlen=calls)
+
+    def admit(self, now: float) -> float:
+        """Return 0 if the call may pass, and count it; else the seconds until one may."""
+        counted = self._counted
+        while counted and counted[0] <= now - self._seconds:
+            counted.popleft()
+        if len(counted) < (counted.maxlen or 0):
+            counted.append(now)
+            return 0.0
+        if self._refused_count:
+            counted.append(now)
+        return counted[0] + self._seconds - now
+
+
+def new_limiter(shape: str, calls: int, seconds: float, *, refused_count: bool) -> FixedWindow | SlidingWindow:
+    """Return a limiter of this shape. In a fixed window that is full, a refused call has nothing left to use up."""
+    if shape == "sliding":
+        return SlidingWindow(calls, seconds, refused_count=refused_count)
+    return FixedWindow(calls, seconds)
+
 
 PATHS = {"/v1/public/track/users/": "user", "/v1/public/track/events/": "event"}
 
@@ -72,7 +142,7 @@ class Api:
     def answer(self, head: Head, body: bytes) -> Reply | Silence:
         """Judge a call to one of `PATHS` that has arrived whole, and apply its record."""
         if head.method != "POST":
-            return answers.refused(405, f'Method "{head.method}" not allowed.', "Allow: POST\r\n")
+            return refused(405, f'Method "{head.method}" not allowed.', "Allow: POST\r\n")
         now = time.monotonic()
         kind = PATHS[head.path]
         with self._lock:
@@ -82,7 +152,7 @@ class Api:
             fault = self.faults.choose(lambda: _identities(kind, body))
             if fault in _SILENT_AT_ONCE:
                 return _SILENT_AT_ONCE[fault]
-            reply = None if fault is None else answers.fault_reply(fault, self.options.fault_retry_after)
+            reply = None if fault is None else fault_reply(fault, self.options.fault_retry_after)
             if reply is None:
                 reply = self._judge(kind, head, body, now)
             if fault == "cut":
@@ -92,7 +162,7 @@ class Api:
 
     def refuse_body(self, head: Head) -> Reply:
         """Answer a call whose body is too long to be taken."""
-        reply = answers.refused(413, f"The body is longer than {self.options.max_body} bytes")
+        reply = refused(413, f"The body is longer than {self.options.max_body} bytes")
         if head.path in PATHS:
             with self._lock:
                 self._calls += 1
@@ -102,21 +172,21 @@ class Api:
     def _judge(self, kind: str, head: Head, body: bytes, now: float) -> Reply:
         scheme, _, token = head.authorization.partition(b" ")
         if scheme.lower() != b"basic" or not hmac.compare_digest(token.strip(), self._token):
-            return answers.BAD_KEY
+            return BAD_KEY
         if self.options.plan_without_api:
-            return answers.NO_API
+            return NO_API
         wait = self._wait_for_limit(head.path, now)
         if wait > 0:
             self._refused_by_limit += 1
-            return answers.over_the_limit(str(math.ceil(wait)) if self.options.retry_after else None)
+            return over_the_limit(str(math.ceil(wait)) if self.options.retry_after else None)
         if head.content_type != "application/json":
-            return answers.refused(415, f'Unsupported media type "{head.content_type}" in request.')
+            return refused(415, f'Unsupported media type "{head.content_type}" in request.')
         try:
             reply = self._apply(kind, body)
-        except rules.Refusal as refusal:
-            return answers.refused(400, str(refusal))
+        except Refusal as refusal:
+            return refused(400, str(refusal))
         except TakenUserId:
-            return answers.refused(400, "This userId belongs to another customer, or the customer has another userId")
+            return refused(400, "This userId belongs to another customer, or the customer has another userId")
         self._accepted += 1
         return reply
 
@@ -137,11 +207,11 @@ class Api:
 
     def _apply(self, kind: str, body: bytes) -> Reply:
         if kind == "user":
-            return answers.user_accepted(self._store.put_user(rules.read_user(body), time.time()))
-        record = rules.read_event(body)
+            return user_accepted(self._store.put_user(read_user(body), time.time()))
+        record = read_event(body)
         if self.options.unknown_user == "reject" and not self._store.knows(record):
-            raise rules.Refusal("The customer does not exist")
-        return answers.event_accepted(self._store.add_event(body, time.time()))
+            raise Refusal("The customer does not exist")
+        return event_accepted(self._store.add_event(body, time.time()))
 
     def began(self) -> None:
         """Note that a call has arrived."""
@@ -225,6 +295,6 @@ class Api:
 
 def _identities(kind: str, body: bytes) -> tuple[str, ...]:
     try:
-        return (rules.read_user(body) if kind == "user" else rules.read_event(body)).identities
-    except rules.Refusal:
+        return (read_user(body) if kind == "user" else read_event(body)).identities
+    except Refusal:
         return ()

@@ -1,4 +1,8 @@
-"""The sockets: one asyncio protocol for each connection, around an `Api`.
+"""The sandbox's page: what came, as a CRM's dashboard would show it. Static files; the data come from /sandbox/.
+
+The sandbox's own endpoints, / and /sandbox/: read back what came, change faults. No key; this machine only.
+
+The sockets: one asyncio protocol for each connection, around an `Api`.
 
 asyncio turns Nagle's algorithm off on every TCP connection, and each answer is one write: no 40 ms waits.
 """
@@ -6,17 +10,126 @@ asyncio turns Nagle's algorithm off on every TCP connection, and each answer is 
 from __future__ import annotations
 
 import asyncio
+import importlib.resources
+import json
 import random
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qs
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.sandbox import answers
 from interakt_loader.sandbox.api import PATHS, Api, Silence
-from interakt_loader.sandbox.control import control
-from interakt_loader.sandbox.http1 import MAX_HEAD, BadHead, Head, HeadReader, Reply, render
+from interakt_loader.sandbox.http import (
+    MAX_HEAD,
+    NOT_FOUND,
+    BadHead,
+    Head,
+    HeadReader,
+    Reply,
+    as_json,
+    refused,
+    render,
+)
+
+FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/sandbox/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/sandbox/page.js": ("page.js", "text/javascript; charset=utf-8"),
+}
+
+_HEADERS = (
+    "Content-Security-Policy: default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
+    "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
+)
+"""What was sent here is shown as text; should the page have a hole all the same, nothing else would run or load."""
+
+
+@cache
+def page_file(path: str) -> Reply:
+    """Return the file that is shown at one of the paths of `FILES`."""
+    name, content_type = FILES[path]
+    content = (importlib.resources.files(__package__) / "assets" / name).read_bytes()
+    return Reply(200, content, content_type, _HEADERS)
+
+
+PAGE = 1000
+"""Records in an answer if the call says no limit; a longer answer would hold up the calls beside it."""
+
+
+def control(api: Api, head: Head, body: bytes) -> Reply:
+    """Answer a call to a path under /sandbox/, or for the page."""
+    # A web page could reach 127.0.0.1 under a name of its own; what was sent here may be real people's data.
+    if head.host.rpartition(":")[0] not in ("127.0.0.1", "localhost") and head.host not in ("127.0.0.1", "localhost"):
+        return refused(403, "The sandbox's own endpoints are for 127.0.0.1 and localhost")
+    try:
+        if head.method == "GET":
+            return _read(api, head.path, parse_qs(head.query, keep_blank_values=True))
+        if head.method == "POST":
+            return _change(api, head.path, body)
+    except (ValueError, TypeError, AttributeError) as error:  # SettingsError is a ValueError
+        return refused(400, str(error))
+    return refused(405, f'Method "{head.method}" not allowed.', "Allow: GET, POST\r\n")
+
+
+def _read(api: Api, path: str, query: dict[str, list[str]]) -> Reply:
+    if path in FILES:
+        return page_file(path)
+    limit, offset = _whole(query, "limit", PAGE), _whole(query, "offset", 0)
+    if path == "/sandbox/users" and "identity" in query:
+        user = api.find_user(query["identity"][-1])
+        return _records([] if user is None else [user])
+    if path == "/sandbox/users":
+        return _records(api.users(limit, offset, query.get("search", [""])[-1]))
+    if path == "/sandbox/events" and "identity" in query:
+        return _records(api.latest_events(limit, offset, query["identity"][-1]))
+    if path == "/sandbox/events" and query.get("latest") == ["first"]:
+        return _records(api.latest_events(limit, offset))
+    if path == "/sandbox/events":
+        return _records(api.events(limit, offset))
+    if path == "/sandbox/arrivals":
+        return as_json(api.arrivals())
+    if path == "/sandbox/stats":
+        return as_json(asdict(api.stats()))
+    return NOT_FOUND
+
+
+def _records(records: Iterable[Any]) -> Reply:
+    return as_json([record._asdict() for record in records])
+
+
+def _whole(query: dict[str, list[str]], name: str, default: int) -> int:
+    text = query.get(name, [str(default)])[-1]
+    if not (text.isascii() and text.isdigit()):
+        raise SettingsError(f"{name} is {text!r}; expected a whole number")
+    return int(text)
+
+
+def _change(api: Api, path: str, body: bytes) -> Reply:
+    if path == "/sandbox/reset":
+        api.reset()
+        return as_json({"result": True})
+    if path not in ("/sandbox/faults", "/sandbox/key"):
+        return NOT_FOUND
+    change = json.loads(body)
+    if path == "/sandbox/key":
+        api.renew_key(change["api_key"])
+        return as_json({"result": True})
+    unknown = change.keys() - {"faults", "force", "force_for"}
+    if unknown:
+        raise SettingsError(f"{', '.join(sorted(unknown))}: expected faults, force or force_for")
+    if "faults" in change:
+        api.set_faults(change["faults"])
+    api.force(change.get("force", ()))
+    for identity, kinds in change.get("force_for", {}).items():
+        api.force_for(identity, kinds)
+    return as_json({"result": True})
+
 
 HOST = "127.0.0.1"
 
@@ -151,7 +264,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse_head(self, bad: BadHead) -> None:
         """Say what is wrong and end the connection: where the next call begins cannot be known."""
-        self._transport.write(render(answers.refused(bad.status, str(bad)), closes=True))
+        self._transport.write(render(refused(bad.status, str(bad)), closes=True))
         self._end_softly()
 
     def _refuse_body(self, head: Head) -> None:
@@ -163,7 +276,7 @@ class Connection(asyncio.Protocol):
     def _answer(self, head: Head, body: bytes) -> None:
         if head.path not in PATHS:
             own = head.path.startswith("/sandbox/") or head.path == "/"
-            self._write(control(self._api, head, body) if own else answers.NOT_FOUND, head.closes)
+            self._write(control(self._api, head, body) if own else NOT_FOUND, head.closes)
             return
         self._calling = True
         self._api.began()

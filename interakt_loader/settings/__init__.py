@@ -7,6 +7,8 @@
 - `default_paths`: where report and ledger go if nobody says.
 """
 
+from __future__ import annotations
+
 from interakt_loader.settings.settings import Settings
 
 __all__ = ["Settings"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.safety.secret import Secret, hidden
+from interakt_loader.privacy.secrets import Secret, hidden
 
 BASE_URL = "https://api.interakt.ai"
 """The real API [doc]."""

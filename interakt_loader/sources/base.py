@@ -1,27 +1,361 @@
-"""What every source is: a name, its columns, a row count if known, and record batches.
+"""What a caller may say about how a file is to be read, where the file alone does not tell for sure.
+
+Names of columns and cells of text without what spreadsheets and pandas put around them, and rows of names.
+
+String and binary views, polars' form, which many of Arrow's functions do not take yet.
+
+Columns that mean something else than their Arrow type says: a Parquet VARIANT, a geometry, a UUID as bytes.
+
+Sent by their type they would be wrong values, so a row is refused where such a column is mapped.
+
+Structs as columns of their own: `address: {city, pin}` becomes `address.city` and `address.pin`.
+
+A trait is one value, so a struct can only be sent as its fields.
+
+What every source is: a name, its columns, a row count if known, and record batches.
 
 The readers of this package only know how to read; what holds for all of them is said here once: how large
 a batch gets, which columns ride along, and how a foreign error is told to the user.
+
+A look at the first rows of a source that costs none of them, even where it can be read only once.
 """
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import count
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.errors import InteraktLoaderError, SourceBroken, SourceError
-from interakt_loader.plain import without
-from interakt_loader.sources.headings import REPEATED, heading, is_pandas_index, plain_cells, repeated_headings
-from interakt_loader.sources.meanings import with_meanings
-from interakt_loader.sources.structs import flat_names, flattened
-from interakt_loader.sources.views import without_views
+from interakt_loader.columns.normalize import Unsendable, is_binary, null_where, uuid_texts
+from interakt_loader.errors import InteraktLoaderError, SettingsError, SourceBroken, SourceError
 from interakt_loader.values import shortened, unicode_text
+
+_SPELLED = {"\\t": "\t", "tab": "\t", "space": " "}  # what a shell makes hard to type
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read a file; None leaves the question to the file. An option that a form does not have is not used.
+
+    Raises SettingsError for an unknown encoding, a delimiter that cannot be one, or a sheet number below 1.
+    """
+
+    encoding: str | None = None
+    """Of text files: a name that Python knows, such as `utf-8`, `cp1252`, `iso-8859-7`."""
+    delimiter: str | None = None
+    """Of CSV files: one character (`\\t` and `tab` are the tab). A space stands for any run of spaces."""
+    header: bool | None = None
+    """Of CSV files and workbooks: whether the first row holds the names of the columns."""
+    sheet: str | int | None = None
+    """Of workbooks: the sheet's name, or its place counted from 1."""
+
+    def __post_init__(self) -> None:
+        if self.encoding is not None:
+            try:
+                "".encode(self.encoding)
+                codecs.getincrementaldecoder(self.encoding)
+            except (LookupError, ValueError) as error:
+                raise SettingsError(f"encoding: no such encoding: {self.encoding!r}") from error
+        if self.delimiter is not None:
+            character = _SPELLED.get(self.delimiter.lower(), self.delimiter)
+            if len(character) != 1 or character in '"\r\n\0':
+                raise SettingsError(f"delimiter is {self.delimiter!r}; expected one character, such as ; or tab")
+            object.__setattr__(self, "delimiter", character)
+        if isinstance(self.sheet, int) and self.sheet < 1:
+            raise SettingsError(f"sheet is {self.sheet}; sheets are counted from 1")
+
+
+# Characters without width, and byte order marks. The joiners (200c, 200d) belong to words, but not at the ends.
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad\u200e\u200f"))
+_AROUND = " \t\r\n\u00a0\u200b\u2060\ufeff"
+_FORMULA = re.compile(r'="((?:[^"]|"")*)"')
+_FORMULA_IN_ARROW = r'^="((?:[^"]|"")*)"$'
+_INDEX = re.compile(r"__index_level_\d+__")
+_UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*")
+
+
+@lru_cache(maxsize=10_000)
+def heading(written: str) -> str:
+    """Return the name of a column as a person reads it.
+
+    Without white space, byte order marks and zero-width characters around it, with one space for each run of spaces
+    and line breaks, and `="ID"` as ID. A blank name stays as it is.
+    """
+    return strip_wrapping(written) or written
+
+
+def labelled(labels: Iterable[str]) -> list[str]:
+    """Return the names of columns under these labels: a blank one is `column_` and its place, counted from 1."""
+    return [strip_wrapping(label) or f"column_{at}" for at, label in enumerate(labels, start=1)]
+
+
+def strip_wrapping(written: str) -> str:
+    """Return a heading as `heading` does, a blank one as empty text."""
+    name = written.translate(_INVISIBLE).strip()
+    formula = _FORMULA.fullmatch(name)
+    if formula:
+        name = formula[1].replace('""', '"')
+    return " ".join(name.split()).strip("\u200c\u200d ")
+
+
+def is_pandas_index(name: str) -> bool:
+    """Tell whether pandas gave this name to an index without a name when it wrote the table."""
+    return _INDEX.fullmatch(name) is not None
+
+
+def is_unnamed(name: str) -> bool:
+    """Tell whether a column has no name, or the one that pandas gives to such a column when it reads a file."""
+    name = strip_wrapping(name)
+    return not name or _UNNAMED.fullmatch(name) is not None
+
+
+def is_counter(label: str, values: Iterable[Any]) -> bool:
+    """Tell whether a table's first column is the index that pandas or R wrote: without a name, 0, 1, 2, … or 1, 2, ….
+
+    pandas reads a blank name as `Unnamed: 0`. A row without a value says nothing.
+    """
+    texts = [None if value is None else str(value) for value in values]
+    first = next((text for text in texts if text is not None), None)
+    if not is_unnamed(label) or first not in ("0", "1"):
+        return False
+    return all(text in (None, str(number)) for text, number in zip(texts, count(int(first)), strict=False))
+
+
+def strip_cells(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch with `="001"`, by which exports keep spreadsheets from reading a number, as 001."""
+    for at, column in enumerate(batch.columns):
+        changed = _without_formula(column)
+        if changed is not column:
+            batch = batch.set_column(at, batch.schema.field(at).with_type(changed.type), changed)
+    return batch
+
+
+def _without_formula(column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        words = _without_formula(column.dictionary)
+        return column if words is column.dictionary else pa.DictionaryArray.from_arrays(column.indices, words)
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return column
+    if not pc.any(pc.starts_with(column, '="')).as_py():
+        return column
+    formula = pc.match_substring_regex(column, _FORMULA_IN_ARROW).fill_null(False)
+    inner = pc.replace_substring(pc.utf8_slice_codeunits(column.filter(formula), 2, -1), '""', '"')
+    return pc.replace_with_mask(column, formula, inner)
+
+
+REPEATED = "this row repeats the header"
+"""What is wrong with such a row."""
+
+
+def repeated_headings(batch: pa.RecordBatch, apart: Collection[str]) -> Sequence[int]:
+    """Return the rows that hold the names of the columns again: two tables were joined, each with its header.
+
+    More than half of a row's cells are their columns' names, or all that it has are, and two at least; or all of its
+    cells are the names in another order. Case and white space do not count. The columns `apart` are no part of the
+    table.
+    """
+    names = {name.lower(): name for name in batch.schema.names if name not in apart}
+    first = next((name for name in names.values() if _is_text(batch.schema.field(name).type)), None)
+    if first is None:
+        return ()
+    words = pc.utf8_lower(pc.utf8_trim(batch.column(first), characters=_AROUND))
+    found = pc.indices_nonzero(pc.is_in(words, pa.array(list(names), words.type)))
+    if not len(found):
+        return ()
+    rows = batch.select(list(names.values())).take(found).to_pylist()
+    return [row for row, cells in zip(found.to_pylist(), rows, strict=True) if is_header(cells.values(), list(names))]
+
+
+def is_header(cells: Iterable[Any], names: Sequence[str]) -> bool:
+    """Tell whether a row holds the names of its columns, which are given in lower case."""
+    expected = ["" if name == f"column_{at}" else name for at, name in enumerate(names, start=1)]
+    written = ["" if cell is None else strip_wrapping(str(cell)).lower() for cell in cells]
+    same = sum(one == name != "" for one, name in zip(written, expected, strict=True))
+    if 2 * same > len(list(filter(None, expected))) or sorted(written) == sorted(expected):
+        return True
+    return 1 < same == len(list(filter(None, written)))
+
+
+def _is_text(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_string(dtype) or pa.types.is_large_string(dtype))
+
+
+def replace_views(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch with string and binary views (polars' form) in Arrow's usual large types."""
+    for at, column in enumerate(batch.columns):
+        usual = _usual(column.type)
+        if usual != column.type:
+            if pa.types.is_dictionary(usual):  # Arrow has no cast between dictionaries of the two
+                texts = _cast(column.dictionary, usual.value_type)
+                changed = pa.DictionaryArray.from_arrays(column.indices, texts)
+            else:
+                changed = _cast(column, usual)
+            batch = batch.set_column(at, batch.schema.names[at], changed)
+    return batch
+
+
+def _cast(column: pa.Array, usual: pa.DataType) -> pa.Array:
+    try:
+        return column.cast(usual)
+    except pa.ArrowNotImplementedError:  # of views, pyarrow 17
+        return pa.array(column.to_pylist(), usual)
+
+
+def _usual(kind: pa.DataType) -> pa.DataType:
+    if kind == pa.string_view():
+        return pa.large_string()
+    if kind == pa.binary_view():
+        return pa.large_binary()
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(kind.index_type, _usual(kind.value_type), kind.ordered)
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_usual(kind.value_type)) if _usual(kind.value_type) != kind.value_type else kind
+    return kind
+
+
+_EXTENSION = b"ARROW:extension:name"  # in a field's metadata, where this pyarrow does not know the type
+
+# Extension types whose stored values can be sent as they are, or are read by `plain`.
+_PLAIN = ("arrow.uuid", "arrow.json", "arrow.bool8")
+
+# Extension types that store numbers which only their own library understands.
+_OPAQUE = ("pandas.period",)
+
+
+def has_fields(kind: pa.DataType) -> bool:
+    """Tell whether a type is a struct whose fields are columns of their own."""
+    return bool(pa.types.is_struct(kind) and kind.num_fields > 0 and not _is_variant(kind))
+
+
+def with_meanings(batch: pa.RecordBatch, annotations: Mapping[str, str] | None = None) -> pa.RecordBatch:
+    """Return the batch with UUIDs as text, and with columns that cannot be sent marked as `Unsendable`.
+
+    `annotations` say what the columns of a Parquet file mean, by their paths in it.
+    """
+    for at, own in enumerate(batch.schema):
+        values = batch.column(at)
+        column = _with_meaning(values, own, own.name, annotations or {})
+        if column is not values:
+            batch = batch.set_column(at, own.name, column)
+    return batch
+
+
+def _with_meaning(values: pa.Array, field: pa.Field, path: str, annotations: Mapping[str, str]) -> pa.Array:
+    kind = values.type
+    if has_fields(kind):
+        fields = [kind.field(at) for at in range(kind.num_fields)]
+        old = values.flatten()  # which lays the struct's nulls over its fields
+        new = [
+            _with_meaning(one, inner, f"{path}.{inner.name}", annotations)
+            for one, inner in zip(old, fields, strict=True)
+        ]
+        if all(one is other for one, other in zip(new, old, strict=True)):
+            return values
+        return pa.StructArray.from_arrays(new, names=[inner.name for inner in fields], mask=values.is_null())
+    meaning = _annotated(kind, path, annotations) or _meaning(field)
+    if meaning == "UUID":
+        return uuid_texts(values)
+    return values if meaning is None else pa.ExtensionArray.from_storage(Unsendable(kind, meaning), values)
+
+
+def _annotated(kind: pa.DataType, path: str, annotations: Mapping[str, str]) -> str | None:
+    meaning = annotations.get(path)
+    if meaning is None and pa.types.is_nested(kind):  # the path of a list's or a map's items goes on
+        meaning = next((one for inner, one in annotations.items() if inner.startswith(f"{path}.")), None)
+        return None if meaning == "UUID" else meaning
+    return meaning if meaning != "UUID" or pa.types.is_fixed_size_binary(kind) else None
+
+
+def _meaning(field: pa.Field) -> str | None:
+    """Return what a column means, if it cannot be sent by its type, or is a UUID as bytes."""
+    kind = field.type
+    if _is_variant(kind):
+        return "VARIANT"
+    is_known = isinstance(kind, pa.BaseExtensionType)
+    if isinstance(kind, Unsendable):
+        return None
+    if is_known:
+        name, kind = kind.extension_name, kind.storage_type
+    else:
+        name = (field.metadata or {}).get(_EXTENSION, b"").decode("utf-8", "replace")
+    if not name or name in _PLAIN:
+        return "UUID" if name == "arrow.uuid" and not is_known and pa.types.is_fixed_size_binary(kind) else None
+    return name if name in _OPAQUE or is_binary(kind) or _is_variant(kind) else None
+
+
+def _is_variant(kind: pa.DataType) -> bool:
+    """Tell whether a type is how a Parquet VARIANT is stored, whether or not the file says so."""
+    if not pa.types.is_struct(kind) or kind.num_fields not in (2, 3):
+        return False
+    fields = {field.name: field.type for field in (kind.field(at) for at in range(kind.num_fields))}
+    return (
+        set(fields) in ({"metadata", "value"}, {"metadata", "typed_value"}, {"metadata", "value", "typed_value"})
+        and is_binary(fields["metadata"])
+        and is_binary(fields.get("value", pa.binary()))
+    )
+
+
+OF_AN_OBJECT = {b"interakt_loader": b"field of an object"}
+"""Metadata of a column that is a field of the objects in Python values, where other rows may hold a value instead."""
+
+
+def flattened(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch with one column for each leaf of a struct column, in its place, such as `address.city`.
+
+    A struct in a struct is flattened too, and where a struct is null so are its leaves. A struct without fields
+    stays as it is, and so do structs in lists and maps. Raises `SourceError` when a leaf has another column's name.
+    """
+    if not any(map(has_fields, batch.schema.types)):
+        return batch
+    names = flat_names(batch.schema)
+    columns = [leaf for column in batch.columns for leaf in _leaves(column)]
+    return pa.RecordBatch.from_arrays(columns, names)
+
+
+def flat_names(schema: pa.Schema) -> list[str]:
+    """Return the names of the columns that `flattened` makes of a batch with this schema; raises as it does."""
+    names = [(name, column.name) for column in schema for name in _leaf_names(column)]
+    counts = Counter(name for name, _ in names)
+    for name, column in names:
+        if counts[name] > 1 and name != column:
+            raise SourceError(f"the struct {column!r} would give a second column {name!r}: rename one of the two")
+    return [name for name, _ in names]
+
+
+def other_shapes(name: str, columns: Iterable[str]) -> list[str]:
+    """Return the columns that hold what `name` holds in other rows: text instead of a struct, or a struct instead.
+
+    In JSON lines `address` may be text in some rows and an object in others; `address.city` is then no column of
+    the batch with the text, though a value was meant.
+    """
+    return [one for one in columns if name.startswith(f"{one}.") or one.startswith(f"{name}.")]
+
+
+def _leaves(column: pa.Array) -> Iterator[pa.Array]:
+    if not has_fields(column.type):
+        yield column
+        return
+    for one in column.flatten():  # which lays the struct's nulls over its fields
+        yield from _leaves(one)
+
+
+def _leaf_names(field: pa.Field, path: str = "") -> Iterator[str]:
+    name = path + field.name
+    if not has_fields(field.type):
+        yield name
+        return
+    for one in field.type:
+        yield from _leaf_names(one, f"{name}.")
+
 
 BATCH_ROWS = 4096
 """Rows in a batch at most."""
@@ -133,7 +467,7 @@ class Source:
                 for batch in batches:
                     size = _rows_at_once(batch)
                     for start in range(0, batch.num_rows, size):
-                        piece = without_views(flattened(with_meanings(batch.slice(start, size))))
+                        piece = replace_views(flattened(with_meanings(batch.slice(start, size))))
                         if not self.parts:  # whose batches have been through this
                             piece = self._cleaned(piece)
                         if paths is not None:
@@ -159,7 +493,7 @@ class Source:
                 raise SourceBroken(f"{self.path or self.name}: {said}")
             fields = [batch.schema.field(at).with_name(name) for at, name in zip(kept, names, strict=True)]
             batch = pa.RecordBatch.from_arrays([batch.column(at) for at in kept], schema=pa.schema(fields))
-        batch = plain_cells(batch)
+        batch = strip_cells(batch)
         repeated = repeated_headings(batch, RESERVED)
         return _without_rows(batch, repeated, REPEATED) if repeated else batch
 
@@ -177,7 +511,7 @@ def _without_rows(batch: pa.RecordBatch, rows: Sequence[int], problem: str) -> p
     if PROBLEM_COLUMN in batch.schema.names:
         before = batch.column(PROBLEM_COLUMN)
         batch = batch.drop_columns([PROBLEM_COLUMN])
-    columns = [*(without(column, mask) for column in batch.columns), pc.if_else(mask, problem, before)]
+    columns = [*(null_where(column, mask) for column in batch.columns), pc.if_else(mask, problem, before)]
     fields = [*batch.schema, pa.field(PROBLEM_COLUMN, pa.string())]
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
@@ -192,12 +526,12 @@ def _rows_at_once(batch: pa.RecordBatch) -> int:
     except pa.ArrowException:  # of views, in older pyarrows
         width = 0.0
     for column in batch.columns:
-        if pa.types.is_dictionary(column.type) and _is_text(column.type.value_type):
+        if pa.types.is_dictionary(column.type) and _has_bytes(column.type.value_type):
             width += pc.max(pc.binary_length(column.dictionary)).as_py() or 0
     return max(1, min(BATCH_ROWS, int(WIDE_BYTES / max(1, width))))
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def _has_bytes(kind: pa.DataType) -> bool:
     return any(getattr(pa.types, f"is_{name}")(kind) for name in ("string", "large_string", "binary", "large_binary"))
 
 
@@ -241,3 +575,53 @@ def encodable(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+_SAMPLE_ROWS = 100
+
+
+def peek(source: Source, rows: int) -> tuple[list[pa.RecordBatch], Source]:
+    """Return the first rows, and the source with them put back: read that one from then on.
+
+    What was read for the look is not read again, and the rest is read on from there; only a second reading starts
+    anew. Raises SourceError where the source breaks off that early.
+    """
+    unread = [source.read()]
+    seen: list[pa.RecordBatch] = []
+
+    def begin() -> Batches:
+        for batch in unread[0]:
+            seen.append(batch)
+            yield batch
+
+    def read() -> Batches:
+        if not unread:
+            yield from source.read()
+            return
+        with closing(unread.pop()) as rest:
+            while seen:
+                yield seen.pop(0)
+            yield from rest
+
+    head: list[pa.RecordBatch] = []
+    try:
+        for batch in replace(source, read=begin).batches():
+            head.append(batch.slice(0, rows))
+            rows -= head[-1].num_rows
+            if rows == 0:
+                break
+    except SourceBroken as error:
+        raise SourceError(str(error)) from error
+    return head, replace(source, read=read)
+
+
+def drop_counter(source: Source) -> Source:
+    """Return the source without a first column that has no name, or pandas' `Unnamed: 0`, and that counts the rows."""
+    if len(source.columns) < 2 or not is_unnamed(source.columns[0]):
+        return source
+    name = source.columns[0]
+    head, source = peek(source, _SAMPLE_ROWS)
+    if not is_counter(name, [value for batch in head for value in batch.column(name).to_pylist()]):
+        return source
+    note = f"{source.path or source.name}: {name!r}, which counts the rows, is left out"
+    return replace(source, left_out=source.left_out | {name}, notes=[*source.notes, note])

@@ -21,17 +21,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.codes import ProblemCode
-from interakt_loader.plain import plains
-from interakt_loader.safety.formula_guard import guarded, unguarded
-from interakt_loader.safety.id_text import LOST_DIGITS
-from interakt_loader.sources.base import PROBLEM_COLUMN, RESERVED, Batches, Source
-from interakt_loader.sources.columns import problem_column, text_of, to_arrow
-from interakt_loader.sources.file import File
-from interakt_loader.sources.headings import heading
-from interakt_loader.sources.options import ReadOptions
-from interakt_loader.sources.structs import OF_AN_OBJECT
-from interakt_loader.values import Narrow, shortened
-from interakt_loader.wire import Problem
+from interakt_loader.columns.normalize import normalize_parts
+from interakt_loader.model import Problem
+from interakt_loader.privacy.formula_guard import guarded, unguarded
+from interakt_loader.sources.base import (
+    OF_AN_OBJECT,
+    PROBLEM_COLUMN,
+    RESERVED,
+    Batches,
+    ReadOptions,
+    Source,
+    heading,
+)
+from interakt_loader.sources.local_file import File
+from interakt_loader.sources.memory import problem_column, text_of, to_arrow
+from interakt_loader.values import LOST_DIGITS, Narrow, shortened
 
 SAID_BESIDE = (
     "interakt_row",
@@ -82,7 +86,7 @@ def options_for(file: File, options: ReadOptions) -> ReadOptions:
     return ReadOptions(None, between[1] if between else None, True, None)
 
 
-def without_said(source: Source) -> Source:
+def drop_report_columns(source: Source) -> Source:
     """Return a source without the columns of a failures file; the rows of one as they were in their input."""
     there = [name for name in source.columns if name in (*SAID_BESIDE, VALUE_KINDS)]
     if not there:
@@ -164,7 +168,7 @@ def written(column: pa.Array) -> tuple[pa.StringArray, list[str | None] | None]:
         return guarded(column), None
     texts: list[str | None] = [None] * len(column)
     kinds: list[str | None] = [None] * len(column)
-    parts = plains(column)
+    parts = normalize_parts(column)
     for part in parts:
         for row in part.problems:
             texts[row], kinds[row] = CANNOT_BE_SENT, "other"

@@ -12,10 +12,17 @@ one piece of bytes out and one answer in.
 - `http`: all of it as one object, which the engine's consumers share.
 """
 
-from interakt_loader.transport.environment import read_environment
+from __future__ import annotations
+
 from interakt_loader.transport.http import HttpTransport
-from interakt_loader.transport.judgement import no_answer, not_connected, parse_retry_after, read_answer
-from interakt_loader.transport.reading import LONGEST_BODY
+from interakt_loader.transport.responses import (
+    LONGEST_BODY,
+    no_answer,
+    not_connected,
+    parse_retry_after,
+    read_answer,
+)
+from interakt_loader.transport.route import read_environment
 
 __all__ = [
     "LONGEST_BODY",

@@ -19,7 +19,7 @@ from interakt_loader.errors import (
     SourceError,
     TooManyFailures,
 )
-from interakt_loader.integrations.airflow.verdict import can_be_mended_by_a_retry
+from interakt_loader.integrations.airflow.task_load import can_be_mended_by_a_retry
 from interakt_loader.ledger import Ledger
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.settings import Settings

@@ -12,7 +12,7 @@ import pytest
 from click.shell_completion import BashComplete, CompletionItem
 
 from interakt_loader.cli.commands import cli
-from interakt_loader.cli.completion import presets
+from interakt_loader.cli.options import presets
 from interakt_loader.mapping.presets import presets as all_presets
 
 FILE = ("file", "")

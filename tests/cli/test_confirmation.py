@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from interakt_loader.cli.proposal import next_step
-from interakt_loader.cli.question import answer_of
+from interakt_loader.cli.proposal import answer_of, next_step
 from interakt_loader.mapping import read_mapping
 from interakt_loader.settings import Settings
 from tests.cli.terminal import Ended, FarApi, run_in_terminal, run_without_terminal

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from interakt_loader import track
+from interakt_loader.codes import HINTS
 from interakt_loader.mapping.spec import FIELDS
+from interakt_loader.model import Status
 from interakt_loader.report.outcomes import OUTCOMES
-from interakt_loader.result.remedies import REMEDIES
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.settings import Settings
-from interakt_loader.wire import Status
 from tests.docs.tables import TABLES, with_table
 from tests.snippets import ROOT, followed, timeless
 
@@ -64,7 +64,7 @@ def test_the_page_of_codes_tells_every_code() -> None:
     """Each code that a row can get is explained there, with what to do about it as the code says it."""
     page = (DOCS / "codes.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", page, re.MULTILINE)
-    assert dict(rows) == REMEDIES
+    assert dict(rows) == HINTS
 
 
 def test_the_mapping_page_tells_every_field() -> None:

@@ -13,8 +13,17 @@ from pathlib import Path
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping.files import LONGEST_REASON, read_mapping
 from interakt_loader.mapping.spec import Mapping
-from interakt_loader.transport.judgement import LONGEST_MESSAGE, parse_retry_after, read_answer
-from interakt_loader.transport.reading import LONGEST_BODY, LONGEST_HEAD, AnswerReader, BrokenOff, Heard, NoHttp
+from interakt_loader.transport.responses import (
+    LONGEST_BODY,
+    LONGEST_HEAD,
+    LONGEST_MESSAGE,
+    AnswerReader,
+    BrokenOff,
+    NoHttp,
+    RawResponse,
+    parse_retry_after,
+    read_answer,
+)
 
 PIECE = 65_536
 """Bytes that a connection reads at once."""
@@ -24,7 +33,7 @@ MOST_HELD = LONGEST_HEAD + LONGEST_BODY + 2 * PIECE
 FORMS = (".yaml", ".toml", ".json")
 
 
-def heard(pieces: list[bytes]) -> tuple[object, ...]:
+def raw_response(pieces: list[bytes]) -> tuple[object, ...]:
     """Read an answer that comes in these pieces and then ends; return what became of it, `keeps` apart."""
     reader = AnswerReader()
     try:
@@ -40,7 +49,7 @@ def heard(pieces: list[bytes]) -> tuple[object, ...]:
         return ("no HTTP",)
 
 
-def _known(answer: Heard) -> tuple[object, ...]:
+def _known(answer: RawResponse) -> tuple[object, ...]:
     assert 200 <= answer.status <= 999
     assert len(answer.body) <= LONGEST_BODY
     return type(answer.body), *answer[:-1]
@@ -50,10 +59,10 @@ def an_answer(data: bytes, cuts: list[int]) -> None:
     """Any bytes, cut anywhere: `BrokenOff`, `NoHttp` or an answer, the same for all ways to cut them, within bounds."""
     borders = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     cut = [data[begin:end] for begin, end in itertools.pairwise(borders) if begin < end]
-    whole = heard([data[at : at + PIECE] for at in range(0, len(data), PIECE)])
-    assert heard(cut) == whole
+    whole = raw_response([data[at : at + PIECE] for at in range(0, len(data), PIECE)])
+    assert raw_response(cut) == whole
     if len(data) < 2_000:
-        assert heard([data[at : at + 1] for at in range(len(data))]) == whole
+        assert raw_response([data[at : at + 1] for at in range(len(data))]) == whole
     if whole[0] is bytes:
         a_body(int(str(whole[1])), bytes(whole[2]), str(whole[3]))  # type: ignore[call-overload]
 

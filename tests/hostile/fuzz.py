@@ -21,7 +21,7 @@ import atheris
 LOOKED_INTO = [
     "interakt_loader.transport",
     "interakt_loader.mapping",
-    "interakt_loader.safety.printable",
+    "interakt_loader.privacy.text",
     "yaml",
     "tomllib",
 ]

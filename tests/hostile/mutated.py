@@ -172,36 +172,34 @@ def good_files() -> dict[str, bytes]:
 # ── damage ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def damaged(content: bytes, dice: random.Random) -> bytes:
+def damaged(content: bytes, rng: random.Random) -> bytes:
     """Return the content with one to four changes; half of them near its ends, where headers and footers are."""
-    for _ in range(dice.choice([1, 1, 1, 2, 4])):
-        content = _changed(content, dice)
+    for _ in range(rng.choice([1, 1, 1, 2, 4])):
+        content = _changed(content, rng)
     return content
 
 
-def _changed(content: bytes, dice: random.Random) -> bytes:
+def _changed(content: bytes, rng: random.Random) -> bytes:
     size = len(content)
     if size < 16:
         return content
     edge = min(size, 2048)
-    at = dice.choice(
-        [dice.randrange(size), dice.randrange(size), dice.randrange(edge), size - 1 - dice.randrange(edge)]
-    )
-    width = dice.choice([1, 2, 4, 8])
-    match dice.randrange(8):
+    at = rng.choice([rng.randrange(size), rng.randrange(size), rng.randrange(edge), size - 1 - rng.randrange(edge)])
+    width = rng.choice([1, 2, 4, 8])
+    match rng.randrange(8):
         case 0 | 1:
-            new = bytes([content[at] ^ (1 << dice.randrange(8))])
+            new = bytes([content[at] ^ (1 << rng.randrange(8))])
         case 2:
-            new = dice.randbytes(dice.randint(1, 16))
+            new = rng.randbytes(rng.randint(1, 16))
         case 3 | 4:
-            number = dice.choice(_NUMBERS) & (256**width - 1)
-            new = number.to_bytes(width, dice.choice(["little", "big"]))
+            number = rng.choice(_NUMBERS) & (256**width - 1)
+            new = number.to_bytes(width, rng.choice(["little", "big"]))
         case 5:
-            return content[:at] + content[at + dice.randint(1, 64) :]
+            return content[:at] + content[at + rng.randint(1, 64) :]
         case 6:
-            return content[:at] + content[at : at + dice.randint(1, 64)] * 2 + content[at:]
+            return content[:at] + content[at : at + rng.randint(1, 64)] * 2 + content[at:]
         case _:
-            return content[:at] if dice.random() < 0.5 else content[:at] + bytes(dice.randint(1, 512))
+            return content[:at] if rng.random() < 0.5 else content[:at] + bytes(rng.randint(1, 512))
     return (content[:at] + new + content[at + len(new) :])[:size]
 
 

@@ -13,13 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from interakt_loader import LoadResult, load_events, load_users
+from interakt_loader import LoadResult, client, load_events, load_users
 from interakt_loader.errors import APIError
-from interakt_loader.safety.secret import Secret
-from interakt_loader.sdk import client
-from interakt_loader.transport.connection import LONGEST_ANSWER, Connection
-from interakt_loader.transport.head import Head
-from interakt_loader.transport.judgement import LONGEST_MESSAGE
+from interakt_loader.privacy.secrets import Secret
+from interakt_loader.transport.http import LONGEST_ANSWER, Connection
+from interakt_loader.transport.responses import LONGEST_MESSAGE
+from interakt_loader.transport.route import Head
 from tests.hostile.server import ANSWERS, Answer, HostileServer, elsewhere, said
 from tests.hostile.texts import RAW
 

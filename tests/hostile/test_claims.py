@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from interakt_loader.transport.reading import AnswerReader
+from interakt_loader.transport.responses import AnswerReader
 from tests.hostile import claims
 from tests.hostile.seeds import ANSWER_SEEDS, MAPPING_SEEDS, TOKENS_OF_ANSWERS, TOKENS_OF_MAPPINGS
 

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interakt_loader import load_users
+from interakt_loader.privacy.formula_guard import COLUMNS, guard, unguard
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.report.reading import read_batches, read_report
-from interakt_loader.report.report import Report
-from interakt_loader.safety.formula_guard import COLUMNS, guard, unguard
+from interakt_loader.report.writer import Report
 from interakt_loader.sandbox import Sandbox
 from tests.hostile.texts import HARMFUL, RAW
 

@@ -21,9 +21,8 @@ import pytest
 
 import interakt_loader
 from interakt_loader import check
-from interakt_loader.safety.masking import masked
-from interakt_loader.safety.printable import printable
-from interakt_loader.sources.encodings import guess
+from interakt_loader.privacy.text import masked, printable
+from interakt_loader.sources.text import guess
 from tests.thorough import IS_LONG
 
 OPERATIONS = ("match", "fullmatch", "search", "findall", "finditer", "sub", "split")

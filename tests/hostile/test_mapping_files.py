@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from interakt_loader.errors import MappingError
-from interakt_loader.mapping.file_forms import MOST_VALUES, parsed
-from interakt_loader.mapping.files import LONGEST, LONGEST_REASON, read_mapping
+from interakt_loader.mapping.files import LONGEST, LONGEST_REASON, MOST_VALUES, parsed, read_mapping
 from interakt_loader.mapping.spec import Mapping
 
 LETTERS = list(zip("abcdefgh", "bcdefghi", strict=True))
@@ -77,7 +76,7 @@ def test_it_is_refused_in_one_short_line(name: str, tmp_path: Path, monkeypatch:
 def test_merges_of_merges_stay_small(tmp_path: Path) -> None:
     """In an address space that would not hold what they stand for; some PyYAMLs would make all of it."""
     code = (
-        "import resource, sys; from interakt_loader.mapping.file_forms import parsed;"
+        "import resource, sys; from interakt_loader.mapping.files import parsed;"
         "import yaml; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30));"
         "parsed('.yaml', sys.stdin.read())"
     )

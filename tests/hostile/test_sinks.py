@@ -20,10 +20,16 @@ from hypothesis import strategies as st
 from interakt_loader import LoadResult, load_users
 from interakt_loader.cli import run
 from interakt_loader.mapping.files import read_mapping
-from interakt_loader.safety.printable import PrintableLog, escape, printable, printable_json, printable_lines
+from interakt_loader.privacy.text import (
+    PrintableLog,
+    escape,
+    printable,
+    printable_json,
+    printable_lines,
+)
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.sources import heading
-from interakt_loader.transport.judgement import read_answer
+from interakt_loader.transport.responses import read_answer
 from tests.hostile.server import BAD, Answer, HostileServer, with_length
 from tests.hostile.texts import HARMFUL, RAW
 

@@ -17,8 +17,8 @@ from hypothesis import given
 from phonenumbers import PhoneMetadata
 
 from interakt_loader.identity import country_code, phones, user_ids
-from interakt_loader.identity.one_phone import one_phone as one_phone_of
-from tests.coerce import columns
+from interakt_loader.identity.phones import one_phone as one_phone_of
+from tests.columns import columns
 from tests.thorough import examples
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -15,9 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.identity import event_names, phones, user_ids
-from interakt_loader.safety.id_text import id_text, refusal
-from interakt_loader.safety.visible import HIDDEN_ENDS, INVISIBLE, is_invisible, stripped
-from tests.coerce import columns
+from interakt_loader.privacy.text import (
+    HIDDEN_ENDS,
+    INVISIBLE,
+    is_invisible,
+    stripped,
+)
+from interakt_loader.values import id_text, refusal
+from tests.columns import columns
 from tests.thorough import examples
 
 NULL_WORDS = [

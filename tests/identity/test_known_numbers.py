@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from interakt_loader.identity.one_phone import one_phone
+from interakt_loader.identity.phones import one_phone
 from tests.identity.known_numbers import examples_in_all_forms, mobiles_with_code, read, without_code
 from tests.thorough import IS_LONG
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.identity import CHECKS, phones
-from interakt_loader.identity.one_phone import one_phone
+from interakt_loader.identity.phones import one_phone
 from tests.identity.known_numbers import example_numbers
 from tests.thorough import examples
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.identity import CHECKS, phones, preferred_phones
-from tests.coerce import columns
+from tests.columns import columns
 from tests.thorough import examples
 
 A, B, C = "98765 43210", "+44 20 7946 0958", "98765 43212"

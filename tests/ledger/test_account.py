@@ -20,20 +20,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader import LoadResult, check, load_events, load_users
+from interakt_loader import (
+    LoadResult,
+    check,
+    load_events,
+    load_users,
+)
 from interakt_loader.cli import run
 from interakt_loader.errors import AnotherKey, SettingsError
 from interakt_loader.integrations.airflow import load_events_task
-from interakt_loader.integrations.airflow.verdict import can_be_mended_by_a_retry
+from interakt_loader.integrations.airflow.task_load import can_be_mended_by_a_retry
 from interakt_loader.ledger import Ledger
-from interakt_loader.ledger.account import SECRET, address_id, secret_id, unwrap, wrap
-from interakt_loader.ledger.decide import EVENT
+from interakt_loader.ledger.account import (
+    SECRET,
+    address_id,
+    secret_id,
+    unwrap,
+    wrap,
+)
+from interakt_loader.ledger.digests import EVENT
 from interakt_loader.ledger.in_flight import InFlight
 from interakt_loader.ledger.store import Store
+from interakt_loader.model import Entry, Message
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.settings import Settings
-from interakt_loader.wire import Entry, Message
-from tests.secrets.marked import PLAIN, SECRET_KEY, files_with_the_key, forms_in
+from tests.privacy.marked import PLAIN, SECRET_KEY, files_with_the_key, forms_in
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="Windows keeps files from others by other means")
 

@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.ledger.decide import (
+from interakt_loader.ledger.digests import (
     EVENT,
     NOTHING,
     Decision,
     EventDecision,
+    Keys,
     Known,
     decide,
     decide_event,
     decide_event_id,
 )
-from interakt_loader.ledger.keys import Keys
-from interakt_loader.wire import Entry
+from interakt_loader.model import Entry
 
 KEYS = Keys(bytes(32))
 A, B, C = (KEYS.body(name) for name in (b"a", b"b", b"c"))
@@ -148,7 +148,9 @@ def test_an_event_goes_once(known: Known, resend: bool, expected: Decision) -> N
     assert decide_event(known, EVENT, resend=resend) == expected
 
 
-ANN, ANN_TOO, BOB = (KEYS.event_state(lane, body) for lane, body in (("ann", b"a"), ("ann", b"b"), ("bob", b"a")))
+ANN, ANN_TOO, BOB = (
+    KEYS.event_state(ordering_key, body) for ordering_key, body in (("ann", b"a"), ("ann", b"b"), ("bob", b"a"))
+)
 REFUSED, GOES, GOES_TOO = (
     EventDecision(Decision(None), conflict=True),
     EventDecision(Decision(ANN)),

@@ -11,8 +11,8 @@ import pytest
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.ledger.in_flight import InFlight, RecordingTransport, left_behind
+from interakt_loader.model import Answer, Entry, Message
 from interakt_loader.transport import no_answer, read_answer
-from interakt_loader.wire import Answer, Entry, Message
 from tests.ledger.test_decide import A, B, state
 
 OK = read_answer(201, b'{"result": true}', 0.1)
@@ -33,7 +33,7 @@ def test_a_call_is_on_record_before_it_goes(tmp_path: Path) -> None:
 
     class Looking:
         def send(self, message: Message) -> Answer:
-            seen.append(left_behind(tmp_path / "calls", LEDGER).news)
+            seen.append(left_behind(tmp_path / "calls", LEDGER).journal_entries)
             return OK
 
         def close(self) -> None:
@@ -42,7 +42,7 @@ def test_a_call_is_on_record_before_it_goes(tmp_path: Path) -> None:
     in_flight = InFlight(tmp_path / "calls", 4, LEDGER)
     RecordingTransport(Looking(), in_flight).send(message(step=STEP))
     assert seen == [[(KEY, b"", state(A, B), False)]]
-    assert left_behind(tmp_path / "calls", LEDGER).news == [(KEY, STEP, None, False)]
+    assert left_behind(tmp_path / "calls", LEDGER).journal_entries == [(KEY, STEP, None, False)]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_is_left_behind(tmp_path: Path, answers: list[Answer | None], left:
             in_flight.goes(message())
         else:
             in_flight.came_back(message(), answer)
-    assert left_behind(tmp_path / "calls", LEDGER).news == left
+    assert left_behind(tmp_path / "calls", LEDGER).journal_entries == left
 
 
 def test_the_file_is_that_of_earlier_versions(tmp_path: Path) -> None:
@@ -92,9 +92,9 @@ def test_a_carried_doubt_goes_into_the_record(tmp_path: Path) -> None:
     in_flight = InFlight(tmp_path / "calls", 1, LEDGER)
     in_flight.goes(message(doubted=True))
     in_flight.came_back(message(doubted=True), ERROR)
-    assert left_behind(tmp_path / "calls", LEDGER).news == [(KEY, b"", A, False)]
+    assert left_behind(tmp_path / "calls", LEDGER).journal_entries == [(KEY, b"", A, False)]
     in_flight.came_back(message(doubted=True), OK)
-    assert left_behind(tmp_path / "calls", LEDGER).news == [(KEY, A, None, True)]
+    assert left_behind(tmp_path / "calls", LEDGER).journal_entries == [(KEY, A, None, True)]
 
 
 def test_slots_are_used_again(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_an_unaccounted_call_keeps_the_file(tmp_path: Path) -> None:
     in_flight.goes(message())
     assert not in_flight.close()
     in_flight.came_back(message(), OK)
-    assert left_behind(tmp_path / "calls", LEDGER).news == [(KEY, b"", A, False)]
+    assert left_behind(tmp_path / "calls", LEDGER).journal_entries == [(KEY, b"", A, False)]
 
 
 def test_no_call_goes_out_that_is_on_no_record(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_call_that_the_ledger_does_not_know_goes_out_on_no_record(tmp_path: Pa
         assert transport.send(message(row)._replace(entry=None)) is OK
     transport.close()
     assert (inner.sent, inner.closed) == (3, 1)
-    assert left_behind(tmp_path / "calls", LEDGER).news == []
+    assert left_behind(tmp_path / "calls", LEDGER).journal_entries == []
     in_flight.close()
 
 
@@ -170,7 +170,7 @@ def test_what_was_left_comes_in_the_order_of_the_rows(tmp_path: Path) -> None:
     for row, step in ((7, B), (3, STEP), (5, A)):
         in_flight.goes(message(row, step))
         in_flight.came_back(message(row, step), OK)
-    assert [step for _, step, _, _ in left_behind(tmp_path / "calls", LEDGER).news] == [STEP, A, B]
+    assert [step for _, step, _, _ in left_behind(tmp_path / "calls", LEDGER).journal_entries] == [STEP, A, B]
 
 
 def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
         left_behind(tmp_path / "calls", LEDGER)
     with pytest.raises(SettingsError, match="cannot be written"):
         InFlight(tmp_path / "nowhere" / "calls", 1, LEDGER)
-    assert left_behind(tmp_path / "not there", LEDGER).news == []
+    assert left_behind(tmp_path / "not there", LEDGER).journal_entries == []
 
 
 def test_a_file_whose_making_was_interrupted_holds_no_call(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_file_that_was_cut_short_says_what_it_still_holds(tmp_path: Path, capl
     for size in range(len(content)):
         caplog.clear()
         (tmp_path / "cut").write_bytes(content[:size])
-        assert len(left_behind(tmp_path / "cut", LEDGER).news) == max(0, size - 64) // 64
+        assert len(left_behind(tmp_path / "cut", LEDGER).journal_entries) == max(0, size - 64) // 64
         assert [one.message for one in caplog.records if "cut short" not in one.message] == []
         assert len(caplog.records) == (size >= 64)
     in_flight.close()
@@ -241,5 +241,5 @@ def test_what_cannot_be_read_is_told_and_what_is_no_entry_leaves_no_mark(tmp_pat
     unfollowed = Message(0, "user", "u", b"{}")
     assert in_flight.goes(unfollowed)
     in_flight.came_back(unfollowed, OK)
-    assert left_behind(tmp_path / "calls", LEDGER).news == []
+    assert left_behind(tmp_path / "calls", LEDGER).journal_entries == []
     assert in_flight.close()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from interakt_loader.ledger.decide import EVENT
-from interakt_loader.ledger.keys import PERSON, Keys
+from interakt_loader.ledger.digests import EVENT, PERSON, Keys
 
 HERE = Keys(bytes(range(32)))
 

@@ -10,13 +10,19 @@ import pytest
 
 from interakt_loader.errors import LedgerBroken, SettingsError
 from interakt_loader.ledger import Ledger
-from interakt_loader.ledger.decide import Known
+from interakt_loader.ledger.digests import Known
 from interakt_loader.ledger.in_flight import InFlight, left_behind
 from interakt_loader.ledger.store import Store
 from interakt_loader.mapping import PREPARED
-from interakt_loader.sending.ticket import Ticket, outcome
+from interakt_loader.model import (
+    Answer,
+    Entry,
+    Message,
+    Outcome,
+    Status,
+)
+from interakt_loader.sending.pending import PendingCall, outcome
 from interakt_loader.settings import Settings
-from interakt_loader.wire import Answer, Entry, Message, Outcome, Status
 from tests.ledger.test_decide import A, B, state
 from tests.ledger.test_in_flight import OK
 
@@ -29,7 +35,7 @@ def message(row: int = 0, key: bytes = KEY, step: bytes = A) -> Message:
 
 
 def ended(given: Message, status: Status, *, doubts: int = 0) -> Outcome:
-    return outcome(Ticket(given, calls=1, doubts=doubts, last=OK), status, 1.0, None)
+    return outcome(PendingCall(given, calls=1, doubts=doubts, last=OK), status, 1.0, None)
 
 
 def known(path: Path, *keys: bytes) -> list[Known | None]:
@@ -90,7 +96,7 @@ def test_a_call_that_is_recorded_needs_no_slot_any_more(tmp_path: Path) -> None:
             pair = [message(first), message(first + 1, OTHER)]
             for one in pair:
                 assert transport.send(one) is OK
-            assert len(left_behind(tmp_path / "l-calls", ledger._store.id).news) == 2
+            assert len(left_behind(tmp_path / "l-calls", ledger._store.id).journal_entries) == 2
             ledger.record([ended(one, Status.SENT) for one in pair])
             assert left_behind(tmp_path / "l-calls", ledger._store.id) == ([], first + 2)
         assert (tmp_path / "l-calls").stat().st_size == 64 + 2 * 64
@@ -157,12 +163,12 @@ def test_a_ledger_that_breaks_later_says_which(tmp_path: Path) -> None:
 def test_the_end_of_a_ledger_is_the_end_of_its_plan_and_its_slots(tmp_path: Path) -> None:
     """Even if one of them cannot end well, the file is let go; a call of it that is out keeps its slot."""
     ledger = Ledger(tmp_path / "l", "user", SETTINGS)
-    plan = ledger.plan([pa.RecordBatch.from_pylist([{"row": 0, "lane": "u", "body": b"{}"}], schema=PREPARED)])
+    plan = ledger.plan([pa.RecordBatch.from_pylist([{"row": 0, "ordering_key": "u", "body": b"{}"}], schema=PREPARED)])
     assert plan.calls == 1
     transport = ledger.recording(Sends())
     transport.send(message())
     ledger.close()
-    assert list(plan.pieces()) == []
+    assert list(plan.work_batches()) == []
     assert transport.send(message(1, OTHER)).code == "abandoned"
-    assert left_behind(tmp_path / "l-calls", ledger._store.id).news == [(KEY, A, None, False)]
+    assert left_behind(tmp_path / "l-calls", ledger._store.id).journal_entries == [(KEY, A, None, False)]
     assert known(tmp_path / "l", KEY) == [None]

@@ -12,14 +12,19 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from interakt_loader.ledger.decide import EVENT
-from interakt_loader.ledger.keys import Keys
+from interakt_loader.ledger.digests import EVENT, Keys
 from interakt_loader.ledger.plan import Plan
-from interakt_loader.ledger.store import News, Store
+from interakt_loader.ledger.store import JournalEntry, Store
 from interakt_loader.mapping import PREPARED
-from interakt_loader.sending.ticket import Stop
+from interakt_loader.model import (
+    Entry,
+    Kind,
+    Message,
+    Outcome,
+    Status,
+    Stop,
+)
 from interakt_loader.settings import Settings
-from interakt_loader.wire import Entry, Kind, Message, Outcome, Status
 
 KEYS = Keys(bytes(32))
 ANN, BOB = KEYS.user("ann"), KEYS.user("bob")
@@ -30,9 +35,9 @@ AB = KEYS.chain(A, B)
 def batch(kind: Kind, first: int, *rows: tuple[str, str | None], event_ids: list[str] | None = None) -> pa.RecordBatch:
     """Return prepared rows of (lane, body), numbered from `first`; one without a body is invalid."""
     lines: list[dict[str, Any]] = [
-        {"row": number, "kind": kind, "lane": lane, "body": body and body.encode()}
+        {"row": number, "kind": kind, "ordering_key": ordering_key, "body": body and body.encode()}
         | ({} if body else {"code": "phone_invalid", "column": "mobile", "message": "no phone"})
-        for number, (lane, body) in enumerate(rows, start=first)
+        for number, (ordering_key, body) in enumerate(rows, start=first)
     ]
     for line, event_id in zip(lines, event_ids or [], strict=False):
         line |= {"event": "Visit", "event_id": event_id}
@@ -41,7 +46,7 @@ def batch(kind: Kind, first: int, *rows: tuple[str, str | None], event_ids: list
 
 @contextmanager
 def planned(
-    folder: Path, kind: Kind, *batches: pa.RecordBatch, known: list[News] | None = None, **options: Any
+    folder: Path, kind: Kind, *batches: pa.RecordBatch, known: list[JournalEntry] | None = None, **options: Any
 ) -> Iterator[Plan]:
     """Plan these batches with a ledger that has taken in what is `known`."""
     store = Store(folder / "own.ledger")
@@ -59,7 +64,7 @@ def planned(
 def taken(plan: Plan) -> tuple[list[Message], list[Outcome], list[tuple[int, bool, str | None]]]:
     """Go through all pieces: calls, settled rows, and (row, maybe_duplicate, code) of the unchanged ones."""
     calls, settled, unchanged = [], [], []
-    for piece in plan.pieces():
+    for piece in plan.work_batches():
         calls += piece.calls
         settled += piece.settled
         if piece.unchanged is not None:
@@ -81,7 +86,7 @@ def test_with_an_empty_ledger_every_row_goes_out_known_by_its_own_digests(tmp_pa
     with planned(tmp_path, "user", first, second) as plan:
         assert counts(plan) == {"rows": 3, "calls": 2}
         calls, settled, unchanged = taken(plan)
-    assert [(one.row, one.lane, one.body, one.entry) for one in calls] == [
+    assert [(one.row, one.ordering_key, one.body, one.entry) for one in calls] == [
         (0, "ann", b"A", Entry(ANN, A)),
         (2, "bob", b"B", Entry(BOB, B)),
     ]
@@ -101,7 +106,7 @@ def test_rows_of_one_user_are_steps_on_top_of_one_another(tmp_path: Path) -> Non
 
 def test_what_was_accepted_is_unchanged_and_keeps_its_mark(tmp_path: Path) -> None:
     """A row that may be there twice says so still; a user of whom nothing goes out is not counted among the users."""
-    known: list[News] = [(ANN, A, None, True), (BOB, B, None, False)]
+    known: list[JournalEntry] = [(ANN, A, None, True), (BOB, B, None, False)]
     rows = batch("user", 0, ("ann", "A"), ("bob", "B"), ("ann", "B"))
     with planned(tmp_path, "user", rows, known=known) as plan:
         assert counts(plan) == {"rows": 3, "calls": 1, "unchanged": 2}
@@ -113,7 +118,7 @@ def test_what_was_accepted_is_unchanged_and_keeps_its_mark(tmp_path: Path) -> No
 
 def test_a_call_in_doubt_is_marked(tmp_path: Path) -> None:
     """The very call that was out goes out as doubted; a user with one row too."""
-    known: list[News] = [(ANN, b"", A, False)]
+    known: list[JournalEntry] = [(ANN, b"", A, False)]
     with planned(tmp_path, "user", batch("user", 0, ("ann", "A"), ("bob", "B")), known=known) as plan:
         assert counts(plan) == {"rows": 2, "calls": 2, "doubted": 1}
         calls, settled, _ = taken(plan)
@@ -123,7 +128,7 @@ def test_a_call_in_doubt_is_marked(tmp_path: Path) -> None:
 
 def test_an_event_in_doubt_can_be_left_alone_and_a_user_cannot(tmp_path: Path) -> None:
     """With `on_unknown="skip"` the event is unknown again, and everything else goes out."""
-    doubted: list[News] = [(KEYS.event(b"A"), b"", EVENT, False), (ANN, b"", A, False)]
+    doubted: list[JournalEntry] = [(KEYS.event(b"A"), b"", EVENT, False), (ANN, b"", A, False)]
     for kind, on_unknown, sent in (
         ("event", "skip", [1]),
         ("event", "resend", [0, 1]),
@@ -146,7 +151,7 @@ def test_the_same_event_in_one_input_is_as_many_events(tmp_path: Path) -> None:
         calls, _, _ = taken(plan)
     keys = [key, KEYS.repeated_event(key, 2), KEYS.repeated_event(key, 3)]
     assert [one.entry for one in calls] == [Entry(one, EVENT) for one in keys]
-    known: list[News] = [(keys[0], EVENT, None, False), (keys[2], EVENT, None, True)]
+    known: list[JournalEntry] = [(keys[0], EVENT, None, False), (keys[2], EVENT, None, True)]
     with planned(tmp_path, "event", rows, known=known) as plan:
         assert counts(plan) == {"rows": 3, "calls": 1, "unchanged": 2}
         calls, _, unchanged = taken(plan)
@@ -163,7 +168,7 @@ def carried(plan: Plan, *calls: Message) -> list[tuple[int, str, str | None]]:
 def test_an_event_id_counts_once(tmp_path: Path) -> None:
     """The first row with an id goes out; each later one that says the same is merged into it."""
     rows = batch("event", 0, ("ann", "A"), ("ann", "A"), ("ann", "C"), ("ann", "A"), event_ids=["7", "7", "8", "7"])
-    known: list[News] = [(KEYS.event_id("Visit", "8"), KEYS.event_state("ann", b"C"), None, False)]
+    known: list[JournalEntry] = [(KEYS.event_id("Visit", "8"), KEYS.event_state("ann", b"C"), None, False)]
     with planned(tmp_path, "event", rows, known=known, event_id="order", ledger="own.ledger") as plan:
         assert counts(plan) == {"rows": 4, "calls": 1, "unchanged": 1, "merged": 2}
         calls, _, unchanged = taken(plan)
@@ -201,7 +206,7 @@ def test_an_event_id_that_stands_for_two_things_is_a_conflict(tmp_path: Path) ->
 
 def test_what_the_ledger_knows_of_an_id(tmp_path: Path) -> None:
     """Another person is a conflict, other content is unchanged with a note, in doubt too; the line keeps its mark."""
-    known: list[News] = [
+    known: list[JournalEntry] = [
         (KEYS.event_id("Visit", "7"), KEYS.event_state("ann", b"A"), None, True),
         (KEYS.event_id("Visit", "8"), b"", KEYS.event_state("ann", b"A"), False),
     ]
@@ -227,7 +232,7 @@ def test_rows_of_one_user_become_one_call(tmp_path: Path) -> None:
         states.append(KEYS.chain(states[-1], KEYS.body(body.encode())))
     first = batch("user", 0, ("ann", bodies[0]), ("ann", bodies[1]), ("bob", '{"userId":"bob"}'))
     second = batch("user", 3, ("ann", bodies[2]), ("cay", None), ("ann", bodies[3]))
-    known: list[News] = [(ANN, states[0], None, False)]
+    known: list[JournalEntry] = [(ANN, states[0], None, False)]
     with planned(tmp_path, "user", first, second, known=known, coalesce=True) as plan:
         assert counts(plan) == {"rows": 6, "calls": 2, "unchanged": 1, "merged": 2}
         before = plan.first_call()
@@ -261,7 +266,7 @@ def test_what_a_stop_leaves_takes_those_along_that_it_carries(tmp_path: Path) ->
     body = '{"userId": "ann"}'
     first, second = batch("user", 0, ("ann", body), ("bob", body)), batch("user", 2, ("ann", body))
     with planned(tmp_path, "user", first, second, coalesce=True) as plan:
-        assert [one.row for one in next(plan.pieces()).calls] == [1]
+        assert [one.row for one in next(plan.work_batches()).calls] == [1]
         lines = [line for lines in plan.unsent(Stop("interrupted", "stopped")) for line in lines.to_pylist()]
     assert [(one["row"], one["status"], one["code"], one["message"]) for one in lines] == [
         (2, "unsent", "interrupted", "not sent: stopped"),
@@ -271,7 +276,7 @@ def test_what_a_stop_leaves_takes_those_along_that_it_carries(tmp_path: Path) ->
 
 def test_resend_takes_nothing_for_accepted_and_marks_events_that_are(tmp_path: Path) -> None:
     """A user call is the same twice; an event that is there already will be there twice."""
-    known: list[News] = [(ANN, A, None, False), (KEYS.event(b"A"), EVENT, None, False)]
+    known: list[JournalEntry] = [(ANN, A, None, False), (KEYS.event(b"A"), EVENT, None, False)]
     for kind, doubted in (("user", [False, False]), ("event", [True, False])):
         rows = batch(kind, 0, ("ann", "A"), ("bob", "B"))  # type: ignore[arg-type]
         with planned(tmp_path, kind, rows, known=known, resend=True, ledger="own.ledger") as plan:  # type: ignore[arg-type]
@@ -283,7 +288,7 @@ def test_resend_takes_nothing_for_accepted_and_marks_events_that_are(tmp_path: P
 
 def test_a_part_of_the_rows_is_planned_by_the_numbers_that_they_have_in_the_input(tmp_path: Path) -> None:
     """Rows 100 to 103: one repeated event, one unchanged."""
-    known: list[News] = [(KEYS.event(b"B"), EVENT, None, False)]
+    known: list[JournalEntry] = [(KEYS.event(b"B"), EVENT, None, False)]
     rows = [batch("event", 100, ("ann", "A"), ("ann", "B")), batch("event", 102, ("ann", "A"), ("ann", "C"))]
     with planned(tmp_path, "event", *rows, known=known, rows="100:104") as plan:
         calls, _, unchanged = taken(plan)
@@ -302,12 +307,12 @@ def test_a_part_of_the_rows_is_planned_by_the_numbers_that_they_have_in_the_inpu
 
 def test_a_dry_run_has_a_line_for_each_row_in_their_order_and_the_first_three_calls(tmp_path: Path) -> None:
     """Unchanged ones among them; an unchanged or invalid row is no example."""
-    known: list[News] = [(BOB, B, None, False)]
+    known: list[JournalEntry] = [(BOB, B, None, False)]
     first = batch("user", 0, ("ann", "A"), ("bob", "B"), ("cay", None), ("dan", "D"))
     second = batch("user", 4, ("eve", "E"), ("fay", "F"))
     with planned(tmp_path, "user", first, second, known=known) as plan:
         lines = [line for lines in plan.checked() for line in lines.to_pylist()]
-        assert [one.lane for one in plan.examples] == ["ann", "dan", "eve"]
+        assert [one.ordering_key for one in plan.examples] == ["ann", "dan", "eve"]
     assert [one["row"] for one in lines] == list(range(6))
     assert [one["status"] for one in lines] == ["unsent", "unchanged", "invalid", "unsent", "unsent", "unsent"]
 
@@ -316,7 +321,7 @@ def test_a_stop_tells_of_the_rows_that_nobody_has_come_to(tmp_path: Path) -> Non
     """After the first batch: those of the second, with the stop's reason; what is unchanged is so still."""
     first, second = batch("user", 0, ("ann", "A")), batch("user", 1, ("bob", "B"), ("cay", "C"))
     with planned(tmp_path, "user", first, second, known=[(BOB, B, None, False)]) as plan:
-        assert [one.row for one in next(plan.pieces()).calls] == [0]
+        assert [one.row for one in next(plan.work_batches()).calls] == [0]
         lines = [line for lines in plan.unsent(Stop("interrupted", "stopped")) for line in lines.to_pylist()]
     assert [(one["row"], one["status"], one["code"]) for one in lines] == [
         (1, "unchanged", None),
@@ -332,7 +337,7 @@ def test_nothing_is_left_of_a_plan(tmp_path: Path) -> None:
     assert store.db.execute("SELECT name FROM plan.sqlite_master").fetchall() == [
         (name,) for name in ("special", "conflicts", "contents", "folded", "merged")
     ]
-    pieces = plan.pieces()
+    pieces = plan.work_batches()
     plan.close()
     assert [one[1] for one in store.db.execute("PRAGMA database_list")] == ["main"]
     assert list(pieces) == []

@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 
 from interakt_loader.cli.options import written_mapping
-from interakt_loader.ledger.keys import Keys
-from interakt_loader.ledger.shape import Shape, changes, shape_of, shown
+from interakt_loader.ledger.digests import Keys
+from interakt_loader.ledger.loads import (
+    Shape,
+    changes,
+    shape_of,
+    shown,
+)
 from interakt_loader.mapping import Mapping, read_mapping
+from interakt_loader.model import Kind
 from interakt_loader.settings import Settings
-from interakt_loader.wire import Kind
 
 COLUMNS = ["id", "mobile", "cc", "at", "paid", "amount", "city", "no"]
 EVENTS: dict[str, Any] = {"user_id": "id", "event": {"value": "Paid"}, "created_at": "at", "traits": ["amount", "city"]}

@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interakt_loader.errors import NotJustNow, SettingsError
-from interakt_loader.ledger.decide import Known
-from interakt_loader.ledger.store import News, Store
+from interakt_loader.ledger.digests import Known
+from interakt_loader.ledger.store import JournalEntry, Store
 from tests.ledger.test_decide import A, B, C, state, taken
 
 KEY = b"k" * 16
 
 
-def after(path: Path, *groups: list[News]) -> Known | None:
+def after(path: Path, *groups: list[JournalEntry]) -> Known | None:
     """Append each group and merge, then say what is known of KEY."""
     store = Store(path)
     try:
@@ -37,8 +37,8 @@ def after(path: Path, *groups: list[News]) -> Known | None:
 
 def test_steps_of_one_user_in_one_go(tmp_path: Path) -> None:
     """First A, then B on top of it: the state of the two."""
-    news: list[News] = [(KEY, A, None, False), (KEY, A + state(A, B), None, True)]
-    assert after(tmp_path / "l", news) == Known(state(A, B), None, True)
+    journal_entries: list[JournalEntry] = [(KEY, A, None, False), (KEY, A + state(A, B), None, True)]
+    assert after(tmp_path / "l", journal_entries) == Known(state(A, B), None, True)
 
 
 def test_a_step_whose_predecessor_failed_matches_nothing(tmp_path: Path) -> None:
@@ -53,13 +53,13 @@ def test_a_step_whose_predecessor_failed_matches_nothing(tmp_path: Path) -> None
 
 def test_taking_the_same_in_again_changes_nothing(tmp_path: Path) -> None:
     """What a killed load left behind may be taken in twice."""
-    news: list[News] = [(KEY, A, None, False), (KEY, A + state(A, B), None, False)]
-    assert after(tmp_path / "l", news, news, news) == Known(state(A, B), None, False)
+    journal_entries: list[JournalEntry] = [(KEY, A, None, False), (KEY, A + state(A, B), None, False)]
+    assert after(tmp_path / "l", journal_entries, journal_entries, journal_entries) == Known(state(A, B), None, False)
 
 
 def test_a_doubt_leaves_the_state_and_an_acceptance_ends_the_doubt(tmp_path: Path) -> None:
     """In doubt about B after A; then B is accepted."""
-    doubt: News = (KEY, b"", state(A, B), False)
+    doubt: JournalEntry = (KEY, b"", state(A, B), False)
     assert after(tmp_path / "l", [(KEY, A, None, True)], [doubt]) == Known(A, state(A, B), True)
     assert after(tmp_path / "l", [(KEY, A + state(A, B), None, True)]) == Known(state(A, B), None, True)
     assert after(tmp_path / "new", [doubt]) == Known(b"", state(A, B), False)
@@ -77,8 +77,11 @@ def test_the_sql_does_what_the_model_of_the_other_test_does(
     for step in steps:
         held = taken(held, step)
     folder = tmp_path_factory.mktemp("store")
-    news: list[News] = [(KEY, step, None, False) for step in steps]
-    for known in (after(folder / "at once", news), after(folder / "one by one", *[[one] for one in news])):
+    journal_entries: list[JournalEntry] = [(KEY, step, None, False) for step in steps]
+    for known in (
+        after(folder / "at once", journal_entries),
+        after(folder / "one by one", *[[one] for one in journal_entries]),
+    ):
         assert known is not None
         matches = {A, B, C, state(A, B), state(A, B, C)}
         assert (known.state if known.state in matches else b"") == held
@@ -157,20 +160,20 @@ def test_what_is_recorded_survives_a_power_failure(tmp_path: Path) -> None:
 def test_calls_are_recorded_all_or_none(tmp_path: Path) -> None:
     """If one of them cannot be, none is, and the next ones can."""
 
-    def news() -> Iterator[News]:
+    def journal_entries() -> Iterator[JournalEntry]:
         yield KEY, A, None, False
         raise OSError("made up")
 
     store = Store(tmp_path / "l")
     with pytest.raises(OSError, match="made up"):
-        store.append(news())
+        store.append(journal_entries())
     store.append([(b"o" * 16, B, None, False)])
     store.merge()
     assert (store.known(KEY), store.known(b"o" * 16)) == (None, Known(B, None, False))
     store.close()
 
 
-def test_what_is_sorted_in_is_no_news_any_more(tmp_path: Path) -> None:
+def test_what_is_sorted_in_is_no_journal_entries_any_more(tmp_path: Path) -> None:
     """Or a ledger would grow with each load."""
     store = Store(tmp_path / "l")
     store.append([(KEY, A, None, False)])

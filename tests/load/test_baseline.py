@@ -11,11 +11,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import LoadResult, UsageError, baseline, load_events, load_users
-from interakt_loader.delivery.job import Control
-from interakt_loader.loading import load
+from interakt_loader import (
+    LoadResult,
+    UsageError,
+    baseline,
+    load_events,
+    load_users,
+)
+from interakt_loader.load import load
+from interakt_loader.load.job import Control
+from interakt_loader.model import Stop
 from interakt_loader.sandbox import Sandbox
-from interakt_loader.sending.ticket import Stop
 from interakt_loader.settings import Settings
 
 EVENTS: dict[str, Any] = {"user_id": "id", "event": {"value": "Paid"}, "created_at": "at", "traits": ["amount"]}

@@ -12,9 +12,18 @@ import pandas as pd
 import pytest
 
 import interakt_loader
-from interakt_loader import InferredMapping, Mapping, MappingNeeded, UsageError, check, infer, load_events, load_users
+from interakt_loader import (
+    InferredMapping,
+    Mapping,
+    MappingNeeded,
+    UsageError,
+    check,
+    infer,
+    load_events,
+    load_users,
+)
 from interakt_loader.errors import SettingsError
-from interakt_loader.integrations.airflow.verdict import can_be_mended_by_a_retry
+from interakt_loader.integrations.airflow.task_load import can_be_mended_by_a_retry
 from interakt_loader.mapping import read_mapping
 from interakt_loader.sandbox import Sandbox
 from tests.cli.terminal import FarApi, far_api

@@ -16,12 +16,12 @@ import pyarrow.parquet
 import pytest
 
 from interakt_loader import load_events, load_users
-from interakt_loader.delivery.job import Control, Job
-from interakt_loader.delivery.pipeline import deliver
+from interakt_loader.load.job import Control, Job
+from interakt_loader.load.pipeline import deliver
 from interakt_loader.mapping import Mapping
+from interakt_loader.model import Status
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings import Settings
-from interakt_loader.wire import Status
 
 EVENTS = {"user_id": "user", "event": {"value": "Visit"}, "traits": ["number"]}
 USERS = {"user_id": "user", "traits": ["number"]}

@@ -13,8 +13,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from interakt_loader import LoadResult, UsageError, baseline, check, load_events, load_users
-from interakt_loader.loading import infer
+from interakt_loader import (
+    LoadResult,
+    UsageError,
+    baseline,
+    check,
+    load_events,
+    load_users,
+)
+from interakt_loader.load import infer
 from interakt_loader.sandbox import Sandbox
 
 PAID: dict[str, Any] = {"user_id": "id", "event": {"value": "Paid"}, "created_at": "at", "traits": ["amount"]}

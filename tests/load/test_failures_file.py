@@ -20,9 +20,14 @@ import pyarrow.orc as po
 import pyarrow.parquet as pq
 import pytest
 
-from interakt_loader import check, infer, load_events, load_users
+from interakt_loader import (
+    check,
+    infer,
+    load_events,
+    load_users,
+)
 from interakt_loader.errors import UsageError
-from interakt_loader.loading import load
+from interakt_loader.load import load
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from interakt_loader.loading.interrupts import Interrupts
+from interakt_loader.load.monitor import Interrupts
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -10,7 +10,7 @@ import pytest
 from interakt_loader import load_events
 from interakt_loader.result import LoadResult
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
-from tests.share.windows import most_in_a_window
+from tests.shared_limit.windows import most_in_a_window
 
 EVENTS = {"user_id": "user", "event": {"value": "Visit"}}
 Shape = Literal["fixed", "sliding"]

@@ -8,7 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from interakt_loader.loading.old_events import EventNames, FirstOf, said, worth_asking
+from interakt_loader.load.earlier import (
+    EventNames,
+    FirstOf,
+    said,
+    worth_asking,
+)
 from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.settings import Settings
 

@@ -18,13 +18,13 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
 from interakt_loader import load_events
+from interakt_loader.model import Message
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.sending.outage import LONGEST_STEP, OUTAGE_AFTER, Stretch
-from interakt_loader.sending.ratelimit import RateLimit
-from interakt_loader.sending.schedule import Schedule
-from interakt_loader.sending.ticket import Ticket
+from interakt_loader.sending.pending import PendingCall
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.retry_policy import LONGEST_STEP, OUTAGE_AFTER, Duration
+from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.transport import not_connected
-from interakt_loader.wire import Message
 
 EVENTS = {"user_id": "user", "event": {"value": "Visit"}, "traits": ["number"]}
 OUTAGE = 30.0
@@ -125,7 +125,7 @@ def test_hours_of_sleep_are_no_outage() -> None:
 def fail(given: Schedule, now: float) -> float:
     """Let the next call go without an answer; return the instant at which that was known."""
     work = given.take(now)
-    while not isinstance(work, Ticket):
+    while not isinstance(work, PendingCall):
         assert work is not None
         now = work
         work = given.take(now)
@@ -133,11 +133,11 @@ def fail(given: Schedule, now: float) -> float:
     return now + 0.1
 
 
-def test_a_stretch_counts_what_was_lived_through() -> None:
+def test_a_duration_counts_what_was_lived_through() -> None:
     """Steps add up, each by no more than the longest; an end begins anew."""
-    stretch = Stretch(LONGEST_STEP)
-    assert stretch.goes_on(100.0) == 0.0
-    assert stretch.goes_on(115.0) == 15.0
-    assert stretch.goes_on(115.0 + 3600) == 15.0 + LONGEST_STEP
-    stretch.ends()
-    assert stretch.goes_on(9999.0) == 0.0
+    duration = Duration(LONGEST_STEP)
+    assert duration.goes_on(100.0) == 0.0
+    assert duration.goes_on(115.0) == 15.0
+    assert duration.goes_on(115.0 + 3600) == 15.0 + LONGEST_STEP
+    duration.ends()
+    assert duration.goes_on(9999.0) == 0.0

@@ -17,7 +17,7 @@ import pytest
 from interakt_loader import load_users
 from interakt_loader.errors import NotJustNow, SettingsError, SourceError
 from interakt_loader.report.reading import read_report
-from interakt_loader.report.report import Report
+from interakt_loader.report.writer import Report
 from interakt_loader.sandbox import Sandbox
 
 MAPPING = {"user_id": "id"}
@@ -172,7 +172,7 @@ def test_of_two_loads_with_one_report_the_second_sends_nothing(ending: str, sand
 
 def test_a_killed_load_leaves_no_lock() -> None:
     """The report can be had again at once."""
-    script = "import sys; from interakt_loader.report.report import Report; r = Report('r.csv'); print(flush=True)"
+    script = "import sys; from interakt_loader.report.writer import Report; r = Report('r.csv'); print(flush=True)"
     command = [sys.executable, "-c", f"{script}; sys.stdin.read()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -207,8 +207,8 @@ def test_a_report_that_is_removed_while_it_is_waited_for_is_not_written_in_vain(
     remove: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its last holder takes it away between opening and locking: then the file that is there now is taken."""
-    from interakt_loader.report import report as module
-    from interakt_loader.safety.file_lock import try_lock
+    from interakt_loader.privacy.files import try_lock
+    from interakt_loader.report import writer as module
 
     done: list[bool] = []
 

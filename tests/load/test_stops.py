@@ -21,16 +21,16 @@ import pyarrow as pa
 import pytest
 
 from interakt_loader import load_users
-from interakt_loader.delivery.job import Control, Job
-from interakt_loader.delivery.pipeline import deliver
-from interakt_loader.delivery.tally import Tally
 from interakt_loader.errors import InteraktLoaderError, SettingsError, TooManyFailures
 from interakt_loader.ledger.account import address_id, wrap
 from interakt_loader.ledger.store import Store
+from interakt_loader.load.job import Control, Job
+from interakt_loader.load.monitor import Tally
+from interakt_loader.load.pipeline import deliver
 from interakt_loader.mapping import Mapping
+from interakt_loader.model import Stop
 from interakt_loader.report.reading import read_report
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
-from interakt_loader.sending.ticket import Stop
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import parse_failures
 

@@ -12,7 +12,7 @@ import pytest
 
 from interakt_loader import check, load_events, load_users
 from interakt_loader.errors import MappingNeeded, SettingsError
-from interakt_loader.mapping.infer import SAMPLE_ROWS
+from interakt_loader.mapping.infer.infer import SAMPLE_ROWS
 from interakt_loader.sandbox import Sandbox
 
 ROWS = 20

@@ -9,7 +9,7 @@ import phonenumbers
 import pyarrow as pa
 import pytest
 
-from interakt_loader.mapping.infer import infer
+from interakt_loader.mapping.infer.infer import infer
 from interakt_loader.settings import Settings
 
 FORMS = ("{}", "{}", "{}", "0{}", "91{}", "+91{}", "+91 {}", "91-{}")

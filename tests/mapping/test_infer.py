@@ -12,14 +12,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from interakt_loader.columns.normalize import normalize
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping import Mapping, Preparation, read_mapping
-from interakt_loader.mapping.infer import SAMPLE_ROWS, InferredMapping, infer
-from interakt_loader.mapping.inference.inferred import columns_of
-from interakt_loader.plain import plain
+from interakt_loader.mapping.infer.infer import SAMPLE_ROWS, InferredMapping, infer
+from interakt_loader.mapping.infer.inferred import columns_of
+from interakt_loader.model import Kind
 from interakt_loader.settings import Settings
 from interakt_loader.sources import Source, open_source, peek
-from interakt_loader.wire import Kind
 
 IDS = [f"C-{number}" for number in range(20)]
 
@@ -633,7 +633,7 @@ def test_every_line_that_is_written_holds_for_every_row(name: str, values: list[
     columns = {"customer_id": ["a", "b", "c", "d"], name: pa.array(values)}
     inferred = found(columns)
     batch = pa.RecordBatch.from_pydict(columns)
-    filled = len(plain(columns[name]).values.drop_null())
+    filled = len(normalize(columns[name]).values.drop_null())
     for line in inferred.lines:
         if line.field != "traits" or line.reason.startswith(("empty in all", "it cannot be sent")):
             continue

@@ -10,11 +10,11 @@ import pytest
 
 from interakt_loader.errors import MappingError, SourceError, UsageError
 from interakt_loader.mapping import Preparation, read_mapping
-from interakt_loader.mapping.infer import SAMPLE_ROWS, InferredMapping, infer
-from interakt_loader.mapping.inference.inferred import columns_of
+from interakt_loader.mapping.infer.infer import SAMPLE_ROWS, InferredMapping, infer
+from interakt_loader.mapping.infer.inferred import columns_of
+from interakt_loader.model import Kind
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source, peek
-from interakt_loader.wire import Kind
 
 Fields = dict[str, Any]
 

@@ -10,7 +10,7 @@ import pytest
 
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping import Mapping, read_mapping
-from interakt_loader.mapping.infer import infer
+from interakt_loader.mapping.infer.infer import infer
 
 WRITTEN = {
     "user_id": "customer_id",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from interakt_loader.mapping.inference import names
+from interakt_loader.mapping.infer import names
 
 IDS = (
     "customer_id|Customer ID|customerId|CustomerID|CUSTOMERID|customerid|customerNo.|Customer No|CUST_CODE|cust_id|"

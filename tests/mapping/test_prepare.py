@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.mapping import Mapping, Preparation, messages
+from interakt_loader.model import Kind
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source
-from interakt_loader.wire import Kind
 
 
 def prepared(columns: dict[str, Any], written: Any, kind: Kind = "user", **options: Any) -> list[dict[str, Any]]:
@@ -156,12 +156,12 @@ def test_the_first_problem_of_a_row_is_told_identity_before_traits() -> None:
     assert row["column"] == "p"
 
 
-def test_messages_of_one_user_share_a_lane() -> None:
+def test_messages_of_one_user_share_a_ordering_key() -> None:
     """By id where there is one, else by phone with its country code."""
     batch = pa.RecordBatch.from_pydict({"id": ["7", None, "7"], "p": [None, "9876543210", "9876543210"]})
     rows = Preparation(Mapping.of({"user_id": "id", "phone": "p"}), "user", Settings())(batch, 40)
     good, bad = messages(rows, "user")
-    assert [(one.row, one.lane) for one in good] == [(40, "7"), (41, "+919876543210"), (42, "7")]
+    assert [(one.row, one.ordering_key) for one in good] == [(40, "7"), (41, "+919876543210"), (42, "7")]
     assert bad == []
 
 

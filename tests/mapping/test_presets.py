@@ -15,8 +15,9 @@ import yaml
 
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping import Mapping, Preparation, read_mapping
-from interakt_loader.mapping.infer import infer
-from interakt_loader.mapping.presets import catalogue, preset, presets, recognise
+from interakt_loader.mapping import presets as catalogue
+from interakt_loader.mapping.infer.infer import infer
+from interakt_loader.mapping.presets import preset, presets, recognise
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source, peek
 

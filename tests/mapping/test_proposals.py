@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from interakt_loader.errors import MappingError
-from interakt_loader.mapping.infer import SAMPLE_ROWS, InferredMapping, infer
-from interakt_loader.mapping.inference.inferred import columns_of
+from interakt_loader.mapping.infer.infer import SAMPLE_ROWS, InferredMapping, infer
+from interakt_loader.mapping.infer.inferred import columns_of
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source, peek
 from tests.mapping.tables_of_proposals import TABLES, Table

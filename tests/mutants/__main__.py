@@ -41,16 +41,13 @@ WARM = (click, hypothesis.stateful, np, pd, pyarrow.compute, pyarrow.dataset, py
 
 SENDING, LEDGER = "tests/sending/test_", "tests/ledger/test_"
 DIRECT = {
-    "sending/schedule": [f"{SENDING}schedule_edges.py", f"{SENDING}schedule.py", f"{SENDING}coalesce.py"],
-    "sending/ticket": [f"{SENDING}ticket.py", f"{SENDING}schedule.py"],
-    "sending/retry": [f"{SENDING}retry.py", f"{SENDING}schedule.py"],
-    "sending/ratelimit": [f"{SENDING}rate_arithmetic.py", f"{SENDING}rate_edges.py", f"{SENDING}ratelimit.py"],
-    "sending/outage": [f"{SENDING}outage.py", f"{SENDING}schedule.py"],
-    "sending/coalesce": [f"{SENDING}coalesce.py"],
-    "sending/crew": [f"{SENDING}crew.py"],
+    "sending/scheduler": [f"{SENDING}scheduler_edges.py", f"{SENDING}scheduler.py", f"{SENDING}coalesce.py"],
+    "sending/rate_limit": [f"{SENDING}rate_arithmetic.py", f"{SENDING}rate_edges.py", f"{SENDING}rate_limit.py"],
+    "sending/retry_policy": [f"{SENDING}retry_policy.py", f"{SENDING}outage.py", f"{SENDING}scheduler.py"],
+    "sending/pending": [f"{SENDING}pending.py", f"{SENDING}coalesce.py", f"{SENDING}scheduler.py"],
+    "sending/workers": [f"{SENDING}concurrency_limit.py"],
     "ledger/account": [f"{LEDGER}account.py"],
-    "ledger/decide": [f"{LEDGER}decide.py", f"{LEDGER}keys.py"],
-    "ledger/keys": [f"{LEDGER}keys.py"],
+    "ledger/digests": [f"{LEDGER}decide.py", f"{LEDGER}keys.py"],
     "ledger/store": [f"{LEDGER}store.py", f"{LEDGER}ledger.py"],
     "ledger/in_flight": [f"{LEDGER}in_flight.py"],
     "ledger/ledger": [f"{LEDGER}ledger.py"],

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from interakt_loader import load_users
-from interakt_loader.progress.bar import Progress
-from interakt_loader.report.report import Summary
+from interakt_loader.progress import Progress
+from interakt_loader.report.writer import Summary
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 
 FRAME = pd.DataFrame({"id": ["1", None, "3"]})

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from interakt_loader import load_users
-from interakt_loader.progress import lines as progress_lines
-from interakt_loader.progress.lines import ProgressLines
-from interakt_loader.report.report import Summary
+from interakt_loader import progress as progress_lines
+from interakt_loader.progress import ProgressLines
+from interakt_loader.report.writer import Summary
 from interakt_loader.sandbox import Sandbox
 
 

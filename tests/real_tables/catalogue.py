@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from interakt_loader.wire import Kind
+from interakt_loader.model import Kind
 
 
 @dataclass(frozen=True)

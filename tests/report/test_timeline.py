@@ -16,8 +16,8 @@ import pytest
 
 from interakt_loader import LoadResult, check, load_users
 from interakt_loader.report.outcomes import OUTCOMES
-from interakt_loader.report.report import Report
-from interakt_loader.report.timeline import MOST_BINS, read_timeline
+from interakt_loader.report.reading import MOST_BINS, read_timeline
+from interakt_loader.report.writer import Report
 from interakt_loader.sandbox import Sandbox
 
 BEGAN = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
@@ -62,8 +62,8 @@ def test_every_row_and_call_is_in_a_bin(tmp_path: Path, ending: str) -> None:
 
 def test_percentiles_are_near_the_true_ones(tmp_path: Path) -> None:
     """Within the 6 % of a step, from a wide spread of answer times."""
-    dice = np.random.default_rng(3)
-    times = dice.lognormal(4, 1, 5_000)
+    rng = np.random.default_rng(3)
+    times = rng.lognormal(4, 1, 5_000)
     lines = [line(row, 0.0 if row else 1.0, latency=float(one)) for row, one in enumerate(times)]
     timeline = read_timeline(written(tmp_path / "report.parquet", lines))
     assert timeline is not None

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.result.html_report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, short, ticks
+from interakt_loader.result.html import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Chart,
+    short,
+    ticks,
+)
 
 
 def points(markup: str, element: str) -> list[tuple[float, float]]:

@@ -13,11 +13,11 @@ import pytest
 
 from interakt_loader import RowsFailed, check, load_users
 from interakt_loader.errors import InteraktLoaderError, KeyRefused
+from interakt_loader.model import Stop
 from interakt_loader.report.reading import read_report
-from interakt_loader.report.report import Summary
+from interakt_loader.report.writer import Summary
 from interakt_loader.result import LoadResult
 from interakt_loader.sandbox import Sandbox
-from interakt_loader.sending.ticket import Stop
 
 FRAME = pd.DataFrame({"id": ["1", None, "3"], "age": [24, 25, 26]})
 MAPPING = {"user_id": "id", "traits": ["age"]}

@@ -10,7 +10,7 @@ import pytest
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.sandbox.faults import KINDS, Faults, parse_shares
+from interakt_loader.sandbox.options import KINDS, Faults, parse_shares
 from tests.sandbox.raw import EVENTS, USERS, RawClient, ask, post
 
 USER = post(USERS, {"userId": "c1"})
@@ -130,7 +130,7 @@ def test_a_users_script_befalls_that_user_only(sandbox: Sandbox, identity: str) 
         assert [client.ask(call).status for call in calls] == [202, 500, 400, 503, 202]
 
 
-def test_the_dice_are_seeded_and_hit_their_shares() -> None:
+def test_the_rng_are_seeded_and_hit_their_shares() -> None:
     """One seed gives one sequence of faults, in about the shares that were asked for."""
     shares = {"500": 0.2, "cut": 0.1}
     one, same, other = (Faults(shares, seed) for seed in (1, 1, 2))
@@ -141,7 +141,7 @@ def test_the_dice_are_seeded_and_hit_their_shares() -> None:
     assert one.counts() == {"500": first.count("500"), "cut": first.count("cut")}
 
 
-def test_a_forced_fault_costs_the_dice_nothing() -> None:
+def test_a_forced_fault_costs_the_rng_nothing() -> None:
     """A script does not move the sequence that the seed gives."""
     plain, forced = Faults({"500": 0.5}, 7), Faults({"500": 0.5}, 7)
     forced.force(["503", None])

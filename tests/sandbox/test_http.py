@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.sandbox.http1 import MAX_HEAD, BadHead, HeadReader
+from interakt_loader.sandbox.http import MAX_HEAD, BadHead, HeadReader
 from tests.sandbox.raw import EVENTS, USERS, RawClient, ask, get, post
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.sandbox.limiter import FixedWindow, SlidingWindow, new_limiter
+from interakt_loader.sandbox.api import FixedWindow, SlidingWindow, new_limiter
 
 
 def passed(limiter: FixedWindow | SlidingWindow, *instants: float) -> list[bool]:

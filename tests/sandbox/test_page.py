@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
+from interakt_loader.model import authorization
 from interakt_loader.sandbox import Sandbox
-from interakt_loader.wire import authorization
 
 
 def read(sandbox: Sandbox, path: str, **query: Any) -> Any:

@@ -15,20 +15,25 @@ from hypothesis import strategies as st
 from interakt_loader import load_events, load_users
 from interakt_loader.codes import Code
 from interakt_loader.errors import SettingsError
+from interakt_loader.model import (
+    LARGEST_BODY,
+    Entry,
+    Message,
+    Outcome,
+    Status,
+)
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.sending.coalesce import Fold, carried, folded
-from interakt_loader.sending.ratelimit import RateLimit
-from interakt_loader.sending.schedule import Schedule
-from interakt_loader.sending.ticket import Ticket
+from interakt_loader.sending.pending import Fold, PendingCall, carried, folded
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.transport import read_answer
-from interakt_loader.wire import LARGEST_BODY, Entry, Message, Outcome, Status
 
 OK = read_answer(202, b'{"result": true}', 0.1)
 MAPPING = {"user_id": "user", "traits": ["city", "tier"]}
 
 
-def message(row: int, lane: str = "u", **body: Any) -> Message:
-    return Message(row, "user", lane, json.dumps({"userId": lane, **body}).encode())
+def message(row: int, ordering_key: str = "u", **body: Any) -> Message:
+    return Message(row, "user", ordering_key, json.dumps({"userId": ordering_key, **body}).encode())
 
 
 def test_what_is_folded() -> None:
@@ -109,15 +114,15 @@ def test_a_call_never_becomes_larger_than_the_api_takes() -> None:
     given.admit(message(0, traits={"a": "x" * (LARGEST_BODY - 100)}))
     given.admit(message(1, traits={"b": "y" * 200}))
     first = given.take(0.0)
-    assert isinstance(first, Ticket)
+    assert isinstance(first, PendingCall)
     given.settle(first, OK, 0.1)
-    assert isinstance(given.take(0.1), Ticket)
+    assert isinstance(given.take(0.1), PendingCall)
 
 
 def schedule() -> Schedule:
     return Schedule(
         max_queue_size=100, max_retries=3, rate_limit=RateLimit(None), max_outage=300, coalesce=True,
-        dice=random.Random(1),
+        rng=random.Random(1),
     )  # fmt: skip
 
 
@@ -126,14 +131,14 @@ def test_a_row_that_is_out_takes_no_other_in() -> None:
     given = schedule()
     given.admit(message(0, traits={"n": 0}))
     first = given.take(0.0)
-    assert isinstance(first, Ticket)
+    assert isinstance(first, PendingCall)
     given.admit(message(1, traits={"n": 1}))
     given.admit(message(2, traits={"n": 2}))
     assert given.read() == []  # nobody knows yet how the second ends
     assert json.loads(first.message.body)["traits"] == {"n": 0}
     given.settle(first, OK, 0.1)
     second = given.take(0.1)
-    assert isinstance(second, Ticket)
+    assert isinstance(second, PendingCall)
     assert (second.message.row, json.loads(second.message.body)["traits"]) == (2, {"n": 2})
     given.settle(second, OK, 0.2)
     assert [(one.message.row, one.status, one.text) for one in given.read()] == [
@@ -148,7 +153,7 @@ def test_a_row_that_was_tried_takes_no_other_in() -> None:
     given = schedule()
     given.admit(message(0, traits={"n": 0}))
     first = given.take(0.0)
-    assert isinstance(first, Ticket)
+    assert isinstance(first, PendingCall)
     given.settle(first, read_answer(500, b"", 0.1), 0.1)
     given.admit(message(1, traits={"n": 1}))
     assert [one.message.row for one in given.read()] == []
@@ -163,12 +168,12 @@ def test_the_traits_end_as_if_every_row_had_been_sent(rows: list[tuple[int, dict
     for row, (user, traits) in enumerate(rows):
         given.admit(message(row, str(user), traits=traits))
         wanted.setdefault(str(user), {}).update(traits)
-        if row % 5 == 4 and isinstance(ticket := given.take(0.0), Ticket):
-            held.setdefault(ticket.message.lane, {}).update(json.loads(ticket.message.body)["traits"])
-            given.settle(ticket, OK, 0.0)
-    while isinstance(ticket := given.take(0.0), Ticket):
-        held.setdefault(ticket.message.lane, {}).update(json.loads(ticket.message.body)["traits"])
-        given.settle(ticket, OK, 0.0)
+        if row % 5 == 4 and isinstance(pending := given.take(0.0), PendingCall):
+            held.setdefault(pending.message.ordering_key, {}).update(json.loads(pending.message.body)["traits"])
+            given.settle(pending, OK, 0.0)
+    while isinstance(pending := given.take(0.0), PendingCall):
+        held.setdefault(pending.message.ordering_key, {}).update(json.loads(pending.message.body)["traits"])
+        given.settle(pending, OK, 0.0)
     assert held == wanted
     assert sorted(one.message.row for one in given.read()) == list(range(len(rows)))
 

@@ -7,12 +7,17 @@ import time
 
 import pytest
 
-from interakt_loader.sending.engine import Engine
-from interakt_loader.sending.ratelimit import RateLimit
-from interakt_loader.sending.schedule import Schedule
-from interakt_loader.sending.ticket import Stop
+from interakt_loader.model import (
+    Answer,
+    Message,
+    Outcome,
+    Status,
+    Stop,
+)
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.scheduler import Schedule
+from interakt_loader.sending.workers import Engine
 from interakt_loader.transport import read_answer
-from interakt_loader.wire import Answer, Message, Outcome, Status
 
 OK = read_answer(202, b'{"result": true}', 0.1)
 
@@ -127,7 +132,7 @@ def test_on_outcomes_may_wait_for_the_end_on_any_thread() -> None:
 
 def test_consumers_with_nothing_to_do_end_and_are_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a rest all of them are gone, those too that slept while a call was out; a message is sent as ever."""
-    monkeypatch.setattr("interakt_loader.sending.engine.LONGEST_REST", 0.01)
+    monkeypatch.setattr("interakt_loader.sending.workers.LONGEST_REST", 0.01)
     together = threading.Barrier(4)
 
     class Meeting(Recording):

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from interakt_loader.sending.ratelimit import RateLimit
+from interakt_loader.sending.rate_limit import RateLimit
 
 START = 17.3
 
@@ -74,7 +74,7 @@ Answers = list[tuple[float, bool]]
 
 def load(server: Server, seconds: float, *, workers: int = 16, latency: float = 0.02) -> Answers:
     """Send as fast as the learned limit lets `workers` do; return when each answer came, and whether it was no 429."""
-    limit, dice, now, answers = RateLimit("auto"), random.Random(1), START, []
+    limit, rng, now, answers = RateLimit("auto"), random.Random(1), START, []
     out: list[tuple[float, float, float, bool]] = []
     while now < START + seconds:
         next_send = max(now, limit.due(0.0)) if len(out) < workers else math.inf
@@ -86,10 +86,10 @@ def load(server: Server, seconds: float, *, workers: int = 16, latency: float = 
             else:
                 limit.refused(now, sent_at, None)
         else:
-            now = next_send + dice.random() / 2000
+            now = next_send + rng.random() / 2000
             limit.spend(now)
-            travel = latency * (0.5 + dice.random())
-            heapq.heappush(out, (now + travel, dice.random(), now, server.allows(now + travel / 2)))
+            travel = latency * (0.5 + rng.random())
+            heapq.heappush(out, (now + travel, rng.random(), now, server.allows(now + travel / 2)))
     return answers
 
 
@@ -180,10 +180,10 @@ def test_a_429_now_and_then_without_any_limit() -> None:
     """One call in a thousand gets a 429 for no reason: that costs less than half of the pace."""
 
     class Moody:
-        dice = random.Random(3)
+        rng = random.Random(3)
 
         def allows(self, now: float) -> bool:
-            return self.dice.random() >= 0.001
+            return self.rng.random() >= 0.001
 
     class Kind:
         def allows(self, now: float) -> bool:

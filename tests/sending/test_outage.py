@@ -4,56 +4,56 @@ from __future__ import annotations
 
 import math
 
-from interakt_loader.sending.outage import OUTAGE_AFTER, Outage, Stretch
-from interakt_loader.sending.ticket import Ticket
-from interakt_loader.wire import Message
+from interakt_loader.model import Message
+from interakt_loader.sending.pending import PendingCall
+from interakt_loader.sending.retry_policy import OUTAGE_AFTER, Duration, Outage
 
 
-def ticket(row: int = 0) -> Ticket:
-    return Ticket(Message(row, "user", str(row), b"{}"))
+def pending(row: int = 0) -> PendingCall:
+    return PendingCall(Message(row, "user", str(row), b"{}"))
 
 
 def begun(now: float = 10.0, max_outage: float = 300.0) -> Outage:
     """Return an outage that has just begun: three tries at the same instant brought nothing."""
     outage = Outage(max_outage)
     for _ in range(OUTAGE_AFTER):
-        outage.not_answered(ticket(), now)
+        outage.not_answered(pending(), now)
     return outage
 
 
-def test_a_stretch_is_as_long_as_between_the_first_and_the_last_time_that_it_was_seen() -> None:
+def test_a_duration_is_as_long_as_between_the_first_and_the_last_time_that_it_was_seen() -> None:
     """The first sight counts nothing; what ends begins anew."""
-    stretch = Stretch(60.0)
-    assert [stretch.goes_on(now) for now in (100.0, 101.0, 104.0)] == [0.0, 1.0, 4.0]
-    stretch.ends()
-    assert [stretch.goes_on(now) for now in (200.0, 207.0)] == [0.0, 7.0]
+    duration = Duration(60.0)
+    assert [duration.goes_on(now) for now in (100.0, 101.0, 104.0)] == [0.0, 1.0, 4.0]
+    duration.ends()
+    assert [duration.goes_on(now) for now in (200.0, 207.0)] == [0.0, 7.0]
 
 
 def test_a_machine_that_slept_has_not_waited() -> None:
     """Between two sights at most the longest step counts."""
-    stretch = Stretch(60.0)
-    assert [stretch.goes_on(now) for now in (0.0, 60.0, 4000.0)] == [0.0, 60.0, 120.0]
+    duration = Duration(60.0)
+    assert [duration.goes_on(now) for now in (0.0, 60.0, 4000.0)] == [0.0, 60.0, 120.0]
 
 
 def test_the_third_try_in_a_row_without_an_answer_begins_an_outage() -> None:
     """Two are bad luck, over whatever time; an answer between them makes the count begin anew."""
     outage = Outage(300.0)
     assert OUTAGE_AFTER == 3
-    assert [outage.not_answered(ticket(), now) for now in (0.0, 5.0)] == [0.0, 0.0]
+    assert [outage.not_answered(pending(), now) for now in (0.0, 5.0)] == [0.0, 0.0]
     assert not outage.is_on
     assert outage.due() == -math.inf
     outage.answered()
-    assert [outage.not_answered(ticket(), now) for now in (20.0, 21.0, 23.0)] == [0.0, 0.0, 3.0]
+    assert [outage.not_answered(pending(), now) for now in (20.0, 21.0, 23.0)] == [0.0, 0.0, 3.0]
     assert outage.is_on
     assert outage.due() == 23.5
 
 
 def test_while_a_probe_is_out_nothing_goes() -> None:
     """One call finds out; a call from before the outage that ends now changes nothing about the next probe."""
-    outage, probe = begun(), ticket()
+    outage, probe = begun(), pending()
     outage.spend(probe)
     assert outage.due() == math.inf
-    outage.not_answered(ticket(), 12.0)
+    outage.not_answered(pending(), 12.0)
     assert outage.due() == math.inf
     outage.not_answered(probe, 13.0)
     assert outage.due() == 14.0
@@ -61,11 +61,11 @@ def test_while_a_probe_is_out_nothing_goes() -> None:
 
 def test_a_call_outside_of_an_outage_is_no_probe() -> None:
     """Calls go as they like before it; one of them is no probe later on."""
-    outage, early = Outage(300.0), ticket()
+    outage, early = Outage(300.0), pending()
     outage.spend(early)
     assert outage.due() == -math.inf
     for _ in range(3):
-        outage.not_answered(ticket(), 1.0)
+        outage.not_answered(pending(), 1.0)
     assert outage.due() == 1.5
 
 
@@ -76,7 +76,7 @@ def test_probes_come_at_growing_distances_up_to_a_quarter_of_a_minute() -> None:
     for row in range(8):
         waits.append(outage.due() - now)
         now = outage.due()
-        probe = ticket(row)
+        probe = pending(row)
         outage.spend(probe)
         outage.not_answered(probe, now)
     assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0]
@@ -88,7 +88,7 @@ def test_the_last_probe_comes_when_the_patience_ends() -> None:
     waits, now = [], 0.0
     for row in range(3):
         now = outage.due()
-        probe = ticket(row)
+        probe = pending(row)
         outage.spend(probe)
         silence = outage.not_answered(probe, now)
         waits.append((silence, outage.due() - now))
@@ -98,17 +98,17 @@ def test_the_last_probe_comes_when_the_patience_ends() -> None:
 def test_any_answer_ends_it() -> None:
     """Calls go at once; the silence that was does not count for the next outage, nor do its long waits."""
     outage = begun()
-    probe = ticket()
+    probe = pending()
     outage.spend(probe)
     outage.not_answered(probe, 10.5)
     outage.answered()
     assert not outage.is_on
     assert outage.due() == -math.inf
-    assert [outage.not_answered(ticket(), now) for now in (50.0, 50.0, 51.0)] == [0.0, 0.0, 1.0]
+    assert [outage.not_answered(pending(), now) for now in (50.0, 50.0, 51.0)] == [0.0, 0.0, 1.0]
     assert outage.due() == 51.5
 
 
 def test_a_long_sleep_within_an_outage_is_no_minute_of_silence() -> None:
     """A laptop that was closed for an hour has been without an answer for a minute more."""
     outage = begun(0.0, 300.0)
-    assert outage.not_answered(ticket(), 3600.0) == 60.0
+    assert outage.not_answered(pending(), 3600.0) == 60.0

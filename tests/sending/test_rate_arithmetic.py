@@ -6,11 +6,9 @@ import math
 
 import pytest
 
-from interakt_loader.sending.ratelimit import FIRST_HOLD, RateLimit
+from interakt_loader.sending.rate_limit import FIRST_HOLD, RateLimit
 from interakt_loader.settings.values import Rate
-from interakt_loader.share.clock import Lease
-from interakt_loader.share.pace import pace_of
-from interakt_loader.share.slots import Ask, Slots
+from interakt_loader.shared_limit.clock import Ask, ReservedSlots, SlotReservation, pace_of
 
 
 def calls(limit: RateLimit, count: int, start: float, step: float) -> None:
@@ -257,11 +255,11 @@ def test_a_declared_limit_learns_nothing() -> None:
 
 def test_a_shared_limit_goes_by_its_slots_and_pushes_the_clock_at_a_429() -> None:
     """Slots are asked for as calls want them; a 429 is told to all; nothing is asked for while all wait."""
-    slots = Slots(pace_of(Rate(10, 1.0)), 4)
+    slots = ReservedSlots(pace_of(Rate(10, 1.0)), 4)
     limit = RateLimit(None, slots)
     assert limit.due(1.0, waiting=3, out=0) == math.inf
     assert slots.asks.get_nowait() == Ask(1, 0.0)
-    slots.grant(Lease(1.0, 0.1, 2))
+    slots.grant(SlotReservation(1.0, 0.1, 2))
     assert limit.due(1.0, waiting=3, out=0) == 1.0
     limit.spend(1.0)
     assert limit.due(1.0, waiting=3, out=1) == 1.1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from interakt_loader.sending.ratelimit import RateLimit
+from interakt_loader.sending.rate_limit import RateLimit
 from tests.sending.test_rate_arithmetic import LOW, calls, learned, let_through, refused
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from interakt_loader.settings.default_paths import load_name, mapping_name
+from interakt_loader.settings.settings import load_name, mapping_name
 
 
 @pytest.mark.parametrize(

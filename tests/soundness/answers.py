@@ -5,8 +5,8 @@ from __future__ import annotations
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
+from interakt_loader.model import Answer
 from interakt_loader.transport import no_answer, not_connected, read_answer
-from interakt_loader.wire import Answer
 
 OK = read_answer(202, b'{"result": true}', 0.1)
 BAD = read_answer(400, b'{"result": false, "message": "phoneNumber is wrong"}', 0.1)

@@ -6,18 +6,17 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from interakt_loader.sending import engine
-from interakt_loader.sending.engine import Engine
-from interakt_loader.sending.sleepers import Sleepers
-from interakt_loader.wire import Message, Outcome
+from interakt_loader.model import Message, Outcome
+from interakt_loader.sending import workers as engine
+from interakt_loader.sending.workers import Engine, IdleWorkers
 
 
 class WakesNobody(Engine):
     """Takes a consumer off the stack and forgets to notify it."""
 
     def _call_one(self, now: float) -> None:
-        if self._sleepers._stack:
-            self._sleepers._stack.pop()
+        if self._idle_workers._stack:
+            self._idle_workers._stack.pop()
         else:
             super()._call_one(now)
 
@@ -34,14 +33,14 @@ class KeepsAnOldAlarm(Engine):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._sleepers = _KeepsAnOldAlarm()
+        self._idle_workers = _KeepsAnOldAlarm()
 
 
-class _KeepsAnOldAlarm(Sleepers):
-    def sleep(self, bell: threading.Condition, until: float | None, *others: Any) -> bool:
-        was_woken = super().sleep(bell, until, *others)
+class _KeepsAnOldAlarm(IdleWorkers):
+    def sleep(self, condition: threading.Condition, until: float | None, *others: Any) -> bool:
+        was_woken = super().sleep(condition, until, *others)
         if until is not None:
-            self._timekeeper, self._alarm = bell, until
+            self._timer, self._alarm = condition, until
         return was_woken
 
 

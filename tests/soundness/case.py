@@ -11,15 +11,21 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from unittest.mock import patch
 
-from interakt_loader.sending import engine as engine_module
-from interakt_loader.sending import sleepers as sleepers_module
-from interakt_loader.sending.crew import LOOK
-from interakt_loader.sending.engine import Engine
-from interakt_loader.sending.ratelimit import RateLimit
-from interakt_loader.sending.schedule import Schedule
-from interakt_loader.sending.ticket import Stop, Ticket
+from interakt_loader.model import (
+    Answer,
+    Kind,
+    Message,
+    Outcome,
+    Status,
+    Stop,
+)
+from interakt_loader.sending import workers as engine_module
+from interakt_loader.sending import workers as idle_workers_module
+from interakt_loader.sending.pending import PendingCall
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.scheduler import Schedule
+from interakt_loader.sending.workers import LOOK, Engine
 from interakt_loader.settings.values import Rate
-from interakt_loader.wire import Answer, Kind, Message, Outcome, Status
 from tests.soundness.answers import ANSWERS
 from tests.soundness.world import World
 
@@ -43,39 +49,38 @@ class Case:
     """Drawn from a seed: the load, what the API answers, who else has a hand in it and when."""
 
     def __init__(self, seed: int, kind_of_engine: type[Engine] = Engine, *, share_of_line_by_line: float = 0.1) -> None:
-        self.dice = dice = random.Random(seed)
-        self.computing = dice.choice([0.0, 0.0, 0.03])
-        self.refuses_threads = dice.random() < 0.1
+        self.rng = rng = random.Random(seed)
+        self.computing = rng.choice([0.0, 0.0, 0.03])
+        self.refuses_threads = rng.random() < 0.1
         self.world = World(
-            dice,
+            rng,
             most_computing=self.computing,
             refuses_threads=self.refuses_threads,
-            line_by_line={engine_module.__file__, sleepers_module.__file__, inspect.getfile(kind_of_engine)}
-            if dice.random() < share_of_line_by_line
+            line_by_line={engine_module.__file__, idle_workers_module.__file__, inspect.getfile(kind_of_engine)}
+            if rng.random() < share_of_line_by_line
             else set(),
         )
-        self.workers = dice.randint(1, 4)
-        self.kinds = dice.sample(sorted(ANSWERS), dice.randint(1, 3)) + ["accepted"] * dice.randint(0, 3)
-        self.latencies = dice.choice([[0.0], [0.0, 0.01], [0.01, 1.0], [0.0, 30.0]])
-        kind: Kind = dice.choice(["user", "event"])
-        lanes = dice.choice([1, 3, 20])
+        self.workers = rng.randint(1, 4)
+        self.kinds = rng.sample(sorted(ANSWERS), rng.randint(1, 3)) + ["accepted"] * rng.randint(0, 3)
+        self.latencies = rng.choice([[0.0], [0.0, 0.01], [0.01, 1.0], [0.0, 30.0]])
+        kind: Kind = rng.choice(["user", "event"])
+        ordering_keys = rng.choice([1, 3, 20])
         self.messages = [
-            Message(row, kind, f"user-{dice.randrange(lanes)}", b'{"traits": {}}') for row in range(dice.randint(1, 14))
+            Message(row, kind, f"user-{rng.randrange(ordering_keys)}", b'{"traits": {}}')
+            for row in range(rng.randint(1, 14))
         ]
-        self.calls_back = dice.choice([None, None, "nothing", "offer", "stop", "wake", "flush", "end"])
-        self.leaves_at = dice.choice([None, None, None, dice.randint(0, 14)])
-        self.patience = dice.choice([0.0, 1.0, FOR_EVER])
-        self.others = [
-            (dice.choice(OTHERS), dice.choice([0, 0, 0.01, 1, 7])) for _ in range(dice.choice([0, 1, 1, 2, 3]))
-        ]
+        self.calls_back = rng.choice([None, None, "nothing", "offer", "stop", "wake", "flush", "end"])
+        self.leaves_at = rng.choice([None, None, None, rng.randint(0, 14)])
+        self.patience = rng.choice([0.0, 1.0, FOR_EVER])
+        self.others = [(rng.choice(OTHERS), rng.choice([0, 0, 0.01, 1, 7])) for _ in range(rng.choice([0, 1, 1, 2, 3]))]
         self.schedule = Schedule(
-            max_queue_size=dice.choice([1, 2, 5, 20]),
-            max_retries=dice.randint(0, 2),
-            rate_limit=RateLimit(dice.choice([None, None, "auto", Rate(5, 1.0)])),
+            max_queue_size=rng.choice([1, 2, 5, 20]),
+            max_retries=rng.randint(0, 2),
+            rate_limit=RateLimit(rng.choice([None, None, "auto", Rate(5, 1.0)])),
             max_outage=MAX_OUTAGE,
-            coalesce=kind == "user" and dice.random() < 0.3,
-            resend_doubted=dice.random() < 0.5,
-            dice=dice,
+            coalesce=kind == "user" and rng.random() < 0.3,
+            resend_doubted=rng.random() < 0.5,
+            rng=rng,
         )
         self.bound = self.schedule.room
         self.flag: Stop | None = None
@@ -90,7 +95,7 @@ class Case:
         self.after_stop: Counter[str] = Counter()
         self.transport_closed = False
         self.kind_of_engine = kind_of_engine
-        self.longest_rest = dice.choice([engine_module.LONGEST_REST, 0.4])
+        self.longest_rest = rng.choice([engine_module.LONGEST_REST, 0.4])
         if self.refuses_threads:  # then one that has ended cannot begin anew, and `offer` says so
             self.longest_rest = FOR_EVER / 4
 
@@ -219,7 +224,7 @@ class Case:
         """Be `on_outcomes`: take a while, and call back in."""
         me = self.world.current.name
         self.tellers = (*self.tellers, me)
-        self.world.sleep(self.dice.choice([0.0, 0.0, 0.5]))
+        self.world.sleep(self.rng.choice([0.0, 0.0, 0.5]))
         self.outcomes += outcomes
         if self.calls_back == "offer" and self.more < 120:
             self._do("offer")
@@ -233,21 +238,21 @@ class Case:
 
     def send(self, message: Message) -> Answer:
         """Be the transport."""
-        assert message.lane not in self.out, "two calls of a lane are out"
+        assert message.ordering_key not in self.out, "two calls of a lane are out"
         assert len(self.out) < self.workers
         assert not self.transport_closed or self.was_abandoned or self.leaves_at is not None
-        rows = self.sent[message.lane]
+        rows = self.sent[message.ordering_key]
         rows.append(message.row)
         assert rows == sorted(rows), "a lane's calls go out of their order"
         if self.was_stopped:
             self.after_stop[self.world.current.name] += 1
             assert max(self.after_stop.values()) <= 1, "calls go on after a stop"
-        self.out.append(message.lane)
-        self.world.sleep(self.dice.choice(self.latencies))
-        self.out.remove(message.lane)
-        if self.dice.random() < 0.02:
+        self.out.append(message.ordering_key)
+        self.world.sleep(self.rng.choice(self.latencies))
+        self.out.remove(message.ordering_key)
+        if self.rng.random() < 0.02:
             raise MemoryError
-        return ANSWERS[self.dice.choice(self.kinds)]
+        return ANSWERS[self.rng.choice(self.kinds)]
 
     def close(self) -> None:
         """Be the transport that is closed."""
@@ -266,7 +271,7 @@ class Case:
             assert schedule.settled < self.reading, "the reader sleeps although there is what it waits for"
             assert schedule.unfinished, "the reader sleeps although nothing more will come"
         if hasattr(self, "engine") and self.engine._closing and not schedule.unfinished:
-            assert not self.engine._sleepers._stack, "consumers sleep although there will be nothing more to do"
+            assert not self.engine._idle_workers._stack, "consumers sleep although there will be nothing more to do"
         if self.waiting_for_idle and not self.tellers:
             assert schedule.unfinished or schedule.settled, "somebody waits for an end that has come"
         if self.refuses_threads or len(self.out) + len(self.tellers) >= self.workers:
@@ -276,7 +281,7 @@ class Case:
         parked_until = schedule.parked_until
         if schedule.has_ready or (parked_until is not None and parked_until <= now):
             work = copy.deepcopy(schedule).take(now)
-            assert not isinstance(work, Ticket), f"a call could go, and all sleep until {until:.3f}"
+            assert not isinstance(work, PendingCall), f"a call could go, and all sleep until {until:.3f}"
             if isinstance(work, float):
                 assert until <= work + 1e-6, f"a call is due at {work:.3f}, and all sleep until {until:.3f}"
 
@@ -288,7 +293,7 @@ class Case:
         rows = Counter(outcome.message.row for outcome in self.outcomes)
         assert rows == Counter(self.admitted)
         for outcome in self.outcomes:
-            calls = self.sent[outcome.message.lane].count(outcome.message.row)
+            calls = self.sent[outcome.message.ordering_key].count(outcome.message.row)
             assert calls <= outcome.attempts <= calls + self.was_abandoned
             if outcome.status is Status.SENT:
                 assert calls

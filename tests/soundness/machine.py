@@ -11,14 +11,19 @@ from collections import defaultdict
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from interakt_loader.sending.ratelimit import RateLimit
-from interakt_loader.sending.schedule import Schedule
-from interakt_loader.sending.ticket import Stop, Ticket
+from interakt_loader.model import (
+    Answer,
+    Kind,
+    Message,
+    Outcome,
+    Status,
+    Stop,
+)
+from interakt_loader.sending.pending import PendingCall
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.settings.values import Rate
-from interakt_loader.share.clock import Lease, State, reserved
-from interakt_loader.share.pace import pace_of
-from interakt_loader.share.slots import Slots
-from interakt_loader.wire import Answer, Kind, Message, Outcome, Status
+from interakt_loader.shared_limit.clock import ReservedSlots, SlotReservation, State, pace_of, reserved
 from tests.soundness.answers import ANSWERS, ERROR, LIMITED, OK, TIMEOUT, UNREACHED, costs_a_retry, may_be_tried_again
 
 MAX_OUTAGE = 60.0
@@ -53,7 +58,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.queue, self.retries, self.kind, self.resend = queue, retries, kind, resend
         self.coalesce = coalesce and kind == "user"
         self.rate = RATE if rate in (RATE, "shared") else None
-        self.slots = Slots(pace_of(RATE), WORKERS) if rate == "shared" else None
+        self.slots = ReservedSlots(pace_of(RATE), WORKERS) if rate == "shared" else None
         self.shared: State | None = None
         self.end = ENDS[end]
         self.schedule = Schedule(
@@ -63,19 +68,19 @@ class AnyHistory(RuleBasedStateMachine):
             max_outage=MAX_OUTAGE,
             coalesce=self.coalesce,
             resend_doubted=resend,
-            dice=random.Random(seed),
+            rng=random.Random(seed),
         )
         self.now = 1000.0
         self.instant: float | None = None
         self.admitted = 0
         self.doubted_before: set[int] = set()
-        self.flying: list[Ticket] = []
-        self.alone: set[Ticket] = set()  # those that went out while everybody else was held back
+        self.flying: list[PendingCall] = []
+        self.alone: set[PendingCall] = set()  # those that went out while everybody else was held back
         self.abandoned: set[int] = set()
         self.answers: dict[int, list[Answer]] = defaultdict(list)
         self.calls: dict[int, int] = defaultdict(int)
         self.tried_at: dict[int, float] = {}
-        self.lanes: dict[str, list[int]] = defaultdict(list)
+        self.ordering_keys: dict[str, list[int]] = defaultdict(list)
         self.went: list[float] = []
         self.not_before = 0.0
         self.refused_since: float | None = None  # nothing but 429 since then
@@ -83,14 +88,16 @@ class AnyHistory(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ what may happen
 
-    @rule(lanes=st.lists(st.integers(0, 3), min_size=1, max_size=5), doubted=st.sampled_from([False, False, True]))
-    def admit(self, lanes: list[int], doubted: bool) -> None:
-        for lane in lanes:
-            self._admit(lane, doubted)
+    @rule(
+        ordering_keys=st.lists(st.integers(0, 3), min_size=1, max_size=5), doubted=st.sampled_from([False, False, True])
+    )
+    def admit(self, ordering_keys: list[int], doubted: bool) -> None:
+        for ordering_key in ordering_keys:
+            self._admit(ordering_key, doubted)
 
-    def _admit(self, lane: int, doubted: bool) -> None:
+    def _admit(self, ordering_key: int, doubted: bool) -> None:
         room = self.schedule.room
-        message = Message(self.admitted, self.kind, f"user-{lane}", b'{"traits": {}}', doubted=doubted)
+        message = Message(self.admitted, self.kind, f"user-{ordering_key}", b'{"traits": {}}', doubted=doubted)
         if self.schedule.stopped:  # the engine offers nothing to a schedule that was stopped
             return
         assert self.schedule.admit(message) == (room > 0)
@@ -100,7 +107,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(consumers=st.integers(1, 4))
     def take(self, consumers: int) -> None:
-        while len(self.flying) < WORKERS and consumers and isinstance(self._take(), Ticket):
+        while len(self.flying) < WORKERS and consumers and isinstance(self._take(), PendingCall):
             consumers -= 1
 
     @rule(step=st.sampled_from(STEPS))
@@ -123,8 +130,8 @@ class AnyHistory(RuleBasedStateMachine):
     @precondition(lambda self: self.flying)
     @rule(answer=st.sampled_from(["accepted", "429", "unreached", "timeout"]))
     def settle_all(self, answer: str) -> None:
-        for ticket in list(self.flying):
-            self._settle(ticket, ANSWERS[answer])
+        for pending in list(self.flying):
+            self._settle(pending, ANSWERS[answer])
 
     @precondition(lambda self: self.slots is not None)
     @rule()
@@ -145,7 +152,7 @@ class AnyHistory(RuleBasedStateMachine):
     @rule()
     def abandon(self) -> None:
         self.schedule.abandon(0.0)
-        self.abandoned |= {ticket.message.row for ticket in self.flying}
+        self.abandoned |= {pending.message.row for pending in self.flying}
 
     # ------------------------------------------------------------------ what must hold
 
@@ -155,20 +162,20 @@ class AnyHistory(RuleBasedStateMachine):
         assert 0 <= schedule.held <= self.queue
         assert schedule.room == self.queue - schedule.held
         assert schedule.held == schedule.unfinished + schedule.settled == self.admitted - len(self.read)
-        out = [ticket for ticket in self.flying if ticket.message.row not in self.abandoned]
-        rows = sum(1 + len(ticket.carries) for ticket in out)
+        out = [pending for pending in self.flying if pending.message.row not in self.abandoned]
+        rows = sum(1 + len(pending.carries) for pending in out)
         assert schedule.unfinished >= rows
         if schedule.stopped:
             assert schedule.unfinished == rows
             assert not schedule.has_ready
             assert schedule.parked_until is None
 
-    def _take(self) -> Ticket | float | None:
+    def _take(self) -> PendingCall | float | None:
         schedule, now = self.schedule, self.now
         held_back = schedule.is_held or schedule.in_outage
         was_on = schedule.in_outage
         work = schedule.take(now)
-        if isinstance(work, Ticket):
+        if isinstance(work, PendingCall):
             self._goes_out(work, held_back=held_back, in_outage=was_on)
         elif work is not None:
             assert now < work < float("inf")
@@ -177,13 +184,13 @@ class AnyHistory(RuleBasedStateMachine):
             assert self.flying or (self.slots is not None and not self.slots.asks.empty())
         return work
 
-    def _goes_out(self, ticket: Ticket, *, held_back: bool, in_outage: bool) -> None:
-        message, before = ticket.message, self.answers[ticket.message.row]
+    def _goes_out(self, pending: PendingCall, *, held_back: bool, in_outage: bool) -> None:
+        message, before = pending.message, self.answers[pending.message.row]
         assert not self.schedule.stopped
         assert message.row not in self.read
-        assert message.lane not in {other.message.lane for other in self.flying}
-        self.lanes[message.lane].append(message.row)
-        assert self.lanes[message.lane] == sorted(self.lanes[message.lane])
+        assert message.ordering_key not in {other.message.ordering_key for other in self.flying}
+        self.ordering_keys[message.ordering_key].append(message.row)
+        assert self.ordering_keys[message.ordering_key] == sorted(self.ordering_keys[message.ordering_key])
         assert all(map(may_be_tried_again, before))
         assert sum(map(costs_a_retry, before)) <= self.retries
         if self.kind == "event" and not self.resend:
@@ -193,19 +200,19 @@ class AnyHistory(RuleBasedStateMachine):
         assert self.now >= self.not_before
         if held_back:  # by a 429 or an outage: one call finds out, all others wait
             assert not self.alone & set(self.flying)
-            self.alone.add(ticket)
+            self.alone.add(pending)
         self.went.append(self.now)
         if self.rate is not None:
             assert len([one for one in self.went if one > self.now - self.rate.seconds]) <= self.rate.calls
         self.calls[message.row] += 1
-        self.flying.append(ticket)
+        self.flying.append(pending)
 
-    def _settle(self, ticket: Ticket, answer: Answer) -> None:
-        self.flying.remove(ticket)
-        self.alone.discard(ticket)
-        row, ended = ticket.message.row, ticket.message.row in self.abandoned
+    def _settle(self, pending: PendingCall, answer: Answer) -> None:
+        self.flying.remove(pending)
+        self.alone.discard(pending)
+        row, ended = pending.message.row, pending.message.row in self.abandoned
         unfinished, was_held = self.schedule.unfinished, self.schedule.is_held
-        self.schedule.settle(ticket, answer, self.now)
+        self.schedule.settle(pending, answer, self.now)
         if ended:
             assert self.schedule.unfinished == unfinished
             return
@@ -234,7 +241,7 @@ class AnyHistory(RuleBasedStateMachine):
             first, self.shared = reserved(self.shared, round(self.now * 1e6), ask.slots, round(ask.hold * 1e6), pace)
             if ask.slots:
                 assert ask.slots <= max(1, pace.batch)
-                self.slots.grant(Lease(first / 1e6, pace.step / 1e6, ask.slots))
+                self.slots.grant(SlotReservation(first / 1e6, pace.step / 1e6, ask.slots))
 
     def _read(self) -> None:
         for outcome in self.schedule.read():
@@ -274,7 +281,7 @@ class AnyHistory(RuleBasedStateMachine):
             steps += 1
             assert steps < LONGEST_END, "no end in sight"
             work = self._take() if len(self.flying) < WORKERS else None
-            if isinstance(work, Ticket):
+            if isinstance(work, PendingCall):
                 continue
             if self.flying:
                 self.now += 0.05
@@ -300,7 +307,7 @@ class AnyHistory(RuleBasedStateMachine):
                 assert self.coalesce
                 assert self.calls[row] == outcome.attempts == 0
                 assert by > row
-                assert carrier.message.lane == outcome.message.lane
+                assert carrier.message.ordering_key == outcome.message.ordering_key
                 assert carrier.message.doubted or not outcome.message.doubted
                 assert outcome.status is (Status.MERGED if carrier.status is Status.SENT else carrier.status)
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from interakt_loader.sending.engine import Engine
+from interakt_loader.sending.workers import Engine
 from tests.soundness import broken
 from tests.soundness.case import Case
 

@@ -65,13 +65,13 @@ class World:
 
     def __init__(
         self,
-        dice: random.Random,
+        rng: random.Random,
         *,
         most_computing: float = 0.0,
         refuses_threads: bool = False,
         line_by_line: Set[str] = frozenset(),
     ) -> None:
-        self.dice = dice
+        self.rng = rng
         self.now = 1000.0
         self.before_waiting: Callable[[float], object] = lambda until: None
         """Called before the clock moves because all wait: raises if they should not."""
@@ -82,7 +82,7 @@ class World:
         self._refuses_threads = refuses_threads
         self._started = 0
         self._line_by_line = line_by_line
-        self._style = dice.choice(["any", "steady", "by priority"])
+        self._style = rng.choice(["any", "steady", "by priority"])
         self._actors: list[Actor] = []
         self._real: list[threading.Thread] = []
         self.trace: deque[str] = deque(maxlen=200)
@@ -100,7 +100,7 @@ class World:
 
     def thread_time(self) -> float:
         """Seconds that the running thread has computed: some more each time."""
-        self.current.computed += self.dice.random() * self._most_computing
+        self.current.computed += self.rng.random() * self._most_computing
         return self.current.computed
 
     def sleep(self, seconds: float) -> None:
@@ -154,7 +154,7 @@ class World:
     def begin(self, thread: ControlledThread) -> Actor:
         """Add a thread, which waits for its turn."""
         actor = Actor(thread.name, thread)
-        actor.priority = self.dice.random()
+        actor.priority = self.rng.random()
         thread.actor = actor
         self._actors.append(actor)
         real = threading.Thread(target=self._live, args=(actor, thread.target), name=thread.name, daemon=True)
@@ -221,19 +221,19 @@ class World:
                     raise Deadlock(", ".join(one.name for one in alive) + " wait for ever")
                 self.before_waiting(min(instants))
                 self.now = min(instants)
-            elif instants and min(instants) <= self.now + SLOWEST and self.dice.random() < SLOW:
+            elif instants and min(instants) <= self.now + SLOWEST and self.rng.random() < SLOW:
                 self.now = min(instants)
             else:
                 return self._choose(may_run)
 
     def _choose(self, may_run: list[Actor]) -> Actor:
-        if self._style == "steady" and self._current in may_run and self.dice.random() < 0.85:
+        if self._style == "steady" and self._current in may_run and self.rng.random() < 0.85:
             return self._current
         if self._style == "by priority":
-            if self._current is not None and self.dice.random() < 0.05:
-                self._current.priority = self.dice.random()
+            if self._current is not None and self.rng.random() < 0.05:
+                self._current.priority = self.rng.random()
             return max(may_run, key=lambda one: one.priority)
-        return self.dice.choice(may_run)
+        return self.rng.choice(may_run)
 
     def tell_steps(self, error: BaseException) -> None:
         """Put what led there into the error."""

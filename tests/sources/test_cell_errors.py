@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from interakt_loader.sources import CELL_ERRORS_COLUMN, open_source
-from interakt_loader.sources.cell_errors import NO_RESULT, cell_errors
+from interakt_loader.sources.excel import NO_RESULT, cell_errors
 from tests.sources.reading import column, read
 
 openpyxl: Any = pytest.importorskip("openpyxl", reason="openpyxl, which writes the workbooks, is not installed")

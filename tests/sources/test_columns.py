@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.coerce import Target, coerce
-from interakt_loader.plain import without
-from interakt_loader.sources.columns import records_to_batch, text_type, to_arrow
+from interakt_loader.columns import Target, coerce
+from interakt_loader.columns.normalize import null_where
+from interakt_loader.sources.memory import records_to_batch, text_type, to_arrow
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 
@@ -201,7 +201,7 @@ def test_values_are_given_back_as_they_were() -> None:
     array = to_arrow(values)
     assert array.to_pylist() == values
     assert pa.RecordBatch.from_arrays([array], ["x"]).slice(3).to_pylist() == [{"x": one} for one in values[3:]]
-    gone = without(array, pa.array([True] * 4 + [False] * 5))
+    gone = null_where(array, pa.array([True] * 4 + [False] * 5))
     assert gone.to_pylist() == [None] * 4 + values[4:]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from interakt_loader.errors import SourceError
-from interakt_loader.sources.dialect import find_dialect, holds_names
-from interakt_loader.sources.options import ReadOptions
+from interakt_loader.sources.base import ReadOptions
+from interakt_loader.sources.csv import find_dialect, holds_names
 
 
 def names_of(text: str, **options: str) -> list[str]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from interakt_loader.errors import SettingsError, SourceError
 from interakt_loader.sources import ReadOptions, open_source
-from interakt_loader.sources.encodings import guess, marked_encoding
+from interakt_loader.sources.text import guess, marked_encoding
 from tests.sources.reading import read, rows_of
 
 WESTERN = "id,name\n1,José Núñez\n2,Müller – “Größe” €5\n3,L’Été à Orléans\n"

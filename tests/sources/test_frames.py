@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.coerce import Target, coerce
+from interakt_loader.columns import Target, coerce
 from interakt_loader.errors import SourceError
 from interakt_loader.sources import BATCH_ROWS, open_source
 from tests.sources.reading import column, read, rows_of

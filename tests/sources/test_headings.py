@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from interakt_loader.sources import open_source
-from interakt_loader.sources.headings import heading, is_counter
+from interakt_loader.sources.base import heading, is_counter
 from tests.sources.reading import problems, read
 
 REPEATED = "this row repeats the header"

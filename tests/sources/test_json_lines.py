@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from interakt_loader.coerce import Target, coerce
+from interakt_loader.columns import Target, coerce
 from interakt_loader.errors import SourceError
 from interakt_loader.sources import BATCH_ROWS, open_source
 from interakt_loader.sources.base import BATCH_BYTES

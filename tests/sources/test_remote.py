@@ -13,7 +13,7 @@ import pytest
 
 from interakt_loader.errors import SourceError
 from interakt_loader.sources import SOURCE_COLUMN, open_source
-from interakt_loader.sources.remote import is_address, without_secrets
+from interakt_loader.sources.paths import hide_secrets, is_address
 from tests.sources.reading import column, read, rows_of
 
 
@@ -109,7 +109,7 @@ def test_addresses_that_lead_nowhere_say_so(memory: Any, address: str, words: st
 )
 def test_what_opens_an_address_is_not_shown(given: str, shown: str) -> None:
     """Reports and messages have the address without its password and its query."""
-    assert without_secrets(given) == shown
+    assert hide_secrets(given) == shown
 
 
 def test_an_error_shows_no_password(memory: Any) -> None:

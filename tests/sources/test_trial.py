@@ -152,7 +152,7 @@ def test_a_file_that_ends_the_process_is_refused(tmp_path: Path, monkeypatch: py
 @only_posix
 def test_a_file_that_is_read_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that reads it is ended."""
-    monkeypatch.setattr("interakt_loader.sources.trial._PATIENCE", 0.5)
+    monkeypatch.setattr("interakt_loader.sources.columnar._PATIENCE", 0.5)
     monkeypatch.setattr(sys, "executable", interpreter(tmp_path, "echo ready; exec sleep 600"))
     with pytest.raises(SourceError, match="it takes too long to read"):
         open_source(written(tmp_path / "t.orc"))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.integrations.spark.checks import (
+from interakt_loader.integrations.spark.load import (
     check_apart,
     check_event_id,
     choose_count,
@@ -21,16 +21,25 @@ from interakt_loader.integrations.spark.checks import (
     settings_of,
     settings_of_task,
 )
-from interakt_loader.integrations.spark.partitions import MARKER, buckets, known_count, ledger_of, make_folder, part_of
-from interakt_loader.integrations.spark.schemas import CALLS, LINES, ddl
+from interakt_loader.integrations.spark.task import (
+    CALLS,
+    LINES,
+    MARKER,
+    buckets,
+    ddl,
+    known_count,
+    ledger_of,
+    make_folder,
+    part_of,
+)
 from interakt_loader.mapping import Mapping
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Rate
 
 
-def bucket_list(lanes: list[str | None], count: int) -> list[int]:
+def bucket_list(ordering_keys: list[str | None], count: int) -> list[int]:
     batch = pa.RecordBatch.from_pydict(
-        {"row": pa.array(range(len(lanes)), pa.int64()), "lane": pa.array(lanes, pa.string())}
+        {"row": pa.array(range(len(ordering_keys)), pa.int64()), "ordering_key": pa.array(ordering_keys, pa.string())}
     )
     found: list[int] = buckets(batch, count).to_pylist()
     return found
@@ -39,20 +48,20 @@ def bucket_list(lanes: list[str | None], count: int) -> list[int]:
 @given(
     st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "+919876543210", "ü"])), max_size=20), st.integers(1, 9)
 )
-def test_all_rows_of_a_user_have_one_bucket(lanes: list[str | None], count: int) -> None:
+def test_all_rows_of_a_user_have_one_bucket(ordering_keys: list[str | None], count: int) -> None:
     """Wherever they stand in whichever batch; rows of nobody have any."""
-    found = bucket_list(lanes, count)
+    found = bucket_list(ordering_keys, count)
     assert all(0 <= one < count for one in found)
-    for lane, one in zip(lanes, found, strict=True):
-        assert lane is None or one == bucket_list([lane], count)[0]
+    for ordering_key, one in zip(ordering_keys, found, strict=True):
+        assert ordering_key is None or one == bucket_list([ordering_key], count)[0]
 
 
 def test_a_bucket_is_the_same_in_every_process() -> None:
     """Python's own hashes of text differ from run to run: tomorrow's load would look in another ledger."""
     code = (
-        "import pyarrow as pa; from interakt_loader.integrations.spark.partitions import buckets;"
+        "import pyarrow as pa; from interakt_loader.integrations.spark.task import buckets;"
         "lanes = [f'user-{n}' for n in range(50)];"
-        "print(buckets(pa.RecordBatch.from_pydict({'row': list(range(50)), 'lane': lanes}), 7).to_pylist())"
+        "print(buckets(pa.RecordBatch.from_pydict({'row': list(range(50)), 'ordering_key': lanes}), 7).to_pylist())"
     )
     said = [
         subprocess.run(

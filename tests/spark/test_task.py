@@ -10,9 +10,16 @@ import pyarrow as pa
 import pytest
 
 from interakt_loader.integrations.spark import task
-from interakt_loader.integrations.spark.partitions import ledger_of, make_folder
-from interakt_loader.integrations.spark.schemas import CALLS, LINES
-from interakt_loader.integrations.spark.task import ROW, Load, prepare_rows, send_calls
+from interakt_loader.integrations.spark.task import (
+    CALLS,
+    LINES,
+    ROW,
+    Load,
+    ledger_of,
+    make_folder,
+    prepare_rows,
+    send_calls,
+)
 from interakt_loader.ledger import Ledger
 from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.sandbox import Sandbox

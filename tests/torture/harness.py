@@ -164,14 +164,14 @@ class Dice:
     """Choose the moments of the kills."""
 
     def __init__(self, seed: int, pace: Pace, rows: int) -> None:
-        self._dice = random.Random(seed)
+        self._rng = random.Random(seed)
         self._pace, self._rows = pace, rows
         kinds = [self._by_the_clock, self._by_calls, self._at_the_end, self._by_the_clock, self._by_calls]
         self._moments = cycle([*kinds, self._in_planning, self._in_opening])
 
     def again(self) -> bool:
         """Tell whether the load is killed once more: with a chance of three in ten."""
-        return self._dice.random() < 0.3
+        return self._rng.random() < 0.3
 
     def await_moment(self, load: Load, process: subprocess.Popen[bytes], before: Progress) -> None:
         """Come back when the process is to be killed; `before` says where the load stood when it was started.
@@ -181,14 +181,14 @@ class Dice:
         next(self._moments)(load, process, before)
 
     def _wait(self, process: subprocess.Popen[bytes], seconds: float) -> None:
-        due = time.monotonic() + seconds * self._dice.random()
+        due = time.monotonic() + seconds * self._rng.random()
         until(process, lambda: time.monotonic() >= due)
 
     def _by_the_clock(self, load: Load, process: subprocess.Popen[bytes], before: Progress) -> None:
         self._wait(process, self._pace.left(1 - before.known / self._rows))
 
     def _by_calls(self, load: Load, process: subprocess.Popen[bytes], before: Progress) -> None:
-        target = load.sandbox.stats().calls + self._dice.randint(1, max(1, self._rows - before.known))
+        target = load.sandbox.stats().calls + self._rng.randint(1, max(1, self._rows - before.known))
         until(process, lambda: load.sandbox.stats().calls >= target)
 
     def _in_opening(self, load: Load, process: subprocess.Popen[bytes], before: Progress) -> None:

@@ -37,20 +37,20 @@ class Event(NamedTuple):
 
 def events(rows: int, seed: int) -> list[Event]:
     """Return events, some four a user; one in twenty says the very same as an earlier one."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     made: list[Event] = []
     for number in range(rows):
-        if made and dice.random() < 0.05:
-            made.append(dice.choice(made))
+        if made and rng.random() < 0.05:
+            made.append(rng.choice(made))
             continue
         made.append(
             Event(
-                customer=f"c{dice.randrange(rows // 4)}",
-                event=dice.choice(["Visit", "Order Placed", "Order Paid"]),
+                customer=f"c{rng.randrange(rows // 4)}",
+                event=rng.choice(["Visit", "Order Placed", "Order Paid"]),
                 at=(_BEGIN + dt.timedelta(seconds=37 * number)).isoformat() + ".000Z",
                 order=number,
-                amount=dice.randrange(100, 99_999) / 100,
-                page=dice.choice(["/", "/cart", "/चाय", "/a?b=c&d"]),
+                amount=rng.randrange(100, 99_999) / 100,
+                page=rng.choice(["/", "/cart", "/चाय", "/a?b=c&d"]),
             )
         )
     return made
@@ -63,19 +63,19 @@ def as_sent(record: EventRecord) -> Event:
 
 def users(rows: int, seed: int) -> list[dict[str, Any]]:
     """Return rows of users, some three a user; each row says other things, so that none may be lost or swapped."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     made = []
     for number in range(rows):
-        customer = dice.randrange(rows * 3 // 10)
+        customer = rng.randrange(rows * 3 // 10)
         made.append(
             {
                 "customer": f"c{customer}",
-                "mobile": f"98{customer:08d}" if dice.random() < 0.7 else None,
-                "tags": dice.choice(["vip", "new,diwali", "back", None]),
-                "city": dice.choice(["Pune", "Agra", "Goa", None, None]),
-                "visits": dice.choice([dice.randrange(1000), None]),
-                "plan": dice.choice(["free", "gold", None, None]),
-                "note": dice.choice([f"row {number}", None]),
+                "mobile": f"98{customer:08d}" if rng.random() < 0.7 else None,
+                "tags": rng.choice(["vip", "new,diwali", "back", None]),
+                "city": rng.choice(["Pune", "Agra", "Goa", None, None]),
+                "visits": rng.choice([rng.randrange(1000), None]),
+                "plan": rng.choice(["free", "gold", None, None]),
+                "note": rng.choice([f"row {number}", None]),
                 "step": number,
             }
         )

@@ -44,12 +44,12 @@ def torture(
     tmp_path: Path, loads: int, start: Callable[[Path, int], Load], pace: Pace, check: Check, first_act: int = 0
 ) -> Tally:
     """Kill loads, run each to its end and check it, until so many were killed."""
-    tally, dice, people = Tally(ROWS), Dice(seed=3, pace=pace, rows=ROWS), People(first_act)
+    tally, rng, people = Tally(ROWS), Dice(seed=3, pace=pace, rows=ROWS), People(first_act)
     try:
         while tally.loads < loads:
             number = tally.loads + tally.in_peace
             load = start(tmp_path / f"load-{number}", QUEUES[number % len(QUEUES)])
-            lost = kill_until_done(load, dice, people, tally)
+            lost = kill_until_done(load, rng, people, tally)
             assert {path.name for path in load.folder.iterdir()} == {"own.ledger", "own.report.csv", "rows.runs"}
             report = load.report()
             assert report["row"].to_pylist() == list(range(ROWS))
@@ -64,16 +64,16 @@ def torture(
     return tally
 
 
-def kill_until_done(load: Load, dice: Dice, people: People, tally: Tally) -> list[int]:
+def kill_until_done(load: Load, rng: Dice, people: People, tally: Tally) -> list[int]:
     """Kill a load at least once, unless it is done before, and run it until it is done; say what each kill lost.
 
     After each kill somebody does something to it that people do.
     """
     lost: list[int] = []
     done, stands = False, load.progress()
-    while not done and (not lost or dice.again()):
+    while not done and (not lost or rng.again()):
         with load.running() as process:
-            dice.await_moment(load, process, stands)
+            rng.await_moment(load, process, stands)
         done = process.returncode == 0
         before, stands = stands, load.progress()
         if process.returncode == -9:

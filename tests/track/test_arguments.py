@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from interakt_loader import track
+from interakt_loader.arguments import body_of
 from interakt_loader.errors import BadArgument, BadArgumentType
 from interakt_loader.sandbox import Sandbox
-from interakt_loader.sdk.arguments import body_of
 
 IST = dt.timezone(dt.timedelta(hours=5, minutes=30))
 BERLIN = ZoneInfo("Europe/Berlin")

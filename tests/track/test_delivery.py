@@ -11,15 +11,14 @@ from typing import Any
 
 import pytest
 
-from interakt_loader import track
+from interakt_loader import client, track
 from interakt_loader.errors import APIError, QueueFull
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.sdk import client
 
 CALLS = 500
 
 
-class Heard:
+class RawResponse:
     """An `on_error` that keeps what it is told."""
 
     def __init__(self) -> None:
@@ -40,16 +39,16 @@ def consumers() -> list[threading.Thread]:
 
 
 @pytest.fixture
-def heard() -> Heard:
-    track.on_error = heard = Heard()
-    return heard
+def raw_response() -> RawResponse:
+    track.on_error = raw_response = RawResponse()
+    return raw_response
 
 
 def test_a_client_that_is_let_go_leaves_no_thread_and_no_connection(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody calls `join`: after a rest its threads have ended, and with them goes what they held."""
-    monkeypatch.setattr("interakt_loader.sending.engine.LONGEST_REST", 0.01)
+    monkeypatch.setattr("interakt_loader.sending.workers.LONGEST_REST", 0.01)
     one = track.Client(sandbox.api_key, host=sandbox.url)
     one.event("ann", "Order Placed")
     one.flush()
@@ -92,16 +91,16 @@ def test_a_call_returns_its_queue_msg(aimed: Sandbox) -> None:
     assert track.user("u1", traits={"name": "Ann"}) == (True, {"path": "/v1/public/track/users/", "body": body})
 
 
-def test_a_full_queue_reaches_on_error(heard: Heard) -> None:
+def test_a_full_queue_reaches_on_error(raw_response: RawResponse) -> None:
     """What does not fit returns False and its message, `on_error` gets `QueueFull`; what fitted is all sent."""
     with Sandbox(SandboxOptions(latency=0.3)) as sandbox:
         track.api_key, track.host, track.max_queue_size = sandbox.api_key, sandbox.url, 5
         answers = [track.user(str(number)) for number in range(20)]
         track.flush()
         assert len(sandbox.users()) == sum(queued for queued, _ in answers) >= 5
-        assert heard.messages == [message for queued, message in answers if not queued]
-        assert heard.messages[0]["path"] == "/v1/public/track/users/"
-        assert {type(error) for error in heard.errors} == {QueueFull}
+        assert raw_response.messages == [message for queued, message in answers if not queued]
+        assert raw_response.messages[0]["path"] == "/v1/public/track/users/"
+        assert {type(error) for error in raw_response.errors} == {QueueFull}
 
 
 def test_what_is_not_sent_is_logged_where_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
@@ -117,25 +116,27 @@ def test_what_is_not_sent_is_logged_where_nobody_listens(caplog: pytest.LogCaptu
     ]
 
 
-def test_a_refused_call_reaches_on_error(aimed: Sandbox, heard: Heard) -> None:
+def test_a_refused_call_reaches_on_error(aimed: Sandbox, raw_response: RawResponse) -> None:
     """A 400 is not retried; the handler gets an `APIError` with status and text, and the body that was sent."""
     track.user("u1", traits={"": "note"})
     track.flush()
-    (error,) = heard.errors
+    (error,) = raw_response.errors
     assert isinstance(error, APIError)
     assert error.status_code == 400
     assert "A trait must have a name" in error.message
-    assert heard.messages == [{"path": "/v1/public/track/users/", "body": {"userId": "u1", "traits": {"": "note"}}}]
+    assert raw_response.messages == [
+        {"path": "/v1/public/track/users/", "body": {"userId": "u1", "traits": {"": "note"}}}
+    ]
     assert aimed.stats().calls == 1
 
 
-def test_retries_used_up_reach_on_error(aimed: Sandbox, heard: Heard) -> None:
+def test_retries_used_up_reach_on_error(aimed: Sandbox, raw_response: RawResponse) -> None:
     """`max_retries` 1 is two calls, then the handler hears of the last answer."""
     track.max_retries = 1
     aimed.force(["500", "503"])
     track.user("u1")
     track.flush()
-    assert [getattr(error, "status_code", None) for error in heard.errors] == [503]
+    assert [getattr(error, "status_code", None) for error in raw_response.errors] == [503]
     assert aimed.stats().calls == 2
 
 
@@ -240,7 +241,7 @@ def test_a_users_calls_keep_their_order(aimed: Sandbox) -> None:
         assert arrived == [f"{number:02}" for number in range(20)]
 
 
-def test_429_loses_no_call(heard: Heard) -> None:
+def test_429_loses_no_call(raw_response: RawResponse) -> None:
     """A limit that refuses most calls for a while delays them; with no retry allowed they all arrive once."""
     with Sandbox(SandboxOptions(limit_per_minute=20, window=1.0)) as sandbox:
         track.api_key, track.host, track.max_retries = sandbox.api_key, sandbox.url, 0
@@ -249,10 +250,10 @@ def test_429_loses_no_call(heard: Heard) -> None:
         track.flush()
         assert sandbox.stats().refused_by_limit > 0
         assert sorted(int(one.user_id or "") for one in sandbox.events()) == list(range(50))
-    assert heard.errors == []
+    assert raw_response.errors == []
 
 
-def test_a_limit_that_turns_late_is_no_outage(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_that_turns_late_is_no_outage(raw_response: RawResponse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The account's minute is longer than an outage may be: calls that wait for it are not given up."""
     monkeypatch.setattr(client, "MAX_OUTAGE", 0.5)
     with Sandbox(SandboxOptions(limit_per_minute=2, window=2.0)) as sandbox:
@@ -262,12 +263,12 @@ def test_a_limit_that_turns_late_is_no_outage(heard: Heard, monkeypatch: pytest.
         track.flush()
         assert sandbox.stats().refused_by_limit > 0
         assert sorted(int(one.user_id or "") for one in sandbox.events()) == list(range(4))
-    assert heard.errors == []
+    assert raw_response.errors == []
     assert client.MAX_REFUSAL > 60
 
 
 def test_a_server_that_is_down_ends_in_on_error_and_one_that_is_back_is_called(
-    aimed: Sandbox, heard: Heard, monkeypatch: pytest.MonkeyPatch
+    aimed: Sandbox, raw_response: RawResponse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After `MAX_OUTAGE` each queued call is told, once; the client goes on with the next call by itself."""
     monkeypatch.setattr(client, "MAX_OUTAGE", 1.0)
@@ -275,21 +276,21 @@ def test_a_server_that_is_down_ends_in_on_error_and_one_that_is_back_is_called(
     for number in range(50):
         track.user(str(number))
     track.flush()
-    assert heard.users == sorted(str(number) for number in range(50))
-    assert {getattr(error, "status_code", 0) for error in heard.errors} == {None}
+    assert raw_response.users == sorted(str(number) for number in range(50))
+    assert {getattr(error, "status_code", 0) for error in raw_response.errors} == {None}
     aimed.start()
     track.user("later")
     track.flush()
     assert [one.user_id for one in aimed.users()] == ["later"]
 
 
-def test_a_stopped_engines_threads_end(aimed: Sandbox, heard: Heard) -> None:
+def test_a_stopped_engines_threads_end(aimed: Sandbox, raw_response: RawResponse) -> None:
     """A refused key stops each engine in turn; however many calls meet it, no more than one engine's threads stay."""
     track.api_key = "another-key"
     for number in range(20):
         track.user(str(number))
         track.flush()
-    assert heard.users == sorted(str(number) for number in range(20))
+    assert raw_response.users == sorted(str(number) for number in range(20))
     ends_by = time.monotonic() + 10
     while len(consumers()) > client.WORKERS and time.monotonic() < ends_by:
         time.sleep(0.01)
@@ -311,19 +312,21 @@ def test_changed_settings_hold_for_the_calls_that_follow(aimed: Sandbox) -> None
 def test_the_key_is_never_shown(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     """Neither the client's repr nor an exception nor a log at DEBUG holds the key in any of its forms."""
     caplog.set_level(logging.DEBUG)
-    heard = Heard()
+    raw_response = RawResponse()
     key = "s3cret-s3cret"
     for sync_mode in (False, True):
-        one = client.Client(key, sandbox.url, debug=True, on_error=heard, sync_mode=sync_mode)
+        one = client.Client(key, sandbox.url, debug=True, on_error=raw_response, sync_mode=sync_mode)
         if sync_mode:
             with pytest.raises(APIError) as caught:
                 one.user("u1")
-            heard.errors.append(caught.value)
+            raw_response.errors.append(caught.value)
         else:
             one.user("u1")
         one.join()
-    assert [getattr(error, "status_code", None) for error in heard.errors] == [401, 401]
-    shown = "".join([repr(one), repr(vars(one)), caplog.text, *map(repr, heard.errors), *map(str, heard.errors)])
+    assert [getattr(error, "status_code", None) for error in raw_response.errors] == [401, 401]
+    shown = "".join(
+        [repr(one), repr(vars(one)), caplog.text, *map(repr, raw_response.errors), *map(str, raw_response.errors)]
+    )
     assert "/v1/public/track/users/" in caplog.text
     assert key not in shown
     assert SandboxOptions(api_key=key).secret_key not in shown

@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from interakt_loader import track
+from interakt_loader import client, track
 from interakt_loader.errors import APIError
 from interakt_loader.sandbox import Sandbox
-from interakt_loader.sdk import client
 
 
 @pytest.fixture(autouse=True)

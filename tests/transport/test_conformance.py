@@ -14,8 +14,8 @@ import pytest
 import requests
 import trustme
 
+from interakt_loader.model import PATHS, Message, authorization
 from interakt_loader.transport import HttpTransport
-from interakt_loader.wire import PATHS, Message, authorization
 from tests.transport.servers import ACCEPTED, Proxy, Server
 
 KEY = "a-key-of-ours"

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.transport.reading import (
+from interakt_loader.transport.responses import (
     LONGEST_ANSWER,
     LONGEST_BODY,
     LONGEST_HEAD,
     AnswerReader,
     BrokenOff,
-    Heard,
     NoHttp,
+    RawResponse,
 )
 
 JSON = b'{"result": true}'
@@ -28,13 +28,13 @@ CHUNKED = (
 GOOD = [PLAIN, b"HTTP/1.1 100 Continue\r\n\r\n" + PLAIN, CHUNKED]
 
 
-def read(pieces: Iterable[bytes]) -> Heard:
+def read(pieces: Iterable[bytes]) -> RawResponse:
     """Feed the pieces and then the end."""
     reader = AnswerReader()
     for piece in pieces:
-        heard = reader.feed(piece)
-        if heard is not None:
-            return heard
+        raw_response = reader.feed(piece)
+        if raw_response is not None:
+            return raw_response
     return reader.end()
 
 
@@ -47,7 +47,7 @@ def test_the_pieces_in_which_an_answer_comes_do_not_matter(answer: bytes, cuts: 
     """Cut anywhere, it is the same answer, and the connection goes on."""
     borders = [0, *sorted(min(cut, len(answer)) for cut in cuts), len(answer)]
     pieces = [answer[begin:end] for begin, end in itertools.pairwise(borders)]
-    assert read(pieces) == Heard(202, JSON, "7", says_length=True, keeps=True)
+    assert read(pieces) == RawResponse(202, JSON, "7", says_length=True, keeps=True)
 
 
 @pytest.mark.parametrize(
@@ -63,19 +63,21 @@ def test_the_pieces_in_which_an_answer_comes_do_not_matter(answer: bytes, cuts: 
 )
 def test_answers_after_which_the_connection_is_dropped(answer: bytes) -> None:
     """It says so, or something is there that nobody asked for: the next answer could be taken for another's."""
-    assert read([answer]) == Heard(202, JSON, None, says_length=True, keeps=False)
+    assert read([answer]) == RawResponse(202, JSON, None, says_length=True, keeps=False)
 
 
 def test_an_answer_that_ends_with_the_connection() -> None:
     """No length and no chunks: the end says where it ends, and whether something is missing nobody knows."""
-    assert read([b"HTTP/1.1 400 Bad\r\n\r\n", b"{", b"}"]) == Heard(400, b"{}", None, says_length=False, keeps=False)
+    assert read([b"HTTP/1.1 400 Bad\r\n\r\n", b"{", b"}"]) == RawResponse(
+        400, b"{}", None, says_length=False, keeps=False
+    )
 
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_answers_that_have_no_body(status: int) -> None:
     """Whatever they say of its length."""
     answer = b"HTTP/1.1 %d Nothing\r\nContent-Length: 16\r\n\r\n" % status
-    assert read([answer]) == Heard(status, b"", None, says_length=True, keeps=True)
+    assert read([answer]) == RawResponse(status, b"", None, says_length=True, keeps=True)
 
 
 @pytest.mark.parametrize(
@@ -92,8 +94,8 @@ def test_a_long_body_is_read_no_further(head: bytes, piece: int) -> None:
     """No more than `LONGEST_BODY` of it is kept, and the connection is dropped."""
     body = b"x" * piece
     blank = b"\r\n" if b"\r\n\r\n" in head else b"\r\n\r\n"
-    heard = read([b"HTTP/1.1 400 Bad\r\n" + head + blank, *[body] * 1000])
-    assert (heard.status, heard.body, heard.keeps) == (400, b"x" * LONGEST_BODY, False)
+    raw_response = read([b"HTTP/1.1 400 Bad\r\n" + head + blank, *[body] * 1000])
+    assert (raw_response.status, raw_response.body, raw_response.keeps) == (400, b"x" * LONGEST_BODY, False)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_an_informational_answer_is_read_past(status: int) -> None:
     early = b"HTTP/1.1 %d Early\r\nLink: </a>\r\nRetry-After: 9\r\nConnection: close\r\n\r\n" % status
     for said in (early + PLAIN, early * 3 + PLAIN):
         for pieces in ([said], one_by_one(said)):
-            assert read(pieces) == Heard(202, JSON, "7", says_length=True, keeps=True)
+            assert read(pieces) == RawResponse(202, JSON, "7", says_length=True, keeps=True)
 
 
 def test_another_protocol_is_no_informational_answer() -> None:
@@ -215,5 +217,5 @@ def test_an_answer_that_ends_where_reading_does_is_the_connections_last() -> Non
     padded = go_on.replace(b"X: ", b"X: " + b"y" * rest) + go_on * (times - 1) + PLAIN
     assert len(padded) == LONGEST_ANSWER
     for more in (b"", PLAIN):
-        heard = read([padded + more])
-        assert (heard.status, heard.body, heard.keeps) == (202, JSON, False)
+        raw_response = read([padded + more])
+        assert (raw_response.status, raw_response.body, raw_response.keeps) == (202, JSON, False)

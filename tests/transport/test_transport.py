@@ -15,8 +15,9 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from interakt_loader.errors import SettingsError
+from interakt_loader.model import Answer, Message
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.sending.retry import Verdict, judge
+from interakt_loader.sending.retry_policy import RetryDecision, decide
 from interakt_loader.transport import (
     LONGEST_BODY,
     HttpTransport,
@@ -25,7 +26,6 @@ from interakt_loader.transport import (
     parse_retry_after,
     read_answer,
 )
-from interakt_loader.wire import Answer, Message
 from tests.transport.servers import ACCEPTED, Server
 
 MESSAGE = Message(0, "user", "1", b'{"userId": "1", "traits": {}}')
@@ -378,14 +378,14 @@ def test_a_success_whose_head_was_cut() -> None:
 def test_a_firewalls_403_is_about_one_call() -> None:
     """An HTML page with 403 rejects the row; the API's own 403 is about the account."""
     page = read_answer(403, b"<html><title>Attention Required! | Firewall</title></html>", 0.1)
-    assert (page.code, judge(page)) == ("forbidden", Verdict.DONE)
+    assert (page.code, decide(page)) == ("forbidden", RetryDecision.DONE)
     own = read_answer(403, b'{"result": false, "message": "not supported on your Interakt account"}', 0.1)
-    assert (own.code, judge(own)) == ("plan_without_api", Verdict.STOP)
+    assert (own.code, decide(own)) == ("plan_without_api", RetryDecision.STOP)
 
 
 def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
     """A byte now and then keeps each wait short; all of them together are bounded too."""
-    monkeypatch.setattr("interakt_loader.transport.connection.LONGEST_ANSWER", 0.0)
+    monkeypatch.setattr("interakt_loader.transport.http.LONGEST_ANSWER", 0.0)
     gone = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -476,7 +476,7 @@ def test_a_refused_client_certificate_leaves_no_doubt(reason: str | None, first_
 def test_an_answer_that_nobody_asked_for_is_not_the_next_calls(slowly: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second answer comes after the first: the next call goes out on a new connection, however soon it is made."""
     if slowly:
-        monkeypatch.setattr("interakt_loader.transport.connection.WARM", 0.0)
+        monkeypatch.setattr("interakt_loader.transport.http.WARM", 0.0)
     refused = b'HTTP/1.1 400 Bad\r\nContent-Length: 37\r\n\r\n{"result": false, "message": "a is bad"}'
     more, came = threading.Event(), threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -522,9 +522,9 @@ def test_a_firewalls_403_that_repeats_the_key_is_about_one_call() -> None:
     body = b"<html><title>Blocked: %s</title></html>" % TOKEN.encode()
     with server(saying(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n" % len(body) + body)) as url:
         answer = send(url, KEY)
-    assert (answer.code, judge(answer), answer.message) == (
+    assert (answer.code, decide(answer), answer.message) == (
         "forbidden",
-        Verdict.DONE,
+        RetryDecision.DONE,
         "(the answer repeats the key)",
     )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from interakt_loader.integrations.airflow.task_load import TaskLoad
-    from interakt_loader.wire import Kind
+    from interakt_loader.model import Kind
 
 _KINDS: dict[str | None, Kind | None] = {"users": "user", "events": "event", None: None}
 
@@ -81,10 +81,8 @@ class InteraktLoadOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the source; what is heavy is imported here, and not when the DAG file is parsed."""
         del context
-        from interakt_loader.integrations.airflow.hook import InteraktHook
-        from interakt_loader.integrations.airflow.options import read_options, with_files
-        from interakt_loader.integrations.airflow.task_load import TaskLoad
-        from interakt_loader.integrations.airflow.verdict import told_to_airflow
+        from interakt_loader.integrations.airflow.hook import InteraktHook, read_options, with_files
+        from interakt_loader.integrations.airflow.task_load import TaskLoad, told_to_airflow
 
         self._load = load = TaskLoad()
         if self._killed:  # already

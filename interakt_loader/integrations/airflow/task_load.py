@@ -1,22 +1,71 @@
-"""A load inside of a task, which Airflow can end at any moment: by a signal, by `on_kill`, by a timeout."""
+"""Which errors a retry can mend, said in Airflow's own terms.
+
+A load inside of a task, which Airflow can end at any moment: by a signal, by `on_kill`, by a timeout.
+"""
 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from interakt_loader.safety.masking import masked
+from interakt_loader.errors import (
+    InteraktLoaderError,
+    KeyRefused,
+    NotJustNow,
+    SourceError,
+    UsageError,
+)
+from interakt_loader.privacy.text import masked
 
 if TYPE_CHECKING:
-    from interakt_loader.delivery.job import Control
+    from interakt_loader.load.job import Control
+    from interakt_loader.model import Kind
     from interakt_loader.result import LoadResult
-    from interakt_loader.wire import Kind
 
 logger = logging.getLogger("interakt_loader")
+
+
+def can_be_mended_by_a_retry(error: InteraktLoaderError) -> bool:
+    """Tell whether the same task, run again in a while, may do better.
+
+    It may where rows failed, an outage or too many failures stopped the load, another load has the ledger, or the
+    file is not there (it may be late). A key that is refused, a plan without the API, a mapping or an option without
+    sense stay as they are until somebody mends them.
+    """
+    if isinstance(error, UsageError):
+        return isinstance(error, (SourceError, NotJustNow))
+    return not isinstance(error, KeyRefused)
+
+
+@contextmanager
+def told_to_airflow() -> Iterator[None]:
+    """Turn errors that no retry can mend into `AirflowFailException`, where Airflow is at work; leave others alone.
+
+    There an error ends in the task's log, with all that led to it. So phones and e-mail addresses in it are masked, and
+    what led to it is logged at level DEBUG.
+    """
+    try:
+        yield
+    except InteraktLoaderError as error:
+        if "airflow" not in sys.modules:
+            raise
+        logger.debug("the error in full", exc_info=error)
+        error.args = tuple(masked(one) if isinstance(one, str) else one for one in error.args)
+        error.__cause__, error.__suppress_context__ = None, True
+        if can_be_mended_by_a_retry(error):
+            raise
+        try:
+            from airflow.sdk.exceptions import AirflowFailException
+        except ImportError:  # before 3.3
+            from airflow.exceptions import AirflowFailException
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+
 
 GLANCE = 0.2
 """Seconds after which the task's thread looks up: a signal may come to another thread, and is handled on this one."""
@@ -41,7 +90,7 @@ class TaskLoad:
 
     def _tell(self) -> None:
         if self._wanted is not None and self._control is not None:
-            from interakt_loader.sending.ticket import Stop
+            from interakt_loader.model import Stop
 
             self._control.stop_wanted = self._control.stop_wanted or Stop("interrupted", self._wanted)
 
@@ -54,7 +103,7 @@ class TaskLoad:
         is raised on this thread meanwhile, the load is drained before that goes on; a KeyboardInterrupt while it is
         being drained leaves at once.
         """
-        from interakt_loader.delivery.job import Control
+        from interakt_loader.load.job import Control
 
         self._control = Control()
         self._tell()  # it may have been wanted while the imports ran
@@ -92,8 +141,8 @@ def _load(
     control: Control,
 ) -> None:
     try:
-        from interakt_loader import loading
-        from interakt_loader.loading.opening import choose_mapping, opened
+        from interakt_loader import load as loading
+        from interakt_loader.load.opening import choose_mapping, opened
         from interakt_loader.settings import Settings
 
         settings = Settings.resolve(options)

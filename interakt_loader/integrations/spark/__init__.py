@@ -10,6 +10,8 @@
 - `read_back`: the counts, from the report that was written.
 """
 
+from __future__ import annotations
+
 from interakt_loader.integrations.spark.load import load_events, load_users
 
 __all__ = ["load_events", "load_users"]

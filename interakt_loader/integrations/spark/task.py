@@ -1,4 +1,11 @@
-"""What runs on Spark's workers: rows are prepared on all of them, and each partition of users is sent by one task.
+"""Which partition a user belongs to, the ledger of a partition, and its part of the account's rate.
+
+Arrow's schemas as Spark's.
+
+Spark matches the columns that a task returns by position and never casts them: a wrong type fails only after the calls
+have been made, and the task is run again. So both forms come from one schema.
+
+What runs on Spark's workers: rows are prepared on all of them, and each partition of users is sent by one task.
 
 A task that dies is run again by Spark, and its ledger makes the second go on: what was accepted is `unchanged` then.
 A task never raises for a row, nor where its ledger or clock cannot be had: Spark would run it again at once.
@@ -6,7 +13,9 @@ A task never raises for a row, nor where its ledger or clock cannot be had: Spar
 
 from __future__ import annotations
 
+import json
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -15,24 +24,110 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from interakt_loader.codes import StopReason
-from interakt_loader.delivery.job import Job
-from interakt_loader.delivery.pipeline import deliver
 from interakt_loader.errors import NotJustNow, SettingsError
-from interakt_loader.integrations.spark.partitions import MARKER, buckets, ledger_of
-from interakt_loader.integrations.spark.schemas import BUCKET, CALLS, LINES
+from interakt_loader.load.job import Job
+from interakt_loader.load.pipeline import deliver
 from interakt_loader.mapping import PREPARED, Mapping, Preparation
-from interakt_loader.report.outcomes import not_sent
-from interakt_loader.safety.secret import Secret, hidden
-from interakt_loader.sending.ticket import Stop
+from interakt_loader.model import Kind, Stop
+from interakt_loader.privacy.secrets import Secret, hidden
+from interakt_loader.report.outcomes import OUTCOMES, not_sent
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Rate, hidden_share
-from interakt_loader.sources.structs import flattened
-from interakt_loader.wire import Kind
+from interakt_loader.sources.base import flattened
 
 if TYPE_CHECKING:
     from interakt_loader.ledger import Ledger
+
+MARKER = "partitions.json"
+"""In a folder of ledgers: how many there are. Another number would look for users in another's ledger."""
+
+LOADS = "driver.notes"
+"""In a folder of ledgers: what the driver remembers of the loads so far. No calls."""
+
+
+def buckets(calls: pa.RecordBatch, count: int) -> pa.Int32Array:
+    """Return the bucket of each prepared call: all rows of a user have the same, today and tomorrow."""
+    users = calls["ordering_key"].dictionary_encode()
+    of_users = pa.array([zlib.crc32(user.encode()) % count for user in users.dictionary.to_pylist()], pa.int32())
+    nobodys = pa.array((row % count for row in calls["row"].to_pylist()), pa.int32())  # rows that name no user
+    return pc.coalesce(of_users.take(users.indices), nobodys)
+
+
+def ledger_of(folder: Path, bucket: int) -> Path:
+    """Return where the ledger of a bucket lies."""
+    return folder / f"{bucket:05}.ledger"
+
+
+def known_count(folder: Path) -> int | None:
+    """Return for how many partitions a folder of ledgers was made; None where there is none yet."""
+    try:
+        return int(json.loads((folder / MARKER).read_text(encoding="utf-8"))["partitions"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise SettingsError(f"ledger {folder}: {MARKER} cannot be read; choose another folder") from None
+
+
+def make_folder(folder: Path, count: int) -> None:
+    """Make a folder for so many ledgers, or see that it was made for as many. Raises `SettingsError`."""
+    try:
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+        known = known_count(folder)
+        if known is None:
+            if any(folder.iterdir()):
+                raise SettingsError(f"ledger {folder}: expected an empty folder, or one that a load has made")
+            (folder / MARKER).write_text(json.dumps({"partitions": count}), encoding="utf-8")
+            known = count
+    except OSError as error:
+        raise SettingsError(f"ledger {folder}: cannot be made: {error.strerror or error}") from None
+    if known != count:
+        raise SettingsError(f"ledger {folder}: was made for {known} partitions; give partitions={known}")
+
+
+def part_of(rate: Rate, count: int) -> Rate:
+    """Return what each of so many partitions may call: whole calls, so that together they never exceed the rate."""
+    if rate.calls < count:
+        raise SettingsError(
+            f"rate_limit is {rate} for {count} partitions, less than a call each: give partitions={int(rate.calls)} or "
+            "fewer, or share=URL"
+        )
+    return Rate(float(rate.calls // count), rate.seconds)
+
+
+BUCKET = "bucket"
+
+INSTANT = pa.timestamp("us", "UTC")
+"""The one kind of instant that Spark has."""
+
+_NAMES = {
+    pa.int64(): "BIGINT",
+    pa.int32(): "INT",
+    pa.float64(): "DOUBLE",
+    pa.string(): "STRING",
+    pa.binary(): "BINARY",
+    pa.bool_(): "BOOLEAN",
+    INSTANT: "TIMESTAMP",
+}
+
+
+def _sparks(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([(one.name, INSTANT if pa.types.is_timestamp(one.type) else one.type) for one in schema])
+
+
+CALLS = _sparks(PREPARED).append(pa.field(BUCKET, pa.int32()))
+"""Prepared calls on their way to the worker that sends them."""
+
+LINES = _sparks(OUTCOMES)
+"""Lines of the report."""
+
+
+def ddl(schema: pa.Schema) -> str:
+    """Return a schema in Spark's words."""
+    return ", ".join(f"`{one.name}` {_NAMES[one.type]}" for one in schema)
+
 
 ROW = "__interakt_row"
 """The column that numbers the rows on their way to `prepare_rows`."""
@@ -93,7 +188,7 @@ def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> It
                 job = replace(job, ledger=stack.enter_context(ledger))
             reason = "share_lost"
             if load.settings.hidden_share is not None and not load.settings.dry_run:
-                from interakt_loader.share import open_share
+                from interakt_loader.shared_limit import open_share
 
                 assert isinstance(load.settings.rate, Rate)  # the settings see to it
                 key = load.settings.require_key()

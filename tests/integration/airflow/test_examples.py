@@ -27,7 +27,7 @@ def test_parsing_them_is_light(name: str) -> None:
     code = (
         f"import airflow.sdk, sys; airflow.sdk.DAG, airflow.sdk.BaseOperator; before = set(sys.modules)\n"
         f"import interakt_loader.integrations.airflow.example_dags.{name}\n"
-        "print({'pandas', 'pyarrow', 'numpy', 'tqdm', 'phonenumbers', 'interakt_loader.loading', "
+        "print({'pandas', 'pyarrow', 'numpy', 'tqdm', 'phonenumbers', 'interakt_loader.load', "
         "'interakt_loader.transport'} & (set(sys.modules) - before), 'pyarrow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)

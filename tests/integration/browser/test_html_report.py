@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from interakt_loader import LoadResult, check, load_users
-from interakt_loader.result.html_report.shown_rows import MOST_A_REASON
+from interakt_loader.result.html import MOST_A_REASON
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
 from tests.integration.browser.conftest import PHONE, Opener
 

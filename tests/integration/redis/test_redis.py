@@ -8,8 +8,8 @@ import pytest
 
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
 from tests.integration.redis.conftest import RedisServer
-from tests.share.claims import Place, SharedClockClaims
-from tests.share.processes import ended, start
+from tests.shared_limit.claims import Place, SharedClockClaims
+from tests.shared_limit.processes import ended, start
 
 
 class TestClaims(SharedClockClaims):

@@ -1,0 +1,533 @@
+"""Whether phones without a country code may be of another country than the default one.
+
+Ten digits are a number in India and in North America, and no check of one number tells which. A column of them does,
+and so does a state, a postcode or a currency beside them.
+
+What the values say of the proposed columns: the reason of each line, questions and remarks.
+
+Values never choose another column and never answer a question. They make the reasons, and they can open a line.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import phonenumbers
+import pyarrow as pa
+import pyarrow.compute as pc
+from phonenumbers import PhoneMetadata
+
+from interakt_loader.identity import country_code, preferred_phones, user_ids
+from interakt_loader.identity.phones import NUMBER_TYPES
+from interakt_loader.mapping.infer import names
+from interakt_loader.mapping.infer.inferred import Line, field_of
+from interakt_loader.mapping.infer.proposal import EVENTS_OR_USERS, Proposal, some
+from interakt_loader.mapping.infer.sample import Guess, Look
+from interakt_loader.mapping.infer.types import guess, separator_of, time_guess
+from interakt_loader.settings import Settings
+
+_PHONES_TRIED = 300
+"""Different numbers that are tried in all plans; it takes a tenth of a second."""
+_MOSTLY = 0.5
+_NORTH_AMERICAN = r"(?:1[ -])?\(?[2-9][0-9]{2}\)?[ .-][2-9][0-9]{2}[ .-][0-9]{4}"
+_LIKELY = (91, 1, 44, 971, 65, 966, 61, 60, 62, 880, 977, 94, 92, 974, 965, 968, 973, 64, 27, 254, 234, 55, 52, 49)
+"""The codes that are named first where several fit alike."""
+
+
+def other_country(look: Look, beside: Mapping[str, Look], settings: Settings) -> str | None:
+    """Return why numbers that name no country may not be of the default one, with the flag that says so."""
+    known = country_code(settings.default_country)
+    texts = look.texts.drop_null().unique()
+    bare = texts.filter(pc.invert(pc.match_substring_regex(texts, r"^'?\s*(?:\+|00)"))) if len(texts) else texts
+    if known is None or not len(bare):
+        return None
+    answer = f"or --default-country {known} if they are of {known}"
+    american = look.matching(_NORTH_AMERICAN)
+    if known != "+1" and american >= look.filled * _MOSTLY:
+        said = f"{american:,} of {look.filled:,} values of {look.name} are written as in North America"
+        return f"{said}: --default-country +1, {answer}"
+    for other in beside.values():
+        named = _names_another(other, known)
+        if named is not None:
+            code, said = named
+            flag = f"--default-country {code}" if code is not None else "--default-country with their country"
+            return f"the numbers of {look.name} name no country, and {said}: {flag}, {answer}"
+    bare = bare[:_PHONES_TRIED]
+    here = len(bare) - preferred_phones([bare], None, known, settings.phones).numbers.null_count
+    others = fitting(bare.to_pylist(), known)
+    most = max(others.values(), default=0)
+    if most > here and most > len(bare) * _MOSTLY:
+        codes = [code for code, count in others.items() if count == most][:3]
+        flags = ", ".join(f"--default-country {one}" for one in codes)
+        return (
+            f"{most:,} of the {len(bare):,} numbers of {look.name} that name no country are numbers of "
+            f"{' and of '.join(codes)}, and {here:,} of {known}: {flags}, {answer}"
+        )
+    return None
+
+
+def fitting(numbers: Sequence[str], default: str) -> dict[str, int]:
+    """Return by code how many of the numbers the plans of other countries take, the likelier countries first.
+
+    Only mobile numbers count: many plans take digits of almost any length for a fixed line. In North America every
+    number has ten digits, and a mobile one looks like any other.
+    """
+    digits = [re.sub(r"\D", "", one) for one in numbers]
+    counted = {}
+    for code in dict.fromkeys((*_LIKELY, *phonenumbers.COUNTRY_CODE_TO_REGION_CODE)):
+        if f"+{code}" != default:
+            regions = [one for one in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code] if one != "001"]
+            takes = [_takes(*_plan(region, code != 1)) for region in regions]
+            counted[f"+{code}"] = sum(any(take(one) for take in takes) for one in digits)
+    return counted
+
+
+def _takes(plan: re.Pattern[str] | None, prefixes: Sequence[str]) -> Callable[[str], bool]:
+    def takes(digits: str) -> bool:
+        return plan is not None and any(
+            digits.startswith(one) and plan.fullmatch(digits[len(one) :]) is not None for one in prefixes
+        )
+
+    return takes
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(region: str, mobile: bool) -> tuple[re.Pattern[str] | None, tuple[str, ...]]:
+    """Return the pattern of a region's national numbers, and what may stand before them."""
+    found = PhoneMetadata.metadata_for_region(region)
+    kinds = ["mobile"] if mobile else NUMBER_TYPES
+    patterns = [getattr(found, one).national_number_pattern for one in kinds if getattr(found, one, None) is not None]
+    patterns = [one for one in patterns if one]
+    if found is None or found.general_desc is None or not patterns:
+        return None, ()
+    general = found.general_desc.national_number_pattern
+    prefix = (found.national_prefix,) if found.national_prefix else ()
+    return re.compile(f"(?=(?:{general})\\Z)(?:{'|'.join(patterns)})"), ("", *prefix, str(found.country_code))
+
+
+# ---------------------------------------------------------------------------- what stands beside the numbers
+
+_CURRENCIES = {
+    "INR": "+91", "USD": "+1", "CAD": "+1", "GBP": "+44", "AED": "+971", "SAR": "+966", "SGD": "+65", "AUD": "+61",
+    "NZD": "+64", "MYR": "+60", "IDR": "+62", "PHP": "+63", "THB": "+66", "VND": "+84", "BDT": "+880", "PKR": "+92",
+    "LKR": "+94", "NPR": "+977", "QAR": "+974", "OMR": "+968", "KWD": "+965", "BHD": "+973", "ZAR": "+27",
+    "KES": "+254", "NGN": "+234", "EGP": "+20", "BRL": "+55", "MXN": "+52", "ARS": "+54", "COP": "+57", "CLP": "+56",
+    "PEN": "+51", "TRY": "+90", "RUB": "+7", "CNY": "+86", "JPY": "+81", "KRW": "+82", "HKD": "+852", "ILS": "+972",
+    "CHF": "+41", "SEK": "+46", "NOK": "+47", "DKK": "+45", "PLN": "+48", "CZK": "+420", "EUR": None,
+    "$": "+1", "US$": "+1", "£": "+44", "€": None, "₹": "+91", "RS": "+91", "RS.": "+91",
+}  # fmt: skip
+_EURO_CODES = "+30 +31 +32 +33 +34 +39 +43 +49 +351 +352 +353 +356 +357 +358 +370 +371 +372 +385 +386 +421"
+_STATES = {
+    "+1": "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK "
+    "OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC PR ON QC BC AB MB SK NS NB NL PE",
+    "+91": "AN AP AR AS BR CH CG CT DD DL DN GA GJ HP HR JH JK KA KL LA LD MH ML MN MP MZ NL OD OR PB PY RJ SK TG TN "
+    "TR TS UK UP UT WB",
+    "+61": "NSW VIC QLD TAS ACT",
+}
+_STATE_NAMES = {
+    "+1": "alabama|alaska|arizona|arkansas|california|colorado|connecticut|delaware|florida|georgia|hawaii|idaho|"
+    "illinois|indiana|iowa|kansas|kentucky|louisiana|maine|maryland|massachusetts|michigan|minnesota|mississippi|"
+    "missouri|montana|nebraska|nevada|new hampshire|new jersey|new mexico|new york|north carolina|north dakota|ohio|"
+    "oklahoma|oregon|pennsylvania|rhode island|south carolina|south dakota|tennessee|texas|utah|vermont|virginia|"
+    "washington|west virginia|wisconsin|wyoming|ontario|quebec|british columbia|alberta|manitoba|saskatchewan|"
+    "nova scotia|new brunswick",
+    "+44": "england|scotland|wales|northern ireland|greater london|london|kent|essex|surrey|west midlands",
+    "+971": "dubai|abu dhabi|sharjah|ajman|fujairah|ras al khaimah|umm al quwain",
+    "+61": "new south wales|victoria|queensland|tasmania|western australia|south australia|northern territory",
+}
+_ZIPS = {
+    "+91": r"[1-9][0-9]{2} ?[0-9]{3}", "+1": r"[0-9]{5}(?:-[0-9]{4})?|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]",
+    "+44": r"[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}", "+61": r"[0-9]{4}", "+64": r"[0-9]{4}", "+65": r"[0-9]{6}",
+    "+49": r"[0-9]{5}", "+33": r"[0-9]{5}", "+34": r"[0-9]{5}", "+39": r"[0-9]{5}", "+55": r"[0-9]{5}-?[0-9]{3}",
+    "+52": r"[0-9]{5}", "+60": r"[0-9]{5}", "+62": r"[0-9]{5}", "+880": r"[0-9]{4}", "+92": r"[0-9]{5}",
+    "+977": r"[0-9]{5}", "+94": r"[0-9]{5}", "+31": r"[0-9]{4} ?[A-Z]{2}", "+27": r"[0-9]{4}",
+}  # fmt: skip
+_TELLING_ZIPS = {r"[0-9]{5}-[0-9]{4}": "+1", _ZIPS["+44"]: "+44", r"[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]": "+1"}
+
+
+def _names_another(look: Look, default: str) -> tuple[str | None, str] | None:
+    """Return the country that most values of a column name, if it is not the default one, and the sentence about it."""
+    values = look.texts.drop_null()
+    if not len(values):
+        return None
+    if names.names_a_currency(look.name):
+        return _most(look, values, lambda one: _of_currency(one, default), default)
+    if names.names_a_state(look.name):
+        return _most(look, values, lambda one: _of_state(one, default), default)
+    if names.names_a_zip(look.name):
+        return _of_zips(look, default)
+    return None
+
+
+def _most(look: Look, values: pa.Array, of: Callable[[str], str | None], default: str) -> tuple[str | None, str] | None:
+    counted: Counter[str | None] = Counter()
+    example: dict[str | None, str] = {}
+    for one in values.value_counts().to_pylist():
+        code = of(one["values"])
+        counted[code] += one["counts"]
+        example.setdefault(code, one["values"])
+    elsewhere = {code: count for code, count in counted.items() if code not in (None, default)}
+    if sum(elsewhere.values()) < len(values) * _MOSTLY:
+        return None
+    code = max(elsewhere, key=lambda one: elsewhere[one])
+    count = sum(elsewhere.values())
+    said = f"{look.name} names another country in {count:,} of {look.rows:,} rows, such as {example[code]!r}"
+    return (None if code == "elsewhere" else code), said
+
+
+def _of_currency(written: str, default: str) -> str | None:
+    code = written.strip().upper()
+    if code not in _CURRENCIES:
+        return None
+    return _CURRENCIES[code] or (default if default in _EURO_CODES.split() else "elsewhere")
+
+
+def _of_state(written: str, default: str) -> str | None:
+    """Return the code of the country that a state is in: the default where that has one of this name."""
+    short, long = written.strip().upper(), written.strip().lower()
+    for country in (default, *_STATES, *_STATE_NAMES):
+        if short in _STATES.get(country, "").split() or long in _STATE_NAMES.get(country, "").split("|"):
+            return country
+    return None
+
+
+def _of_zips(look: Look, default: str) -> tuple[str | None, str] | None:
+    own = _ZIPS.get(default)
+    if own is None:
+        return None
+    upper = pc.utf8_upper(look.texts)
+    strange = pc.and_(upper.is_valid(), pc.invert(pc.match_substring_regex(upper, f"^(?:{own})$")))
+    elsewhere = pc.and_(strange, pc.match_substring_regex(upper, f"^(?:{'|'.join(_ZIPS.values())})$"))
+    count = pc.sum(elsewhere).as_py() or 0
+    if count < look.filled * _MOSTLY:
+        return None
+    row = int(pc.index(elsewhere, pa.scalar(True)).as_py())
+    value = look.texts[row].as_py()
+    code = next((one for form, one in _TELLING_ZIPS.items() if re.fullmatch(form, value.upper())), None)
+    return code, f"{look.name} has {value!r}, which is no postcode of {default}, in row {row}"
+
+
+_FEW = 3
+"""Rows, and different phones in them, from which on one id for all of them is asked about."""
+_UNIQUE = 0.95
+"""The share of different values from which on ids tell rows apart."""
+_ENOUGH = 0.5
+"""The share of values below which a column may not be what its name says."""
+_SURE = 0.9
+_TRIED = 1000
+"""Phones that are tried one by one."""
+_SHARED_BY, _SHARED_ROWS, _SHARED_SHARE = 3, 3, 0.01
+"""A number beside so many people, in so many rows and in more than this share of the rows is nobody's."""
+_KINDS_OF_EVENTS = 100
+"""Different values that a column of events' names has at the most."""
+
+
+@dataclass
+class Evidence:
+    """The lines so far, with questions and remarks."""
+
+    lines: list[Line] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def evidence(
+    proposal: Proposal, looks: Mapping[str, Look], settings: Settings, *, country_given: bool, kind_known: bool
+) -> Evidence:
+    """Return a line for each proposed field, with what its values show."""
+    found = Evidence()
+    columns = {name: looks[column] for name, column in proposal.columns.items()}
+    if "user_id" in columns:
+        _of_ids(columns["user_id"], found, proposal, settings)
+        found.questions += _one_id_of_many(columns["user_id"], columns.get("phone"))
+    if "phone" in columns:
+        country = columns.get("country_code")
+        tried = try_phones([columns["phone"]], country, settings)
+        found.lines.append(Line("phone", columns["phone"].name, _called(columns["phone"], tried.said)))
+        if country is not None:
+            _of_country(country, columns["phone"], found)
+        elif not country_given:
+            said = other_country(columns["phone"], looks, settings)
+            found.questions += [] if said is None else [f"country_code: {said}"]
+        _of_phones(columns["phone"], tried, found, proposal)
+        found.questions += shared_numbers(columns["phone"], columns.get("user_id"), looks)
+    if "phone" in columns and "user_id" not in columns and proposal.kind == "user" and tried.share >= _ENOUGH:
+        _of_shared_phones(columns["phone"], found)
+    identity = columns.get("user_id", columns.get("phone"))
+    if not kind_known and not proposal.kind_asked and proposal.kind == "user" and identity is not None:
+        said = _repeated(identity) if "user_id" in columns or tried.share >= _ENOUGH else None
+        found.questions += [] if said is None else [f"kind: {said}: {EVENTS_OR_USERS}"]
+    if "event" in columns:
+        _of_event(columns["event"], found)
+    if "created_at" in columns:
+        _of_created_at(columns["created_at"], found)
+    if "tags" in columns:
+        found.lines.append(_tags(columns["tags"]))
+    return found
+
+
+def _called(look: Look, said: str) -> str:
+    return f"the column is called {look.name}; {said}" if look.rows else f"the column is called {look.name}"
+
+
+# ---------------------------------------------------------------------------- ids
+
+
+def _of_ids(look: Look, found: Evidence, proposal: Proposal, settings: Settings) -> None:
+    ids = user_ids(look.values)
+    held = ids.values.drop_null()
+    said = f"{len(held.unique()):,} different in {len(held):,} of {look.rows:,}"
+    if look.kind == "float" or (look.kind == "text" and look.matching(r"[0-9]+\.0")):
+        row = int(pc.index(look.values.is_valid(), pa.scalar(True)).as_py())
+        written = str(look.texts[row].as_py()).removesuffix(".0")
+        said += f"; whole numbers that were read as floats: {written}.0 is sent as {written}"
+    elif look.matching("0[0-9]+"):
+        said += "; zeros in front are kept"
+    if look.matching("'.*"):
+        said += "; the apostrophe in front is taken off"
+    found.lines.append(Line("user_id", look.name, _called(look, said)))
+    if not look.rows:
+        return
+    if ids.problems:
+        row = min(ids.problems)
+        found.remarks.append(
+            f"user_id: {len(ids.problems):,} of {look.rows:,} values are no user ids: {ids.problems[row].message} "
+            f"(row {row}); those rows are refused"
+        )
+    missing = look.rows - len(held) - len(ids.problems)
+    if missing:
+        said = "there is no phone, so they cannot be sent"
+        if "phone" in proposal.columns:
+            said = "the phone tells who they are about, and those without a phone too are refused"
+        found.remarks.append(f"user_id: {look.name} is empty in {missing:,} of {look.rows:,} rows: {said}")
+    if _repeated(look) is None and len(held.unique()) < len(held) and proposal.kind == "user":
+        found.remarks.append(
+            f"user_id: {look.name} has {len(held.unique()):,} different ids in {len(held):,} rows: of each user the "
+            "last row's traits stay"
+        )
+    if names.person_id(look.name) is not None and _are_phones(look, settings):
+        found.questions.append(
+            f"user_id: the values of {look.name} look like phone numbers: "
+            f'--map user_id="{look.name}" if they are ids, or --map phone="{look.name}"'
+        )
+
+
+def _one_id_of_many(ids: Look, phones: Look | None) -> list[str]:
+    """Ask where one id stands beside several phones in all rows: it may be the shop's own code, or a cashier's."""
+    if phones is None or ids.distinct != 1 or ids.filled < _FEW or phones.distinct < _FEW:
+        return []
+    said = f"{ids.name} is the same in {ids.filled:,} rows with {phones.distinct:,} different phones"
+    return [
+        f"user_id: {said}, so it may be the sender's own: "
+        f'--map user_id="{ids.name}" if it is the person\'s, or --map phone="{phones.name}" to go by the phone alone'
+    ]
+
+
+def _are_phones(look: Look, settings: Settings) -> bool:
+    """Say whether most ids are phones of the default country: `customer number` may hold either."""
+    if look.kind not in ("text", "int") or look.matching(r"\+?[0-9][0-9 -]{8,14}[0-9]") < look.filled * _SURE:
+        return False
+    return try_phones([look], None, settings).share >= _SURE and look.filled > 0
+
+
+def _repeated(look: Look) -> str | None:
+    """Return how often ids are there again, where it is more than now and then."""
+    ids = user_ids(look.values).values.drop_null() if look.kind != "list" else pa.nulls(0)
+    distinct = len(ids.unique())
+    if len(ids) - distinct < 2 or distinct >= len(ids) * _UNIQUE:
+        return None
+    return f"{look.name} comes more than once ({distinct:,} different in {len(ids):,} rows)"
+
+
+# ---------------------------------------------------------------------------- phones
+
+
+class Tried(NamedTuple):
+    """How many of a column's values are phones."""
+
+    country: str | None
+    """The column of countries that was used."""
+    valid: int
+    of: int
+    codes: Counter[str]
+    """Of the valid ones, by country code."""
+    misfit: str | None
+    """The first value that is none, and where: `'12' in row 7`."""
+
+    @property
+    def share(self) -> float:
+        """The share of valid numbers."""
+        return self.valid / self.of if self.of else 0.0
+
+    @property
+    def said(self) -> str:
+        """The evidence in words."""
+        if not self.of:
+            return "empty in all rows"
+        if not self.valid:
+            return f"none of {self.of:,} values is a phone number"
+        code, most = self.codes.most_common(1)[0]
+        whose = f"of {code}" if most == self.valid else f"of {len(self.codes)} country codes, most of {code}"
+        share = f"all of {self.of:,}" if self.valid == self.of else f"{self.valid:,} of {self.of:,}"
+        told = f", with the countries in {self.country}" if self.country is not None else ""
+        return f"{share} values are phone numbers {whose}{told}"
+
+
+def try_phones(looks: Sequence[Look], country: Look | None, settings: Settings) -> Tried:
+    """Count the phones among the first rows that have any, in one column or several in order of preference."""
+    filled = looks[0].values.is_valid()
+    for look in looks[1:]:
+        filled = pc.or_(filled, look.values.is_valid())
+    rows = pc.indices_nonzero(filled)[:_TRIED]
+    codes = None if country is None else country.values.take(rows)
+    read = preferred_phones([one.values.take(rows) for one in looks], codes, settings.default_country, settings.phones)
+    misfit = None
+    if read.problems:
+        place = min(read.problems)
+        row = rows[place].as_py()
+        misfit = f"{looks[read.problems[place][0]].shown(row)} in row {row}"
+    counted = Counter(read.country_codes.drop_null().to_pylist())
+    return Tried(None if country is None else country.name, counted.total(), len(rows), counted, misfit)
+
+
+def _of_phones(look: Look, tried: Tried, found: Evidence, proposal: Proposal) -> None:
+    wrong = tried.of - tried.valid
+    if not wrong:
+        return
+    asked = any(one.startswith(("phone: ", "country_code: ")) for one in [*found.questions, *proposal.questions])
+    if tried.share < _ENOUGH and not asked:
+        ids = proposal.columns.get("user_id")
+        without = f', or --map user_id="{ids}" to load without a phone' if ids is not None else ""
+        found.questions.append(
+            f'phone: {tried.said}, such as {tried.misfit}: --map phone="{look.name}" if it holds phones; rows without '
+            f"a valid one are refused then{without}"
+        )
+    else:
+        found.remarks.append(
+            f"phone: {wrong:,} of {tried.of:,} values of {look.name} ({wrong / tried.of:.0%}) are no valid phone "
+            f"numbers, such as {tried.misfit}: those rows are refused"
+        )
+
+
+def _of_shared_phones(look: Look, found: Evidence) -> None:
+    if look.distinct < look.filled:
+        found.remarks.append(
+            f"phone: {look.distinct:,} different in {look.filled:,} rows: rows with the same phone are one user, and "
+            "the last row's traits stay"
+        )
+
+
+def shared_numbers(look: Look, user_id: Look | None, looks: Mapping[str, Look]) -> list[str]:
+    """List the numbers that stand beside several people: 9999999999 of a till is nobody's."""
+    if look.kind == "list" or look.filled < _SHARED_ROWS:
+        return []
+    digits = pc.replace_substring_regex(look.texts, "[^0-9]", "")
+    counted = digits.drop_null().value_counts().to_pylist()
+    often = [one for one in counted if one["counts"] >= _SHARED_ROWS and one["counts"] > look.rows * _SHARED_SHARE]
+    beside = [user_id] if user_id is not None and user_id.filled else []
+    beside += [one for one in looks.values() if names.names_a_person(one.name) and one.filled]
+    listed = []
+    for one in sorted(often, key=lambda one: -one["counts"]):
+        rows = pc.equal(digits, one["values"])
+        people = [len(other.texts.filter(rows).drop_null().unique()) for other in beside]
+        if max(people, default=0) >= _SHARED_BY or (not beside and _made_up(one["values"])):
+            row = int(pc.index(digits, pa.scalar(one["values"])).as_py())
+            listed.append((look.texts[row].as_py(), one["counts"]))
+    if not listed:
+        return []
+    shown = some([f"{written} in {count:,} rows" for written, count in listed])
+    return [
+        f"phone: one number stands beside several people in {look.name}: {shown}: "
+        f'--null-values "{listed[0][0]}" to read it as missing, or --map phone="{look.name}" if it is theirs'
+    ]
+
+
+def _made_up(digits: str) -> bool:
+    """Say whether a number is what is typed where there is none: 9999999999, 9876543210."""
+    steps = {(int(after) - int(before)) % 10 for before, after in pairwise(digits)}
+    return len(digits) >= 7 and (len(set(digits)) <= 2 or steps in ({1}, {9}))
+
+
+def _of_country(country: Look, phone: Look, found: Evidence) -> None:
+    said = f"{country.distinct:,} different in {country.counted()}"
+    found.lines.append(Line("country_code", country.name, _called(country, said)))
+    distinct = country.texts.drop_null().unique().to_pylist()
+    unread = [one for one in distinct if country_code(one) is None]
+    if not unread or phone.matching(r"'?(?:\+|00).*") == phone.filled:
+        return
+    rows = pc.sum(pc.is_in(country.texts, pa.array(unread))).as_py()
+    shown = f"such as {unread[0]!r} in row {country.row_of(unread[0])}"
+    if len(unread) > len(distinct) * (1 - _ENOUGH):
+        found.questions.append(
+            f"country_code: {country.name} cannot be read as countries, {shown}: "
+            f'--map country_code=COLUMN with the right one, or --map phone="{phone.name}" without it'
+        )
+    else:
+        found.remarks.append(
+            f"country_code: {rows:,} of {country.rows:,} values of {country.name} are no countries, {shown}: those "
+            "rows are refused"
+        )
+
+
+# ---------------------------------------------------------------------------- the rest
+
+
+def _of_event(look: Look, found: Evidence) -> None:
+    found.lines.append(Line("event", look.name, _called(look, f"{look.distinct:,} different in {look.counted()}")))
+    if look.filled < look.rows:
+        found.remarks.append(
+            f"event: {look.name} is empty in {look.rows - look.filled:,} of {look.rows:,} rows: those rows are refused"
+        )
+    if look.distinct > _KINDS_OF_EVENTS:
+        found.questions.append(
+            f"event: {look.name} holds {look.distinct:,} different values, and each becomes a kind of event for ever: "
+            f'--map event="{look.name}" if they are names of events, or --event NAME'
+        )
+
+
+def _of_created_at(look: Look, found: Evidence) -> None:
+    guessed = guess(look) if look.filled else Guess({}, f"empty in all {look.rows:,} rows")
+    if not guessed.is_time and look.kind in ("text", "int"):
+        guessed = time_guess(look, _ENOUGH) or guessed
+    written: dict[str, Any] = {"column": look.name, "type": "datetime"}
+    if guessed.is_time and "format" in guessed.options:
+        written["format"] = guessed.options["format"]
+    elif not guessed.is_time and len(guessed.instead) == 1 and guessed.undecided is not None:  # but for some rows
+        written |= {key: one for key, one in guessed.instead[0].options.items() if key == "format"}
+    open_ = bool(look.filled) and not guessed.is_time and len(guessed.instead) != 1
+    if not look.rows:
+        found.lines.append(Line("created_at", look.name, f"the column is called {look.name}"))
+        return
+    reason = guessed.reason.removesuffix(": kept as text")
+    if open_:
+        reason = f"{reason}; it needs a format before a load"
+    found.lines.append(Line("created_at", written, _called(look, reason)))
+    if not open_ and not guessed.is_time and look.filled:
+        found.remarks.append(f"created_at: {look.name}: {guessed.undecided}: those rows are refused")
+    if open_:
+        ways = [
+            f'created_at: {{column: "{look.name}", type: datetime, format: "{one.options["format"]}"}}'
+            for one in guessed.instead
+            if "format" in one.options
+        ]
+        found.lines += [
+            Line("created_at", written | {"format": one.options["format"]}, one.reason, active=False)
+            for one in guessed.instead
+        ]
+        said = guessed.undecided or f"{look.name} cannot be read as times: {guessed.reason}"
+        flags = " or ".join(ways) or f'created_at: {{column: "{look.name}", type: datetime, format: "%d/%m/%Y"}}'
+        found.questions.append(f"created_at: {look.name}: {said}: a mapping line such as {flags}")
+
+
+def _tags(look: Look) -> Line:
+    if look.kind == "list" or not look.filled:
+        return Line("tags", look.name, _called(look, look.type if look.filled else "empty in all rows"))
+    separator = separator_of(look)
+    options = {} if separator is None else {"type": "list", "separator": separator}
+    return Line("tags", field_of(look.name, options), _called(look, f"items between {separator or ','!r}"))

@@ -1,0 +1,340 @@
+"""How a proposed mapping looks in a notebook: its open questions first, then each line with its reason. All escaped.
+
+A proposed mapping: what the table shows, line by line, the reasons, and the questions that it leaves open.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from interakt_loader.mapping.infer.proposal import some
+from interakt_loader.mapping.spec import FIELDS, Mapping
+from interakt_loader.model import Kind
+from interakt_loader.privacy.text import escape, masked, printable
+
+_CELL = "padding:2px 12px 2px 0;text-align:left;vertical-align:top"
+
+
+def as_html(found: InferredMapping) -> str:
+    """Return the proposal as HTML, in the notebook's own colours."""
+    parts = [f"<div><b>{found.kind}s</b> · {_state(found)}</div>"]
+    if found.open_questions:
+        parts.append(f"<div><b>open questions</b></div><ul>{_items(found.open_questions)}</ul>")
+    parts.append(_table(found))
+    if found.remarks:
+        parts.append(f"<ul>{_items(found.remarks)}</ul>")
+    parts.append(f"<div>{_next_step(found)}</div>")
+    return f'<div style="font-family:system-ui,sans-serif;line-height:1.5;max-width:60em">{"".join(parts)}</div>'
+
+
+def _state(found: InferredMapping) -> str:
+    if found.open_questions:
+        count = len(found.open_questions)
+        return f"{count} open question{'s' if count > 1 else ''}: nothing can be sent yet"
+    return "nobody has confirmed it yet" if found.preset is None else f"preset {escape(found.preset)}"
+
+
+def _items(texts: tuple[str, ...]) -> str:
+    return "".join(f"<li>{_line(text)}</li>" for text in texts)
+
+
+def _table(found: InferredMapping) -> str:
+    titles = "".join(f'<th style="{_CELL};font-weight:600">{title}</th>' for title in ("field", "from", "why"))
+    rows = "".join(_row(line) for line in found.lines if line.active)
+    return f'<table style="border-collapse:collapse;margin:8px 0"><tr>{titles}</tr>{rows}</table>'
+
+
+def _row(line: Line) -> str:
+    cells = (line.field, _written(line.written), line.reason)
+    return "<tr>" + "".join(f'<td style="{_CELL}">{_line(cell)}</td>' for cell in cells) + "</tr>"
+
+
+def _written(written: Any) -> str:
+    return written if isinstance(written, str) else json.dumps(written, ensure_ascii=False, default=str)
+
+
+def _line(text: str) -> str:
+    return escape(printable(text))
+
+
+def _next_step(found: InferredMapping) -> str:
+    if found.open_questions:
+        return "answer the questions with <code>infer(data, …)</code> or in a mapping of your own"
+    return f"to confirm it, give it as the mapping: <code>load_{found.kind}s(data, mapping)</code>"
+
+
+_TRAIT = "traits"
+_SHOWN = 8
+"""Columns of a type that a summary names."""
+
+_UNCONFIRMED = (
+    "# While this line says false, a load that finds this file by itself sends nothing. Look the file over, then set",
+    "# it to true or delete the line (or load once with --yes). With --mapping FILE the line has no effect.",
+    "confirmed: false",
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the mapping: a field or a trait, and why."""
+
+    field: str
+    written: Any
+    """In the written form; of a trait, an item of the list."""
+    reason: str
+    active: bool = True
+    """False for what is only offered: it is written as a comment."""
+
+
+@dataclass(frozen=True, repr=False)
+class InferredMapping(Mapping):
+    """A mapping that was inferred from a table. It is a `Mapping`, and says why, and what it leaves open.
+
+    As long as `open_questions` is not empty no load accepts it.
+    """
+
+    kind: Kind = "user"
+    """What the rows are."""
+    lines: tuple[Line, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the mapping was inferred from, a line each."""
+    open_questions: tuple[str, ...] = ()
+    """What only the user can answer, a line each, with how to answer it."""
+    remarks: tuple[str, ...] = ()
+    """What to know about these rows, a line each."""
+    preset: str | None = None
+    """The name of the preset that the columns fit."""
+
+    @classmethod
+    def as_written(cls, mapping: Mapping) -> InferredMapping:
+        """Return a mapping that a person wrote in this form, to show it. It has no reasons."""
+        written = mapping.as_dict()
+        traits = written.pop(_TRAIT, [])
+        if isinstance(traits, dict):
+            named = {name: {"column": one} if isinstance(one, str) else one for name, one in traits.items()}
+            traits = [one | {"name": name} for name, one in named.items()]
+        lines = [Line(name, one, "") for name, one in written.items()]
+        return inferred([*lines, *(Line(_TRAIT, one, "") for one in traits)], mapping.kind)
+
+    def __repr__(self) -> str:
+        fields = [f"{line.field}={_said(line.written)}" for line in self._active(traits=False)]
+        traits = "all other columns" if self.all_columns else _count(len(self.traits), "trait")
+        said = [f"{self.kind}s", *fields, traits]
+        if self.open_questions:
+            said.append(f"{len(self.open_questions)} open")
+        return printable(f"<InferredMapping: {', '.join(said)}>")
+
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping alone, as a person would have written it."""
+        return Mapping(**{one.name: getattr(self, one.name) for one in dataclasses.fields(Mapping)})
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why each field and each trait (as `traits.NAME`) was chosen."""
+        fields = {line.field: line.reason for line in self._active(traits=False)}
+        return fields | {f"{_TRAIT}.{_name(line.written)}": line.reason for line in self._active(traits=True)}
+
+    @property
+    def is_recognised(self) -> bool:
+        """Whether this is the export of a preset, with nothing left open: then it needs no confirmation."""
+        return self.preset is not None and not self.open_questions
+
+    def summary(self) -> str:
+        """Return the proposal in a few lines: each field and why, the traits by type, and the remarks."""
+        found = "proposed from the columns" if self.preset is None else f"preset {self.preset}"
+        head = f"{found}: {self.kind}s (interakt-loader infer SOURCE prints this mapping, with all reasons)"
+        return "\n".join([head, *self.details()])
+
+    def details(self) -> list[str]:
+        """Return the lines of the summary below its head."""
+        lines = [_shown(f"{line.field}: {_said(line.written)}{_because(line)}") for line in self._active(traits=False)]
+        by_type: dict[str, list[str]] = {}
+        for line in self._active(traits=True):
+            kind = f" ({line.written['type']})" if isinstance(line.written, dict) and "type" in line.written else ""
+            by_type.setdefault(kind, []).append(_said(line.written))
+        groups = [some(names, _SHOWN) + kind for kind, names in by_type.items()]
+        lines += [_shown(f"{_TRAIT}: {'; '.join(groups)}")] if groups else []
+        return lines + [_shown(f"note: {one}") for one in self.remarks]
+
+    def _active(self, *, traits: bool) -> list[Line]:
+        return [line for line in self.lines if line.active and (line.field == _TRAIT) is traits]
+
+    def to_yaml(self, *, confirmed: bool = False) -> str:
+        """Return the mapping as a commented YAML file, which `read_mapping` reads as this very mapping.
+
+        Unless it is `confirmed`, or a preset without open questions, the file says `confirmed: false`.
+        """
+        text = [_comment(note) for note in self.notes]
+        if self.open_questions:
+            text += ["# Open questions:", *(_comment(f"- {one}") for one in self.open_questions)]
+        if self.remarks:
+            text += ["# To know:", *(_comment(f"- {one}") for one in self.remarks)]
+        if not confirmed and not self.is_recognised:
+            text += _UNCONFIRMED
+        fields = [line for line in self.lines if line.field != _TRAIT]
+        text += [_off(line, f"{line.field}: {_flow(line.written)}") for line in fields]
+        traits = [line for line in self.lines if line.field == _TRAIT]
+        if [line.written for line in traits] == ["*"]:
+            text.append(_off(traits[0], 'traits: "*"'))
+        elif traits:
+            listed = any(line.active for line in traits)
+            text.append("traits:" if listed else "# traits:")
+            text += [_off(line, f"  - {_flow(line.written)}") for line in traits]
+        return "\n".join(text) + "\n"
+
+    def to_python(self) -> str:
+        """Return a call with this mapping, ready to be pasted, below the open questions; comments are masked."""
+        text = [_comment(masked(f"open: {one}")) for one in self.open_questions]
+        text += [_comment(masked(f"note: {one}")) for one in self.remarks]
+        text.append(f"load_{self.kind}s(data, {{")
+        text += [f"    {line.field!r}: {line.written!r},  {_why(line)}" for line in self._active(traits=False)]
+        traits = self._active(traits=True)
+        if [line.written for line in traits] == ["*"]:
+            text.append(f"    {_TRAIT!r}: '*',  {_why(traits[0])}")
+        elif traits:
+            items = [f"        {line.written!r},  {_why(line)}" for line in traits]
+            text += [f"    {_TRAIT!r}: [", *items, "    ],"]
+        return "\n".join([*text, "})"])
+
+    def _repr_html_(self) -> str:
+
+        return as_html(self)
+
+    def with_masked_comments(self) -> InferredMapping:
+        """Return the same mapping with phones and e-mail addresses masked in all that is said about it."""
+        return dataclasses.replace(
+            self,
+            lines=tuple(dataclasses.replace(line, reason=masked(line.reason)) for line in self.lines),
+            open_questions=tuple(map(masked, self.open_questions)),
+            remarks=tuple(map(masked, self.remarks)),
+        )
+
+    def with_given(self, given: Sequence[Line]) -> InferredMapping:
+        """Return this proposal with the lines that the user gives in place of its own.
+
+        They answer the open questions about their fields. A column that becomes a field is no trait any more, unless a
+        preset has it as one.
+        """
+        fields = {line.field for line in given if line.field != _TRAIT}
+        names = {_name(line.written) for line in given if line.field == _TRAIT}
+        taken = {column for line in given if line.field != _TRAIT for column in columns_of(line.written)}
+
+        def stays(line: Line) -> bool:
+            if line.field != _TRAIT or line.written == "*":
+                return line.field not in fields
+            is_free = self.preset is not None or taken.isdisjoint(columns_of(line.written))
+            return is_free and _name(line.written) not in names
+
+        lines = [*filter(stays, self.lines), *given]
+        return inferred(
+            sorted(lines, key=lambda line: FIELDS.index(line.field)),
+            "event" if "event" in fields else self.kind,
+            notes=self.notes,
+            undecided=[one for one in self.open_questions if field_asked(one) not in fields],
+            remarks=self.remarks,
+            preset=self.preset,
+        )
+
+
+def inferred(
+    lines: Sequence[Line],
+    kind: Kind,
+    *,
+    notes: Iterable[str] = (),
+    undecided: Iterable[str] = (),
+    remarks: Iterable[str] = (),
+    preset: str | None = None,
+) -> InferredMapping:
+    """Return what the lines say, with the mapping that the active ones make."""
+    written: dict[str, Any] = {line.field: line.written for line in lines if line.active and line.field != _TRAIT}
+    traits = [line.written for line in lines if line.active and line.field == _TRAIT]
+    if traits:
+        written[_TRAIT] = traits if traits != ["*"] else "*"
+    mapping = Mapping.of(written)
+    return InferredMapping(
+        **{one.name: getattr(mapping, one.name) for one in dataclasses.fields(mapping)},
+        kind=kind,
+        lines=tuple(lines),
+        notes=tuple(notes),
+        open_questions=tuple(undecided),
+        remarks=tuple(remarks),
+        preset=preset,
+    )
+
+
+def field_asked(question: str) -> str:
+    """Return the field that an open question is about: it begins with its name (or with `kind`)."""
+    return question.partition(":")[0]
+
+
+def columns_of(written: Any) -> list[str]:
+    """Return the columns that a field in the written form takes, in order; none for a constant."""
+    if isinstance(written, list):
+        return [name for one in written for name in columns_of(one)]
+    if isinstance(written, dict):
+        return [written["column"]] if "column" in written else []
+    return [written]
+
+
+def field_of(column: str, options: dict[str, Any]) -> Any:
+    """Return a field in the written form: the column alone where there are no options."""
+    return {"column": column} | options if options else column
+
+
+def _said(written: Any) -> str:
+    """Return a field for people: its columns, or the constant in quotes."""
+    if isinstance(written, dict) and "value" in written:
+        return repr(written["value"])
+    return ", ".join(columns_of(written)) if written != "*" else "every other column"
+
+
+def _name(trait: Any) -> str:
+    return str(trait.get("name", trait.get("column")) if isinstance(trait, dict) else trait)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _shown(text: str) -> str:
+    return "  " + printable(text)
+
+
+def _off(line: Line, written: str) -> str:
+    text = f"{written}  {_comment(line.reason)}"
+    if line.active:
+        return text
+    indent = len(text) - len(text.lstrip())
+    return f"{text[:indent]}# {text[indent:]}"
+
+
+def _because(line: Line) -> str:
+    return f" ({line.reason})" if line.reason else ""
+
+
+def _why(line: Line) -> str:
+    return _comment(masked(line.reason))
+
+
+def _comment(text: str) -> str:
+    """Return text as a comment, on one line whatever it holds."""
+    return "# " + printable(text)
+
+
+def _flow(written: Any) -> str:
+    """Return a value in YAML's flow style, every text between quotes that could be taken for something else."""
+    if isinstance(written, dict):
+        return "{" + ", ".join(f"{key}: {_plain(key, one)}" for key, one in written.items()) + "}"
+    if isinstance(written, (list, tuple)):
+        return "[" + ", ".join(map(_flow, written)) + "]"
+    # between quotes, YAML reads its escapes back
+    return printable(json.dumps(written, ensure_ascii=False, default=str))
+
+
+def _plain(key: str, value: Any) -> str:
+    return str(value) if key == "type" else _flow(value)

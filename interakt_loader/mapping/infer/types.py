@@ -1,0 +1,429 @@
+"""Text that holds several things between separators.
+
+Dates and times: in a type of their own, in text of a form that all values share, or counted since 1970.
+
+What a column holds, decided by all values of the sample: one that does not fit makes it text, and is named.
+
+A type that most values fit would refuse the rows of the others, so it is only offered, never chosen.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interakt_loader.columns import DatesSeen, Target, coerce
+from interakt_loader.columns.normalize import null_where
+from interakt_loader.mapping.infer.names import names_a_code, names_a_list, names_a_time
+from interakt_loader.mapping.infer.sample import Guess, Instead, Look
+from interakt_loader.mapping.prepare import WORDS
+
+_SEPARATORS = (";", "|")
+_LONGEST = 40
+_OFTEN = 0.1
+"""The share of cells with a separator from which on a column whose name says nothing of the sort is a list."""
+_ITEM = r"[\pL\pN _.&/+:'-]{1,40}"
+
+
+def separator_of(look: Look) -> str | None:
+    """Return the separator of a column that is known to hold lists; None for the comma, or where there is none."""
+    return next((one for one in _SEPARATORS if _with(look, one)), None)
+
+
+def list_guess(look: Look) -> Guess | None:
+    """Return what to make of a column whose cells hold several short items; None for other columns."""
+    wanted = names_a_list(look.name)
+    for separator in (*_SEPARATORS, ",") if wanted else _SEPARATORS:
+        cells = _with(look, separator)
+        if not cells or not _short_items(look, separator):
+            continue
+        row = int(pc.index(pc.match_substring(look.texts, separator), True).as_py())
+        said = f"{separator!r} in {cells:,} of {look.rows:,}, such as {look.shown(row)} in row {row}"
+        options = {"type": "list"} | ({"separator": separator} if separator != "," else {})
+        if wanted or cells >= look.filled * _OFTEN:
+            return Guess(options, f"items between {said}")
+        return Guess({"type": "string"}, f"text with {said}", (Instead(options, "if it holds several things"),))
+    return None
+
+
+def _with(look: Look, separator: str) -> int:
+    return pc.sum(pc.match_substring(look.texts, separator)).as_py() or 0
+
+
+def _short_items(look: Look, separator: str) -> bool:
+    items = pc.utf8_trim_whitespace(pc.split_pattern(look.texts.drop_null(), separator).flatten())
+    fitting = pc.match_substring_regex(items, f"^(?:{_ITEM})?$")
+    return bool(pc.all(fitting).as_py()) and len(items) > look.filled
+
+
+_EPOCH_FROM, _EPOCH_TO = 946_684_800, 4_102_444_800  # the years 2000 to 2099
+_LIKE_A_TIME = "^'?(?:[0-9]{8}|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4})(?:[T ,].*)?$"
+_WITH_A_MONTH = (
+    "^(?:[a-z]+,? )?(?:[0-9]{1,4}[-/. ]?)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}[-/., ]{0,2}"
+    "[0-9]{1,4}(?:[-/, ]{1,2}[0-9]{4})?(?:[T ,].*)?$"
+)
+_MOSTLY = 0.9
+_CLOCK = ("%H", "%I")
+_MIDNIGHT = r"(?s:.*)[ T,]00:00(?::00(?:\.0+)?)?(?s:.*)"
+_ZONED = r"(?s:.*):(?s:.*)(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)"
+
+
+def clock_guess(look: Look) -> Guess:
+    """Return what to make of a column of timestamps or dates."""
+    if look.kind == "date":
+        return Guess({"type": "date"}, look.type)
+    if _all_midnight(look):
+        return Guess({"type": "date"}, f"{look.type}, at 00:00:00 in {look.counted()}")
+    zone = "" if look.values.type.tz is not None else "; no time zone, so it is read as UTC unless timezone is given"
+    return Guess({"type": "datetime"}, look.type + zone)
+
+
+def time_guess(look: Look, mostly: float = _MOSTLY) -> Guess | None:
+    """Return what to make of a column of text, or of eight digits, that is dates or times; None if it is not.
+
+    `mostly` is the share of the values that have to be some; those that are none are named.
+    """
+    if look.matching("[0-9]+") and not names_a_time(look.name):
+        return None  # eight digits may be anything
+    like = pc.match_substring_regex(look.texts, _LIKE_A_TIME)
+    if not pc.all(like).as_py():
+        like = pc.or_(like, pc.match_substring_regex(look.texts, _WITH_A_MONTH, ignore_case=True))
+    unlike = pc.invert(like)
+    values = null_where(look.texts, unlike)
+    if len(values) - values.null_count < max(look.filled * mostly, 1):
+        return None
+    found = _of_one_form(look, values)
+    refused = coerce(values, Target(**found.options)).problems if found.is_time else {}
+    misfits = sorted({*pc.indices_nonzero(pc.fill_null(unlike, False)).to_pylist(), *refused})
+    if not misfits:
+        return found
+    if len(misfits) > look.filled * (1 - mostly):
+        return None
+    why = f"dates but for {len(misfits):,} of {look.rows:,}, such as {look.shown(misfits[0])} in row {misfits[0]}"
+    ways = (Instead(found.options, ""),) if found.is_time else found.instead
+    refuses = "refuses the row of the other" if len(misfits) == 1 else "refuses the rows of the others"
+    return Guess(
+        {"type": "string"},
+        f"{why}: kept as text",
+        tuple(Instead(one.options, ", and it ".join(filter(None, [one.reason, refuses]))) for one in ways),
+        undecided=why,
+    )
+
+
+def _of_one_form(look: Look, values: pa.StringArray) -> Guess:
+    """Decide for the column by the values that look like times; what is in no one form is taken for ISO 8601."""
+    decision = DatesSeen.of(values).decision
+    if decision.format is None and not decision.could_be:
+        return _iso(look)
+    if decision.format is not None:
+        name = _type(look, decision.format)
+        row = look.row_of(str(decision.evidence))
+        filled = len(values) - values.null_count
+        reason = f"{decision.reason}, in row {row}; so {_order(decision.format)} in {filled:,} of {look.rows:,}"
+        return Guess({"type": name, "format": decision.format}, reason + _zone(name, look))
+    ways = tuple(
+        Instead({"type": _type(look, form), "format": form}, f"if it is {_order(form)}") for form in decision.could_be
+    )
+    row = look.row_of(str(decision.evidence))
+    said = f"{decision.evidence!r} in row {row}, as all others, may be {' or '.join(map(_order, decision.could_be))}"
+    return Guess({"type": "string"}, f"{said}: kept as text", ways, undecided=said)
+
+
+def epoch_guess(look: Look) -> Guess | None:
+    """Return what to make of numbers that count from 1970, in a column whose name is that of a time."""
+    if not names_a_time(look.name):
+        return None
+    if look.kind == "text" and look.matching("'?[0-9]+(?:[.][0-9]+)?") != look.filled:
+        return None
+    counts = pc.utf8_ltrim(look.texts, "'").cast(pa.float64())
+    least, most = pc.min_max(counts).as_py().values()
+    for form, unit, name in (("epoch_s", 1, "seconds"), ("epoch_ms", 1000, "milliseconds")):
+        if _EPOCH_FROM * unit <= least and most < _EPOCH_TO * unit:
+            first, last = (dt.datetime.fromtimestamp(one / unit, dt.timezone.utc).date() for one in (least, most))
+            reason = f"{name} since 1970, going by the name and the numbers: {first} to {last}"
+            return Guess({"type": "datetime", "format": form}, reason)
+    return None
+
+
+def _iso(look: Look) -> Guess:
+    row = int(pc.index(look.values.is_valid(), pa.scalar(True)).as_py())
+    if look.matching(".*:.*") == 0:
+        return Guess({"type": "date"}, f"dates in ISO 8601, such as {look.texts[row].as_py()}")
+    if _all_midnight(look):
+        return Guess({"type": "date"}, f"dates in ISO 8601, such as {look.texts[row].as_py()}, all at 00:00:00")
+    return Guess({"type": "datetime"}, f"times in ISO 8601, such as {look.texts[row].as_py()}{_zone('datetime', look)}")
+
+
+def _type(look: Look, form: str) -> str:
+    return "datetime" if any(part in form for part in _CLOCK) and not _all_midnight(look) else "date"
+
+
+def _order(form: str) -> str:
+    """Say in words which part of a date comes first."""
+    first = form.lstrip("%aA, ")
+    return {"d": "day first", "Y": "year first", "y": "year first"}.get(first[:1], "month first")
+
+
+def _zone(name: str, look: Look) -> str:
+    if name == "date" or look.matching(_ZONED):
+        return ""
+    return "; no time zone, so it is read as UTC unless timezone is given"
+
+
+def _all_midnight(look: Look) -> bool:
+    if look.kind == "timestamp":
+        clocks = pc.strftime(look.values.cast(pa.timestamp("us", look.values.type.tz)), format="%H:%M:%S")
+        return bool(pc.all(pc.equal(clocks, "00:00:00.000000")).as_py())
+    return look.matching(_MIDNIGHT) == look.filled
+
+
+_TRUE = ("yes", "true", "on", "y", "t", "1")
+_FALSE = ("no", "false", "off", "n", "f", "0")
+_DIGITS_AT_MOST = 11
+"""Whole numbers of more digits are ids in practice: of Aadhaar, of orders, of accounts."""
+_LONG = f"whole numbers of more than {_DIGITS_AT_MOST} digits are ids"
+
+_PLAIN_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
+_PERHAPS_A_NUMBER = r"[^0-9]{0,6}[0-9][^\pL]*.{0,6}"
+_NO_NUMBERS = (
+    ("0[0-9]+(?:[.][0-9]+)?", "zeros before the number"),
+    (f"'?[+]?[0-9]{{{_DIGITS_AT_MOST + 1},}}(?:[.]0+)?", _LONG),
+    ("[+][0-9]{7,}", "a plus before the digits, as before a phone"),
+    (r"[0-9.,]+[eE][+]?[0-9]{2,}", "numbers that lost digits in a spreadsheet"),
+)
+"""What looks like a number and would lose something as one, and why."""
+_SOME = 100
+_SEVERAL, _SHORT = 3, 30
+"""Different values that a reason still lists, and their length."""
+
+
+def guess(look: Look) -> Guess:
+    """Return what to make of a column as a trait, as the loader itself takes it row by row."""
+    found = _guess(look)
+    if found.left_out:
+        return found
+    refused = look.refused_as(Target(**found.options))
+    if refused and look.sort == "other":
+        return Guess({"type": "list"}, f"it cannot be sent: {next(iter(refused.values()))}", left_out=True)
+    if refused and found.options != {"type": "string"}:
+        found = Guess({"type": "string"}, f"values of several kinds ({look.type}): kept as text")
+        refused = look.refused_as(Target(**found.options))
+    if not refused:
+        return found
+    row = next(iter(refused))
+    said = f"{len(refused):,} of {look.rows:,} rows hold what cannot be sent, such as {refused[row]} (row {row})"
+    if len(refused) > look.rows * (1 - _MOSTLY):
+        return Guess({"type": "string"}, said, left_out=True)
+    return Guess(found.options, f"{found.reason}; {said}: those rows are refused", found.instead)
+
+
+def _guess(look: Look) -> Guess:
+    if look.filled == 0:
+        why = f"empty in all {look.rows:,} rows" if look.refused is None else f"it cannot be sent: {look.refused}"
+        return Guess({"type": "string"}, why, left_out=True)
+    if look.mixed:
+        return Guess({"type": "auto"}, "values of several types, each sent as its own")
+    if look.kind == "text":
+        return _text(look)
+    if look.kind in ("int", "float", "decimal"):
+        return _numbers(look)
+    if look.kind in ("timestamp", "date"):
+        return clock_guess(look)
+    return Guess({"type": {"bool": "boolean", "list": "list"}.get(look.kind, "string")}, look.type)
+
+
+def _text(look: Look) -> Guess:
+    deciders: tuple[Callable[[Look], Guess | None], ...] = (
+        _json, _booleans, time_guess, epoch_guess, list_guess, _codes, _numbers_in_text,
+    )  # fmt: skip
+    for decide in deciders:
+        found = decide(look)
+        if found is not None:
+            return _or_constant(look, found)
+    return _or_constant(look, Guess({"type": "string"}, _described(look)))
+
+
+def _numbers(look: Look) -> Guess:
+    for decide in (time_guess, epoch_guess):
+        found = decide(look)
+        if found is not None:
+            return found
+    if not _has_fractions(look) and (names_a_code(look.name) or _is_long(look)):
+        said = "the name says that it counts nothing" if names_a_code(look.name) else _LONG
+        why = f"{look.type}, and {said}: kept as text"
+        if look.kind == "float":
+            why += f", {look.shown(_first(look))} and the like without the .0"
+        return Guess({"type": "string"}, why)
+    if look.distinct <= 2 and set(look.values.drop_null().unique().to_pylist()) <= {0, 1}:
+        return Guess({"type": "number"}, f"0 and 1 in {look.counted()}", _as_boolean())
+    return _or_constant(look, Guess({"type": "number"}, look.type + _no_time(look), _as_date(look)))
+
+
+def _as_date(look: Look) -> tuple[Instead, ...]:
+    """Offer a date for numbers of eight digits that are all days of a calendar."""
+    if look.matching("[0-9]{8}") != look.filled:
+        return ()
+    ways = [{"type": "date", "format": form} for form in DatesSeen.of(look.texts).decision.could_be]
+    return tuple(Instead(way, "if these are dates") for way in ways if not look.refused_as(Target(**way)))
+
+
+def _as_boolean() -> tuple[Instead, ...]:
+    return (Instead({"type": "boolean"}, "if 0 and 1 are no and yes"),)
+
+
+def _booleans(look: Look) -> Guess | None:
+    """Return a boolean where the loader takes every word for one, and the words are no mere numbers or letters."""
+    found = pc.utf8_lower(look.texts).drop_null().value_counts()
+    counts: dict[str, int] = {one["values"]: one["counts"] for one in found.to_pylist()} if len(found) <= 20 else {}
+    there = [word for word in (*_TRUE, *_FALSE) if word in counts and word not in ("0", "1")]
+    long = [word for word in there if len(word) > 1]
+    pair = any(word in _TRUE for word in there) and any(word in _FALSE for word in there)
+    if not long and not pair:  # a lone letter may stand for anything
+        return None
+    others = [word for word in counts if word not in _TRUE and word not in _FALSE]
+    there += [word for word in ("1", "0") if word in counts]
+    fitting = sum(counts[word] for word in there)
+    if not others:
+        return Guess({"type": "boolean"}, f"{'/'.join(there)} in {look.counted()}")
+    if pair and (fitting * 2 >= look.filled or len(others) == 1):
+        row = _row_of_word(look, others[0])
+        why = f"{'/'.join(there)} in {fitting:,} of {look.rows:,}, but {look.shown(row)} in row {row}: kept as text"
+        return Guess({"type": "string"}, why, (Instead({"type": "boolean"}, "refuses the rows of the other values"),))
+    return None
+
+
+def _row_of_word(look: Look, word: str) -> int:
+    return int(pc.index(pc.utf8_lower(look.texts), pa.scalar(word)).as_py())
+
+
+def _json(look: Look) -> Guess | None:
+    lists = look.matching(r"\[(?s:.*)\]")
+    if lists == look.filled and not coerce(look.values, Target("list")).problems:
+        return Guess({"type": "list"}, f"JSON lists in {look.counted()}")
+    if look.matching(r"[\[{](?s:.*)[\]}]") == look.filled:
+        return Guess({"type": "string"}, f"JSON in {look.counted()}, which is sent as its text")
+    return None
+
+
+def _codes(look: Look) -> Guess | None:
+    """Keep as text what looks like numbers and would lose something as such."""
+    quoted = look.matching("'[+]?[0-9].*")
+    if quoted == look.filled:
+        return Guess({"type": "string"}, f"an apostrophe before each of {look.counted()}: kept as text")
+    for pattern, said in _NO_NUMBERS:
+        if look.matching(pattern):
+            row = _first(look, pattern)
+            return Guess({"type": "string"}, f"{said}, such as {look.shown(row)} in row {row}: kept as text")
+    if names_a_code(look.name):
+        if look.matching(rf"\+?{_PLAIN_NUMBER}") == look.filled:
+            return Guess({"type": "string"}, "digits, and the name says that they count nothing: kept as text")
+        return Guess({"type": "string"}, _described(look))
+    return None
+
+
+def _numbers_in_text(look: Look) -> Guess | None:
+    if look.matching(_PERHAPS_A_NUMBER) < look.filled * _MOSTLY:
+        return None  # spares words the long look below
+    point, comma = {"type": "number"}, {"type": "number", "decimal": ","}
+    with_point = coerce(look.texts, Target(**point))
+    with_comma = _if_all_fit(look, Target(**comma))
+    if not with_point.problems:
+        if set(with_point.json.drop_null().unique().to_pylist()) <= {"0", "1"}:
+            return Guess(point, f"0 and 1 in {look.counted()}", _as_boolean())
+        if with_comma is None or with_comma.equals(with_point.json):
+            return Guess(point, _as_written(look), _as_date(look))
+        row = _first(look, r".*[.,].*")
+        said = f"{look.shown(row)} in row {row}, as all others, may have a decimal point or a decimal comma"
+        ways = Instead(point, "if it is a point"), Instead(comma, "if it is a comma")
+        return Guess({"type": "string"}, f"{said}: kept as text", ways, undecided=said)
+    if with_comma is not None:
+        row = min(with_point.problems)
+        return Guess(comma, f"numbers with a decimal comma, such as {look.shown(row)} in row {row}")
+    return _mostly(look, list(with_point.problems), "number")
+
+
+def _if_all_fit(look: Look, target: Target) -> pa.StringArray | None:
+    """Return a column as JSON if all of it fits; the first values mostly tell, and spare the others the look."""
+    if coerce(look.texts[:_SOME], target).problems:
+        return None
+    found = coerce(look.texts, target)
+    return None if found.problems else found.json
+
+
+def _as_written(look: Look) -> str:
+    """Say that a column holds numbers, and how they are written where that is not plainly."""
+    plain = look.matching(_PLAIN_NUMBER)
+    said = f"numbers in {look.counted()}"
+    if plain == look.filled:
+        return said + _no_time(look)
+    odd = pc.fill_null(pc.invert(pc.match_substring_regex(look.texts, f"^(?:{_PLAIN_NUMBER})$")), False)
+    row = int(pc.index(odd, pa.scalar(True)).as_py())
+    return f"{said}, some written like {look.shown(row)} in row {row}"
+
+
+def _mostly(look: Look, rows: Sequence[int], name: str) -> Guess | None:
+    """Name the value that keeps a column from being what most of it is."""
+    if len(rows) > look.filled * (1 - _MOSTLY):
+        return None
+    why = (
+        f"{name}s but for {len(rows):,} of {look.rows:,}, such as {look.shown(rows[0])} in row {rows[0]}: kept as text"
+    )
+    return Guess({"type": "string"}, why, (Instead({"type": name}, "refuses the rows of the others"),))
+
+
+def _or_constant(look: Look, found: Guess) -> Guess:
+    if look.distinct != 1 or look.filled < 2 or found.left_out:
+        return found
+    said = f"{look.shown(_first(look))} wherever there is a value: delete the line if it tells nothing"
+    return Guess(found.options, f"{found.reason}; {said}", found.instead, found.undecided)
+
+
+def _described(look: Look) -> str:
+    said = f"text, {look.distinct:,} different in {look.counted()}"
+    if look.distinct <= _SEVERAL:
+        values = sorted(look.texts.drop_null().unique().to_pylist())
+        if max(map(len, values)) <= _SHORT:
+            said = f"text: {', '.join(map(repr, values))} in {look.counted()}"
+    return said + _no_time(look) + _null_words(look)
+
+
+def _no_time(look: Look) -> str:
+    """Say so where the name promises a time and the values are none."""
+    if not names_a_time(look.name):
+        return ""
+    refused = coerce(look.texts, Target("datetime")).problems
+    if not refused:
+        return ""
+    row = min(refused)
+    return f"; the name is that of a time, but {look.shown(row)} in row {row} cannot be read as one"
+
+
+def _null_words(look: Look) -> str:
+    """Say so where a word stands for nothing, since it will be sent."""
+    found = pc.is_in(pc.utf8_lower(look.texts), pa.array(WORDS))
+    count = pc.sum(found).as_py() or 0
+    if not count:
+        return ""
+    word = look.texts.filter(found)[0].as_py()
+    return f"; {word!r} in {count:,} of them is sent as that word (if it means nothing: --null-values {word})"
+
+
+def _is_long(look: Look) -> bool:
+    """Say whether some of the whole numbers have more digits than amounts have."""
+    most = pc.max(pc.abs(look.values.cast(pa.float64(), safe=False))).as_py()
+    return most is not None and bool(most >= 10**_DIGITS_AT_MOST)
+
+
+def _has_fractions(look: Look) -> bool:
+    if look.kind == "int":
+        return False
+    values = look.values.cast(pa.float64(), safe=False)
+    return bool(pc.any(pc.not_equal(pc.floor(values), values)).as_py())
+
+
+def _first(look: Look, pattern: str = "(?s:.*)") -> int:
+    matches = pc.fill_null(pc.match_substring_regex(look.texts, f"^(?:{pattern})$"), False)
+    return int(pc.index(matches, pa.scalar(True)).as_py())

@@ -1,0 +1,285 @@
+"""The report: a file with one line for each row of the input, and the summary that is folded from the same lines."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Protocol
+
+import pyarrow as pa
+import pyarrow.acero
+import pyarrow.compute as pc
+
+from interakt_loader.errors import NotJustNow, SettingsError
+from interakt_loader.model import FAILURES, Status
+from interakt_loader.privacy.files import cut_off, is_still_at, open_private, try_lock
+from interakt_loader.privacy.formula_guard import guard
+from interakt_loader.privacy.text import printable_json
+from interakt_loader.report.outcomes import OUTCOMES
+
+ENDINGS = (".csv", ".jsonl", ".parquet")
+
+PARQUET_GROUP = 65_536
+"""Rows of a row group in a Parquet report: batches come small, and a group each would make a slow file."""
+
+TRIES = 100
+"""Times to open a file that others keep removing."""
+
+EXAMPLES = 3
+"""Row numbers and one message are kept for each reason."""
+
+
+class Writer(Protocol):
+    """Writes batches of outcomes to a file; what it has written is on disk when `write` returns, Parquet apart."""
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add the lines of a batch."""
+        ...
+
+    def close(self) -> None:
+        """Complete the file."""
+        ...
+
+
+class Report:
+    """The report file of one load. A context manager; opening it is what shows that the path can be written.
+
+    From its opening to its end no other load can have the file. A report that is there stays as it is until this one
+    begins, so that a load that is refused before its first call leaves the last one's report.
+    """
+
+    def __init__(self, path: str | Path, before: Callable[[], object] | None = None) -> None:
+        """Open `path`, whose ending says the form; `before` is called right before what is there is written over.
+
+        Raises `SettingsError` if the file cannot be had, `NotJustNow` while another load writes it.
+        """
+        self.path = Path(path)
+        ending = self.path.suffix.lower()
+        if ending not in ENDINGS:
+            raise SettingsError(f"report {self.path}: expected a name ending in {', '.join(ENDINGS)}")
+        self._make: Callable[[IO[bytes]], Writer] = _WRITERS[ending]
+        self._writer: Writer | None = None
+        self._before = before
+        self._closed = False
+        self._is_new = not self.path.exists()
+        try:
+            self._file = self._opened()
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _opened(self) -> IO[bytes]:
+        for _ in range(TRIES):
+            file = open_private(self.path, keep=True)
+            if not try_lock(file.fileno()):
+                file.close()
+                raise NotJustNow(
+                    f"report {self.path}: is being written by another load; wait for it, or give this one a report of "
+                    "its own"
+                )
+            if is_still_at(file.fileno(), self.path):
+                return file
+            file.close()  # its last holder has removed it
+        raise FileNotFoundError(errno.ENOENT, "it is removed again and again")
+
+    def begin(self) -> None:
+        """Write over what is there; again does nothing. Raises `SettingsError` if that cannot be."""
+        try:
+            self._begun()
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _begun(self) -> Writer:
+        if self._writer is None:
+            if self._before is not None:
+                self._before()
+            cut_off(self._file)
+            self._writer = self._make(self._file)
+        return self._writer
+
+    def _unwritable(self, error: OSError) -> SettingsError:
+        return SettingsError(f"report {self.path}: cannot be written: {error.strerror or error}")
+
+    def __enter__(self) -> Report:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and self._writer is None:
+            self._leave()
+        self.close()
+
+    def _leave(self) -> None:
+        """Leave everything as it was: nothing has been done that there is to be reported."""
+        if os.name != "posix":  # Windows removes no file that is open
+            self.give_up()
+        if self._is_new:
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)  # while it is locked: nobody else can have begun with it
+        self.give_up()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add the lines of a batch."""
+        self._begun().write(batch)
+
+    def close(self) -> None:
+        """Complete the file; again does nothing."""
+        if not self._closed:
+            self._closed = True
+            try:
+                self._begun().close()
+            finally:
+                self._file.close()
+
+    def give_up(self) -> None:
+        """Close a file that can be written no longer: what is still in its buffer would raise once more."""
+        self._closed = True
+        with suppress(OSError):
+            self._file.close()
+
+
+class _Csv:
+    def __init__(self, file: IO[bytes]) -> None:
+        import pyarrow.csv as pa_csv
+
+        self._file = file
+        self._options = pa_csv.WriteOptions(include_header=False, quoting_style="needed")
+        self._write_csv = pa_csv.write_csv
+        file.write(",".join(OUTCOMES.names).encode() + b"\n")
+        file.flush()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._write_csv(guard(batch), self._file, self._options)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+class _JsonLines:
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        finished = batch["finished_at"].cast(pa.timestamp("ms")).cast(pa.string())
+        columns = {name: batch[name].to_pylist() for name in OUTCOMES.names[:-1]}
+        columns["finished_at"] = [f"{one.replace(' ', 'T')}Z" for one in finished.to_pylist()]
+        lines = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+        self._file.write(
+            "".join(printable_json(json.dumps(line, ensure_ascii=False)) + "\n" for line in lines).encode()
+        )
+        self._file.flush()
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+class _Parquet:
+    def __init__(self, file: IO[bytes]) -> None:
+        import pyarrow.parquet as pq
+
+        self._writer = pq.ParquetWriter(file, OUTCOMES, compression="zstd")
+        self._batches: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= PARQUET_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._batches:
+            self._writer.write_table(pa.Table.from_batches(self._batches), row_group_size=PARQUET_GROUP)
+            self._batches, self._rows = [], 0
+
+
+_WRITERS: dict[str, Callable[[IO[bytes]], Writer]] = {".csv": _Csv, ".jsonl": _JsonLines, ".parquet": _Parquet}
+
+
+@dataclass
+class Reason:
+    """Why rows ended as they did: one status and code, and the column at fault if there is one."""
+
+    status: str
+    code: str | None
+    column: str | None
+    count: int = 0
+    rows: list[int] = field(default_factory=list)
+    """The first few row numbers."""
+    example: str | None = None
+    """One row's message."""
+
+
+@dataclass
+class Summary:
+    """The fold over all outcomes: counts that add up, and the reasons of what went wrong."""
+
+    dry_run: bool = False
+    """Nothing was to be sent, so an unsent row is no failure."""
+    counts: dict[str, int] = field(default_factory=lambda: {status.value: 0 for status in Status})
+    attempts: int = 0
+    maybe_duplicates: int = 0
+    reasons: dict[tuple[str, str | None, str | None], Reason] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """How many rows have an outcome."""
+        return sum(self.counts.values())
+
+    @property
+    def failing(self) -> list[Status]:
+        """The statuses that a person has to look at."""
+        return [status for status in FAILURES if not (self.dry_run and status is Status.UNSENT)]
+
+    @property
+    def failures(self) -> int:
+        """How many rows a person has to look at."""
+        return sum(self.counts[status.value] for status in self.failing)
+
+    @property
+    def is_on_record(self) -> bool:
+        """Whether a ledger holds something of these rows: at least one was accepted, or may have been."""
+        on_record = (Status.SENT, Status.UNCHANGED, Status.RECORDED, Status.MERGED, Status.UNKNOWN)
+        return any(self.counts[status.value] for status in on_record)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Fold a batch of outcomes in."""
+        for one in pc.value_counts(batch["status"]).to_pylist():
+            self.counts[one["values"]] += one["counts"]
+        self.attempts += pc.sum(batch["attempts"]).as_py() or 0
+        self.maybe_duplicates += pc.sum(batch["maybe_duplicate"]).as_py() or 0
+        noted = batch.filter(pc.is_valid(batch["code"]))
+        if noted.num_rows:
+            self._add_reasons(noted)
+
+    def _add_reasons(self, noted: pa.RecordBatch) -> None:
+        for one in _groups(noted):
+            key = (one["status"], one["code"], one["column"])
+            reason = self.reasons.setdefault(key, Reason(*key))
+            reason.count += one["row_count"]
+            if len(reason.rows) < EXAMPLES:
+                reason.rows = [*reason.rows, *one["row_list"][:EXAMPLES]][:EXAMPLES]
+            reason.example = reason.example or one["message_first"]
+
+    def top_reasons(self) -> list[Reason]:
+        """Return the reasons, the commonest first."""
+        return sorted(self.reasons.values(), key=lambda one: -one.count)
+
+
+def _groups(noted: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    table = pa.Table.from_batches([noted.select(["status", "code", "column", "row", "message"])])
+    grouped = table.group_by(["status", "code", "column"], use_threads=False).aggregate(
+        [("row", "count"), ("row", "list"), ("message", "first")]
+    )
+    yield from grouped.to_pylist()

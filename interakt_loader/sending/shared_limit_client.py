@@ -1,0 +1,93 @@
+"""The thread that talks to a shared clock, so that no call and no lock ever waits for it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from interakt_loader.sending.retry_policy import LONGEST_STEP, Duration
+from interakt_loader.shared_limit import (
+    RateDiffers,
+    ReservedSlots,
+    ShareAway,
+    SharedClock,
+)
+from interakt_loader.shared_limit.clock import Ask, SlotReservation
+
+logger = logging.getLogger("interakt_loader")
+
+FIRST_WAIT = 0.2
+LONGEST_WAIT = 5.0
+"""Seconds between two tries to reach a clock that is away: doubling."""
+
+
+class SharedLimitClient:
+    """Fetches the slots that are asked for, and pushes the clock after a 429. A context manager around its thread.
+
+    `wake` is called when slots have come, `tell` with True while the clock is away and with False when it is back;
+    `give_up` with the reason if it stays away for longer than `patience` seconds, or will not do.
+    """
+
+    def __init__(
+        self,
+        clock: SharedClock,
+        slots: ReservedSlots,
+        patience: float,
+        *,
+        wake: Callable[[], object],
+        tell: Callable[[bool], object],
+        give_up: Callable[[str], object],
+    ) -> None:
+        self._clock, self._slots, self._patience = clock, slots, patience
+        self._wake, self._tell, self._give_up = wake, tell, give_up
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="interakt-share", daemon=True)
+
+    def __enter__(self) -> SharedLimitClient:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closed.set()
+        self._slots.asks.put(None)
+        self._thread.join()
+
+    def _keep(self) -> None:
+        while (ask := self._slots.asks.get()) is not None and not self._closed.is_set():
+            try:
+                reservation = self._patiently(ask)
+            except (ShareAway, RateDiffers) as error:
+                self._give_up(str(error))
+                return
+            except Exception as error:
+                logger.exception("the shared clock cannot be used")
+                self._give_up(f"{type(error).__name__}: please report this")
+                return
+            if ask.slots and reservation is not None:
+                self._slots.grant(reservation)
+                self._wake()
+
+    def _patiently(self, ask: Ask) -> SlotReservation | None:
+        """Reserve, however long it takes to reach the clock; None: nobody wants it any more."""
+        away, wait = Duration(LONGEST_STEP), FIRST_WAIT
+        while not self._closed.is_set():
+            try:
+                reservation = self._clock.reserve(ask.slots, ask.hold)
+            except ShareAway as error:
+                if away.goes_on(time.monotonic()) >= self._patience:
+                    raise
+                if wait == FIRST_WAIT:
+                    logger.warning("%s: waiting until it is back", error)
+                    self._tell(True)
+                self._closed.wait(wait)
+                wait = min(2 * wait, LONGEST_WAIT)
+            else:
+                if wait > FIRST_WAIT:
+                    self._tell(False)
+                return reservation
+        return None

@@ -1,0 +1,109 @@
+"""A shared clock in a small SQLite file, for the processes of one machine.
+
+The time is the wall clock's: it is the same for all processes, in containers too, and goes on over a reboot, which is
+not so of the monotonic one. It may be set; that is provided for (see `clock.reserved`; set forward, it costs at most
+the slots that were reserved at that instant).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from interakt_loader.settings.values import Rate
+from interakt_loader.shared_limit.clock import (
+    FORGET,
+    NoClock,
+    Pace,
+    RateDiffers,
+    ShareAway,
+    SlotReservation,
+    State,
+    reserved,
+)
+
+APPLICATION_ID = 0x494C_5348
+"""Tells our files from other SQLite databases."""
+
+BUSY = 5.0
+"""Seconds to wait for others who have the file: each has it for a fraction of a millisecond."""
+
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS clocks (
+    account BLOB PRIMARY KEY,
+    rate TEXT NOT NULL,
+    due INTEGER NOT NULL,
+    at INTEGER NOT NULL
+) WITHOUT ROWID;
+PRAGMA application_id = {APPLICATION_ID};
+COMMIT;
+"""
+
+
+class SqliteClock:
+    """The clock of one account in the file that `share` names; the file is made if it is not there."""
+
+    def __init__(self, share: str, account: bytes, rate: Rate, pace: Pace) -> None:
+        self._account, self._rate, self._pace = account, rate, pace
+        try:
+            self._db = sqlite3.connect(path_of(share), timeout=BUSY, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise ShareAway(f"cannot be opened: {error}") from None
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise ShareAway(f"cannot be used: {error}") from None
+        except NoClock:
+            self._db.close()
+            raise
+
+    def _open(self) -> None:
+        db = self._db
+        is_ours = db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+        if not is_ours and db.execute("SELECT count(*) FROM sqlite_master WHERE name != 'clocks'").fetchone()[0]:
+            raise NoClock("is some other SQLite database; choose another path")
+        db.execute("PRAGMA journal_mode = WAL")  # kept in the file; a process that is killed leaves nothing to mend
+        db.execute("PRAGMA synchronous = OFF")  # what a failing power supply takes away is out of date anyway
+        db.executescript(_SCHEMA)
+
+    def reserve(self, count: int, hold: float = 0.0) -> SlotReservation:
+        """Reserve slots, as `SharedClock` has it."""
+        db = self._db
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                now, here = time.time_ns() // 1000, time.monotonic()
+                before = self._read(now)
+                first, after = reserved(before, now, count, int(hold * 1e6), self._pace)
+                row = (self._account, str(self._rate), *after)
+                db.execute("INSERT OR REPLACE INTO clocks VALUES (?, ?, ?, ?)", row)
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise ShareAway(f"cannot be used: {error}") from None
+        return SlotReservation(here + (first - now) / 1e6, self._pace.step / 1e6, count)
+
+    def _read(self, now: int) -> State | None:
+        found = self._db.execute("SELECT rate, due, at FROM clocks WHERE account = ?", (self._account,)).fetchone()
+        if found is None or now > max(found[1:]) + FORGET * 1e6:
+            return None
+        if found[0] != str(self._rate):
+            raise RateDiffers(self._rate, found[0])
+        return State(*found[1:])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+def path_of(share: str) -> Path:
+    """Return the file that `sqlite:///PATH` names; a fourth slash, as SQLAlchemy has it, changes nothing."""
+    path = "/" + unquote(urlsplit(share).path).lstrip("/")
+    return Path(path[1:] if path[2:3] == ":" else path)  # C:/…

@@ -1,0 +1,438 @@
+"""How a CSV file is written, from its first lines: delimiter, comments above, whether there is a header. No I/O.
+
+CSV files, with all cells as text: an id keeps its zeros, a phone its plus.
+
+Python's csv module reads them, not Arrow's reader, which gives up at the first ragged line. A row that is
+not as wide as the header is never shifted into place; it becomes a row with a problem.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import TextIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interakt_loader.columns.normalize import null_where
+from interakt_loader.errors import SourceBroken, SourceError
+from interakt_loader.sources.base import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    PROBLEM_COLUMN,
+    Batches,
+    ReadOptions,
+    Source,
+    check_names,
+    is_counter,
+    labelled,
+    strip_wrapping,
+)
+from interakt_loader.sources.local_file import File
+from interakt_loader.sources.memory import problem_column
+from interakt_loader.sources.text import Text, open_text
+
+DELIMITERS = (",", ";", "\t", "|")
+_BY_ENDING = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
+_NUMBER = re.compile(r"[+-]?[$€£₹]? ?\d[\d.,]*%?")
+_YEAR = re.compile(r"(19|20)\d\d")
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?")
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_LONGEST_VALUE = 320  # characters of the longest e-mail address
+_SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(.|\\t)"?[,;\t|]*\s*', re.IGNORECASE)  # by which Excel is told a delimiter
+_USUAL_NAMES = re.compile(
+    "id|((customer|user|order)id)|((first|last|full)?name)|email(address)?|((phone|mobile)(number)?)|whatsapp|city|state|"
+    "country|zip(code)?|pin(code)?|postcode|address|street|company|date|amount|total|status|type|age|gender|birthday"
+)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the cells of a CSV file stand in its lines."""
+
+    delimiter: str
+    skipped: int
+    """Lines above the header or the first row: blank ones and comments."""
+    skip_spaces: bool
+    """Each delimiter is followed by spaces that belong to no cell."""
+    names: list[str]
+    """Of the columns; `column_1`, … where there is no header, and for a blank name."""
+    has_header: bool
+    quote: str
+    """What stands around cells that hold a delimiter: `"` or `'`."""
+    trailing: bool
+    """Delimiters at the end of lines, with nothing after them, belong to no column."""
+    has_index: bool
+    """The first column is the index that pandas or R wrote."""
+    notes: list[str]
+
+
+def find_dialect(given: str, name: str, lines: Sequence[str], options: ReadOptions) -> Dialect:
+    """Return how a file is written, from its first lines (with their newlines).
+
+    Excel's line `sep=;` says the delimiter; else the one that occurs most in the first line outside quotes wins, the
+    earlier of `, ; tab |` in a tie. Blank lines above are skipped, and lines that begin with `#`, unless they have as
+    many cells as the line below them. `holds_names` says whether there is a header. SourceError when there is no
+    first row, when its quote is left open, when the columns are aligned by spaces, or when a title or a row of
+    groups stands above the header.
+    """
+    skipped, by_line = _separator_line(lines)
+    while True:
+        first = next((at for at in range(skipped, len(lines)) if lines[at].strip()), None)
+        if first is None:
+            raise SourceError(
+                f"{given}: the file has no header, only blank lines" + (" and comments" if skipped else "")
+            )
+        below = [line for line in lines[first + 1 :] if line.strip()]
+        if not _is_comment(lines[first], below, options.delimiter or by_line):
+            break
+        skipped = first + 1
+    delimiter = options.delimiter or by_line or _BY_ENDING.get(PurePosixPath(name).suffix.lower())
+    is_given = options.delimiter is not None or by_line is not None
+    delimiter = delimiter or _delimiter(lines[first])
+    if not is_given:
+        _refuse_aligned(given, lines[first], below)
+    skip_spaces = delimiter == " " or _has_spaces_after(delimiter, lines[first:])
+    quote = _quote(lines[first:], delimiter)
+    rows = _rows(given, lines[first:], delimiter, skip_spaces, quote)
+    if not is_given and len(rows[0]) == 1:
+        _refuse_title(given, first + 1, rows[0][0], below)
+    has_header = holds_names(rows[0], rows[1:]) if options.header is None else options.header
+    if options.header is None and has_header and is_group_row(rows):
+        raise SourceError(
+            f"{given}: line {first + 1} and the one below it both hold names, and not values; leave one row of names, "
+            "or if the first is the header, say so"
+        )
+    width = _width(rows) if has_header else len(rows[0])
+    labels = rows[0][:width] if has_header else [""] * width
+    names = labelled(labels)
+    notes = []
+    if options.header is None and not has_header:
+        notes.append(
+            f"{given}: line {first + 1} holds values, not names, so the columns are {names[0]} to {names[-1]}; "
+            "if it is a header, say so"
+        )
+    has_index = has_header and is_counter(labels[0], (row[0] for row in rows[1:] if row))
+    trailing = has_header and (width < len(rows[0]) or _is_trailing(rows[1:], width))
+    return Dialect(delimiter, first, skip_spaces, names, has_header, quote, trailing, has_index, notes)
+
+
+def is_group_row(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the first row groups or repeats the names that the second row holds.
+
+    The second row has words, some of them above values only. Where the first row has a name for each column, nearly all
+    of the second row has to be so, for its words may be values too.
+    """
+    if len(rows) < 2:
+        return False
+    first, second, below = rows[0], rows[1], rows[2:]
+    words = [at for at, cell in enumerate(second) if cell.strip()]
+    if any(_kind(second[at]) for at in words) or len(words) < 2:
+        return False
+    labels = [strip_wrapping(cell).lower() for cell in first if strip_wrapping(cell)]
+    if labels == [strip_wrapping(cell).lower() for cell in second if strip_wrapping(cell)]:
+        return False  # the header again
+    has_gaps = any(at >= len(first) or not strip_wrapping(first[at]) for at in words) or len(set(labels)) < len(labels)
+    over_values = sum(_is_above_values(at, below, 1 if has_gaps else 2) for at in words)
+    usual = sum(_is_usual(second[at]) for at in words)
+    if has_gaps:
+        return over_values > 0 or 2 * usual >= len(words)
+    if any(map(_is_usual, labels)) or len(words) < len(second):
+        return False
+    return any(several > 1 and 2 * several >= len(words) for several in (over_values, usual))
+
+
+def _is_above_values(at: int, below: Sequence[Sequence[str]], least: int) -> bool:
+    """Tell whether a column holds so many values at least, all of one kind that no name is of."""
+    kinds = [_kind(row[at]) for row in below if at < len(row) and row[at].strip()]
+    return len(kinds) >= least and None not in kinds and len(set(kinds)) == 1
+
+
+def _is_usual(name: str) -> bool:
+    return _USUAL_NAMES.fullmatch(re.sub(r"[\W_]", "", name).lower()) is not None
+
+
+def _separator_line(lines: Sequence[str]) -> tuple[int, str | None]:
+    """Return how many lines Excel's `sep=;` takes above the table, and the delimiter that it names."""
+    first = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    match = _SEPARATOR_LINE.fullmatch(lines[first]) if lines else None
+    if match is None or match[1] in '"\r\n':
+        return 0, None
+    return first + 1, "\t" if match[1] == "\\t" else match[1]
+
+
+def _quote(lines: Sequence[str], delimiter: str) -> str:
+    """Return `'` if nothing is in double quotes, and all names or all values are in single ones, or rows need them.
+
+    A row needs them if it has as many cells as the header only when they count.
+    """
+    filled = [line.strip() for line in lines if line.strip()]
+    if any('"' in line for line in lines) or not any("'" in line for line in filled):
+        return '"'
+    cells = [[cell.strip() for cell in line.split(delimiter)] for line in filled]
+    for part in (cells[0], itertools.chain.from_iterable(cells[1:])):
+        written = [cell for cell in part if cell]
+        if written and all(map(_in_single_quotes, written)):
+            return "'"
+    rows = list(csv.reader(filled, delimiter=delimiter, quotechar="'"))
+    is_needed = any(len(row) != len(rows[0]) for row in cells)
+    return "'" if is_needed and all(len(row) == len(rows[0]) for row in rows) else '"'
+
+
+def _in_single_quotes(cell: str) -> bool:
+    return len(cell) > 1 and cell[0] == cell[-1] == "'"
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many columns there are, without blank names at the header's end that no row has a value for."""
+    header = rows[0]
+    named = len(header)
+    while named > 1 and not strip_wrapping(header[named - 1]):
+        named -= 1
+    return named if named < len(header) and not any(map(str.strip, _beyond(rows[1:], named))) else len(header)
+
+
+def _is_trailing(rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Tell whether all rows have more cells than the header has names, and none has a value there."""
+    return bool(rows) and all(len(row) > width for row in rows) and not any(map(str.strip, _beyond(rows, width)))
+
+
+def _beyond(rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    return (cell for row in rows for cell in row[width:])
+
+
+def holds_names(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the first row is a header; it is, unless it is plainly a row like those below it.
+
+    It is a row when some cell of it is a number, a date or an e-mail address as all the cells below that one
+    are, and no word of it stands above a column of such values, as a name would. A year proves nothing. With
+    nothing below, it is a row when all of its cells are such values.
+    """
+    alike = False
+    for at, cell in enumerate(first):
+        kinds = {_kind(row[at]) for row in below if at < len(row) and row[at].strip()}
+        kind = _kind(cell)
+        if kind is None and cell.strip() and len(kinds) == 1 and None not in kinds:
+            return True
+        if kind is not None and kinds == {kind} and not _YEAR.fullmatch(cell.strip()):
+            alike = True
+    if not below:
+        alike = all(_kind(cell) for cell in first if cell.strip())
+    return not alike
+
+
+def _outside_quotes(line: str) -> str:
+    return "".join(line.split('"')[::2])
+
+
+def _delimiter(line: str) -> str:
+    return max(DELIMITERS, key=_outside_quotes(line).count)
+
+
+def _is_comment(line: str, below: Sequence[str], delimiter: str | None) -> bool:
+    if not line.startswith("#"):
+        return False
+    table = next((other for other in below if not other.startswith("#")), None)
+    delimiter = delimiter or _delimiter(table or line)
+    cells = line.count(delimiter)
+    if cells == 0:
+        is_prose = line[1:2].isspace() and bool(line[1:].strip())
+        return is_prose or (table is not None and delimiter in table)
+    if table is not None and line[1:2].isspace():  # prose, if the line below it is plainly a header
+        rows = [other.split(delimiter) for other in below[below.index(table) :]]
+        if holds_names(rows[0], rows[1:]) and not holds_names(rows[1] if rows[1:] else rows[0], rows[2:]):
+            return True
+    beside = [*below[:1], table or line]
+    return all(other.count(delimiter) != cells for other in beside)
+
+
+def _refuse_aligned(given: str, line: str, below: Sequence[str]) -> None:
+    if any(delimiter in line for delimiter in DELIMITERS) or not below:
+        return
+    words = len(line.split())
+    gaps = re.search(r"\S {2,}\S", line) and all(re.search(r"\S {2,}\S", other) for other in below)
+    if words > 1 and gaps and all(len(other.split()) == words for other in below):
+        raise SourceError(
+            f"{given}: the columns are aligned by spaces, with no delimiter between them; save it as CSV, "
+            "or give a space as the delimiter if no cell holds one"
+        )
+
+
+def _has_spaces_after(delimiter: str, lines: Sequence[str]) -> bool:
+    """Tell whether each delimiter is followed by a space, and some cell needs it gone for its quotes to count."""
+    if delimiter == " " or not any(f'{delimiter} "' in line for line in lines):
+        return False
+    outside = map(_outside_quotes, lines)
+    return all(line.count(delimiter) == line.count(f"{delimiter} ") for line in outside)
+
+
+def _rows(given: str, lines: Sequence[str], delimiter: str, skip_spaces: bool, quote: str) -> list[list[str]]:
+    """Return the rows of the lines, up to one that cannot be read."""
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=skip_spaces, quotechar=quote, strict=True)
+    try:
+        rows = [next(reader)]
+    except csv.Error as error:
+        if str(error) == "unexpected end of data":
+            raise SourceError(f"{given}: the header opens a quote that is never closed") from error
+        raise SourceError(f"{given}: the header cannot be read: {error}") from error
+    with suppress(csv.Error):
+        rows.extend(fields for fields in reader if fields)
+    return rows
+
+
+def _refuse_title(given: str, line: int, title: str, below: Sequence[str]) -> None:
+    if not below:
+        return
+    delimiter = _delimiter(below[0])
+    if all(delimiter in _outside_quotes(other) for other in below):
+        cells = _outside_quotes(below[0]).count(delimiter) + 1
+        raise SourceError(
+            f"{given}: line {line} has one cell ({title[:40]!r}) where the lines below it have {cells}; "
+            "remove what stands above the header"
+        )
+
+
+def _kind(cell: str) -> str | None:
+    cell = cell.strip()
+    if len(cell) > _LONGEST_VALUE:
+        return None
+    if _NUMBER.fullmatch(cell):
+        return "number"
+    if _DATE.fullmatch(cell):
+        return "date"
+    return "address" if _ADDRESS.fullmatch(cell) else None
+
+
+_CELL_CHARACTERS = 1 << 20
+_SAMPLE_LINES = 100
+_SAMPLE_CHARACTERS = 4 << 20
+# A lone surrogate cannot come out of any encoding, so no cell is mistaken for it.
+_NUL = "\udc00"  # stands for NUL, which the csv module of Python 3.10 refuses
+
+
+def open_csv(file: File, options: ReadOptions) -> Source:
+    """Return a CSV file as a source; the row count is an estimate from the lines.
+
+    Raises SourceError when its encoding cannot be told, or it has no usable first row.
+    """
+    # The limit is the whole process's; somebody else may have raised it further.
+    csv.field_size_limit(max(csv.field_size_limit(), _CELL_CHARACTERS))
+    text = open_text(file, options.encoding)
+    with text.open() as stream:
+        dialect = find_dialect(file.given, file.name, _first_lines(stream), options)
+    if any(_NUL in name for name in dialect.names):
+        raise SourceError(f"{file.given}: the header holds a NUL byte; expected text")
+    names = check_names(file.given, dialect.names)
+    notes = [*text.notes, *dialect.notes]
+    if dialect.has_index:
+        notes.append(f"{file.given}: the first column, which has no name and counts the rows, is left out")
+    return Source(
+        name=file.name,
+        columns=names,
+        rows=max(0, text.lines - dialect.skipped - dialect.has_header),
+        rows_exact=False,
+        read=lambda: _batches(text, dialect, names),
+        path=file.given,
+        notes=notes,
+        left_out=frozenset(names[:1] if dialect.has_index else ()),
+    )
+
+
+def _first_lines(stream: TextIO) -> list[str]:
+    lines: list[str] = []
+    characters = 0
+    for line in islice(stream, _SAMPLE_LINES):
+        lines.append(line.replace("\0", _NUL))
+        characters += len(line)
+        if characters > _SAMPLE_CHARACTERS:
+            break
+    return lines
+
+
+def _batches(text: Text, dialect: Dialect, names: list[str]) -> Batches:
+    """Yield the rows; a row of another width, or one whose quotes are wrong, is a row with a problem."""
+    width = len(names)
+    measure = "the header" if dialect.has_header else "the first row"
+    unreadable = [""] * width
+    rows: list[list[str]] = []
+    problems: dict[int, str] = {}
+    with text.open() as stream:
+        above = sum(1 for _ in islice(stream, dialect.skipped))
+        lines = text.each_line(stream)
+        if text.has_nul:
+            lines = (line.replace("\0", _NUL) for line in lines)
+        reader = csv.reader(
+            lines,
+            delimiter=dialect.delimiter,
+            skipinitialspace=dialect.skip_spaces,
+            quotechar=dialect.quote,
+            strict=True,
+        )
+        position = stream.buffer.tell
+        batch_end = BATCH_BYTES
+        if dialect.has_header:
+            next(reader)
+        end = reader.line_num
+        at_end = False
+        while not at_end:
+            at_end = True
+            try:
+                for fields in reader:
+                    start, end = end + 1, reader.line_num
+                    if dialect.trailing and not any(map(str.strip, fields[width:])):
+                        fields = fields[:width]  # noqa: PLW2901 - the row without what belongs to no column
+                    if len(fields) == width and not text.has_nul:
+                        rows.append(fields)
+                    elif not fields or (width > 1 and len(fields) == 1 and not fields[0].strip()):
+                        continue
+                    else:
+                        problem = _problem(fields, width, start + above, measure)
+                        if problem is not None:
+                            problems[len(rows)] = problem
+                        rows.append(fields if problem is None else unreadable)
+                    if len(rows) >= BATCH_ROWS or position() > batch_end:
+                        yield _batch(names, rows, problems)
+                        rows, problems = [], {}
+                        batch_end = position() + BATCH_BYTES
+            except csv.Error as error:
+                start, end = end + 1, reader.line_num
+                problems[len(rows)] = _wrong_quotes(text.file.given, str(error), start + above, end + above)
+                rows.append(unreadable)
+                at_end = False
+    if rows:
+        yield _batch(names, rows, problems)
+
+
+def _problem(fields: list[str], width: int, line: int, measure: str) -> str | None:
+    if len(fields) != width:
+        count = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
+        return f"line {line} has {count} where {measure} has {width}"
+    if any(_NUL in cell for cell in fields):
+        return f"line {line} holds a NUL byte"
+    return None
+
+
+def _wrong_quotes(given: str, complaint: str, start: int, end: int) -> str:
+    if complaint == "unexpected end of data":
+        return f"line {start} opens a quote that is never closed"
+    if "expected after" not in complaint:  # a cell of any length: there is no telling where rows begin
+        raise SourceBroken(f"{given}: line {end} cannot be read: {complaint}; is a quote left open before it?")
+    where = f"line {start} has" if start == end else f"lines {start} to {end} have"
+    return f"{where} a quote inside a quoted cell that is not doubled"
+
+
+def _batch(names: list[str], rows: list[list[str]], problems: dict[int, str]) -> pa.RecordBatch:
+    arrays = [_text(cells) for cells in zip(*rows, strict=True)]
+    return pa.RecordBatch.from_arrays([*arrays, problem_column(problems, len(rows))], names=[*names, PROBLEM_COLUMN])
+
+
+def _text(cells: tuple[str, ...]) -> pa.Array:
+    array = pa.array(cells, pa.string())
+    return null_where(array, pc.equal(array, "")) if "" in cells else array

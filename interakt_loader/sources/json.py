@@ -1,0 +1,173 @@
+"""JSON lines: one object a line. Also a small file that is one array of objects, and lists of dicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+from interakt_loader.errors import SourceError
+from interakt_loader.sources.base import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    PROBLEM_COLUMN,
+    RESERVED,
+    Batches,
+    ReadOptions,
+    Source,
+    check_names,
+    reason,
+    refuse_doubled,
+)
+from interakt_loader.sources.local_file import File
+from interakt_loader.sources.memory import laid_out, records_to_batch
+from interakt_loader.sources.text import Text, open_text
+from interakt_loader.values import OUT_OF_RANGE
+
+# NaN and Infinity are no values; a number such as 1e400, which Python reads as infinite as well, is one.
+_decode = json.JSONDecoder(parse_constant=lambda _: None).decode
+
+_ARRAY_CHARACTERS = 64 << 20  # an array has to be held in memory whole
+
+
+def open_json(file: File, options: ReadOptions) -> Source:
+    """Return a JSON lines file as a source; the row count is an estimate from the lines.
+
+    Raises SourceError when its encoding cannot be told, when none of the first rows is a JSON object, or when
+    it is one JSON array of more than 64 million characters.
+    """
+    text = open_text(file, options.encoding)
+    path = file.given
+    if _begins_array(text):
+        return _open_array(text)
+    with closing(_batches(text)) as batches:
+        first = next(batches, None)
+    if first is None:
+        raise SourceError(f"{path}: the file holds only blank lines")
+    schema = first.schema.remove(first.schema.get_field_index(PROBLEM_COLUMN))
+    problem = first.column(PROBLEM_COLUMN)[0].as_py()
+    if not schema.names and problem is not None:
+        raise SourceError(f"{path}: expected one JSON object a line, but {problem}")
+    return Source(
+        name=file.name,
+        columns=check_names(path, schema),
+        rows=text.lines,
+        rows_exact=False,
+        read=lambda: _batches(text),
+        path=path,
+        notes=text.notes,
+        open_ended=True,
+    )
+
+
+def open_records(records: Sequence[Mapping[Any, Any]]) -> Source:
+    """Return a list of dicts as a source, a row each; the columns are the union of their keys."""
+    for at, record in enumerate(records):
+        if not isinstance(record, Mapping):
+            raise SourceError(f"list: expected dicts, but item {at} is a {type(record).__name__}")
+    keys = _keys("list", records)
+
+    def read() -> Batches:
+        for start in range(0, len(records), BATCH_ROWS):
+            yield records_to_batch(records[start : start + BATCH_ROWS], names=keys)
+
+    return Source(name="list", columns=_names("list", records, keys), rows=len(records), rows_exact=True, read=read)
+
+
+def _keys(where: str, records: Sequence[Mapping[Any, Any]]) -> list[Any]:
+    keys = list(dict.fromkeys(key for record in records for key in record))
+    refuse_doubled(where, check_names(where, keys) if keys else [])
+    return keys
+
+
+def _names(where: str, records: Sequence[Mapping[Any, Any]], keys: Sequence[Any]) -> list[str]:
+    """Return the names of the columns that records make, an object's fields each as one."""
+    return check_names(where, laid_out({str(key): [record.get(key) for record in records] for key in keys}))
+
+
+def _begins_array(text: Text) -> bool:
+    # not by lines: an array may well be one line of the file's whole size
+    with text.open() as stream:
+        while characters := stream.read(4096):
+            if not characters.isspace():
+                return characters.lstrip().startswith("[")
+    return False
+
+
+def _open_array(text: Text) -> Source:
+    path = text.file.given
+    with text.open() as stream:
+        content = stream.read(_ARRAY_CHARACTERS + 1)
+    if len(content) > _ARRAY_CHARACTERS:
+        raise SourceError(
+            f"{path}: a JSON array of more than {_ARRAY_CHARACTERS >> 20} MB; "
+            "write one object a line (JSON lines) instead"
+        )
+    try:
+        items = _decode(content)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{path}: the JSON array cannot be read: {reason(error)}") from error
+    records, problems = [], {}
+    for at, item in enumerate(items):
+        problem = _not_a_record(item)
+        if problem:
+            problems[at] = f"item {at + 1} {problem}"
+        records.append({} if problem else item)
+    keys = _keys(path, records)
+
+    def read() -> Batches:
+        for start in range(0, len(records), BATCH_ROWS):
+            of_batch = {row - start: text for row, text in problems.items() if start <= row < start + BATCH_ROWS}
+            yield records_to_batch(records[start : start + BATCH_ROWS], of_batch, names=keys, infinity=OUT_OF_RANGE)
+
+    return Source(
+        name=text.file.name,
+        columns=_names(path, records, keys),
+        rows=len(records),
+        rows_exact=True,
+        read=read,
+        path=path,
+        notes=text.notes,
+        open_ended=True,
+    )
+
+
+def _batches(text: Text) -> Batches:
+    records: list[Mapping[str, Any]] = []
+    problems: dict[int, str] = {}
+    characters = 0
+    with text.open() as stream:
+        for number, line in enumerate(text.each_line(stream), start=1):
+            if line.isspace():
+                continue
+            record, problem = _parsed(line)
+            if problem:
+                problems[len(records)] = f"line {number} {problem}"
+            records.append(record)
+            characters += len(line)
+            if len(records) == BATCH_ROWS or characters > BATCH_BYTES:
+                yield records_to_batch(records, problems, infinity=OUT_OF_RANGE)
+                records, problems, characters = [], {}, 0
+    if records:
+        yield records_to_batch(records, problems, infinity=OUT_OF_RANGE)
+
+
+def _parsed(line: str) -> tuple[dict[str, Any], str | None]:
+    try:
+        value = _decode(line)
+    except json.JSONDecodeError as error:
+        return {}, f"is not JSON: {error.msg}"
+    except ValueError:  # Python's own limit, for the time that it takes
+        return {}, "holds a whole number of thousands of digits"
+    except RecursionError as error:
+        return {}, f"is not JSON: {reason(error)}"
+    problem = _not_a_record(value)
+    return ({}, problem) if problem else (value, None)
+
+
+def _not_a_record(value: object) -> str | None:
+    if not isinstance(value, dict):
+        return f"is not a JSON object but {'null' if value is None else 'a ' + type(value).__name__}"
+    reserved = next((name for name in RESERVED if name in value), None)
+    return f"uses the name {reserved!r}, which is reserved" if reserved else None

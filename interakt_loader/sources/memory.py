@@ -1,0 +1,498 @@
+"""Columns that hold objects (dicts) as columns of their fields: `address.city`, as of structs.
+
+Each row by itself: where some hold an object and others a value, there is a column for the values as well.
+
+Python values to Arrow columns, whatever the values are.
+
+Arrow infers a type from what it meets first, and then either refuses the rest or bends it without a word
+(a datetime among dates loses its time, a naive time among aware ones becomes UTC, True among floats
+becomes 1.0). So it is asked only when all values are of one type; in a mixture each keeps its own (`plain.Mixed`).
+What a value means is said in `values`, for `track` as well.
+
+Arrow data in memory: tables, readers, datasets, and whatever speaks Arrow's C stream (polars, DuckDB).
+
+pandas DataFrames, slice by slice, without importing pandas.
+
+Row numbers are positions; the index is not looked at. pandas' own path (`pa.Table.from_pandas`) converts
+the whole frame at once and fails on columns of mixed objects; here each slice of each column is converted
+by itself, and each object keeps its own type.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import accumulate, chain
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interakt_loader.columns.normalize import Kind, is_mixed, mixed
+from interakt_loader.errors import SourceError
+from interakt_loader.model import FAILURES, Problem
+from interakt_loader.sources.base import (
+    BATCH_ROWS,
+    OF_AN_OBJECT,
+    PROBLEM_COLUMN,
+    Batches,
+    Source,
+    check_names,
+    flat_names,
+    reason,
+)
+from interakt_loader.values import (
+    IN_PLACE_OF_A_VALUE,
+    LONGEST_LIST,
+    NOT_IN_A_LIST,
+    Narrow,
+    meaning,
+    shortened,
+    unicode_text,
+)
+
+_LOOKED_THROUGH, _DEEPEST = 6, 32
+"""Levels of objects after which one is looked through first, and that there may be at most."""
+
+_TWICE = Problem("unsupported_type", "comes twice: as a name with a dot in it, and as a field of an object")
+_TOO_MUCH = Problem("unsupported_type", "holds itself, or more objects within objects than can be sent")
+_OF_A_VARIANT = {"metadata", "value", "typed_value"}
+_VARIANT = Problem("unsupported_type", "a value of type VARIANT cannot be sent")
+_SAME_NAMES = Problem("unsupported_type", "is an object with two fields of one name")
+
+
+def laid_out(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+    """Return the columns with one for each field of an object in place of the object's."""
+    found: dict[str, Sequence[Any]] = {}
+    for name, values in columns.items():
+        _lay_out(name, values, found, 0)
+    return found
+
+
+def _lay_out(name: str, values: Sequence[Any], found: dict[str, Sequence[Any]], depth: int) -> None:
+    kinds = set(map(type, values)) if isinstance(values, list) else ()
+    if not any(issubclass(kind, Mapping) for kind in kinds):
+        found[name] = values if name not in found else [*map(_either, found[name], values)]
+        return
+    objects: list[Mapping[Any, Any]] = []
+    others: list[Any] = []
+    for value in values:
+        problem = _problem(value, depth) if isinstance(value, Mapping) else value
+        others.append(problem)
+        objects.append(value if problem is None and value is not None else {})
+    keys = dict.fromkeys(key for one in objects for key in one)
+    if not keys or any(one is not None for one in others):
+        _lay_out(name, others, found, depth)
+    for key in keys:
+        _lay_out(f"{name}.{unicode_text(str(key))}", [one.get(key) for one in objects], found, depth + 1)
+
+
+def _problem(value: Mapping[Any, Any], depth: int) -> Problem | None:
+    """Return what is wrong with an object as such."""
+    if isinstance(value, pa.MapScalar):  # its keys may be any values, and it has no `get` by them
+        return IN_PLACE_OF_A_VALUE
+    if type(value.get("metadata")) is bytes and len(value) > 1 and _OF_A_VARIANT.issuperset(value):
+        return _VARIANT  # as Arrow gives it to pandas
+    if all(type(key) is str and key.isascii() for key in value):
+        names: Sequence[str] = ()
+    else:
+        names = [*map(str, value)]
+    for name in names:
+        if unicode_text(name) is None:
+            return Problem("not_text", f"is an object with a name that is not text: {shortened(name)}")
+    if len(set(names)) < len(names):
+        return _SAME_NAMES
+    too_wide = len(value) > LONGEST_LIST
+    return _TOO_MUCH if too_wide or (depth == _LOOKED_THROUGH and _is_too_much(value)) else None
+
+
+def _is_too_much(value: Mapping[Any, Any]) -> bool:
+    """Tell whether an object has more values, or more levels, than a call has room for; also one that holds itself."""
+    count, left = 0, [(value, _LOOKED_THROUGH)]
+    while left:
+        one, depth = left.pop()
+        count += len(one)
+        if depth > _DEEPEST or count > LONGEST_LIST:
+            return True
+        left += [(inner, depth + 1) for inner in one.values() if isinstance(inner, Mapping)]
+    return False
+
+
+def _either(one: Any, other: Any) -> Any:
+    return other if one is None else one if other is None else _TWICE
+
+
+_NONE = type(None)
+# Sets of exact types whose values can go to Arrow as they are. NaN is null, also among integers.
+_PLAIN_TYPES = ({str, _NONE}, {int, float, _NONE}, {bool, _NONE}, {dt.date, _NONE}, {bytes, _NONE})
+_FLOATS_EXACT_UP_TO = 2**53
+_PROBLEM = pa.struct({"code": pa.string(), "message": pa.string(), "json": pa.string()})
+_KINDS: dict[type, Kind] = {
+    bool: "bool",
+    float: "float",
+    Narrow: "narrow",
+    Decimal: "digits",
+    str: "text",
+    dt.date: "date",
+    dt.time: "time",
+    list: "list",
+}
+_ARROW_TYPES: dict[Kind, pa.DataType] = {
+    "bool": pa.bool_(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "narrow": pa.float32(),
+    "text": pa.string(),
+    "timestamp": pa.timestamp("us"),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+}
+_FOREIGN = (pa.ArrowException, ValueError, TypeError, OverflowError)
+
+
+def to_arrow(
+    values: Sequence[Any],
+    of_type: pa.DataType | None = None,
+    infinity: Problem | None = None,
+    *,
+    in_lists: bool = False,
+) -> pa.Array:
+    """Return the values as one Arrow array of the same length, whatever they are.
+
+    None, NaN, NaT and pandas.NA are null. Lists, tuples, arrays and sets (sorted by their text) become Arrow lists.
+    Values of several types keep them (`Mixed`); with `of_type`, which is string, all that can be sent become text.
+    `infinity` says what is wrong with infinite numbers; without it they are null. With `in_lists` the values are the
+    items of lists.
+    """
+    if of_type is not None:
+        found = [meaning(value) for value in values]
+        texts = [one if isinstance(one, Problem) else text_of(one) for one in found]
+        return (
+            _by_kind(values, texts, None)
+            if any(isinstance(one, Problem) for one in texts)
+            else pa.array(texts, of_type)
+        )
+    types = set(map(type, values))
+    if any(types <= allowed for allowed in _PLAIN_TYPES):
+        array = _inferred(values)
+        if array is not None and not (infinity and _has_infinities(array)):
+            return array
+    if types in ({list}, {list, _NONE}) and not in_lists:
+        return _lists(values, infinity)
+    found = [meaning(value) for value in values]
+    if in_lists:
+        found = [NOT_IN_A_LIST.get(type(one), one) for one in found]
+    return _by_kind(values, found, infinity)
+
+
+def text_type(values: Iterable[Any]) -> pa.DataType | None:
+    """Return string if the values are of several kinds, None if they are of one."""
+    kinds = {_kind_of(found) for found in map(meaning, values) if found is not None}
+    return pa.string() if len(kinds) > 1 and kinds != {"int", "float"} else None
+
+
+def text_of(value: Any) -> str | None:
+    """Return a scalar as text: integral floats without `.0`, times as ISO-8601."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        # from 2**53 on the digits would be made up
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
+
+
+def records_to_batch(
+    records: Sequence[Mapping[Any, Any]],
+    problems: Mapping[int, str] | None = None,
+    names: Iterable[str] = (),
+    infinity: Problem | None = None,
+) -> pa.RecordBatch:
+    """Return one row per record; the columns are `names` and then each further key in order of appearance.
+
+    With `problems` (position of a row to why it could not be read), the batch has a PROBLEM_COLUMN too.
+    """
+    keys = dict.fromkeys([*names, *(key for record in records for key in record)])
+    columns: dict[str, Sequence[Any]] = {}
+    for key in keys:
+        name = unicode_text(str(key))
+        if name is not None:
+            columns[name] = [record.get(key) for record in records]
+        elif problems is not None:
+            said = f"its object has a name that is not text: {shortened(str(key))}"
+            problems = {row: said for row, record in enumerate(records) if key in record} | {**problems}
+    last = {} if problems is None else {PROBLEM_COLUMN: problem_column(problems, len(records))}
+    return objects_to_batch(columns, last, infinity)
+
+
+def objects_to_batch(
+    columns: Mapping[str, Sequence[Any] | pa.Array],
+    last: Mapping[str, pa.Array] | None = None,
+    infinity: Problem | None = None,
+) -> pa.RecordBatch:
+    """Return columns of Python objects or of Arrow as one batch, objects as a column for each of their fields."""
+    arrays: list[pa.Array] = []
+    fields: list[pa.Field] = []
+    for name, values in laid_out(columns).items():
+        array = values if isinstance(values, pa.Array) else to_arrow(values, infinity=infinity)
+        arrays.append(array)
+        fields.append(pa.field(name, array.type, metadata=None if name in columns else OF_AN_OBJECT))
+    for name, array in (last or {}).items():
+        arrays.append(array)
+        fields.append(pa.field(name, array.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def problem_column(problems: Mapping[int, str], rows: int) -> pa.Array:
+    """Return the PROBLEM_COLUMN of a batch of so many rows."""
+    return pa.array([problems.get(row) for row in range(rows)], pa.string())
+
+
+def _by_kind(values: Sequence[Any], found: list[Any], infinity: Problem | None) -> pa.Array:
+    """Return what values mean as an array of their kind, or a `Mixed` one of several."""
+    if infinity:
+        infinite = [type(value) is float and math.isinf(value) for value in values]
+        found = [infinity if is_so else one for one, is_so in zip(found, infinite, strict=True)]
+    kinds = [None if one is None else _kind_of(one) for one in found]
+    present = set(kinds) - {None}
+    if {"int", "float"} <= present and all(
+        abs(one) <= _FLOATS_EXACT_UP_TO for one, kind in zip(found, kinds, strict=True) if kind == "int"
+    ):
+        kinds = ["float" if kind == "int" else kind for kind in kinds]
+        present -= {"int"}
+    if len(present) <= 1:
+        array = _inferred(found) if _is_uniform(found, present) else None
+        if array is not None:
+            return array
+    parts: dict[Kind, pa.Array] = {}
+    for kind in dict.fromkeys(kinds):
+        if kind is not None:
+            of_kind = [one if its == kind else None for one, its in zip(found, kinds, strict=True)]
+            parts[kind] = _problems(values, of_kind) if kind == "other" else _part(kind, of_kind, infinity)
+    if len(parts) == 1 and parts.keys().isdisjoint({"digits", "moment", "other"}):
+        return next(iter(parts.values()))
+    return mixed(parts) if parts else pa.nulls(len(found))
+
+
+def _kind_of(value: Any) -> Kind:
+    if isinstance(value, dt.datetime):
+        return "timestamp" if value.tzinfo is None else "moment"
+    if type(value) is int:
+        return "int" if -(2**63) <= value < 2**63 else "digits"
+    return _KINDS.get(type(value), "date" if isinstance(value, dt.date) else "other")
+
+
+def _is_uniform(found: Iterable[Any], kinds: set[Kind | None]) -> bool:
+    """Tell whether Arrow has one type for decimals or for times with a zone that says the same of all."""
+    if kinds == {"moment"}:
+        return len({str(one.tzinfo) for one in found if one is not None}) == 1
+    if kinds == {"digits"}:
+        return len({one.as_tuple().exponent if type(one) is Decimal else "" for one in found if one is not None}) == 1
+    return False
+
+
+def _part(kind: Kind, values: Sequence[Any], infinity: Problem | None) -> pa.Array:
+    if kind == "list":
+        return _lists(values, infinity)
+    if kind in ("digits", "moment"):
+        texts = [None if one is None else _moment(one) if kind == "moment" else text_of(one) for one in values]
+        return pa.array(texts, pa.string())
+    return pa.array(values, _ARROW_TYPES[kind])
+
+
+def _problems(values: Sequence[Any], found: Sequence[Any]) -> pa.Array:
+    """Return the problems among what values mean, with the values themselves where JSON can say them."""
+    rows: list[dict[str, str | None] | None] = []
+    for value, one in zip(values, found, strict=True):
+        problem = IN_PLACE_OF_A_VALUE if isinstance(one, Mapping) else one
+        rows.append(problem and {"code": problem.code, "message": problem.message, "json": _json(value, problem)})
+    return pa.array(rows, _PROBLEM)
+
+
+def _json(value: Any, problem: Problem) -> str | None:
+    if value is problem or (problem.code == "too_large" and not isinstance(value, str)):
+        return None
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _moment(value: dt.datetime) -> str:
+    """Return ISO 8601 with an offset of whole minutes, as Arrow reads it; before 1900 some zones had seconds."""
+    offset = value.utcoffset() or dt.timedelta()
+    odd = offset % dt.timedelta(minutes=1)
+    if odd and value.year == dt.MINYEAR:
+        odd -= dt.timedelta(minutes=1)
+    return (value - odd).replace(tzinfo=dt.timezone(offset - odd)).isoformat()
+
+
+def _lists(values: Sequence[list[Any] | None], infinity: Problem | None) -> pa.Array:
+    """Return lists as Arrow lists, or as `Mixed` if there are some that no call has room for."""
+    lengths = [0 if one is None else len(one) for one in values]
+    if max(lengths) > LONGEST_LIST:
+        return _by_kind(values, [None if one is None else meaning(one) for one in values], infinity)
+    items = [*chain.from_iterable(one for one in values if one is not None)]
+    offsets = pa.array([0, *accumulate(lengths)], pa.int32())
+    missing = pa.array([one is None for one in values])
+    return pa.ListArray.from_arrays(offsets, to_arrow(items, infinity=infinity, in_lists=True), mask=missing)
+
+
+def _inferred(values: Sequence[Any]) -> pa.Array | None:
+    try:
+        array = pa.array(values, from_pandas=True)
+    except _FOREIGN:
+        return None
+    return array if isinstance(array, pa.Array) and not isinstance(array.type, pa.BaseExtensionType) else None
+
+
+def _has_infinities(array: pa.Array) -> bool:
+    return bool(pa.types.is_floating(array.type) and pc.any(pc.is_inf(array)).as_py())
+
+
+def open_table(table: Any) -> Source:
+    """Return a Table or RecordBatch as a source; its batches are views, nothing is copied."""
+    name = type(table).__name__
+    names = check_names(name, table.schema)
+    if isinstance(table, pa.RecordBatch):
+        table = pa.Table.from_batches([table])
+
+    def read() -> Batches:
+        yield from table.to_reader(max_chunksize=BATCH_ROWS)
+
+    return Source(name=name, columns=names, rows=table.num_rows, rows_exact=True, read=read)
+
+
+def open_stream(data: Any) -> Source:
+    """Return an object with `__arrow_c_stream__` as a source; SourceError when its stream is no table.
+
+    The stream is asked for once per reading, because asking may run a query. A RecordBatchReader can be
+    read only once.
+    """
+    name = type(data).__name__
+    once = isinstance(data, pa.RecordBatchReader)
+    try:
+        reader = data if once else pa.RecordBatchReader.from_stream(data)
+    except Exception as error:
+        raise SourceError(f"{name}: its data cannot be read as a table: {reason(error)}") from error
+    names = check_names(name, reader.schema)
+    unread = [reader]
+
+    def read() -> Batches:
+        if not unread and once:
+            raise SourceError(f"{name}: it can be read only once, and that has been done")
+        current = unread.pop() if unread else pa.RecordBatchReader.from_stream(data)
+        try:
+            yield from current
+        finally:
+            if not once:
+                current.close()
+
+    rows = next((n for n in (getattr(data, "num_rows", None), getattr(data, "height", None)) if type(n) is int), None)
+    return Source(name=name, columns=names, rows=rows, rows_exact=rows is not None, read=read)
+
+
+def is_dataset(data: object) -> bool:
+    """Tell whether data is a pyarrow Dataset; False while nobody has imported that part of pyarrow."""
+    module = sys.modules.get("pyarrow.dataset")
+    return module is not None and isinstance(data, module.Dataset)
+
+
+def open_dataset(dataset: Any) -> Source:
+    """Return a pyarrow Dataset as a source, with little read ahead; rows are known for Parquet only."""
+    name = type(dataset).__name__
+    names = check_names(name, dataset.schema)
+    # Other formats would have to be read whole to be counted.
+    is_parquet = type(getattr(dataset, "format", None)).__name__ == "ParquetFileFormat"
+    try:
+        rows = dataset.count_rows() if is_parquet else None
+    except Exception as error:
+        raise SourceError(f"{name}: cannot be read: {reason(error)}") from error
+
+    def read() -> Batches:
+        yield from dataset.to_batches(batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1, use_threads=False)
+
+    return Source(name=name, columns=names, rows=rows, rows_exact=rows is not None, read=read)
+
+
+logger = logging.getLogger("interakt_loader")
+
+BESIDE = "interakt_loader.beside"
+"""Key in a frame's `attrs`: names of columns that the loader put beside the frame's own, and that are not loaded."""
+
+SAID = ("row", "status", "code", "column", "message")
+"""The report's columns, which are put beside the rows that failed."""
+
+
+def is_pandas(data: object, kind: str) -> bool:
+    """Tell whether data is a pandas object of that class name; False while nobody has imported pandas."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(data, getattr(pandas, kind))
+
+
+def own_columns(frame: Any) -> Any:
+    """Return a frame without what the loader put beside its own columns.
+
+    pandas forgets a frame's `attrs` when it is merged with another, as corrections often are: then the columns are
+    known by their names and by what stands in them, and that is said.
+    """
+    beside = frame.attrs.get(BESIDE)
+    if beside is None and _has_a_report_beside(frame):
+        logger.warning("not loaded: %s, which a report has put beside the rows", ", ".join(SAID))
+        beside = list(SAID)
+    return frame.drop(columns=beside or [], errors="ignore")
+
+
+def _has_a_report_beside(frame: Any) -> bool:
+    names = [*map(str, frame.columns)]
+    if any(names.count(one) != 1 for one in SAID):
+        return False
+    return set(frame["status"].dropna().unique().tolist()) <= {one.value for one in FAILURES} and len(frame) > 0
+
+
+def open_frame(frame: Any) -> Source:
+    """Return a DataFrame as a source; its columns are called by their labels' text."""
+    frame = own_columns(frame)
+    names = check_names("DataFrame", frame.columns)
+
+    def read() -> Batches:
+        for start in range(0, len(frame), BATCH_ROWS):
+            piece = frame.iloc[start : start + BATCH_ROWS]
+            yield objects_to_batch({name: _column(series) for name, series in zip(names, _series(piece), strict=True)})
+
+    columns = check_names("DataFrame", chain.from_iterable(map(_names, names, _series(frame))))
+    return Source(name="DataFrame", columns=columns, rows=len(frame), rows_exact=True, read=read)
+
+
+def _series(frame: Any) -> Iterator[Any]:
+    return (frame.iloc[:, at] for at in range(frame.shape[1]))
+
+
+def _names(name: str, series: Any) -> Iterable[str]:
+    """Return the names of the columns that one column makes: objects and structs have one for each of their fields."""
+    values = _column(series if series.dtype == object else series.iloc[:1])
+    return laid_out({name: values}) if isinstance(values, list) else flat_names(pa.schema([(name, values.type)]))
+
+
+def _column(series: Any) -> list[Any] | pa.Array:
+    """Return a column as Arrow; one of objects, also as categories, as they are."""
+    categories = getattr(series.dtype, "categories", None)
+    if series.dtype == object or (categories is not None and is_mixed(to_arrow(list(categories)).type)):
+        return series.tolist()
+    try:
+        array = pa.array(series, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return series.tolist()  # dtypes that Arrow does not know: complex, sparse
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    if isinstance(array.type, pa.BaseExtensionType):  # period and interval read better as text
+        return series.tolist()
+    return array

@@ -1,0 +1,33 @@
+"""The forms of the key."""
+
+import base64
+
+import pytest
+
+from interakt_loader.model import authorization
+
+KEY = "tHeKeY-0123_abc"
+SECRET = base64.b64encode(f"{KEY}:".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(SECRET, id="the dashboard's Secret Key"),
+        pytest.param(KEY, id="decoded, without the colon, as the vendor's SDK wants it"),
+        pytest.param(f"{KEY}:", id="decoded, with the colon"),
+        pytest.param(f"Basic {SECRET}", id="pasted with its prefix"),
+        pytest.param(f"basic {KEY}", id="a prefix before the decoded one"),
+        pytest.param(f"  {SECRET}\n", id="with the newline of a file"),
+        pytest.param(base64.b64encode(SECRET.encode()).decode(), id="encoded twice"),
+        pytest.param(base64.b64encode(f"{SECRET}:".encode()).decode(), id="encoded twice by a client"),
+    ],
+)
+def test_every_form_of_the_key_gives_the_same_header(given: str) -> None:
+    """Whatever form a person holds, the API sees `Basic <Secret Key>`."""
+    assert authorization(given) == f"Basic {SECRET}"
+
+
+def test_a_key_that_happens_to_look_like_base64_is_taken_as_it_is() -> None:
+    """`abcdefgh` is valid base64 of something; only base64 of `…:` is a Secret Key."""
+    assert authorization("abcdefgh") == "Basic " + base64.b64encode(b"abcdefgh:").decode()
