@@ -1,6 +1,6 @@
 """A made-up shop's export, with the mess that real ones have: what the demo, the notebooks and `sample_data/` use.
 
-Made from a seed, so it is the same every time: `python -m interakt_loader.sample_data FOLDER`. The phone numbers
+Made from a seed, so it is the same every time: `python -m interakt_loader.sandbox.demo_data FOLDER`. The phone numbers
 are of valid Indian ranges and belong to nobody that the generator knows of; the mails are at example.com.
 """
 

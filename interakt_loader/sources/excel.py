@@ -316,7 +316,7 @@ def open_excel(file: File, options: ReadOptions) -> Source:
     try:
         import python_calamine  # noqa: F401 - asked for before the file is looked at
     except ImportError as error:
-        raise SourceError(f"{given}: workbooks need the extra 'excel': pip install 'interakt-loader[excel]'") from error
+        raise SourceError(f"{given}: reading Excel files needs python-calamine: pip install python-calamine") from error
     _check_mark(file)
     file = file.uncompressed()
     try:

@@ -182,9 +182,8 @@ def fetch(address: str) -> tuple[list[File], list[str]]:
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise SourceError(
-            f"{shown}: {scheme}:// addresses need the extra 'remote': pip install 'interakt-loader[remote]'"
-        ) from error
+        needed = "fsspec aiohttp" if scheme in _WEB else "fsspec"
+        raise SourceError(f"{shown}: reading {scheme}:// addresses needs fsspec: pip install {needed}") from error
     try:
         system, path = url_to_fs(address)
         if scheme in _WEB:

@@ -98,10 +98,10 @@ def test_sigterm_drains_the_load(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["InteraktLoadOperator", "InteraktHook"])
 def test_what_needs_airflow_says_so(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without it there is one line that names the extra; a mistyped name is no question of extras."""
+    """Without Airflow, one line names the package to install; a mistyped name gets the usual error."""
     for module in [one for one in sys.modules if one.partition(".")[0] == "airflow"] + ["airflow"]:
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=rf"^{name} needs Airflow .*: pip install 'interakt-loader\[airflow\]'$"):
+    with pytest.raises(ImportError, match=rf"^{name} needs Airflow .*: pip install 'apache-airflow>=3\.1'$"):
         getattr(airflow, name)
     with pytest.raises(AttributeError, match="no attribute 'InteraktOperator'"):
         airflow.InteraktOperator  # type: ignore[attr-defined]  # noqa: B018 - the access is what is tested

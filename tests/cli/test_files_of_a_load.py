@@ -146,7 +146,7 @@ def test_rows_that_need_a_person_are_written_and_settled(api: Sandbox, capsys: p
     assert "\nto fix and load: orders.failures.csv\n" in capsys.readouterr().out
     with Path("orders.failures.csv").open(encoding="utf-8-sig", newline="") as file:
         (row,) = csv.DictReader(file)
-    assert row["interakt_hint"].startswith("Correct the number at its source.")
+    assert row["interakt_hint"].startswith("Correct the number in the source.")
     del row["interakt_hint"]
     assert row == {
         "id": "2",

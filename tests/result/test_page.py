@@ -46,7 +46,7 @@ def test_a_load_writes_its_page(sandbox: Sandbox, tmp_path: Path) -> None:
     assert ("sent", "1") in zip(page.texts, page.texts[1:], strict=False)
     assert ("invalid", "3") in zip(page.texts, page.texts[1:], strict=False)
     assert "1 calls in " in page.text
-    assert "Map user_id, or phone, or both; and see why they are empty in these rows." in page.text
+    assert "Map user_id, or phone, or both. Check why they are empty in these rows." in page.text
     assert [row[0] for row in page.rows if len(row) == 9] == ["row", "1", "2", "3"]
     assert ["rate_limit", "100/s"] in page.rows
     assert [one["aria-label"] for one in page.attributes("svg") if "role" in one][:2] == [

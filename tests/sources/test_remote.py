@@ -27,12 +27,19 @@ def memory() -> Iterator[Any]:
     system.store.clear()
 
 
-def test_a_missing_extra_is_called_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("address", "packages"), [("s3://bucket/x.parquet", "fsspec"), ("https://host/x.parquet", "fsspec aiohttp")]
+)
+def test_without_fsspec_the_message_names_what_to_install(
+    address: str, packages: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An address is not mistaken for a missing file."""
     monkeypatch.setitem(sys.modules, "fsspec", None)
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
-    with pytest.raises(SourceError, match=r"s3://bucket/x\.parquet: s3:// addresses need the extra 'remote': pip"):
-        open_source("s3://bucket/x.parquet")
+    with pytest.raises(
+        SourceError, match=rf"^{address}: reading \w+:// addresses needs fsspec: pip install {packages}$"
+    ):
+        open_source(address)
 
 
 def test_a_file_at_an_address_is_read_and_read_again(memory: Any) -> None:

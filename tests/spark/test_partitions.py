@@ -180,8 +180,10 @@ def test_ledgers_beside_the_report_are_fine() -> None:
 
 
 def test_a_frame_of_another_kind_is_refused() -> None:
-    """It says what it is, which extra has what was expected, and who takes it."""
-    with pytest.raises(SettingsError, match=r"^this is a dict; expected a Spark DataFrame .*\[spark\]"):
+    """The message says what it is, which package makes the expected frame, and which function takes it."""
+    with pytest.raises(
+        SettingsError, match=r"^this is a dict; expected a Spark DataFrame \(pip install 'pyspark>=4\.1'\)"
+    ):
         session_of({"id": [1]})
 
 

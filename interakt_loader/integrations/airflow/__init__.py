@@ -46,7 +46,7 @@ if not TYPE_CHECKING:  # a checker that sees `__getattr__` takes a mistyped name
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "airflow":
                 raise
-            needed = "Airflow 3.1 or newer: pip install 'interakt-loader[airflow]'"
+            needed = "Airflow 3.1 or newer: pip install 'apache-airflow>=3.1'"
             raise ImportError(f"{name} needs {needed}", name=error.name) from error
 
 

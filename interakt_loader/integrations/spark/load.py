@@ -99,7 +99,7 @@ def session_of(sdf: Any) -> Any:
     session = getattr(sdf, "sparkSession", None)
     if session is None:
         raise SettingsError(
-            f"this is a {type(sdf).__name__}; expected a Spark DataFrame (pip install 'interakt-loader[spark]'), or, "
+            f"this is a {type(sdf).__name__}; expected a Spark DataFrame (pip install 'pyspark>=4.1'), or, "
             "for tables and files, interakt_loader.load_users and load_events"
         )
     return session

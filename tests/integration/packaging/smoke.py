@@ -81,7 +81,7 @@ def the_sandbox_s_page_is_there(_: Path) -> None:
         assert b"<html" in answer.read()
 
 
-def each_missing_extra_has_one_clear_line(folder: Path) -> None:
+def each_missing_library_has_one_clear_line(folder: Path) -> None:
     book = folder / "book.xlsx"
     with zipfile.ZipFile(book, "w") as parts:
         parts.writestr("[Content_Types].xml", "")
@@ -95,21 +95,21 @@ def each_missing_extra_has_one_clear_line(folder: Path) -> None:
 
         spark.load_users(CUSTOMERS, MAPPING)
 
-    for extra, attempt in {
-        "plot": result.plot,
-        "excel": lambda: check(book, MAPPING),
-        "remote": lambda: check("https://127.0.0.1:9/customers.csv", MAPPING),
+    for packages, attempt in {
+        "matplotlib": result.plot,
+        "python-calamine": lambda: check(book, MAPPING),
+        "fsspec aiohttp": lambda: check("https://127.0.0.1:9/customers.csv", MAPPING),
         "redis": lambda: load_users(
             CUSTOMERS, MAPPING, api_key="k", rate_limit="300/min", share="redis://127.0.0.1:9/0"
         ),
-        "airflow": airflow,
-        "spark": spark,
+        "'apache-airflow>=3.1'": airflow,
+        "'pyspark>=4.1'": spark,
     }.items():
         try:
             attempt()
         except (InteraktLoaderError, ImportError) as error:
             line = str(error)
-        assert f"pip install 'interakt-loader[{extra}]'" in line, line
+        assert f"pip install {packages}" in line, line
         assert "\n" not in line, line
         print(f"  {line}")
 
@@ -122,7 +122,7 @@ CLAIMS: tuple[Callable[[Path], None], ...] = (
     track_sends,
     the_presets_are_found,
     the_sandbox_s_page_is_there,
-    each_missing_extra_has_one_clear_line,
+    each_missing_library_has_one_clear_line,
 )
 
 

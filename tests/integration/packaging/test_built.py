@@ -54,20 +54,23 @@ def test_a_wheel_of_the_sdist_is_one_of_the_tree(built: Built) -> None:
 
 
 def test_the_index_would_take_them(built: Built) -> None:
-    """`twine check --strict` has nothing to say."""
+    """`twine check --strict` passes both files."""
     said = run(sys.executable, "-m", "twine", "check", "--strict", built.sdist, built.wheel, cwd=built.sdist.parent)
     assert said.stdout.count("PASSED") == 2
 
 
 def test_the_metadata_is_right(built: Built) -> None:
-    """Licence, versions and the licence's text; no address that is made up."""
+    """Licence, Python versions, addresses, and extras for users only."""
     with zipfile.ZipFile(built.wheel) as archive:
         name = next(one for one in archive.namelist() if one.endswith(".dist-info/METADATA"))
         facts = message_from_bytes(archive.read(name))
     assert (facts["Name"], facts["License-Expression"], facts["License-File"]) == ("interakt-loader", "MIT", "LICENSE")
     assert facts["Requires-Python"] == f">={VERSIONS[0]}"
     assert "Typing :: Typed" in (facts.get_all("Classifier") or [])
-    assert facts.get_all("Project-URL") is None
+    addresses = dict(line.split(", ") for line in facts.get_all("Project-URL") or [])
+    assert addresses.keys() == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
+    assert all(address.startswith(addresses["Homepage"]) for address in addresses.values())
+    assert set(facts.get_all("Provides-Extra") or []) == {"airflow", "excel", "plot", "redis", "remote", "spark"}
     assert str(facts.get_payload()).startswith("# interakt_loader")
 
 
