@@ -90,8 +90,8 @@ def test_at_least_95_percent_are_used(rate: Rate, processes: int) -> None:
 def test_no_more_slots_are_asked_for_than_can_be_used() -> None:
     """Three calls wait and two workers are free: two slots; nothing more while the answer is on its way."""
     slots = ReservedSlots(pace_of(Rate(1000, 1)), workers=4)
-    assert slots.due(0.0, waiting=3, out=2) == math.inf
-    assert slots.due(0.0, waiting=3, out=2) == math.inf
+    assert slots.due(0.0, waiting=3, in_flight=2) == math.inf
+    assert slots.due(0.0, waiting=3, in_flight=2) == math.inf
     ask = slots.asks.get_nowait()
     assert ask is not None
     assert ask.slots == 2
