@@ -23,6 +23,7 @@ A look at the first rows of a source that costs none of them, even where it can 
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
@@ -427,6 +428,8 @@ class Source:
     """The rows come from a failures file: they are rows of another input, and go by its name and its ledger."""
     left_out: frozenset[str] = frozenset()
     """Columns of the input that are not read: the doubled ones, and pandas' index."""
+    data: Any = field(default=None, repr=False, compare=False)
+    """What it was opened from: paths, a DataFrame, a list of dicts, …"""
 
     def __post_init__(self) -> None:
         names = [heading(name) for name in self.columns]
@@ -450,6 +453,12 @@ class Source:
             ("left_out", left_out if columns else self.left_out),
         ):
             object.__setattr__(self, name, value)
+
+    @property
+    def given_paths(self) -> list[str]:
+        """The paths, folders, patterns and addresses that it was opened from, as given; none for data in memory."""
+        items = self.data if isinstance(self.data, (list, tuple)) else [self.data]
+        return [os.fsdecode(one) for one in items if isinstance(one, (str, os.PathLike))]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order, as batches of 1 to BATCH_ROWS rows.

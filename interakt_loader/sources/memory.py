@@ -460,6 +460,7 @@ def _has_a_report_beside(frame: Any) -> bool:
 
 def open_frame(frame: Any) -> Source:
     """Return a DataFrame as a source; its columns are called by their labels' text."""
+    of_failures = BESIDE in frame.attrs
     frame = own_columns(frame)
     names = check_names("DataFrame", frame.columns)
 
@@ -469,7 +470,9 @@ def open_frame(frame: Any) -> Source:
             yield objects_to_batch({name: _column(series) for name, series in zip(names, _series(piece), strict=True)})
 
     columns = check_names("DataFrame", chain.from_iterable(map(_names, names, _series(frame))))
-    return Source(name="DataFrame", columns=columns, rows=len(frame), rows_exact=True, read=read)
+    return Source(
+        name="DataFrame", columns=columns, rows=len(frame), rows_exact=True, read=read, of_failures=of_failures
+    )
 
 
 def _series(frame: Any) -> Iterator[Any]:
