@@ -23,6 +23,7 @@ from interakt_loader.errors import LedgerBroken
 from interakt_loader.load.job import Job
 from interakt_loader.model import FAILURES, Outcome, Status, Stop
 from interakt_loader.privacy.process import TolerantStream, is_main_thread
+from interakt_loader.sending.retry_policy import DRAIN
 from interakt_loader.sending.work import WorkBatch
 from interakt_loader.sending.workers import Engine
 from interakt_loader.settings.values import Failures, parse_failures
@@ -132,9 +133,6 @@ logger = logging.getLogger("interakt_loader")
 NO_ANSWER = "no answer: waiting"
 OVER_THE_LIMIT = "over the call limit: waiting"
 SHARE_AWAY = "the shared clock cannot be reached: waiting"
-
-DRAIN = 1.0
-"""Seconds beyond `timeout` for which a stopped load waits for the calls in flight."""
 
 
 class Monitor:

@@ -53,7 +53,7 @@ from interakt_loader.identity import (
     user_ids,
 )
 from interakt_loader.mapping.spec import Field, Mapping
-from interakt_loader.model import LARGEST_BODY, Kind, Message, Problem
+from interakt_loader.model import LARGEST_BODY, InvalidRow, Kind, Message, Problem
 from interakt_loader.settings import Settings
 from interakt_loader.sources import (
     CELL_ERRORS_COLUMN,
@@ -480,8 +480,8 @@ class _Rows:
         return self.phone if normalize(values).kind == "list" else pc.coalesce(self.phone, as_text(values))
 
 
-def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[Message]]:
-    """Return the rows of a prepared batch as messages: those to send, and those that cannot be (no body)."""
+def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[InvalidRow]]:
+    """Return the rows of a prepared batch: those to send, and those that cannot be sent (no body)."""
     rows = zip(
         *(prepared[name].to_pylist() for name in ("row", "ordering_key", "body")),
         *(prepared[name].to_pylist() for name in ("user_id", "country_code", "phone", "event", "source")),
@@ -489,10 +489,13 @@ def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[
         strict=True,
     )
     good: list[Message] = []
-    bad: list[Message] = []
+    invalid: list[InvalidRow] = []
     for row, ordering_key, body, *rest in rows:
-        (bad if body is None else good).append(Message(row, kind, ordering_key, body or b"", *rest))
-    return good, bad
+        if body is None:
+            invalid.append(InvalidRow(row, kind, *rest))
+        else:
+            good.append(Message(row, kind, ordering_key, body, *rest))
+    return good, invalid
 
 
 def _member(name: str, values: pa.StringArray, quoted: str | None = None) -> pa.StringArray:
