@@ -37,7 +37,7 @@ from interakt_loader.columns.target import (
     side_by_side,
 )
 from interakt_loader.columns.times import clock_times, dates, datetimes
-from interakt_loader.values import NOT_IN_A_LIST
+from interakt_loader.values import LIST_IN_A_LIST
 
 Coerce = Callable[[NormalColumn, Target], Coerced]
 
@@ -84,7 +84,7 @@ def _from_lists(values: pa.ListArray, coerce_items: Callable[[NormalColumn], Coe
 
 def _nested(items: NormalColumn) -> Coerced:
     places = pc.indices_nonzero(items.values.is_valid()).to_pylist()
-    return Coerced(pa.nulls(len(items.values), pa.string()), dict.fromkeys(places, NOT_IN_A_LIST[list]))
+    return Coerced(pa.nulls(len(items.values), pa.string()), dict.fromkeys(places, LIST_IN_A_LIST))
 
 
 def _from_text(values: pa.StringArray, separator: str) -> Coerced:
