@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.columns.normalize import Kind, null_where, problems_at
-from interakt_loader.columns.target import Coerced, Target, map_distinct
-from interakt_loader.values import PLAIN_DIGITS_BELOW, PLAIN_DIGITS_FROM
+from interakt_loader.columns.normalize import Kind, digits, map_distinct, null_where, problems_at
+from interakt_loader.columns.target import Coerced, Target
 
 
 def numbers(values: pa.Array, kind: Kind, target: Target) -> Coerced:
@@ -29,35 +27,6 @@ def numbers(values: pa.Array, kind: Kind, target: Target) -> Coerced:
     problems = problems_at(values, values.is_valid(), "not_a_number", "is not a number")
     return Coerced(pa.nulls(len(values), pa.string()), problems)
 
-
-def digits(values: pa.Array, kind: Kind) -> pa.StringArray:
-    """Return ints, floats, decimals or digits as the shortest exact text; small and large floats have an exponent."""
-    if kind in ("int", "digits"):
-        return values.cast(pa.string())
-    if kind == "decimal":
-        text = values.cast(pa.string())
-        return map_distinct(text, pc.match_substring(text, "E"), lambda written: format(Decimal(written), "f"))
-    # the sum makes 0.0 of -0.0
-    values = pc.add(values, pa.scalar(0, values.type))
-    text = values.cast(pa.string())
-    with_exponent = pc.match_substring(text, "e")
-    if not pc.any(with_exponent).as_py():
-        return text
-    is_whole = pc.equal(pc.floor(values), values)
-    is_plain = pc.and_(pc.and_(with_exponent, is_whole), pc.less(pc.abs(values), PLAIN_DIGITS_BELOW))
-    ints = null_where(values, pc.invert(is_plain)).cast(pa.int64(), safe=False)
-    text = pc.coalesce(ints.cast(pa.string()), text)
-    return map_distinct(text, pc.match_substring(text, "e"), _with_exponent)
-
-
-def _with_exponent(written: str) -> str:
-    """Return a float's text without its exponent where the number is not too small, else as Python writes it."""
-    exact = Decimal(written)
-    is_plain = PLAIN_DIGITS_FROM <= abs(exact) < PLAIN_DIGITS_BELOW
-    return format(exact, "f") if is_plain else repr(float(written))
-
-
-# ------------------------------------------------------------------ text
 
 # Text that is a JSON number as it stands, short enough to be a finite one.
 _JSON_NUMBER = r"^-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?$"
