@@ -65,8 +65,7 @@ from interakt_loader.sources import (
     other_shapes,
     to_arrow,
 )
-from interakt_loader.values import IN_PLACE_OF_A_VALUE, shortened
-from interakt_loader.values import tidy as tidy_text
+from interakt_loader.values import OBJECT_AS_VALUE, shortened, with_single_spaces
 
 WORDS = ("null", "nan", "nat", "none", "<na>", "n/a", "#n/a", "undefined", r"\\N", "nil")
 """Those that are told, in small letters and as JSON writes them."""
@@ -120,7 +119,7 @@ def collapse_whitespace(texts: pa.StringArray) -> tuple[pa.StringArray, list[int
 
 def _collapsed_string(match: re.Match[str]) -> str:
     text = json.loads(match[0])
-    tidy = tidy_text(text)
+    tidy = with_single_spaces(text)
     return match[0] if tidy == text else json.dumps(tidy, ensure_ascii=False)
 
 
@@ -440,7 +439,7 @@ class _Rows:
         for other in other_shapes(name, self._names):
             if name in self._names and self._objects.isdisjoint({name, other}):
                 continue  # two columns of a table, of which one happens to have a dot in its name
-            said = f"{other} is a value of its own here" if name.startswith(other) else IN_PLACE_OF_A_VALUE.message
+            said = f"{other} is a value of its own here" if name.startswith(other) else OBJECT_AS_VALUE.message
             for row in pc.indices_nonzero(pc.and_(values.is_null(), self._column(other).is_valid())).to_pylist():
                 self._found.problem(row, name, Problem("unsupported_type", said))
 

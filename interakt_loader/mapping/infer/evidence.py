@@ -207,7 +207,7 @@ def _of_zips(look: Look, default: str) -> tuple[str | None, str] | None:
     count = pc.sum(elsewhere).as_py() or 0
     if count < look.filled * _MOSTLY:
         return None
-    row = int(pc.index(elsewhere, pa.scalar(True)).as_py())
+    row = int(pc.index(elsewhere, pa.scalar(value=True)).as_py())
     value = look.texts[row].as_py()
     code = next((one for form, one in _TELLING_ZIPS.items() if re.fullmatch(form, value.upper())), None)
     return code, f"{look.name} has {value!r}, which is no postcode of {default}, in row {row}"
@@ -284,7 +284,7 @@ def _of_ids(look: Look, found: Evidence, proposal: Proposal, settings: Settings)
     held = ids.values.drop_null()
     said = f"{len(held.unique()):,} different in {len(held):,} of {look.rows:,}"
     if look.kind == "float" or (look.kind == "text" and look.matching(r"[0-9]+\.0")):
-        row = int(pc.index(look.values.is_valid(), pa.scalar(True)).as_py())
+        row = int(pc.index(look.values.is_valid(), pa.scalar(value=True)).as_py())
         written = str(look.texts[row].as_py()).removesuffix(".0")
         said += f"; whole numbers that were read as floats: {written}.0 is sent as {written}"
     elif look.matching("0[0-9]+"):
