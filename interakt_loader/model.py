@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple, Protocol
 
 from interakt_loader.codes import AnswerCode, Code, NoteCode, ProblemCode, StopReason
-from interakt_loader.errors import APIError, SettingsError
+from interakt_loader.errors import APIError, SettingsError, option
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.privacy.text import masked
 
@@ -308,7 +308,7 @@ def address(base_url: str) -> str:
     try:
         parts = parse_url(base_url)
     except LocationParseError:
-        raise SettingsError(f"base_url is {base_url!r}: this cannot be the name of a host") from None
+        raise SettingsError(f"{option('base_url')} is {base_url!r}: this cannot be the name of a host") from None
     default_port = {"http": 80, "https": 443}.get(parts.scheme or "")
     port = "" if parts.port in (None, default_port) else f":{parts.port}"
     return f"{parts.scheme}://{(parts.host or '').rstrip('.')}{port}{(parts.path or '').rstrip('/')}"

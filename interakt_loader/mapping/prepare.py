@@ -46,6 +46,7 @@ from interakt_loader.columns.normalize import (
     normalize,
     null_where,
 )
+from interakt_loader.errors import option
 from interakt_loader.identity import (
     Ids,
     event_names,
@@ -226,8 +227,6 @@ one."""
 
 _NOTHING = pa.scalar("")
 
-_IS_NULL = "if it means that nothing is there, name it in null_values (--null-values)"
-
 
 @dataclass(frozen=True)
 class Preparation:
@@ -402,9 +401,8 @@ class _Rows:
             tidy = Problem("white_space_tidied", "line breaks, tabs and runs of spaces became one space")
             self._found.note(row, field.label, tidy)
         for row in null_words_in(text):
-            self._found.note(
-                row, field.label, Problem("null_word", f"{text[row].as_py()} is sent as it stands: {_IS_NULL}")
-            )
+            said = f"{text[row].as_py()} is sent as it stands: if it means that nothing is there, name it in"
+            self._found.note(row, field.label, Problem("null_word", f"{said} {option('null_values')}"))
         if self._how.settings.nulls == "clear":
             text = null_where(text.fill_null("null"), self._found.at(coerced.problems))
         if self._how.settings.bad_values == "drop":

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from interakt_loader.columns import DatesSeen, Target, coerce
 from interakt_loader.columns.date_forms import EPOCHS, has_clock, like_dates
 from interakt_loader.columns.normalize import null_where
+from interakt_loader.errors import option
 from interakt_loader.mapping.infer.names import names_a_code, names_a_list, names_a_time
 from interakt_loader.mapping.infer.sample import Guess, Instead, Look
 from interakt_loader.mapping.prepare import WORDS
@@ -400,7 +401,7 @@ def _null_words(look: Look) -> str:
     if not count:
         return ""
     word = look.texts.filter(found)[0].as_py()
-    return f"; {word!r} in {count:,} of them is sent as that word (if it means nothing: --null-values {word})"
+    return f"; {word!r} in {count:,} of them is sent as that word (if it means nothing: {option('null_values', word)})"
 
 
 def _is_long(look: Look) -> bool:
