@@ -10,21 +10,22 @@ from typing import Any
 
 import click
 
-from interakt_loader import errors
+from interakt_loader import codes, errors
 from interakt_loader.cli.commands import cli
 from interakt_loader.mapping.presets import presets
 from interakt_loader.sandbox import SandboxOptions
 from interakt_loader.settings import Settings
 
 _FOR_THE_TESTS = re.compile(r"^(```\w+[^\n]*?) (?:notest|made)$", re.MULTILINE)
-_MARK = re.compile(r"^<!-- made from the code: (\w+) -->$", re.MULTILINE)
+_MARK = re.compile(r"^<!-- made from the code: (\w+) -->\n(?:\|.*\n)*", re.MULTILINE)
+"""With the table below it, if the page holds one."""
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Fill in a page before it is rendered; a name that nothing is made for fails the build."""
     if page.file.src_uri == "types.md":  # its tables take all the room that there is
         page.meta["hide"] = ["toc"]
-    return _MARK.sub(lambda mark: MADE[mark[1]](), _FOR_THE_TESTS.sub(r"\1", markdown))
+    return _MARK.sub(lambda mark: f"{MADE[mark[1]]()}\n", _FOR_THE_TESTS.sub(r"\1", markdown))
 
 
 def options() -> str:
@@ -75,7 +76,51 @@ def preset_table() -> str:
     return "\n".join(["| preset | export | rows are |", "|---|---|---|", *rows])
 
 
+def problem_codes() -> str:
+    """Return a table of the codes of values that cannot be sent."""
+    return _codes(codes.ProblemCode)
+
+
+def note_codes() -> str:
+    """Return a table of the codes of notes."""
+    return _codes(codes.NoteCode)
+
+
+def api_answer_codes() -> str:
+    """Return a table of the codes of what the API answered."""
+    return _codes(codes.ApiAnswerCode)
+
+
+def no_answer_codes() -> str:
+    """Return a table of the codes of calls without an answer."""
+    return _codes(codes.InDoubt | codes.NoAnswerCode)
+
+
+def stop_codes() -> str:
+    """Return a table of the codes of stopped loads, without those of the tables above."""
+    return _codes(codes.StopReason, without=codes.ApiAnswerCode | codes.NoAnswerCode)
+
+
+def _codes(group: Any, without: Any = ()) -> str:
+    left_out = codes.entries(without)
+    rows = [
+        f"| `{name}` | {one.meaning} | {one.hint} |"
+        for name, one in codes.entries(group).items()
+        if name not in left_out
+    ]
+    return "\n".join(["| code | meaning | what to do |", "|---|---|---|", *rows])
+
+
+CODES = (problem_codes, note_codes, api_answer_codes, no_answer_codes, stop_codes)
+
+
+def with_codes(markdown: str) -> str:
+    """Return the page of codes with its tables below their marks, so that it can also be read without the site."""
+    made = {one.__name__: one for one in CODES}
+    return _MARK.sub(lambda mark: f"{mark[0].splitlines()[0]}\n{made[mark[1]]()}\n", markdown)
+
+
 MADE: dict[str, Callable[[], str]] = {
-    one.__name__: one for one in (options, commands, sandbox_options, error_tree, preset_table)
+    one.__name__: one for one in (options, commands, sandbox_options, error_tree, preset_table, *CODES)
 }
 """By the name in the mark."""
