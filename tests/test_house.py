@@ -20,8 +20,6 @@ from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import Options
 
 PACKAGE = Path(interakt_loader.__file__).parent
-README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
-
 ARCHITECTURE = (Path(__file__).resolve().parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 FLOORS = [set(line.split()) for line in ARCHITECTURE.partition("```text floors\n")[2].partition("```")[0].splitlines()]
@@ -135,21 +133,6 @@ def test_the_airflow_callables_pull_in_no_table_library() -> None:
 def test_the_typed_options_are_those_of_settings() -> None:
     """`Options`, which is for type checkers, has the names of `Settings`."""
     assert list(Options.__annotations__) == [one.name for one in fields(Settings)]
-
-
-def test_the_readme_tells_every_option_with_its_default() -> None:
-    """The README's table has a row for each option, with flag, default and meaning as `Settings` says them."""
-    table = {cells[0]: cells for cells in _table_rows(README)}
-    for one in fields(Settings):
-        flag = f"`{one.metadata['flag']}`" if one.metadata["flag"] else ""
-        if one.name in ("api_key", "old_api_key"):
-            flag = f"`--{one.name.replace('_', '-')}-file`"
-        assert table[f"`{one.name}`"] == [f"`{one.name}`", flag, f"`{one.default!r}`", one.metadata["meaning"]]
-
-
-def _table_rows(text: str) -> list[list[str]]:
-    lines = [line for line in text.splitlines() if line.startswith("| `")]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
 def test_every_name_in_all_is_there() -> None:
