@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interakt_loader.errors import LoadInterrupted, SettingsError
+from interakt_loader.errors import LoadInterrupted, SettingsError, option
 from interakt_loader.load.job import Confirmation, Job, Observer, check_coalesce, open_shared_clock
 from interakt_loader.load.opening import check_mapping, choose_mapping, is_preset, opened
 from interakt_loader.load.outputs import OtherFiles, check_outputs
@@ -130,13 +130,13 @@ def load(
 def _of_baseline(settings: Settings) -> Settings:
     """Return the settings by which rows are put on record; refuse those that have no meaning then."""
     if settings.ledger is None:
-        raise SettingsError("baseline puts rows on record in a ledger: give one (--ledger PATH, in Python ledger=PATH)")
+        raise SettingsError(f"baseline puts rows on record in a ledger: give {option('ledger', placeholder='PATH')}")
     if settings.dry_run:
         raise SettingsError(
             "baseline sends nothing anyway; to check the rows and record nothing, do a dry run of the load"
         )
     if settings.resend:
-        raise SettingsError("baseline puts rows on record and resend sends them: expected one of the two")
+        raise SettingsError(f"baseline puts rows on record, and {option('resend')} sends them: expected one of the two")
     return replace(settings, on_unknown="resend", coalesce=False)
 
 
@@ -144,10 +144,10 @@ def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
     check_coalesce(kind, settings)
     if settings.event_id is not None:
         if kind == "user":
-            raise SettingsError("event_id is for events: users are told apart by user_id or phone")
+            raise SettingsError(f"{option('event_id')} is for events: users are told apart by user_id or phone")
         if settings.event_id not in source.columns:
             hint = did_you_mean(settings.event_id, source.columns)
-            raise SettingsError(f"event_id: no such column: {settings.event_id!r}{hint}")
+            raise SettingsError(f"{option('event_id')}: no such column: {settings.event_id!r}{hint}")
 
 
 def _with_ledger(job: Job, source: Source, stack: ExitStack) -> tuple[Job, Source]:

@@ -25,11 +25,13 @@ from interakt_loader.errors import (
     SettingsError,
     SourceBroken,
     SourceError,
+    option,
 )
 from interakt_loader.load.job import Job, Sender, open_sender
-from interakt_loader.model import FAILURES, OnError, Outcome, Status, Stop, tell
+from interakt_loader.model import FAILURES, OnError, Outcome, Status, Stop, report_error
 from interakt_loader.report.outcomes import from_outcomes, masked_lines
 from interakt_loader.sending.pending import recorded, unsent
+from interakt_loader.sending.retry_policy import DRAIN
 from interakt_loader.sending.work import Streamed, Work, WorkBatch
 from interakt_loader.settings.values import Failures, parse_failures
 
@@ -290,7 +292,7 @@ class InOrder:
             if self._on_error is not None:
                 for one in sorted(out, key=lambda one: one.message.row):
                     if one.status is not Status.UNSENT:
-                        tell(self._on_error, one)
+                        report_error(self._on_error, one)
 
     def _complete_before(self) -> int:
         """Return the first row from `_next` on without an outcome so far."""
@@ -367,9 +369,6 @@ NO_ANSWER = "no answer: waiting"
 OVER_THE_LIMIT = "over the call limit: waiting"
 SHARE_AWAY = "the shared clock cannot be reached: waiting"
 
-DRAIN = 1.0
-"""Seconds beyond `timeout` for which a stopped load waits for the calls in flight."""
-
 
 class Monitor:
     """Reads outcomes from the engine, and puts them on record before anybody sees them.
@@ -418,11 +417,13 @@ class Monitor:
         if turns.holds != self._holds:
             self._holds = turns.holds
             if turns.holds == turns.rate:
-                logger.info("rate_limit %s holds again: the load with the lower limit has ended", turns.rate)
+                limit = option("rate_limit")
+                logger.info("%s %s holds again: the load with the lower limit has ended", limit, turns.rate)
             else:
                 logger.warning(
-                    "rate_limit is %s, and another load of this account on this machine declares %s: the lower limit "
+                    "%s is %s, and another load of this account on this machine declares %s: the lower limit "
                     "holds for both until one of them ends",
+                    option("rate_limit"),
                     turns.rate,
                     turns.holds,
                 )
@@ -438,7 +439,8 @@ class Monitor:
         if self._turns is not None:
             self._say_which_limit_holds(self._turns)
         if self._tally.are_too_many(self._allowed):
-            engine.stop(Stop("too_many_failures", f"{self._tally}: max_failures is {self._settings.max_failures}"))
+            limit = f"{option('max_failures')} is {self._settings.max_failures}"
+            engine.stop(Stop("too_many_failures", f"{self._tally}: {limit}"))
         waits_for = self._what_calls_wait_for()
         if waits_for != self._waits_for:
             self._waits_for = waits_for

@@ -51,7 +51,7 @@ def _figure() -> Figure:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise SettingsError("plot() needs matplotlib: pip install 'interakt-loader[plot]'") from None
+        raise SettingsError("plot() needs matplotlib: pip install matplotlib") from None
 
     class Shown(Figure):
         """A figure that a notebook shows by itself, without pyplot and what that keeps open."""

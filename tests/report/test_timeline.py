@@ -119,7 +119,7 @@ def test_the_plot_of_an_outage() -> None:
 
 
 def test_without_matplotlib_one_line_says_what_to_install() -> None:
-    """The extra is not there: no traceback of somebody else's import."""
+    """One line, and no traceback of the import."""
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
         "import pyarrow as pa\n"
@@ -128,4 +128,4 @@ def test_without_matplotlib_one_line_says_what_to_install() -> None:
         "except UsageError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "plot() needs matplotlib: pip install 'interakt-loader[plot]'"
+    assert done.stdout.strip() == "plot() needs matplotlib: pip install matplotlib"
