@@ -26,7 +26,7 @@ from typing import Any
 
 from interakt_loader.codes import ProblemCode
 from interakt_loader.model import LARGEST_BODY, Problem
-from interakt_loader.privacy.text import hidden_in, hidden_said, stripped
+from interakt_loader.privacy.text import describe_hidden, hidden_in, stripped
 
 _WORDS = (
     "null|none|nan|nat|nil|undefined|void|[+-]?inf|[+-]?infinity|unknown|unavailable|unassigned|unspecified|missing"
@@ -61,7 +61,7 @@ def id_text(text: str) -> str | None:
 def refusal(text: str) -> str | None:
     """Say, to be read behind it, why a text can be no id; None if it can."""
     if hidden_in(text) is not None:
-        return hidden_said(text)
+        return describe_hidden(text)
     return next((said for pattern, said in _REFUSED if pattern.match(text)), None)
 
 
