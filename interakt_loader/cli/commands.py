@@ -37,7 +37,7 @@ from interakt_loader.cli.options import (
 from interakt_loader.errors import SettingsError
 from interakt_loader.load.opening import opened
 from interakt_loader.model import PATHS, Kind
-from interakt_loader.privacy.process import imported
+from interakt_loader.privacy.process import freeze_imports
 from interakt_loader.privacy.text import printable, printable_json, printable_lines
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.sandbox.demo_data import write_sample_data
@@ -286,7 +286,7 @@ def _load(
     from interakt_loader.load.outputs import OtherFiles, files_of
     from interakt_loader.load.run import outlive_terminal
 
-    imported()
+    freeze_imports()
     sources, settings, chosen = confirmation.sources, confirmation.settings, confirmation.chosen
     name = (Path(sources[0]).name or sources[0]) if len(sources) == 1 and sources[0] != "-" else chosen.source.name
     folder = None if settings.dry_run else Path(beside(str(settings.report or ""), f"{load_name}.runs"))
@@ -364,7 +364,7 @@ def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset:
     from interakt_loader.load.opening import PRESET, inferred
     from interakt_loader.settings import Settings
 
-    imported()
+    freeze_imports()
     check_event(event)
     settings = Settings.resolve({name: value for name, value in flags.items() if value is not None})
     named = None if preset is None else PRESET + preset
@@ -380,7 +380,7 @@ def demo(rows: int | None, folder: str) -> int:
     """Load the sample data, users and then events, into an embedded sandbox."""
     from pathlib import Path
 
-    imported()
+    freeze_imports()
     return run_demo(rows, Path(folder), click.echo)
 
 
@@ -393,7 +393,7 @@ def sandbox(port: int, limit_per_minute: int | None, latency: float, faults: str
     """Run the sandbox, a local look-alike of the API, until Ctrl-C."""
     from interakt_loader.sandbox import SandboxOptions, run_forever
 
-    imported()
+    freeze_imports()
     options = SandboxOptions(port=port, limit_per_minute=limit_per_minute, latency=latency, faults=faults)
 
     def ready(url: str) -> None:

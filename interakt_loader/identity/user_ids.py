@@ -24,7 +24,7 @@ from interakt_loader.privacy.text import (
     HIDDEN_ENDS,
     INVISIBLE,
     JOINED,
-    hidden_said,
+    describe_hidden,
 )
 from interakt_loader.values import (
     ERROR_CELL,
@@ -166,7 +166,7 @@ def _read(values: pa.Array, code: ProblemCode, expected: str, exponent: str | No
     odd = text.filter(unusual)
     odd = null_where(odd, pc.match_substring_regex(odd, NULL_WORD))
     hidden = pc.match_substring_regex(pc.replace_substring_regex(odd, JOINED, r"\1"), f"{INVISIBLE}|{DAMAGED}")
-    found = problems_at(odd, hidden, code, hidden_said)
+    found = problems_at(odd, hidden, code, describe_hidden)
     failed = pc.match_substring_regex(odd, ERROR_CELL)
     found |= problems_at(odd, failed, code, FORMULA_FAILED)
     if exponent is not None:
