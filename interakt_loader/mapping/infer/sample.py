@@ -22,7 +22,7 @@ from interakt_loader.columns.normalize import (
     normalize_parts,
     type_name,
 )
-from interakt_loader.mapping.prepare import null_where_null_word
+from interakt_loader.mapping.prepare import null_where_word
 from interakt_loader.values import shortened
 
 Options = dict[str, Any]
@@ -148,7 +148,7 @@ def _look(name: str, batches: Sequence[pa.RecordBatch], null_words: tuple[str, .
         batch.column(batch.schema.names.index(name)) if name in batch.schema.names else pa.nulls(batch.num_rows)
         for batch in batches
     ]
-    arrays = [null_where_null_word(array, null_words) for array in arrays]
+    arrays = [null_where_word(array, null_words) for array in arrays]
     whole = [normalize(array) for array in arrays]
     mixed = any(one.kind == "mixed" for one in whole)
     if mixed:

@@ -21,7 +21,7 @@ from interakt_loader.columns.normalize import null_where
 from interakt_loader.errors import option
 from interakt_loader.mapping.infer.names import names_a_code, names_a_list, names_a_time
 from interakt_loader.mapping.infer.sample import Guess, Instead, Look
-from interakt_loader.mapping.prepare import WORDS
+from interakt_loader.mapping.prepare import NULL_WORDS
 
 _SEPARATORS = (";", "|")
 _LONGEST = 40
@@ -396,7 +396,7 @@ def _no_time(look: Look) -> str:
 
 def _null_words(look: Look) -> str:
     """Say so where a word stands for nothing, since it will be sent."""
-    found = pc.is_in(pc.utf8_lower(look.texts), pa.array(WORDS))
+    found = pc.is_in(pc.utf8_lower(look.texts), pa.array(NULL_WORDS))
     count = pc.sum(found).as_py() or 0
     if not count:
         return ""
