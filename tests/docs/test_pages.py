@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from interakt_loader.mapping.spec import FIELDS
 from interakt_loader.model import Status
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.sandbox import Sandbox
+from interakt_loader.settings import Settings
+from tests.docs.tables import TABLES, with_table
 from tests.snippets import ROOT, followed, timeless
 
 DOCS = ROOT / "docs"
@@ -35,6 +38,20 @@ def test_a_page_shows_what_happens(
     for shown in followed(page.read_text(encoding="utf-8"), tmp_path):
         assert timeless(shown.actual) == timeless(shown.fence.text), "python -m tests.docs writes it anew"
     track.join()
+
+
+@pytest.mark.parametrize("page", [DOCS / name for name in TABLES], ids=lambda page: page.name)
+def test_a_page_has_the_table_that_the_code_makes(page: Path) -> None:
+    """Every option with flag, default and meaning as `Settings` has them, and every preset as its own file has it."""
+    text = page.read_text(encoding="utf-8")
+    assert TABLES[page.name]() in text
+    assert with_table(page, text) == text, "python -m tests.docs writes it anew"
+
+
+def test_the_options_page_names_every_environment_variable() -> None:
+    """They stand above the table."""
+    text = (DOCS / "options.md").read_text(encoding="utf-8")
+    assert [env for one in fields(Settings) if (env := one.metadata["env"]) and f"`{env}`" not in text] == []
 
 
 def test_the_report_page_tells_every_column_and_status() -> None:
