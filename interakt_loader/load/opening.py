@@ -18,6 +18,7 @@ from interakt_loader.model import Kind
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources import ReadOptions, Source, open_source, peek
+from interakt_loader.sources.base import Lines
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -81,7 +82,7 @@ def propose(
 
     named = _preset(preset)
     sample, source = peek(source, SAMPLE_ROWS)
-    return _proposed(source.columns, kind, settings, event, named, sample), source
+    return _proposed(source.columns, kind, settings, event, named, sample, source.lines), source
 
 
 def propose_of_preset(preset: str, kind: Kind | None, settings: Settings, event: str | None = None) -> InferredMapping:
@@ -110,11 +111,12 @@ def _proposed(
     event: str | None,
     preset: Preset | None,
     sample: Any,
+    lines: Lines | None = None,
 ) -> InferredMapping:
     from interakt_loader.mapping.infer.infer import infer
 
     given = settings.country_given
-    found = infer(columns, kind, event, sample, preset=preset, settings=settings, country_given=given)
+    found = infer(columns, kind, event, sample, preset=preset, settings=settings, country_given=given, lines=lines)
     if given and not found.open_questions and found.phone and found.country_code is None:
         # the mapping outlives this call, and the next one may not say the country
         country = {"value": settings.default_country}
