@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.codes import HINTS
+from interakt_loader.codes import hint
 from interakt_loader.columns import Target, coerce
 from interakt_loader.columns.normalize import is_mixed
 from interakt_loader.errors import InteraktLoaderError, SourceBroken, SourceError
@@ -295,7 +295,7 @@ def _wrong_cells(batch: pa.RecordBatch) -> dict[str, set[int]]:
 
 
 def _said(lines: pa.Table) -> dict[str, pa.Array]:
-    hints = [HINTS.get(code) for code in lines["code"].to_pylist()]
+    hints = [hint(code) for code in lines["code"].to_pylist()]
     texts = (
         lines["row"].cast(pa.string()).to_pylist(),
         *(lines[name].to_pylist() for name in ("code", "column", "message")),

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader._version import __version__
-from interakt_loader.codes import HINTS
+from interakt_loader.codes import hint
 from interakt_loader.errors import SettingsError
 from interakt_loader.model import Status
 from interakt_loader.privacy.files import replacing
@@ -381,10 +381,11 @@ def _reason(one: Reason, word: str, shown: Callable[[str], str]) -> str:
     code = one.code or ""
     where = f" in <b>{escape(one.column)}</b>" if one.column else ""
     example = f'<p class="example">{escape(shown(one.example))}</p>' if one.example else ""
-    hint = f"<p><b>What to do:</b> {escape(HINTS[code])}</p>" if code in HINTS else ""
+    todo = hint(code)
+    what_to_do = f"<p><b>What to do:</b> {escape(todo)}</p>" if todo else ""
     return (
         f'<li><h3><span class="badge {one.status}">{one.count:,} {word}</span> '
-        f"<code>{escape(code)}</code>{where}</h3>{example}{hint}</li>"
+        f"<code>{escape(code)}</code>{where}</h3>{example}{what_to_do}</li>"
     )
 
 
