@@ -28,15 +28,16 @@ from interakt_loader.model import (
     OnError,
     Outcome,
     Status,
-    call,
+    call_on_error,
     log_raised,
     queue_msg,
-    tell,
+    report_error,
 )
 from interakt_loader.privacy.process import is_main_thread
 from interakt_loader.privacy.secrets import Secret, hidden
 from interakt_loader.privacy.text import masked
 from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.retry_policy import TRACK_MAX_OUTAGE, TRACK_MAX_REFUSAL
 from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.sending.workers import Engine, send_inline
 from interakt_loader.settings import Settings
@@ -224,12 +225,6 @@ WORKERS = 4
 SYNC_CONNECTIONS = 64
 """Connections kept alive in `sync_mode`, where each of the caller's threads makes its own call."""
 
-MAX_OUTAGE = 30.0
-"""Seconds without any answer after which queued calls go to `on_error`: a program's end must not hang for long."""
-
-MAX_REFUSAL = 90.0
-"""The same for seconds of nothing but 429: more than the minute in which the account's limit turns."""
-
 
 class Response(NamedTuple):
     """What a call in `sync_mode` returns: the parts of a `requests.Response` that people look at."""
@@ -277,7 +272,7 @@ class Client:
             "on_error": on_error,
             "max_retries": max_retries,
             "workers": WORKERS,
-            "max_outage": MAX_OUTAGE,
+            "max_outage": TRACK_MAX_OUTAGE,
         }
         self._settings = Settings.resolve(options)
         self._settings.require_key()
@@ -388,7 +383,7 @@ class Client:
             if self.on_error is not None:
                 size = self._settings.max_queue_size
                 with telling():
-                    call(self.on_error, QueueFull(f"{size} calls wait already: not queued"), said)
+                    call_on_error(self.on_error, QueueFull(f"{size} calls wait already: not queued"), said)
         return queued, said
 
     def _queue(self, message: Message) -> bool:
@@ -429,7 +424,7 @@ class Client:
         answer = outcome.answer
         if outcome.status is Status.SENT and answer is not None and answer.http_status is not None:
             return Response(answer.http_status, answer.body.decode("utf-8", "replace"))
-        raise APIError(False, outcome.http_status, outcome.text or "not sent")
+        raise APIError(status=False, status_code=outcome.http_status, message=outcome.text or "not sent")
 
     def _report(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
@@ -440,7 +435,7 @@ class Client:
             if self.on_error is not None:
                 try:
                     with telling():
-                        tell(self.on_error, outcome)
+                        report_error(self.on_error, outcome)
                 except BaseException:  # noqa: BLE001 - a sys.exit() there must not end the thread that sends the rest
                     log_raised()
 
@@ -451,7 +446,7 @@ class Client:
             max_retries=settings.max_retries,
             rate_limit=RateLimit(settings.rate),
             max_outage=settings.max_outage,
-            max_refusal=MAX_REFUSAL,
+            max_refusal=TRACK_MAX_REFUSAL,
         )
 
     def _transport(self, connections: int = WORKERS, longest_kept: int = 0) -> HttpTransport:

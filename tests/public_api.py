@@ -116,10 +116,11 @@ def _class(node: ast.ClassDef) -> list[str]:
 
 
 def _field(node: ast.AnnAssign) -> str:
-    """Return a field with its default; of those that are made by a call, that is the call's first argument."""
+    """Return a field with its default: for a field made by a call, its argument `default`, else its first one."""
     default = node.value
     if isinstance(default, ast.Call) and default.args:
-        default = default.args[0]
+        named = {one.arg: one.value for one in default.keywords}
+        default = named.get("default", default.args[0])
     return f"{ast.unparse(node.target)}: {ast.unparse(node.annotation)}" + (
         "" if default is None else f" = {ast.unparse(default)}"
     )

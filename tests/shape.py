@@ -257,8 +257,8 @@ def figures(checkout: Path, since: str | None) -> Iterator[tuple[str, str]]:
         yield f"{name}: turns back on the way of `data`", stays
     readme, docs = checkout / "README.md", sorted((checkout / "docs").glob("*.md"))
     yield "README lines", f"{len(readme.read_text(encoding='utf-8').splitlines())}"
-    yield f"sentences over {LONGEST_SENTENCE} words, README", f"{long_sentences(readme)}"
-    yield f"sentences over {LONGEST_SENTENCE} words, docs", f"{sum(map(long_sentences, docs))}"
+    yield f"sentences over {LONGEST} words, README", f"{long_sentences(readme)}"
+    yield f"sentences over {LONGEST} words, docs", f"{sum(map(long_sentences, docs))}"
     yield f"pairs of repeated runs of {REPEATED_LINES} lines or more", f"{len(repeated(checkout))}"
     try:
         long, commits = long_subjects(checkout, since)

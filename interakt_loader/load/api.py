@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, SettingsError
+from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, SettingsError, option
 from interakt_loader.load.earlier import EventNames, said, worth_asking
 from interakt_loader.load.failed_rows import as_they_stand
 from interakt_loader.load.job import Control, Job, check_coalesce
@@ -227,13 +227,13 @@ def load(
 def _of_baseline(settings: Settings) -> Settings:
     """Return the settings by which rows are put on record; refuse those that have no meaning then."""
     if settings.ledger is None:
-        raise SettingsError("baseline puts rows on record in a ledger: give one (--ledger PATH, in Python ledger=PATH)")
+        raise SettingsError(f"baseline puts rows on record in a ledger: give {option('ledger', placeholder='PATH')}")
     if settings.dry_run:
         raise SettingsError(
             "baseline sends nothing anyway; to check the rows and record nothing, do a dry run of the load"
         )
     if settings.resend:
-        raise SettingsError("baseline puts rows on record and resend sends them: expected one of the two")
+        raise SettingsError(f"baseline puts rows on record, and {option('resend')} sends them: expected one of the two")
     return replace(settings, on_unknown="resend", coalesce=False)
 
 
@@ -264,10 +264,10 @@ def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
     check_coalesce(kind, settings)
     if settings.event_id is not None:
         if kind == "user":
-            raise SettingsError("event_id is for events: users are told apart by user_id or phone")
+            raise SettingsError(f"{option('event_id')} is for events: users are told apart by user_id or phone")
         if settings.event_id not in source.columns:
             hint = did_you_mean(settings.event_id, source.columns)
-            raise SettingsError(f"event_id: no such column: {settings.event_id!r}{hint}")
+            raise SettingsError(f"{option('event_id')}: no such column: {settings.event_id!r}{hint}")
 
 
 def _say_ledger(job: Job, say: Callable[[str], object] | None) -> None:

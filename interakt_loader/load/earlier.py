@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.errors import option
 from interakt_loader.ledger.loads import Loads, ThisLoad, event_id_of, known_row, shape_of
 from interakt_loader.load.job import Job
 from interakt_loader.mapping import Mapping
@@ -271,8 +272,9 @@ class SentByThisProcess:
         if before is not None and rows in (None, before):
             logger.warning(
                 "this process has sent these %s events before, and without a ledger nothing remembers them: they are "
-                'sent a second time. Give both loads a ledger, such as ledger="orders.ledger"',
+                "sent a second time. Give both loads a ledger, such as %s",
                 f"{before:,}",
+                option("ledger", "orders.ledger"),
             )
 
     def add(self, digest: bytes, rows: int) -> None:

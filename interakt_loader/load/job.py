@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from interakt_loader.errors import SettingsError
+from interakt_loader.errors import SettingsError, option
 from interakt_loader.mapping import Field, Mapping, Preparation
 from interakt_loader.model import Kind, Message, Stop
 from interakt_loader.sending.rate_limit import RateLimit
@@ -162,7 +162,7 @@ class Job:
 def check_coalesce(kind: Kind, settings: Settings) -> None:
     """Refuse to fold rows together that stand for themselves: whoever makes a `Job` asks this first."""
     if settings.coalesce and kind == "event":
-        raise SettingsError("coalesce is for users: each event stands for itself")
+        raise SettingsError(f"{option('coalesce')} is for users: each event stands for itself")
 
 
 OTHER_FILES = 48
@@ -178,6 +178,6 @@ def _check_files(workers: int) -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if most != resource.RLIM_INFINITY and workers + OTHER_FILES > most:
         raise SettingsError(
-            f"workers is {workers}, and this process may have {most} files open; expected {max(1, most - OTHER_FILES)} "
-            f"at most, or allow more files (ulimit -n {workers + OTHER_FILES})"
+            f"{option('workers')} is {workers}, and this process may have {most} files open; expected "
+            f"{max(1, most - OTHER_FILES)} at most, or allow more files (ulimit -n {workers + OTHER_FILES})"
         )

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from interakt_loader.errors import LedgerBroken
+from interakt_loader.errors import LedgerBroken, option
 from interakt_loader.load.job import Job
 from interakt_loader.model import FAILURES, Outcome, Status, Stop
 from interakt_loader.privacy.process import TolerantStream, is_main_thread
+from interakt_loader.sending.retry_policy import DRAIN
 from interakt_loader.sending.work import WorkBatch
 from interakt_loader.sending.workers import Engine
 from interakt_loader.settings.values import Failures, parse_failures
@@ -133,9 +134,6 @@ NO_ANSWER = "no answer: waiting"
 OVER_THE_LIMIT = "over the call limit: waiting"
 SHARE_AWAY = "the shared clock cannot be reached: waiting"
 
-DRAIN = 1.0
-"""Seconds beyond `timeout` for which a stopped load waits for the calls in flight."""
-
 
 class Monitor:
     """Reads outcomes from the engine; whatever has to be done about them is done before anybody sees them."""
@@ -181,11 +179,13 @@ class Monitor:
         if turns.holds != self._holds:
             self._holds = turns.holds
             if turns.holds == turns.rate:
-                logger.info("rate_limit %s holds again: the load with the lower limit has ended", turns.rate)
+                limit = option("rate_limit")
+                logger.info("%s %s holds again: the load with the lower limit has ended", limit, turns.rate)
             else:
                 logger.warning(
-                    "rate_limit is %s, and another load of this account on this machine declares %s: the lower limit "
+                    "%s is %s, and another load of this account on this machine declares %s: the lower limit "
                     "holds for both until one of them ends",
+                    option("rate_limit"),
                     turns.rate,
                     turns.holds,
                 )
@@ -201,7 +201,9 @@ class Monitor:
         if self._turns is not None:
             self._say_which_limit_holds(self._turns)
         if self._tally.are_too_many(self._allowed):
-            engine.stop(Stop("too_many_failures", f"{self._tally}: max_failures is {self._settings.max_failures}"))
+            engine.stop(
+                Stop("too_many_failures", f"{self._tally}: {option('max_failures')} is {self._settings.max_failures}")
+            )
         waits_for = ""
         if engine.stopped is None:
             waits_for = NO_ANSWER if engine.in_outage else OVER_THE_LIMIT if engine.is_held else ""

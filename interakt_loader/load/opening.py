@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from interakt_loader.columns import Target
-from interakt_loader.errors import MappingError, MappingNeeded, SettingsError
+from interakt_loader.errors import MappingError, MappingNeeded, SettingsError, option
 from interakt_loader.identity import country_code
 from interakt_loader.mapping.files import read_mapping
 from interakt_loader.mapping.infer.inferred import InferredMapping, Line
@@ -227,15 +227,17 @@ def kind_of(text: str | None) -> Kind | None:
     if text is None:
         return None
     if text not in ("users", "events"):
-        raise SettingsError(f"kind is {text!r}; expected users or events")
+        raise SettingsError(f"{option('as')} is {text!r}; expected users or events")
     return "user" if text == "users" else "event"
 
 
 def check_places(settings: Settings) -> None:
     """Refuse a country or a time zone that there is not: rows are looked at with them."""
     if country_code(settings.default_country) is None:
-        raise SettingsError(f"default_country is {settings.default_country!r}; expected such as +91, 91 or IN")
+        raise SettingsError(
+            f"{option('default_country')} is {settings.default_country!r}; expected one such as +91, 91 or IN"
+        )
     try:
         Target(timezone=settings.timezone)
     except MappingError as error:
-        raise SettingsError(f"timezone: {error}") from None
+        raise SettingsError(f"{option('timezone')}: {error}") from None

@@ -23,7 +23,7 @@ from urllib.request import url2pathname
 from interakt_loader.errors import SettingsError
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import is_failures
-from interakt_loader.sources import Source, is_failures_file, is_own_file
+from interakt_loader.sources import Source, is_failures_file, is_own_name
 from interakt_loader.sources.failures import SAID_BESIDE
 
 _OF_A_LEDGER = ("", "-wal", "-shm", "-journal", "-calls")
@@ -115,7 +115,7 @@ def _identity(path: str | os.PathLike[str] | int) -> object:
 
 def _keep_out_of_sources(name: str, path: Path, data: Any) -> None:
     """Refuse a file that the next load of the same folder or pattern would read."""
-    if name in ("ledger", "html") or is_own_file(path.name):
+    if name in ("ledger", "html") or is_own_name(path.name):
         return
     real = Path(os.path.realpath(path))
     for given in map(str, paths_of(data)):

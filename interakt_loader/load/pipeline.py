@@ -27,7 +27,7 @@ from interakt_loader.errors import (
 )
 from interakt_loader.load.job import Control, Job
 from interakt_loader.load.monitor import Monitor
-from interakt_loader.model import OnError, Outcome, Status, Stop, tell
+from interakt_loader.model import OnError, Outcome, Status, Stop, report_error
 from interakt_loader.report.outcomes import from_outcomes, masked_lines
 from interakt_loader.sending.pending import recorded, unsent
 from interakt_loader.sending.work import Streamed, Work
@@ -82,7 +82,7 @@ class InOrder:
             if self._on_error is not None:
                 for one in sorted(out, key=lambda one: one.message.row):
                     if one.status is not Status.UNSENT:
-                        tell(self._on_error, one)
+                        report_error(self._on_error, one)
 
     def _complete_before(self) -> int:
         """Return the first row from `_next` on of which nothing is known yet."""

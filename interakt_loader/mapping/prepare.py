@@ -46,6 +46,7 @@ from interakt_loader.columns.normalize import (
     normalize,
     null_where,
 )
+from interakt_loader.errors import option
 from interakt_loader.identity import (
     Ids,
     event_names,
@@ -53,7 +54,7 @@ from interakt_loader.identity import (
     user_ids,
 )
 from interakt_loader.mapping.spec import Field, Mapping
-from interakt_loader.model import LARGEST_BODY, Kind, Message, Problem
+from interakt_loader.model import LARGEST_BODY, InvalidRow, Kind, Message, Problem
 from interakt_loader.settings import Settings
 from interakt_loader.sources import (
     CELL_ERRORS_COLUMN,
@@ -65,8 +66,7 @@ from interakt_loader.sources import (
     other_shapes,
     to_arrow,
 )
-from interakt_loader.values import IN_PLACE_OF_A_VALUE, shortened
-from interakt_loader.values import tidy as tidy_text
+from interakt_loader.values import OBJECT_AS_VALUE, shortened, with_single_spaces
 
 WORDS = ("null", "nan", "nat", "none", "<na>", "n/a", "#n/a", "undefined", r"\\N", "nil")
 """Those that are told, in small letters and as JSON writes them."""
@@ -120,7 +120,7 @@ def collapse_whitespace(texts: pa.StringArray) -> tuple[pa.StringArray, list[int
 
 def _collapsed_string(match: re.Match[str]) -> str:
     text = json.loads(match[0])
-    tidy = tidy_text(text)
+    tidy = with_single_spaces(text)
     return match[0] if tidy == text else json.dumps(tidy, ensure_ascii=False)
 
 
@@ -226,8 +226,6 @@ identity, which all rows of one user share; `event_id` is what an event is known
 one."""
 
 _NOTHING = pa.scalar("")
-
-_IS_NULL = "if it means that nothing is there, name it in null_values (--null-values)"
 
 
 @dataclass(frozen=True)
@@ -403,9 +401,8 @@ class _Rows:
             tidy = Problem("white_space_tidied", "line breaks, tabs and runs of spaces became one space")
             self._found.note(row, field.label, tidy)
         for row in null_words_in(text):
-            self._found.note(
-                row, field.label, Problem("null_word", f"{text[row].as_py()} is sent as it stands: {_IS_NULL}")
-            )
+            said = f"{text[row].as_py()} is sent as it stands: if it means that nothing is there, name it in"
+            self._found.note(row, field.label, Problem("null_word", f"{said} {option('null_values')}"))
         if self._how.settings.nulls == "clear":
             text = null_where(text.fill_null("null"), self._found.at(coerced.problems))
         if self._how.settings.bad_values == "drop":
@@ -440,7 +437,7 @@ class _Rows:
         for other in other_shapes(name, self._names):
             if name in self._names and self._objects.isdisjoint({name, other}):
                 continue  # two columns of a table, of which one happens to have a dot in its name
-            said = f"{other} is a value of its own here" if name.startswith(other) else IN_PLACE_OF_A_VALUE.message
+            said = f"{other} is a value of its own here" if name.startswith(other) else OBJECT_AS_VALUE.message
             for row in pc.indices_nonzero(pc.and_(values.is_null(), self._column(other).is_valid())).to_pylist():
                 self._found.problem(row, name, Problem("unsupported_type", said))
 
@@ -480,8 +477,8 @@ class _Rows:
         return self.phone if normalize(values).kind == "list" else pc.coalesce(self.phone, as_text(values))
 
 
-def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[Message]]:
-    """Return the rows of a prepared batch as messages: those to send, and those that cannot be (no body)."""
+def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[InvalidRow]]:
+    """Return the rows of a prepared batch: those to send, and those that cannot be sent (no body)."""
     rows = zip(
         *(prepared[name].to_pylist() for name in ("row", "ordering_key", "body")),
         *(prepared[name].to_pylist() for name in ("user_id", "country_code", "phone", "event", "source")),
@@ -489,10 +486,13 @@ def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[
         strict=True,
     )
     good: list[Message] = []
-    bad: list[Message] = []
+    invalid: list[InvalidRow] = []
     for row, ordering_key, body, *rest in rows:
-        (bad if body is None else good).append(Message(row, kind, ordering_key, body or b"", *rest))
-    return good, bad
+        if body is None:
+            invalid.append(InvalidRow(row, kind, *rest))
+        else:
+            good.append(Message(row, kind, ordering_key, body, *rest))
+    return good, invalid
 
 
 def _member(name: str, values: pa.StringArray, quoted: str | None = None) -> pa.StringArray:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from interakt_loader.sending.retry_policy import LONGEST_STEP, Duration
+from interakt_loader.sending.retry_policy import FIRST_CLOCK_WAIT, LONGEST_CLOCK_WAIT, LONGEST_STEP, Duration
 from interakt_loader.shared_limit import (
     RateDiffers,
     ReservedSlots,
@@ -18,10 +18,6 @@ from interakt_loader.shared_limit import (
 from interakt_loader.shared_limit.clock import Ask, SlotReservation
 
 logger = logging.getLogger("interakt_loader")
-
-FIRST_WAIT = 0.2
-LONGEST_WAIT = 5.0
-"""Seconds between two tries to reach a clock that is away: doubling."""
 
 
 class SharedLimitClient:
@@ -74,20 +70,20 @@ class SharedLimitClient:
 
     def _patiently(self, ask: Ask) -> SlotReservation | None:
         """Reserve, however long it takes to reach the clock; None: nobody wants it any more."""
-        away, wait = Duration(LONGEST_STEP), FIRST_WAIT
+        away, wait = Duration(LONGEST_STEP), FIRST_CLOCK_WAIT
         while not self._closed.is_set():
             try:
                 reservation = self._clock.reserve(ask.slots, ask.hold)
             except ShareAway as error:
-                if away.goes_on(time.monotonic()) >= self._patience:
+                if away.extend(time.monotonic()) >= self._patience:
                     raise
-                if wait == FIRST_WAIT:
+                if wait == FIRST_CLOCK_WAIT:
                     logger.warning("%s: waiting until it is back", error)
                     self._tell(True)
                 self._closed.wait(wait)
-                wait = min(2 * wait, LONGEST_WAIT)
+                wait = min(2 * wait, LONGEST_CLOCK_WAIT)
             else:
-                if wait > FIRST_WAIT:
+                if wait > FIRST_CLOCK_WAIT:
                     self._tell(False)
                 return reservation
         return None

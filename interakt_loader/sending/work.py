@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from interakt_loader.mapping import messages
 from interakt_loader.model import Kind, Message, Outcome, Stop
-from interakt_loader.report.outcomes import invalid, not_sent
+from interakt_loader.report.outcomes import not_sent
 
 
 class WorkBatch(NamedTuple):
@@ -108,8 +108,8 @@ class Streamed:
             self._left = self._prepare(batch, first)
             while self._left.num_rows:
                 work_batch, self._left = self._left.slice(0, WORK_BATCH), self._left.slice(WORK_BATCH)
-                calls, refused = messages(work_batch, self._kind)
-                yield WorkBatch(calls, [invalid(one) for one in refused])
+                calls, invalid = messages(work_batch, self._kind)
+                yield WorkBatch(calls, [Outcome.invalid(row) for row in invalid])
 
     def carried(self, _: Sequence[Outcome]) -> Iterator[list[Outcome]]:
         """Yield nothing: each row's call is its own, unless the schedule folds it into another."""

@@ -345,7 +345,7 @@ class Engine:
             # a transport never raises for a row; if one does all the same, the row gets an end and the thread goes on
             logger.exception("a call could not be made")
             text = f"the call could not be made ({type(error).__name__}): please report this"
-            return Answer(False, None, "internal_error", text, True, True, 0.0, time.time())
+            return Answer.error("internal_error", text, 0.0, http_status=None)
 
     def _hand_over(self) -> None:
         """Give settled outcomes to `on_outcomes`, outside the lock: it may take its time, or call back in here."""

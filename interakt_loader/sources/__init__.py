@@ -65,7 +65,7 @@ from interakt_loader.sources.memory import (
     open_table,
     to_arrow,
 )
-from interakt_loader.sources.paths import Found, Partitions, find, is_file_of_a_load, is_own_file, some
+from interakt_loader.sources.paths import Partitions, find, is_file_of_a_load, is_own_name, some
 
 _HEAD = 1 << 12
 """Bytes by which nearly all files differ."""
@@ -82,7 +82,7 @@ def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
     if left_out:
         notes.append(f"left out, files of earlier loads: {some(left_out)}")
     for path in paths:
-        found = _found(path)
+        found = find(path)
         notes += found.notes
         files += found.files
     files, again = _once(files)
@@ -191,17 +191,6 @@ def _gathered(sources: list[Source]) -> list[str]:
     ]
 
 
-def _found(path: str) -> Found:
-    try:
-        return find(path)
-    except SourceError:
-        raise
-    except FileNotFoundError as error:
-        raise SourceError(f"{path}: no such file") from error
-    except Exception as error:
-        raise SourceError(f"{path}: cannot be opened: {reason(error)}") from error
-
-
 def _form(file: File) -> Format:
     try:
         return format_of(file)
@@ -265,7 +254,7 @@ __all__ = [
     "Source",
     "heading",
     "is_failures_file",
-    "is_own_file",
+    "is_own_name",
     "is_pandas",
     "open_source",
     "other_shapes",

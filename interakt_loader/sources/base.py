@@ -36,7 +36,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.columns.normalize import Unsendable, is_binary, null_where, uuid_texts
-from interakt_loader.errors import InteraktLoaderError, SettingsError, SourceBroken, SourceError
+from interakt_loader.errors import InteraktLoaderError, SettingsError, SourceBroken, SourceError, option
 from interakt_loader.values import shortened, unicode_text
 
 _SPELLED = {"\\t": "\t", "tab": "\t", "space": " "}  # what a shell makes hard to type
@@ -64,14 +64,16 @@ class ReadOptions:
                 "".encode(self.encoding)
                 codecs.getincrementaldecoder(self.encoding)
             except (LookupError, ValueError) as error:
-                raise SettingsError(f"encoding: no such encoding: {self.encoding!r}") from error
+                raise SettingsError(f"{option('encoding')}: no such encoding: {self.encoding!r}") from error
         if self.delimiter is not None:
             character = _SPELLED.get(self.delimiter.lower(), self.delimiter)
             if len(character) != 1 or character in '"\r\n\0':
-                raise SettingsError(f"delimiter is {self.delimiter!r}; expected one character, such as ; or tab")
+                raise SettingsError(
+                    f"{option('delimiter')} is {self.delimiter!r}; expected one character, such as ; or tab"
+                )
             object.__setattr__(self, "delimiter", character)
         if isinstance(self.sheet, int) and self.sheet < 1:
-            raise SettingsError(f"sheet is {self.sheet}; sheets are counted from 1")
+            raise SettingsError(f"{option('sheet')} is {self.sheet}; sheets are counted from 1")
 
 
 # Characters without width, and byte order marks. The joiners (200c, 200d) belong to words, but not at the ends.

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.columns.normalize import null_where
-from interakt_loader.errors import SourceBroken, SourceError
+from interakt_loader.errors import SourceBroken, SourceError, option
 from interakt_loader.sources.base import (
     BATCH_BYTES,
     BATCH_ROWS,
@@ -108,7 +108,7 @@ def find_dialect(given: str, name: str, lines: Sequence[str], options: ReadOptio
     if options.header is None and has_header and is_group_row(rows):
         raise SourceError(
             f"{given}: line {first + 1} and the one below it both hold names, and not values; leave one row of names, "
-            "or if the first is the header, say so"
+            f"or if the first is the header, give {option('header', True)}"
         )
     width = _width(rows) if has_header else len(rows[0])
     labels = rows[0][:width] if has_header else [""] * width
@@ -261,7 +261,7 @@ def _refuse_aligned(given: str, line: str, below: Sequence[str]) -> None:
     if words > 1 and gaps and all(len(other.split()) == words for other in below):
         raise SourceError(
             f"{given}: the columns are aligned by spaces, with no delimiter between them; save it as CSV, "
-            "or give a space as the delimiter if no cell holds one"
+            f"or give {option('delimiter', 'space')} if no cell holds one"
         )
 
 

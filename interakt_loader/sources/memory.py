@@ -47,10 +47,10 @@ from interakt_loader.sources.base import (
     reason,
 )
 from interakt_loader.values import (
-    IN_PLACE_OF_A_VALUE,
     LONGEST_LIST,
-    NOT_IN_A_LIST,
+    OBJECT_AS_VALUE,
     Narrow,
+    item_meaning,
     meaning,
     shortened,
     unicode_text,
@@ -95,7 +95,7 @@ def _lay_out(name: str, values: Sequence[Any], found: dict[str, Sequence[Any]], 
 def _problem(value: Mapping[Any, Any], depth: int) -> Problem | None:
     """Return what is wrong with an object as such."""
     if isinstance(value, pa.MapScalar):  # its keys may be any values, and it has no `get` by them
-        return IN_PLACE_OF_A_VALUE
+        return OBJECT_AS_VALUE
     if type(value.get("metadata")) is bytes and len(value) > 1 and _OF_A_VARIANT.issuperset(value):
         return _VARIANT  # as Arrow gives it to pandas
     if all(type(key) is str and key.isascii() for key in value):
@@ -184,9 +184,7 @@ def to_arrow(
             return array
     if types in ({list}, {list, _NONE}) and not in_lists:
         return _lists(values, infinity)
-    found = [meaning(value) for value in values]
-    if in_lists:
-        found = [NOT_IN_A_LIST.get(type(one), one) for one in found]
+    found = [(item_meaning if in_lists else meaning)(value) for value in values]
     return _by_kind(values, found, infinity)
 
 
@@ -312,7 +310,7 @@ def _problems(values: Sequence[Any], found: Sequence[Any]) -> pa.Array:
     """Return the problems among what values mean, with the values themselves where JSON can say them."""
     rows: list[dict[str, str | None] | None] = []
     for value, one in zip(values, found, strict=True):
-        problem = IN_PLACE_OF_A_VALUE if isinstance(one, Mapping) else one
+        problem = OBJECT_AS_VALUE if isinstance(one, Mapping) else one
         rows.append(problem and {"code": problem.code, "message": problem.message, "json": _json(value, problem)})
     return pa.array(rows, _PROBLEM)
 

@@ -16,7 +16,6 @@ PURE = [
     "arguments.py",
     "codes.py",
     "columns/*.py",
-    "columns/normalize.py",
     "errors.py",
     "identity/*.py",
     "ledger/digests.py",

@@ -293,6 +293,7 @@ class Case:
         rows = Counter(outcome.message.row for outcome in self.outcomes)
         assert rows == Counter(self.admitted)
         for outcome in self.outcomes:
+            assert isinstance(outcome.message, Message)
             calls = self.sent[outcome.message.ordering_key].count(outcome.message.row)
             assert calls <= outcome.attempts <= calls + self.was_abandoned
             if outcome.status is Status.SENT:

@@ -112,7 +112,7 @@ def test_three_days_of_a_shop_by_pattern_and_folder() -> None:
     folder = Path(real("online_retail/2010-12-22.csv")).parent
     source = open_source(f"{folder}/*.csv")
     assert source.rows == sum(batch.num_rows for batch in source.batches()) == 291 + 1743 + 279
-    with pytest.raises(SourceError, match="files of several forms"):
+    with pytest.raises(SourceError, match="files of several formats"):
         open_source(folder)
 
 

@@ -85,8 +85,7 @@ def _load(
     path: str | list[str], mapping: Any, kind: Kind, interakt_conn_id: str | None, options: Options
 ) -> dict[str, Any]:
     from interakt_loader.errors import LoadInterrupted
-    from interakt_loader.integrations.airflow.hook import read_options, with_files
-    from interakt_loader.integrations.airflow.task_load import TaskLoad, told_to_airflow
+    from interakt_loader.integrations.airflow.task_load import TaskLoad, read_options, told_to_airflow, with_files
     from interakt_loader.load.monitor import Interrupts
 
     with told_to_airflow():

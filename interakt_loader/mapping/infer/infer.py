@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from interakt_loader.columns import Target
-from interakt_loader.errors import MappingError
+from interakt_loader.errors import MappingError, mapped, option
 from interakt_loader.mapping.infer import names
 from interakt_loader.mapping.infer.evidence import Evidence, evidence, other_country, shared_numbers, try_phones
 from interakt_loader.mapping.infer.inferred import (
@@ -223,7 +223,7 @@ def _written(
         lines.insert(identity, Line("event", {"value": event}, "given"))
     elif proposal.kind == "event" and "event" not in proposal.columns:
         lines.append(_EVENT)
-        questions.append("event: no column holds the name of the events: --event NAME")
+        questions.append(f"event: no column holds the name of the events: {option('event', placeholder='NAME')}")
     elif any(one.startswith("kind: ") for one in questions) and proposal.kind == "user":
         lines.append(_EVENT)
         lines += _as_events(looked)
@@ -309,11 +309,9 @@ def _no_identity(columns: Sequence[str], proposal: Proposal) -> MappingError:
     said = f"no column looks like a user_id or a phone among {listed(columns)}: "
     if proposal.offered_phones:
         name = proposal.offered_phones[0]
-        said += f'{name} is the phone of somebody else; give --map phone="{name}" to write to it all the same, or '
+        said += f"{name} is the phone of somebody else; give {mapped('phone', name)} to write to it all the same, or "
     elif columns and all(names.says_nothing(name) for name in columns):
         said += "the columns have no names; "
     elif mails := [name for name in columns if "email" in names.words(name)]:
-        said += f'{mails[0]} is an e-mail address; give --map user_id="{mails[0]}" to make it the id, or '
-    return MappingError(
-        printable(f"{said}give a mapping that says which is: --map user_id=COLUMN or --map phone=COLUMN")
-    )
+        said += f"{mails[0]} is an e-mail address; give {mapped('user_id', mails[0])} to make it the id, or "
+    return MappingError(printable(f"{said}give a mapping that says which is: {mapped('user_id')} or {mapped('phone')}"))

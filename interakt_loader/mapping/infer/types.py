@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.columns import DatesSeen, Target, coerce
+from interakt_loader.columns.date_forms import EPOCHS, has_clock, like_dates
 from interakt_loader.columns.normalize import null_where
+from interakt_loader.errors import option
 from interakt_loader.mapping.infer.names import names_a_code, names_a_list, names_a_time
 from interakt_loader.mapping.infer.sample import Guess, Instead, Look
 from interakt_loader.mapping.prepare import WORDS
@@ -60,13 +62,7 @@ def _short_items(look: Look, separator: str) -> bool:
 
 
 _EPOCH_FROM, _EPOCH_TO = 946_684_800, 4_102_444_800  # the years 2000 to 2099
-_LIKE_A_TIME = "^'?(?:[0-9]{8}|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4})(?:[T ,].*)?$"
-_WITH_A_MONTH = (
-    "^(?:[a-z]+,? )?(?:[0-9]{1,4}[-/. ]?)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}[-/., ]{0,2}"
-    "[0-9]{1,4}(?:[-/, ]{1,2}[0-9]{4})?(?:[T ,].*)?$"
-)
 _MOSTLY = 0.9
-_CLOCK = ("%H", "%I")
 _MIDNIGHT = r"(?s:.*)[ T,]00:00(?::00(?:\.0+)?)?(?s:.*)"
 _ZONED = r"(?s:.*):(?s:.*)(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)"
 
@@ -88,10 +84,7 @@ def time_guess(look: Look, mostly: float = _MOSTLY) -> Guess | None:
     """
     if look.matching("[0-9]+") and not names_a_time(look.name):
         return None  # eight digits may be anything
-    like = pc.match_substring_regex(look.texts, _LIKE_A_TIME)
-    if not pc.all(like).as_py():
-        like = pc.or_(like, pc.match_substring_regex(look.texts, _WITH_A_MONTH, ignore_case=True))
-    unlike = pc.invert(like)
+    unlike = pc.invert(like_dates(look.texts))
     values = null_where(look.texts, unlike)
     if len(values) - values.null_count < max(look.filled * mostly, 1):
         return None
@@ -140,16 +133,16 @@ def epoch_guess(look: Look) -> Guess | None:
         return None
     counts = pc.utf8_ltrim(look.texts, "'").cast(pa.float64())
     least, most = pc.min_max(counts).as_py().values()
-    for form, unit, name in (("epoch_s", 1, "seconds"), ("epoch_ms", 1000, "milliseconds")):
-        if _EPOCH_FROM * unit <= least and most < _EPOCH_TO * unit:
-            first, last = (dt.datetime.fromtimestamp(one / unit, dt.timezone.utc).date() for one in (least, most))
-            reason = f"{name} since 1970, going by the name and the numbers: {first} to {last}"
+    for form, (unit, a_second) in EPOCHS.items():
+        if _EPOCH_FROM * a_second <= least and most < _EPOCH_TO * a_second:
+            first, last = (dt.datetime.fromtimestamp(one / a_second, dt.timezone.utc).date() for one in (least, most))
+            reason = f"{unit} since 1970, going by the name and the numbers: {first} to {last}"
             return Guess({"type": "datetime", "format": form}, reason)
     return None
 
 
 def _iso(look: Look) -> Guess:
-    row = int(pc.index(look.values.is_valid(), pa.scalar(True)).as_py())
+    row = int(pc.index(look.values.is_valid(), pa.scalar(value=True)).as_py())
     if look.matching(".*:.*") == 0:
         return Guess({"type": "date"}, f"dates in ISO 8601, such as {look.texts[row].as_py()}")
     if _all_midnight(look):
@@ -158,7 +151,7 @@ def _iso(look: Look) -> Guess:
 
 
 def _type(look: Look, form: str) -> str:
-    return "datetime" if any(part in form for part in _CLOCK) and not _all_midnight(look) else "date"
+    return "datetime" if has_clock(form) and not _all_midnight(look) else "date"
 
 
 def _order(form: str) -> str:
@@ -360,7 +353,7 @@ def _as_written(look: Look) -> str:
     if plain == look.filled:
         return said + _no_time(look)
     odd = pc.fill_null(pc.invert(pc.match_substring_regex(look.texts, f"^(?:{_PLAIN_NUMBER})$")), False)
-    row = int(pc.index(odd, pa.scalar(True)).as_py())
+    row = int(pc.index(odd, pa.scalar(value=True)).as_py())
     return f"{said}, some written like {look.shown(row)} in row {row}"
 
 
@@ -408,7 +401,7 @@ def _null_words(look: Look) -> str:
     if not count:
         return ""
     word = look.texts.filter(found)[0].as_py()
-    return f"; {word!r} in {count:,} of them is sent as that word (if it means nothing: --null-values {word})"
+    return f"; {word!r} in {count:,} of them is sent as that word (if it means nothing: {option('null_values', word)})"
 
 
 def _is_long(look: Look) -> bool:
@@ -426,4 +419,4 @@ def _has_fractions(look: Look) -> bool:
 
 def _first(look: Look, pattern: str = "(?s:.*)") -> int:
     matches = pc.fill_null(pc.match_substring_regex(look.texts, f"^(?:{pattern})$"), False)
-    return int(pc.index(matches, pa.scalar(True)).as_py())
+    return int(pc.index(matches, pa.scalar(value=True)).as_py())

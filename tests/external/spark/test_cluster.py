@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 
 from interakt_loader.integrations.spark import load_events
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
-from tests.integration.spark.conftest import executor_of, running
-from tests.integration.spark.loads import MAPPING, arrived, events, in_order, load_and_kill
+from tests.external.spark.conftest import executor_of, running
+from tests.external.spark.loads import MAPPING, arrived, events, in_order, load_and_kill
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.spark import load_events
 from interakt_loader.sandbox import SandboxProcess
-from tests.integration.spark.conftest import running
-from tests.integration.spark.loads import MAPPING, events
+from tests.external.spark.conftest import running
+from tests.external.spark.loads import MAPPING, events
 
 
 def test_speculation_is_refused(sandbox_process: SandboxProcess, tmp_path: Path) -> None:

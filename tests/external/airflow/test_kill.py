@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from tests.integration.airflow.conftest import DAGS, connect
-from tests.integration.airflow.test_dags import numbered, write
+from tests.external.airflow.conftest import DAGS, connect
+from tests.external.airflow.test_dags import numbered, write
 
 ROWS = 60
 
@@ -28,7 +28,7 @@ def test_a_killed_task_is_drained_and_its_retry_goes_on(
     them again. An operator hears of it by `on_kill`, a plain callable by the signal."""
     source = write(tmp_path / "visits.parquet", numbered(ROWS))
     code = (
-        "from tests.integration.airflow.running import run; from pathlib import Path; import sys;"
+        "from tests.external.airflow.running import run; from pathlib import Path; import sys;"
         "print('came to', [(one.state, one.tries, one.xcom['status']['unchanged'])"
         " for ran in run(Path(sys.argv[1]), sys.argv[2], source=sys.argv[3]).values() for one in ran])"
     )

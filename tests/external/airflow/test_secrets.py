@@ -11,8 +11,8 @@ import pytest
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from tests.integration.airflow.conftest import DAGS, KEY, connect
-from tests.integration.airflow.test_dags import write
+from tests.external.airflow.conftest import DAGS, KEY, connect
+from tests.external.airflow.test_dags import write
 
 
 def test_the_key_is_in_no_file_and_no_line(tmp_path: Path, airflow_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,7 +36,7 @@ def test_the_key_is_in_no_file_and_no_line(tmp_path: Path, airflow_home: Path, m
 
 
 RUN = (
-    "from tests.integration.airflow.running import run; from pathlib import Path; import sys;"
+    "from tests.external.airflow.running import run; from pathlib import Path; import sys;"
     "[print('came to', run(Path(sys.argv[1]), *one.split(), source=sys.argv[2])) for one in sys.argv[3:]]"
 )
 

@@ -11,7 +11,7 @@ import pytest
 
 from interakt_loader import __version__
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from tests.integration.airflow.conftest import connect
+from tests.external.airflow.conftest import connect
 
 
 def asked(*command: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The house's own rules: who may import whom, what an import pulls in, and that every option is said once."""
+"""The rules of the package's structure: which module may import which, where tests are, where options are defined."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ import pytest
 import interakt_loader
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import Options
+from tests.coverage import __main__ as coverage
+from tests.mutants import __main__ as mutants
 
 PACKAGE = Path(interakt_loader.__file__).parent
 ARCHITECTURE = (Path(__file__).resolve().parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 FLOORS = [set(line.split()) for line in ARCHITECTURE.partition("```text floors\n")[2].partition("```")[0].splitlines()]
-"""The picture of the house: the rooms of each floor, the lowest first."""
+"""The names of each floor in the picture, the lowest floor first."""
 
 
 class Import(NamedTuple):
@@ -93,8 +95,25 @@ def test_every_room_has_a_floor() -> None:
     assert {one.split(".")[0] for one in MODULES} == set().union(*FLOORS)
 
 
-def test_the_walk_through_the_house_names_what_is_there() -> None:
-    """Each room, module, class and function that the description of a row's way names can be imported."""
+def test_every_room_has_its_tests() -> None:
+    """A reader finds the tests of `ROOM/` in `tests/ROOM/`, and those of a single module in a `test_MODULE.py`."""
+    tests = Path(__file__).parent
+    found = {path.name for path in tests.iterdir() if path.is_dir()}
+    found |= {path.stem.removeprefix("test_") for path in tests.rglob("test_*.py")}
+    rooms = {one.split(".")[0] for one in MODULES} - {"__main__", "_version"}
+    assert rooms - found == set()
+
+
+def test_the_lists_of_modules_name_files_that_exist() -> None:
+    """The lists of `make coverage` and `make mutants` match modules and tests that are there."""
+    named = [*coverage.PURE, *coverage.NOT_PURE, *(f"{module}.py" for module in mutants.DIRECT)]
+    assert [one for one in named if not any(PACKAGE.glob(one))] == []
+    chosen = {path for paths in mutants.DIRECT.values() for path in paths}
+    assert [path for path in sorted(chosen) if not (PACKAGE.parent / path).is_file()] == []
+
+
+def test_the_walk_names_what_exists() -> None:
+    """Each room, module, class and function that `docs/architecture.md` names can be imported."""
     rooms = set().union(*FLOORS)
     files = {part for one in MODULES for part in one.split(".")}
     named = [one for one in re.findall(r"`(\w+(?:\.\w+)*)`", ARCHITECTURE) if one.split(".")[0] in files]

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from interakt_loader.sandbox import Sandbox
-from tests.integration.airflow.conftest import EXAMPLES
-from tests.integration.airflow.running import dag_bag, run
+from tests.external.airflow.conftest import EXAMPLES
+from tests.external.airflow.running import dag_bag, run
 
 
 def test_they_load_without_errors() -> None:

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from interakt_loader import LoadResult
 from interakt_loader.integrations.spark import load_events
 from interakt_loader.sandbox import SandboxProcess
-from tests.integration.spark.conftest import senders
+from tests.external.spark.conftest import senders
 
 USERS = 60
 

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from interakt_loader import load_events, load_users
 from interakt_loader.sandbox import Sandbox
-from tests.integration.browser.conftest import PHONE, Opener
+from tests.external.browser.conftest import PHONE, Opener
 
 USERS = pd.DataFrame(
     {

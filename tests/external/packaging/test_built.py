@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.packaging.conftest import ROOT, VERSIONS, Built, run
+from tests.external.packaging.conftest import ROOT, VERSIONS, Built, run
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +79,7 @@ def test_tests_run_in_the_unpacked_sdist(built: Built, tmp_path: Path) -> None:
     tree = built.unpacked(tmp_path)
     where = "import interakt_loader; print(interakt_loader.__file__)"
     assert Path(run(sys.executable, "-c", where, cwd=tree).stdout).is_relative_to(tree)
-    chosen = ("tests/test_house.py", "tests/test_public_api.py", "-k", "not import")
+    chosen = ("tests/test_architecture.py", "tests/test_public_api.py", "-k", "not import")
     said = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen, cwd=tree)
     assert re.search(r"^\d+ passed, \d+ deselected in", said.stdout, re.MULTILINE)
 

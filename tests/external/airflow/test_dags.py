@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from tests.integration.airflow.conftest import DAGS, connect
-from tests.integration.airflow.running import Ran, run
+from tests.external.airflow.conftest import DAGS, connect
+from tests.external.airflow.running import Ran, run
 
 
 def write(path: Path, users: list[str | None]) -> str:

@@ -26,7 +26,7 @@ DAGS = Path(__file__).parent / "dags"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Airflow warns of itself; only what our own modules cause is an error."""
     for item in items:
-        if "integration/airflow" in item.path.as_posix():
+        if "external/airflow" in item.path.as_posix():
             item.add_marker(pytest.mark.filterwarnings("default"))
             item.add_marker(pytest.mark.filterwarnings("error:::interakt_loader"))
 

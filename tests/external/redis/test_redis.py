@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
-from tests.integration.redis.conftest import RedisServer
+from tests.external.redis.conftest import RedisServer
 from tests.shared_limit.claims import Place, SharedClockClaims
 from tests.shared_limit.processes import ended, start
 

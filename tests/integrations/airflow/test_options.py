@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.integrations.airflow.hook import read_options, with_files
+from interakt_loader.integrations.airflow.task_load import read_options, with_files
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from interakt_loader import LoadResult, check, load_users
 from interakt_loader.result.html import MOST_A_REASON
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
-from tests.integration.browser.conftest import PHONE, Opener
+from tests.external.browser.conftest import PHONE, Opener
 
 SAMPLE = Path(__file__).resolve().parents[3] / "sample_data"
 

@@ -20,7 +20,7 @@ os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spark warns of pandas 3 wherever Arrow is used; nothing here goes through pandas."""
     for item in items:
-        if "integration/spark" in item.nodeid:
+        if "external/spark" in item.nodeid:
             item.add_marker(
                 pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
             )

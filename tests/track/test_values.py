@@ -10,7 +10,9 @@ import fractions
 import ipaddress
 import pathlib
 import time
+import types
 import uuid
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -21,8 +23,12 @@ import pyarrow as pa
 import pytest
 
 from interakt_loader import load_users, track
+from interakt_loader.arguments import body_of, encoded
 from interakt_loader.errors import BadArgument
+from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.sandbox import Sandbox
+from interakt_loader.settings import Settings
+from interakt_loader.sources import open_source
 
 IST = dt.timezone(dt.timedelta(hours=5, minutes=30))
 ODD = dt.timezone(dt.timedelta(hours=5, minutes=53, seconds=28))
@@ -119,6 +125,8 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "an enum of a tuple": (Colour.PAIR, [1, 2]),
     "a UUID": (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
     "a scalar of Arrow": (pa.scalar(5), 5),
+    "a scalar of Arrow of 32 bits": (pa.scalar(0.1, pa.float32()), 0.1),
+    "a scalar of Arrow of 16 bits": (pa.scalar(np.float16(0.1), pa.float16()), 0.1),
     "a null of Arrow": (pa.scalar(None, pa.string()), ABSENT),
     # missing
     "None": (None, ABSENT),
@@ -142,9 +150,15 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "one as a float": (1.0, 1),
     "zero": (0, 0),
     "minus zero": (-0.0, 0),
+    "minus zero of 32 bits": (np.float32(-0.0), 0),
+    "minus zero as a decimal": (Decimal("-0.00"), 0),
     "a fraction of a float": (0.1, 0.1),
     "a float with an exponent": (1e-10, 1e-10),
     "a small float": (0.00001, 0.00001),
+    "a smaller float": (1e-7, 1e-7),
+    "a float of one digit in its exponent": (9e-8, 9e-8),
+    "a float of 1e16": (1e16, 1e16),
+    "a large float of 17 digits": (123456789012345680.0, 123456789012345680.0),
     "a large float": (1e20, 1e20),
     "the largest float": (1.7976931348623157e308, 1.7976931348623157e308),
     "the smallest float": (5e-324, 5e-324),
@@ -154,6 +168,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "an int below -2**63": (-(2**63) - 1, -(2**63) - 1),
     "an int of 2**64": (2**64, 2**64),
     "an int of 2**70": (2**70, 2**70),
+    "an int of -2**70": (-(2**70), -(2**70)),
     "an int of 100 digits": (10**100, 10**100),
     "an int beyond all floats": (10**400, TOO_BIG),
     "an int of 100,000 digits": (10**100_000, TOO_BIG),
@@ -204,6 +219,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "NumPy's date": (np.datetime64("2025-03-27"), "2025-03-27"),
     "a time of day": (dt.time(12), "12:00:00"),
     "a time of day with milliseconds": (dt.time(12, 0, 0, 926_999), "12:00:00.926"),
+    "the last time of a day": (dt.time.max, "23:59:59.999"),
     "a time of day with a zone": (dt.time(12, tzinfo=IST), NO_TYPE),
     "a timedelta": (dt.timedelta(1), NO_TYPE),
     "a Timedelta": (pd.Timedelta(1, "h"), NO_TYPE),
@@ -235,6 +251,12 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "a list in itself": (LIST_IN_ITSELF, NO_TYPE),
     "a deep list": (DEEP, NO_TYPE),
     "an object in a list": ([{"sku": "a"}], NO_TYPE),
+    "a read-only object in a list": ([types.MappingProxyType({"sku": "a"})], NO_TYPE),
+    "a list of nulls": ([None, float("nan"), ""], []),
+    "a list of text with runs of white space": (["a\nb", "a\tb", "a   b"], ["a b", "a b", "a b"]),
+    "a list of bytes": ([b"ab", b"cd"], ["ab", "cd"]),
+    "a list with bytes that are no text": ([b"\xe9"], NOT_TEXT),
+    "a list of small numbers": ([-0.0, 0.00001, 9e-8], [0, 0.00001, 9e-8]),
     "a tuple": (("x", 1), ["x", 1]),
     "a named tuple": (Pair(1, "b"), [1, "b"]),
     "a set": ({"b", "a"}, ["a", "b"]),
@@ -328,6 +350,164 @@ def test_a_value_is_the_same_for_track_and_for_tables(aimed: Sandbox, form: str)
         for (name, (_, expected)), track_says, load_says in zip(VALUES.items(), tracked, loaded, strict=True)
         if not same(track_says[0], expected) or not same(load_says[0], expected) or track_says[1] != load_says[1]
     }
+    assert wrong == {}
+
+
+ALTERED = {
+    "a skipped time": "Arrow holds the instant",
+    "a skipped time with fold": "Arrow holds the instant",
+    "a time of day with a zone": "Arrow drops the zone",
+    "NumPy's date": "pandas makes a time of it",
+    "NumPy's long double": "pandas goes through 64 bits",
+    "a set": "Arrow takes its order as it comes",
+    "a frozen set": "Arrow takes its order as it comes",
+    "a set of a million": "Arrow takes its order as it comes",
+    "a list of a million": "Arrow sees a list in a list before it sees how long it is",
+    "an array of a million": "Arrow sees a list in a list before it sees how long it is",
+    "a list in itself": "Arrow follows it without end",
+    "a deep list": "Arrow follows it too deep",
+}
+"""Values that a typed column cannot hold as they are, and why."""
+
+
+def columns_of(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield columns whose first value is this one: among objects, and in each type that holds it unaltered."""
+    for neighbours in ([], ["C1"], [7], [7.5], [None]):
+        yield f"objects, with {neighbours}", pd.Series([value, *neighbours], dtype=object)
+
+
+def typed_columns_of(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield columns of one value, in the types that Arrow and pandas give it."""
+    with contextlib.suppress(pa.ArrowException, ValueError, TypeError, OverflowError):
+        array = pa.array([value])
+        yield f"Arrow's {array.type}", array
+        yield f"a dictionary of {array.type}", array.dictionary_encode()
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        series = pd.Series([value])
+        if series.dtype != object and len(series) == 1:
+            yield f"pandas' {series.dtype}", series
+
+
+def json_by_track(value: Any) -> str | tuple[str, str]:
+    """Return the traits of the call as their JSON text, or the refusal's code and words."""
+    try:
+        body = encoded(
+            body_of(
+                "user",
+                user_id="u",
+                country_code=None,
+                phone_number=None,
+                traits={"value": value},
+                created_at=None,
+            )
+        )
+    except BadArgument as error:
+        return error.code or "none", str(error).partition(": ")[2]
+    return body.decode().partition('"traits":')[2]
+
+
+def json_by_load(column: Any) -> str | tuple[str, str]:
+    """Return the same of the first row of a table with this column."""
+    ids = ["u"] * len(column)
+    if isinstance(column, pd.Series):
+        data: Any = pd.DataFrame({"id": ids, "value": column})
+    else:
+        data = pa.table({"id": ids, "value": column})
+    prepare = Preparation(Mapping.of({"user_id": "id", "traits": ["value"]}), "user", Settings())
+    row = prepare(next(iter(open_source(data).batches())), 0).to_pylist()[0]
+    if row["body"] is None:
+        return row["code"], row["message"].partition(": ")[2]
+    return str(row["body"].decode()).partition('"traits":')[2]
+
+
+@pytest.mark.parametrize("shape", ["alone", "in a list"])
+def test_a_value_is_the_same_json_text_in_every_column(shape: str) -> None:
+    """Digit for digit: among objects in the same words, and in typed columns with the same code where it is refused."""
+    wrong = {}
+    for name, (held, _) in VALUES.items():
+        value = held if shape == "alone" else [held]
+        expected = json_by_track(value)
+        for kind, column in columns_of(value):
+            if (found := json_by_load(column)) != expected:
+                wrong[name, kind] = (expected, found)
+        for kind, column in typed_columns_of(value) if name not in ALTERED else ():
+            found = json_by_load(column)
+            refused_alike = isinstance(found, tuple) and found[0] == expected[0]
+            if found != expected and not refused_alike:
+                wrong[name, kind] = (expected, found)
+    assert wrong == {}
+
+
+TYPED: dict[str, tuple[Any, Any]] = {
+    "unsigned 64 bits": (2**64 - 1, pa.array([2**64 - 1], pa.uint64())),
+    "8 bits": (-128, pa.array([-128], pa.int8())),
+    "nullable integers": (7, pd.Series([7, None], dtype="Int64")),
+    "nullable floats": (0.1, pd.Series([0.1, None], dtype="Float64")),
+    "nullable booleans": (True, pd.Series([True, None], dtype="boolean")),
+    "text of pandas": ("a\nb", pd.Series(["a\nb", None], dtype="string")),
+    "categories": ("a\tb", pd.Series(["a\tb", "c"], dtype="category")),
+    "categories of numbers": (-0.0, pd.Series([-0.0, 1.5], dtype="category")),
+    "periods": (pd.Period("2025-03", "M"), pd.Series([pd.Period("2025-03", "M")])),
+    "intervals": (pd.Interval(0, 1), pd.Series([pd.Interval(0, 1)])),
+    "sparse floats": (1.5, pd.Series([1.5, 0.0], dtype=pd.SparseDtype(float))),
+    "complex numbers": (1j, pd.Series([1j])),
+    "a missing integer": (None, pd.Series([None, 1], dtype="Int64")),
+    "a missing time": (pd.NaT, pd.Series([pd.NaT, NOON])),
+    "an infinity": (float("inf"), pd.Series([float("inf"), 1.0])),
+    "a large string": ("x", pa.array(["x"], pa.large_string())),
+    "a blank": (" ", pa.array([" "])),
+    "bytes of a fixed size": (b"ab", pa.array([b"ab"], pa.binary(2))),
+    "bytes that are no text": (b"\xe9", pa.array([b"\xe9"], pa.large_binary())),
+    "a decimal of 256 bits": (Decimal("1" * 60 + ".5"), pa.array([Decimal("1" * 60 + ".5")])),
+    "a decimal of a negative scale": (Decimal("1E+5"), pa.array([Decimal("1E+5")], pa.decimal128(5, -2))),
+    "a date in milliseconds": (dt.date(1969, 12, 31), pa.array([dt.date(1969, 12, 31)], pa.date64())),
+    "a time in seconds": (dt.datetime(1969, 12, 31), pa.array([dt.datetime(1969, 12, 31)], pa.timestamp("s"))),
+    "a time in nanoseconds": (NOON, pa.array([NOON], pa.timestamp("ns"))),
+    "a time in a zone": (NOON.replace(tzinfo=BERLIN), pa.array([NOON.replace(tzinfo=BERLIN)])),
+    "a time of day in seconds": (dt.time(12), pa.array([dt.time(12)], pa.time32("s"))),
+    "a time of day in nanoseconds": (dt.time(1, 2, 3, 926_999), pa.array([dt.time(1, 2, 3, 926_999)], pa.time64("ns"))),
+    "a large list": ([1, None], pa.array([[1, None]], pa.large_list(pa.int64()))),
+    "a list of a fixed size": (["a\nb", " "], pa.array([["a\nb", " "]], pa.list_(pa.string(), 2))),
+    "a list of float32": ([np.float32(0.1)], pa.array([[0.1]], pa.list_(pa.float32()))),
+    "a list of lists": ([[1]], pa.array([[[1]]])),
+    "a list of objects": ([{"a": 1}], pa.array([[{"a": 1}]])),
+    "a list of durations": ([dt.timedelta(1)], pa.array([[dt.timedelta(1)]])),
+    "a duration": (dt.timedelta(1), pa.array([dt.timedelta(1)])),
+    "nothing": (None, pa.nulls(1)),
+}
+"""Values in types that neither Arrow nor pandas chooses by itself."""
+
+
+def test_a_value_is_the_same_json_text_in_rarer_types() -> None:
+    """Each as `track` sends it, or refused with the same code."""
+    wrong = {}
+    for name, (value, column) in TYPED.items():
+        expected, found = json_by_track(value), json_by_load(column)
+        if isinstance(expected, tuple):
+            expected, found = expected[0], found[0]
+        if found != expected:
+            wrong[name] = (expected, found)
+    assert wrong == {}
+
+
+def test_a_constant_is_the_same_as_a_column_of_it() -> None:
+    """What a mapping gives to all rows is the same JSON, or is refused in the same words; the message names it."""
+    wrong = {}
+    for name, (value, _) in VALUES.items():
+        if value is None or isinstance(value, (dict, set)):
+            continue
+        prepare = Preparation(
+            Mapping.of({"user_id": "id", "traits": [{"value": value, "name": "value"}]}), "user", Settings()
+        )
+        row = prepare(pa.RecordBatch.from_pydict({"id": ["u"]}), 0).to_pylist()[0]
+        expected = json_by_track(value)
+        if row["body"] is not None:
+            found: Any = row["body"].decode().partition('"traits":')[2]
+        else:
+            found = row["code"], row["message"]
+        same_refusal = isinstance(expected, tuple) and found[0] == expected[0] and found[1].endswith(expected[1])
+        if found != expected and not (same_refusal and found[1].startswith("constant ") and len(found[1]) < 300):
+            wrong[name] = (expected, found)
     assert wrong == {}
 
 

@@ -21,8 +21,8 @@ from interakt_loader.integrations.spark import load_events, load_users
 from interakt_loader.integrations.spark.task import CALLS, LINES, ddl
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
-from tests.integration.spark.conftest import running, senders
-from tests.integration.spark.loads import MAPPING, arrived, events, in_order, load_and_kill, target
+from tests.external.spark.conftest import running, senders
+from tests.external.spark.loads import MAPPING, arrived, events, in_order, load_and_kill, target
 from tests.privacy.marked import SECRET_KEY, family, files_with_the_key, forms_in, said_of
 
 

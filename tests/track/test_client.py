@@ -14,6 +14,7 @@ import pytest
 from interakt_loader import client, track
 from interakt_loader.errors import APIError, QueueFull
 from interakt_loader.sandbox import Sandbox, SandboxOptions
+from interakt_loader.sending.retry_policy import TRACK_MAX_REFUSAL
 
 CALLS = 500
 
@@ -255,7 +256,7 @@ def test_429_loses_no_call(raw_response: RawResponse) -> None:
 
 def test_a_limit_that_turns_late_is_no_outage(raw_response: RawResponse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The account's minute is longer than an outage may be: calls that wait for it are not given up."""
-    monkeypatch.setattr(client, "MAX_OUTAGE", 0.5)
+    monkeypatch.setattr(client, "TRACK_MAX_OUTAGE", 0.5)
     with Sandbox(SandboxOptions(limit_per_minute=2, window=2.0)) as sandbox:
         track.api_key, track.host = sandbox.api_key, sandbox.url
         for number in range(4):
@@ -264,14 +265,14 @@ def test_a_limit_that_turns_late_is_no_outage(raw_response: RawResponse, monkeyp
         assert sandbox.stats().refused_by_limit > 0
         assert sorted(int(one.user_id or "") for one in sandbox.events()) == list(range(4))
     assert raw_response.errors == []
-    assert client.MAX_REFUSAL > 60
+    assert TRACK_MAX_REFUSAL > 60
 
 
 def test_a_server_that_is_down_ends_in_on_error_and_one_that_is_back_is_called(
     aimed: Sandbox, raw_response: RawResponse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After `MAX_OUTAGE` each queued call is told, once; the client goes on with the next call by itself."""
-    monkeypatch.setattr(client, "MAX_OUTAGE", 1.0)
+    """After `TRACK_MAX_OUTAGE` each queued call is told, once; the client goes on with the next call by itself."""
+    monkeypatch.setattr(client, "TRACK_MAX_OUTAGE", 1.0)
     aimed.stop()
     for number in range(50):
         track.user(str(number))

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
-from tests.integration.airflow.conftest import KEY, connection_to
-from tests.integration.airflow.live import LiveAirflow, wait_until
-from tests.integration.airflow.test_dags import numbered, statuses, write
+from tests.external.airflow.conftest import KEY, connection_to
+from tests.external.airflow.live import LiveAirflow, wait_until
+from tests.external.airflow.test_dags import numbered, statuses, write
 
 
 @pytest.fixture(scope="module")

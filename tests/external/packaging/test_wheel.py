@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.packaging.conftest import VERSIONS, Environment, run
+from tests.external.packaging.conftest import VERSIONS, Environment, run
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = "typed_sample.py"
