@@ -153,13 +153,6 @@ def printable_json(line: str) -> str:
     return line if line.isprintable() else _ONE.sub(lambda found: json.dumps(found[0])[1:-1], line)
 
 
-def escape(text: str) -> str:
-    """Return a text for HTML, in an element or an attribute; its line breaks stay, as they are white space there."""
-    import html  # brings a table of all entities, and a client of the API needs none
-
-    return html.escape(printable_lines(text))
-
-
 class PrintableLog(logging.Formatter):
     """Writes a record's message so; a traceback keeps its lines."""
 
@@ -259,3 +252,8 @@ def _masked_quote(found: re.Match[str]) -> str:
 
 def _masked_number(found: re.Match[str]) -> str:
     return found[0] if found["kept"] else masked_phone(found[0])
+
+
+def number_of(count: int, noun: str) -> str:
+    """Return how many there are, such as `1 row` or `2,000 rows`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
