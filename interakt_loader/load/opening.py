@@ -20,6 +20,7 @@ from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources import ReadOptions, Source, open_source, peek
+from interakt_loader.sources.base import Lines
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -106,7 +107,7 @@ def propose(
     check_places(settings)
     named = _preset(preset)
     sample, source = peek(source, SAMPLE_ROWS)
-    return _proposed(source.columns, kind, settings, event, named, sample), source
+    return _proposed(source.columns, kind, settings, event, named, sample, source.lines), source
 
 
 def _needed(found: InferredMapping) -> MappingNeeded:
@@ -128,11 +129,12 @@ def _proposed(
     event: str | None,
     preset: Preset | None,
     sample: Any,
+    lines: Lines | None = None,
 ) -> InferredMapping:
     from interakt_loader.mapping.infer.infer import infer
 
     given = settings.country_given
-    found = infer(columns, kind, event, sample, preset=preset, settings=settings, country_given=given)
+    found = infer(columns, kind, event, sample, preset=preset, settings=settings, country_given=given, lines=lines)
     if given and not found.open_questions and found.phone and found.country_code is None:
         # the mapping outlives this call, and the next call may not give the country
         country = {"value": settings.default_country}

@@ -233,7 +233,7 @@ def test_a_folder_is_called_as_it_was_given(folder: str, api: Sandbox, capsys: p
     Path("in").mkdir()
     table("orders.csv", GOOD)
     assert loaded(folder) == 0
-    assert capsys.readouterr().out.startswith((f"{folder}: 1 rows", "..: 1 rows"))
+    assert capsys.readouterr().out.startswith((f"{folder}: 1 row ", "..: 1 row "))
 
 
 def test_rows_that_still_fail_stay_in_the_failures_file(api: Sandbox) -> None:
