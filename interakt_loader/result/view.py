@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from interakt_loader.codes import hint
+from interakt_loader.codes import ABOUT
+from interakt_loader.errors import spell_options
 from interakt_loader.model import PATHS, Kind, Status, Stop
 from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.report.reading import Timeline
@@ -250,6 +251,11 @@ class View:
             limit_label=f"limit: {limit}",
             latency=[(percent, f"{percent} % within", times) for percent, times in timeline.latency.items()],
         )
+
+
+def hint(code: str | None) -> str | None:
+    """Return what to do about a code; None if this version does not know the code, or if there is none."""
+    return spell_options(ABOUT[code].hint) if code in ABOUT else None
 
 
 def time_unit(seconds: float) -> tuple[float, str]:
