@@ -56,6 +56,7 @@ _RULES = """\
 - If the comma is the decimal sign, write `decimal: ","` in the mapping.
 - A percentage is refused, because 12 % may mean 12 or 0.12.
 - A number above about 1.8e308 is refused (`out_of_range`), because JSON readers take it for infinity.
+- Zero has no sign: `-0.0` is sent as `0`.
 
 **Dates and times**
 

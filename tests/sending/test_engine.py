@@ -13,6 +13,7 @@ from interakt_loader.model import (
     Outcome,
     Status,
     Stop,
+    StopToken,
 )
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.scheduler import Schedule
@@ -50,9 +51,9 @@ def test_a_transport_that_raises_costs_no_thread_and_no_row(caplog: pytest.LogCa
     assert "a call could not be made" in caplog.text
 
 
-def test_nothing_goes_out_after_a_stop_is_wanted() -> None:
+def test_nothing_is_sent_after_a_stop_is_requested() -> None:
     """A stop is requested while the first call is in flight and no thread reads. The queued calls are not sent."""
-    wanted: list[Stop] = []
+    token = StopToken()
     first_is_out, may_answer = threading.Event(), threading.Event()
     sent: list[int] = []
 
@@ -66,10 +67,10 @@ def test_nothing_goes_out_after_a_stop_is_wanted() -> None:
         def close(self) -> None:
             pass
 
-    with Engine(schedule(), Slow(), 1, stop_wanted=lambda: wanted[0] if wanted else None) as engine:
+    with Engine(schedule(), Slow(), 1, stop_token=token) as engine:
         engine.offer(messages(100))
         first_is_out.wait(10)
-        wanted.append(Stop("interrupted", "the load was interrupted"))
+        token.request(Stop("interrupted", "the load was interrupted"))
         may_answer.set()
         outcomes = []
         while engine.unfinished:

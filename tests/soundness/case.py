@@ -18,6 +18,7 @@ from interakt_loader.model import (
     Outcome,
     Status,
     Stop,
+    StopToken,
 )
 from interakt_loader.sending import workers as engine_module
 from interakt_loader.sending.pending import PendingCall
@@ -82,7 +83,7 @@ class Case:
             rng=rng,
         )
         self.bound = self.schedule.room
-        self.flag: Stop | None = None
+        self.stop_token = StopToken()
         self.is_ending = self.was_abandoned = self.was_stopped = False
         self.admitted: list[int] = []
         self.outcomes: list[Outcome] = []
@@ -129,7 +130,7 @@ class Case:
             self.workers,
             clock=self.world.monotonic,
             on_outcomes=self._tell if self.calls_back else None,
-            stop_wanted=lambda: self.flag,
+            stop_token=self.stop_token,
         )
         with contextlib.suppress(Leave), engine:
             offered = 0
@@ -163,8 +164,8 @@ class Case:
 
     def _read(self, wanted: int) -> None:
         engine = self.engine
-        if self.flag is not None:  # as the monitor does
-            engine.stop(self.flag)
+        if self.stop_token.stop is not None:  # as the monitor does
+            engine.stop(self.stop_token.stop)
         if self.calls_back:
             self.world.sleep(1.0)
             return
@@ -204,7 +205,7 @@ class Case:
             self.more += 3
             self._offer([Message(self.more + number, "user", f"more-{self.more}", b"{}") for number in range(3)])
         elif what == "flag":
-            self.flag = Stop("interrupted", "test")
+            self.stop_token.request(Stop("interrupted", "test"))
 
     def _flush(self, timeout: float | None) -> None:
         before = set(self.admitted)

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from interakt_loader.columns import Target
-from interakt_loader.errors import MappingError
+from interakt_loader.errors import MappingError, mapped, option
 from interakt_loader.mapping.infer import names
 from interakt_loader.mapping.infer.evidence import Evidence, evidence, other_country, shared_numbers, try_phones
 from interakt_loader.mapping.infer.inferred import (
@@ -31,6 +31,7 @@ from interakt_loader.model import Kind
 from interakt_loader.privacy.text import printable
 from interakt_loader.settings import Settings
 from interakt_loader.sources import PROBLEM_COLUMN
+from interakt_loader.sources.base import Lines
 
 _OPTIONS = ("type", "format", "separator", "timezone", "decimal", "guard")
 _MOST = 0.5
@@ -112,10 +113,10 @@ class _Fit:
             self.lines.append(Line(name, written, f"preset; fits {look.filled - len(misfits):,} of {look.rows:,}"))
             self.remarks.append(
                 f"{look.name}: {len(misfits):,} of {look.filled:,} values are no {_said(options)}, such as "
-                f"{look.shown(row)} in row {row}: those rows are refused"
+                f"{look.example(row)}: those rows are refused"
             )
             return
-        why = f"the preset's {_said(options)} does not fit {look.shown(row)} in row {row}"
+        why = f"the preset's {_said(options)} does not fit {look.example(row)}"
         self._instead(name, written, options, why)
 
     def _instead(self, name: str, written: dict[str, Any], options: dict[str, Any], why: str) -> None:
@@ -176,6 +177,7 @@ def infer(
     preset: Preset | None = None,
     settings: Settings | None = None,
     country_given: bool = False,
+    lines: Lines | None = None,
 ) -> InferredMapping:
     """Propose which column is which field, and what each of the others holds.
 
@@ -187,6 +189,7 @@ def infer(
         preset: The preset that the user names; else it is recognised by the columns.
         settings: Those on phones and missing values count.
         country_given: The user named the default country, so the country of bare numbers is not asked.
+        lines: On which line each row of a text file begins.
 
     Raises:
         MappingError: No column says who a row is about, or the preset does not fit.
@@ -196,7 +199,7 @@ def infer(
     found = recognise(columns) if preset is None else preset
     if preset is not None and wanted not in (None, preset.kind):
         raise MappingError(f"preset {preset.name}: its rows are {preset.kind}s, not {wanted}s")
-    looked = looks(columns, sample, settings.null_words)
+    looked = looks(columns, sample, settings.null_words, lines or Lines())
     if found is not None and wanted in (None, found.kind):
         return fitted_preset(
             found, columns, looked, event, settings, named=preset is not None, country_given=country_given
@@ -223,7 +226,7 @@ def _written(
         lines.insert(identity, Line("event", {"value": event}, "given"))
     elif proposal.kind == "event" and "event" not in proposal.columns:
         lines.append(_EVENT)
-        questions.append("event: no column holds the name of the events: --event NAME")
+        questions.append(f"event: no column holds the name of the events: {option('event', placeholder='NAME')}")
     elif any(one.startswith("kind: ") for one in questions) and proposal.kind == "user":
         lines.append(_EVENT)
         lines += _as_events(looked)
@@ -309,11 +312,9 @@ def _no_identity(columns: Sequence[str], proposal: Proposal) -> MappingError:
     said = f"no column looks like a user_id or a phone among {listed(columns)}: "
     if proposal.offered_phones:
         name = proposal.offered_phones[0]
-        said += f'{name} is the phone of somebody else; give --map phone="{name}" to write to it all the same, or '
+        said += f"{name} is the phone of somebody else; give {mapped('phone', name)} to write to it all the same, or "
     elif columns and all(names.says_nothing(name) for name in columns):
         said += "the columns have no names; "
     elif mails := [name for name in columns if "email" in names.words(name)]:
-        said += f'{mails[0]} is an e-mail address; give --map user_id="{mails[0]}" to make it the id, or '
-    return MappingError(
-        printable(f"{said}give a mapping that says which is: --map user_id=COLUMN or --map phone=COLUMN")
-    )
+        said += f"{mails[0]} is an e-mail address; give {mapped('user_id', mails[0])} to make it the id, or "
+    return MappingError(printable(f"{said}give a mapping that says which is: {mapped('user_id')} or {mapped('phone')}"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from interakt_loader.errors import mapped, option
 from interakt_loader.mapping.infer import names
 from interakt_loader.model import Kind
 
@@ -135,7 +136,7 @@ class _Ids:
             elif rank == 10 and kind != "event":
                 self.remarks.append(
                     f"user_id: the phone alone tells who a row is about; if {name} is the person's id for good, give "
-                    f'--map user_id="{name}"'
+                    f"{mapped('user_id', name)}"
                 )
         else:
             self._ask(name, best, phone)
@@ -148,14 +149,14 @@ class _Ids:
     def _ask(self, name: str, best: names.IdName, phone: str | None = None) -> None:
         self.column = name
         what = "may be the row's own number and no person's id" if not best.noun else "may not be the person's id"
-        instead = f', or --map phone="{phone}" to go by the phone alone' if phone is not None else ""
-        self.questions.append(f'user_id: {name} {what}: --map user_id="{name}" if it is{instead}')
+        instead = f", or {mapped('phone', phone)} to go by the phone alone" if phone is not None else ""
+        self.questions.append(f"user_id: {name} {what}: {mapped('user_id', name)} if it is{instead}")
 
     def _rivals(self, others: list[tuple[int, str, str]], best: names.IdName, name: str) -> None:
         same = names.PEOPLE[best.noun]
         rivals = [other for rank, noun, other in others if names.PEOPLE[noun] != same or rank in (best.rank, 1)]
         if rivals:
-            ways = " or ".join(f'--map user_id="{one}"' for one in (name, *rivals[: _SHOWN - 1]))
+            ways = " or ".join(mapped("user_id", one) for one in (name, *rivals[: _SHOWN - 1]))
             self.questions.append(f"user_id: {some([name, *rivals])} are ids of people: {ways}")
 
 
@@ -186,12 +187,12 @@ class _Phones:
             if self._guardians and ids.column is not None:
                 name = self._guardians[0]
                 return [
-                    f'phone: {name} is the phone of a parent or relative: --map phone="{name}" to write to it, or '
-                    f'--map user_id="{ids.column}" to load without a phone'
+                    f"phone: {name} is the phone of a parent or relative: {mapped('phone', name)} to write to it, or "
+                    f"{mapped('user_id', ids.column)} to load without a phone"
                 ]
             return []
-        without = f', or --map user_id="{ids.column}" to load without a phone' if ids.column is not None else ""
-        take = f'--map phone="{self.column}" if it is{without}'
+        without = f", or {mapped('user_id', ids.column)} to load without a phone" if ids.column is not None else ""
+        take = f"{mapped('phone', self.column)} if it is{without}"
         if self._whose == "unclear":
             return [f"phone: {self.column} may not be the phone of the person whom the row is about: {take}"]
         if ids.sure or self._rank < names.UNSAID:
@@ -216,8 +217,8 @@ def _kind_question(types: Mapping[str, str], ids: _Ids, event: str | None) -> st
         if not personal or any(names.bare_time(name) or names.action_time(name) for name in types):
             return None
         return (
-            f"kind: {event} names an event, and {personal[0]} a person: --as events if each row is an event called as "
-            f"{event} says, or --as users"
+            f"kind: {event} names an event, and {personal[0]} a person: {option('as', 'events')} if each row is an "
+            f"event called as {event} says, or {option('as', 'users')}"
         )
     own = [name for name in ids.row_ids if name != ids.column]
     own += [name for name in types if name != ids.column and names.action_id(name)]
@@ -230,14 +231,16 @@ def _kind_question(types: Mapping[str, str], ids: _Ids, event: str | None) -> st
     if own:
         said = f"{some(own)} may differ in rows of the same person"
         if ids.column is None and ids.row_ids:
-            return f'kind: {said}: {EVENTS_OR_USERS}, or --map user_id="{ids.row_ids[0]}" if it is the person\'s id'
+            return f"kind: {said}: {events_or_users()}, or {mapped('user_id', ids.row_ids[0])} if it is the person's id"
     else:
         said = f"{some(times)} may be when something was done"
-    return f"kind: {said}: {EVENTS_OR_USERS}"
+    return f"kind: {said}: {events_or_users()}"
 
 
-EVENTS_OR_USERS = "--as events --event NAME if each row is an event, or --as users (of each user the last row stays)"
-"""The flags that say what the rows are."""
+def events_or_users() -> str:
+    """Return the options that say what the rows are."""
+    events = f"{option('as', 'events')} {option('event', placeholder='NAME')}"
+    return f"{events} if each row is an event, or {option('as', 'users')} (of each user the last row stays)"
 
 
 def some(names: Sequence[str], most: int = _SHOWN) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from interakt_loader.errors import MappingError
+from interakt_loader.errors import MappingError, by_surface
 from interakt_loader.mapping.spec import listed
 from interakt_loader.model import Kind
 from interakt_loader.settings.values import did_you_mean
@@ -176,7 +176,8 @@ def recognise(columns: Iterable[str], among: Iterable[Preset] | None = None) -> 
     best = [one for one, known in fitting.items() if known == max(fitting.values())]
     if len(best) > 1:
         names = " and ".join(one.name for one in best)
-        raise MappingError(f"the columns fit the presets {names} alike: say which it is (--preset NAME)")
+        way = by_surface("preset:NAME as the mapping", "--preset NAME")
+        raise MappingError(f"the columns fit the presets {names} alike: say which it is ({way})")
     return best[0] if best else None
 
 
