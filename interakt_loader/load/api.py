@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from interakt_loader.errors import LoadInterrupted, SettingsError, option
 from interakt_loader.load.job import Confirmation, Job, Observer, check_coalesce, open_shared_clock
-from interakt_loader.load.opening import check_mapping, choose_mapping, is_preset, opened
-from interakt_loader.load.outputs import OtherFiles, check_outputs
+from interakt_loader.load.opening import (
+    OtherFiles,
+    check_mapping,
+    check_outputs,
+    choose_mapping,
+    is_preset,
+    opened,
+)
 from interakt_loader.load.run import run
 from interakt_loader.model import Kind, StopToken
 from interakt_loader.privacy.process import usable_stderr
