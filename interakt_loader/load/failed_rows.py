@@ -17,7 +17,6 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.codes import hint
 from interakt_loader.columns import Target, coerce
 from interakt_loader.columns.normalize import is_mixed
 from interakt_loader.errors import InteraktLoaderError, SourceBroken, SourceError
@@ -26,6 +25,7 @@ from interakt_loader.model import FAILURES, Status
 from interakt_loader.privacy.files import replacing
 from interakt_loader.privacy.formula_guard import guarded
 from interakt_loader.report.reading import read_batches
+from interakt_loader.result.view import hint
 from interakt_loader.sources import (
     CELL_ERRORS_COLUMN,
     OF_AN_OBJECT,

@@ -34,6 +34,7 @@ from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import is_failures
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources import ReadOptions, Source, is_failures_file, is_own_name, open_source, peek
+from interakt_loader.sources.base import Lines
 from interakt_loader.sources.failures import SAID_BESIDE
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def propose(
     check_places(settings)
     named = _preset(preset)
     sample, source = peek(source, SAMPLE_ROWS)
-    return _proposed(source.columns, kind, settings, event, named, sample), source
+    return _proposed(source.columns, kind, settings, event, named, sample, source.lines), source
 
 
 def _needed(found: InferredMapping) -> MappingNeeded:
@@ -143,11 +144,12 @@ def _proposed(
     event: str | None,
     preset: Preset | None,
     sample: Any,
+    lines: Lines | None = None,
 ) -> InferredMapping:
     from interakt_loader.mapping.infer.infer import infer
 
     given = settings.country_given
-    found = infer(columns, kind, event, sample, preset=preset, settings=settings, country_given=given)
+    found = infer(columns, kind, event, sample, preset=preset, settings=settings, country_given=given, lines=lines)
     if given and not found.open_questions and found.phone and found.country_code is None:
         # the mapping outlives this call, and the next call may not give the country
         country = {"value": settings.default_country}

@@ -1,11 +1,6 @@
-"""Files that hold people's data: for their owner only (mode 0600), new ones and those that are written over.
+"""Files with personal data: readable by their owner only (mode 0600), and locked by one load at a time.
 
-The user's state folder: what the loads of one user on one machine share.
-
-A lock on an open file: at most one holder on this machine, in whichever process or thread.
-
-It belongs to the open file, so that opening and closing the same file elsewhere in the process does not end it, and it
-ends with the process, however that ends. Reading is not hindered.
+Also the user's state folder, which all loads of one user on one machine share.
 """
 
 from __future__ import annotations
@@ -27,17 +22,17 @@ OWNER_ONLY = 0o600
 
 
 def open_private(path: str | Path, *, keep: bool = False) -> IO[bytes]:
-    """Open a file to be written anew; nobody else can read it, from its first byte on. Raises `OSError`.
+    """Open a file to write it from its start; only its owner can read it. Raises `OSError`.
 
-    With `keep` what is there stays until it is `cut_off`.
+    With `keep` the old content stays until `truncate`.
     """
-    # what is there is cut off by hand, once nobody else can look any more
+    # No O_TRUNC: the file is truncated after everybody else's rights to it have been removed.
     handle = os.open(path, os.O_CREAT | os.O_WRONLY | getattr(os, "O_BINARY", 0), OWNER_ONLY)
     file = os.fdopen(handle, "wb")
     try:
         make_private(handle)
         if not keep:
-            cut_off(file)
+            truncate(file)
     except BaseException:
         file.close()
         raise
@@ -46,10 +41,10 @@ def open_private(path: str | Path, *, keep: bool = False) -> IO[bytes]:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[IO[bytes]]:
-    """Open a file to be written in place of what is there, in one step: whoever reads it meanwhile reads it whole.
+    """Open a file whose content replaces the old one in one step: readers see either the old or the new content.
 
-    What is there stays where an error is raised. What is no file, such as a pipe, and a file in a folder that cannot be
-    written, are written as they are. Raises `OSError`.
+    If an error is raised, the old content stays. A pipe, and a file in a folder that is not writable, are written
+    directly. Raises `OSError`.
     """
     real = Path(os.path.realpath(path))
     if (real.exists() and not real.is_file()) or not os.access(real.parent, os.W_OK):
@@ -67,34 +62,35 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def cut_off(file: IO[bytes]) -> None:
-    """Take away what a file holds; a pipe has no length."""
+def truncate(file: IO[bytes]) -> None:
+    """Delete the content of a file; do nothing for a pipe."""
     with suppress(OSError):
         file.truncate(0)
 
 
 def make_private(file: str | Path | int) -> None:
-    """Take everybody else's rights to a file away, if it is there; Windows has its own way with rights.
+    """Remove all rights of others to a file, if it exists. Does nothing on Windows.
 
-    What is no file, such as a pipe, stays as it is; so does what is somebody else's, or on a disk that knows no rights.
+    Does nothing for a pipe, for a file of another user, or on a disk without rights.
     """
     if os.name != "posix":
         return
+    # `file` may be a handle, which has no Path.
     with suppress(OSError):
-        mode = os.stat(file).st_mode  # noqa: PTH116 - a handle has no Path
+        mode = os.stat(file).st_mode  # noqa: PTH116
         if stat.S_ISREG(mode) and mode & 0o077:
-            os.chmod(file, stat.S_IMODE(mode) & ~0o077)  # noqa: PTH101 - likewise
+            os.chmod(file, stat.S_IMODE(mode) & ~0o077)  # noqa: PTH101
 
 
 VARIABLE = "INTERAKT_STATE_DIR"
-"""Names another folder; `none` means to do without one."""
+"""The environment variable with another folder; `none`: no folder."""
 
 
 def state_folder() -> Path | None:
-    """Return the user's state folder, made if it is not there, for its owner only (mode 0700).
+    """Return the user's state folder; create it if needed, for its owner only (mode 0700).
 
-    None where it cannot be made or written, or where `INTERAKT_STATE_DIR` is `none`. It is `interakt-loader` in the
-    place that the system has for such files: on Linux `~/.local/state`, or `XDG_STATE_HOME`.
+    Return None if it cannot be created or written, or if `INTERAKT_STATE_DIR` is `none`. Its name is `interakt-loader`,
+    in the system's folder for such files: on Linux `~/.local/state`, or `XDG_STATE_HOME`.
     """
     given = os.environ.get(VARIABLE, "").strip()
     if given.lower() == "none":
@@ -102,7 +98,8 @@ def state_folder() -> Path | None:
     try:
         folder = Path(given).expanduser() if given else user_state_path("interakt-loader", appauthor=False)
         folder.mkdir(mode=OWNER_ONLY | 0o100, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # no home folder, or one that cannot be written
+    # RuntimeError: the user has no home folder.
+    except (OSError, RuntimeError):
         return None
     return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
@@ -170,7 +167,7 @@ else:
 def is_still_at(handle: int, path: str | os.PathLike[str]) -> bool:
     """Tell whether the path still leads to the open file. The last holder of its lock may have removed it."""
     try:
-        return os.path.samestat(os.fstat(handle), os.stat(path))  # noqa: PTH116 - a handle has no Path
+        return os.path.samestat(os.fstat(handle), os.stat(path))  # noqa: PTH116
     except FileNotFoundError:
         return False
 

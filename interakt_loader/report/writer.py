@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.model import FAILURES, Status
-from interakt_loader.privacy.files import cut_off, is_still_at, open_private, try_lock
+from interakt_loader.privacy.files import is_still_at, open_private, truncate, try_lock
 from interakt_loader.privacy.formula_guard import guard
 from interakt_loader.privacy.text import printable_json
 from interakt_loader.report.outcomes import OUTCOMES
@@ -95,7 +95,7 @@ class Report:
 
     def _begun(self) -> Writer:
         if self._writer is None:
-            cut_off(self._file)
+            truncate(self._file)
             self._writer = self._make(self._file)
         return self._writer
 

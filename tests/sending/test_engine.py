@@ -133,7 +133,7 @@ def test_on_outcomes_may_wait_for_the_end_on_any_thread() -> None:
 
 def test_consumers_with_nothing_to_do_end_and_are_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a rest all of them are gone, those too that slept while a call was out; a message is sent as ever."""
-    monkeypatch.setattr("interakt_loader.sending.workers.LONGEST_REST", 0.01)
+    monkeypatch.setattr("interakt_loader.sending.workers.LONGEST_IDLE", 0.01)
     together = threading.Barrier(4)
 
     class Meeting(Recording):

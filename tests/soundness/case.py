@@ -21,11 +21,10 @@ from interakt_loader.model import (
     StopToken,
 )
 from interakt_loader.sending import workers as engine_module
-from interakt_loader.sending import workers as idle_workers_module
 from interakt_loader.sending.pending import PendingCall
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.scheduler import Schedule
-from interakt_loader.sending.workers import LOOK, Engine
+from interakt_loader.sending.workers import MEASURED, Engine
 from interakt_loader.settings.values import Rate
 from tests.soundness.answers import ANSWERS
 from tests.soundness.world import World
@@ -57,7 +56,7 @@ class Case:
             rng,
             most_computing=self.computing,
             refuses_threads=self.refuses_threads,
-            line_by_line={engine_module.__file__, idle_workers_module.__file__, inspect.getfile(kind_of_engine)}
+            line_by_line={engine_module.__file__, inspect.getfile(kind_of_engine)}
             if rng.random() < share_of_line_by_line
             else set(),
         )
@@ -96,9 +95,9 @@ class Case:
         self.after_stop: Counter[str] = Counter()
         self.transport_closed = False
         self.kind_of_engine = kind_of_engine
-        self.longest_rest = rng.choice([engine_module.LONGEST_REST, 0.4])
+        self.longest_idle = rng.choice([engine_module.LONGEST_IDLE, 0.4])
         if self.refuses_threads:  # then one that has ended cannot begin anew, and `offer` says so
-            self.longest_rest = FOR_EVER / 4
+            self.longest_idle = FOR_EVER / 4
 
     def run(self) -> None:
         """Let it happen. Raises what is wrong, with the steps that led there."""
@@ -111,7 +110,7 @@ class Case:
             with (
                 patch.object(engine_module, "threading", world),
                 patch.object(engine_module, "time", world),
-                patch.object(engine_module, "LONGEST_REST", self.longest_rest),
+                patch.object(engine_module, "LONGEST_IDLE", self.longest_idle),
             ):
                 world.run(main=self._main, **scripts)
         finally:
@@ -239,12 +238,12 @@ class Case:
 
     def send(self, message: Message) -> Answer:
         """Be the transport."""
-        assert message.ordering_key not in self.out, "two calls of a lane are out"
+        assert message.ordering_key not in self.out, "two calls with one ordering key are out"
         assert len(self.out) < self.workers
         assert not self.transport_closed or self.was_abandoned or self.leaves_at is not None
         rows = self.sent[message.ordering_key]
         rows.append(message.row)
-        assert rows == sorted(rows), "a lane's calls go out of their order"
+        assert rows == sorted(rows), "the calls of an ordering key go out of their order"
         if self.was_stopped:
             self.after_stop[self.world.current.name] += 1
             assert max(self.after_stop.values()) <= 1, "calls go on after a stop"
@@ -277,7 +276,7 @@ class Case:
             assert schedule.unfinished or schedule.settled, "somebody waits for an end that has come"
         if self.refuses_threads or len(self.out) + len(self.tellers) >= self.workers:
             return
-        if self.computing and until - now <= LOOK * 1.01:  # the crew has no use for more
+        if self.computing and until - now <= MEASURED * 1.01:  # the limit has no use for more
             return
         parked_until = schedule.parked_until
         if schedule.has_ready or (parked_until is not None and parked_until <= now):
