@@ -283,7 +283,7 @@ def _load(
     from interakt_loader.cli.runs import Runs
     from interakt_loader.errors import LoadInterrupted
     from interakt_loader.load.job import Observer
-    from interakt_loader.load.outputs import OtherFiles, files_of
+    from interakt_loader.load.opening import OtherFiles, files_of
     from interakt_loader.load.run import outlive_terminal
 
     freeze_imports()

@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from interakt_loader.errors import LoadInterrupted, SettingsError, option
 from interakt_loader.load.job import Confirmation, Job, Observer, check_coalesce, open_shared_clock
-from interakt_loader.load.opening import check_mapping, choose_mapping, is_preset, opened
-from interakt_loader.load.outputs import OtherFiles, check_outputs
+from interakt_loader.load.opening import (
+    OtherFiles,
+    check_mapping,
+    check_outputs,
+    choose_mapping,
+    is_preset,
+    opened,
+)
 from interakt_loader.load.run import run
 from interakt_loader.model import Kind, StopToken
 from interakt_loader.privacy.process import usable_stderr
@@ -153,9 +159,9 @@ def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
 def _with_ledger(job: Job, source: Source, stack: ExitStack) -> tuple[Job, Source]:
     """Open the ledger and compare the load with its earlier ones. Return the source to read from then on.
 
-    A dry run makes no ledger, and reads one only with the key by which its digests are made. Without a ledger, an empty
-    one that is removed after the load compares the rows of the input with one another: their event ids, and rows of one
-    user that become one call.
+    A dry run makes no ledger, and reads one only with the API key. Without a ledger, an empty one may be used, which is
+    removed after the load. It compares the rows of the input with one another: their event ids, and rows of one user
+    that become one call.
     """
     kind, settings = job.kind, job.settings
     path = settings.ledger
