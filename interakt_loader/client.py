@@ -35,7 +35,7 @@ from interakt_loader.model import (
 )
 from interakt_loader.privacy.process import is_main_thread
 from interakt_loader.privacy.secrets import Secret, hidden
-from interakt_loader.privacy.text import masked
+from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.retry_policy import TRACK_MAX_OUTAGE, TRACK_MAX_REFUSAL
 from interakt_loader.sending.scheduler import Schedule
@@ -379,7 +379,7 @@ class Client:
         if queued:
             logger.debug("queued %s", said)
         else:
-            logger.warning("the queue of %d calls is full", self._settings.max_queue_size)
+            logger.warning("the queue of %s is full", number_of(self._settings.max_queue_size, "call"))
             if self.on_error is not None:
                 size = self._settings.max_queue_size
                 with telling():

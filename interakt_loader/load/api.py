@@ -30,7 +30,7 @@ from interakt_loader.load.pipeline import AHEAD, deliver
 from interakt_loader.model import Kind, Message, Status, Stop
 from interakt_loader.privacy.files import make_private
 from interakt_loader.privacy.process import usable_stderr
-from interakt_loader.privacy.text import masked
+from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.progress import Progress, forecast
 from interakt_loader.report.writer import Report, Summary
 from interakt_loader.result import LoadResult
@@ -277,7 +277,7 @@ def _say_ledger(job: Job, say: Callable[[str], object] | None) -> None:
         line = "no ledger: rows that an earlier load has sent are sent again"
     elif job.ledger is not None and _wants_ledger(job.settings):
         count = job.ledger.on_record
-        known = f"{count:,} row{'s' * (count > 1)} on record" if count else "new"
+        known = f"{number_of(count, 'row')} on record" if count else "new"
         line = f"ledger {path}: {known}"
     elif Path(path).exists():
         logger.warning(

@@ -25,7 +25,7 @@ from interakt_loader.privacy.text import masked, masked_body, number_of, printab
 from interakt_loader.report.reading import read_batches, read_report, read_timeline
 from interakt_loader.report.writer import Report, Summary
 from interakt_loader.result.html import card, write_page
-from interakt_loader.result.view import View, duration
+from interakt_loader.result.view import View, elapsed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -281,7 +281,7 @@ class LoadResult:
     def __repr__(self) -> str:
         stopped = f"; stopped: {printable(self.stopped.message)}" if self.stopped else ""
         forgotten = "; no ledger: nothing remembers these events" if self.is_forgotten else ""
-        calls = f"{number_of(self.attempts, 'call')} in {duration(self.seconds)}"
+        calls = f"{number_of(self.attempts, 'call')} in {elapsed(self.seconds)}"
         return f"<LoadResult: {self._counts()}; {calls}{stopped}{forgotten}>"
 
 
