@@ -35,8 +35,9 @@ from interakt_loader.cli.options import (
     written_mapping,
 )
 from interakt_loader.errors import SettingsError
+from interakt_loader.load.opening import opened
 from interakt_loader.model import Kind
-from interakt_loader.privacy.process import imported
+from interakt_loader.privacy.process import freeze_imports
 from interakt_loader.privacy.text import number_of, printable, printable_json, printable_lines
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.sandbox.demo_data import write_sample_data
@@ -126,7 +127,8 @@ def run_demo(rows: int | None, folder: Path, say: Callable[[str], object]) -> in
                 "limit": rows,
             }
             source = data / f"{table}.parquet"
-            result = loading.load(source, data / f"{table}.mapping.yaml", kind, Settings.resolve(options))
+            settings = Settings.resolve(options)
+            result = loading.load(opened(source, settings), data / f"{table}.mapping.yaml", kind, settings)
             say("\n" + as_text(view_of(result)))
         stats = sandbox.stats()
         say(f"\nthe sandbox now holds {stats.users:,} users and {stats.events:,} events; {SHOWN} of the users:")
@@ -280,40 +282,42 @@ def _load(
     from interakt_loader import load as loading
     from interakt_loader.cli.runs import Runs
     from interakt_loader.errors import LoadInterrupted
-    from interakt_loader.load.monitor import outlive_terminal
-    from interakt_loader.load.outputs import Others, files_of
+    from interakt_loader.load.job import Observer
+    from interakt_loader.load.outputs import OtherFiles, files_of
+    from interakt_loader.load.run import outlive_terminal
 
-    imported()
+    freeze_imports()
     sources, settings, chosen = confirmation.sources, confirmation.settings, confirmation.chosen
     name = (Path(sources[0]).name or sources[0]) if len(sources) == 1 and sources[0] != "-" else chosen.source.name
-    behind_first = [] if chosen.said is None else [chosen.said]
-
-    def say(line: str) -> None:
-        for one in (line, *behind_first):
-            _say(one)
-        behind_first.clear()
-
     folder = None if settings.dry_run else Path(beside(str(settings.report or ""), f"{load_name}.runs"))
     runs = None if folder is None else Runs(folder, load_name, sources, settings)
-    own = files_of(chosen.source)
+    files = files_of(chosen.source)
+    is_quiet = confirmation.quiet and not chosen.asks
+    after_first = [] if chosen.said is None else [chosen.said]
 
-    def begins() -> None:
-        if runs is not None:
-            runs.begin(own[0] if len(own) == 1 else None)
+    class Terminal(Observer):
+        """Shows on standard error what a load announces, and keeps the files of the run before."""
+
+        def announced(self, line: str) -> None:
+            if not is_quiet:
+                for one in (line, *after_first):
+                    _say(one)
+                after_first.clear()
+
+        def overwrites_report(self) -> None:
+            if runs is not None:
+                runs.begin(files[0] if len(files) == 1 else None)
 
     with outlive_terminal():
         try:
             result = loading.load(
-                list(sources),
+                chosen.source,
                 chosen.mapping,
                 kind,
                 settings,
-                None if confirmation.quiet and not chosen.asks else say,
-                chosen.source,
-                before=confirmation.before,
-                ask=confirmation,
-                begins=begins,
-                others=Others(reads, {"folder of the load's runs": folder}),
+                observer=Terminal(),
+                confirmation=confirmation,
+                other_files=OtherFiles(reads, {"folder of the load's runs": folder}),
                 record_only=record_only,
             )
             exit_code = result.exit_code
@@ -361,7 +365,7 @@ def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset:
     from interakt_loader.load.opening import PRESET, inferred
     from interakt_loader.settings import Settings
 
-    imported()
+    freeze_imports()
     check_event(event)
     settings = Settings.resolve({name: value for name, value in flags.items() if value is not None})
     named = None if preset is None else PRESET + preset
@@ -377,7 +381,7 @@ def demo(rows: int | None, folder: str) -> int:
     """Load the sample data, users and then events, into an embedded sandbox."""
     from pathlib import Path
 
-    imported()
+    freeze_imports()
     return run_demo(rows, Path(folder), click.echo)
 
 
@@ -390,7 +394,7 @@ def sandbox(port: int, limit_per_minute: int | None, latency: float, faults: str
     """Run the sandbox, a local look-alike of the API, until Ctrl-C."""
     from interakt_loader.sandbox import SandboxOptions, run_forever
 
-    imported()
+    freeze_imports()
     options = SandboxOptions(port=port, limit_per_minute=limit_per_minute, latency=latency, faults=faults)
 
     def ready(url: str) -> None:

@@ -23,13 +23,13 @@ from interakt_loader.errors import (
     SourceError,
     UsageError,
 )
+from interakt_loader.model import Stop, StopToken
 from interakt_loader.privacy.text import masked
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import ledger_beside, report_beside
 from interakt_loader.settings.values import check_name
 
 if TYPE_CHECKING:
-    from interakt_loader.load.job import Control
     from interakt_loader.model import Kind
     from interakt_loader.result import LoadResult
 
@@ -142,19 +142,11 @@ class TaskLoad:
     """
 
     def __init__(self) -> None:
-        self._control: Control | None = None
-        self._wanted: str | None = None
+        self.stop_token = StopToken()
 
     def stop(self, why: str = "the task was ended") -> None:
-        """Have the load drained; from any thread, and from a signal's handler. Does not wait for it."""
-        self._wanted = self._wanted or why
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._wanted is not None and self._control is not None:
-            from interakt_loader.model import Stop
-
-            self._control.stop_wanted = self._control.stop_wanted or Stop("interrupted", self._wanted)
+        """Have the load drained; from any thread. Does not wait for it."""
+        self.stop_token.request(Stop("interrupted", why))
 
     def run(
         self, data: Any, mapping: Any, kind: Kind | None, options: Mapping[str, Any], event: str | None = None
@@ -165,18 +157,14 @@ class TaskLoad:
         is raised on this thread meanwhile, the load is drained before that goes on; a KeyboardInterrupt while it is
         being drained leaves at once.
         """
-        from interakt_loader.load.job import Control
-
-        self._control = Control()
-        self._tell()  # it may have been wanted while the imports ran
         done: Future[LoadResult] = Future()
-        work = (_load, done, data, mapping, kind, options, event, self._control)
+        work = (_load, done, data, mapping, kind, options, event, self.stop_token)
         thread = threading.Thread(target=copy_context().run, args=work, name="interakt-load", daemon=True)
         thread.start()
         try:
             _await(done)
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and self._wanted is not None:
+            if isinstance(error, KeyboardInterrupt) and self.stop_token.is_interrupt:
                 raise
             self.stop(f"the task was ended ({type(error).__name__})")
             logger.info("the task ends: finishing the calls in flight, and the report")
@@ -200,20 +188,20 @@ def _load(
     kind: Kind | None,
     options: Mapping[str, Any],
     event: str | None,
-    control: Control,
+    stop_token: StopToken,
 ) -> None:
     try:
         from interakt_loader import load as loading
         from interakt_loader.load.opening import choose_mapping, opened
 
         settings = Settings.resolve(options)
-        source = None
+        source = opened(data, settings)
         if event is not None:
-            choice = choose_mapping(mapping, opened(data, settings), kind, settings, event)
+            choice = choose_mapping(mapping, source, kind, settings, event)
             if choice.inferred is not None:
                 logger.warning("%s", masked(choice.inferred.summary()))
             source, mapping = choice.source, choice.mapping.as_dict() | {"event": {"value": event}}
-        done.set_result(loading.load(data, mapping, kind, settings, source=source, control=control))
+        done.set_result(loading.load(source, mapping, kind, settings, stop_token=stop_token))
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where the result is waited for
         done.set_exception(error)
 

@@ -322,7 +322,7 @@ def _checked(loads: Loads, sdf: DataFrame, mapping: Mapping, kind: Kind, setting
     if is_known_by_content(mapping, kind, settings):
         place = "\n".join([str(sdf.semanticHash()), *sorted(sdf.inputFiles())])
         beginning = known_row(loads.digest(place), sent=True)
-    origin = Origin("", (), place, is_failures=False)
+    origin = Origin(place=place)
     if kind == "event" and loads.is_first and not settings.is_local:
         logger.warning(
             "the first load of events from ledger %s: campaigns that are on may message these people now, also about "
