@@ -23,7 +23,7 @@ from interakt_loader.load.opening import (
 from interakt_loader.load.run import run
 from interakt_loader.model import Kind, StopToken
 from interakt_loader.privacy.process import usable_stderr
-from interakt_loader.privacy.text import masked
+from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import did_you_mean
@@ -194,7 +194,7 @@ def _announce_ledger(job: Job) -> None:
         line = "no ledger: rows that an earlier load has sent are sent again"
     elif job.ledger is not None and job.keeps_ledger:
         count = job.ledger.on_record
-        known = f"{count:,} row{'s' * (count > 1)} on record" if count else "new"
+        known = f"{number_of(count, 'row')} on record" if count else "new"
         line = f"ledger {path}: {known}"
     elif Path(path).exists():
         logger.warning(
