@@ -26,7 +26,7 @@ from interakt_loader.model import Status
 from interakt_loader.privacy.process import TolerantStream
 from interakt_loader.privacy.text import printable
 from interakt_loader.report.writer import Summary
-from interakt_loader.settings.values import PLAN_RATES, Rate, parse_rate
+from interakt_loader.settings.values import PLAN_RATES, Rate
 
 
 def forecast(
@@ -65,8 +65,7 @@ def forecast(
         return said
     if isinstance(rate, Rate):
         return f"{said}, {duration(calls / rate.calls * rate.seconds)} at {rate}"
-    least = parse_rate(PLAN_RATES["growth"])
-    assert isinstance(least, Rate)
+    least = PLAN_RATES["growth"]
     return f"{said}; {duration(calls / least.calls * least.seconds)} if the account allows {least}"
 
 

@@ -30,6 +30,7 @@ from interakt_loader.load.pipeline import AHEAD, deliver
 from interakt_loader.model import Kind, Message, Status, Stop
 from interakt_loader.privacy.files import make_private
 from interakt_loader.privacy.process import usable_stderr
+from interakt_loader.privacy.secrets import hidden
 from interakt_loader.privacy.text import masked
 from interakt_loader.progress import Progress, forecast
 from interakt_loader.report.writer import Report, Summary
@@ -212,11 +213,11 @@ def load(
             source = check_earlier(ledger.loads, str(settings.ledger), data, source, job)
         elif job.event_id is not None or (settings.ledger is not None and settings.coalesce):
             job = replace(job, ledger=stack.enter_context(_empty_ledger(kind, settings)))
-        if settings.hidden_share is not None and not settings.dry_run and not record_only:
+        if settings.shared_limit is not None and not record_only:
             from interakt_loader.shared_limit import open_share
 
-            assert isinstance(settings.rate, Rate)  # the settings see to it
-            share = open_share(settings.hidden_share, settings.base_url, settings.require_key(), settings.rate)
+            address, rate = settings.shared_limit
+            share = open_share(address, settings.base_url, settings.require_key(), rate)
             job = replace(job, share=stack.enter_context(closing(share)))
         _say_ledger(job, say)
         if kind == "event" and settings.ledger is None and not settings.dry_run:
@@ -308,7 +309,9 @@ def _empty_ledger(kind: Kind, settings: Settings) -> Iterator[Ledger]:
 
     with (
         tempfile.TemporaryDirectory(prefix="interakt-loader-") as folder,
-        Ledger(Path(folder) / "empty.ledger", kind, replace(settings, api_key=settings.api_key or "none")) as ledger,
+        Ledger(
+            Path(folder) / "empty.ledger", kind, replace(settings, api_key=settings.api_key or hidden("none"))
+        ) as ledger,
     ):
         yield ledger
 
@@ -333,7 +336,7 @@ def _run(
     rows = count_selected(source.rows, *settings.row_range)
 
     # nobody has limits at home: an unknown one is guessed at for the API only
-    rate = None if settings.rate == "auto" and settings.is_local else settings.rate
+    rate = None if settings.rate_limit == "auto" and settings.is_local else settings.rate_limit
 
     def interrupt() -> None:
         control.stop_wanted = Stop("interrupted", "the load was interrupted")

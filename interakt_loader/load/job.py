@@ -93,14 +93,15 @@ class Job:
     @contextmanager
     def engine(self) -> Iterator[Engine]:
         """Run an engine for this job, and what keeps it supplied where the limit is shared."""
-        if self.share is None:
+        limit = self.settings.shared_limit
+        if self.share is None or limit is None:
             with self._alone() as engine:
                 yield engine
             return
         from interakt_loader.shared_limit import slots_of
 
-        assert isinstance(self.settings.rate, Rate)  # the settings see to it
-        slots = slots_of(self.settings.rate, self.settings.workers)
+        _, rate = limit
+        slots = slots_of(rate, self.settings.workers)
         with self._engine(RateLimit(None, slots)) as engine, self._shared_limit_client(self.share, slots, engine.wake):
             yield engine
 
@@ -108,7 +109,7 @@ class Job:
     def _alone(self) -> Iterator[Engine]:
         """Run an engine that holds a declared limit together with the account's other loads on this machine."""
         settings = self.settings
-        rate, limit = settings.rate, self.limit or settings.rate
+        rate, limit = settings.rate_limit, self.limit or settings.rate_limit
         if not isinstance(limit, Rate):
             with self._engine(RateLimit(rate)) as engine:
                 yield engine

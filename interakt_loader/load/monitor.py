@@ -25,7 +25,7 @@ from interakt_loader.model import FAILURES, Outcome, Status, Stop
 from interakt_loader.privacy.process import TolerantStream, is_main_thread
 from interakt_loader.sending.work import WorkBatch
 from interakt_loader.sending.workers import Engine
-from interakt_loader.settings.values import Failures, parse_failures
+from interakt_loader.settings.values import Failures
 
 if TYPE_CHECKING:
     from interakt_loader.shared_limit import Turns
@@ -145,7 +145,7 @@ class Monitor:
         self._ledger = job.ledger
         self._control = job.control
         self._settings = job.settings
-        self._allowed = parse_failures(job.settings.max_failures)
+        self._allowed = job.settings.max_failures or Failures()
         self._tally = Tally()
         self._deadline: float | None = None
         self._turns = job.control.turns

@@ -255,7 +255,7 @@ class _Rows:
         self._how = how
         self._table = batch
         self._count = batch.num_rows
-        self._null_words = how.settings.null_words
+        self._null_words = how.settings.null_values
         self._names = {heading(name): position for position, name in enumerate(batch.schema.names)}
         self._objects = {heading(one.name) for one in batch.schema if one.metadata == OF_AN_OBJECT}
         self._named = set(how.mapping.columns())

@@ -20,7 +20,7 @@ def test_a_null_word_is_sent_and_told() -> None:
     assert [row["body"]["traits"].get("city") for row in rows] == CITIES
     assert [row["code"] for row in rows] == ["null_word", None, "null_word", "null_word", None, None]
     assert rows[0]["message"] == (
-        'city: "NULL" is sent as it stands: if it means that nothing is there, name it in null_values (--null-values)'
+        'city: "NULL" is sent as it stands: if it means that nothing is there, name it in null_values'
     )
 
 

@@ -57,7 +57,7 @@ def test_rates(text: str | None, rate: Any) -> None:
         ({"base_url": 5}, "expected an address"),
         ({"api_key": "  "}, "api_key is blank"),
         ({"api_key": "two\nlines"}, "holds characters that no key has"),
-        ({"api_key": 5}, "api_key is a int; expected text"),
+        ({"api_key": 5}, "api_key has the type int; expected text"),
         ({"share": 5}, "share is 5; expected sqlite:///PATH"),
     ],
 )
