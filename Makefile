@@ -1,137 +1,146 @@
-# Everything a fresh machine needs is here: Python 3.10 or newer and make. Each target fills .venv by itself.
+# A fresh machine needs Python 3.10 or newer and make. Each target makes its own environment.
 PYTHON ?= python3
 VENV := .venv
 SECONDS := 60
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Of tests: two more than cores, as some of them wait; not many, as some of them are about pace.
+UV := $(BIN)/uv
+# The package and one dependency group, in the versions of the lock.
+INSTALL := $(UV) pip install --quiet --compile-bytecode --constraints constraints.txt --build-constraints constraints.txt -e .
+# Processes for the tests: two more than cores, because some tests wait. At most six, because some measure the pace.
 PROCESSES := $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() + 2, 6))")
 
 .PHONY: demo test test-long test-integrations test-browser test-redis test-airflow test-spark test-packaging test-lowest environments \
-	torture soundness fuzz coverage mutants lint format docs dist bench bench-quick sample-data clean
+	torture soundness fuzz coverage mutants lint format docs dist bench bench-quick sample-data lock clean
 
-# What `make test-lowest` runs on: the oldest Python that pyproject.toml allows.
+# The Python of `make test-lowest`: the oldest that pyproject.toml allows.
 OLDEST ?= python3.10
 
 demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 	@$(BIN)/python -m interakt_loader demo --folder demo-output
 
-test: $(VENV)/.test ## run all tests: on all cores, and then those that are about pace, alone
+test: $(VENV)/.test ## all tests: on all cores, then those that measure the pace, alone
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
-test-long: $(VENV)/.test ## the same with eight times the examples, and with the largest real table whole
+test-long: $(VENV)/.test ## the same with eight times the examples, and the whole of the largest real table
 	INTERAKT_LONG=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
 
-test-integrations: test-redis test-packaging test-airflow test-spark test-browser ## against the real things that the loader works with
+test-integrations: test-redis test-packaging test-airflow test-spark test-browser ## tests with real Redis, Airflow, Spark, Chromium and built packages
 
-test-redis: $(VENV)/.test ## one call limit for several processes: needs redis-server
-	$(BIN)/python -m pytest tests/integration/redis
+test-redis: $(VENV)/.test ## one rate limit for several processes: needs redis-server
+	$(BIN)/python -m pytest tests/external/redis
 
-test-airflow: $(VENV)-test-airflow/.ready ## tasks of a real Airflow
-	$(VENV)-test-airflow/bin/python -m pytest tests/integration/airflow
+test-airflow: $(VENV)-test-airflow/.ready ## tasks in a real Airflow
+	$(VENV)-test-airflow/bin/python -m pytest tests/external/airflow
 
 test-browser: $(VENV)-test-browser/.ready ## the HTML report and the sandbox's page: needs Chromium
-	$(VENV)-test-browser/bin/python -m pytest tests/integration/browser
+	$(VENV)-test-browser/bin/python -m pytest tests/external/browser
 
-test-spark: $(VENV)-test-spark/.ready ## loads of a real Spark, alone and as a cluster: needs Java
-	$(VENV)-test-spark/bin/python -m pytest tests/integration/spark
+test-spark: $(VENV)-test-spark/.ready ## loads in a real Spark, local and as a cluster: needs Java
+	$(VENV)-test-spark/bin/python -m pytest tests/external/spark
 
-test-packaging: $(VENV)-test-packaging/.ready ## the wheel alone, on each Python that is found; its types from outside
-	$(VENV)-test-packaging/bin/python -m pytest tests/integration/packaging
+test-packaging: $(VENV)-test-packaging/.ready ## the built wheel on each Python that is found, and its types
+	$(VENV)-test-packaging/bin/python -m pytest tests/external/packaging
 
 test-lowest: $(VENV)-lowest/.ready ## all tests, with the lowest versions that pyproject.toml allows: OLDEST=python3.10
 	$(VENV)-lowest/bin/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
 
-environments: $(patsubst %,$(VENV)-%/.ready,test-packaging test-airflow test-browser test-spark docs) ## what those need, ahead of them
+environments: $(patsubst %,$(VENV)-%/.ready,test-packaging test-airflow test-browser test-spark docs) ## make the environments of those targets now
 
-torture: $(VENV)/.test ## 200 loads killed with kill -9 at random moments, and run again
+torture: $(VENV)/.test ## 200 loads, killed with kill -9 at random moments and run again
 	INTERAKT_TORTURE=200 $(BIN)/python -m pytest tests/torture -s --timeout 7200
 
-fuzz: $(VENV)-fuzz/.ready ## any bytes for the parsers of answers and of mapping files; SECONDS=600 for longer
+fuzz: $(VENV)-fuzz/.ready ## random bytes for the parsers of answers and mapping files: SECONDS=600 for longer
 	$(VENV)-fuzz/bin/python -m tests.hostile.fuzz answer --seconds $(SECONDS)
 	$(VENV)-fuzz/bin/python -m tests.hostile.fuzz wait --seconds $(SECONDS)
 	$(VENV)-fuzz/bin/python -m tests.hostile.fuzz mapping --seconds $(SECONDS)
-# What measuring itself spoils: processor time is counted there.
+
+# This test counts processor time, which measuring the coverage would change.
 UNMEASURED := not byte_at_a_time
 
-coverage: $(VENV)/.test ## what the tests run: all branches of the pure modules, 95 % of the package
+coverage: $(VENV)/.test ## fail unless the tests run all branches of the pure modules and 95 % of the package
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(PROCESSES) --dist worksteal -m "not alone" -k "$(UNMEASURED)"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/python -m tests.coverage
 
-mutants: $(VENV)/.test ## small mistakes put into the deciding modules, one by one: which ones does no test see?
+mutants: $(VENV)/.test ## put small mistakes into the modules that decide, one by one: which does no test detect?
 	$(BIN)/python -m tests.mutants
 
-soundness: $(VENV)/.test ## thousands of histories of the schedule, and of the engine's threads in any order
+soundness: $(VENV)/.test ## thousands of random histories of the scheduler, and orders of its threads
 	INTERAKT_SOUNDNESS=5000 $(BIN)/python -m pytest tests/soundness tests/sending/test_engine.py -s
 
-lint: $(VENV)/.lint ## ruff, mypy, and what nobody calls
+lint: $(VENV)/.dev ## ruff, mypy and vulture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/vulture
 
-format: $(VENV)/.lint
+format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)-docs/.ready ## the site of docs/, into site/; with --quiet no warning would count
+docs: $(VENV)-docs/.ready ## the site of docs/, in site/ (with --quiet, mkdocs would not fail on warnings)
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/python -m mkdocs build --strict --config-file docs/mkdocs/mkdocs.yml
 
-dist: $(VENV)-test-packaging/.ready ## sdist and wheel, into dist/, checked
+dist: $(VENV)-test-packaging/.ready ## sdist and wheel, checked, in dist/
 	rm -rf dist
 	$(VENV)-test-packaging/bin/python -m build --no-isolation
 	$(VENV)-test-packaging/bin/python -m twine check --strict dist/*
 
-bench: $(VENV)-bench/.ready ## the figures in the README, and what others need for the same, measured on this machine
+bench: $(VENV)-bench/.ready ## measure this package and others on this machine, in the same work
 	$(VENV)-bench/bin/python -m benchmarks
 
-bench-quick: $(VENV)-bench/.ready ## the like of them in under two minutes
+bench-quick: $(VENV)-bench/.ready ## the same in less than two minutes, less exact
 	$(VENV)-bench/bin/python -m benchmarks --quick
 
-sample-data: $(VENV)/.base ## make sample_data/ anew; the seed makes it the same
-	$(BIN)/python -m interakt_loader.sample_data sample_data
+sample-data: $(VENV)/.base ## write sample_data/ again; a fixed seed gives the same files
+	$(BIN)/python -m interakt_loader.sandbox.demo_data sample_data
+
+# With dev come the groups test and lint.
+LOCKED := dev test-airflow test-browser test-packaging test-spark bench fuzz docs
+
+lock: $(UV) ## renew constraints.txt: every version of every group and extra, for each Python and system
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate --all-extras \
+		--custom-compile-command "make lock" $(addprefix --group ,$(LOCKED)) --output-file constraints.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(VENV)-* demo-output site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/bin/python:
+$(BIN)/python:
 	@echo "making $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
 
-# An environment of its own for an extra: what others need is none of ours. uv, which pip brings, makes it in a third of
-# the time.
-$(VENV)-%/.ready: pyproject.toml
-	@echo "making $(VENV)-$*, with interakt_loader and what its extra $* needs (once)"
-	@$(PYTHON) -m venv $(VENV)-$*
-	@$(VENV)-$*/bin/python -m pip --disable-pip-version-check --quiet install uv
-	@$(VENV)-$*/bin/uv pip install --quiet --compile-bytecode --python $(VENV)-$*/bin/python -e '.[$*]'
-	@touch $@
+$(UV): | $(BIN)/python
+	@$(PIP) install uv
 
-# pip knows no lowest versions, uv does.
-$(VENV)-lowest/.ready: pyproject.toml
-	@echo "making $(VENV)-lowest, with the lowest versions that pyproject.toml allows (once)"
-	@$(OLDEST) -m venv --clear $(VENV)-lowest
-	@$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install uv
-	@$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct \
-		-e '.[remote,excel,plot,redis,test]'
-	@touch $@
-
-# A stamp a set of requirements: made again when pyproject.toml changes.
-$(VENV)/.base: pyproject.toml | $(VENV)/bin/python
+# The stamps: an environment is updated when pyproject.toml or the lock changes.
+$(VENV)/.base: pyproject.toml | $(BIN)/python
 	@echo "installing interakt_loader (once)"
 	@$(PIP) install -e .
 	@touch $@
 
-$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	@echo "installing interakt_loader and what its tests need (once)"
-	@$(PIP) install -e '.[test]'
+$(VENV)/.test: pyproject.toml constraints.txt | $(UV)
+	@echo "installing interakt_loader and the tools for its tests (once)"
+	@$(INSTALL) --python $(BIN)/python --group test
 	@touch $@ $(VENV)/.base
 
-$(VENV)/.lint: pyproject.toml | $(VENV)/bin/python
-	@echo "installing interakt_loader and what its checks need (once)"
-	@$(PIP) install -e '.[test,lint]'
+$(VENV)/.dev: pyproject.toml constraints.txt | $(UV)
+	@echo "installing interakt_loader and the tools for its tests and checks (once)"
+	@$(INSTALL) --python $(BIN)/python --group dev
 	@touch $@ $(VENV)/.base $(VENV)/.test
+
+$(VENV)-%/.ready: pyproject.toml constraints.txt | $(UV)
+	@echo "making $(VENV)-$*, with interakt_loader and the group $* (once)"
+	@$(PYTHON) -m venv $(VENV)-$*
+	@$(INSTALL) --python $(VENV)-$*/bin/python --group $*
+	@touch $@
+
+$(VENV)-lowest/.ready: pyproject.toml | $(UV)
+	@echo "making $(VENV)-lowest, with the lowest versions that pyproject.toml allows (once)"
+	@$(OLDEST) -m venv --clear $(VENV)-lowest
+	@$(UV) pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct \
+		-e '.[remote,excel,plot,redis]' --group test
+	@touch $@

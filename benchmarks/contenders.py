@@ -52,6 +52,44 @@ def _again(job: Job) -> list[str]:
     return _loader(job._replace(url=NOWHERE), "--ledger", str(job.table.with_suffix(".ledger")))
 
 
+def _from_csv(job: Job) -> list[str]:
+    return _loader(job._replace(table=job.table.with_suffix(".csv")), "--dry-run", "--ledger", "none")
+
+
+def _python(code: str) -> Callable[[Job], list[str]]:
+    """Run lines of Python in which `TABLE`, `ROWS`, `URL` and `MAPPING` are the job's; they print the rows done."""
+
+    def command(job: Job) -> list[str]:
+        names = {"TABLE": str(job.table), "ROWS": job.rows, "URL": job.url, "MAPPING": MAPPING}
+        return [sys.executable, "-c", "".join(f"{name} = {value!r}\n" for name, value in names.items()) + code]
+
+    return command
+
+
+_ONE_CALL = """
+from interakt_loader import track
+errors = []
+track.host, track.on_error = URL, lambda error, message: errors.append(error)
+track.user("C1", traits={"name": "Asha"})
+track.join()
+print(1 - len(errors))
+"""
+
+_INFER = """
+from interakt_loader import infer
+infer(TABLE, limit=ROWS)
+print(ROWS)
+"""
+
+_HTML = """
+from interakt_loader import load_users
+result = load_users(TABLE, MAPPING, base_url=URL, dry_run=True, limit=ROWS, ledger=None, report="html.report.csv")
+for _ in range(10):
+    result.write_html("report.html")
+print(result.rows)
+"""
+
+
 def _counted(status: str) -> Callable[[str], int]:
     return lambda output: int(json.loads(output)["status"][status])
 
@@ -71,6 +109,12 @@ CONTENDERS: dict[str, Contender] = {
     ),
     "loader, dry run": Contender(lambda job: _loader(job, "--dry-run", "--ledger", "none"), _counted("unsent")),
     "loader, again": Contender(_again, _counted("unchanged")),
+    "loader, dry run of CSV": Contender(_from_csv, _counted("unsent")),
+    "loader, infer": Contender(_python(_INFER), int),
+    "loader, 10 HTML reports": Contender(_python(_HTML), int),
+    "import interakt_loader": Contender(_python("import interakt_loader\nprint(0)"), int),
+    "import load_users": Contender(_python("from interakt_loader import load_users\nprint(0)"), int),
+    "track, one call": Contender(_python(_ONE_CALL), int),
     "aiohttp script": _peer("aiohttp_script"),
     "threads, http.client": _peer("threads_http_client"),
     "thread pool, urllib3": _peer("thread_pool_urllib3"),

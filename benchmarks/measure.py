@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.contenders import CONTENDERS, Job
@@ -49,13 +50,17 @@ class Figures(NamedTuple):
         return self.cpu_seconds / max(self.rows, 1) * 1e6
 
 
-def run(name: str, job: Job, key: str = "sandbox-key") -> Figures:
-    """Run a contender once. Raises `SystemExit` if it fails or does not do every row."""
+def run(name: str, job: Job, key: str = "sandbox-key", checkout: Path | None = None) -> Figures:
+    """Run a contender once. Raises `SystemExit` if it fails or does not do every row.
+
+    With `checkout` it imports the package from there, and runs in the folder of its table.
+    """
     contender = CONTENDERS[name]
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as complaints:
         launched = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _LAUNCH, *contender.command(job)],
-            env=os.environ | {"INTERAKT_API_KEY": key},
+            cwd=job.table.parent if checkout else None,
+            env=os.environ | {"INTERAKT_API_KEY": key} | ({"PYTHONPATH": str(checkout)} if checkout else {}),
             stdout=output,
             stderr=complaints,
             start_new_session=True,

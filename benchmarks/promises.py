@@ -41,10 +41,14 @@ def _speed(middle: Medians) -> Iterator[Promise]:
     speed = middle.get("0 ms, 16 workers")
     if speed:
         mine, ledger, peer, sdk = (speed[who] for who in ("loader", "loader, ledger", "aiohttp script", "vendor's SDK"))
-        yield Promise("rows/s, of the aiohttp script's", mine.rate / peer.rate, 1.0, "{:.2f} times")
-        yield Promise("CPU a row, of the aiohttp script's", mine.cpu / peer.cpu, 1.0, "{:.2f} times", at_most=True)
-        yield Promise("rows/s with the ledger, of the aiohttp script's", ledger.rate / peer.rate, 0.9, "{:.2f} times")
-        yield Promise("rows/s, of the vendor's SDK's", mine.rate / sdk.rate, 5.0, "{:.1f} times")
+        yield Promise("rows/s, compared with the aiohttp script", mine.rate / peer.rate, 1.0, "{:.2f} times")
+        yield Promise(
+            "CPU for each row, compared with the aiohttp script", mine.cpu / peer.cpu, 1.0, "{:.2f} times", at_most=True
+        )
+        yield Promise(
+            "rows/s with the ledger, compared with the aiohttp script", ledger.rate / peer.rate, 0.9, "{:.2f} times"
+        )
+        yield Promise("rows/s, compared with the vendor's SDK", mine.rate / sdk.rate, 5.0, "{:.1f} times")
 
 
 def _latency(middle: Medians) -> Iterator[Promise]:
@@ -65,10 +69,16 @@ def _memory(middle: Medians) -> Iterator[Promise]:
         if name not in middle:
             continue
         over = middle[name][who].peak_mb - empty
-        yield Promise(f"{name}: MB over an empty process's", over, 150, "{:.0f}", at_most=True)
+        yield Promise(f"{name}: MB more than an empty process", over, 150, "{:.0f}", at_most=True)
         ten = middle.get(name.replace("1,000,000", "10,000,000"), {}).get(who)
         if ten is not None and "1,000,000" in name:
-            yield Promise("the same for ten million", (ten.peak_mb - empty) / over, 1.1, "{:.2f} times", at_most=True)
+            yield Promise(
+                "the same for 10,000,000 rows, compared with this",
+                (ten.peak_mb - empty) / over,
+                1.1,
+                "{:.2f} times",
+                at_most=True,
+            )
 
 
 def _growth(middle: Medians) -> Iterator[Promise]:
@@ -77,12 +87,12 @@ def _growth(middle: Medians) -> Iterator[Promise]:
         few = [one for one in found if one.rows <= 1_000_000]
         if few and who == "loader, dry run":
             best = max(few, key=lambda one: one.rows)
-            yield Promise("dry run: CPU a row", best.cpu, 8.0, "{:.1f} µs", at_most=True)
+            yield Promise("dry run: CPU for each row", best.cpu, 8.0, "{:.1f} µs", at_most=True)
         if len(found) > 2:
             least, *more = sorted(found)  # the least is most of all the start, which would hide how the rest grows
             what = f"{job} {least.rows:,.0f} to {more[-1].rows:,.0f} rows"
             points = [(one.rows - least.rows, one.cpu_seconds - least.cpu_seconds) for one in more]
-            form = "slope of the log-log fit of CPU, beyond the first's"
+            form = "slope of the log-log fit of CPU time, without the smallest run"
             yield Promise(f"{what}: {form}", slope(points), 1.02, "{:.3f}", at_most=True)
 
 
@@ -90,15 +100,21 @@ def _rest(middle: Medians) -> Iterator[Promise]:
     if "start" in middle:
         start = middle["start"]
         ratio = start["loader --help"].seconds / start["import click"].seconds
-        yield Promise("--help, of `python -c 'import click'`", ratio, 1.5, "{:.2f} times", at_most=True)
+        yield Promise("--help, compared with `python -c 'import click'`", ratio, 1.5, "{:.2f} times", at_most=True)
     again = middle.get("second load of 1,000,000")
     if again:
-        what = "a second load of a million rows, none changed"
+        what = "a second load of 1,000,000 rows, all unchanged"
         yield Promise(what, again["loader, again"].rate, 50_000, "{:,.0f} rows/s")
     clean, faulty = (middle.get(f"sandbox, 20 ms{rest}") for rest in ("", ", 8.1 % faults"))
     if clean and faulty:
         ratio = faulty["loader, patient"].seconds / clean["loader, patient"].seconds
-        yield Promise("a load with 8.1 % faults, of the same without", ratio, 1.25, "{:.2f} times the time", True)
+        yield Promise(
+            "a load with 8.1 % faults, compared with the same without faults",
+            ratio,
+            1.25,
+            "{:.2f} times the time",
+            True,
+        )
 
 
 def slope(points: Iterable[tuple[float, float]]) -> float:

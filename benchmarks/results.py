@@ -1,4 +1,4 @@
-"""The figures as a page: what was promised and what was reached, then every contender of every scenario."""
+"""Write the figures as a page: first each promise and its figure, then every contender of every scenario."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ Found = dict[str, dict[str, list[Figures]]]
 INTRODUCTION = """\
 # Benchmark results
 
-`make bench` writes this page; `make bench-quick` shows the like of it in under two minutes.
+For someone who compares tools, or checks a figure in the docs: how fast this package and others are, and how much they
+use. `make bench` writes this page. `make bench-quick` shows similar figures in less than two minutes.
 
-Users with eight traits, one call a row. Every figure is of a whole process, measured from outside, from its start to
-its end, with the reading of the Parquet file and, for the loader, the report written to the disk. Contenders take turns
-(A B A B), each with a new server; a figure is the median of the rounds. MB are the process's largest resident set.
+All of them load users with eight traits, one call for each row. Each figure is for a whole process, measured from
+outside from its start to its end. It includes reading the Parquet file and, for the loader, writing the report to disk.
+The contenders take turns (A B A B), each with a new server. A figure is the median of the rounds. MB is the largest
+resident set of the process.
 
-- **aiohttp script**, **threads, http.client**, **thread pool, …**: what an engineer writes in an afternoon, as
-  [peers.py](peers.py) shows: no retry, no order, no report, no ledger.
-- **vendor's SDK**, **drt** (its REST destination, which retries) and **dlt** (custom destination with `requests`) send
-  one call after another, and without latency fewer rows: their start (about half a second) weighs more.
-- **raw sockets** send one fixed call from as many threads and hardly look at the answer: what Python's own sockets
-  and threads cost by themselves.
+- **aiohttp script**, **threads, http.client** and **thread pool, …** are what an engineer writes in an afternoon
+  ([peers.py](peers.py)). They have no retry, no order, no report and no ledger.
+- **vendor's SDK**, **drt** and **dlt** send one call after another. drt runs its REST destination, which retries. dlt
+  runs a custom destination with `requests`. Without latency they load fewer rows, so their start (about half a second)
+  counts more.
+- **raw sockets** send one fixed call from as many threads, and hardly look at the answer. This is the cost of Python's
+  own sockets and threads.
 
-The server is no bottleneck: a process of its own that looks at nothing but lengths. A bare client with one thread gets
-{ceiling:,.0f} calls a second out of it.
+The server does not limit the figures: it is a separate process that looks only at lengths. A simple client with one
+thread makes {ceiling:,.0f} calls a second to it.
 
 {machine}
 """

@@ -35,7 +35,7 @@ def _groups(rows: int) -> Iterator[pa.Table]:
         yield pa.table(
             {
                 "id": [f"C{number:08d}" for number in count],
-                "phone": [f"{9_000_000_000 + number * 997 % 999_999_937}" for number in count],
+                "phone": [f"{9_200_000_000 + number * 997 % 799_999_999}" for number in count],
                 "name": [f"Name {number}" for number in count],
                 "email": [f"user{number}@example.com" for number in count],
                 "age": [rng.randrange(90) for _ in count],

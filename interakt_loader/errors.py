@@ -10,8 +10,8 @@
     │   ├── MappingError              which column is which
     │   ├── MappingNeeded             nobody has confirmed a guess; `.proposal` holds it
     │   ├── SourceError               the file or table itself
-    │   ├── BadArgument               an argument of `track`
-    │   └── BadArgumentType           …of the wrong type (also a TypeError)
+    │   └── BadArgument               an argument of `track`
+    │       └── BadArgumentType       …of the wrong type (also a TypeError)
     ├── LoadStopped                   run the same load again once this is mended  exit 3
     │   ├── KeyRefused                401 or 403
     │   ├── CertificateUntrusted      the server's certificate does not verify

@@ -1,14 +1,6 @@
-"""What text can be an id, a phone or the name of an event: words for a missing value, lost digits, a failed formula.
+"""What a Python value means to the API, and which text can be an id: one contract for `track` and for tables.
 
-As the id of a customer a word such as `N/A` would make one customer of many. In a trait it may be a value: that is for
-`mapping.null_words`. The patterns are for Python's `re` and for Arrow's RE2 alike.
-
-What a Python value means to the API: one contract for `track` and for tables that hold Python objects.
-
-`meaning` reduces a value to one of a few plain types: an enum's member, a NumPy scalar or a UUID to what it holds, a
-missing value to None, and what the API has no type for to a `Problem`. `sendable` goes on to JSON values, for one call
-at a time; tables do that a column at a time (`coerce`). Both give the same JSON. Nothing here loads NumPy, pandas or
-Arrow, and no value takes long: what cannot fit into a call is refused before its content is read.
+Nothing here loads NumPy, pandas or Arrow. No value takes long: one that fits into no call is refused unread.
 """
 
 from __future__ import annotations
@@ -26,44 +18,7 @@ from typing import Any
 
 from interakt_loader.codes import ProblemCode
 from interakt_loader.model import LARGEST_BODY, Problem
-from interakt_loader.privacy.text import hidden_in, hidden_said, stripped
-
-_WORDS = (
-    "null|none|nan|nat|nil|undefined|void|[+-]?inf|[+-]?infinity|unknown|unavailable|unassigned|unspecified|missing"
-    r"|blank|empty|object object|\\n|#?n[ ./\\_-]?a[.]?"
-    "|no[ _-]?(?:data|value)"
-    "|not[ _-]?(?:available|applicable|provided|given|known|set|specified|assigned|found|recorded)"
-    "|[-–—_.?~]+"
-)
-_AROUND = r"[\s'\"`(){}<>\[\]]*"
-
-NULL_WORD = rf"^(?i:{_AROUND}(?:{_WORDS}){_AROUND})$"
-"""A word that stands for nothing, in any case, with brackets or quotes around it."""
-
-ERROR_CELL = r"^(?i:#[¡¿]?[a-z_]+(?:/[0a-z])?[!?]|#getting_data|#[nb]v|#n/d|#+|err:[0-9]{3})$"
-"""What a spreadsheet shows where a formula failed. `#N/A` is none: there the formula says that there is nothing."""
-FORMULA_FAILED = "is what a spreadsheet shows where a formula failed"
-
-EXPONENT = r"^[+-]?(?:[0-9]+[.,][0-9]*[eE][+-]?|[0-9]+[eE]\+)[0-9]{1,3}$"
-"""How a spreadsheet, or a program, writes a number whose digits it has no room for; `12E45` may well be an id."""
-LOST_DIGITS = "lost digits in a spreadsheet: read the column as text"
-
-_REFUSED = ((re.compile(EXPONENT), LOST_DIGITS), (re.compile(ERROR_CELL), FORMULA_FAILED))
-_NULL_WORD = re.compile(NULL_WORD)
-
-
-def id_text(text: str) -> str | None:
-    """Return an id or a name without white space or what is invisible at its ends; None if it stands for nothing."""
-    text = stripped(text)
-    return None if not text or _NULL_WORD.match(text) else text
-
-
-def refusal(text: str) -> str | None:
-    """Say, to be read behind it, why a text can be no id; None if it can."""
-    if hidden_in(text) is not None:
-        return hidden_said(text)
-    return next((said for pattern, said in _REFUSED if pattern.match(text)), None)
-
+from interakt_loader.privacy.text import describe_hidden, hidden_in, stripped
 
 LONGEST_SHOWN = 60
 """Characters of a value that a message shows."""
@@ -72,32 +27,44 @@ LONGEST_LIST = LARGEST_BODY // 2
 """Items of a list at most: each takes two bytes or more of the call's body."""
 
 LONGEST_TEXT = 1 << 20
-"""Bytes of a text from which on it is refused without a look at its content. Shorter ones may still be too large."""
+"""Bytes of a text above which it is refused unread. A shorter text may still be too large for a call."""
+
+PLAIN_DIGITS_FROM, PLAIN_DIGITS_BELOW = 1e-7, 1e16
+"""Floats of these magnitudes are written without an exponent: 0.00001 for 1e-05, and 24 for 24.0."""
 
 WHITE_SPACE_REFUSED = re.compile(r" {0,2}[\t\r\n][ \t\r\n]*| {3,}[ \t\r\n]*")
 """Runs that the API refuses in text: with a line break or a tab, or of three spaces and more."""
 
-_BITS_AT_MOST = 1024
-_DIGITS_AT_MOST = 400
-"""Digits before and after the decimal point that a number may have."""
+_MOST_BITS = 1024
+_MOST_DECIMALS = 400
 _HUGE = "is beyond the numbers that JSON readers know (about 1.8e308)"
-_PLAIN_DIGITS_BELOW = 1e16
-"""Up to here a whole number is written without an exponent or a fraction: 24 for 24.0."""
+_YEARS = "is not in the years 1 to 9999"
+
+OUT_OF_RANGE = Problem("out_of_range", f"a number {_HUGE}")
+TOO_LONG = Problem("too_large", f"a text of more than a megabyte; a call has {LARGEST_BODY:,} bytes at most")
+OBJECT_AS_VALUE = Problem("unsupported_type", "is an object here, not a value")
+LIST_IN_A_LIST = Problem("unsupported_type", "a list inside a list cannot be sent")
+OBJECT_IN_A_LIST = Problem(
+    "unsupported_type", "an object inside a list cannot be sent: make a column of each of its fields"
+)
 
 
 class Narrow(float):
     """A float of 32 bits or fewer, by its own shortest digits: 0.1, not 0.10000000149011612."""
 
     EXACT_BELOW = 2.0**24
-    """From here on it no longer tells whole numbers apart."""
+    """From here on 32 bits do not hold every whole number."""
+
+
+# ------------------------------------------------------------------ what a value means
 
 
 def meaning(value: Any) -> Any:
     """Return None, a bool, int, float, Decimal, str, datetime, date, time, list or dict; or a `Problem`.
 
-    None stands for every way to say that there is no value: None, NaN and infinities, NaT, NA, blank text. Numbers
-    are finite, text is Unicode, a datetime exists on its zone's clock. The items of a list and the values of a dict
-    are not looked at.
+    None means that there is no value: None, NaN and infinities, NaT, NA, blank text. Numbers are finite, text is
+    Unicode, and a datetime exists on its zone's clock. An enum's member, a NumPy scalar or a UUID means what it holds.
+    The items of a list and the values of a dict are not looked at.
     """
     convert = _BY_EXACT_TYPE.get(type(value))
     if convert is not None:
@@ -105,58 +72,81 @@ def meaning(value: Any) -> Any:
     for of, convert in _BY_TYPE:
         if isinstance(value, of):
             return convert(value)
-    home, name = type(value).__module__.partition(".")[0], type(value).__name__
-    if home == "numpy":
+    library, name = type(value).__module__.partition(".")[0], type(value).__name__
+    if library == "numpy":
         return _numpy(value)
-    if home == "pandas":
+    if library == "pandas":
         return _pandas(value, name)
-    if home == "pyarrow" and callable(getattr(value, "as_py", None)):
-        return meaning(value.as_py())
+    if library == "pyarrow" and callable(getattr(value, "as_py", None)):
+        return _arrow(value)
     uuid = sys.modules.get("uuid")
     if uuid is not None and isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, numbers.Integral):
         return _int(int(value))
-    return _no_type_for(value)
+    return _unsupported(value)
+
+
+def item_meaning(item: Any) -> Any:
+    """Return what an item of a list means; a list or an object in a list is a `Problem`."""
+    found = meaning(item)
+    if isinstance(found, list):
+        return LIST_IN_A_LIST
+    return OBJECT_IN_A_LIST if isinstance(found, Mapping) else found
 
 
 def sendable(value: Any) -> Any:
     """Return a value as JSON has it: bool, int, float, Decimal, str or a list of these; None is left out.
 
-    A `Problem` says why it cannot be sent. Line breaks, tabs and runs of spaces in text become one space.
+    A `Problem` says why the value cannot be sent. Line breaks, tabs and runs of spaces in text become one space.
+    Tables do the same a column at a time (`columns.coerce`).
     """
     found = meaning(value)
+    if isinstance(found, Mapping):
+        return OBJECT_AS_VALUE
     if not isinstance(found, list):
-        return IN_PLACE_OF_A_VALUE if isinstance(found, Mapping) else _scalar(found)
-    items = []
-    for one in found:
-        item = meaning(one)
-        if isinstance(item, (list, Mapping)):
-            return NOT_IN_A_LIST[list if isinstance(item, list) else dict]
-        if isinstance(item, Problem):
-            return item
-        if item is not None:
-            items.append(_scalar(item))
-    return items
+        return _json_value(found)
+    items = [item_meaning(item) for item in found]
+    problem = next((item for item in items if isinstance(item, Problem)), None)
+    return problem or [_json_value(item) for item in items if item is not None]
+
+
+def _json_value(value: Any) -> Any:
+    """Return what `meaning` returned for a scalar as JSON has it."""
+    if isinstance(value, str):
+        return with_single_spaces(value)
+    if isinstance(value, float):
+        if value.is_integer() and abs(value) < PLAIN_DIGITS_BELOW:
+            return int(value)
+        # a Decimal is written without an exponent, a float below 0.0001 with one
+        return Decimal(repr(value)) if PLAIN_DIGITS_FROM <= abs(value) < 1e-4 else value
+    if isinstance(value, dt.datetime):
+        return instant_text(value)
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, dt.time):
+        return value.isoformat("milliseconds").removesuffix(".000")
+    return value
 
 
 def json_text(value: Any) -> str:
     """Return a sendable value, or a dict of such, as JSON; decimals digit for digit."""
     try:
         return _encode(value)
-    except TypeError:  # a Decimal
+    except TypeError:
+        # there is a Decimal in it
         if isinstance(value, Decimal):
             return format(value, "f")
         if isinstance(value, dict):
-            return "{" + ",".join([f"{_encode(name)}:{json_text(one)}" for name, one in value.items()]) + "}"
+            return "{" + ",".join([f"{_encode(name)}:{json_text(member)}" for name, member in value.items()]) + "}"
         return "[" + ",".join(map(json_text, value)) + "]"
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
 
 
-def tidy(text: str) -> str:
-    """Return text with the runs of white space that the API refuses made one space."""
+def with_single_spaces(text: str) -> str:
+    """Return text with each run of white space that the API refuses as one space."""
     if text.isprintable() and "   " not in text:
         return text
     return WHITE_SPACE_REFUSED.sub(" ", text)
@@ -177,10 +167,56 @@ def unicode_text(text: str) -> str | None:
 
 
 def instant_text(moment: dt.datetime) -> str:
-    """Return what `meaning` says is a datetime as ISO 8601 in UTC with milliseconds and Z; without a zone it is UTC."""
+    """Return a datetime from `meaning` as ISO 8601 in UTC with milliseconds and Z; without a zone it is UTC."""
     if moment.tzinfo is not None:
         moment = moment.astimezone(dt.timezone.utc).replace(tzinfo=None)
     return moment.isoformat(timespec="milliseconds") + "Z"
+
+
+# ------------------------------------------------------------------ ids and names
+
+_WORDS = (
+    "null|none|nan|nat|nil|undefined|void|[+-]?inf|[+-]?infinity|unknown|unavailable|unassigned|unspecified|missing"
+    r"|blank|empty|object object|\\n|#?n[ ./\\_-]?a[.]?"
+    "|no[ _-]?(?:data|value)"
+    "|not[ _-]?(?:available|applicable|provided|given|known|set|specified|assigned|found|recorded)"
+    "|[-–—_.?~]+"
+)
+_AROUND = r"[\s'\"`(){}<>\[\]]*"
+
+# These patterns are for Python's `re` and for Arrow's RE2 alike.
+NULL_WORD = rf"^(?i:{_AROUND}(?:{_WORDS}){_AROUND})$"
+"""A word for a missing value, in any case, with brackets or quotes around it.
+
+As an id, a word such as `N/A` would make one customer of many. In a trait it may be a value: see `null_words`.
+"""
+
+ERROR_CELL = r"^(?i:#[¡¿]?[a-z_]+(?:/[0a-z])?[!?]|#getting_data|#[nb]v|#n/d|#+|err:[0-9]{3})$"
+"""What a spreadsheet shows where a formula failed. `#N/A` is not one: it says that there is no value."""
+FORMULA_FAILED = "is what a spreadsheet shows where a formula failed"
+
+EXPONENT = r"^[+-]?(?:[0-9]+[.,][0-9]*[eE][+-]?|[0-9]+[eE]\+)[0-9]{1,3}$"
+"""A number whose digits a spreadsheet had no room for. `12E45` is not one: it may be an id."""
+LOST_DIGITS = "lost digits in a spreadsheet: read the column as text"
+
+_REFUSED_IDS = ((re.compile(EXPONENT), LOST_DIGITS), (re.compile(ERROR_CELL), FORMULA_FAILED))
+_NULL_WORD = re.compile(NULL_WORD)
+
+
+def id_text(text: str) -> str | None:
+    """Return an id or a name without white space or invisible characters at its ends; None for a null word."""
+    text = stripped(text)
+    return None if not text or _NULL_WORD.match(text) else text
+
+
+def refusal(text: str) -> str | None:
+    """Return why a text cannot be an id, to be read after the text; None if it can."""
+    if hidden_in(text) is not None:
+        return describe_hidden(text)
+    return next((reason for pattern, reason in _REFUSED_IDS if pattern.match(text)), None)
+
+
+# ------------------------------------------------------------------ values in messages
 
 
 def shortened(text: str) -> str:
@@ -201,34 +237,32 @@ def shown(value: Any) -> str:
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
-# ------------------------------------------------------------------ what cannot be sent
-
-IN_PLACE_OF_A_VALUE = Problem("unsupported_type", "is an object here, not a value")
-NOT_IN_A_LIST: dict[type, Problem] = {
-    list: Problem("unsupported_type", "a list inside a list cannot be sent"),
-    dict: Problem("unsupported_type", "an object inside a list cannot be sent: make a column of each of its fields"),
-}
-OUT_OF_RANGE = Problem("out_of_range", f"a number {_HUGE}")
+def not_utf8(raw: bytes) -> Problem:
+    """Return the problem of bytes that are not text."""
+    readable = raw[: LONGEST_SHOWN + 1].decode(errors="backslashreplace")
+    return Problem("not_text", f"{shortened(readable)} is not text in UTF-8")
 
 
-TOO_LONG = Problem("too_large", f"a text of more than a megabyte; a call has {LARGEST_BODY:,} bytes at most")
+def _refused(code: ProblemCode, value: Any, reason: str) -> Problem:
+    return Problem(code, f"{shown(value)} {reason}")
 
 
-def _no_type_for(value: Any) -> Problem:
-    said = "cannot be sent: expected text, a number, a boolean, a datetime, a date or a list"
-    return Problem("unsupported_type", f"{shown(value)} {said}")
-
-
-def _refused(code: ProblemCode, value: Any, said: str) -> Problem:
-    return Problem(code, f"{shown(value)} {said}")
+def _unsupported(value: Any) -> Problem:
+    expected = "cannot be sent: expected text, a number, a boolean, a datetime, a date or a list"
+    return _refused("unsupported_type", value, expected)
 
 
 # ------------------------------------------------------------------ Python's own types
 
 
+def _as_is(value: Any) -> Any:
+    return value
+
+
 def _str(value: str) -> str | Problem | None:
     if type(value) is not str:
-        value = str.__str__(value)  # a subclass may have another `str()` than its own text
+        # a subclass may have another `str()` than its own text
+        value = str.__str__(value)
     if len(value) > LONGEST_TEXT // 4 and len(value.encode("utf-8", "surrogatepass")) > LONGEST_TEXT:
         return TOO_LONG
     text = unicode_text(value)
@@ -238,7 +272,7 @@ def _str(value: str) -> str | Problem | None:
 
 
 def _int(value: int) -> int | Problem:
-    return int(value) if value.bit_length() < _BITS_AT_MOST else _refused("out_of_range", value, _HUGE)
+    return int(value) if value.bit_length() < _MOST_BITS else _refused("out_of_range", value, _HUGE)
 
 
 def _float(value: float) -> float | None:
@@ -248,10 +282,11 @@ def _float(value: float) -> float | None:
 def _decimal(value: Decimal) -> Decimal | Problem | None:
     if not value.is_finite():
         return None
-    if value.adjusted() > 307 or int(value.as_tuple().exponent) < -_DIGITS_AT_MOST:
-        said = f"is beyond the numbers that can be sent: up to 1e308, with {_DIGITS_AT_MOST} decimals at most"
-        return _refused("out_of_range", value, said)
-    return value
+    if value.adjusted() > 307 or int(value.as_tuple().exponent) < -_MOST_DECIMALS:
+        reason = f"is beyond the numbers that can be sent: up to 1e308, with {_MOST_DECIMALS} decimals at most"
+        return _refused("out_of_range", value, reason)
+    # zero has no sign, as in Arrow's decimals
+    return value or value.copy_abs()
 
 
 def _bytes(value: Any) -> str | Problem | None:
@@ -262,27 +297,22 @@ def _bytes(value: Any) -> str | Problem | None:
         return not_utf8(raw)
 
 
-def not_utf8(raw: bytes) -> Problem:
-    """Return the problem of bytes that are no text."""
-    readable = raw[: LONGEST_SHOWN + 1].decode(errors="backslashreplace")
-    return Problem("not_text", f"{shortened(readable)} is not text in UTF-8")
-
-
 def _datetime(value: dt.datetime) -> dt.datetime | Problem | None:
     if type(value).__module__.startswith("pandas"):
         if type(value).__name__ == "NaTType":
             return None
-        value = value.to_pydatetime(warn=False)  # type: ignore[attr-defined] # of nanoseconds, which no JSON here keeps
+        # the nanoseconds are dropped: times are sent in milliseconds
+        value = value.to_pydatetime(warn=False)  # type: ignore[attr-defined]  # a pandas Timestamp
     if value.tzinfo is None:
         return value
     if value.utcoffset() is None:
         return value.replace(tzinfo=None)
     try:
-        seen = value.astimezone(dt.timezone.utc).astimezone(value.tzinfo)
+        shown_there = value.astimezone(dt.timezone.utc).astimezone(value.tzinfo)
     except OverflowError:
-        return _refused("out_of_range", value, "is not in the years 1 to 9999")
-    if seen.replace(tzinfo=None) != value.replace(tzinfo=None):
-        clock = value.replace(tzinfo=None)
+        return _refused("out_of_range", value, _YEARS)
+    clock = value.replace(tzinfo=None)
+    if shown_there.replace(tzinfo=None) != clock:
         return _refused("datetime_invalid", clock, f"does not exist in {value.tzinfo}: the clock skips it")
     return value
 
@@ -304,28 +334,25 @@ def _list(value: Any) -> list[Any] | Problem:
 
 
 def _set(value: Set[Any]) -> list[Any] | Problem:
-    """Return the items in an order that repeats."""
+    """Return the items sorted by their text, so that the order repeats."""
     items = _list(value)
     if isinstance(items, Problem):
         return items
-    return sorted(map(meaning, items), key=lambda one: "" if isinstance(one, (list, dict)) else str(one))
-
-
-def _same(value: Any) -> Any:
-    return value
+    return sorted(map(meaning, items), key=lambda item: "" if isinstance(item, (list, dict)) else str(item))
 
 
 _BY_TYPE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
-    ((type(None), bool, Problem), _same),  # a Problem: what has been refused stays so
+    # a value that was refused earlier is its Problem
+    ((type(None), bool, Problem), _as_is),
     (Enum, lambda value: meaning(value.value)),
     (str, _str),
     (int, _int),
     (float, _float),
     (dt.datetime, _datetime),
-    (dt.date, _same),
+    (dt.date, _as_is),
     (Decimal, _decimal),
     ((list, tuple), _list),
-    (Mapping, _same),
+    (Mapping, _as_is),
     (Set, _set),
     (dt.time, _time),
     (dt.timedelta, _timedelta),
@@ -334,12 +361,12 @@ _BY_TYPE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 
 
 _BY_EXACT_TYPE = {
-    one: convert
+    exact: convert
     for of, convert in _BY_TYPE
-    for one in (of if isinstance(of, tuple) else (of,))
-    if one not in (Enum, Mapping, Set)
-} | {dict: _same, set: _set, frozenset: _set}
-"""Saves the common types the search through the others."""
+    for exact in (of if isinstance(of, tuple) else (of,))
+    if exact not in (Enum, Mapping, Set)
+} | {dict: _as_is, set: _set, frozenset: _set}
+"""The common types, so that they need no search through the others."""
 
 
 # ------------------------------------------------------------------ other people's types
@@ -356,18 +383,22 @@ def _numpy(value: Any) -> Any:
         if not math.isfinite(value):
             return None
         return Narrow(str(value)) if value.dtype.itemsize < 8 else meaning(Decimal(str(value)))
-    plain = value.tolist()
-    return _no_type_for(value) if kind == "V" or type(plain) is type(value) else meaning(plain)
+    python = value.tolist()
+    return _unsupported(value) if kind == "V" or type(python) is type(value) else meaning(python)
 
 
 def _numpy_time(value: Any) -> Any:
     if str(value) == "NaT":
         return None
+    exact = value
     unit = value.dtype.name
-    if unit != "datetime64[D]":  # of finer or longer units `item` makes bare counts
+    # `item` makes Python's types of days and microseconds only, and counts of all other units
+    if unit != "datetime64[D]":
         value = value.astype(f"{unit.partition('[')[0]}[us]")
-    plain = value.item()
-    return _refused("out_of_range", plain, "is not in the years 1 to 9999") if type(plain) is int else meaning(plain)
+    python = value.item()
+    if type(python) is int:
+        return Problem("out_of_range", f"{str(exact)[:LONGEST_SHOWN].replace('T', ' ')} {_YEARS}")
+    return meaning(python)
 
 
 def _pandas(value: Any, name: str) -> Any:
@@ -377,21 +408,14 @@ def _pandas(value: Any, name: str) -> Any:
         return str(value)
     if name in ("Series", "Index") or hasattr(value, "tolist"):
         return _list(value.tolist()) if len(value) <= LONGEST_LIST else _list(value)
-    return _no_type_for(value)
+    return _unsupported(value)
 
 
-# ------------------------------------------------------------------ JSON
+def _arrow(value: Any) -> Any:
+    """Return what a scalar of Arrow means; as_py would widen one of 32 or 16 bits to other digits."""
+    python = value.as_py()
+    if type(python) is float and str(value.type) in ("float", "halffloat"):
+        import numpy as np
 
-
-def _scalar(value: Any) -> Any:
-    if isinstance(value, str):
-        return tidy(value)
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < _PLAIN_DIGITS_BELOW else value
-    if isinstance(value, dt.datetime):
-        return instant_text(value)
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    if isinstance(value, dt.time):
-        return value.isoformat("milliseconds").removesuffix(".000")
-    return value
+        python = (np.float32 if str(value.type) == "float" else np.float16)(python)
+    return meaning(python)

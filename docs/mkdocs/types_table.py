@@ -1,4 +1,4 @@
-"""What becomes of every Arrow type by every target, found by trying: `python -m interakt_loader.coerce.types_table`.
+"""How every Arrow type is sent for every target, as tried: `python -m interakt_loader.coerce.types_table`.
 
 The page that it prints is docs/types.md.
 """
@@ -29,44 +29,72 @@ _NOON_S = 1743076800
 _INTRODUCTION = """\
 # Every type by every target
 
-This page is made by `python -m interakt_loader.coerce.types_table`: each cell is what the loader does today.
+You write a mapping, and want to know what is sent for a value of each type. Find the column's type on the left, and
+the `type` of the mapping at the top.
 
-A cell shows the JSON that is sent, or *the code* of the refusal in the report. *left out* is what happens to a
-missing value: the trait is not sent, so what Interakt holds stays (or is cleared, with `nulls: clear`).
-Missing are nulls, NaN and infinities, and text that is empty or only white space.
+Each cell shows the JSON that is sent, or *the code* with which the row is refused. *left out* means that the trait is
+not sent. Interakt then keeps the value that it has; with `--nulls clear` it clears the value. This happens to missing
+values: nulls, NaN, infinities, empty text, and text that is only white space.
+
+The page is generated from the loader itself by `python -m interakt_loader.coerce.types_table`.
 """
 
 _RULES = """\
 ## Rules
 
-- **Structs** are sent as their fields: `address` with a city and a pin is read as two columns, `address.city` and
-  `address.pin`, in structs within structs too, and these are the names that a mapping uses. Where the struct is
-  null, so are its fields.
-- **Maps**, structs and lists inside of lists, durations and intervals are refused (`unsupported_type`). So are
-  columns whose bytes mean something else: Parquet's VARIANT, GEOMETRY, GEOGRAPHY, BSON and INTERVAL, and types that
-  an older Arrow does not know. A UUID is its text.
-- **Python values** mean the same to `track`, to columns of objects and to lists of dicts, and in JSON lines: see the
-  table of them below. Each has its own type, whatever stands beside it in its column.
-- **Objects** (dicts) in these are columns of their fields, as structs are. Where a mapped field is `address.city` and
-  a row holds text for `address`, or the other way round, the row is refused. `track` refuses an object.
-- **Text** is sent byte for byte as a string; only a line break, a tab or three spaces in a row, which the API
-  refuses, become one space (`white_space_tidied` in the report). Other control characters, U+0000 too, are sent as
-  JSON escapes, U+2028 and U+2029 as they are. Bytes that are no UTF-8, halves of surrogate pairs among them, are
-  refused (`not_text`).
-- **Numbers in text** may have groups (`1,299.00`, `1,00,000`), one currency sign or code, which is not sent, and
-  brackets for a minus. Where the comma is the decimal sign, say so: `decimal: ","`. A percentage is refused: 12 %
-  may be 12 or 0.12.
-- **Dates in text** are ISO 8601, or of the one format that the mapping gives: a `strptime` format, `epoch_s` or
-  `epoch_ms`. `7/4/1996` is refused until a format is given. A time that names no zone is in the field's `timezone`.
-- **An apostrophe before a number or a date**, as spreadsheets and Shopify write it (`'123`), is taken off where the
-  target is a number, a datetime or a date; a string keeps it.
-- **Times** are sent in UTC with milliseconds; finer digits are cut. Years 1 to 9999 can be sent.
-- **Local times** are read by the clock of the field's `timezone`. One that the clock skips, as in spring, does not
-  exist and is refused (`datetime_invalid`). One that it shows twice, as in autumn, is the earlier; of a Python
-  datetime with `fold=1`, the later. A date is the first moment of its day.
-- **Numbers** that need more than about 1.8e308 are refused (`out_of_range`): JSON readers take them for infinite.
-- **What no call has room for** is refused before it is looked through (`too_large`): text of more than a megabyte,
-  lists of more than 16,384 items.
+**Text**
+
+- A string is sent byte for byte, with one exception. A line break, a tab, or three spaces in a row becomes one space,
+  because the API refuses them. The report notes `white_space_tidied`.
+- Other control characters, U+0000 included, are sent as JSON escapes. U+2028 and U+2029 are sent as they are.
+- Bytes that are not UTF-8 are refused (`not_text`). So are halves of surrogate pairs.
+
+**Numbers**
+
+- A number in text may have groups (`1,299.00`, `1,00,000`) and brackets for a minus. It may have one currency sign or
+  currency code, which is not sent.
+- If the comma is the decimal sign, write `decimal: ","` in the mapping.
+- A percentage is refused, because 12 % may mean 12 or 0.12.
+- A number above about 1.8e308 is refused (`out_of_range`), because JSON readers take it for infinity.
+- Zero has no sign: `-0.0` is sent as `0`.
+
+**Dates and times**
+
+- A date in text is ISO 8601, or has the one format that the mapping gives. The format is a `strptime` format,
+  `epoch_s` or `epoch_ms`.
+- `7/4/1996` is refused until the mapping gives a format.
+- Times are sent in UTC, with milliseconds. Finer digits are cut off.
+- Years 1 to 9999 can be sent.
+- A time without a zone is a local time in the field's `timezone`. A date is the first moment of its day.
+- When clocks go forward, some local times do not exist. They are refused (`datetime_invalid`).
+- When clocks go back, some local times happen twice. The earlier one is used, or the later one for a Python datetime
+  with `fold=1`.
+
+**Apostrophes**
+
+- Spreadsheets and Shopify write an apostrophe before a number or a date (`'123`). It is removed if the target is a
+  number, a datetime or a date. A string keeps it.
+
+**Structs, objects and lists**
+
+- A struct is sent as its fields. `address` with a city and a pin becomes the columns `address.city` and `address.pin`,
+  and a mapping uses these names. Structs inside structs work in the same way. If a struct is null, its fields are null.
+- In Python data and JSON lines, an object (a dict) becomes columns in the same way. If the mapping names
+  `address.city`, a row in which `address` is text is refused. If it names `address`, a row in which `address` is an
+  object is refused. `track` refuses every object.
+- These are refused (`unsupported_type`): maps, durations, intervals, and lists of structs or of lists.
+- Columns whose bytes have another meaning are refused too: Parquet's VARIANT, GEOMETRY, GEOGRAPHY, BSON and INTERVAL,
+  and types that an older Arrow does not know. A UUID is sent as text.
+
+**Python values**
+
+- A value means the same in `track`, in a column of objects, in a list of dicts and in JSON lines. Each value has its
+  own type, whatever the other values of its column are.
+
+**Size**
+
+- A value that no call can hold is refused at once (`too_large`): text of more than a megabyte, or a list of more than
+  16,384 items.
 """
 
 _FORMS: tuple[tuple[str, Target], ...] = (
@@ -155,11 +183,11 @@ def page() -> str:
     parts = [
         _INTRODUCTION,
         short_table(),
-        _RULES,
-        "## Text in the forms that exports hold\n",
+        "## Text in the forms of common exports\n",
         _table(["text", "mapped as", "becomes"], by_form),
+        _RULES,
         "## Python values\n",
-        "In `track`, columns of objects, lists of dicts and JSON lines, by the type `auto`.\n",
+        "These hold for `track`, columns of objects, lists of dicts and JSON lines, with the type `auto`.\n",
         _table(
             ["value", "becomes"],
             [[_code(shown), said] for (shown, _), (_, said) in zip(_VALUES, python_values(), strict=True)],

@@ -1,8 +1,8 @@
-"""Arrow columns → the JSON text of each value, a column at a time.
+"""Arrow columns as the JSON text of each value.
 
-`coerce` is the one way in. A value that is missing becomes null, to be left out; one that cannot be sent becomes
-null and a problem; everything else becomes JSON text of the target's type. Nothing raises for a value.
-`date_format_of` tells the format of a whole column's dates beforehand, where it can be told for sure.
+`coerce` is the one way in. A missing value becomes null, to be left out. A value that cannot be sent becomes null and
+a problem. `normalize` brings a column of any type to one of a few kinds, and `convert` makes JSON of these kinds by
+the `target`, with `numbers` and `times`. `date_forms` has every form of a date.
 """
 
 from __future__ import annotations

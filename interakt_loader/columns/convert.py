@@ -1,11 +1,4 @@
-"""Lists, and text that holds one, as JSON arrays.
-
-One column, one target: which of the rooms beside this one does it.
-
-Booleans, and what people write for them, as JSON booleans.
-
-Values of any sort as JSON strings: text as it is, the rest as people write it.
-"""
+"""One column and one target: the JSON text of each value, or the problem of one that cannot be sent."""
 
 from __future__ import annotations
 
@@ -13,7 +6,6 @@ import json
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -22,140 +14,16 @@ import pyarrow.compute as pc
 from interakt_loader.columns.normalize import (
     Kind,
     NormalColumn,
+    digits,
+    map_distinct,
     normalize_parts,
     null_where,
     problems_at,
 )
-from interakt_loader.columns.numbers import digits, numbers
-from interakt_loader.columns.target import (
-    Coerced,
-    Target,
-    json_string,
-    json_strings,
-    map_distinct,
-    quoted,
-    side_by_side,
-)
+from interakt_loader.columns.numbers import numbers
+from interakt_loader.columns.target import Coerced, Target, json_string, json_strings, merged, quoted
 from interakt_loader.columns.times import clock_times, dates, datetimes
-from interakt_loader.values import NOT_IN_A_LIST
-
-Coerce = Callable[[NormalColumn, Target], Coerced]
-
-
-def lists(values: pa.Array, kind: Kind, target: Target, coerce: Coerce) -> Coerced:
-    """Return plain values as JSON arrays; what is no list becomes a list of one.
-
-    The items of a list are coerced by their own type, and missing ones are dropped. Text that starts with `[` is a
-    JSON array; other text is split at the separator, and its items are trimmed and always strings.
-    """
-    by_their_type = Target(timezone=target.timezone)
-    if kind == "list":
-        return _from_lists(values, lambda items: coerce(items, by_their_type))
-    if kind == "text":
-        return _from_text(values, target.separator or ",")
-    single = coerce(NormalColumn(kind, values, {}), by_their_type)
-    return Coerced(_bracketed(single.json), single.problems)
-
-
-def of_texts(arrays: pa.StringArray) -> pa.StringArray:
-    """Return JSON arrays with each item as a string, numbers digit for digit; as the API wants tags."""
-    suspects = pc.match_substring_regex(arrays, r"[\[,][^\"\]]")
-    return map_distinct(arrays, suspects, _array_of_texts)
-
-
-def _array_of_texts(array: str) -> str:
-    items = json.loads(array, parse_int=_Number, parse_float=_Number)
-    return "[" + ",".join(json_string(one if isinstance(one, str) else _json_item(one)) for one in items) + "]"
-
-
-def _from_lists(values: pa.ListArray, coerce_items: Callable[[NormalColumn], Coerced]) -> Coerced:
-    items = side_by_side(
-        [_nested(one) if one.kind == "list" else coerce_items(one) for one in normalize_parts(values.flatten())]
-    )
-    ends = pc.cumulative_sum(pc.list_value_length(values).fill_null(0).cast(pa.int64()))
-    json = null_where(_joined(ends, items.json), values.is_null())
-    if not items.problems:
-        return Coerced(json, {})
-    row_ends = ends.to_pylist()
-    problems = {bisect_right(row_ends, place): problem for place, problem in reversed(items.problems.items())}
-    bad = pc.is_in(pa.array(range(len(values)), pa.int64()), pa.array(problems, pa.int64()))
-    return Coerced(null_where(json, bad), problems)
-
-
-def _nested(items: NormalColumn) -> Coerced:
-    places = pc.indices_nonzero(items.values.is_valid()).to_pylist()
-    return Coerced(pa.nulls(len(items.values), pa.string()), dict.fromkeys(places, NOT_IN_A_LIST[list]))
-
-
-def _from_text(values: pa.StringArray, separator: str) -> Coerced:
-    is_json = pc.starts_with(pc.utf8_ltrim_whitespace(values), "[")
-    split = pc.split_pattern(null_where(values, is_json), separator)
-    items = pc.utf8_trim_whitespace(split.flatten())
-    items = null_where(items, pc.equal(items, ""))
-    ends = pc.cumulative_sum(pc.list_value_length(split).fill_null(0).cast(pa.int64()))
-    json_text = null_where(_joined(ends, json_strings(items)), split.is_null())
-    if not pc.any(is_json).as_py():
-        return Coerced(json_text, {})
-    read = map_distinct(values, is_json, _json_array)
-    bad = pc.and_(is_json, read.is_null())
-    expected = "starts with [ and is not a JSON array of text, numbers and booleans"
-    return Coerced(pc.if_else(is_json, read, json_text), problems_at(values, bad, "not_a_list", expected))
-
-
-def _joined(ends: pa.Int64Array, items: pa.StringArray) -> pa.StringArray:
-    """Return JSON arrays of the items' JSON texts, each up to the next of the ends; null items are left out."""
-    borders = pa.concat_arrays([pa.array([0], pa.int64()), ends])
-    if items.null_count:
-        kept = pc.cumulative_sum(items.is_valid().cast(pa.int64()))
-        borders = pa.concat_arrays([pa.array([0], pa.int64()), kept]).take(borders)
-        items = items.drop_null()
-    return _bracketed(pc.binary_join(pa.ListArray.from_arrays(borders.cast(pa.int32()), items), ","))
-
-
-def _bracketed(items: pa.StringArray) -> pa.StringArray:
-    return pc.binary_join_element_wise("[", items, "]", "")
-
-
-class _Number(str):
-    """A number as the JSON text has it: what need not be read cannot lose digits."""
-
-    __slots__ = ()
-
-
-class _NotFlat(ValueError):
-    """The array has something inside that no list can hold."""
-
-
-def _json_array(text: str) -> str | None:
-    """Return a JSON array of scalars without its null and blank items, or None if the text is no such thing."""
-    try:
-        found = json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_missing)
-        array = "[" + ",".join(_json_item(one) for one in found if not _is_missing(one)) + "]"
-        array.encode()  # an escape such as \ud800 stands for no character
-    except (ValueError, RecursionError):
-        return None
-    return array
-
-
-def _is_missing(item: Any) -> bool:
-    return item is None or (isinstance(item, str) and not item.strip())
-
-
-def _json_item(item: Any) -> str:
-    if isinstance(item, bool):
-        return "true" if item else "false"
-    if isinstance(item, _Number):
-        if not math.isfinite(float(item)):
-            raise _NotFlat
-        return str(item)
-    if isinstance(item, str):
-        return json_string(item)
-    raise _NotFlat
-
-
-def _missing(_: str) -> None:
-    """Return what NaN and Infinity stand for."""
-
+from interakt_loader.values import LIST_IN_A_LIST
 
 _BY_KIND: dict[Kind, str] = {
     "bool": "boolean",
@@ -170,31 +38,44 @@ _BY_KIND: dict[Kind, str] = {
     "time": "string",
     "list": "list",
 }
+"""What `auto` makes of each kind."""
 
 
 def coerce(values: pa.Array, target: Target) -> Coerced:
     """Return the JSON text of each value, and the problems of those that cannot be sent, by position.
 
-    `auto` makes a string of text and times of day, a number of ints, floats and decimals, and a boolean, datetime,
-    date or list of its like; in a `Mixed` column each value goes by its own kind. Binary that is text in UTF-8 counts
-    as text. Missing values (null, NaN, infinities, blank text) are null without a problem. Problem codes:
-    `unsupported_type`, `not_text`, `not_a_number`, `not_a_boolean`, `not_a_datetime`, `datetime_invalid`,
-    `not_a_date`, `not_a_list`, `out_of_range`. Never raises for a value or type.
+    With `auto`, text and times of day become strings. Ints, floats and decimals become numbers. Booleans, datetimes,
+    dates and lists stay what they are. In a `Mixed` column each value goes by its own kind. Binary that is text in
+    UTF-8 counts as text. Missing values (null, NaN, infinities, blank text) are null without a problem.
+
+    Problem codes: `unsupported_type`, `not_text`, `too_large`, `not_a_number`, `not_a_boolean`, `not_a_datetime`,
+    `datetime_invalid`, `not_a_date`, `not_a_list`, `out_of_range`. Never raises for a value or type.
     """
     if pa.types.is_dictionary(values.type) and len(values.dictionary) <= len(values):
-        return _by_dictionary(values, target)
-    return side_by_side([_of_one_kind(one, target) for one in normalize_parts(values)])
+        return _coerce_dictionary(values, target)
+    return merged([_coerce_part(part, target) for part in normalize_parts(values)])
 
 
-def _of_one_kind(values: NormalColumn, target: Target) -> Coerced:
-    kind, array, problems = values
+def _coerce_dictionary(values: pa.DictionaryArray, target: Target) -> Coerced:
+    """Coerce each distinct value once."""
+    distinct = coerce(values.dictionary, target)
+    json_texts = distinct.json.take(values.indices)
+    if not distinct.problems:
+        return Coerced(json_texts, {})
+    found = distinct.problems
+    places = enumerate(values.indices.to_pylist())
+    return Coerced(json_texts, {place: found[index] for place, index in places if index in found})
+
+
+def _coerce_part(part: NormalColumn, target: Target) -> Coerced:
+    kind, values, problems = part
     if kind in ("null", "other"):
-        return Coerced(pa.nulls(len(array), pa.string()), problems)
-    coerced = _coerced(array, kind, target)
+        return Coerced(pa.nulls(len(values), pa.string()), problems)
+    coerced = _coerce_kind(values, kind, target)
     return Coerced(coerced.json, problems | coerced.problems) if problems else coerced
 
 
-def _coerced(values: pa.Array, kind: Kind, target: Target) -> Coerced:
+def _coerce_kind(values: pa.Array, kind: Kind, target: Target) -> Coerced:
     wanted = _BY_KIND[kind] if target.type == "auto" else target.type
     if wanted == "string":
         return strings(values, kind, target)
@@ -203,57 +84,21 @@ def _coerced(values: pa.Array, kind: Kind, target: Target) -> Coerced:
     if wanted == "boolean":
         return booleans(values, kind)
     if wanted == "list":
-        return lists(values, kind, target, _of_one_kind)
+        return lists(values, kind, target)
     text, problems = (datetimes if wanted == "datetime" else dates)(values, kind, target)
     return Coerced(quoted(text), problems)
 
 
-def _by_dictionary(values: pa.DictionaryArray, target: Target) -> Coerced:
-    """Coerce each distinct value once."""
-    distinct = coerce(values.dictionary, target)
-    json = distinct.json.take(values.indices)
-    if not distinct.problems:
-        return Coerced(json, {})
-    found = distinct.problems
-    places = enumerate(values.indices.to_pylist())
-    return Coerced(json, {place: found[index] for place, index in places if index in found})
-
-
-_TRUE = pa.array(["yes", "true", "y", "t", "on", "1"])
-_FALSE = pa.array(["no", "false", "n", "f", "off", "0"])
-_COMPLAINT = "is not yes/no, true/false, y/n, t/f, on/off or 1/0"
-
-
-def booleans(values: pa.Array, kind: Kind) -> Coerced:
-    """Return plain values as JSON booleans; numbers have to be 0 or 1."""
-    if kind == "bool":
-        return Coerced(_json(values), {})
-    if kind == "text":
-        word = pc.utf8_lower(pc.utf8_trim_whitespace(values))
-        true, false = pc.is_in(word, _TRUE), pc.is_in(word, _FALSE)
-    elif kind in ("int", "float", "decimal", "digits"):
-        number = values.cast(pa.float64(), safe=False)
-        true, false = pc.equal(number, 1.0), pc.equal(number, 0.0)
-    else:
-        true = false = pc.is_null(pa.repeat(False, len(values)))
-    known = pc.or_(true, false).fill_null(False)
-    bad = pc.and_not(values.is_valid(), known)
-    json = _json(pc.if_else(known, true, pa.scalar(None, pa.bool_())))
-    return Coerced(json, problems_at(values, bad, "not_a_boolean", _COMPLAINT))
-
-
-def _json(values: pa.BooleanArray) -> pa.StringArray:
-    return pc.if_else(values, "true", "false")
-
+# ------------------------------------------------------------------ strings
 
 _GUARDED = "[0-9+=@-]"
 """What a spreadsheet takes for the start of a number or a formula."""
 
 
 def strings(values: pa.Array, kind: Kind, target: Target) -> Coerced:
-    """Return plain values as JSON strings: text byte for byte, `24` for 24.0, `true`, and times as `datetime` has them.
+    """Return normal values as JSON strings: text byte for byte, `24` for 24.0, times as `datetime` has them.
 
-    A list is no text: `not_text`.
+    A list is refused (`not_text`).
     """
     if kind == "text":
         return Coerced(json_strings(_without_guard(values, target.guard)), {})
@@ -274,7 +119,145 @@ def strings(values: pa.Array, kind: Kind, target: Target) -> Coerced:
 
 
 def _without_guard(values: pa.StringArray, guard: str | None) -> pa.StringArray:
-    """Return the text without what an export writes before it to keep it text."""
     if guard is None or not pc.any(pc.starts_with(values, guard)).as_py():
         return values
     return pc.replace_substring_regex(values, f"^{re.escape(guard)}({_GUARDED})", r"\1")
+
+
+# ------------------------------------------------------------------ booleans
+
+_TRUE = pa.array(["yes", "true", "y", "t", "on", "1"])
+_FALSE = pa.array(["no", "false", "n", "f", "off", "0"])
+_NOT_A_BOOLEAN = "is not yes/no, true/false, y/n, t/f, on/off or 1/0"
+
+
+def booleans(values: pa.Array, kind: Kind) -> Coerced:
+    """Return normal values as JSON booleans; numbers have to be 0 or 1."""
+    if kind == "bool":
+        return Coerced(pc.if_else(values, "true", "false"), {})
+    if kind == "text":
+        word = pc.utf8_lower(pc.utf8_trim_whitespace(values))
+        true, false = pc.is_in(word, _TRUE), pc.is_in(word, _FALSE)
+    elif kind in ("int", "float", "decimal", "digits"):
+        number = values.cast(pa.float64(), safe=False)
+        true, false = pc.equal(number, 1.0), pc.equal(number, 0.0)
+    else:
+        true = false = pa.repeat(value=False, size=len(values))
+    known = pc.or_(true, false).fill_null(fill_value=False)
+    bad = pc.and_not(values.is_valid(), known)
+    read = pc.if_else(known, true, pa.scalar(None, pa.bool_()))
+    return Coerced(pc.if_else(read, "true", "false"), problems_at(values, bad, "not_a_boolean", _NOT_A_BOOLEAN))
+
+
+# ------------------------------------------------------------------ lists
+
+
+def lists(values: pa.Array, kind: Kind, target: Target) -> Coerced:
+    """Return normal values as JSON arrays; any other value becomes a list of one.
+
+    The items of a list are coerced by their own type, and missing ones are dropped. Text that starts with `[` is a
+    JSON array. Other text is split at the separator, and its items are trimmed and always strings.
+    """
+    by_own_type = Target(timezone=target.timezone)
+    if kind == "list":
+        return _from_lists(values, by_own_type)
+    if kind == "text":
+        return _from_text(values, target.separator or ",")
+    single = _coerce_part(NormalColumn(kind, values, {}), by_own_type)
+    return Coerced(_bracketed(single.json), single.problems)
+
+
+def of_texts(arrays: pa.StringArray) -> pa.StringArray:
+    """Return JSON arrays with each item as a string, numbers digit for digit, as the API wants tags."""
+    with_others = pc.match_substring_regex(arrays, r"[\[,][^\"\]]")
+    return map_distinct(arrays, with_others, _array_of_texts)
+
+
+def _array_of_texts(array: str) -> str:
+    items = json.loads(array, parse_int=_Number, parse_float=_Number)
+    return "[" + ",".join(json_string(item if isinstance(item, str) else _json_item(item)) for item in items) + "]"
+
+
+def _from_lists(values: pa.ListArray, by_own_type: Target) -> Coerced:
+    items = merged([_coerce_items(part, by_own_type) for part in normalize_parts(values.flatten())])
+    ends = pc.cumulative_sum(pc.list_value_length(values).fill_null(0).cast(pa.int64()))
+    json_texts = null_where(_joined(ends, items.json), values.is_null())
+    if not items.problems:
+        return Coerced(json_texts, {})
+    row_ends = ends.to_pylist()
+    # in reverse, so that the first problem of a row stays
+    problems = {bisect_right(row_ends, place): problem for place, problem in reversed(items.problems.items())}
+    bad = pc.is_in(pa.array(range(len(values)), pa.int64()), pa.array(problems, pa.int64()))
+    return Coerced(null_where(json_texts, bad), problems)
+
+
+def _coerce_items(items: NormalColumn, by_own_type: Target) -> Coerced:
+    if items.kind != "list":
+        return _coerce_part(items, by_own_type)
+    places = pc.indices_nonzero(items.values.is_valid()).to_pylist()
+    return Coerced(pa.nulls(len(items.values), pa.string()), dict.fromkeys(places, LIST_IN_A_LIST))
+
+
+def _from_text(values: pa.StringArray, separator: str) -> Coerced:
+    is_json = pc.starts_with(pc.utf8_ltrim_whitespace(values), "[")
+    split = pc.split_pattern(null_where(values, is_json), separator)
+    items = pc.utf8_trim_whitespace(split.flatten())
+    items = null_where(items, pc.equal(items, ""))
+    ends = pc.cumulative_sum(pc.list_value_length(split).fill_null(0).cast(pa.int64()))
+    json_texts = null_where(_joined(ends, json_strings(items)), split.is_null())
+    if not pc.any(is_json).as_py():
+        return Coerced(json_texts, {})
+    read = map_distinct(values, is_json, _json_array)
+    bad = pc.and_(is_json, read.is_null())
+    expected = "starts with [ and is not a JSON array of text, numbers and booleans"
+    return Coerced(pc.if_else(is_json, read, json_texts), problems_at(values, bad, "not_a_list", expected))
+
+
+def _joined(ends: pa.Int64Array, items: pa.StringArray) -> pa.StringArray:
+    """Return JSON arrays of the items' JSON texts, each up to the next of the ends; null items are left out."""
+    borders = pa.concat_arrays([pa.array([0], pa.int64()), ends])
+    if items.null_count:
+        kept = pc.cumulative_sum(items.is_valid().cast(pa.int64()))
+        borders = pa.concat_arrays([pa.array([0], pa.int64()), kept]).take(borders)
+        items = items.drop_null()
+    return _bracketed(pc.binary_join(pa.ListArray.from_arrays(borders.cast(pa.int32()), items), ","))
+
+
+def _bracketed(items: pa.StringArray) -> pa.StringArray:
+    return pc.binary_join_element_wise("[", items, "]", "")
+
+
+class _Number(str):
+    """A number as the JSON text has it: not read, so that it cannot lose digits."""
+
+    __slots__ = ()
+
+
+def _json_array(text: str) -> str | None:
+    """Return a JSON array of scalars without its null and blank items, or None if the text is not one."""
+    try:
+        # NaN and Infinity are missing
+        found = json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=lambda _: None)
+        array = "[" + ",".join(_json_item(item) for item in found if not _is_missing(item)) + "]"
+        # an escape such as \ud800 is no character
+        array.encode()
+    except (ValueError, RecursionError):
+        return None
+    return array
+
+
+def _is_missing(item: Any) -> bool:
+    return item is None or (isinstance(item, str) and not item.strip())
+
+
+def _json_item(item: Any) -> str:
+    """Return the JSON text of a scalar. Raises `ValueError` for what no list can hold."""
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    if isinstance(item, _Number):
+        if not math.isfinite(float(item)):
+            raise ValueError(f"{item} is too large")
+        return str(item)
+    if isinstance(item, str):
+        return json_string(item)
+    raise ValueError("not a scalar")

@@ -1,25 +1,35 @@
-"""Text that is a number → JSON numbers, digit for digit: with groups, with a currency, as accountants write losses.
+"""Numbers, booleans and text as JSON numbers, digit for digit.
 
-Three lanes: text that is a JSON number stands as it is; text with groups or a currency sign loses them, a column at
-a time; whatever is odder is read by one expression, once for each distinct text.
-
-Numbers, booleans and text as JSON numbers.
+Text may have groups of digits, a currency, or brackets for a minus. Text that is a JSON number stays as it is. Arrow
+takes groups and a currency sign off a column at once; Python reads the rest, once for each distinct text.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.columns.normalize import Kind, null_where, problems_at
-from interakt_loader.columns.target import Coerced, Target, map_distinct
+from interakt_loader.columns.normalize import Kind, digits, map_distinct, null_where, problems_at
+from interakt_loader.columns.target import Coerced, Target
+
+
+def numbers(values: pa.Array, kind: Kind, target: Target) -> Coerced:
+    """Return normal values as JSON numbers; for text, see `numbers_in_text`."""
+    if kind == "bool":
+        return Coerced(pc.if_else(values, "1", "0"), {})
+    if kind in ("int", "float", "decimal", "digits"):
+        return Coerced(digits(values, kind), {})
+    if kind == "text":
+        return numbers_in_text(values, target.decimal)
+    problems = problems_at(values, values.is_valid(), "not_a_number", "is not a number")
+    return Coerced(pa.nulls(len(values), pa.string()), problems)
+
 
 # Text that is a JSON number as it stands, short enough to be a finite one.
-_PASSES = r"^-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?$"
+_JSON_NUMBER = r"^-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?$"
 
 _SIGNS = "[$£¥\u20a0-\u20cf]"
 _WORDS = (
@@ -30,13 +40,12 @@ _GROUPS = {".": ",", ",": ". \u00a0\u202f"}
 """By decimal sign: what may stand between groups of digits."""
 
 
-def _easy(decimal: str) -> str:
-    """Return what Arrow can read by itself: groups of three, at most one currency sign."""
-    groups = "|".join(f"(?:[{one}][0-9]{{3}}){{1,9}}" for one in _GROUPS[decimal])
+def _simple(decimal: str) -> str:
+    """Return the pattern of text that Arrow can read: groups of three, at most one currency sign."""
+    groups = "|".join(f"(?:[{group}][0-9]{{3}}){{1,9}}" for group in _GROUPS[decimal])
     whole = rf"(?:0|[1-9][0-9]{{0,30}}|[1-9][0-9]{{0,2}}(?:{groups}))"
-    return (
-        rf"^-?(?:{_SIGNS} ?)?{whole}(?:[{decimal}][0-9]{{1,30}})?$|^-?{whole}(?:[{decimal}][0-9]{{1,30}})? ?{_SIGNS}$"
-    )
+    number = rf"{whole}(?:[{decimal}][0-9]{{1,30}})?"
+    return rf"^-?(?:{_SIGNS} ?)?{number}$|^-?{number} ?{_SIGNS}$"
 
 
 def _any(decimal: str) -> re.Pattern[str]:
@@ -58,41 +67,41 @@ def _any(decimal: str) -> re.Pattern[str]:
     )
 
 
-_EASY = {decimal: _easy(decimal) for decimal in _GROUPS}
+_SIMPLE = {decimal: _simple(decimal) for decimal in _GROUPS}
 _ANY = {decimal: _any(decimal) for decimal in _GROUPS}
-_NO_NUMBER = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
+_MISSING = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
 
 
 def numbers_in_text(values: pa.StringArray, decimal: str) -> Coerced:
-    """Return text as JSON numbers. What says nan or inf is missing; a percentage is refused, as 12 % may be 0.12."""
+    """Return text as JSON numbers; `nan` and `inf` are missing. A percentage is refused: 12 % may be 0.12."""
     text = values
-    odd = values.is_valid()
+    unread = values.is_valid()
     if decimal == ".":
-        odd = pc.and_not(odd, pc.match_substring_regex(values, _PASSES))
-    if not pc.any(odd).as_py():
+        unread = pc.and_not(unread, pc.match_substring_regex(values, _JSON_NUMBER))
+    if not pc.any(unread).as_py():
         return Coerced(values, {})
-    easy = pc.and_(odd, pc.match_substring_regex(values, _EASY[decimal]))
-    if pc.any(easy).as_py():
-        bare = pc.replace_substring_regex(text, f"[{_GROUPS[decimal]} ]|{_SIGNS}", "")
-        text = pc.if_else(easy, pc.replace_substring(bare, decimal, "."), text)
-        odd = pc.and_not(odd, easy)
-    text = map_distinct(text, odd, lambda written: _json_number(written, decimal))
+    simple = pc.and_(unread, pc.match_substring_regex(values, _SIMPLE[decimal]))
+    if pc.any(simple).as_py():
+        number = pc.replace_substring_regex(text, f"[{_GROUPS[decimal]} ]|{_SIGNS}", "")
+        text = pc.if_else(simple, pc.replace_substring(number, decimal, "."), text)
+        unread = pc.and_not(unread, simple)
+    text = map_distinct(text, unread, lambda written: _json_number(written, decimal))
     bad = pc.and_(values.is_valid(), text.is_null())
     problems = problems_at(values, bad, "not_a_number", lambda written: _complaint(written, decimal))
     return Coerced(null_where(text, pc.equal(text, "")), problems)
 
 
 def _json_number(written: str, decimal: str) -> str | None:
-    """Return a written number as JSON writes it, "" for one that says it is none, None for any other text."""
+    """Return a number as JSON writes it, "" for a word for a missing number, None for any other text."""
     written = written.strip().removeprefix("'").strip().replace("\u2212", "-")
-    if _NO_NUMBER.fullmatch(written):
+    if _MISSING.fullmatch(written):
         return ""
     match = _ANY[decimal].fullmatch(written)
     if match is None:
         return None
     part = match.groupdict(default="")
-    signs = [one for one in (part["open"], part["sign"], part["inner"]) if one]
-    currencies = [one for one in (part["outer"], part["before"], part["after"]) if one]
+    signs = [sign for sign in (part["open"], part["sign"], part["inner"]) if sign]
+    currencies = [currency for currency in (part["outer"], part["before"], part["after"]) if currency]
     if len(signs) > 1 or len(currencies) > 1 or not (part["whole"] or part["part"]):
         return None
     number = "-" if signs and signs[0] != "+" else ""
@@ -103,49 +112,10 @@ def _json_number(written: str, decimal: str) -> str | None:
 
 
 def _complaint(written: str, decimal: str) -> str:
-    """Say what is wrong, and what would do where that is known."""
+    """Say what is wrong with a text, and what to do where that is known."""
     if written.rstrip().endswith("%") and _json_number(written.rstrip()[:-1], decimal) is not None:
         return "is a percentage, not a number: take the sign off, or send it as a string"
     (other,) = _GROUPS.keys() - {decimal}
     if _json_number(written, other) is not None:
         return f"is not a number with the decimal sign {decimal!r}: if {other!r} is, give decimal: {other!r}"
     return "is not a number"
-
-
-_PLAIN_DIGITS_BELOW = 1e16
-_PLAIN_DIGITS_FROM = 1e-7
-
-
-def numbers(values: pa.Array, kind: Kind, target: Target) -> Coerced:
-    """Return plain values as JSON numbers; of text, see `numbers_in_text`."""
-    if kind == "bool":
-        return Coerced(pc.if_else(values, "1", "0"), {})
-    if kind in ("int", "float", "decimal", "digits"):
-        return Coerced(digits(values, kind), {})
-    if kind == "text":
-        return numbers_in_text(values, target.decimal)
-    bad = values.is_valid()
-    return Coerced(pa.nulls(len(values), pa.string()), problems_at(values, bad, "not_a_number", "is not a number"))
-
-
-def digits(values: pa.Array, kind: Kind) -> pa.StringArray:
-    """Return ints, floats, decimals or digits as the shortest exact text, with no exponent for everyday magnitudes."""
-    text = values.cast(pa.string())
-    if kind in ("int", "digits"):
-        return text
-    if kind == "decimal":
-        return map_distinct(text, pc.match_substring(text, "E"), lambda written: format(Decimal(written), "f"))
-    with_exponent = pc.match_substring(text, "e")
-    if not pc.any(with_exponent).as_py():
-        return text
-    whole = pc.and_(
-        pc.and_(with_exponent, pc.equal(pc.floor(values), values)), pc.less(pc.abs(values), _PLAIN_DIGITS_BELOW)
-    )
-    ints = null_where(values, pc.invert(whole)).cast(pa.int64(), safe=False)
-    text = pc.coalesce(ints.cast(pa.string()), text)
-    return map_distinct(text, pc.match_substring(text, "e"), _without_exponent)
-
-
-def _without_exponent(written: str) -> str:
-    exact = Decimal(written)
-    return format(exact, "f") if _PLAIN_DIGITS_FROM <= abs(exact) < _PLAIN_DIGITS_BELOW else written

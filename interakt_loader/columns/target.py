@@ -1,68 +1,24 @@
-"""For the few values of a column that Arrow's own functions cannot do: Python, once for each distinct value.
-
-Text → JSON strings (RFC 8259): exact, non-ASCII as it is.
-
-What a column is to become, and what became of it.
-"""
+"""What a column becomes: the target that a mapping names, and the JSON text of each value."""
 
 from __future__ import annotations
 
 import functools
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interakt_loader.columns.date_forms import format_problem
+from interakt_loader.columns.normalize import map_distinct
 from interakt_loader.errors import MappingError
 from interakt_loader.model import Problem
 
-
-def map_distinct(text: pa.StringArray, mask: pa.BooleanArray, rewrite: Callable[[str], str | None]) -> pa.StringArray:
-    """Return the text with each value where the mask is true rewritten; a mask's null is false."""
-    if not pc.any(mask).as_py():
-        return text
-    mask = mask.fill_null(False)
-    distinct = text.filter(mask).dictionary_encode()
-    new = pa.array([rewrite(one) for one in distinct.dictionary.to_pylist()], pa.string())
-    return pc.replace_with_mask(text, mask, new.take(distinct.indices))
-
-
-_TO_ESCAPE = '["\\\\\x00-\x1f]'
-_CONTROL = "[\x00-\x1f]"
-_CONTROLS = {code: json.dumps(chr(code))[1:-1] for code in range(0x20)}
-
-
-def json_string(text: str) -> str:
-    """Return the text as a JSON string, with its quotes."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def json_strings(array: pa.StringArray) -> pa.StringArray:
-    """Return each text as a JSON string, with its quotes; null stays null."""
-    escaped = array
-    if pc.any(pc.match_substring_regex(array, _TO_ESCAPE)).as_py():
-        escaped = pc.replace_substring(pc.replace_substring(array, "\\", "\\\\"), '"', '\\"')
-        control = pc.match_substring_regex(escaped, _CONTROL)
-        escaped = map_distinct(escaped, control, _with_controls_escaped)
-    return quoted(escaped)
-
-
-def quoted(array: pa.StringArray) -> pa.StringArray:
-    """Return each text between quotes; for text that has nothing to escape."""
-    return pc.binary_join_element_wise('"', array, '"', "")
-
-
-def _with_controls_escaped(text: str) -> str:
-    return text.translate(_CONTROLS)
-
-
 TYPES = ("auto", "string", "number", "boolean", "datetime", "date", "list")
-"""What a column can be told to become."""
+"""What a column can become."""
 
 _OTHER_NAMES = {
     **dict.fromkeys(("text", "str", "varchar"), "string"),
@@ -75,7 +31,7 @@ _OTHER_NAMES = {
 
 
 def no_type(name: str) -> str:
-    """Return what to say about a type that there is not: the type that may be meant, and all types."""
+    """Return what to say about an unknown type: the type that may be meant, and all types."""
     import difflib
 
     near = difflib.get_close_matches(name.lower(), [*TYPES, *_OTHER_NAMES], n=1)
@@ -83,35 +39,15 @@ def no_type(name: str) -> str:
     return f"there is no type {name!r}{meant} (types: {', '.join(TYPES)})"
 
 
-EPOCHS = ("epoch_s", "epoch_ms")
-"""Formats of times that are counted since 1970, in seconds or milliseconds."""
-
 DECIMALS = (".", ",")
-"""Signs that stand before a number's fraction."""
-
-
-class Coerced(NamedTuple):
-    """A column, ready to be sent."""
-
-    json: pa.StringArray
-    """The JSON text of each value; null where it is missing or cannot be sent."""
-    problems: dict[int, Problem]
-    """By position in the array; only of values that cannot be sent."""
-
-
-def side_by_side(parts: Sequence[Coerced]) -> Coerced:
-    """Return the column of which each part holds some of the values, and null for those of the others."""
-    if len(parts) == 1:
-        return parts[0]
-    problems = {place: problem for one in parts for place, problem in one.problems.items()}
-    return Coerced(pc.coalesce(*(one.json for one in parts)), dict(sorted(problems.items())))
+"""Signs before a number's fraction."""
 
 
 @dataclass(frozen=True)
 class Target:
     """What to make of a column.
 
-    Raises `MappingError` for a type, format, separator, zone or decimal sign that there is not.
+    Raises `MappingError` for an unknown type, format, zone or decimal sign, and for an empty separator.
     """
 
     type: str = "auto"
@@ -121,16 +57,18 @@ class Target:
     separator: str | None = None
     """Between the items of a list in text; a comma if None."""
     timezone: str = "UTC"
-    """Of times that name none: an IANA name, or an offset such as `+05:30`.
+    """Of times without a zone: an IANA name, or an offset such as `+05:30`.
 
-    A time that a clock shows twice is the earlier one; one that the clock skips is refused, but for a date, which is
-    the first moment of its day.
+    A time that a clock shows twice is the earlier one. One that the clock skips is refused. A date is the first moment
+    of its day, also where the clock skips midnight.
     """
     decimal: str = "."
     """Of numbers in text, the sign before the fraction: `.` as in 1,299.00, or `,` as in 1.299,00 and 1 299,00."""
     guard: str | None = None
-    """What the export writes before text that a spreadsheet would take for a number or a formula, such as `'` before
-    682001. It is taken off before a digit or one of `+ - = @`, and stays before anything else."""
+    """What the export writes before text that a spreadsheet would take for a number or a formula, such as `'`.
+
+    It is taken off before a digit or one of `+ - = @`, and stays before anything else.
+    """
 
     def __post_init__(self) -> None:
         if self.type not in TYPES:
@@ -141,18 +79,9 @@ class Target:
             raise MappingError(f"the decimal sign is {self.decimal!r}; expected '.' or ','")
         if not _is_zone(self.timezone):
             raise MappingError(f"there is no time zone {self.timezone!r}; expected a name such as Asia/Kolkata")
-        if self.format is None or self.format in EPOCHS:
-            return
-        if "%" in self.format and not _YEAR.search(self.format):  # Python would take 1900 for it
-            raise MappingError(f"{self.format!r} has no year; expected a date format such as '%d/%m/%Y'")
-        if not _is_strptime_format(self.format):
-            raise MappingError(
-                f"{self.format!r} is no date format; expected one such as '%d/%m/%Y', or {' or '.join(EPOCHS)}"
-            )
-
-
-_YEAR = re.compile("%[YyGcxDF]")
-"""The parts of a format that say a year."""
+        problem = None if self.format is None else format_problem(self.format)
+        if problem is not None:
+            raise MappingError(f"{self.format!r} {problem}")
 
 
 def fixed_offset(zone: str) -> int | None:
@@ -175,16 +104,45 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=256)
-def _is_strptime_format(written: str) -> bool:
-    if "%" not in written:
-        return False
-    try:
-        datetime.strptime("", written)
-    except ValueError as error:
-        # the two things that strptime says of the text; anything else is about the format
-        if not str(error).startswith(("time data", "unconverted data")):
-            return False
-    except (re.error, IndexError):
-        return False
-    return True
+class Coerced(NamedTuple):
+    """A column, ready to be sent."""
+
+    json: pa.StringArray
+    """The JSON text of each value; null where it is missing or cannot be sent."""
+    problems: dict[int, Problem]
+    """By position in the array; only of values that cannot be sent."""
+
+
+def merged(parts: Sequence[Coerced]) -> Coerced:
+    """Return one column of parts that each hold some of its values, and null for the others."""
+    if len(parts) == 1:
+        return parts[0]
+    problems = {place: problem for part in parts for place, problem in part.problems.items()}
+    return Coerced(pc.coalesce(*(part.json for part in parts)), dict(sorted(problems.items())))
+
+
+# ------------------------------------------------------------------ JSON strings (RFC 8259): non-ASCII as it is
+
+_TO_ESCAPE = '["\\\\\x00-\x1f]'
+_CONTROL = "[\x00-\x1f]"
+_CONTROLS = {code: json.dumps(chr(code))[1:-1] for code in range(0x20)}
+
+
+def json_string(text: str) -> str:
+    """Return the text as a JSON string, with its quotes."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def json_strings(array: pa.StringArray) -> pa.StringArray:
+    """Return each text as a JSON string, with its quotes; null stays null."""
+    escaped = array
+    if pc.any(pc.match_substring_regex(array, _TO_ESCAPE)).as_py():
+        escaped = pc.replace_substring(pc.replace_substring(array, "\\", "\\\\"), '"', '\\"')
+        control = pc.match_substring_regex(escaped, _CONTROL)
+        escaped = map_distinct(escaped, control, lambda text: text.translate(_CONTROLS))
+    return quoted(escaped)
+
+
+def quoted(array: pa.StringArray) -> pa.StringArray:
+    """Return each text between quotes, as a JSON string; for text that has nothing to escape."""
+    return pc.binary_join_element_wise('"', array, '"', "")

@@ -15,6 +15,7 @@ from interakt_loader.errors import MappingError
 from interakt_loader.model import Kind
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources.base import heading
+from interakt_loader.values import shown
 
 FIELDS = ("user_id", "phone", "country_code", "event", "event_id", "created_at", "tags", "traits")
 """What a mapping may say."""
@@ -35,7 +36,7 @@ class Field:
     @property
     def label(self) -> str:
         """What to call it in a message."""
-        return self.column if self.column is not None else f"constant {self.value!r}"
+        return self.column if self.column is not None else f"constant {shown(self.value)}"
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,7 @@ _LONGEST_NAME = 200
 
 
 def parse_name(given: Any) -> str:
-    """Read a load's name. The load's files are called by it, so it must be possible in a file's name on every system."""
+    """Read a load's name. Its files are called by it, so it must be possible in a file's name on every system."""
     if not isinstance(given, str):
         raise BadValue(f"is {given!r}; expected text, such as 'orders'")
     if not given.strip():
@@ -280,7 +280,8 @@ def parse_base_url(url: Any) -> str:
         raise BadValue(f"is {re.split('[?#]', url)[0]!r} and more; expected an address without ? or #")
     if parts.scheme == "http" and not is_this_machine(host):
         raise BadValue(
-            f"is {url!r}: over http:// the key would travel unencrypted; use https:// (http:// is for this machine only)"
+            f"is {url!r}: over http:// the key would travel unencrypted; use https:// "
+            "(http:// is for this machine only)"
         )
     return str(url)
 

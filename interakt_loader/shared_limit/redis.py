@@ -54,9 +54,7 @@ class RedisClock:
         try:
             import redis
         except ImportError:
-            raise SettingsError(
-                f"share {share}: needs the package redis: pip install 'interakt-loader[redis]'"
-            ) from None
+            raise SettingsError(f"share {share}: needs the package redis: pip install redis") from None
         self._errors = redis.RedisError
         self._key = f"interakt:rate:{account.hex()}"
         self._rate, self._pace = rate, pace

@@ -31,7 +31,6 @@ from interakt_loader.sources.base import (
     Batches,
     ReadOptions,
     Source,
-    check_names,
     is_counter,
     is_header,
     labelled,
@@ -316,7 +315,7 @@ def open_excel(file: File, options: ReadOptions) -> Source:
     try:
         import python_calamine  # noqa: F401 - asked for before the file is looked at
     except ImportError as error:
-        raise SourceError(f"{given}: workbooks need the extra 'excel': pip install 'interakt-loader[excel]'") from error
+        raise SourceError(f"{given}: reading Excel files needs python-calamine: pip install python-calamine") from error
     _check_mark(file)
     file = file.uncompressed()
     try:
@@ -355,7 +354,7 @@ def open_excel(file: File, options: ReadOptions) -> Source:
                 f"is the header, give {option('header', True)}"
             )
     labels = texts[0] if has_header else [""] * len(texts[0])
-    names = check_names(given, labelled(labels))
+    names = labelled(labels)
     left_out = [
         names[at] for at in range(len(names)) if has_header and not strip_wrapping(labels[at]) and at not in filled
     ]

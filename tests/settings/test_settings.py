@@ -50,7 +50,7 @@ def test_rates(text: str | None, rate: Any) -> None:
         ({"on_error": 5}, "on_error is 5; expected a function"),
         ({"default_country": None}, "default_country is None; expected text such as '+91'"),
         ({"timezone": 5}, "timezone is 5; expected text such as 'UTC'"),
-        ({"base_url": "http://example.com"}, "the key would travel in clear"),
+        ({"base_url": "http://example.com"}, "the key would travel unencrypted"),
         ({"base_url": "https://user:word@example.com"}, "holds a user name or password"),
         ({"base_url": "https://example.com/?a=1"}, "without ? or #"),
         ({"base_url": "https://["}, "expected an address"),

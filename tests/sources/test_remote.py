@@ -27,12 +27,19 @@ def memory() -> Iterator[Any]:
     system.store.clear()
 
 
-def test_a_missing_extra_is_called_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("address", "packages"), [("s3://bucket/x.parquet", "fsspec"), ("https://host/x.parquet", "fsspec aiohttp")]
+)
+def test_without_fsspec_the_message_names_what_to_install(
+    address: str, packages: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An address is not mistaken for a missing file."""
     monkeypatch.setitem(sys.modules, "fsspec", None)
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
-    with pytest.raises(SourceError, match=r"s3://bucket/x\.parquet: s3:// addresses need the extra 'remote': pip"):
-        open_source("s3://bucket/x.parquet")
+    with pytest.raises(
+        SourceError, match=rf"^{address}: reading \w+:// addresses needs fsspec: pip install {packages}$"
+    ):
+        open_source(address)
 
 
 def test_a_file_at_an_address_is_read_and_read_again(memory: Any) -> None:
@@ -56,11 +63,28 @@ def test_folders_and_patterns_work_as_they_do_here(memory: Any) -> None:
             pq.write_table(pa.table({"id": rows}), file)
     memory.pipe("/bucket/README.md", b"words")
     source = open_source("memory://bucket/")
-    assert source.notes == ["memory://bucket/: left out, no tables: README.md"]
+    assert source.notes == ["memory://bucket/: left out, not tables: README.md"]
     assert list(rows_of(source)) == [{"id": "1", "country": "IN"}, {"id": "2", "country": "US"}]
     assert column("memory://bucket/", SOURCE_COLUMN)[0] == "memory://bucket/country=IN/0.parquet"
     assert read("memory://bucket/*/*.parquet") == list(rows_of(source))
     assert read("memory://bucket/country=U*/*") == [{"id": "2", "country": "US"}]
+
+
+def test_a_pattern_leaves_out_what_it_leaves_out_here(memory: Any) -> None:
+    """Hidden files, and files of earlier loads by how they begin; where only folders match, it means their files."""
+    for name, text in {
+        "a.csv": "id\n1\n",
+        "daily.report.csv": "id\n2\n",
+        "a.report.csv": "row,source,kind,user_id\n",
+        ".a.csv": "id\n9\n",
+        "country=IN/0.csv": "id\n3\n",
+        "country=US/0.csv": "id\n4\n",
+    }.items():
+        memory.pipe(f"/bucket/{name}", text.encode())
+    source = open_source("memory://bucket/*.csv")
+    assert source.notes[0].endswith("left out, files of earlier loads: memory:///bucket/a.report.csv")
+    assert [row["id"] for row in rows_of(source)] == ["1", "2"]
+    assert column("memory://bucket/country=*", "country") == ["IN", "US"]
 
 
 def test_a_file_address_is_a_file_of_this_machine(memory: Any, tmp_path: Path) -> None:

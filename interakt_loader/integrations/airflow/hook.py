@@ -1,21 +1,15 @@
-"""Options as templates, forms and connections give them, as text → the values that `Settings` takes.
-
-A connection of Airflow → the options of a load, and loads of tables that a task has made.
-"""
+"""The hook: a connection of Airflow as the options of a load, and loads of tables that a task has made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseHook
 
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, SettingsError
 from interakt_loader.integrations.airflow.provider import CONNECTION_TYPE, DEFAULT_CONNECTION, FORM
-from interakt_loader.integrations.airflow.task_load import told_to_airflow
-from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import Options, ledger_beside, report_beside
-from interakt_loader.settings.values import hide_secrets, parse_name, parsed
+from interakt_loader.integrations.airflow.task_load import read_options, told_to_airflow
+from interakt_loader.settings.values import hide_secrets
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -23,43 +17,7 @@ if TYPE_CHECKING:
     from interakt_loader.model import Kind
     from interakt_loader.result import LoadResult
     from interakt_loader.settings import Settings
-
-_CAN_BE_NONE = {name for name, kinds in Options.__annotations__.items() if "None" in str(kinds)}
-
-
-def read_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options without blank ones, with None for `"none"` where an option can be that.
-
-    `Settings` reads all other text, as it does on the command line.
-    """
-    filled = {name: value for name, value in given.items() if not (isinstance(value, str) and not value.strip())}
-    return {name: None if name in _CAN_BE_NONE and _is_none(value) else value for name, value in filled.items()}
-
-
-def _is_none(value: Any) -> bool:
-    return isinstance(value, str) and value.strip().lower() == "none"
-
-
-def with_files(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a load with a report and a ledger, where nobody has said where these go.
-
-    The report goes beside the (first) source, and the ledger beside the report: both are the same for each try of a
-    task. They are called like the source, so that tasks that load a file each do not wait for one another; with `name`
-    they go by that, and the ledger is that of each day's file. A ledger of None stays none. Raises `SettingsError`
-    where the source is at an address.
-    """
-    given = dict(options)
-    name = given.get("name")
-    if name is not None:
-        parsed("name", parse_name, name)
-    if given.get("report") is None:
-        first = str(source[0]) if isinstance(source, (list, tuple)) and source else str(source)
-        if "://" in first:
-            raise SettingsError("report: give a path; the source is at an address, and nothing can be put beside it")
-        given["report"] = report_beside(first, name)
-    given.setdefault("ledger", ledger_beside(str(given["report"]), name))
-    return {"progress": False, **given}
-
+    from interakt_loader.settings.settings import Options
 
 _FIELDS = ("api_key", "base_url")
 """The options that are fields of a connection: its password and its host."""
@@ -120,11 +78,13 @@ class InteraktHook(BaseHook):
 
     def _load(self, data: Any, mapping: Any, kind: Kind, options: Options) -> LoadResult:
         from interakt_loader.integrations.airflow.task_load import TaskLoad
-        from interakt_loader.load.monitor import Interrupts
+        from interakt_loader.load.run import Interrupts
 
         with told_to_airflow():
             load = TaskLoad()
-            with Interrupts(load.stop) as interrupts:  # Airflow's own handler tells operators, and no hook
+            with Interrupts(
+                load.stop_token, "the task was ended"
+            ) as interrupts:  # Airflow's own handler tells operators, and no hook
                 result = load.run(data, mapping, kind, self.options(**{"progress": False, **options}))
             if interrupts.signum is not None:
                 raise LoadInterrupted(result, interrupts.signum)

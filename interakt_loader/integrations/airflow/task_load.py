@@ -18,13 +18,17 @@ from interakt_loader.errors import (
     InteraktLoaderError,
     KeyRefused,
     NotJustNow,
+    SettingsError,
     SourceError,
     UsageError,
 )
+from interakt_loader.model import Stop, StopToken
 from interakt_loader.privacy.text import masked
+from interakt_loader.settings import Settings
+from interakt_loader.settings.settings import Options, ledger_beside, report_beside
+from interakt_loader.settings.values import parse_name, parsed
 
 if TYPE_CHECKING:
-    from interakt_loader.load.job import Control
     from interakt_loader.model import Kind
     from interakt_loader.result import LoadResult
 
@@ -67,6 +71,43 @@ def told_to_airflow() -> Iterator[None]:
         raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
 
+_CAN_BE_NONE = {name for name, kinds in Options.__annotations__.items() if "None" in str(kinds)}
+
+
+def read_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options without blank ones, and with None for `"none"` where an option can be that.
+
+    `Settings` reads all other text, as it does on the command line.
+    """
+    filled = {name: value for name, value in given.items() if not (isinstance(value, str) and not value.strip())}
+    return {name: None if name in _CAN_BE_NONE and _is_none(value) else value for name, value in filled.items()}
+
+
+def _is_none(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().lower() == "none"
+
+
+def with_files(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a load with a report and a ledger, where nobody has said where these go.
+
+    The report goes beside the (first) source, and the ledger beside the report: both are the same for each try of a
+    task. They are called like the source, so that tasks that load a file each do not wait for one another; with `name`
+    they go by that, and the ledger is that of each day's file. A ledger of None stays none. Raises `SettingsError`
+    where the source is at an address.
+    """
+    given = dict(options)
+    name = given.get("name")
+    if name is not None:
+        parsed("name", parse_name, name)
+    if given.get("report") is None:
+        first = str(source[0]) if isinstance(source, (list, tuple)) and source else str(source)
+        if "://" in first:
+            raise SettingsError("report: give a path; the source is at an address, and nothing can be put beside it")
+        given["report"] = report_beside(first, name)
+    given.setdefault("ledger", ledger_beside(str(given["report"]), name))
+    return {"progress": False, **given}
+
+
 GLANCE = 0.2
 """Seconds after which the task's thread looks up: a signal may come to another thread, and is handled on this one."""
 
@@ -80,19 +121,11 @@ class TaskLoad:
     """
 
     def __init__(self) -> None:
-        self._control: Control | None = None
-        self._wanted: str | None = None
+        self.stop_token = StopToken()
 
     def stop(self, why: str = "the task was ended") -> None:
-        """Have the load drained; from any thread, and from a signal's handler. Does not wait for it."""
-        self._wanted = self._wanted or why
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._wanted is not None and self._control is not None:
-            from interakt_loader.model import Stop
-
-            self._control.stop_wanted = self._control.stop_wanted or Stop("interrupted", self._wanted)
+        """Have the load drained; from any thread. Does not wait for it."""
+        self.stop_token.request(Stop("interrupted", why))
 
     def run(
         self, data: Any, mapping: Any, kind: Kind | None, options: Mapping[str, Any], event: str | None = None
@@ -103,18 +136,14 @@ class TaskLoad:
         is raised on this thread meanwhile, the load is drained before that goes on; a KeyboardInterrupt while it is
         being drained leaves at once.
         """
-        from interakt_loader.load.job import Control
-
-        self._control = Control()
-        self._tell()  # it may have been wanted while the imports ran
         done: Future[LoadResult] = Future()
-        work = (_load, done, data, mapping, kind, options, event, self._control)
+        work = (_load, done, data, mapping, kind, options, event, self.stop_token)
         thread = threading.Thread(target=copy_context().run, args=work, name="interakt-load", daemon=True)
         thread.start()
         try:
             _await(done)
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and self._wanted is not None:
+            if isinstance(error, KeyboardInterrupt) and self.stop_token.is_interrupt:
                 raise
             self.stop(f"the task was ended ({type(error).__name__})")
             logger.info("the task ends: finishing the calls in flight, and the report")
@@ -138,21 +167,20 @@ def _load(
     kind: Kind | None,
     options: Mapping[str, Any],
     event: str | None,
-    control: Control,
+    stop_token: StopToken,
 ) -> None:
     try:
         from interakt_loader import load as loading
         from interakt_loader.load.opening import choose_mapping, opened
-        from interakt_loader.settings import Settings
 
         settings = Settings.resolve(options)
-        source = None
+        source = opened(data, settings)
         if event is not None:
-            choice = choose_mapping(mapping, opened(data, settings), kind, settings, event)
+            choice = choose_mapping(mapping, source, kind, settings, event)
             if choice.inferred is not None:
                 logger.warning("%s", masked(choice.inferred.summary()))
             source, mapping = choice.source, choice.mapping.as_dict() | {"event": {"value": event}}
-        done.set_result(loading.load(data, mapping, kind, settings, source=source, control=control))
+        done.set_result(loading.load(source, mapping, kind, settings, stop_token=stop_token))
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where the result is waited for
         done.set_exception(error)
 

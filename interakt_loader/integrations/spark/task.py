@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 
 from interakt_loader.codes import StopReason
 from interakt_loader.errors import NotJustNow, SettingsError
-from interakt_loader.load.job import Job
+from interakt_loader.load.job import Job, open_shared_clock
 from interakt_loader.load.pipeline import deliver
 from interakt_loader.mapping import PREPARED, Mapping, Preparation
 from interakt_loader.model import Kind, Stop
@@ -187,11 +187,8 @@ def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> It
                 ledger = open_ledger(Path(load.settings.ledger), bucket, load.kind, load.settings)
                 job = replace(job, ledger=stack.enter_context(ledger))
             reason = "share_lost"
-            if load.settings.shared_limit is not None:
-                from interakt_loader.shared_limit import open_share
-
-                address, rate = load.settings.shared_limit
-                share = open_share(address, load.settings.base_url, load.settings.require_key(), rate)
+            share = open_shared_clock(load.settings)
+            if share is not None:
                 job = replace(job, share=stack.enter_context(closing(share)))
             reason = "abandoned" if job.ledger is None else "ledger_broken"
             for lines in deliver(calls, job):

@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.columns import DatesSeen, Target, coerce
+from interakt_loader.columns.date_forms import EPOCHS, has_clock, like_dates
 from interakt_loader.columns.normalize import null_where
 from interakt_loader.errors import option
 from interakt_loader.mapping.infer.names import names_a_code, names_a_list, names_a_time
 from interakt_loader.mapping.infer.sample import Guess, Instead, Look
-from interakt_loader.mapping.prepare import WORDS
+from interakt_loader.mapping.prepare import NULL_WORDS
 
 _SEPARATORS = (";", "|")
 _LONGEST = 40
@@ -42,7 +43,7 @@ def list_guess(look: Look) -> Guess | None:
         if not cells or not _short_items(look, separator):
             continue
         row = int(pc.index(pc.match_substring(look.texts, separator), True).as_py())
-        said = f"{separator!r} in {cells:,} of {look.rows:,}, such as {look.shown(row)} in row {row}"
+        said = f"{separator!r} in {cells:,} of {look.rows:,}, such as {look.example(row)}"
         options = {"type": "list"} | ({"separator": separator} if separator != "," else {})
         if wanted or cells >= look.filled * _OFTEN:
             return Guess(options, f"items between {said}")
@@ -61,13 +62,7 @@ def _short_items(look: Look, separator: str) -> bool:
 
 
 _EPOCH_FROM, _EPOCH_TO = 946_684_800, 4_102_444_800  # the years 2000 to 2099
-_LIKE_A_TIME = "^'?(?:[0-9]{8}|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4})(?:[T ,].*)?$"
-_WITH_A_MONTH = (
-    "^(?:[a-z]+,? )?(?:[0-9]{1,4}[-/. ]?)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}[-/., ]{0,2}"
-    "[0-9]{1,4}(?:[-/, ]{1,2}[0-9]{4})?(?:[T ,].*)?$"
-)
 _MOSTLY = 0.9
-_CLOCK = ("%H", "%I")
 _MIDNIGHT = r"(?s:.*)[ T,]00:00(?::00(?:\.0+)?)?(?s:.*)"
 _ZONED = r"(?s:.*):(?s:.*)(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)"
 
@@ -89,10 +84,7 @@ def time_guess(look: Look, mostly: float = _MOSTLY) -> Guess | None:
     """
     if look.matching("[0-9]+") and not names_a_time(look.name):
         return None  # eight digits may be anything
-    like = pc.match_substring_regex(look.texts, _LIKE_A_TIME)
-    if not pc.all(like).as_py():
-        like = pc.or_(like, pc.match_substring_regex(look.texts, _WITH_A_MONTH, ignore_case=True))
-    unlike = pc.invert(like)
+    unlike = pc.invert(like_dates(look.texts))
     values = null_where(look.texts, unlike)
     if len(values) - values.null_count < max(look.filled * mostly, 1):
         return None
@@ -103,7 +95,7 @@ def time_guess(look: Look, mostly: float = _MOSTLY) -> Guess | None:
         return found
     if len(misfits) > look.filled * (1 - mostly):
         return None
-    why = f"dates but for {len(misfits):,} of {look.rows:,}, such as {look.shown(misfits[0])} in row {misfits[0]}"
+    why = f"dates but for {len(misfits):,} of {look.rows:,}, such as {look.example(misfits[0])}"
     ways = (Instead(found.options, ""),) if found.is_time else found.instead
     refuses = "refuses the row of the other" if len(misfits) == 1 else "refuses the rows of the others"
     return Guess(
@@ -123,13 +115,15 @@ def _of_one_form(look: Look, values: pa.StringArray) -> Guess:
         name = _type(look, decision.format)
         row = look.row_of(str(decision.evidence))
         filled = len(values) - values.null_count
-        reason = f"{decision.reason}, in row {row}; so {_order(decision.format)} in {filled:,} of {look.rows:,}"
+        reason = f"{decision.reason}, in {look.at(row)}; so {_order(decision.format)} in {filled:,} of {look.rows:,}"
         return Guess({"type": name, "format": decision.format}, reason + _zone(name, look))
     ways = tuple(
         Instead({"type": _type(look, form), "format": form}, f"if it is {_order(form)}") for form in decision.could_be
     )
     row = look.row_of(str(decision.evidence))
-    said = f"{decision.evidence!r} in row {row}, as all others, may be {' or '.join(map(_order, decision.could_be))}"
+    said = (
+        f"{decision.evidence!r} in {look.at(row)}, as all others, may be {' or '.join(map(_order, decision.could_be))}"
+    )
     return Guess({"type": "string"}, f"{said}: kept as text", ways, undecided=said)
 
 
@@ -141,16 +135,16 @@ def epoch_guess(look: Look) -> Guess | None:
         return None
     counts = pc.utf8_ltrim(look.texts, "'").cast(pa.float64())
     least, most = pc.min_max(counts).as_py().values()
-    for form, unit, name in (("epoch_s", 1, "seconds"), ("epoch_ms", 1000, "milliseconds")):
-        if _EPOCH_FROM * unit <= least and most < _EPOCH_TO * unit:
-            first, last = (dt.datetime.fromtimestamp(one / unit, dt.timezone.utc).date() for one in (least, most))
-            reason = f"{name} since 1970, going by the name and the numbers: {first} to {last}"
+    for form, (unit, a_second) in EPOCHS.items():
+        if _EPOCH_FROM * a_second <= least and most < _EPOCH_TO * a_second:
+            first, last = (dt.datetime.fromtimestamp(one / a_second, dt.timezone.utc).date() for one in (least, most))
+            reason = f"{unit} since 1970, going by the name and the numbers: {first} to {last}"
             return Guess({"type": "datetime", "format": form}, reason)
     return None
 
 
 def _iso(look: Look) -> Guess:
-    row = int(pc.index(look.values.is_valid(), pa.scalar(True)).as_py())
+    row = int(pc.index(look.values.is_valid(), pa.scalar(value=True)).as_py())
     if look.matching(".*:.*") == 0:
         return Guess({"type": "date"}, f"dates in ISO 8601, such as {look.texts[row].as_py()}")
     if _all_midnight(look):
@@ -159,7 +153,7 @@ def _iso(look: Look) -> Guess:
 
 
 def _type(look: Look, form: str) -> str:
-    return "datetime" if any(part in form for part in _CLOCK) and not _all_midnight(look) else "date"
+    return "datetime" if has_clock(form) and not _all_midnight(look) else "date"
 
 
 def _order(form: str) -> str:
@@ -215,7 +209,7 @@ def guess(look: Look) -> Guess:
     if not refused:
         return found
     row = next(iter(refused))
-    said = f"{len(refused):,} of {look.rows:,} rows hold what cannot be sent, such as {refused[row]} (row {row})"
+    said = f"{len(refused):,} of {look.rows:,} rows hold what cannot be sent, such as {refused[row]} ({look.at(row)})"
     if len(refused) > look.rows * (1 - _MOSTLY):
         return Guess({"type": "string"}, said, left_out=True)
     return Guess(found.options, f"{found.reason}; {said}: those rows are refused", found.instead)
@@ -291,7 +285,7 @@ def _booleans(look: Look) -> Guess | None:
         return Guess({"type": "boolean"}, f"{'/'.join(there)} in {look.counted()}")
     if pair and (fitting * 2 >= look.filled or len(others) == 1):
         row = _row_of_word(look, others[0])
-        why = f"{'/'.join(there)} in {fitting:,} of {look.rows:,}, but {look.shown(row)} in row {row}: kept as text"
+        why = f"{'/'.join(there)} in {fitting:,} of {look.rows:,}, but {look.example(row)}: kept as text"
         return Guess({"type": "string"}, why, (Instead({"type": "boolean"}, "refuses the rows of the other values"),))
     return None
 
@@ -317,7 +311,7 @@ def _codes(look: Look) -> Guess | None:
     for pattern, said in _NO_NUMBERS:
         if look.matching(pattern):
             row = _first(look, pattern)
-            return Guess({"type": "string"}, f"{said}, such as {look.shown(row)} in row {row}: kept as text")
+            return Guess({"type": "string"}, f"{said}, such as {look.example(row)}: kept as text")
     if names_a_code(look.name):
         if look.matching(rf"\+?{_PLAIN_NUMBER}") == look.filled:
             return Guess({"type": "string"}, "digits, and the name says that they count nothing: kept as text")
@@ -337,12 +331,12 @@ def _numbers_in_text(look: Look) -> Guess | None:
         if with_comma is None or with_comma.equals(with_point.json):
             return Guess(point, _as_written(look), _as_date(look))
         row = _first(look, r".*[.,].*")
-        said = f"{look.shown(row)} in row {row}, as all others, may have a decimal point or a decimal comma"
+        said = f"{look.example(row)}, as all others, may have a decimal point or a decimal comma"
         ways = Instead(point, "if it is a point"), Instead(comma, "if it is a comma")
         return Guess({"type": "string"}, f"{said}: kept as text", ways, undecided=said)
     if with_comma is not None:
         row = min(with_point.problems)
-        return Guess(comma, f"numbers with a decimal comma, such as {look.shown(row)} in row {row}")
+        return Guess(comma, f"numbers with a decimal comma, such as {look.example(row)}")
     return _mostly(look, list(with_point.problems), "number")
 
 
@@ -361,17 +355,15 @@ def _as_written(look: Look) -> str:
     if plain == look.filled:
         return said + _no_time(look)
     odd = pc.fill_null(pc.invert(pc.match_substring_regex(look.texts, f"^(?:{_PLAIN_NUMBER})$")), False)
-    row = int(pc.index(odd, pa.scalar(True)).as_py())
-    return f"{said}, some written like {look.shown(row)} in row {row}"
+    row = int(pc.index(odd, pa.scalar(value=True)).as_py())
+    return f"{said}, some written like {look.example(row)}"
 
 
 def _mostly(look: Look, rows: Sequence[int], name: str) -> Guess | None:
     """Name the value that keeps a column from being what most of it is."""
     if len(rows) > look.filled * (1 - _MOSTLY):
         return None
-    why = (
-        f"{name}s but for {len(rows):,} of {look.rows:,}, such as {look.shown(rows[0])} in row {rows[0]}: kept as text"
-    )
+    why = f"{name}s but for {len(rows):,} of {look.rows:,}, such as {look.example(rows[0])}: kept as text"
     return Guess({"type": "string"}, why, (Instead({"type": name}, "refuses the rows of the others"),))
 
 
@@ -399,12 +391,12 @@ def _no_time(look: Look) -> str:
     if not refused:
         return ""
     row = min(refused)
-    return f"; the name is that of a time, but {look.shown(row)} in row {row} cannot be read as one"
+    return f"; the name is that of a time, but {look.example(row)} cannot be read as one"
 
 
 def _null_words(look: Look) -> str:
     """Say so where a word stands for nothing, since it will be sent."""
-    found = pc.is_in(pc.utf8_lower(look.texts), pa.array(WORDS))
+    found = pc.is_in(pc.utf8_lower(look.texts), pa.array(NULL_WORDS))
     count = pc.sum(found).as_py() or 0
     if not count:
         return ""
@@ -427,4 +419,4 @@ def _has_fractions(look: Look) -> bool:
 
 def _first(look: Look, pattern: str = "(?s:.*)") -> int:
     matches = pc.fill_null(pc.match_substring_regex(look.texts, f"^(?:{pattern})$"), False)
-    return int(pc.index(matches, pa.scalar(True)).as_py())
+    return int(pc.index(matches, pa.scalar(value=True)).as_py())

@@ -1,0 +1,205 @@
+"""Which partition a user belongs to, where its ledger lies, and what it may call. Without Spark."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interakt_loader.errors import SettingsError
+from interakt_loader.integrations.spark.load import (
+    check_apart,
+    check_event_id,
+    choose_count,
+    session_of,
+    settings_of,
+    settings_of_task,
+)
+from interakt_loader.integrations.spark.task import (
+    CALLS,
+    LINES,
+    MARKER,
+    buckets,
+    ddl,
+    known_count,
+    ledger_of,
+    make_folder,
+    part_of,
+)
+from interakt_loader.mapping import Mapping
+from interakt_loader.settings import Settings
+from interakt_loader.settings.values import Rate
+
+
+def bucket_list(ordering_keys: list[str | None], count: int) -> list[int]:
+    batch = pa.RecordBatch.from_pydict(
+        {"row": pa.array(range(len(ordering_keys)), pa.int64()), "ordering_key": pa.array(ordering_keys, pa.string())}
+    )
+    found: list[int] = buckets(batch, count).to_pylist()
+    return found
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "+919876543210", "ü"])), max_size=20), st.integers(1, 9)
+)
+def test_all_rows_of_a_user_have_one_bucket(ordering_keys: list[str | None], count: int) -> None:
+    """Wherever they stand in whichever batch; rows of nobody have any."""
+    found = bucket_list(ordering_keys, count)
+    assert all(0 <= one < count for one in found)
+    for ordering_key, one in zip(ordering_keys, found, strict=True):
+        assert ordering_key is None or one == bucket_list([ordering_key], count)[0]
+
+
+def test_a_bucket_is_the_same_in_every_process() -> None:
+    """Python's own hashes of text differ from run to run: tomorrow's load would look in another ledger."""
+    code = (
+        "import pyarrow as pa; from interakt_loader.integrations.spark.task import buckets;"
+        "lanes = [f'user-{n}' for n in range(50)];"
+        "print(buckets(pa.RecordBatch.from_pydict({'row': list(range(50)), 'ordering_key': lanes}), 7).to_pylist())"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert said[0] == said[1] == f"{bucket_list([f'user-{n}' for n in range(50)], 7)}\n"
+
+
+def test_users_are_spread_evenly() -> None:
+    """Ten thousand users over eight tasks: none has a tenth more than the others."""
+    found = bucket_list([f"customer-{n}" for n in range(10_000)], 8)
+    assert max(found.count(one) for one in range(8)) < 1.1 * 10_000 / 8
+
+
+def test_a_folder_of_ledgers_remembers_its_number(tmp_path: Path) -> None:
+    """A new one is made with its parents; another number is refused; one of something else is left alone."""
+    folder = tmp_path / "a" / "ledgers"
+    assert known_count(folder) is None
+    make_folder(folder, 4)
+    make_folder(folder, 4)
+    assert known_count(folder) == 4
+    assert ledger_of(folder, 3) == folder / "00003.ledger"
+    with pytest.raises(SettingsError, match="was made for 4 partitions; give partitions=4"):
+        make_folder(folder, 5)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    with pytest.raises(SettingsError, match="expected an empty folder, or one that a load has made"):
+        make_folder(tmp_path / "other", 4)
+    with pytest.raises(SettingsError, match="cannot be made"):
+        make_folder(tmp_path / "other" / "file", 4)
+    (folder / MARKER).write_text("[]", encoding="utf-8")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        known_count(folder)
+
+
+@given(st.integers(1, 100_000), st.sampled_from([1.0, 60.0, 3600.0]), st.integers(1, 64))
+def test_the_parts_never_exceed_the_whole(calls: int, seconds: float, count: int) -> None:
+    """Whole calls each, and no more together than the account allows; less than a call each is refused."""
+    rate = Rate(float(calls), seconds)
+    if calls < count:
+        with pytest.raises(SettingsError, match="less than a call each"):
+            part_of(rate, count)
+        return
+    part = part_of(rate, count)
+    assert part.seconds == seconds
+    assert part.calls == int(part.calls) >= 1
+    assert calls - count < part.calls * count <= calls
+
+
+def test_the_settings_of_a_task() -> None:
+    """Its part of the rate; all of it with a shared clock; none where there is none."""
+    local = {"base_url": "http://127.0.0.1:1"}
+    assert settings_of_task(Settings(rate_limit="300/min"), 4).rate_limit == Rate(75, 60)
+    assert settings_of_task(Settings(rate_limit="growth"), 4).rate_limit == Rate(75, 60)
+    assert settings_of_task(Settings(rate_limit="300/min", share="redis://host"), 4).rate_limit == Rate(300, 60)
+    assert settings_of_task(Settings(rate_limit="none"), 4).rate_limit is None
+    assert settings_of_task(Settings(rate_limit="auto", **local), 4).rate_limit is None  # type: ignore[arg-type]
+
+
+def test_the_number_of_partitions(tmp_path: Path) -> None:
+    """As told; else as the ledgers have it; else as many as can run."""
+    settings = Settings(ledger=str(tmp_path / "ledgers"))
+    assert choose_count(None, settings, 8) == 8
+    make_folder(tmp_path / "ledgers", 3)
+    assert choose_count(None, settings, 8) == 3
+    assert choose_count(5, settings, 8) == 5  # which `make_folder` then refuses
+    assert choose_count(None, Settings(), 8) == 8
+
+
+@pytest.mark.parametrize("name", ["limit", "rows", "on_error", "event_id", "html"])
+def test_options_that_many_tasks_cannot_have(name: str) -> None:
+    """Each with what to do instead."""
+    with pytest.raises(SettingsError, match=f"^{name} cannot be had with Spark: "):
+        settings_of({name: "1"})
+
+
+def test_ids_of_events_in_the_mapping_are_refused_too() -> None:
+    """An id stands for one person of all, and a task sees its own."""
+    check_event_id(Mapping.of({"user_id": "u", "event": "e"}))
+    with pytest.raises(SettingsError, match=r"^event_id cannot be had with Spark: "):
+        check_event_id(Mapping.of({"user_id": "u", "event": "e", "event_id": "order"}))
+
+
+def test_schemas_in_sparks_words() -> None:
+    """Every column has a type that Spark knows."""
+    assert ddl(LINES).startswith("`row` BIGINT, `source` STRING, ")
+    assert "`finished_at` TIMESTAMP" in ddl(LINES)
+    assert ddl(CALLS).endswith("`bucket` INT")
+
+
+def test_to_send_everything_again_is_refused() -> None:
+    """A task that Spark runs again would do so once more."""
+    with pytest.raises(SettingsError, match="resend cannot be had with Spark"):
+        settings_of({"resend": True, "ledger": "l", "rate_limit": "10/s"})
+    assert not settings_of({"resend": False, "rate_limit": "10/s"}).resend
+
+
+@pytest.mark.parametrize("ledger", ["/loads/report", "/loads/report/ledgers", "/loads/../loads/report/x"])
+def test_ledgers_in_the_report_are_refused(ledger: str) -> None:
+    """Spark empties the report's folder before it writes there."""
+    with pytest.raises(SettingsError, match="lies in the report"):
+        check_apart(ledger, "/loads/report")
+
+
+def test_ledgers_beside_the_report_are_fine() -> None:
+    """As they are by default; and none is."""
+    check_apart("/loads/report.ledgers", "/loads/report")
+    check_apart(None, "/loads/report")
+
+
+def test_a_frame_of_another_kind_is_refused() -> None:
+    """The message says what it is, which package makes the expected frame, and which function takes it."""
+    with pytest.raises(
+        SettingsError, match=r"^this is a dict; expected a Spark DataFrame \(pip install 'pyspark>=4\.1'\)"
+    ):
+        session_of({"id": [1]})
+
+
+def test_a_dry_run_needs_no_limit() -> None:
+    """It makes no call, and so may have more partitions than the account allows calls."""
+    settings = settings_of({"dry_run": True})
+    assert settings_of_task(settings, 500).rate_limit is None
+    assert settings_of_task(settings_of({"dry_run": True, "rate_limit": "1/s"}), 500).rate_limit is None
+
+
+def test_the_ledgers_of_a_load_with_a_name_go_by_it() -> None:
+    """Each day's report is another, and what was accepted is known all the same."""
+    from interakt_loader.integrations.spark.load import default_ledger
+
+    assert default_ledger(None, "out/2026-11-28", None) == "out/2026-11-28.ledgers"
+    assert default_ledger(None, "out/2026-11-28/", "orders") == str(Path("out/orders.ledgers"))
+    assert default_ledger("none", "out/2026-11-28", "orders") is None
+    with pytest.raises(SettingsError, match=r"name '\.\.' ends with a dot"):
+        default_ledger(None, "out/2026-11-28", "..")
