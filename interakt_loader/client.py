@@ -277,7 +277,7 @@ class Client:
         return Schedule(
             max_queue_size=settings.max_queue_size,
             max_retries=settings.max_retries,
-            rate_limit=RateLimit(settings.rate),
+            rate_limit=RateLimit(settings.rate_limit),
             max_outage=settings.max_outage,
             max_refusal=TRACK_MAX_REFUSAL,
         )

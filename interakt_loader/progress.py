@@ -20,7 +20,7 @@ from interakt_loader.model import Status
 from interakt_loader.privacy.process import TolerantStream
 from interakt_loader.privacy.text import number_of, printable
 from interakt_loader.report.writer import Summary
-from interakt_loader.settings.values import PLAN_RATES, Rate, parse_rate
+from interakt_loader.settings.values import PLAN_RATES, Rate
 
 EVERY = 60.0
 """Seconds between two lines in the log. A shorter load has none."""
@@ -69,8 +69,7 @@ def forecast(
         return text
     if isinstance(rate, Rate):
         return f"{text}, {duration(calls / rate.calls * rate.seconds)} at {rate}"
-    least = parse_rate(PLAN_RATES["growth"])
-    assert isinstance(least, Rate)
+    least = PLAN_RATES["growth"]
     return f"{text}; {duration(calls / least.calls * least.seconds)} if the account allows {least}"
 
 

@@ -23,6 +23,7 @@ from interakt_loader.load.opening import (
 from interakt_loader.load.run import run
 from interakt_loader.model import Kind, StopToken
 from interakt_loader.privacy.process import usable_stderr
+from interakt_loader.privacy.secrets import hidden
 from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
@@ -183,7 +184,7 @@ def _empty_ledger(kind: Kind, settings: Settings, stack: ExitStack) -> Ledger:
     from interakt_loader.ledger import Ledger
 
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="interakt-loader-"))
-    keyed = replace(settings, api_key=settings.api_key or "none")
+    keyed = replace(settings, api_key=settings.api_key or hidden("none"))
     return stack.enter_context(Ledger(Path(folder) / "empty.ledger", kind, keyed))
 
 

@@ -199,7 +199,7 @@ def infer(
     found = recognise(columns) if preset is None else preset
     if preset is not None and wanted not in (None, preset.kind):
         raise MappingError(f"preset {preset.name}: its rows are {preset.kind}s, not {wanted}s")
-    looked = looks(columns, sample, settings.null_words, lines or Lines())
+    looked = looks(columns, sample, settings.null_values, lines or Lines())
     if found is not None and wanted in (None, found.kind):
         return fitted_preset(
             found, columns, looked, event, settings, named=preset is not None, country_given=country_given
