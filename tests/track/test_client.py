@@ -112,7 +112,7 @@ def test_what_is_not_sent_is_logged_where_nobody_listens(caplog: pytest.LogCaptu
         assert [track.user(user)[0] for user in ("ann", "bob")] == [True, False]
         track.flush()
     assert [record.getMessage().split(":")[0] for record in caplog.records] == [
-        "the queue of 1 calls is full",
+        "the queue of 1 call is full",
         "user call not sent",
     ]
 
