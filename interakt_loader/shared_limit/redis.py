@@ -15,9 +15,9 @@ from interakt_loader.privacy.secrets import Secret
 from interakt_loader.settings.values import Rate
 from interakt_loader.shared_limit.clock import (
     FORGET,
+    ClockUnavailable,
     Pace,
     RateDiffers,
-    ShareAway,
     SlotReservation,
 )
 
@@ -86,7 +86,7 @@ class RedisClock:
         try:
             now, first = self._script(keys=[self._key], args=numbers)
         except self._errors as error:
-            raise ShareAway(f"cannot be reached: {str(error) or type(error).__name__}") from None
+            raise ClockUnavailable(f"cannot be reached: {str(error) or type(error).__name__}") from None
         ended = time.monotonic()
         if not first:
             raise RateDiffers(self._rate, now.decode())
