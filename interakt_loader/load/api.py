@@ -393,6 +393,7 @@ def _run(
         forecast=_outlook(summary, rate, job) if settings.dry_run else None,
         rows_of=partial(as_they_stand, data=data, source=source),
         options=settings.public(),
+        lines=source.lines,
     )
     _write_files(result, failures, settings)
     if interrupts.signum is not None:
