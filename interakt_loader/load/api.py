@@ -200,7 +200,7 @@ def load(
     if not settings.dry_run:
         settings.require_key()
         read_environment(settings.base_url)  # a proxy that makes no sense is told before anything is planned
-    job = Job(read, kind, settings, control or Control(), record_only=record_only)
+    job = Job(read, kind, settings, control or Control(), record_only=record_only, lines=source.lines)
     with ExitStack() as stack:
         if _wants_ledger(settings):
             from interakt_loader.ledger import Ledger

@@ -16,6 +16,7 @@ from interakt_loader.sending.work import Prepares, Work
 from interakt_loader.sending.workers import Engine
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Rate
+from interakt_loader.sources.base import Lines
 from interakt_loader.transport import HttpTransport
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Job:
     """The limit that it holds together with other loads, where `settings` have a part of it only."""
     prepare: Prepares | None = None
     """Set where the rows are not the mapping's columns but calls that were prepared elsewhere."""
+    lines: Lines = field(default_factory=Lines)
+    """On which line each row of a text file begins."""
 
     @property
     def preparation(self) -> Prepares:
@@ -146,6 +149,7 @@ class Job:
             max_outage=settings.max_outage,
             coalesce=settings.coalesce and self.ledger is None,  # the plan has folded what there was to fold
             resend_doubted=settings.on_unknown == "resend",
+            label=self.lines.label,
         )
         transport = HttpTransport(
             settings.base_url, settings.require_key(), timeout=settings.timeout, connections=settings.workers

@@ -217,7 +217,7 @@ def _planned(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
                 return
 
     assert job.ledger is not None
-    plan = job.ledger.plan(prepared(), None if job.event_id is None else job.event_id.label)
+    plan = job.ledger.plan(prepared(), None if job.event_id is None else job.event_id.label, job.lines.label)
     if control.stop_wanted is None:
         control.on_plan(plan)
     return plan
