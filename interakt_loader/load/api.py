@@ -122,7 +122,15 @@ def load(
         settings.require_key()
         # a proxy that makes no sense is refused before anything is planned
         read_environment(settings.base_url)
-    job = Job(read, kind, settings, observer or Observer(), stop_token or StopToken(), record_only=record_only)
+    job = Job(
+        read,
+        kind,
+        settings,
+        observer or Observer(),
+        stop_token or StopToken(),
+        record_only=record_only,
+        lines=source.lines,
+    )
     with ExitStack() as stack:
         job, source = _with_ledger(job, source, stack)
         share = None if record_only else open_shared_clock(settings)

@@ -169,6 +169,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
         forecast=_outlook(summary, rate, job) if settings.dry_run else None,
         rows_of=partial(as_in_the_input, source=source),
         options=settings.public(),
+        lines=source.lines,
     )
     _write_files(result, failures, settings)
     if interrupts.signum is not None:

@@ -26,6 +26,7 @@ from interakt_loader.report.reading import read_batches, read_report, read_timel
 from interakt_loader.report.writer import Report, Summary
 from interakt_loader.result.html import card, write_page
 from interakt_loader.result.view import View, elapsed
+from interakt_loader.sources.base import Lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +66,7 @@ class LoadResult:
         forecast: str | None = None,
         rows_of: Callable[[pa.Table], pd.DataFrame],
         options: Mapping[str, Any],
+        lines: Lines | None = None,
     ) -> None:
         self.name = name
         """The name of the input: of its file, or of its type."""
@@ -93,6 +95,8 @@ class LoadResult:
         """Of a dry run: how many calls the load would make, and how long that takes at the rate limit."""
         self.options = dict(options)
         """The options of the load, without the key."""
+        self.lines = lines or Lines()
+        """On which line each row of a text file begins: `result.lines.of(row)`."""
         self._keep_alive = keep_alive
         self._rows_of = rows_of
 
@@ -303,5 +307,6 @@ def view_of(result: LoadResult, *, masks: bool = False) -> View:
         forecast=result.forecast,
         is_forgotten=result.is_forgotten,
         options=result.options,
+        lines=result.lines,
         masks=masks,
     )
