@@ -15,7 +15,7 @@ import struct
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from interakt_loader.errors import AnotherKey, option
 from interakt_loader.model import DIGEST, address, authorization
@@ -125,7 +125,7 @@ class Account:
         secret = unwrap(wrapped, self._key, self._at)
         if secret is not None:
             return secret
-        ledger, old_key = f"ledger {self._shown}", cast("Secret | None", self._settings.old_api_key)
+        ledger, old_key = f"ledger {self._shown}", self._settings.old_api_key
         if not self._settings.same_account:
             raise AnotherKey(
                 f"{ledger}: was made with another API key for {self._settings.base_url}. If the account's key was "

@@ -96,8 +96,8 @@ def shape_of(
         shape["traits"] = ["every other column"]
     if settings.nulls != "omit":
         shape["nulls"] = [settings.nulls]
-    if settings.null_words:
-        shape["null_values"] = sorted(settings.null_words)
+    if settings.null_values:
+        shape["null_values"] = sorted(settings.null_values)
     return shape
 
 

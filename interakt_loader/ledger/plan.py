@@ -449,7 +449,9 @@ class Plan:
                 batch.filter(_is(decisions, _NO_CALL, _CONFLICT, _SEND, _SPECIAL, _FOLDED)),
                 batch.filter(_is(decisions, _SKIPPED)),
                 batch.filter(_is(decisions, _MERGED)),
-                accepted_before(lines, twice, differs, self._event_id, self._are_by_content) if len(of) else None,
+                accepted_before(lines, twice, differs, self._event_id, failed_by_content=self._are_by_content)
+                if len(of)
+                else None,
             )
 
     def _with_conflicts(self, batch: pa.RecordBatch, conflicts: pa.BooleanArray) -> pa.RecordBatch:

@@ -23,7 +23,8 @@ from interakt_loader.load.opening import (
 from interakt_loader.load.run import run
 from interakt_loader.model import Kind, StopToken
 from interakt_loader.privacy.process import usable_stderr
-from interakt_loader.privacy.text import masked
+from interakt_loader.privacy.secrets import hidden
+from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import did_you_mean
@@ -183,7 +184,7 @@ def _empty_ledger(kind: Kind, settings: Settings, stack: ExitStack) -> Ledger:
     from interakt_loader.ledger import Ledger
 
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="interakt-loader-"))
-    keyed = replace(settings, api_key=settings.api_key or "none")
+    keyed = replace(settings, api_key=settings.api_key or hidden("none"))
     return stack.enter_context(Ledger(Path(folder) / "empty.ledger", kind, keyed))
 
 
@@ -194,7 +195,7 @@ def _announce_ledger(job: Job) -> None:
         line = "no ledger: rows that an earlier load has sent are sent again"
     elif job.ledger is not None and job.keeps_ledger:
         count = job.ledger.on_record
-        known = f"{count:,} row{'s' * (count > 1)} on record" if count else "new"
+        known = f"{number_of(count, 'row')} on record" if count else "new"
         line = f"ledger {path}: {known}"
     elif Path(path).exists():
         logger.warning(

@@ -27,6 +27,7 @@ from interakt_loader.ledger.loads import Loads, ThisLoad, event_id_of, known_row
 from interakt_loader.load.job import Job
 from interakt_loader.mapping import Mapping
 from interakt_loader.model import Kind, destination
+from interakt_loader.privacy.text import number_of
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import drop_dates, is_failures, load_name
 from interakt_loader.sources import RESERVED, Source, peek
@@ -158,7 +159,7 @@ def old_events_line(asked: Sequence[NewName], *, ledger: bool, complete: bool) -
     """Return one line about these events. `complete` False: there may be more than these first rows."""
     texts = []
     for one in asked[:_SHOWN]:
-        count = f"{one.rows:,} event{'' if one.rows == 1 else 's'}" if complete else f"{one.rows:,} events or more"
+        count = number_of(one.rows, "event") if complete else f"{one.rows:,} events or more"
         oldest = f", the oldest of {one.oldest[:10]}" if one.oldest else ""
         texts.append(f"{one.name!r} ({count}{oldest})")
     more = len(asked) - _SHOWN

@@ -114,7 +114,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
     failures = None if settings.failures is None else FailuresFile(settings.failures, source)
     rows = count_selected(source.rows, *settings.row_range)
     # a local server has no rate limit; assume one only for the real API
-    rate = None if settings.rate == "auto" and settings.is_local else settings.rate
+    rate = None if settings.rate_limit == "auto" and settings.is_local else settings.rate_limit
     summary = Summary(settings.dry_run)
     asked = 0.0
     with (
