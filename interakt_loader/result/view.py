@@ -19,7 +19,7 @@ from interakt_loader.model import PATHS, Kind, Status, Stop
 from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.report.reading import Timeline
 from interakt_loader.report.writer import Reason, Summary
-from interakt_loader.settings.values import Rate, parse_rate
+from interakt_loader.settings.values import Rate
 from interakt_loader.sources.base import Lines
 
 COLOURS = {
@@ -107,6 +107,7 @@ class View:
     """Of a dry run: the bodies of the first calls."""
     forecast: str | None
     is_forgotten: bool
+    rate_limit: Rate | str | None
     options: Mapping[str, Any]
     lines: Lines
     """On which line each row of a text file begins."""
@@ -237,7 +238,6 @@ class View:
     def course(self, timeline: Timeline) -> Course:
         """Return the load over time."""
         unit, unit_name = time_unit(timeline.seconds)
-        limit = parse_rate(self.options["rate_limit"])
         done = [
             (self.label(status), self.colour(status), list(itertools.accumulate(timeline.rows[status])))
             for status in COLOURS
@@ -250,7 +250,7 @@ class View:
             ends=[(number + 1) * timeline.width / unit for number in range(len(timeline.calls))],
             done=done,
             rates=[count / timeline.width for count in timeline.calls],
-            limit=limit.calls / limit.seconds if isinstance(limit, Rate) else None,
+            limit=limit.calls / limit.seconds if isinstance(limit := self.rate_limit, Rate) else None,
             limit_label=f"limit: {limit}",
             latency=[(percent, f"{percent} % within", times) for percent, times in timeline.latency.items()],
         )
