@@ -18,7 +18,7 @@ from interakt_loader.mapping.spec import Mapping, listed
 from interakt_loader.model import Kind
 from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.settings import Settings
-from interakt_loader.settings.values import did_you_mean
+from interakt_loader.settings.values import OneOf, did_you_mean, parsed
 from interakt_loader.sources import ReadOptions, Source, open_source, peek
 from interakt_loader.sources.base import Lines
 
@@ -210,9 +210,7 @@ def kind_of(text: str | None) -> Kind | None:
     """Return the kind that is called `users` or `events`; None stays None."""
     if text is None:
         return None
-    if text not in ("users", "events"):
-        raise SettingsError(f"{option('as')} is {text!r}; expected users or events")
-    return "user" if text == "users" else "event"
+    return "user" if parsed(option("as"), OneOf(("users", "events")), text) == "users" else "event"
 
 
 def check_places(settings: Settings) -> None:

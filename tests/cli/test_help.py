@@ -13,6 +13,7 @@ import pytest
 from interakt_loader.cli import run
 from interakt_loader.cli.commands import cli
 from interakt_loader.mapping.presets import presets
+from interakt_loader.sandbox.options import KINDS
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import GROUPS
 
@@ -88,3 +89,9 @@ def test_an_option_is_named_by_its_flag(monkeypatch: pytest.MonkeyPatch, capsys:
     shown = help_of("load", monkeypatch, capsys, 200)
     assert "share the limit --rate-limit" in shown
     assert "rate_limit" not in shown
+
+
+def test_the_sandbox_lists_its_faults(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every kind."""
+    listed = help_of("sandbox", monkeypatch, capsys, 200).partition("KIND is ")[2].partition(".\n")[0]
+    assert set(re.split(", | or ", listed)) == set(KINDS)
