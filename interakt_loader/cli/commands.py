@@ -304,7 +304,7 @@ def _run(
     from interakt_loader import load as loading
     from interakt_loader.cli.runs import Runs
     from interakt_loader.load.job import Observer
-    from interakt_loader.load.outputs import OtherFiles, files_of
+    from interakt_loader.load.opening import OtherFiles, files_of
     from interakt_loader.load.run import outlive_terminal
     from interakt_loader.result import view_of
 

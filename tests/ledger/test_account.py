@@ -329,7 +329,7 @@ def test_calls_that_a_killed_load_left_behind_are_no_damage(tmp_path: Path) -> N
     """Its ledger was deleted, the file of its calls was not: the next ledger begins with nothing, and is opened again
     like any other."""
     left = InFlight(tmp_path / "l-calls", 1, b"i" * 16)
-    left.goes(Message(0, "event", "u", b"{}", entry=Entry(b"k" * 16, EVENT)))
+    left.begin(Message(0, "event", "u", b"{}", entry=Entry(b"k" * 16, EVENT)))
     left.close()
     for _ in range(2):
         Ledger(tmp_path / "l", "event", Settings(api_key=OLD)).close()
