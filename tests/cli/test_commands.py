@@ -153,7 +153,7 @@ def test_infer_takes_what_says_how_to_read_the_source(capsys: pytest.CaptureFixt
         capsys.readouterr().out
     )
     assert run(["infer", "odd.csv", "--default-country", "Narnia"]) == 2
-    assert "default_country is 'Narnia'" in capsys.readouterr().err
+    assert "--default-country is 'Narnia'" in capsys.readouterr().err
 
 
 def test_what_is_left_open_stops_a_load_and_not_infer(capsys: pytest.CaptureFixture[str]) -> None:
