@@ -29,19 +29,19 @@ test-long: $(VENV)/.test ## the same with eight times the examples, and the whol
 test-integrations: test-redis test-packaging test-airflow test-spark test-browser ## tests with real Redis, Airflow, Spark, Chromium and built packages
 
 test-redis: $(VENV)/.test ## one rate limit for several processes: needs redis-server
-	$(BIN)/python -m pytest tests/integration/redis
+	$(BIN)/python -m pytest tests/external/redis
 
 test-airflow: $(VENV)-test-airflow/.ready ## tasks in a real Airflow
-	$(VENV)-test-airflow/bin/python -m pytest tests/integration/airflow
+	$(VENV)-test-airflow/bin/python -m pytest tests/external/airflow
 
 test-browser: $(VENV)-test-browser/.ready ## the HTML report and the sandbox's page: needs Chromium
-	$(VENV)-test-browser/bin/python -m pytest tests/integration/browser
+	$(VENV)-test-browser/bin/python -m pytest tests/external/browser
 
 test-spark: $(VENV)-test-spark/.ready ## loads in a real Spark, local and as a cluster: needs Java
-	$(VENV)-test-spark/bin/python -m pytest tests/integration/spark
+	$(VENV)-test-spark/bin/python -m pytest tests/external/spark
 
 test-packaging: $(VENV)-test-packaging/.ready ## the built wheel on each Python that is found, and its types
-	$(VENV)-test-packaging/bin/python -m pytest tests/integration/packaging
+	$(VENV)-test-packaging/bin/python -m pytest tests/external/packaging
 
 test-lowest: $(VENV)-lowest/.ready ## all tests, with the lowest versions that pyproject.toml allows: OLDEST=python3.10
 	$(VENV)-lowest/bin/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"

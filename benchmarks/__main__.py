@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--quick]`: measure, and write `RESULTS.md` and `results.png` beside this file."""
+"""`python -m benchmarks [--quick]`: measure, and write `RESULTS.md` beside this file, and its picture into docs/."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def main() -> None:
         (HERE / "RESULTS.md").write_text(text + (HERE / "TRIED.md").read_text(encoding="utf-8"), encoding="utf-8")
         from benchmarks.plot import draw
 
-        draw(plan, found, HERE / "results.png")
+        draw(plan, found, HERE.parent / "docs" / "pictures" / "benchmarks.png")
 
 
 def kept(path: Path | None) -> results.Found:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pyarrow as pa
 from benchmarks.contenders import MAPPING, NOWHERE
 from interakt_loader.ledger import Ledger
 from interakt_loader.mapping import Mapping, Preparation
-from interakt_loader.model import Message, Outcome, Status
+from interakt_loader.sending.pending import recorded
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source
 
@@ -35,11 +34,7 @@ def main() -> None:
 
     with Ledger(table.with_suffix(".ledger"), "user", settings) as ledger:
         for piece in ledger.plan(prepared()).work_batches():
-            ledger.record([_sent(one) for one in piece.calls])
-
-
-def _sent(message: Message) -> Outcome:
-    return Outcome(message, Status.SENT, 1, 202, None, None, None, False, 1.0, time.time())
+            ledger.record([recorded(message) for message in piece.calls])
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ Found = dict[str, dict[str, list[Figures]]]
 INTRODUCTION = """\
 # Benchmark results
 
-For someone who compares tools, or checks a claim of the README: how fast this package and others are, and how much they
+For someone who compares tools, or checks a figure in the docs: how fast this package and others are, and how much they
 use. `make bench` writes this page. `make bench-quick` shows similar figures in less than two minutes.
 
 All of them load users with eight traits, one call for each row. Each figure is for a whole process, measured from

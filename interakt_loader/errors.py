@@ -10,8 +10,8 @@
     │   ├── MappingError              which column is which
     │   ├── MappingNeeded             nobody has confirmed a guess; `.proposal` holds it
     │   ├── SourceError               the file or table itself
-    │   ├── BadArgument               an argument of `track`
-    │   └── BadArgumentType           …of the wrong type (also a TypeError)
+    │   └── BadArgument               an argument of `track`
+    │       └── BadArgumentType       …of the wrong type (also a TypeError)
     ├── LoadStopped                   run the same load again once this is mended  exit 3
     │   ├── KeyRefused                401 or 403
     │   ├── CertificateUntrusted      the server's certificate does not verify
@@ -28,10 +28,16 @@
 
 A row never raises: what happens to it is an `Outcome`. No message here ever holds the API key.
 All of these pickle, so that they cross process borders (Airflow, Spark, multiprocessing).
+
+`option`, `mapped` and `by_surface` name options in messages the way their reader writes them: as flags on the command
+line, as keyword arguments in Python.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -180,3 +186,74 @@ class LoadInterrupted(KeyboardInterrupt):
 
         ended = "" if self.result is None else f": {self.result!r}; report: {self.result.report}"
         return f"interrupted by {signal.Signals(self.signum).name}{ended}"
+
+
+_FLAGS = {"api_key": "--api-key-file", "old_api_key": "--old-api-key-file"}
+"""Flags that are not called like their option: a key is never an argument, its file is."""
+
+_KEYWORDS = {"as": "kind"}
+"""Keyword arguments that are not called like their flag."""
+
+_surface = "python"
+
+
+@contextmanager
+def flags_in_messages() -> Iterator[None]:
+    """Have all messages made meanwhile, by any thread, name options by their flags: for the command line."""
+    global _surface  # noqa: PLW0603 - like the language of messages, one for the whole process
+    before, _surface = _surface, "command line"
+    try:
+        yield
+    finally:
+        _surface = before
+
+
+def by_surface(python: str, command_line: str) -> str:
+    """Return the text for the reader of this process: a user of the Python functions, or of the command line."""
+    return command_line if _surface == "command line" else python
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of an option."""
+    return _FLAGS.get(name) or "--" + name.replace("_", "-")
+
+
+def option(name: str, value: object = None, *, placeholder: str | None = None) -> str:
+    """Return an option as its user writes it, for a message.
+
+    - `option("ledger")`: `ledger`, or `--ledger` on the command line
+    - `option("same_account", True)`: `same_account=True`, or `--same-account`
+    - `option("name", "orders")`: `name='orders'`, or `--name orders`
+    - `option("ledger", placeholder="PATH")`: `ledger=PATH`, or `--ledger PATH`; of a key, `--api-key-file FILE`
+    """
+    keyword, flag = _KEYWORDS.get(name, name), flag_of(name)
+    if placeholder is not None:
+        return by_surface(f"{keyword}={placeholder}", f"{flag} {'FILE' if name in _FLAGS else placeholder}")
+    if value is None:
+        return by_surface(keyword, flag)
+    if isinstance(value, bool):
+        return by_surface(f"{keyword}={value}", flag if value else flag.replace("--", "--no-", 1))
+    return by_surface(f"{keyword}={value!r}", f"{flag} {_argument(str(value))}")
+
+
+def _argument(text: str) -> str:
+    """Return an argument as a shell takes it."""
+    return text if re.fullmatch(r"[\w.:/%+-]+", text) else f'"{text}"'
+
+
+def mapped(field: str, column: str | None = None) -> str:
+    """Return a line of a mapping as its user writes it: `"phone": "Mobile"`, or `--map phone="Mobile"`.
+
+    Without a column, COLUMN stands in its place.
+    """
+    shown = "COLUMN" if column is None else f'"{column}"'
+    return by_surface(f'"{field}": {shown}', f"--map {field}={shown}")
+
+
+def spell_options(text: str) -> str:
+    """Return a fixed text with what is between backquotes, `rate_limit` or `bad_values='drop'`, as `option` has it."""
+    return re.sub(r"`(\w+)(?:='?([^`']+)'?)?`", lambda found: option(found[1], _value(found[2])), text)
+
+
+def _value(written: str | None) -> object:
+    return {"True": True, "False": False}.get(written or "", written)

@@ -1,9 +1,7 @@
-"""What is said to the API and what comes back: the values that travel between the stages.
+"""The values that travel between the stages of a load, and what the vendor's API says of a call.
 
-All of them are immutable. `Message` goes out, `Answer` is what one try brought, `Outcome` is how a row
-ended. Facts about the API are from the vendor's documents unless a comment says otherwise.
-
-`on_error(error, queue_msg)`: how the caller's own function hears of a call that did not succeed.
+A `Message` goes out, an `Answer` comes back from one try, an `Outcome` is how a row ended. All are immutable. Facts
+about the API come from the vendor's documents unless a comment says otherwise.
 """
 
 from __future__ import annotations
@@ -12,44 +10,52 @@ import base64
 import binascii
 import json
 import logging
+import time
 import traceback
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Literal, NamedTuple, Protocol
 
-from interakt_loader.codes import (
-    AnswerCode,
-    Code,
-    NoteCode,
-    ProblemCode,
-    StopReason,
-)
-from interakt_loader.errors import APIError, SettingsError
+from interakt_loader.codes import AnswerCode, Code, NoteCode, ProblemCode, StopReason
+from interakt_loader.errors import APIError, SettingsError, option
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.privacy.text import masked
+
+logger = logging.getLogger("interakt_loader")
 
 Kind = Literal["user", "event"]
 
 PATHS: dict[Kind, str] = {"user": "/v1/public/track/users/", "event": "/v1/public/track/events/"}
-"""The two endpoints; the trailing slash is always sent."""
-
+"""The two endpoints. The trailing slash is always sent."""
 
 LARGEST_BODY = 32 * 1024
-"""Bytes of a call's body that the API takes [seen in one client's code]."""
+"""Bytes of a call's body that the API accepts [seen in one client's code]."""
+
+DIGEST = 16
+"""Bytes of a digest in the ledger."""
 
 
 class Status(str, Enum):
     """How a row ended. Every row ends in exactly one of these."""
 
-    SENT = "sent"  # accepted: 2xx, and the body does not say false
-    UNCHANGED = "unchanged"  # this call, or this event, was accepted before; not sent
-    RECORDED = "recorded"  # put on record as sent, by `baseline`; not sent
-    MERGED = "merged"  # another row's call, which was accepted, stands for this one too
-    INVALID = "invalid"  # refused here, before any call
-    REJECTED = "rejected"  # the API answered 4xx
-    FAILED = "failed"  # retries used up, and surely not accepted
-    UNKNOWN = "unknown"  # the last try ended without a readable answer: it may have been accepted
-    UNSENT = "unsent"  # the run stopped before its turn
+    SENT = "sent"
+    """Accepted: 2xx, and the body does not say false."""
+    UNCHANGED = "unchanged"
+    """Not sent: this call, or this event, was accepted before."""
+    RECORDED = "recorded"
+    """Not sent: `baseline` recorded it as sent."""
+    MERGED = "merged"
+    """Not sent: another row's call, which was accepted, includes this row."""
+    INVALID = "invalid"
+    """Refused by the loader, before any call."""
+    REJECTED = "rejected"
+    """The API answered with 4xx, a redirect or `"result": false`."""
+    FAILED = "failed"
+    """No retries left, and certainly not accepted."""
+    UNKNOWN = "unknown"
+    """A try ended without a readable answer: the API may have accepted it."""
+    UNSENT = "unsent"
+    """The load stopped before this row's turn."""
 
     def __str__(self) -> str:
         return self.value
@@ -63,30 +69,25 @@ class Problem(NamedTuple):
     """Why a value cannot be sent."""
 
     code: ProblemCode | NoteCode
-    """Stable, lower_snake: `phone_invalid`, `not_a_number`."""
     message: str
-    """The value and what was expected, for a person; the column is named beside it."""
-
-
-DIGEST = 16
-"""Bytes of a digest in the ledger."""
+    """The value and what was expected. The column is named separately."""
 
 
 class Entry(NamedTuple):
-    """What the ledger knows a call by (`ledger.decide` says what states and steps are)."""
+    """How the ledger identifies a call (`ledger.digests` explains states and steps)."""
 
     key: bytes
     """Digest of the user, or of the event."""
     step: bytes
-    """The state once the call is accepted; before it the one that it follows, if it follows one."""
+    """The state after the call is accepted, preceded by the state before it, if there was one."""
 
     @property
     def after(self) -> bytes:
-        """The state once the call is accepted."""
+        """The state after the call is accepted."""
         return self.step[-DIGEST:]
 
     def then(self, later: Entry) -> Entry:
-        """Return the entry of one call that stands for this one and the next."""
+        """Return the entry of one call that combines this call and the next."""
         return Entry(later.key, self.step[:-DIGEST] + later.after)
 
 
@@ -94,10 +95,10 @@ class Message(NamedTuple):
     """One call to be made, with what its report line needs."""
 
     row: int
-    """Position in the input, from 0; in `track`, the call's number."""
+    """Position in the input, from 0. In `track`, the call's number."""
     kind: Kind
     ordering_key: str
-    """The user's identity: messages of one lane go out one after another, in order."""
+    """The user's identity. Messages with the same key go out one after another, in order."""
     body: bytes
     """The JSON body, UTF-8."""
     user_id: str | None = None
@@ -106,39 +107,118 @@ class Message(NamedTuple):
     event: str | None = None
     source: str | None = None
     note: str | None = None
-    """What was changed on the way in (a dropped value); goes to the report with the outcome."""
+    """What was changed before sending, for example a value that was dropped. It goes into the report."""
     note_code: NoteCode | None = None
     note_column: str | None = None
     entry: Entry | None = None
-    """Set where there is a ledger."""
+    """Set if there is a ledger."""
     doubted: bool = False
-    """An earlier load ended while this very call was out: it may have been accepted then."""
+    """An earlier load ended while this call was in flight: the API may have accepted it then."""
+
+
+class InvalidRow(NamedTuple):
+    """A row that cannot be sent, with what its report line needs."""
+
+    row: int
+    """Position in the input, from 0."""
+    kind: Kind
+    user_id: str | None
+    country_code: str | None
+    phone: str | None
+    event: str | None
+    source: str | None
+    text: str | None
+    """Why it cannot be sent."""
+    code: ProblemCode | None
+    column: str | None
 
 
 class Answer(NamedTuple):
-    """What one try brought."""
+    """What one try brought. Make one by `success`, `error`, `no_answer` or `not_sent`."""
 
     accepted: bool
     http_status: int | None
-    """None when no status line came back."""
+    """None if no status line came back."""
     code: AnswerCode | None
-    """Stable reason when not accepted: `rate_limited`, `timeout`, `server_error`, `rejected`, …"""
+    """Why the call was not accepted; None if it was."""
     message: str
     reached: bool
-    """Some HTTP answer came back: the network and the server's front are up."""
-    doubtful: bool
-    """Not accepted as far as we know, yet the server may have taken the call."""
+    """An HTTP answer came back, so the network and the front of the server work."""
+    sent: bool
+    """The call, or a part of it, went out."""
     seconds: float
-    """From when a connection was looked for to the last byte in: of a first call, with connecting."""
+    """From the search for a connection to the last byte. Includes the time to connect if the connection is new."""
     at: float
-    """When it was there, in seconds since the epoch."""
+    """When it arrived, in seconds since the epoch."""
     retry_after: float | None = None
     """Seconds, from the Retry-After header."""
     body: bytes = b""
 
+    @classmethod
+    def success(
+        cls, http_status: int, message: str, seconds: float, *, retry_after: float | None = None, body: bytes = b""
+    ) -> Answer:
+        """Return the answer of an API that accepted the call."""
+        return cls(
+            accepted=True,
+            http_status=http_status,
+            code=None,
+            message=message,
+            reached=True,
+            sent=True,
+            seconds=seconds,
+            at=time.time(),
+            retry_after=retry_after,
+            body=body,
+        )
+
+    @classmethod
+    def error(
+        cls,
+        code: AnswerCode,
+        message: str,
+        seconds: float,
+        *,
+        http_status: int | None,
+        retry_after: float | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        """Return an HTTP answer that does not accept the call."""
+        return cls(
+            accepted=False,
+            http_status=http_status,
+            code=code,
+            message=message,
+            reached=True,
+            sent=True,
+            seconds=seconds,
+            at=time.time(),
+            retry_after=retry_after,
+            body=body,
+        )
+
+    @classmethod
+    def no_answer(cls, code: AnswerCode, message: str, seconds: float) -> Answer:
+        """Return what is known of a call that went out and brought no HTTP answer."""
+        return cls(
+            accepted=False,
+            http_status=None,
+            code=code,
+            message=message,
+            reached=False,
+            sent=True,
+            seconds=seconds,
+            at=time.time(),
+        )
+
+    @classmethod
+    def not_sent(cls, code: AnswerCode, message: str, seconds: float) -> Answer:
+        """Return what is known of a call that did not go out."""
+        return cls.no_answer(code, message, seconds)._replace(sent=False)
+
 
 class Transport(Protocol):
-    """One message out, one answer back; never raises for a row."""
+    """Takes one message and returns one answer. Never raises because of a row."""
 
     def send(self, message: Message) -> Answer:
         """Make one HTTP call."""
@@ -150,9 +230,9 @@ class Transport(Protocol):
 
 
 class Outcome(NamedTuple):
-    """How a row ended, and its report line but for the identity, which is the message's."""
+    """How a row ended: its report line. The identity is in `message`."""
 
-    message: Message
+    message: Message | InvalidRow
     status: Status
     attempts: int
     """HTTP calls made for it."""
@@ -161,24 +241,66 @@ class Outcome(NamedTuple):
     column: str | None
     text: str | None
     maybe_duplicate: bool
-    """The API may hold it twice: more than one try was, or may have been, accepted."""
+    """The API may hold it twice: more than one try was accepted, or may have been."""
     latency_ms: float | None
     """Of the last try."""
     finished_at: float
     """Seconds since the epoch."""
     answer: Answer | None = None
 
+    @classmethod
+    def without_call(
+        cls,
+        message: Message | InvalidRow,
+        status: Status,
+        *,
+        code: Code | None,
+        column: str | None = None,
+        text: str | None,
+        finished_at: float,
+    ) -> Outcome:
+        """Return the outcome of a row for which no call was made."""
+        return cls(
+            message,
+            status,
+            attempts=0,
+            http_status=None,
+            code=code,
+            column=column,
+            text=text,
+            maybe_duplicate=False,
+            latency_ms=None,
+            finished_at=finished_at,
+        )
+
+    @classmethod
+    def invalid(cls, row: InvalidRow) -> Outcome:
+        """Return the outcome of a row that cannot be sent."""
+        return cls.without_call(
+            row, Status.INVALID, code=row.code, column=row.column, text=row.text, finished_at=time.time()
+        )
+
+
+class Stop(NamedTuple):
+    """Why a load ended before its last row."""
+
+    reason: StopReason
+    message: str
+
+
+# ---------------------------------------------------------------------- the account that a call is for
+
 
 def destination(base_url: str, api_key: Secret | str) -> str:
-    """Return what tells one account at one address from others; it holds the key."""
+    """Return what distinguishes one account at one address from others. It contains the key."""
     return f"{address(base_url)}\n{authorization(api_key)}"
 
 
 def address(base_url: str) -> str:
-    """Return the one form of an address, however it is written.
+    """Return an address in its normal form.
 
-    Scheme and host are in lower case, the scheme's own port and a slash at the end are left out. The case of the path
-    stays: to a server, two paths that differ in it are two paths. Raises `SettingsError` for a host that cannot be one.
+    Scheme and host are in lower case; the scheme's default port and a slash at the end are left out. The path keeps its
+    case, because servers distinguish it. Raises `SettingsError` for a host name that cannot exist.
     """
     from urllib3.exceptions import LocationParseError
     from urllib3.util import parse_url
@@ -186,18 +308,18 @@ def address(base_url: str) -> str:
     try:
         parts = parse_url(base_url)
     except LocationParseError:
-        raise SettingsError(f"base_url is {base_url!r}: this cannot be the name of a host") from None
-    own_port = {"http": 80, "https": 443}.get(parts.scheme or "")
-    port = "" if parts.port in (None, own_port) else f":{parts.port}"
+        raise SettingsError(f"{option('base_url')} is {base_url!r}: this cannot be the name of a host") from None
+    default_port = {"http": 80, "https": 443}.get(parts.scheme or "")
+    port = "" if parts.port in (None, default_port) else f":{parts.port}"
     return f"{parts.scheme}://{(parts.host or '').rstrip('.')}{port}{(parts.path or '').rstrip('/')}"
 
 
 def authorization(api_key: Secret | str) -> str:
-    """Return the Authorization header's value for a key in any of the forms that people hold.
+    """Return the Authorization header's value for a key in any of the forms that people have.
 
-    The dashboard's Secret Key is already the base64 of `key:` and is sent as it is; the vendor's SDK wants
-    it decoded and without the colon; and a pasted `Basic …` prefix or a Secret Key that somebody encoded a
-    second time is taken for what it is.
+    - The dashboard's Secret Key is already the base64 of `key:` and is sent as it is.
+    - The vendor's SDK expects it decoded and without the colon.
+    - A `Basic …` prefix, or a Secret Key that was encoded a second time, is undone.
     """
     key = (api_key if isinstance(api_key, str) else api_key.reveal()).strip()
     if key[:6].lower() == "basic ":
@@ -208,57 +330,69 @@ def authorization(api_key: Secret | str) -> str:
 
 
 def _unwrapped(key: str) -> str | None:
-    """Return what a key is the base64 of, if that is a key again: `key:`, or the base64 of one."""
-    inner = _decoded(key)
-    if inner is None:
+    """Return the key inside a base64 text, if it holds one: `key:`, or the base64 of it."""
+    try:
+        inner = base64.b64decode(key, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    if not inner or not inner.isprintable():
         return None
     if inner.endswith(":"):
         return inner[:-1]
     return inner if _unwrapped(inner) is not None else None
 
 
-def _decoded(text: str) -> str | None:
-    try:
-        decoded = base64.b64decode(text, validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        return None
-    return decoded if decoded and decoded.isprintable() else None
+# ---------------------------------------------------------------------- `on_error`, the user's own function
 
 
-logger = logging.getLogger("interakt_loader")
+class StopToken:
+    """A request to stop a load. Any thread may make it, and so may a signal handler, because it takes no lock.
 
+    So it cannot wake those who wait. They wait for a fraction of a second at most, and then read `stop` again.
+    """
 
-class Stop(NamedTuple):
-    """Why a load ended before its last row."""
+    __slots__ = ("stop",)
 
-    reason: StopReason
-    message: str
+    def __init__(self) -> None:
+        self.stop: Stop | None = None
+        """Why the load is to stop; None: it is not."""
+
+    def request(self, stop: Stop) -> None:
+        """Have the load finish its calls in flight and stop. The first reason stays, but an interrupt replaces it."""
+        if self.stop is None or (stop.reason == "interrupted" and not self.is_interrupt):
+            self.stop = stop
+
+    @property
+    def is_interrupt(self) -> bool:
+        """Whether a person or the system wants the load to end soon."""
+        return self.stop is not None and self.stop.reason == "interrupted"
 
 
 OnError = Callable[[Exception, dict[str, Any]], object]
+"""Called as `on_error(error, queue_msg)` for each call that did not succeed."""
 
 
-def queue_msg(message: Message) -> dict[str, Any]:
-    """Return a message in the form of the vendor's SDK: the endpoint's path and the body as a dict."""
-    return {"path": PATHS[message.kind], "body": json.loads(message.body) if message.body else {}}
+def queue_msg(message: Message | InvalidRow) -> dict[str, Any]:
+    """Return a message in the form of the vendor's SDK: the endpoint's path, and the body as a dict."""
+    body = json.loads(message.body) if isinstance(message, Message) else {}
+    return {"path": PATHS[message.kind], "body": body}
 
 
-def tell(on_error: OnError, outcome: Outcome) -> None:
-    """Call `on_error` for an outcome that is an error. What it raises is logged, and harms nobody."""
-    if outcome.status not in FAILURES:
-        return
-    error = APIError(False, outcome.http_status, outcome.text or str(outcome.status))
-    call(on_error, error, queue_msg(outcome.message))
+def report_error(on_error: OnError, outcome: Outcome) -> None:
+    """Call `on_error` if the outcome is an error."""
+    if outcome.status in FAILURES:
+        error = APIError(status=False, status_code=outcome.http_status, message=outcome.text or str(outcome.status))
+        call_on_error(on_error, error, queue_msg(outcome.message))
 
 
-def call(on_error: OnError, error: Exception, message: dict[str, Any]) -> None:
-    """Call `on_error`; an exception of its own is logged."""
+def call_on_error(on_error: OnError, error: Exception, message: dict[str, Any]) -> None:
+    """Call `on_error`. An exception that it raises is logged, and has no other effect."""
     try:
         on_error(error, message)
-    except Exception:  # noqa: BLE001 - it is the caller's own, and may be anything
+    except Exception:  # noqa: BLE001 - it is the user's function and may raise anything
         log_raised()
 
 
 def log_raised() -> None:
-    """Log what `on_error` just raised; that may well say whom the call was about, so it is masked."""
+    """Log the exception that `on_error` just raised, masked: it may name the person whom the call is about."""
     logger.error("on_error raised\n%s", masked(traceback.format_exc().rstrip()))

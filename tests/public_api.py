@@ -19,7 +19,7 @@ import click
 import interakt_loader
 from interakt_loader import errors
 from interakt_loader.cli.commands import cli
-from interakt_loader.codes import HINTS
+from interakt_loader.codes import ABOUT
 from interakt_loader.model import Status
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.settings import Settings
@@ -116,10 +116,11 @@ def _class(node: ast.ClassDef) -> list[str]:
 
 
 def _field(node: ast.AnnAssign) -> str:
-    """Return a field with its default; of those that are made by a call, that is the call's first argument."""
+    """Return a field with its default: for a field made by a call, its argument `default`, else its first one."""
     default = node.value
     if isinstance(default, ast.Call) and default.args:
-        default = default.args[0]
+        named = {one.arg: one.value for one in default.keywords}
+        default = named.get("default", default.args[0])
     return f"{ast.unparse(node.target)}: {ast.unparse(node.annotation)}" + (
         "" if default is None else f" = {ast.unparse(default)}"
     )
@@ -178,7 +179,7 @@ def _report() -> list[str]:
         "# report",
         *(f"column {one.name}: {one.type}" for one in OUTCOMES),
         *(f"status {one.value}" for one in Status),
-        *(f"code {one}" for one in sorted(HINTS)),
+        *(f"code {one}" for one in sorted(ABOUT)),
     ]
 
 

@@ -10,7 +10,6 @@ import argparse
 import ast
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -21,13 +20,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.docs.sentences import LONGEST, sentences
+
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "interakt_loader"
 CONSUMER = "interakt-consumer"
 """How the names of the threads begin that make the calls."""
 
 SHORT_FILE = 50
-LONGEST_SENTENCE = 30
 LONGEST_SUBJECT = 72
 REPEATED_LINES = 6
 
@@ -177,11 +177,8 @@ def _probed(checkout: Path, form: str, ledger: str, rows: int) -> dict[str, Any]
 
 
 def long_sentences(path: Path) -> int:
-    """Return how many sentences of a page have too many words. Code blocks do not count; an item is a sentence."""
-    text = re.sub(r"^ *```.*?^ *```$", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
-    text = re.sub(r"\]\([^)]*\)", "]", text)
-    blocks = re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.|\|)\s)|\|", text)
-    return sum(len(one.split()) > LONGEST_SENTENCE for block in blocks for one in re.split(r"(?<=[.!?])\s+", block))
+    """Return how many sentences of a page have too many words."""
+    return sum(one.words > LONGEST for one in sentences(path))
 
 
 def repeated(checkout: Path) -> list[tuple[str, str]]:
@@ -260,8 +257,8 @@ def figures(checkout: Path, since: str | None) -> Iterator[tuple[str, str]]:
         yield f"{name}: turns back on the way of `data`", stays
     readme, docs = checkout / "README.md", sorted((checkout / "docs").glob("*.md"))
     yield "README lines", f"{len(readme.read_text(encoding='utf-8').splitlines())}"
-    yield f"sentences over {LONGEST_SENTENCE} words, README", f"{long_sentences(readme)}"
-    yield f"sentences over {LONGEST_SENTENCE} words, docs", f"{sum(map(long_sentences, docs))}"
+    yield f"sentences over {LONGEST} words, README", f"{long_sentences(readme)}"
+    yield f"sentences over {LONGEST} words, docs", f"{sum(map(long_sentences, docs))}"
     yield f"pairs of repeated runs of {REPEATED_LINES} lines or more", f"{len(repeated(checkout))}"
     try:
         long, commits = long_subjects(checkout, since)

@@ -12,9 +12,7 @@ import click
 
 from interakt_loader import errors
 from interakt_loader.cli.commands import cli
-from interakt_loader.mapping.presets import presets
 from interakt_loader.sandbox import SandboxOptions
-from interakt_loader.settings import Settings
 
 _FOR_THE_TESTS = re.compile(r"^(```\w+[^\n]*?) (?:notest|made)$", re.MULTILINE)
 _MARK = re.compile(r"^<!-- made from the code: (\w+) -->$", re.MULTILINE)
@@ -22,22 +20,9 @@ _MARK = re.compile(r"^<!-- made from the code: (\w+) -->$", re.MULTILINE)
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Fill in a page before it is rendered; a name that nothing is made for fails the build."""
-    if page.file.src_uri == "types.md":  # its tables take all the room that there is
+    if page.file.src_uri in ("types.md", "options.md"):  # wide tables
         page.meta["hide"] = ["toc"]
     return _MARK.sub(lambda mark: MADE[mark[1]](), _FOR_THE_TESTS.sub(r"\1", markdown))
-
-
-def options() -> str:
-    """Return every option of a load, each under a heading of its own."""
-    return "\n\n".join(_option(one) for one in fields(Settings))
-
-
-def _option(one: Any) -> str:
-    facts = one.metadata
-    flag = "--api-key-file" if one.name == "api_key" else facts["flag"]
-    said = {"Flag": flag, "Default": repr(one.default), "One of": ", ".join(facts["choices"]), "Variable": facts["env"]}
-    line = " · ".join(f"{name}: `{value}`" for name, value in said.items() if value)
-    return f"## {one.name}\n\n{facts['meaning']}\n\n{line}"
 
 
 def commands() -> str:
@@ -69,13 +54,5 @@ def error_tree() -> str:
     return "\n".join(["```text", *inspect.cleandoc("\n".join(tree)).splitlines(), "```"])
 
 
-def preset_table() -> str:
-    """Return a table of the presets, with what each needs."""
-    rows = [f"| `{one.name}` | {one.description} | {one.kind}s |" for one in presets().values()]
-    return "\n".join(["| preset | export | rows are |", "|---|---|---|", *rows])
-
-
-MADE: dict[str, Callable[[], str]] = {
-    one.__name__: one for one in (options, commands, sandbox_options, error_tree, preset_table)
-}
+MADE: dict[str, Callable[[], str]] = {one.__name__: one for one in (commands, sandbox_options, error_tree)}
 """By the name in the mark."""

@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from interakt_loader.cli.commands import cli
-from interakt_loader.errors import InteraktLoaderError, LoadInterrupted
+from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, flags_in_messages
 from interakt_loader.privacy.process import tolerant_streams
 from interakt_loader.privacy.text import printable
 
@@ -24,7 +24,7 @@ def run(arguments: Sequence[str]) -> int:
     What cannot be written to standard output or error is left out. It makes an error of a command that does nothing
     else than print; the record of a load is its report.
     """
-    with tolerant_streams() as out:
+    with tolerant_streams() as out, flags_in_messages():
         exit_code = _run(arguments)
         out.flush()
         if out.error is not None:

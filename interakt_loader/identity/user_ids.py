@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from interakt_loader.codes import ProblemCode
 from interakt_loader.columns.normalize import NormalColumn, normalize_parts, null_where, problems_at
 from interakt_loader.model import Problem
-from interakt_loader.privacy.text import DAMAGED, HIDDEN_ENDS, INVISIBLE, JOINED, hidden_said
+from interakt_loader.privacy.text import DAMAGED, HIDDEN_ENDS, INVISIBLE, JOINED, describe_hidden
 from interakt_loader.values import ERROR_CELL, EXPONENT, FORMULA_FAILED, LOST_DIGITS, NULL_WORD
 
 _EXACT_BELOW = {"halffloat": 2.0**11, "float": 2.0**24, "double": 2.0**53}
@@ -69,7 +69,7 @@ def _read(values: pa.Array, code: ProblemCode, expected: str, exponent: str | No
     odd = text.filter(unusual)
     odd = null_where(odd, pc.match_substring_regex(odd, NULL_WORD))
     hidden = pc.match_substring_regex(pc.replace_substring_regex(odd, JOINED, r"\1"), f"{INVISIBLE}|{DAMAGED}")
-    found = problems_at(odd, hidden, code, hidden_said)
+    found = problems_at(odd, hidden, code, describe_hidden)
     failed = pc.match_substring_regex(odd, ERROR_CELL)
     found |= problems_at(odd, failed, code, FORMULA_FAILED)
     if exponent is not None:

@@ -19,7 +19,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from interakt_loader.errors import AnotherKey
+from interakt_loader.errors import AnotherKey, option
 from interakt_loader.model import DIGEST, address, authorization
 from interakt_loader.privacy.files import OWNER_ONLY, open_private, state_folder
 
@@ -131,8 +131,8 @@ class Account:
         if not self._settings.same_account:
             raise AnotherKey(
                 f"{ledger}: was made with another API key for {self._settings.base_url}. If the account's key was "
-                "renewed, give same_account=True (--same-account); for another account, give a ledger of its own: "
-                "ledger=PATH (--ledger PATH or --name NAME)"
+                f"renewed, give {option('same_account', True)}; for another account, give a ledger of its own: "
+                f"{option('ledger', placeholder='PATH')} or {option('name', placeholder='NAME')}"
             )
         self._wrapped_anew = False
         secret = _copy_of(wrapped[1 : 1 + DIGEST])
@@ -142,12 +142,12 @@ class Account:
             return secret
         if old_key is not None:
             raise AnotherKey(
-                f"{ledger}: the old API key is not the one that this ledger was last used with; give that one as "
-                "old_api_key (--old-api-key-file FILE)"
+                f"{ledger}: the old API key is not the one that this ledger was last used with; give that one: "
+                f"{option('old_api_key', placeholder='KEY')}"
             )
         raise AnotherKey(
             f"{ledger}: cannot be opened with the new API key alone, as this user's state folder does not hold its "
-            "secret; give the old key too: old_api_key=KEY (--old-api-key-file FILE)"
+            f"secret; give the old key too: {option('old_api_key', placeholder='KEY')}"
         )
 
     def renew(self) -> None:

@@ -19,7 +19,6 @@ import mmap
 import os
 import struct
 import threading
-import time
 import zlib
 from operator import itemgetter
 from pathlib import Path
@@ -41,6 +40,7 @@ from interakt_loader.model import (
     Transport,
 )
 from interakt_loader.privacy.files import OWNER_ONLY, make_private
+from interakt_loader.sending.retry_policy import in_doubt
 
 logger = logging.getLogger("interakt_loader")
 
@@ -113,22 +113,22 @@ class InFlight:
             at = self._slots.get(message.row)
             if at is None or self._memory.closed:  # the load ended without waiting for this answer
                 return
-            if answer.doubtful:
+            if not answer.accepted and in_doubt(answer):
                 self._memory[at + 1] = _DOUBTED
             elif answer.accepted:
                 self._memory[at] = _ACCEPTED
             else:
                 self._memory[at] = _OUT if self._memory[at + 1] else _REFUSED
 
-    def recorded(self, messages: list[Message], total: int) -> None:
-        """Free the slots of messages that the ledger now knows, in the order in which they settled.
+    def recorded(self, rows: list[int], total: int) -> None:
+        """Free the slots of rows that the ledger now knows, in the order in which they settled.
 
         `total` says how many calls it has on record with these: by that, lost ones are noticed.
         """
         with self._lock:
             self._memory[_TOTAL_AT : _TOTAL_AT + _TOTAL.size] = _TOTAL.pack(total)
-            for message in messages:
-                at = self._slots.pop(message.row, None)
+            for row in rows:
+                at = self._slots.pop(row, None)
                 if at is not None:
                     self._memory[at] = _FREE
                     self._free.append(at)
@@ -219,7 +219,7 @@ class RecordingTransport:
     def send(self, message: Message) -> Answer:
         """Make one call, on record."""
         if not self._in_flight.goes(message):
-            return Answer(False, None, "abandoned", "the load had ended", False, False, 0.0, time.time())
+            return Answer.not_sent("abandoned", "the load had ended", 0.0)
         answer = self._transport.send(message)
         self._in_flight.came_back(message, answer)
         return answer

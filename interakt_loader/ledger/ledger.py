@@ -32,6 +32,7 @@ from interakt_loader.ledger.plan import Plan
 from interakt_loader.ledger.store import JournalEntry, Store
 from interakt_loader.model import (
     Kind,
+    Message,
     Outcome,
     Status,
     Transport,
@@ -207,7 +208,7 @@ class Ledger:
         if not self._store.is_in_place():
             raise LedgerBroken(f"ledger {self.path}: {_GONE}; put it back, or events that were sent go out again")
         if self._in_flight is not None:
-            self._in_flight.recorded([one.message for one in outcomes], self._store.total)
+            self._in_flight.recorded([one.message.row for one in outcomes], self._store.total)
 
     def close(self) -> None:
         """Sort in what was recorded, and let the next load have the file."""
@@ -233,7 +234,7 @@ _GONE = "was deleted, replaced or moved while it was in use"
 def _journal_entries(outcomes: list[Outcome]) -> list[JournalEntry]:
     journal_entries: list[JournalEntry] = []
     for one in outcomes:
-        entry = one.message.entry
+        entry = one.message.entry if isinstance(one.message, Message) else None
         if entry is None:
             continue
         if one.status in (Status.SENT, Status.RECORDED):

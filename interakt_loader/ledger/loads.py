@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from interakt_loader.columns import Target
-from interakt_loader.errors import UsageError
+from interakt_loader.errors import UsageError, by_surface, option
 from interakt_loader.identity import country_code
 from interakt_loader.ledger.digests import Keys
 from interakt_loader.ledger.store import Store
@@ -321,8 +321,8 @@ class Loads:
             return
         raise UsageError(
             f"nothing was sent: {where} holds events of other sources, and this source is new to it. If its events "
-            f"belong there, name the load: --name {load.names[0]} (in Python name={load.names[0]!r}); else give it a "
-            "ledger of its own (--ledger)"
+            f"belong there, name the load: {option('name', load.names[0])}; else give it a ledger of its own: "
+            f"{option('ledger', placeholder='PATH')}"
         )
 
     def _check_shape(self, load: ThisLoad, where: str) -> None:
@@ -343,11 +343,13 @@ class Loads:
         raise UsageError(
             f"nothing was sent: the mapping is not the one by which {where} knows these {rows} ({said}), so all of "
             f"them would go out again. Change it back; or {self._ways(load)}; or, if these are other rows, give them "
-            "a name of their own (--name)"
+            f"a name of their own: {option('name', placeholder='NAME')}"
         )
 
     def _ways(self, load: ThisLoad) -> str:
-        ways = "put the rows on record as they are now (interakt-loader baseline), or send all of them again (--resend)"
+        baseline = by_surface("baseline(…)", "interakt-loader baseline")
+        again = option("resend", True)
+        ways = f"put the rows on record as they are now ({baseline}), or send all of them again ({again})"
         if self._kind == "user" or "event_id" in load.shape:
             return ways
         return f"map event_id, so that later changes do no harm, and {ways}"
@@ -372,8 +374,8 @@ class Loads:
             raise UsageError(
                 f"nothing was sent: {where} holds events of another input, and these events have neither created_at "
                 "nor an event id, so nothing tells whether one that says the same was sent before. Map created_at or "
-                "event_id; or say that all rows are new events (--resend); or give the input a ledger of its own "
-                "(--ledger)"
+                f"event_id; or say that all rows are new events ({option('resend', True)}); or give the input a "
+                f"ledger of its own ({option('ledger', placeholder='PATH')})"
             )
         return os.urandom(DIGEST)
 

@@ -52,7 +52,6 @@ from interakt_loader.model import (
 from interakt_loader.report.outcomes import (
     accepted_before,
     from_outcomes,
-    invalid,
     not_sent,
 )
 from interakt_loader.sending.pending import Fold, PendingCall, carried, outcome, skipped, unsent
@@ -388,8 +387,8 @@ class Plan:
     def work_batches(self) -> Iterator[WorkBatch]:
         """Yield the rows by what is done about them, batch by batch. Merged rows are not among them: see `carried`."""
         for part in self._parts():
-            good, refused = messages(part.calls, self._kind)
-            settled = [*map(invalid, refused), *map(skipped, messages(part.skipped, self._kind)[0])]
+            good, invalid = messages(part.calls, self._kind)
+            settled = [*map(Outcome.invalid, invalid), *map(skipped, messages(part.skipped, self._kind)[0])]
             yield WorkBatch(self._entered(part.calls, good), settled, part.unchanged, part.merged.num_rows)
 
     def carried(self, outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:

@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 from interakt_loader.codes import NoteCode, ProblemCode
 from interakt_loader.columns import Coerced, Target, coerce, json_string, json_strings, of_texts
 from interakt_loader.columns.normalize import Mixed, as_text, fields, mixed, normalize, null_where
+from interakt_loader.errors import option
 from interakt_loader.identity import Ids, event_names, preferred_phones, user_ids
 from interakt_loader.mapping.spec import Field, Mapping
-from interakt_loader.model import LARGEST_BODY, Kind, Message, Problem
+from interakt_loader.model import LARGEST_BODY, InvalidRow, Kind, Message, Problem
 from interakt_loader.settings import Settings
 from interakt_loader.sources import (
     CELL_ERRORS_COLUMN,
@@ -233,7 +234,7 @@ class _Rows:
             note = Problem("white_space_tidied", "line breaks, tabs and runs of spaces became one space")
             self._found.note(row, field.label, note)
         for row in null_words_in(text):
-            hint = "if it means a missing value, name it in null_values (--null-values)"
+            hint = f"if it means a missing value, name it in {option('null_values')}"
             self._found.note(row, field.label, Problem("null_word", f"{text[row].as_py()} is sent as text: {hint}"))
         if self._preparation.settings.nulls == "clear":
             text = null_where(text.fill_null("null"), self._found.at(coerced.problems))
@@ -316,8 +317,8 @@ def _member(name: str, values: pa.StringArray, quoted: str | None = None) -> pa.
     return pc.binary_join_element_wise(pa.scalar(f"{quoted or json.dumps(name)}:"), values, pa.scalar(","), _NOTHING)
 
 
-def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[Message]]:
-    """Return the rows of a prepared batch as messages: those to send, and those that cannot be (no body)."""
+def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[InvalidRow]]:
+    """Return the rows of a prepared batch: those to send, and those that cannot be sent."""
     rows = zip(
         *(prepared[name].to_pylist() for name in ("row", "ordering_key", "body")),
         *(prepared[name].to_pylist() for name in ("user_id", "country_code", "phone", "event", "source")),
@@ -325,10 +326,13 @@ def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[
         strict=True,
     )
     good: list[Message] = []
-    bad: list[Message] = []
+    invalid: list[InvalidRow] = []
     for row, ordering_key, body, *rest in rows:
-        (bad if body is None else good).append(Message(row, kind, ordering_key, body or b"", *rest))
-    return good, bad
+        if body is None:
+            invalid.append(InvalidRow(row, kind, *rest))
+        else:
+            good.append(Message(row, kind, ordering_key, body, *rest))
+    return good, invalid
 
 
 # ------------------------------------------------------------------ problems and notes

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.columns.normalize import null_where
-from interakt_loader.model import Message, Outcome, Status, Stop
+from interakt_loader.model import Outcome, Status, Stop
 from interakt_loader.privacy.text import DOT, masked, masked_phone
 
 OUTCOMES = pa.schema(
@@ -69,22 +69,6 @@ def from_outcomes(outcomes: list[Outcome]) -> pa.RecordBatch:
     ]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, OUTCOMES, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=OUTCOMES)
-
-
-def invalid(message: Message) -> Outcome:
-    """Return the outcome of a row that cannot be sent; its note says why."""
-    return Outcome(
-        message,
-        Status.INVALID,
-        0,
-        None,
-        message.note_code,
-        message.note_column,
-        message.note,
-        maybe_duplicate=False,
-        latency_ms=None,
-        finished_at=time.time(),
-    )
 
 
 def not_sent(prepared: pa.RecordBatch, stop: Stop | None = None) -> pa.RecordBatch:

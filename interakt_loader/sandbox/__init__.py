@@ -1,7 +1,16 @@
-"""A local look-alike of Interakt's track API, to try things out on and to test against.
+"""A local copy of Interakt's track API, to try things out and to test against.
 
-It judges by the API's documents, and shares no code with the client. What the documents do not say is an option,
-marked *assumed*. It listens on 127.0.0.1 only.
+It follows the API's documents, and shares no code with the client. What the documents do not say is an option, marked
+*assumed*. It listens on 127.0.0.1 only.
+
+- `embedded`: runs the sandbox in a thread, in a process, or as a program.
+- `server`: the connections, and the page and endpoints that show what was sent.
+- `http`: bytes → a call, and a response → bytes.
+- `api`: which response a call gets: key, limit, faults, rules.
+- `store`: the rules for a body, and the accepted records.
+- `options`: every option, and the kinds of faults.
+- `demo_data`: the made-up sample data.
+- `assets`: the page's files.
 """
 
 from __future__ import annotations

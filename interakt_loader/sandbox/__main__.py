@@ -1,4 +1,4 @@
-"""What a `SandboxProcess` starts. People run `python -m interakt_loader sandbox`."""
+"""The program that a `SandboxProcess` starts. People run `python -m interakt_loader sandbox`."""
 
 from __future__ import annotations
 

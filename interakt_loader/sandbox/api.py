@@ -1,33 +1,32 @@
-"""The account's call limit. Pure: `admit` takes `now`, in seconds of any clock that only goes forward.
-
-Judges a call as Interakt's track API does, and keeps what it accepts. No I/O; safe from any thread.
-"""
+"""What the sandbox answers to a call: the key, the account's limit, faults and the API's rules. No I/O; thread-safe."""
 
 from __future__ import annotations
 
 import hmac
 import math
+import random
 import threading
 import time
 from array import array
+from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Literal
 
 from interakt_loader.sandbox.http import (
     BAD_KEY,
     NO_API,
     Head,
-    Reply,
+    Response,
     event_accepted,
     fault_reply,
     over_the_limit,
     refused,
     user_accepted,
 )
-from interakt_loader.sandbox.options import Faults, SandboxOptions, parse_shares
+from interakt_loader.sandbox.options import SandboxOptions, known_kind, parse_shares
 from interakt_loader.sandbox.store import (
     EventRecord,
     Refusal,
@@ -38,90 +37,41 @@ from interakt_loader.sandbox.store import (
     read_user,
 )
 
-
-class FixedWindow:
-    """At most `calls` in each window; a window begins with the first call after the last one ended."""
-
-    def __init__(self, calls: int, seconds: float) -> None:
-        self._calls = calls
-        self._seconds = seconds
-        self._ends = -math.inf
-        self._used = 0
-
-    def admit(self, now: float) -> float:
-        """Return 0 if the call may pass, and count it; else the seconds until one may."""
-        if now >= self._ends:
-            self._ends = now + self._seconds
-            self._used = 0
-        if self._used >= self._calls:
-            return self._ends - now
-        self._used += 1
-        return 0.0
-
-
-class SlidingWindow:
-    """At most `calls` in any stretch of `seconds`.
-
-    With `refused_count` a refused call uses up the limit as well: a client that hammers on never gets through.
-    """
-
-    def __init__(self, calls: int, seconds: float, *, refused_count: bool) -> None:
-        self._seconds = seconds
-        self._refused_count = refused_count
-        self._counted: deque[float] = deque(maxlen=calls)
-
-    def admit(self, now: float) -> float:
-        """Return 0 if the call may pass, and count it; else the seconds until one may."""
-        counted = self._counted
-        while counted and counted[0] <= now - self._seconds:
-            counted.popleft()
-        if len(counted) < (counted.maxlen or 0):
-            counted.append(now)
-            return 0.0
-        if self._refused_count:
-            counted.append(now)
-        return counted[0] + self._seconds - now
-
-
-def new_limiter(shape: str, calls: int, seconds: float, *, refused_count: bool) -> FixedWindow | SlidingWindow:
-    """Return a limiter of this shape. In a fixed window that is full, a refused call has nothing left to use up."""
-    if shape == "sliding":
-        return SlidingWindow(calls, seconds, refused_count=refused_count)
-    return FixedWindow(calls, seconds)
-
-
 PATHS = {"/v1/public/track/users/": "user", "/v1/public/track/events/": "event"}
 
 Silence = Literal["reset", "hang", "cut"]
-"""A fault that sends no answer."""
+"""A fault without a response."""
 
 _SILENT_AT_ONCE: dict[str | None, Silence] = {"reset": "reset", "hang": "hang"}
 
 
 @dataclass(frozen=True)
 class Stats:
-    """What has happened since the start or the last reset."""
+    """Counts since the start or the last reset."""
 
     calls: int
-    """POST calls to the two endpoints, faults and refusals included."""
+    """POST calls to the two endpoints, with faults and refused calls."""
     accepted: int
-    """Records applied: the 202s, the 201s and those whose answer was cut off."""
+    """Records applied: the 202s, the 201s and those whose connection was cut."""
     users: int
     events: int
     by_status: dict[int, int]
-    """Answers to those calls by HTTP status; a call that ended in silence has none."""
+    """Responses to those calls by HTTP status. A call without a response is not counted."""
     refused_by_limit: int
-    """429s of the limit; those of faults are under `faults`."""
+    """429s of the limit. Those of faults count in `faults`."""
     faults: dict[str, int]
-    """Faults that happened, by kind."""
+    """Faults so far, by kind."""
     in_flight: int
-    """Calls that have arrived and are not yet answered."""
+    """Calls that have arrived and have no response yet."""
     max_in_flight: int
-    """The most at once."""
+    """The most calls in flight at the same time."""
 
 
 class Api:
-    """The API without its sockets."""
+    """The API without its sockets.
+
+    `answer` makes the response to a call. All other methods are for the sandbox's users.
+    """
 
     def __init__(self, options: SandboxOptions) -> None:
         self.options = options
@@ -130,17 +80,17 @@ class Api:
         self._lock = threading.Lock()
         self._store = Store()
         self._in_flight = 0
-        self._begin_anew()
+        self._start_over()
 
-    def _begin_anew(self) -> None:
+    def _start_over(self) -> None:
         self._limiters: dict[str, FixedWindow | SlidingWindow] = {}
         self._calls = self._accepted = self._refused_by_limit = 0
         self._by_status: Counter[int] = Counter()
         self._max_in_flight = self._in_flight
         self._arrivals = array("d")
 
-    def answer(self, head: Head, body: bytes) -> Reply | Silence:
-        """Judge a call to one of `PATHS` that has arrived whole, and apply its record."""
+    def answer(self, head: Head, body: bytes) -> Response | Silence:
+        """Return the response to a complete call to one of `PATHS`, and apply its record."""
         if head.method != "POST":
             return refused(405, f'Method "{head.method}" not allowed.', "Allow: POST\r\n")
         now = time.monotonic()
@@ -152,24 +102,24 @@ class Api:
             fault = self.faults.choose(lambda: _identities(kind, body))
             if fault in _SILENT_AT_ONCE:
                 return _SILENT_AT_ONCE[fault]
-            reply = None if fault is None else fault_reply(fault, self.options.fault_retry_after)
-            if reply is None:
-                reply = self._judge(kind, head, body, now)
+            response = None if fault is None else fault_reply(fault, self.options.fault_retry_after)
+            if response is None:
+                response = self._decide(kind, head, body, now)
             if fault == "cut":
                 return "cut"
-            self._by_status[reply.status] += 1
-            return reply
+            self._by_status[response.status] += 1
+            return response
 
-    def refuse_body(self, head: Head) -> Reply:
-        """Answer a call whose body is too long to be taken."""
-        reply = refused(413, f"The body is longer than {self.options.max_body} bytes")
+    def refuse_body(self, head: Head) -> Response:
+        """Return the response to a call whose body is too long."""
+        response = refused(413, f"The body is longer than {self.options.max_body} bytes")
         if head.path in PATHS:
             with self._lock:
                 self._calls += 1
-                self._by_status[reply.status] += 1
-        return reply
+                self._by_status[response.status] += 1
+        return response
 
-    def _judge(self, kind: str, head: Head, body: bytes, now: float) -> Reply:
+    def _decide(self, kind: str, head: Head, body: bytes, now: float) -> Response:
         scheme, _, token = head.authorization.partition(b" ")
         if scheme.lower() != b"basic" or not hmac.compare_digest(token.strip(), self._token):
             return BAD_KEY
@@ -182,13 +132,13 @@ class Api:
         if head.content_type != "application/json":
             return refused(415, f'Unsupported media type "{head.content_type}" in request.')
         try:
-            reply = self._apply(kind, body)
+            response = self._apply(kind, body)
         except Refusal as refusal:
             return refused(400, str(refusal))
         except TakenUserId:
             return refused(400, "This userId belongs to another customer, or the customer has another userId")
         self._accepted += 1
-        return reply
+        return response
 
     def _wait_for_limit(self, path: str, now: float) -> float:
         options = self.options
@@ -205,7 +155,7 @@ class Api:
             )
         return limiter.admit(now)
 
-    def _apply(self, kind: str, body: bytes) -> Reply:
+    def _apply(self, kind: str, body: bytes) -> Response:
         if kind == "user":
             return user_accepted(self._store.put_user(read_user(body), time.time()))
         record = read_event(body)
@@ -220,12 +170,12 @@ class Api:
             self._max_in_flight = max(self._max_in_flight, self._in_flight)
 
     def ended(self) -> None:
-        """Note that a call has been answered, or that nobody waits for its answer any more."""
+        """Note that a call has its response, or that its client has gone."""
         with self._lock:
             self._in_flight -= 1
 
     def users(self, limit: int | None = None, offset: int = 0, search: str = "") -> list[UserRecord]:
-        """Return users in the order in which they were first seen: all, or those that hold this text anywhere."""
+        """Return users in the order in which they were first seen: all, or those that contain this text."""
         with self._lock:
             if not search:
                 return self._store.user_slice(limit, offset)
@@ -274,7 +224,7 @@ class Api:
         self.faults.set_shares(parse_shares(faults))
 
     def force(self, kinds: Iterable[str | None]) -> None:
-        """Make the next calls end in these faults, in order of arrival; None lets one pass."""
+        """Make the next calls end in these faults, in order of arrival; None: the call has no fault."""
         self.faults.force(kinds)
 
     def force_for(self, identity: str, kinds: Iterable[str | None]) -> None:
@@ -282,14 +232,14 @@ class Api:
         self.faults.force_for(identity, kinds)
 
     def renew_key(self, api_key: str) -> None:
-        """Let another key in from now on, and the former one no more. Raises `SettingsError`."""
+        """Accept this key from now on, and no longer the one before. Raises `SettingsError`."""
         self._token = SandboxOptions(api_key=api_key).secret_key.encode()
 
     def reset(self) -> None:
-        """Forget records, counts, what is forced and the limit's windows; the faults' shares stay."""
+        """Forget records, counts, forced faults and the limit's windows; the shares of faults stay."""
         with self._lock:
             self._store.clear()
-            self._begin_anew()
+            self._start_over()
             self.faults.forget()
 
 
@@ -298,3 +248,131 @@ def _identities(kind: str, body: bytes) -> tuple[str, ...]:
         return (read_user(body) if kind == "user" else read_event(body)).identities
     except Refusal:
         return ()
+
+
+class Faults:
+    """Chooses the next call's fault: first the forced ones, then at random. Thread-safe.
+
+    A forced fault takes no random number, so that the others are the same with and without it.
+    """
+
+    def __init__(self, shares: Mapping[str, float], seed: int) -> None:
+        self._lock = threading.Lock()
+        # The same seed has to give the same faults.
+        self._rng = random.Random(seed)  # noqa: S311
+        self._script: deque[str | None] = deque()
+        self._scripts: dict[str, deque[str | None]] = {}
+        self._happened: Counter[str] = Counter()
+        self.set_shares(shares)
+
+    def set_shares(self, shares: Mapping[str, float]) -> None:
+        """Use these shares of the calls from now on."""
+        with self._lock:
+            self._kinds = list(shares)
+            self._bounds = list(accumulate(shares.values()))
+
+    def force(self, kinds: Iterable[str | None]) -> None:
+        """Append these faults to the script of the next calls, in order of arrival; None: the call has no fault."""
+        kinds = [kind if kind is None else known_kind(kind) for kind in kinds]
+        with self._lock:
+            self._script.extend(kinds)
+
+    def force_for(self, identity: str, kinds: Iterable[str | None]) -> None:
+        """Append to the script of one user, who is named by userId or by `+` and the whole phone number."""
+        kinds = [kind if kind is None else known_kind(kind) for kind in kinds]
+        with self._lock:
+            if kinds:
+                self._scripts.setdefault(identity, deque()).extend(kinds)
+
+    def counts(self) -> dict[str, int]:
+        """Return how often each kind has happened."""
+        with self._lock:
+            return dict(self._happened)
+
+    def forget(self) -> None:
+        """Drop all scripts and counts; the shares stay."""
+        with self._lock:
+            self._script.clear()
+            self._scripts.clear()
+            self._happened.clear()
+
+    def choose(self, identities: Callable[[], Iterable[str]]) -> str | None:
+        """Return the fault of the call that has just arrived, or None.
+
+        `identities` returns the names of the call's user. It is called only if some user has a script.
+        """
+        with self._lock:
+            fault = self._next(identities)
+            if fault is not None:
+                self._happened[fault] += 1
+            return fault
+
+    def _next(self, identities: Callable[[], Iterable[str]]) -> str | None:
+        if self._scripts:
+            for identity in identities():
+                script = self._scripts.get(identity)
+                if script is not None:
+                    fault = script.popleft()
+                    if not script:
+                        del self._scripts[identity]
+                    return fault
+        if self._script:
+            return self._script.popleft()
+        if not self._kinds:
+            return None
+        place = bisect_right(self._bounds, self._rng.random())
+        return self._kinds[place] if place < len(self._kinds) else None
+
+
+class FixedWindow:
+    """At most `calls` in each window. A window begins with the first call after the last window has ended.
+
+    `now` is in seconds, of any clock that only goes forward.
+    """
+
+    def __init__(self, calls: int, seconds: float) -> None:
+        self._calls = calls
+        self._seconds = seconds
+        self._ends = -math.inf
+        self._used = 0
+
+    def admit(self, now: float) -> float:
+        """Return 0 and count the call if it is within the limit; else return the seconds until one is."""
+        if now >= self._ends:
+            self._ends = now + self._seconds
+            self._used = 0
+        if self._used >= self._calls:
+            return self._ends - now
+        self._used += 1
+        return 0.0
+
+
+class SlidingWindow:
+    """At most `calls` in any period of `seconds`.
+
+    With `refused_count` a refused call counts too: a client that does not wait never gets through.
+    """
+
+    def __init__(self, calls: int, seconds: float, *, refused_count: bool) -> None:
+        self._seconds = seconds
+        self._refused_count = refused_count
+        self._counted: deque[float] = deque(maxlen=calls)
+
+    def admit(self, now: float) -> float:
+        """Return 0 and count the call if it is within the limit; else return the seconds until one is."""
+        counted = self._counted
+        while counted and counted[0] <= now - self._seconds:
+            counted.popleft()
+        if len(counted) < (counted.maxlen or 0):
+            counted.append(now)
+            return 0.0
+        if self._refused_count:
+            counted.append(now)
+        return counted[0] + self._seconds - now
+
+
+def new_limiter(shape: str, calls: int, seconds: float, *, refused_count: bool) -> FixedWindow | SlidingWindow:
+    """Return a limiter of this shape. `refused_count` changes nothing in a fixed window: it is full already."""
+    if shape == "sliding":
+        return SlidingWindow(calls, seconds, refused_count=refused_count)
+    return FixedWindow(calls, seconds)

@@ -1,7 +1,7 @@
-"""A made-up shop's export, with the mess that real ones have: what the demo, the notebooks and `sample_data/` use.
+"""The sample data: a made-up shop's export, with the errors of real exports. The demo and the notebooks load it.
 
-Made from a seed, so it is the same every time: `python -m interakt_loader.sandbox.demo_data FOLDER`. The phone numbers
-are of valid Indian ranges and belong to nobody that the generator knows of; the mails are at example.com.
+`python -m interakt_loader.sandbox.demo_data FOLDER` writes it. A fixed seed gives the same data each time. The phone
+numbers are random numbers of valid Indian ranges; the mail addresses are at example.com.
 """
 
 from __future__ import annotations
@@ -107,11 +107,12 @@ def write_sample_data(folder: Path) -> None:
 
 def _users(rng: random.Random) -> pa.Table:
     rows: list[dict[str, Any]] = [_user(rng, number) for number in range(USERS)]
-    for later in rng.sample(range(200, USERS), 60):  # the same customer again, later in the export
+    # The same customer again, later in the export.
+    for later in rng.sample(range(200, USERS), 60):
         rows[later]["customer_id"] = rows[later - rng.randrange(1, 200)]["customer_id"]
-    for make_a_mess, share in _MESS:
+    for change, share in _ERRORS:
         for row in rng.sample(rows, round(USERS * share)):
-            make_a_mess(row, rng)
+            change(row, rng)
     schema = pa.schema(
         [
             ("customer_id", pa.string()),
@@ -187,8 +188,8 @@ def _lose_identity(row: dict[str, Any], _rng: random.Random) -> None:
     row["customer_id"] = row["mobile"] = None
 
 
-# What is wrong in real exports, and in what share of the rows; rows of the first five kinds are still sent.
-_MESS: list[tuple[Callable[[dict[str, Any], random.Random], None], float]] = [
+# The errors of real exports, each with its share of the rows. Rows of the first five kinds are still sent.
+_ERRORS: list[tuple[Callable[[dict[str, Any], random.Random], None], float]] = [
     (_respell_phone, 0.20),
     (_move_abroad, 0.02),
     (_setting("total_spent", float("nan"), None), 0.02),
@@ -221,8 +222,9 @@ def _events(rng: random.Random, customers: list[str | None]) -> pa.Table:
                 "quantity": rng.randrange(1, 6),
             }
         )
+    # Guests have no id.
     for row in rng.sample(rows, 300):
-        row["customer_id"] = None  # guests
+        row["customer_id"] = None
     for row in rng.sample(rows, 100):
         row["event"] = rng.choice(["", None])
     schema = pa.schema(

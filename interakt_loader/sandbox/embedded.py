@@ -1,9 +1,4 @@
-"""The sandbox inside the program that uses it: a loop of its own in a daemon thread.
-
-The sandbox as a program of its own: until a signal, or until the program that started it ends.
-
-The sandbox in a process of its own, so that it and the client do not share one interpreter's lock.
-"""
+"""Three ways to run the sandbox: in a thread, in a process of its own, and as a program until a signal."""
 
 from __future__ import annotations
 
@@ -32,14 +27,14 @@ from interakt_loader.sandbox.store import EventRecord, UserRecord
 
 
 class Sandbox:
-    """A local look-alike of the track API.
+    """A local copy of the track API, in a daemon thread with an event loop of its own.
 
         with Sandbox(SandboxOptions(limit_per_minute=300)) as sandbox:
             load_users(df, api_key=sandbox.api_key, base_url=sandbox.url)
             sandbox.users()
 
-    `stop` and `start` again for an outage: port, records and counts stay. Reading works while it is stopped too.
-    `start` raises `SettingsError` if the port cannot be had.
+    `stop` and `start` make an outage: port, records and counts stay. Reading also works while it is stopped.
+    `start` raises `SettingsError` if the port is not available.
     """
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
@@ -54,21 +49,21 @@ class Sandbox:
 
     @property
     def port(self) -> int:
-        """The port that it listens on, once started; it stays the same over `stop` and `start`."""
+        """The port that it listens on, once started. It stays the same after `stop` and `start`."""
         return self._port
 
     @property
     def url(self) -> str:
-        """What to give as `base_url`."""
+        """The option `base_url` of a load to this sandbox."""
         return f"http://{HOST}:{self._port}"
 
     @property
     def api_key(self) -> str:
-        """What to give as `api_key`."""
+        """The option `api_key` of a load to this sandbox."""
         return self.options.api_key
 
     def start(self) -> None:
-        """Listen; returns once calls can come in. Does nothing if it runs."""
+        """Start to listen; returns once calls can arrive. Does nothing if it runs."""
         if self._thread is not None:
             return
         ready: Future[tuple[int, Callable[[], None]]] = Future()
@@ -76,7 +71,8 @@ class Sandbox:
         thread.start()
         try:
             self._port, self._stop = ready.result()
-        except BaseException:  # Ctrl-C may come in between: the server, once there, is told to stop
+        # Ctrl-C may come while the server starts: it is stopped as soon as it runs.
+        except BaseException:
             ready.add_done_callback(lambda done: None if done.exception() else done.result()[1]())
             raise
         self._thread = thread
@@ -127,11 +123,11 @@ class Sandbox:
         return self._api.arrivals()
 
     def reset(self) -> None:
-        """Forget records, counts, what is forced and the limit's windows; the faults' shares stay."""
+        """Forget records, counts, forced faults and the limit's windows; the shares of faults stay."""
         self._api.reset()
 
     def renew_key(self, api_key: str) -> None:
-        """Let another key in from now on, and the former one no more, as an account does. Raises `SettingsError`."""
+        """Accept this key from now on, and no longer the one before, as an account does. Raises `SettingsError`."""
         self._api.renew_key(api_key)
         self.options = replace(self.options, api_key=api_key)
 
@@ -140,7 +136,7 @@ class Sandbox:
         self._api.set_faults(faults)
 
     def force(self, kinds: Iterable[str | None]) -> None:
-        """Make the next calls end in these faults, in order of arrival; None lets one pass."""
+        """Make the next calls end in these faults, in order of arrival; None: the call has no fault."""
         self._api.force(kinds)
 
     def force_for(self, identity: str, kinds: Iterable[str | None]) -> None:
@@ -148,85 +144,15 @@ class Sandbox:
         self._api.force_for(identity, kinds)
 
 
-def run_forever(options: SandboxOptions, ready: Callable[[str], object]) -> None:
-    """Run until SIGINT or SIGTERM; `ready` is told the URL once calls can come in.
-
-    Call it from the main thread. Raises `SettingsError` if the port cannot be had.
-    """
-    stops: list[Callable[[], None]] = []
-    signalled = threading.Event()
-
-    def end(*_: object) -> None:
-        signalled.set()
-        for stop in stops:
-            stop()
-
-    def listening(port: int, stop: Callable[[], None]) -> None:
-        stops.append(stop)
-        if signalled.is_set():  # it came while the port was being opened
-            stop()
-        else:
-            ready(f"http://{HOST}:{port}")
-
-    # signal.signal, as Windows' event loops have no add_signal_handler; before the loop starts, as asyncio puts a
-    # handler of its own in place of Python's, and that one must not be what is put back at the end.
-    with ExitStack() as stack:
-        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is not None:
-                stack.callback(signal.signal, number, signal.getsignal(number) or signal.SIG_DFL)
-                signal.signal(number, end)
-        asyncio.run(serve(Api(options), options.port, listening))
-
-
-def run_for_parent() -> int:
-    """Run for a `SandboxProcess`: options come as one JSON line on stdin, the URL goes out as one, EOF ends it.
-
-    The key comes that way too: other users of the machine can read a program's arguments.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the terminal is for the parent, which then ends this
-    line = b""
-    while not line.endswith(b"\n"):
-        # os.read, not sys.stdin: a thread that waits in there would keep the interpreter from ending
-        piece = os.read(0, 65536)
-        if not piece:
-            return 2
-        line += piece
-
-    def listening(port: int, stop: Callable[[], None]) -> None:
-        threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
-        _say({"url": f"http://{HOST}:{port}"})
-
-    try:
-        options = SandboxOptions(**json.loads(line))
-        asyncio.run(serve(Api(options), options.port, listening))
-    except SettingsError as error:
-        _say({"error": str(error)})
-        return 2
-    return 0
-
-
-def _stop_at_end_of_input(stop: Callable[[], None]) -> None:
-    try:
-        while os.read(0, 65536):
-            pass
-    finally:
-        stop()
-
-
-def _say(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
-
-
-_PATIENCE = 10.0
-"""Seconds that the process has to end by itself, and to answer."""
+_MOST_WAIT = 10.0
+"""Seconds that the process may take to end or to answer."""
 
 
 class SandboxProcess:
-    """As `Sandbox`, with the server in its own process. It ends with this one, whichever way this one ends.
+    """A `Sandbox` in a process of its own, so that it does not share the client's interpreter lock.
 
-    What it holds goes with it: read before `stop`. Raises `SettingsError` if the port cannot be had.
+    It ends when this process ends, in whatever way. Its records end with it: read them before `stop`.
+    `start` raises `SettingsError` if the port is not available.
     """
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
@@ -244,27 +170,25 @@ class SandboxProcess:
 
     @property
     def url(self) -> str:
-        """What to give as `base_url`."""
+        """The option `base_url` of a load to this sandbox."""
         return self._url
 
     @property
     def api_key(self) -> str:
-        """What to give as `api_key`."""
+        """The option `api_key` of a load to this sandbox."""
         return self.options.api_key
 
     def start(self) -> None:
-        """Start the process; returns once calls can come in. Does nothing if it runs."""
+        """Start the process; returns once calls can arrive. Does nothing if it runs."""
         if self._process is not None:
             return
         options = {option.name: getattr(self.options, option.name) for option in fields(self.options)}
         if not isinstance(self.options.faults, str):
             options["faults"] = dict(self.options.faults)
-        # The child finds the package where this process found it, however that was.
+        # The child has to import the same package as this process. The key is left out: it is not the sandbox's.
         home = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-        inherited = {
-            name: value for name, value in os.environ.items() if name != "INTERAKT_API_KEY"
-        }  # not its business
+        inherited = {name: value for name, value in os.environ.items() if name != "INTERAKT_API_KEY"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "interakt_loader.sandbox"],
             stdin=subprocess.PIPE,
@@ -272,25 +196,25 @@ class SandboxProcess:
             env={**inherited, "PYTHONPATH": path},
         )
         try:
-            self._url = self._introduce(self._process, options)
+            self._url = self._connect(self._process, options)
         except BaseException:
             self.stop()
             raise
 
     @staticmethod
-    def _introduce(process: subprocess.Popen[bytes], options: dict[str, Any]) -> str:
-        """Hand over the options and return the URL."""
+    def _connect(process: subprocess.Popen[bytes], options: dict[str, Any]) -> str:
+        """Send the options to the process, and return its URL."""
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             process.stdin.write(json.dumps(options).encode() + b"\n")
             process.stdin.flush()
-            said = json.loads(process.stdout.readline())
+            line = json.loads(process.stdout.readline())
         except (OSError, ValueError) as error:
             raise InteraktLoaderError("the sandbox's process ended before it was ready") from error
-        if "error" in said:
-            raise SettingsError(said["error"])
-        return str(said["url"])
+        if "error" in line:
+            raise SettingsError(line["error"])
+        return str(line["url"])
 
     def stop(self) -> None:
         """End the process. Does nothing if it is stopped."""
@@ -298,8 +222,8 @@ class SandboxProcess:
         if process is None:
             return
         try:
-            # Closing its stdin ends it, and closes our ends of both pipes.
-            process.communicate(timeout=_PATIENCE)
+            # This closes its stdin, which ends the process, and our ends of both pipes.
+            process.communicate(timeout=_MOST_WAIT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -338,11 +262,11 @@ class SandboxProcess:
         return found
 
     def reset(self) -> None:
-        """Forget records, counts, what is forced and the limit's windows; the faults' shares stay."""
+        """Forget records, counts, forced faults and the limit's windows; the shares of faults stay."""
         self._ask("POST", "/sandbox/reset")
 
     def renew_key(self, api_key: str) -> None:
-        """Let another key in from now on, and the former one no more, as an account does. Raises `SettingsError`."""
+        """Accept this key from now on, and no longer the one before, as an account does. Raises `SettingsError`."""
         self._ask("POST", "/sandbox/key", {"api_key": api_key})
         self.options = replace(self.options, api_key=api_key)
 
@@ -351,7 +275,7 @@ class SandboxProcess:
         self._ask("POST", "/sandbox/faults", {"faults": faults if isinstance(faults, str) else dict(faults)})
 
     def force(self, kinds: Iterable[str | None]) -> None:
-        """Make the next calls end in these faults, in order of arrival; None lets one pass."""
+        """Make the next calls end in these faults, in order of arrival; None: the call has no fault."""
         self._ask("POST", "/sandbox/faults", {"force": list(kinds)})
 
     def force_for(self, identity: str, kinds: Iterable[str | None]) -> None:
@@ -369,13 +293,87 @@ class SandboxProcess:
             limit = None if limit is None else limit - size
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_MOST_WAIT)
         try:
             connection.request(method, path, json.dumps(body).encode())
             answer = connection.getresponse()
-            said = json.loads(answer.read())
+            content = json.loads(answer.read())
         finally:
             connection.close()
         if answer.status == 400:
-            raise SettingsError(said["message"])
-        return said
+            raise SettingsError(content["message"])
+        return content
+
+
+def run_forever(options: SandboxOptions, ready: Callable[[str], object]) -> None:
+    """Run until SIGINT or SIGTERM. `ready` gets the URL once calls can arrive.
+
+    Call it from the main thread. Raises `SettingsError` if the port is not available.
+    """
+    stops: list[Callable[[], None]] = []
+    signalled = threading.Event()
+
+    def end(*_: object) -> None:
+        signalled.set()
+        for stop in stops:
+            stop()
+
+    def listening(port: int, stop: Callable[[], None]) -> None:
+        stops.append(stop)
+        # A signal may come while the port is opened.
+        if signalled.is_set():
+            stop()
+        else:
+            ready(f"http://{HOST}:{port}")
+
+    # signal.signal, because the event loops of Windows have no add_signal_handler. It comes before the loop starts:
+    # asyncio replaces Python's handler, and its own one must not be restored at the end.
+    with ExitStack() as stack:
+        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is not None:
+                stack.callback(signal.signal, number, signal.getsignal(number) or signal.SIG_DFL)
+                signal.signal(number, end)
+        asyncio.run(serve(Api(options), options.port, listening))
+
+
+def run_for_parent() -> int:
+    """Run for a `SandboxProcess`; return the exit code.
+
+    The options, with the key, come as one JSON line on stdin: other users of the machine can read a program's
+    arguments. The URL goes out as one JSON line. The end of stdin ends the process.
+    """
+    # Ctrl-C at the terminal is for the parent, which then ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    line = b""
+    while not line.endswith(b"\n"):
+        # os.read, because a thread that waits in sys.stdin keeps the interpreter from ending.
+        piece = os.read(0, 65536)
+        if not piece:
+            return 2
+        line += piece
+
+    def listening(port: int, stop: Callable[[], None]) -> None:
+        threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+        _write_line({"url": f"http://{HOST}:{port}"})
+
+    try:
+        options = SandboxOptions(**json.loads(line))
+        asyncio.run(serve(Api(options), options.port, listening))
+    except SettingsError as error:
+        _write_line({"error": str(error)})
+        return 2
+    return 0
+
+
+def _stop_at_end_of_input(stop: Callable[[], None]) -> None:
+    try:
+        while os.read(0, 65536):
+            pass
+    finally:
+        stop()
+
+
+def _write_line(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()

@@ -1,6 +1,6 @@
-"""HTTP/1.1 as bytes: a call's head, and an answer. Pure.
+"""HTTP/1.1 as bytes: reads a call's head, writes a response, and has the API's own responses. Pure.
 
-What the API says, word for word where somebody has shown it. Pure.
+The texts are the API's, word for word, as far as its documents show them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 MAX_HEAD = 16 * 1024
 """Bytes of request line and headers."""
 
-_KEPT = 1024
-"""Heads remembered: a client sends the same few over and over, only the length differs."""
+_MOST_HEADS = 1024
+"""Most heads that are kept. A client sends the same few again and again; only the length differs."""
 
 
 class BadHead(Exception):
-    """The head cannot be read; `status` is the answer, and the connection ends."""
+    """The head cannot be read. `status` is that of the response, after which the connection ends."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -25,23 +25,23 @@ class BadHead(Exception):
 
 
 class Head(NamedTuple):
-    """What is needed of a call's request line and headers."""
+    """The parts of a call's request line and headers that the sandbox needs."""
 
     method: str
     path: str
     query: str
     length: int
-    """Bytes of body that follow."""
+    """Bytes of the body."""
     closes: bool
-    """The client wants no second call on this connection."""
+    """The client ends the connection after this call."""
     expects_continue: bool
     authorization: bytes
     content_type: str
     host: str
 
 
-class Reply(NamedTuple):
-    """An answer."""
+class Response(NamedTuple):
+    """A response."""
 
     status: int
     body: bytes
@@ -51,17 +51,17 @@ class Reply(NamedTuple):
 
 
 class HeadReader:
-    """Reads heads, and remembers those that it has read."""
+    """Parses heads, and keeps the parsed ones."""
 
     def __init__(self) -> None:
         self._read: dict[bytes, Head] = {}
 
     def read(self, head: bytes) -> Head:
-        """Return what a head says; `head` ends before the empty line. Raises `BadHead`."""
+        """Return the parsed head; `head` ends before the empty line. Raises `BadHead`."""
         known = self._read.get(head)
         if known is None:
             known = _parse(head)
-            if len(self._read) >= _KEPT:
+            if len(self._read) >= _MOST_HEADS:
                 self._read.clear()
             if len(head) <= 2048:
                 self._read[head] = known
@@ -75,7 +75,7 @@ def _parse(head: bytes) -> Head:
         raise BadHead(400, "The request line cannot be read")
     method, target, version = words
     if version not in ("HTTP/1.1", "HTTP/1.0"):
-        raise BadHead(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here")
+        raise BadHead(505, "The sandbox supports only HTTP/1.1 and HTTP/1.0")
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
@@ -86,10 +86,10 @@ def _parse(head: bytes) -> Head:
             raise BadHead(400, f"Two {name} headers disagree")
         headers[name] = value
     if "transfer-encoding" in headers:
-        raise BadHead(411, "A body needs a Content-Length here")
+        raise BadHead(411, "A body needs a Content-Length")
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdigit()) or len(length) > 15:
-        raise BadHead(400, "Content-Length is no number")
+        raise BadHead(400, "Content-Length is not a number")
     path, _, query = target.partition("?")
     connection = {word.strip() for word in headers.get("connection", "").lower().split(",")}
     return Head(
@@ -108,63 +108,65 @@ def _parse(head: bytes) -> Head:
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
-def render(reply: Reply, *, closes: bool) -> bytes:
-    """Return an answer as it goes over the wire, head and body in one piece."""
+def render(response: Response, *, closes: bool) -> bytes:
+    """Return the bytes of a response, head and body together."""
     connection = "Connection: close\r\n" if closes else ""
     return (
-        f"HTTP/1.1 {reply.status} {_PHRASES[reply.status]}\r\nContent-Type: {reply.content_type}\r\n"
-        f"Content-Length: {len(reply.body)}\r\n{connection}{reply.headers}\r\n"
-    ).encode("latin-1") + reply.body
+        f"HTTP/1.1 {response.status} {_PHRASES[response.status]}\r\nContent-Type: {response.content_type}\r\n"
+        f"Content-Length: {len(response.body)}\r\n{connection}{response.headers}\r\n"
+    ).encode("latin-1") + response.body
 
 
-NOT_FOUND = Reply(404, b"<!doctype html>\n<title>Not Found</title>\n<h1>Not Found</h1>\n", "text/html; charset=utf-8")
-BAD_KEY = Reply(401, b'{"result": false, "message": "Invalid token provided"}')
-NO_API = Reply(
+NOT_FOUND = Response(
+    404, b"<!doctype html>\n<title>Not Found</title>\n<h1>Not Found</h1>\n", "text/html; charset=utf-8"
+)
+BAD_KEY = Response(401, b'{"result": false, "message": "Invalid token provided"}')
+NO_API = Response(
     403,
     b'{"result": false, "message": "This API is currently not supported on your Interakt account. '
     b'Please upgrade your plan."}',
 )
 
 
-def as_json(value: Any, status: int = 200) -> Reply:
-    """Return an answer that holds a value as JSON."""
-    return Reply(status, json.dumps(value).encode())
+def as_json(value: Any, status: int = 200) -> Response:
+    """Return a response with a value as JSON."""
+    return Response(status, json.dumps(value).encode())
 
 
-def refused(status: int, message: str, headers: str = "") -> Reply:
-    """Return a refusal in the API's form."""
-    return Reply(status, json.dumps({"result": False, "message": message}).encode(), headers=headers)
+def refused(status: int, message: str, headers: str = "") -> Response:
+    """Return an error response in the API's form."""
+    return Response(status, json.dumps({"result": False, "message": message}).encode(), headers=headers)
 
 
-def over_the_limit(retry_after: str | None) -> Reply:
-    """Return a 429, with a Retry-After header if there is something to say in it."""
+def over_the_limit(retry_after: str | None) -> Response:
+    """Return a 429, with a Retry-After header unless `retry_after` is None."""
     header = "" if retry_after is None else f"Retry-After: {retry_after}\r\n"
     return refused(429, "Rate limit exceeded for this resource", header)
 
 
-def user_accepted(customer: str) -> Reply:
-    """Return the answer to a good user call; `customer` is the user's UUID."""
-    return Reply(202, b'{"result": true, "message": "Customer with %b updated successfully"}' % customer.encode())
+def user_accepted(customer: str) -> Response:
+    """Return the response to a valid user call; `customer` is the user's UUID."""
+    return Response(202, b'{"result": true, "message": "Customer with %b updated successfully"}' % customer.encode())
 
 
-def event_accepted(event: str) -> Reply:
-    """Return the answer to a good event call; `event` is its UUID."""
-    return Reply(201, b'{"result": true, "message": "Event created successfully", "id": "%b"}' % event.encode())
+def event_accepted(event: str) -> Response:
+    """Return the response to a valid event call; `event` is its UUID."""
+    return Response(201, b'{"result": true, "message": "Event created successfully", "id": "%b"}' % event.encode())
 
 
-def fault_reply(kind: str, retry_after: str) -> Reply | None:
-    """Return what a fault of this kind answers; None for those that answer nothing."""
+def fault_reply(kind: str, retry_after: str) -> Response | None:
+    """Return the response of a fault of this kind; None for those without one."""
     return {
         "400": refused(400, "Bad request"),
         "401": BAD_KEY,
         "500": refused(500, "Internal server error"),
-        "503": Reply(503, b"", "text/plain"),
-        "html502": Reply(
+        "503": Response(503, b"", "text/plain"),
+        "html502": Response(
             502,
             b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body>\r\n</html>\r\n",
             "text/html",
         ),
-        "garbage": Reply(200, b'\x1f\x8b\x08\x00{"result": tr\xff\xfe'),
+        "garbage": Response(200, b'\x1f\x8b\x08\x00{"result": tr\xff\xfe'),
         "429": over_the_limit(None),
         "429-retry-after": over_the_limit(retry_after),
     }.get(kind)

@@ -1,10 +1,9 @@
-"""The sandbox's page: what came, as a CRM's dashboard would show it. Static files; the data come from /sandbox/.
+"""The sandbox's server: one asyncio protocol for each connection, around an `Api`.
 
-The sandbox's own endpoints, / and /sandbox/: read back what came, change faults. No key; this machine only.
+Besides the API's paths it has a page at / and endpoints below /sandbox/: they show what was sent, and change faults.
+They need no key, and answer only to this machine.
 
-The sockets: one asyncio protocol for each connection, around an `Api`.
-
-asyncio turns Nagle's algorithm off on every TCP connection, and each answer is one write: no 40 ms waits.
+asyncio turns Nagle's algorithm off, and each response is one write. So no response waits 40 ms for an ACK.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from interakt_loader.sandbox.http import (
     BadHead,
     Head,
     HeadReader,
-    Reply,
+    Response,
     as_json,
     refused,
     render,
@@ -47,24 +46,24 @@ _HEADERS = (
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
     "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
 )
-"""What was sent here is shown as text; should the page have a hole all the same, nothing else would run or load."""
+"""The page shows the data as text. If it has a gap, these headers keep foreign scripts from running or loading."""
 
 
 @cache
-def page_file(path: str) -> Reply:
-    """Return the file that is shown at one of the paths of `FILES`."""
+def page_file(path: str) -> Response:
+    """Return the file at one of the paths of `FILES`."""
     name, content_type = FILES[path]
     content = (importlib.resources.files(__package__) / "assets" / name).read_bytes()
-    return Reply(200, content, content_type, _HEADERS)
+    return Response(200, content, content_type, _HEADERS)
 
 
 PAGE = 1000
-"""Records in an answer if the call says no limit; a longer answer would hold up the calls beside it."""
+"""Records in a response if the call has no limit. A longer response would delay other calls."""
 
 
-def control(api: Api, head: Head, body: bytes) -> Reply:
-    """Answer a call to a path under /sandbox/, or for the page."""
-    # A web page could reach 127.0.0.1 under a name of its own; what was sent here may be real people's data.
+def control(api: Api, head: Head, body: bytes) -> Response:
+    """Return the response to a call to the page or to a path below /sandbox/."""
+    # A web page can reach 127.0.0.1 under another host name (DNS rebinding). The data may be real people's.
     if head.host.rpartition(":")[0] not in ("127.0.0.1", "localhost") and head.host not in ("127.0.0.1", "localhost"):
         return refused(403, "The sandbox's own endpoints are for 127.0.0.1 and localhost")
     try:
@@ -72,12 +71,13 @@ def control(api: Api, head: Head, body: bytes) -> Reply:
             return _read(api, head.path, parse_qs(head.query, keep_blank_values=True))
         if head.method == "POST":
             return _change(api, head.path, body)
-    except (ValueError, TypeError, AttributeError) as error:  # SettingsError is a ValueError
+    # SettingsError is a ValueError.
+    except (ValueError, TypeError, AttributeError) as error:
         return refused(400, str(error))
     return refused(405, f'Method "{head.method}" not allowed.', "Allow: GET, POST\r\n")
 
 
-def _read(api: Api, path: str, query: dict[str, list[str]]) -> Reply:
+def _read(api: Api, path: str, query: dict[str, list[str]]) -> Response:
     if path in FILES:
         return page_file(path)
     limit, offset = _whole(query, "limit", PAGE), _whole(query, "offset", 0)
@@ -99,7 +99,7 @@ def _read(api: Api, path: str, query: dict[str, list[str]]) -> Reply:
     return NOT_FOUND
 
 
-def _records(records: Iterable[Any]) -> Reply:
+def _records(records: Iterable[Any]) -> Response:
     return as_json([record._asdict() for record in records])
 
 
@@ -110,7 +110,7 @@ def _whole(query: dict[str, list[str]], name: str, default: int) -> int:
     return int(text)
 
 
-def _change(api: Api, path: str, body: bytes) -> Reply:
+def _change(api: Api, path: str, body: bytes) -> Response:
     if path == "/sandbox/reset":
         api.reset()
         return as_json({"result": True})
@@ -134,27 +134,28 @@ def _change(api: Api, path: str, body: bytes) -> Reply:
 HOST = "127.0.0.1"
 
 _LINGER_SECONDS = 1.0
-"""How long a refused connection stays open for reading, so that the client gets to see the refusal."""
+"""How long a refused connection is still read, so that the client gets the response."""
 
 _MAX_OWN_BODY = 16 * 1024 * 1024
-"""Bytes of a body for the sandbox's own endpoints: a long script of faults."""
+"""Most bytes of a body to the sandbox's own endpoints, such as a long script of faults."""
 
 _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class Shared:
-    """What the connections of one server have in common."""
+    """The state that all connections of a server share."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
         self.heads = HeadReader()
         self.connections: set[Connection] = set()
-        self.delays = random.Random(api.options.seed)  # noqa: S311 - delays that come again are wanted
+        # The same seed has to give the same delays.
+        self.delays = random.Random(api.options.seed)  # noqa: S311
         self.loop = asyncio.get_running_loop()
 
 
 class Connection(asyncio.Protocol):
-    """One client connection: its calls are answered one by one, in their order."""
+    """One client connection. Its calls get their responses one at a time, in order."""
 
     _transport: asyncio.Transport
 
@@ -163,23 +164,27 @@ class Connection(asyncio.Protocol):
         self._api = shared.api
         self._max_body = shared.api.options.max_body
         self._input = b""
-        self._head: Head | None = None  # of the call whose body is not there yet
-        self._to_skip = 0  # bytes of a body that is too long
-        self._calling = False  # a call has arrived and waits for its answer
+        # The head of the call whose body is not complete yet.
+        self._head: Head | None = None
+        # Bytes left to skip of a body that is too long.
+        self._to_skip = 0
+        # A call has arrived and has no response yet.
+        self._calling = False
         self._timer: asyncio.TimerHandle | None = None
-        self._clogged = False
-        self._deaf = False  # the connection is about to end
+        self._is_paused = False
+        # The connection is about to end: ignore further input.
+        self._is_closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start to be known."""
+        """Register the connection."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._shared.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Let go of a call that nobody waits for any more."""
+        """Unregister the connection, and end a call whose client has gone."""
         self._shared.connections.discard(self)
-        self._deaf = True
+        self._is_closing = True
         if self._timer is not None:
             self._timer.cancel()
         if self._calling:
@@ -188,42 +193,42 @@ class Connection(asyncio.Protocol):
 
     @property
     def _ending(self) -> bool:
-        return self._deaf or self._transport.is_closing()
+        return self._is_closing or self._transport.is_closing()
 
     def abort(self) -> None:
-        """End the connection at once, as a server that goes down does."""
+        """End the connection at once, as a server that crashes does."""
         self._transport.abort()
 
     def pause_writing(self) -> None:
-        """Take no more calls: the client does not read its answers."""
-        self._clogged = True
+        """Take no more calls, because the client does not read its responses."""
+        self._is_paused = True
 
     def resume_writing(self) -> None:
-        """Go on."""
-        self._clogged = False
+        """Take calls again."""
+        self._is_paused = False
         self._work()
 
     def data_received(self, data: bytes) -> None:
-        """Take in what has come, and answer it as far as it is whole."""
-        if self._deaf:
+        """Add the data to the input, and answer the complete calls."""
+        if self._is_closing:
             return
         self._input = self._input + data if self._input else data
         self._work()
 
     def _work(self) -> None:
-        """Answer the calls that have arrived whole, as far as nothing has to be waited for."""
-        while not (self._calling or self._clogged or self._ending) and self._take_call():
+        """Answer the complete calls, until one has to wait."""
+        while not (self._calling or self._is_paused or self._ending) and self._take_call():
             pass
         if self._ending:
             return
-        # A client may send calls ahead without end: what waits here is bounded.
-        if (self._calling or self._clogged) and len(self._input) > MAX_HEAD + self._max_body:
+        # A client may pipeline calls without end, so the input is bounded.
+        if (self._calling or self._is_paused) and len(self._input) > MAX_HEAD + self._max_body:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
 
     def _take_call(self) -> bool:
-        """Take one call off the input and answer it; return whether there may be another."""
+        """Answer the first call in the input; return True if there may be another."""
         if self._to_skip:
             skipped = min(self._to_skip, len(self._input))
             self._to_skip -= skipped
@@ -263,69 +268,71 @@ class Connection(asyncio.Protocol):
         return head
 
     def _refuse_head(self, bad: BadHead) -> None:
-        """Say what is wrong and end the connection: where the next call begins cannot be known."""
-        self._transport.write(render(refused(bad.status, str(bad)), closes=True))
-        self._end_softly()
+        """Send the error and end the connection, because the start of the next call is unknown."""
+        self._write(refused(bad.status, str(bad)), closes=True)
 
     def _refuse_body(self, head: Head) -> None:
-        """Answer before the body is there, read past it, and go on."""
+        """Answer before the body has arrived, and skip the body."""
         self._to_skip = head.length
-        # A client that asks first may or may not send the body now: only the end of the connection is clear.
-        self._write(self._api.refuse_body(head), head.closes or head.expects_continue)
+        # After "Expect: 100-continue" a client may send the body or not. Ending the connection is clear either way.
+        self._write(self._api.refuse_body(head), closes=head.closes or head.expects_continue)
 
     def _answer(self, head: Head, body: bytes) -> None:
         if head.path not in PATHS:
-            own = head.path.startswith("/sandbox/") or head.path == "/"
-            self._write(control(self._api, head, body) if own else NOT_FOUND, head.closes)
+            is_ours = head.path.startswith("/sandbox/") or head.path == "/"
+            self._write(control(self._api, head, body) if is_ours else NOT_FOUND, closes=head.closes)
             return
         self._calling = True
         self._api.began()
-        reply = self._api.answer(head, body)
+        response = self._api.answer(head, body)
         options = self._api.options
         delay = options.latency
         if options.jitter:
             delay += options.jitter * self._shared.delays.random()
-        if delay and reply != "reset":
-            self._timer = self._shared.loop.call_later(delay, self._finish_late, reply, head.closes)
+        if delay and response != "reset":
+            self._timer = self._shared.loop.call_later(delay, self._finish_late, head, response)
         else:
-            self._finish(reply, head.closes)
+            self._finish(head, response)
 
-    def _finish_late(self, reply: Reply | Silence, closes: bool) -> None:
+    def _finish_late(self, head: Head, response: Response | Silence) -> None:
         self._timer = None
-        self._finish(reply, closes)
+        self._finish(head, response)
         self._work()
 
-    def _finish(self, reply: Reply | Silence, closes: bool) -> None:
-        if reply == "hang":
+    def _finish(self, head: Head, response: Response | Silence) -> None:
+        if response == "hang":
             return
         self._calling = False
         self._api.ended()
-        if isinstance(reply, Reply):
-            self._write(reply, closes)
+        if isinstance(response, Response):
+            self._write(response, closes=head.closes)
             return
-        self._deaf = True
-        if reply == "reset":
+        self._is_closing = True
+        if response == "reset":
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
 
-    def _write(self, reply: Reply, closes: bool) -> None:
-        self._transport.write(render(reply, closes=closes))
+    def _write(self, response: Response, *, closes: bool) -> None:
+        self._transport.write(render(response, closes=closes))
         if closes:
-            self._end_softly()
+            self._end_after_response()
 
-    def _end_softly(self) -> None:
-        """End our half and drop what still comes; closing on unread bytes would reset the answer away."""
-        self._deaf = True
+    def _end_after_response(self) -> None:
+        """Close our side, and drop further input.
+
+        Closing a socket with unread bytes would reset the connection, and the client would lose the response.
+        """
+        self._is_closing = True
         self._input = b""
         self._transport.write_eof()
         self._timer = self._shared.loop.call_later(_LINGER_SECONDS, self._transport.close)
 
 
 async def serve(api: Api, port: int, ready: Callable[[int, Callable[[], None]], None]) -> None:
-    """Listen on 127.0.0.1 until told to stop.
+    """Listen on 127.0.0.1 until stopped.
 
-    `ready` gets the port and the function that stops it, which may be called from any thread and more than once.
-    Raises `SettingsError` if the port cannot be had.
+    `ready` gets the port and a function that stops the server. Any thread may call this, and more than once.
+    Raises `SettingsError` if the port is not available.
     """
     shared = Shared(api)
     stopping = asyncio.Event()
@@ -333,7 +340,8 @@ async def serve(api: Api, port: int, ready: Callable[[int, Callable[[], None]], 
     def stop() -> None:
         try:
             shared.loop.call_soon_threadsafe(stopping.set)
-        except RuntimeError:  # the loop has ended already
+        # The loop has ended already.
+        except RuntimeError:
             return
 
     try:
@@ -345,7 +353,8 @@ async def serve(api: Api, port: int, ready: Callable[[int, Callable[[], None]], 
         await stopping.wait()
     finally:
         server.close()
-        await asyncio.sleep(0)  # a connection that was just taken in gets its turn to be known
+        # A connection that was just accepted registers now.
+        await asyncio.sleep(0)
         while shared.connections:
             for connection in list(shared.connections):
                 connection.abort()

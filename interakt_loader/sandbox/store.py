@@ -1,9 +1,9 @@
-"""What the API takes as a body. Pure; strict where the documents are, and *assumed* strict where they are silent.
+"""The rules for a call's body, and the accepted records: users with merged traits, events in order of arrival.
 
-What the sandbox was sent: users with their merged traits, events in order of arrival.
+The rules are strict where the API's documents are, and *assumed* strict where these say nothing.
 
-Not thread-safe by itself: `Api` holds its lock around each call here. Reading copies references under the lock
-and makes records outside it, so that a long read does not hold up the calls.
+Not thread-safe: `Api` holds its lock around each call of `Store`. Reading copies references under the lock and makes
+records outside it, so that a long read does not delay calls.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _ISO_8601 = re.compile(
 
 
 class Refusal(Exception):
-    """The body is not taken; the text is the 400's message."""
+    """The body breaks a rule; the text is the message of the 400."""
 
 
 class Record(NamedTuple):
-    """A body that the API takes."""
+    """The fields of a valid body."""
 
     user_id: str | None
     country_code: str | None
     phone: str | None
     full_phone: str | None
-    """`+` and the whole number, however it was sent."""
+    """`+` and the whole number, in whichever fields it was sent."""
     event: str | None
-    """None in a user call."""
+    """None for a user call."""
     traits: dict[str, Any]
     tags: list[str]
     created_at: str | None
@@ -52,12 +52,12 @@ class Record(NamedTuple):
         return tuple(name for name in (self.user_id, self.full_phone) if name is not None)
 
 
-def _no_number(name: str) -> NoReturn:
-    raise Refusal(f"{name} is no JSON")
+def _refuse_constant(name: str) -> NoReturn:
+    raise Refusal(f"{name} is not JSON")
 
 
-# One decoder for all calls: `json.loads` with any option builds a new one each time.
-_decode = json.JSONDecoder(parse_constant=_no_number).decode
+# One decoder for all calls, because `json.loads` with any option builds a new one each time.
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def read_user(body: bytes) -> Record:
@@ -123,7 +123,7 @@ def _record(fields: dict[str, Any], event: str | None) -> Record:
 
 
 def _text(fields: dict[str, Any], name: str) -> str | None:
-    """Return a field that is a non-empty string, or None where it is left out."""
+    """Return a field that is a non-empty string, or None if it is missing."""
     if name not in fields:
         return None
     value = fields[name]
@@ -137,7 +137,8 @@ def _check_trait(name: str, value: Any) -> None:
         if "\n" in value or "\t" in value or "   " in value:
             raise Refusal(f"Trait {name} cannot have newlines, tabs or more than two spaces in a row")
     elif isinstance(value, float):
-        if not math.isfinite(value):  # 1e999 is good JSON and no number
+        # 1e999 is valid JSON, and infinite as a float
+        if not math.isfinite(value):
             raise Refusal(f"Trait {name} is out of range")
     elif isinstance(value, dict):
         raise Refusal(f"Trait {name} must be a string, number, boolean or list, not an object")
@@ -163,7 +164,7 @@ def _is_iso_8601(text: str) -> bool:
 
 
 class UserRecord(NamedTuple):
-    """One user as the sandbox holds it."""
+    """One user in the sandbox."""
 
     id: str
     user_id: str | None
@@ -173,15 +174,15 @@ class UserRecord(NamedTuple):
     full_phone: str | None
     """`+` and the whole number."""
     traits: dict[str, Any]
-    """Of each trait what was sent last; None where a null was sent."""
+    """The last value of each trait; None for a null."""
     tags: list[str]
-    """In the order in which they came."""
+    """In order of arrival."""
     created_at: str | None
     first_seen: float
     """Seconds since the epoch."""
     last_seen: float
     calls: int
-    """User calls accepted."""
+    """Accepted user calls."""
 
 
 class EventRecord(NamedTuple):
@@ -216,7 +217,8 @@ class _User:
         self.phone: str | None = None
         self.full_phone: str | None = None
         self.traits: dict[str, Any] = {}
-        self.tags: dict[str, None] = {}  # an ordered set
+        # A dict as an ordered set.
+        self.tags: dict[str, None] = {}
         self.created_at: str | None = None
         self.first_seen = self.last_seen = now
         self.calls = 0
@@ -226,42 +228,42 @@ class Store:
     """Users and events, in memory."""
 
     def __init__(self) -> None:
-        # A record's id is one of these and its number: a new random id for each call would cost more than its JSON.
+        # A record's id is one of these prefixes and the record's number. A random id costs more than the call's JSON.
         self._user_ids = str(uuid.uuid4())[:24]
         self._event_ids = str(uuid.uuid4())[:24]
         self.clear()
 
     def clear(self) -> None:
-        """Forget all records."""
+        """Delete all records."""
         self._users: list[_User] = []
         self._by_user_id: dict[str, _User] = {}
         self._by_phone: dict[str, _User] = {}
-        # An event stays the bytes that came: half the memory of its parsed form, and most are never read back.
+        # An event is kept as its body's bytes: half the memory of the parsed form, and most are never read.
         self._events: list[bytes] = []
         self._event_times = array("d")
 
     @property
     def user_count(self) -> int:
-        """Users held."""
+        """Number of users."""
         return len(self._users)
 
     @property
     def event_count(self) -> int:
-        """Events held."""
+        """Number of events."""
         return len(self._events)
 
     def knows(self, record: Record) -> bool:
-        """Tell whether a user call has brought this user before."""
+        """Return True if a user call has created this user."""
         return record.user_id in self._by_user_id or record.full_phone in self._by_phone
 
     def add_event(self, body: bytes, now: float) -> str:
-        """Append an event whose body was found good; return its id, a UUID."""
+        """Append the body of a valid event; return its id, a UUID."""
         self._events.append(body)
         self._event_times.append(now)
         return f"{self._event_ids}{len(self._events):012x}"
 
     def put_user(self, record: Record, now: float) -> str:
-        """Make or update the user; return its id, a UUID. Raises `TakenUserId`."""
+        """Create or update the user; return its id, a UUID. Raises `TakenUserId`."""
         user = self._user_of(record, now)
         if record.user_id is not None and user.user_id is None:
             user.user_id = record.user_id
@@ -294,7 +296,7 @@ class Store:
         return found
 
     def _put_phone(self, user: _User, record: Record, full_phone: str) -> None:
-        """Give a user a number that nobody else has: its first, or a new one (*assumed* to replace the old)."""
+        """Set a number that no other user has. It is *assumed* to replace the user's old number."""
         if user.full_phone != full_phone:
             if user.full_phone is not None:
                 del self._by_phone[user.full_phone]
@@ -311,12 +313,12 @@ class Store:
 
     def user_slice(self, limit: int | None, offset: int) -> list[UserRecord]:
         """Return users in the order in which they were first seen."""
-        return [self._user_record(user) for user in self._users[_stretch(limit, offset)]]
+        return [self._user_record(user) for user in self._users[_slice(limit, offset)]]
 
     def event_slice(self, limit: int | None, offset: int) -> Iterator[EventRecord]:
-        """Return events in order of arrival; they are read from their bodies as the iterator goes on."""
-        stretch = _stretch(limit, offset)
-        return self._event_records(self._events[stretch], self._event_times[stretch], offset)
+        """Return events in order of arrival. The iterator parses them one at a time."""
+        part = _slice(limit, offset)
+        return self._event_records(self._events[part], self._event_times[part], offset)
 
     def _user_record(self, user: _User) -> UserRecord:
         return UserRecord(
@@ -334,12 +336,12 @@ class Store:
         )
 
     def matching_users(self, text: str) -> Iterator[UserRecord]:
-        """Return users that hold a text, in any case, as identity, tag or trait; they are read as the iterator goes."""
+        """Return users with this text in an identity, tag or trait, in any case. The iterator reads one at a time."""
         users = self._users[:]
-        return (record for record in map(self._user_record, users) if _holds(record, text.casefold()))
+        return (record for record in map(self._user_record, users) if _contains(record, text.casefold()))
 
     def latest_events(self, identity: str | None) -> Iterator[EventRecord]:
-        """Return events, the latest first, of one user or of all; they are read as the iterator goes on."""
+        """Return events of one user or of all, the latest first. The iterator parses them one at a time."""
         user = None if identity is None else self.find_user(identity)
         names = {identity} if user is None else {user.user_id, user.full_phone}
         wanted = None if identity is None else {name for name in names if name is not None}
@@ -349,7 +351,7 @@ class Store:
         hints = [_hint(name) for name in names or ()]
         for number in range(len(bodies) - 1, -1, -1):
             body = bodies[number]
-            # most are another user's, which can be told without parsing where nothing is written in escapes
+            # Most events are other users'. Without a backslash there are no escapes, and no need to parse these.
             if names is None or b"\\" in body or any(hint in body for hint in hints):
                 record = read_event(body)
                 if names is None or names.intersection(record.identities):
@@ -373,15 +375,15 @@ class Store:
         )
 
 
-def _holds(user: UserRecord, text: str) -> bool:
+def _contains(user: UserRecord, text: str) -> bool:
     values = (user.user_id, user.full_phone, *user.tags, *user.traits.values())
     return any(text in (value if isinstance(value, str) else json.dumps(value)).casefold() for value in values)
 
 
 def _hint(name: str) -> bytes:
-    """Return what is in a body that names this user, unless escapes are: an id, or the last digits of a phone."""
+    """Return bytes that a body with this user contains, if it has no escapes: an id, or a phone's last digits."""
     return name[-4:].encode() if name.startswith("+") else name.encode()
 
 
-def _stretch(limit: int | None, offset: int) -> slice:
+def _slice(limit: int | None, offset: int) -> slice:
     return slice(offset, None if limit is None else offset + limit)

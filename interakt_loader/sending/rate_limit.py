@@ -1,16 +1,15 @@
-"""When the next call is due.
+"""When the next call may go. Pure: every method takes `now` in monotonic seconds.
 
-Pure: every method takes `now` (monotonic seconds). There is no bucket of tokens to count down; there is one
-instant at which the next call may go (GCRA), so a fake clock that jumps to it always gets on. A 429 holds all calls;
-then one call probes whether the limit's window has turned, while all others wait.
+The algorithm is GCRA: it keeps one instant at which the next call may go, and no bucket of tokens. A 429 holds all
+calls. Then one call probes whether the limit's window has turned, while all others wait.
 
-A limit that nobody has told (`"auto"`) is learned from its 429s. Nothing is slowed down before the first. Until a probe
-gets through, the account has let through what it allows in that time: from then on calls go out evenly at that rate.
-The rate grows by steps, each twice as large as the one before, and each after so many good calls that running into the
-limit costs one in a hundred. A later 429 takes the last step back. Only when calls were mostly refused since the last
-one is the rate measured anew: then the account allows less than before.
+With `"auto"` the limit is learned from its 429s, and nothing is slowed down before the first. When a probe is accepted,
+the calls accepted so far show what the account allows in that time. From then on calls go out evenly at that rate. The
+rate grows by steps, each twice as large as the one before. A step comes after so many accepted calls that one call in a
+hundred meets the limit. A later 429 takes the last step back. Only if most calls were refused since the last 429 is the
+rate measured again, because the account then allows less than before.
 
-A limit that is shared with other loads has its clock elsewhere: `slots`, or turns, then say when a call may go.
+If the limit is shared with other loads, `ReservedSlots` or `Turns` say when a call may go.
 """
 
 from __future__ import annotations
@@ -18,40 +17,33 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
+from interakt_loader.sending.retry_policy import FIRST_HOLD, HOLD_GROWTH, LONGEST_HOLD, LONGEST_RETRY_AFTER
 from interakt_loader.settings.values import Rate
 from interakt_loader.shared_limit.clock import spacing_of
 
 if TYPE_CHECKING:
     from interakt_loader.shared_limit import ReservedSlots, Turns
 
-FIRST_HOLD = 0.1
-HOLD_GROWTH = 1.5
-LONGEST_HOLD = 5.0
-"""Seconds that all calls are held after a 429 without Retry-After, and how that grows until a probe gets through."""
-
-LONGEST_RETRY_AFTER = 300.0
-"""Seconds: a server that asks for more is asked again after this."""
-
 STEP_BACK = 0.97
 """Share of a learned rate that is left after a 429, if there is no step to take back."""
 
 FIRST_STEP = 0.01
 LARGEST_STEP = 0.25
-"""Shares by which a learned rate grows at first: more, where the first measurement was a rough one."""
+"""Shares by which a learned rate grows at first: more, if the first measurement was rough."""
 
 GOOD_CALLS = 100
 LEAST_CALLS = 200
-"""Accepted calls, for each that was refused around the last 429 and at least, before the rate grows by a step."""
+"""Accepted calls before the rate grows by a step: this many for each call refused around the last 429, and at least."""
 
 ENOUGH_CALLS = 100
 ENOUGH_SECONDS = 60.0
-"""What has been let through says something from so many calls, or after so long; before, a 429 is a step back."""
+"""A measurement counts from so many accepted calls, or after so long. Before that, a 429 takes a step back."""
 
 MOSTLY_HELD = 0.1
-"""Share of that time for which calls were refused, from which on the account surely allows less than was thought."""
+"""If calls were refused for this share of the time, the account certainly allows less than was assumed."""
 
 LONGEST_GAP = 60.0
-"""Seconds without any call or answer that count: a machine that slept, or had nothing to send, used nothing up."""
+"""Seconds without any call or answer that count. A machine that slept, or had nothing to send, used nothing up."""
 
 
 class RateLimit:
@@ -60,26 +52,32 @@ class RateLimit:
     def __init__(self, rate: Rate | Literal["auto"] | None, slots: ReservedSlots | Turns | None = None) -> None:
         self._slots = slots
         self._adaptive = rate == "auto"
-        self._rate: float | None = None  # calls a second: declared, or learned and without the steps since
+        # calls per second: declared, or learned and without the steps since
+        self._rate: float | None = None
         self._slack = 0.0
         if isinstance(rate, Rate):
             step, self._slack = spacing_of([rate])
             self._rate = 1 / step
         self._due = -math.inf
         self._hold_until = -math.inf
-        self._hold = 0.0  # seconds; 0 while nothing is held
+        # seconds; 0 while nothing is held
+        self._hold = 0.0
         self._hold_began = -math.inf
         self._last_refused = -math.inf
         self._probing = False
-        # Since the first call, or since the probe got through after which there was last something to learn:
+        # The measurement: since the first call, or since the last probe after which the rate was measured.
         self._since: float | None = None
         self._accepted = 0
-        self._held = 0.0  # seconds for which calls were surely refused
+        # seconds for which calls were certainly refused
+        self._held = 0.0
         self._refused = 0
-        self._good = 0  # accepted since the last probe got through
+        # accepted since the last probe
+        self._good = 0
         self._step = FIRST_STEP
-        self._step_after = LEAST_CALLS  # accepted calls that earn a step
-        self._heard = -math.inf  # the last call or answer
+        # accepted calls before the next step
+        self._step_after = LEAST_CALLS
+        # the last call or answer
+        self._active_at = -math.inf
 
     @property
     def holding_since(self) -> float | None:
@@ -87,7 +85,7 @@ class RateLimit:
         return self._hold_began if self._hold else None
 
     def rate(self) -> float | None:
-        """Calls a second that may go now; None: as many as can."""
+        """Calls per second that may go now; None: no limit."""
         if self._rate is None or not self._adaptive:
             return self._rate
         return self._after(self._good // self._step_after)
@@ -96,21 +94,21 @@ class RateLimit:
         assert self._rate is not None
         return self._rate * (1 + self._step * (2.0 ** min(steps, 30) - 1))
 
-    def due(self, now: float, waiting: int = 1, out: int = 0) -> float:
-        """Return the instant at which the next call may go; infinity while a probe is out, or slots are asked for.
+    def due(self, now: float, waiting: int = 1, in_flight: int = 0) -> float:
+        """Return the instant at which the next call may go; infinity while a probe is out or slots are requested.
 
-        How many calls are `waiting` to go and how many are `out` says how many slots are worth asking for.
+        `waiting` and `in_flight` calls decide how many slots are requested.
         """
         if self._probing:
             return math.inf
         due = max(self._due, self._hold_until)
         if self._slots is not None and now >= due:
-            return self._slots.due(now, waiting, out)
+            return self._slots.due(now, waiting, in_flight)
         return due
 
     def spend(self, now: float) -> None:
         """Note that a call goes out now."""
-        self._hear(now)
+        self._note_activity(now)
         if self._since is None:
             self._since = now
         self._probing = self._hold > 0
@@ -121,8 +119,8 @@ class RateLimit:
             self._due = max(self._due, now - self._slack) + 1 / rate
 
     def accepted(self, now: float, sent_at: float) -> None:
-        """Note that the API took a call: any answer but a 429."""
-        self._hear(now)
+        """Note that the limit let a call through: any answer but a 429."""
+        self._note_activity(now)
         self._accepted += 1
         self._good += 1
         if self._hold and sent_at > self._hold_began:
@@ -131,12 +129,13 @@ class RateLimit:
     def refused(
         self, now: float, sent_at: float, retry_after: float | None, longest: float = LONGEST_RETRY_AFTER
     ) -> None:
-        """Note a 429: hold all calls, longer each time that the probe is refused too.
+        """Note a 429: hold all calls, and longer each time that the probe is refused too.
 
-        However long it asks for, they are asked again after `longest` seconds.
+        The next probe goes after `longest` seconds at the latest, whatever `retry_after` is.
         """
-        self._hear(now)
-        if self._hold and sent_at <= self._hold_began:  # was in flight when the hold began: tells nothing new
+        self._note_activity(now)
+        if self._hold and sent_at <= self._hold_began:
+            # it was in flight when the hold began, so it is no news
             wait = 0.0
             self._refused += self._rate is not None
         else:
@@ -154,7 +153,7 @@ class RateLimit:
             self._slots.hold(wait)
 
     def lost(self, sent_at: float) -> None:
-        """Note that a call brought no answer at all: a probe that ends so must be made again."""
+        """Note that a call brought no answer. If it was the probe, it must be repeated."""
         if self._probing and sent_at > self._hold_began:
             self._probing = False
 
@@ -169,16 +168,20 @@ class RateLimit:
         self._good = 0
 
     def _learn(self, now: float, since: float) -> None:
-        before, taken, seconds = self.rate(), self._accepted - 1, now - since  # the probe belongs to the time to come
-        if before is None and taken <= 0:
-            return  # refused from the very first call on: that tells of somebody else's calls
-        seen = max(taken, 1) / seconds  # never more than the account allows
-        is_early = taken < ENOUGH_CALLS and seconds < ENOUGH_SECONDS
+        # the probe belongs to the next measurement
+        before, accepted, seconds = self.rate(), self._accepted - 1, now - since
+        if before is None and accepted <= 0:
+            # refused from the first call on: calls from elsewhere used the limit up
+            return
+        # never more than the account allows
+        seen = max(accepted, 1) / seconds
+        is_early = accepted < ENOUGH_CALLS and seconds < ENOUGH_SECONDS
         if before is not None and (is_early or self._held < MOSTLY_HELD * seconds):
             steps = self._good // self._step_after
             low, high = max(STEP_BACK * before, self._after(steps - 1) if steps else 0.0, seen), before
-        else:  # what was let through was let through in a time that ended between the last two probes
-            low, high = seen, max(taken, 1) / max(self._last_refused - since, 1e-3)
+        else:
+            # the time in which these calls were accepted ended between the last two probes
+            low, high = seen, max(accepted, 1) / max(self._last_refused - since, 1e-3)
         self._rate = low
         self._step = min(max((high / low - 1) / 2, FIRST_STEP), LARGEST_STEP)
         self._step_after = max(LEAST_CALLS, GOOD_CALLS * self._refused)
@@ -186,9 +189,9 @@ class RateLimit:
         if not (before is not None and is_early):
             self._since, self._accepted, self._held, self._refused = now, 1, 0.0, 0
 
-    def _hear(self, now: float) -> None:
-        """Leave out of account the time during which nothing was sent and nothing came."""
-        gap = now - max(self._heard, self._hold_until)
+    def _note_activity(self, now: float) -> None:
+        """Exclude from the measurement a long time without calls and answers."""
+        gap = now - max(self._active_at, self._hold_until)
         if self._since is not None and gap > LONGEST_GAP:
             self._since += gap
-        self._heard = now
+        self._active_at = now

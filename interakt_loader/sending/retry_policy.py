@@ -1,41 +1,40 @@
-"""One answer and how often the row was tried: done, again, or given up. Pure decisions.
+"""The retry policy: what is retried, how long each wait lasts, and which calls the API may have accepted unseen.
 
-What to do while the API does not answer: one probing call now and then. Pure.
-
-Each probe is another row's call, so that one row whose calls the server drops cannot make an outage, and no event is
-sent time and again. A try that surely never reached the server costs its row no retry.
+All decisions are pure. Every limit on tries and waits that is not an option of the user stands in this file.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+import re
+from email.utils import parsedate_to_datetime
 from enum import Enum
 
-from interakt_loader.codes import StopReason
+from interakt_loader.codes import AnswerCode, StopReason
 from interakt_loader.model import Answer, Status
-from interakt_loader.sending.pending import PendingCall
 
-FIRST_WAIT = 0.5
-LONGEST_WAIT = 60.0
-"""Seconds before the first retry, and at most: doubling in between."""
+# ---------------------------------------------------------------------- what is retried
 
 
 class RetryDecision(Enum):
     """What follows from an answer."""
 
     DONE = "done"
-    AGAIN = "again"  # costs the row one of its retries
-    AGAIN_FREE = "again, and not the row's fault"
+    RETRY = "retry; counts against max_retries"
+    RETRY_FREE = "retry; not the row's fault, so it does not count"
     STOP = "stop the whole load"
 
 
 def decide(answer: Answer) -> RetryDecision:
-    """Decide by the answer alone; whether the row has a retry left is the schedule's to know.
+    """Decide what follows from an answer. The schedule knows whether the row has a retry left.
 
-    Retried: no answer, an unreadable answer, 408, 429, 5xx. Not retried: every other 4xx, redirects, and a 2xx
-    whose body says `"result": false`. 401 and 403 are about the key, so they are every row's; but a 403 that is not in
-    the API's words comes from a firewall that does not like this one call. A certificate that cannot be trusted is
-    every row's too: it does not become good by waiting, unlike any other failure to connect.
+    - Done: accepted; a redirect; a 2xx with `"result": false`; every 4xx not named below.
+    - Retried: no answer, an unreadable answer, 408, 5xx. A call that was not sent does not count as a try.
+    - Retried without counting: 429, which concerns the account and not the row.
+    - Stops the load: 401 and 403, which concern the key and so every row. But a 403 that is not in the API's words
+      comes from a firewall and concerns this call only: done. An untrusted certificate stops the load too, because
+      waiting does not help.
     """
     if answer.accepted:
         return RetryDecision.DONE
@@ -43,11 +42,11 @@ def decide(answer: Answer) -> RetryDecision:
         return RetryDecision.STOP
     status = answer.http_status
     if status == 429:
-        return RetryDecision.AGAIN_FREE
+        return RetryDecision.RETRY_FREE
     if status == 401 or (status == 403 and answer.code != "forbidden"):
         return RetryDecision.STOP
-    if not answer.reached or answer.doubtful or status is None or status == 408 or status >= 500:
-        return RetryDecision.AGAIN
+    if not answer.reached or status is None or status == 408 or status >= 500 or in_doubt(answer):
+        return RetryDecision.RETRY
     return RetryDecision.DONE
 
 
@@ -56,73 +55,150 @@ def stop_reason(answer: Answer) -> StopReason:
     return answer.code if answer.code in ("certificate_untrusted", "plan_without_api") else "key_refused"
 
 
-def final_status(answer: Answer, doubted: bool) -> Status:
-    """Return how a row ends with this as its last answer; `doubted`: a try of it may have been accepted."""
+# ---------------------------------------------------------------------- what leaves a call in doubt
+
+IN_DOUBT_CODES: frozenset[AnswerCode] = frozenset(
+    {"timeout", "connection_lost", "tls_failed", "unreadable_answer", "internal_error"}
+)
+"""The call was sent and no complete, readable answer came back."""
+
+IN_DOUBT_STATUSES = frozenset({502, 504})
+"""A gateway reports a failure behind it. The server behind the gateway may have accepted the call."""
+
+
+def in_doubt(answer: Answer) -> bool:
+    """Return True if the call was not reported as accepted, and the API may have accepted it."""
+    if answer.accepted or not answer.sent:
+        return False
+    return answer.code in IN_DOUBT_CODES or answer.http_status in IN_DOUBT_STATUSES
+
+
+def final_status(answer: Answer, *, doubted: bool) -> Status:
+    """Return how a row ends with this as its last answer. `doubted`: at least one of its tries is in doubt."""
     if answer.accepted:
         return Status.SENT
-    verdict = decide(answer)
-    if verdict is RetryDecision.DONE:  # the API would have judged an earlier try of the same body alike
+    decision = decide(answer)
+    if decision is RetryDecision.DONE:
+        # the API would have rejected an earlier try of the same body too
         return Status.REJECTED
     if doubted:
         return Status.UNKNOWN
-    return Status.REJECTED if verdict is RetryDecision.STOP else Status.FAILED
+    return Status.REJECTED if decision is RetryDecision.STOP else Status.FAILED
 
 
-def backoff(retry: int, jitter: float) -> float:
-    """Return seconds to wait before retry number `retry` (from 1): doubling, with jitter.
+def stopped_status(*, calls: int, doubts: int) -> Status:
+    """Return how a row ends if the load stops before its next try: `calls` were made, and `doubts` are in doubt."""
+    return Status.UNKNOWN if calls and doubts else Status.UNSENT
 
-    `jitter` is a random number from 0 up to 1; the wait lies between half of the full one and all of it, so that
-    rows which failed together do not come back together.
+
+# ---------------------------------------------------------------------- how long a row waits for its retry
+
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 60.0
+"""Seconds before the first retry, and at most. The wait doubles in between."""
+
+LONGEST_HEADER = 100
+"""Characters of a Retry-After header that is read. A date has 29."""
+
+
+def backoff(retry: int, jitter: float, retry_after: float | None = None) -> float:
+    """Return the seconds to wait before a retry: doubling, with jitter, and at least what the server asks for.
+
+    Args:
+        retry: The number of the retry, from 1.
+        jitter: A random number from 0 up to 1. The wait is between half of the full wait and all of it, so that
+            rows which failed together do not come back together.
+        retry_after: Seconds that the server asks for; `LONGEST_WAIT` of them count.
     """
     exponent = min(retry - 1, math.ceil(math.log2(LONGEST_WAIT / FIRST_WAIT)))
-    return min(FIRST_WAIT * 2.0**exponent, LONGEST_WAIT) * (0.5 + jitter / 2)
+    wait = min(FIRST_WAIT * 2.0**exponent, LONGEST_WAIT) * (0.5 + jitter / 2)
+    return max(wait, min(retry_after or 0.0, LONGEST_WAIT))
 
+
+def parse_retry_after(value: str | None, now: dt.datetime | None = None) -> float | None:
+    """Return the seconds that a Retry-After header asks for, a number or an HTTP date; None if it is neither."""
+    if value is None or len(value) > LONGEST_HEADER:
+        return None
+    # `float` accepts fewer kinds of space than \s matches
+    if re.fullmatch(r"[ \t]*[0-9]{1,9}(\.[0-9]{1,9})?[ \t]*", value):
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=dt.timezone.utc)
+    return max(0.0, (until - (now or dt.datetime.now(dt.timezone.utc))).total_seconds())
+
+
+# ---------------------------------------------------------------------- how long a 429 holds all calls
+
+FIRST_HOLD = 0.1
+HOLD_GROWTH = 1.5
+LONGEST_HOLD = 5.0
+"""Seconds that all calls wait after a 429 without Retry-After, and how the wait grows until a probe is accepted."""
+
+LONGEST_RETRY_AFTER = 300.0
+"""Seconds of a 429's Retry-After that count. Then one call probes."""
+
+LONGEST_REFUSAL_STEP = 330.0
+"""Seconds that one 429 may add to the time in which the API answers nothing but 429.
+
+This must be longer than `LONGEST_RETRY_AFTER`. A longer gap means that the machine slept.
+"""
+
+# ---------------------------------------------------------------------- outages
 
 OUTAGE_AFTER = 3
-"""Tries in a row, over all lanes, that brought no answer of any kind: from then on it is an outage."""
+"""Tries in a row, of any rows, that brought no answer of any kind: then it is an outage."""
 
 FIRST_PROBE = 0.5
 LONGEST_PROBE = 15.0
-"""Seconds between the probing calls of an outage: doubling."""
+"""Seconds between the probing calls of an outage. The wait doubles in between."""
 
 LONGEST_STEP = 60.0
-"""Seconds that one fruitless probe may add to an outage: a laptop that was closed in between has not waited."""
+"""Seconds that one failed probe may add to an outage. A longer gap means that the machine slept."""
 
 
 class Duration:
-    """How long something has gone on, by the instants at which it was seen to."""
+    """How long something has lasted. A gap between two sightings counts for `longest_step` seconds at most."""
 
     def __init__(self, longest_step: float) -> None:
         self._longest_step = longest_step
         self._seconds = 0.0
         self._seen: float | None = None
 
-    def goes_on(self, now: float) -> float:
-        """Note that it still does; return for how many seconds by now."""
+    def extend(self, now: float) -> float:
+        """Note that it still lasts; return for how many seconds by now."""
         if self._seen is not None:
             self._seconds += min(now - self._seen, self._longest_step)
         self._seen = now
         return self._seconds
 
-    def ends(self) -> None:
+    def reset(self) -> None:
         """Note that it is over."""
         self._seconds, self._seen = 0.0, None
 
 
 class Outage:
-    """Tells an outage from a row's bad luck, and when the next probing call may go."""
+    """Detects an outage, and says when its next probing call may go.
+
+    Each probe is the call of another row. So one row whose calls the server drops cannot cause an outage, and no
+    event is sent again and again.
+    """
 
     def __init__(self, max_outage: float) -> None:
         self._max_outage = max_outage
         self._silence = Duration(LONGEST_STEP)
-        self._unanswered = 0  # tries in a row
+        # tries in a row
+        self._unanswered = 0
         self._probe_due: float | None = None
         self._probe_wait = 0.0
-        self._probe: PendingCall | None = None
+        self._probe: object = None
 
     @property
     def is_on(self) -> bool:
-        """Whether nothing can be reached, and only a probing call goes out now and then."""
+        """Whether the API cannot be reached, and only a probing call goes out now and then."""
         return self._probe_due is not None
 
     def due(self) -> float:
@@ -131,28 +207,62 @@ class Outage:
             return -math.inf
         return math.inf if self._probe else self._probe_due
 
-    def spend(self, pending: PendingCall) -> None:
+    def spend(self, call: object) -> None:
         """Note that this call goes out."""
         if self._probe_due is not None:
-            self._probe = pending
+            self._probe = call
 
     def answered(self) -> None:
-        """Note that some answer came: it is over."""
+        """Note that an answer came, of any kind: the outage is over."""
         self._unanswered = 0
-        self._silence.ends()
+        self._silence.reset()
         self._probe_due = self._probe = None
 
-    def not_answered(self, pending: PendingCall, now: float) -> float:
-        """Note a try without any answer; return the seconds of silence once it is an outage, 0 before."""
-        silence = self._silence.goes_on(now)
+    def not_answered(self, call: object, now: float) -> float:
+        """Note a try without any answer; return the seconds of silence if there is an outage, else 0."""
+        silence = self._silence.extend(now)
         if self._probe_due is None:
             self._unanswered += 1
             if self._unanswered < OUTAGE_AFTER:
                 return 0.0
             self._probe_wait = FIRST_PROBE
             self._probe_due = now + self._probe_wait
-        elif pending is self._probe:
+        elif call is self._probe:
             self._probe = None
             self._probe_wait = min(self._probe_wait * 2, LONGEST_PROBE)
             self._probe_due = now + max(0.0, min(self._probe_wait, self._max_outage - silence))
         return silence
+
+
+# ---------------------------------------------------------------------- timeouts of one call
+
+RECENTLY_USED = 0.01
+"""Seconds after a call in which a quick check of its idle connection is enough.
+
+A connection that the server has closed is replaced before the call is sent. A call that was sent is never repeated on
+another connection: that would be a retry, which only this policy decides.
+"""
+
+ANSWER_TIMEOUTS = 3.0
+"""An answer must be complete within this many times the option `timeout`, else the code is `timeout`.
+
+Each single wait for bytes has a timeout of its own.
+"""
+
+TUNNEL_TIMEOUTS = 3.0
+"""A proxy must have built its tunnel within this many times the option `timeout`. No call was sent then."""
+
+DRAIN = 1.0
+"""Seconds beyond `timeout` that a stopped load waits for calls in flight. Then they are in doubt."""
+
+# ---------------------------------------------------------------------- limits of `track`, and of the shared clock
+
+TRACK_MAX_OUTAGE = 30.0
+"""Seconds without any answer after which queued calls of `track` fail: a program must not take long to end."""
+
+TRACK_MAX_REFUSAL = 90.0
+"""Seconds of nothing but 429 after which they fail: more than the minute for which the account's limit holds."""
+
+FIRST_CLOCK_WAIT = 0.2
+LONGEST_CLOCK_WAIT = 5.0
+"""Seconds between two tries to reach the shared clock of several loads. The wait doubles in between."""

@@ -2,7 +2,7 @@
 
 Every option, said once: its name, default and meaning.
 
-The command line's flags, the environment variables and the README's table are made from the fields below,
+The command line's flags, the environment variables and the table of docs/options.md are made from the fields below,
 and a test holds them to it. `options.Options` repeats the names for type checkers only, and is held to it as well.
 
 Which settings make no sense, by themselves or together. Pure; raises `SettingsError` in one line.
@@ -198,185 +198,187 @@ class Settings:
 
     api_key: str | Secret | None = _option(
         None,
-        "The account's key: the dashboard's Secret Key as it stands, or decoded and without the colon.",
+        "The account's key: the Secret Key as the dashboard shows it, or decoded and without the colon.",
         env="INTERAKT_API_KEY",
         secret=True,
     )
     base_url: str = _option(
         BASE_URL,
-        "Where the API is. `https://`, or `http://` to this machine only.",
+        "The address of the API. `https://`, or `http://` for a server on this machine.",
         flag="--base-url",
         env="INTERAKT_BASE_URL",
         metavar="URL",
     )
     timeout: float = _option(
-        10, "Seconds to wait for a connection, and for an answer.", flag="--timeout", metavar="SECONDS"
+        10, "Seconds to wait for a connection, and seconds to wait for an answer.", flag="--timeout", metavar="SECONDS"
     )
     max_retries: int = _option(
-        3, "Tries after the first that a row may use up: 3 means at most 4 calls.", flag="--max-retries", metavar="N"
+        3, "How many times a row is tried again: 3 means at most 4 calls.", flag="--max-retries", metavar="N"
     )
     max_queue_size: int = _option(
         10_000,
-        "Rows held at once: queued, in flight, waiting for a retry, or settled and not yet reported.",
+        "Rows held at once: queued, in flight, waiting for a retry, or not yet in the report.",
         flag="--max-queue-size",
         metavar="N",
     )
     workers: int = _option(16, "Calls in flight at once.", flag="--workers", metavar="N")
     rate_limit: str | None = _option(
         "auto",
-        "The account's limit: `300/min`, `10/s`, `growth` (300/min), `advanced` (600/min), `none`, "
-        "or `auto`: find it out from the API's 429 answers.",
+        "The account's limit: `300/min`, `10/s`, `growth` (300/min), `advanced` (600/min) or `none`. `auto` "
+        "detects it from the API's 429 answers.",
         flag="--rate-limit",
         metavar="RATE",
     )
     share: str | Secret | None = _option(
         None,
-        "Hold to `rate_limit` together with all loads of the account that have the same share: "
-        "`sqlite:///PATH` for those of one machine, `redis://HOST:PORT/NUMBER` for those of several.",
+        "Where loads of the account share the limit `rate_limit`. `sqlite:///PATH` is for the loads of one "
+        "machine, `redis://HOST:PORT/NUMBER` for those of several.",
         flag="--share",
         metavar="URL",
         secret=True,
     )
     max_outage: float = _option(
         300,
-        "Seconds without any answer (or with nothing but 429) after which the load stops with exit 3.",
+        "Stop with exit code 3 after so many seconds without any answer, or with nothing but 429.",
         flag="--max-outage",
         metavar="SECONDS",
     )
     max_failures: str | int | None = _option(
         None,
-        "Stop with exit 3 once more than N rows, or more than P% of the rows so far (from the 100th on), have failed: "
-        "invalid, rejected, failed and unknown ones.",
+        "Stop with exit code 3 if more than N rows, or more than P% of the rows so far, are invalid, rejected, "
+        "failed or unknown. P% is checked from row 100 on.",
         flag="--max-failures",
         metavar="N|P%",
     )
     name: str | None = _option(
         None,
-        "What the load is called: its ledger, report and failures go by it. On the command line the default is the "
-        "source's name without folder, endings, a date and the mark of a copy.",
+        "The name of the load, and of its ledger, report and failures file. On the command line the default is "
+        "the source's name without folder, ending, date and the mark of a copy.",
         flag="--name",
         metavar="NAME",
     )
     report: str | Path | None = _option(
         None,
-        "Where the report goes: `.csv`, `.jsonl` or `.parquet`. On the command line the default is `NAME.report.csv` "
-        "in the working folder, of a dry run `NAME.check.csv`, and `none` is without one.",
+        "Path of the report: `.csv`, `.jsonl` or `.parquet`. On the command line the default is `NAME.report.csv`"
+        " in the working folder, or `NAME.check.csv` for a dry run. `none` writes no report.",
         flag="--report",
         metavar="PATH",
     )
     failures: str | Path | None = _option(
         None,
-        "Where the rows that need a person go, as they stand in the input, with what to do about each: a `.csv` file "
-        "to be fixed and loaded. On the command line the default is `NAME.failures.csv` beside the report, and `none` "
-        "is without one.",
+        "Path of the failures file: a `.csv` file with the rows that need a person, to fix and load. On the "
+        "command line the default is `NAME.failures.csv` beside the report. `none` writes none.",
         flag="--failures",
         metavar="PATH",
     )
     html: str | Path | None = _option(
         None,
-        "Where to put a page about the load: counts, charts, the rows to look at and what to do about them, in one "
-        "HTML file in which phones and e-mail addresses are masked.",
+        "Path of an HTML page about the load, with counts, charts and the rows to fix. Phones and e-mail "
+        "addresses are masked in it.",
         flag="--html",
         metavar="PATH",
     )
     mask: bool = _option(
         False,
-        "Mask phones and e-mail addresses in the report, and in whatever is shown of the load. Rows are found by their "
-        "number then, and by an id that is none of these.",
+        "Mask phones and e-mail addresses in the report and in everything that is shown. Rows are then identified"
+        " by their number, and by ids that are neither.",
         flag="--mask",
     )
     ledger: str | Path | None = _option(
         None,
-        "Where to keep which calls were accepted: rows that were are not sent again. On the command line the default "
-        "is `NAME.ledger` beside the report, and `none` is without one.",
+        "Path of the ledger, which stores the calls that were accepted. Rows already accepted are skipped. On the"
+        " command line the default is `NAME.ledger` beside the report. `none` keeps no ledger.",
         flag="--ledger",
         metavar="PATH",
     )
-    resend: bool = _option(False, "Send every row, whatever the ledger knows, and renew it.", flag="--resend")
+    resend: bool = _option(False, "Send every row, whatever is in the ledger, and update the ledger.", flag="--resend")
     same_account: bool = _option(
         False,
-        "The account's key was renewed: go on with a ledger that was made with the old one. What was accepted before "
-        "is not sent again.",
+        "The account's key was renewed: continue with the ledger that was made with the old key. Rows already "
+        "accepted are skipped.",
         flag="--same-account",
     )
     old_api_key: str | Secret | None = _option(
         None,
-        "The key before it was renewed, with `same_account`: needed only where this user's state folder does not hold "
-        "the ledger's secret, such as on another machine.",
+        "The key before it was renewed, for `same_account`. It is needed only if this user's state folder has no "
+        "secret of the ledger, for example on another machine.",
         secret=True,
     )
     event_id: str | None = _option(
         None,
-        "The column that, with the event's name, tells events apart for the ledger; overrides the mapping's. "
-        "Without one, all that an event says does.",
+        "The column that identifies an event together with its name. It overrides the mapping's. Default: all "
+        "fields together.",
         flag="--event-id",
         metavar="COLUMN",
     )
     on_unknown: str = _option(
         "resend",
-        "An event of which nobody knows whether it was accepted: `resend` it, perhaps for the second time, or `skip` "
-        "it. Users are always sent again: that does no harm.",
+        "What to do with an event if it is unknown whether it was accepted: `resend` it, which may store it "
+        "twice, or `skip` it. Users are always sent again, which does no harm.",
         flag="--on-unknown",
         choices=("resend", "skip"),
     )
     coalesce: bool = _option(
         False,
-        "Users only: make one call of several rows of a user. With a ledger, of all that are to be sent; else a later "
-        "row is folded into one that waits.",
+        "Users only: make one call of several rows of a user. With a ledger it is made of all rows to send, "
+        "without one of the rows that wait at that moment.",
         flag="--coalesce",
     )
     default_country: str = _option(
         "+91",
-        "Country of phones that name none: a dialling code, ISO letters or an English name.",
+        "Country of phones that have no country code: a dialling code, ISO letters or an English name.",
         flag="--default-country",
         metavar="CODE",
     )
     phones: str = _option(
         "strict",
-        "Phones are judged by the numbering plans (`strict`), by their length alone (`possible`), or not at all "
+        "How phones are checked: by the numbering plans (`strict`), by their length (`possible`), or not at all "
         "(`as-is`: their digits are sent).",
         flag="--phones",
         choices=("strict", "possible", "as-is"),
     )
-    timezone: str = _option("UTC", "Zone of times that name none (IANA name).", flag="--timezone", metavar="ZONE")
+    timezone: str = _option("UTC", "Time zone of times that have none (IANA name).", flag="--timezone", metavar="ZONE")
     bad_values: str = _option(
         "reject",
-        "A trait that cannot be sent: `reject` the row, or `drop` the trait, send the row and say so.",
+        "If a trait cannot be sent: `reject` the row, or `drop` the trait, send the row and note it in the report.",
         flag="--bad-values",
         choices=("reject", "drop"),
     )
     nulls: str = _option(
         "omit",
-        "Empty traits: `omit` them, or `clear` what Interakt holds (sent as null).",
+        "Empty traits: `omit` them, or `clear` what Interakt has (sent as null).",
         flag="--nulls",
         choices=("omit", "clear"),
     )
     null_values: str | Sequence[str] = _option(
         "",
-        "Texts that mean that nothing is there, such as `NULL,N/A`: a cell of exactly such a text counts as empty.",
+        "Texts that count as an empty cell, such as `NULL,N/A`. The whole cell must be equal to the text.",
         flag="--null-values",
         metavar="TEXT,...",
     )
     dry_run: bool = _option(
-        False, "Prepare and check every row, send nothing; good rows are reported as unsent.", flag="--dry-run"
+        False, "Check every row and send nothing. Valid rows are reported as `unsent`.", flag="--dry-run"
     )
     encoding: str | None = _option(
         None,
-        "Of text files, such as `cp1252`; else it is detected, and a warning says which.",
+        "Encoding of text files, such as `cp1252`. By default it is detected, and a warning says which.",
         flag="--encoding",
         metavar="NAME",
     )
     delimiter: str | None = _option(
-        None, "Between the cells of a text file; else it is detected.", flag="--delimiter", metavar="CHARACTER"
+        None,
+        "The character between the cells of a text file. By default it is detected.",
+        flag="--delimiter",
+        metavar="CHARACTER",
     )
     header: bool | None = _option(
         None,
-        "Whether the first line of a text file or workbook names the columns; else it is detected. Without one they "
-        "are called column_1, column_2, …",
+        "Whether the first line of a text file or workbook has the column names. By default it is detected. "
+        "Without a header the columns are column_1, column_2, …",
         flag="--header/--no-header",
     )
     sheet: str | None = _option(
-        None, "Of a workbook: its name or number; else the first.", flag="--sheet", metavar="NAME"
+        None, "Sheet of a workbook: its name or number. The default is the first.", flag="--sheet", metavar="NAME"
     )
     limit: int | None = _option(None, "Read only the first N rows.", flag="--limit", metavar="N")
     rows: str | None = _option(
@@ -386,12 +388,12 @@ class Settings:
         metavar="A:B",
     )
     progress: bool | None = _option(
-        None, "Show a progress bar; None: in a terminal or a notebook. `--quiet` turns it off."
+        None, "Show a progress bar. By default it is shown in a terminal or a notebook. `--quiet` turns it off."
     )
     on_error: Callable[[Exception, dict[str, Any]], object] | None = _option(
         None,
-        "Called as `on_error(error, queue_msg)` for each row that is refused or not accepted, once its report line is "
-        "written; not for the rows that a stopped load has not come to.",
+        "Called as `on_error(error, queue_msg)` for each row that is refused or not accepted, once it is in the "
+        "report. It is not called for rows that a stopped load did not reach.",
     )
 
     given: InitVar[frozenset[str]] = frozenset()

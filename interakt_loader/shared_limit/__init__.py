@@ -36,7 +36,7 @@ from interakt_loader.shared_limit.clock import (
     pace_of,
 )
 
-__all__ = ["RateDiffers", "ShareAway", "SharedClock", "ReservedSlots", "Turns", "open_share", "open_turns", "slots_of"]
+__all__ = ["RateDiffers", "ReservedSlots", "ShareAway", "SharedClock", "Turns", "open_share", "open_turns", "slots_of"]
 
 
 def open_turns(base_url: str, api_key: Secret | str, rate: Rate) -> AbstractContextManager[Turns]:

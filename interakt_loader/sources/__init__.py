@@ -32,10 +32,10 @@ from interakt_loader.sources.base import (
     RESERVED,
     SOURCE_COLUMN,
     Batches,
+    Lines,
     Part,
     ReadOptions,
     Source,
-    check_names,
     drop_counter,
     heading,
     other_shapes,
@@ -65,7 +65,7 @@ from interakt_loader.sources.memory import (
     open_table,
     to_arrow,
 )
-from interakt_loader.sources.paths import Found, Partitions, find, is_file_of_a_load, is_own_file, some
+from interakt_loader.sources.paths import Partitions, find, is_file_of_a_load, is_own_name, some
 
 _HEAD = 1 << 12
 """Bytes by which nearly all files differ."""
@@ -82,7 +82,7 @@ def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
     if left_out:
         notes.append(f"left out, files of earlier loads: {some(left_out)}")
     for path in paths:
-        found = _found(path)
+        found = find(path)
         notes += found.notes
         files += found.files
     files, again = _once(files)
@@ -149,10 +149,16 @@ def _digest(path: Path) -> bytes:
 
 def _in_turn(sources: list[Source], notes: list[str]) -> Source:
     counts = [source.rows for source in sources]
+    lines = Lines()
 
     def read() -> Batches:
+        row = first_row = 0
         for source in sources:
-            yield from source.batches()
+            for batch in source.batches():
+                lines.follow(source.lines, first_row)
+                row += batch.num_rows
+                yield batch
+            first_row = row
 
     return Source(
         name=f"{sources[0].name} and {len(sources) - 1} more",
@@ -164,6 +170,7 @@ def _in_turn(sources: list[Source], notes: list[str]) -> Source:
         parts=tuple(Part(str(source.path), source.columns, source.open_ended) for source in sources),
         of_failures=all(source.of_failures for source in sources),
         doubled=tuple(dict.fromkeys(name for source in sources for name in source.doubled)),
+        lines=lines,
     )
 
 
@@ -189,17 +196,6 @@ def _gathered(sources: list[Source]) -> list[str]:
         f"{files[0]}{f' and {len(files) - 1} more' if len(files) > 1 else ''}: {note}"
         for note, files in files_of.items()
     ]
-
-
-def _found(path: str) -> Found:
-    try:
-        return find(path)
-    except SourceError:
-        raise
-    except FileNotFoundError as error:
-        raise SourceError(f"{path}: no such file") from error
-    except Exception as error:
-        raise SourceError(f"{path}: cannot be opened: {reason(error)}") from error
 
 
 def _form(file: File) -> Format:
@@ -250,8 +246,7 @@ def _with_partitions(source: Source, partitions: Partitions) -> Source:
             yield batch
 
     added = [name for name, _ in partitions if name not in source.columns]
-    columns = check_names(str(source.path), [*source.columns, *added])
-    return replace(source, columns=columns, read=read)
+    return replace(source, columns=[*source.columns, *added], read=read)
 
 
 __all__ = [
@@ -265,7 +260,7 @@ __all__ = [
     "Source",
     "heading",
     "is_failures_file",
-    "is_own_file",
+    "is_own_name",
     "is_pandas",
     "open_source",
     "other_shapes",

@@ -21,7 +21,7 @@ from xml.parsers.expat import ParserCreate
 
 import pyarrow as pa
 
-from interakt_loader.errors import SourceError
+from interakt_loader.errors import SourceError, option
 from interakt_loader.sources.base import (
     BATCH_ROWS,
     CELL_ERRORS,
@@ -31,7 +31,6 @@ from interakt_loader.sources.base import (
     Batches,
     ReadOptions,
     Source,
-    check_names,
     is_counter,
     is_header,
     labelled,
@@ -351,10 +350,10 @@ def open_excel(file: File, options: ReadOptions) -> Source:
         elif is_group_row(texts):
             raise SourceError(
                 f"{given}: the first two rows both hold names, and not values; leave one row of names, or if the first "
-                "is the header, say so"
+                f"is the header, give {option('header', True)}"
             )
     labels = texts[0] if has_header else [""] * len(texts[0])
-    names = check_names(given, labelled(labels))
+    names = labelled(labels)
     left_out = [
         names[at] for at in range(len(names)) if has_header and not strip_wrapping(labels[at]) and at not in filled
     ]

@@ -67,12 +67,13 @@ def is_failures_file(path: str | Path) -> bool:
     """Tell whether a file of text is a failures file, in whichever encoding."""
     try:
         with Path(path).open("rb") as file:
-            return _is_head(file.read(_HEAD_BYTES))
+            return is_failures_head(file.read(_HEAD_BYTES))
     except OSError:
         return False
 
 
-def _is_head(head: bytes) -> bool:
+def is_failures_head(head: bytes) -> bool:
+    """Tell whether the first bytes of a text file are those of a failures file, in any encoding."""
     line = head.replace(b"\0", b"").partition(b"\n")[0]
     return all(name.encode() in line for name in SAID_BESIDE)
 
@@ -80,7 +81,7 @@ def _is_head(head: bytes) -> bool:
 def options_for(file: File, options: ReadOptions) -> ReadOptions:
     """Return how to read a file of text: a failures file is not written as the file that its rows are from."""
     head = file.head(_HEAD_BYTES)
-    if not _is_head(head):
+    if not is_failures_head(head):
         return options
     between = _BETWEEN.search(head.replace(b"\0", b"").decode("latin-1"))
     return ReadOptions(None, between[1] if between else None, True, None)

@@ -1,12 +1,6 @@
-"""Delta, Iceberg and Hudi tables, whose folders also hold files with deleted and replaced rows.
+"""Find the files that a path, a folder, a pattern or an address means.
 
-Only the table's own log says which files and rows count, so such a folder is refused, and so is each data file in it.
-
-Which of a folder's files are its table, and what the names of the folders between say. No I/O.
-
-Files at addresses (`s3://`, `gs://`, `https://`, …), by fsspec, which is an extra. They are copied here first.
-
-What the user wrote as a path → the files that it means: a file, a folder, a pattern, an address, `-`.
+`_Local` and `_Remote` list and open files. What is a file, a folder or a pattern is decided once, for both.
 """
 
 from __future__ import annotations
@@ -16,21 +10,200 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from interakt_loader.errors import SourceError
 from interakt_loader.sources.base import reason
-from interakt_loader.sources.failures import is_failures_file
+from interakt_loader.sources.failures import is_failures_head
 from interakt_loader.sources.local_file import File, TemporaryCopy, find_file, format_by_name
 
-Listing = Callable[[str], Iterable[str]]
-"""Returns the names in a folder; none if there is no such folder."""
+STANDARD_INPUT = "-"
 
-_OF_DATA = ("parquet", "orc", None)
-"""The formats of data files. One without a known ending may be anything."""
+Partitions = tuple[tuple[str, str | None], ...]
+"""Columns that the names of folders hold (`country=IN`), and their values."""
+
+
+class Found(NamedTuple):
+    """Files in the order in which they are read, and notes on those left out."""
+
+    files: list[File]
+    notes: list[str]
+
+
+class Place(Protocol):
+    """A file system, as far as it is needed to find files. Its paths are text."""
+
+    def is_folder(self, path: str) -> bool:
+        """Tell whether a folder is there."""
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a file or a folder has exactly this path."""
+
+    def names_in(self, folder: str) -> list[str]:
+        """Return the names in a folder; none if it is not there or may not be read."""
+
+    def below(self, folder: str) -> Iterable[str]:
+        """Return the files below a folder, by their paths from there, with slashes."""
+
+    def matching(self, pattern: str) -> Iterable[str]:
+        """Return the files and folders that a pattern means."""
+
+    def head(self, path: str, size: int) -> bytes:
+        """Return the first bytes of a file."""
+
+    def positions(self, path: str) -> list[str]:
+        """Return the absolute paths of a file or folder, with slashes: where it is, and where a link leads."""
+
+    def shown(self, path: str) -> str:
+        """Return how messages and the report name a file that a pattern means."""
+
+    def shown_below(self, given: str, path: str) -> str:
+        """Return how messages and the report name a file below a folder that the user gave."""
+
+    def file(self, path: str, given: str, partitions: Partitions) -> File:
+        """Return a file of this machine with the content; SourceError if it is empty or not a regular file."""
+
+
+def find(given: str) -> Found:
+    """Return the files that a path, pattern or address means; SourceError when there is none.
+
+    A file that is not on this machine is copied to a temporary file first. So the load does not depend on a connection
+    for hours, and the file can be read again.
+    """
+    if given == STANDARD_INPUT:
+        return Found([_standard_input()], [])
+    shown = hide_secrets(given) if is_address(given) else given
+    try:
+        if is_address(given):
+            place, path = _remote_place(given, shown)
+            return _files_of(place, path, shown)
+        return _files_of(_Local(), os.path.expanduser(given), given)  # noqa: PTH111 - a Path drops `./`
+    except SourceError:
+        raise
+    except FileNotFoundError as error:
+        raise SourceError(f"{shown}: no such file") from error
+    except Exception as error:
+        text = reason(error)
+        for part in (given, *given.split("::")):
+            text = text.replace(part, hide_secrets(part))
+        raise SourceError(f"{shown}: cannot be opened: {text}") from error
+
+
+def _files_of(place: Place, path: str, given: str) -> Found:
+    """Return the files of a folder, of a pattern, or the one file. An existing name goes before a pattern."""
+    if place.is_folder(path):
+        return _in_folder(place, path, given)
+    if glob.has_magic(path) and not place.exists(path):
+        return _matching(place, path, given)
+    _refuse_files_of_tables(place, [(given, path)])
+    return Found([place.file(path, given, ())], [])
+
+
+def _in_folder(place: Place, folder: str, given: str) -> Found:
+    chosen = _choose(place, folder, given)
+    files = [
+        place.file(_joined(folder, path), place.shown_below(given, path), partitions_of(PurePosixPath(path).parts[:-1]))
+        for path in chosen.paths
+    ]
+    return Found(files, chosen.notes)
+
+
+def _matching(place: Place, pattern: str, given: str) -> Found:
+    """Return the files that match; where only folders match, the files in these."""
+    folders: list[str] = []
+    matches: list[str] = []
+    for path in sorted(set(place.matching(pattern))):
+        (folders if place.is_folder(path) else matches).append(path)
+    notes = []
+    own = [] if is_own_name(given) else [path for path in matches if is_file_of_a_load(path, place)]
+    own_names = some([place.shown(path) for path in own])
+    if own:
+        notes.append(f"{given}: left out, files of earlier loads: {own_names}")
+    if not matches:
+        for folder in folders:
+            chosen = _choose(place, folder, place.shown(folder))
+            matches += [_joined(folder, path) for path in chosen.paths]
+            notes += chosen.notes
+    _refuse_files_of_tables(place, ((place.shown(path), path) for path in matches))
+    fixed = sum(1 for _ in itertools.takewhile(lambda part: not glob.has_magic(part), PurePath(pattern).parts))
+    files = [
+        place.file(path, place.shown(path), partitions_of(PurePath(path).parts[fixed:-1]))
+        for path in matches
+        if path not in own
+    ]
+    if not files and own:
+        raise SourceError(f"{given}: only files of earlier loads match ({own_names}); to load one of them, name it")
+    if not files:
+        raise SourceError(f"{given}: no file matches")
+    return Found(files, notes)
+
+
+class _Chosen(NamedTuple):
+    """The files of a folder that are read, as paths below it in their order, and notes on the rest."""
+
+    paths: list[str]
+    notes: list[str]
+
+
+def _choose(place: Place, folder: str, given: str) -> _Chosen:
+    """Choose among the files below a folder: those in the folder itself and in `key=value` folders, by name.
+
+    Hidden files and those that begin with `_` belong to the writer of the table (`_SUCCESS`). Files whose endings are
+    not of tables, and the loader's own files, are left out with a note. SourceError when the files have several
+    formats, when none is left, or when the folder is a Delta, Iceberg or Hudi table.
+    """
+    for position in place.positions(folder):
+        _refuse_table(place, given, position)
+    visible = [path for path in place.below(folder) if not any(part[0] in "._" for part in PurePosixPath(path).parts)]
+    near = sorted(path for path in visible if all(map(is_partition, PurePosixPath(path).parts[:-1])))
+    left_out = [path for path in near if is_own_name(path) or format_by_name(path) is None]
+    chosen = [path for path in near if path not in set(left_out)]
+    if not chosen:
+        hint = " (for those in the folders below, give such as 'folder/**/*.csv')" if len(visible) > len(near) else ""
+        raise SourceError(f"{given}: there is no table in this folder{hint}")
+    examples = {str(format_by_name(path)): path for path in reversed(chosen)}
+    if len(examples) > 1:
+        names = ", ".join(sorted(examples.values()))
+        raise SourceError(
+            f"{given}: the folder holds files of several formats ({names}); give a pattern such as 'folder/*.csv'"
+        )
+    _refuse_files_of_tables(place, ((given, _joined(folder, path)) for path in chosen))
+    return _Chosen(chosen, [f"{given}: left out, not tables: {some(left_out)}"] if left_out else [])
+
+
+def _joined(folder: str, path: str) -> str:
+    return f"{folder.rstrip('/')}/{path}"
+
+
+def is_partition(folder: str) -> bool:
+    """Tell whether a folder's name is `key=value`."""
+    key, sign, _ = folder.partition("=")
+    return bool(key and sign)
+
+
+def partitions_of(folders: Iterable[str]) -> Partitions:
+    """Return the keys and values that folders name (`country=IN`, `day=3`), as text."""
+    found: dict[str, str | None] = {}
+    for folder in filter(is_partition, folders):
+        key, _, value = folder.partition("=")
+        found[unquote(key)] = None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value)
+    return tuple(found.items())
+
+
+def some(names: list[str]) -> str:
+    """Return the first three names, and how many more there are."""
+    more = len(names) - 3
+    return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
+
+
+# Delta, Iceberg and Hudi tables. Their folders also hold files with deleted and replaced rows, and only the table's own
+# log says which files and rows count. So such a folder is refused, and so is each data file in it.
+
+_DATA_FORMATS = ("parquet", "orc", None)
+"""The formats of the data files. A file without a known ending may have any format."""
 
 # The kind of table, the folder of its log, the names of files that only a log has, and the way to its rows.
 _TABLES = (
@@ -55,115 +228,194 @@ _TABLES = (
 )
 
 
-def refuse_table(given: str, folder: str, names_in: Listing) -> None:
-    """Raise SourceError if the folder itself is the top folder of such a table."""
+def _refuse_table(place: Place, given: str, folder: str) -> None:
+    """Raise SourceError if the folder is the top folder of such a table."""
     for kind, log, marks, way in _TABLES:
-        if any(map(marks.fullmatch, names_in(f"{folder}/{log}"))):
+        if any(map(marks.fullmatch, place.names_in(f"{folder.rstrip('/')}/{log}"))):
             raise SourceError(
                 f"{given}: the folder {folder or '/'} is {kind}, whose files also hold deleted and replaced rows. "
                 f"In Python, load {way}; to load a file as it is, pass what pandas or pyarrow reads of it"
             )
 
 
-def refuse_files_of_tables(files: Iterable[tuple[str, str]], names_in: Listing) -> None:
-    """Raise SourceError if one of the data files lies in such a table, at whatever depth.
+def _refuse_files_of_tables(place: Place, files: Iterable[tuple[str, str]]) -> None:
+    """Raise SourceError if one of the data files is in such a table, at any depth.
 
-    `files` are pairs of what the user wrote and of the file's absolute path, with slashes.
+    `files` are pairs of the name that the user gave and the path.
     """
     seen: set[str] = set()
     for given, path in files:
-        if format_by_name(path) not in _OF_DATA:
-            continue
-        for parent in PurePosixPath(path).parents:
-            folder = str(parent).rstrip("/")
-            if folder in seen or folder == ".":
-                break
-            seen.add(folder)
-            refuse_table(given, folder, names_in)
+        for position in place.positions(path):
+            if format_by_name(position) not in _DATA_FORMATS:
+                continue
+            for parent in PurePosixPath(position).parents:
+                folder = str(parent).rstrip("/")
+                if folder in seen or folder == ".":
+                    break
+                seen.add(folder)
+                _refuse_table(place, given, folder)
 
 
-def refuse_local_files(files: Iterable[tuple[str, Path]]) -> None:
-    """As `refuse_files_of_tables`, for files on this machine. A link counts where it stands and where it leads."""
-    places = ((given, place) for given, path in files for place in (path.absolute(), path.resolve()))
-    refuse_files_of_tables(((given, place.as_posix()) for given, place in places), names_in_local)
+_OWN_ENDINGS = (".report", ".check", ".failures", ".mapping", ".ledger", ".runs")
+"""What follows the name of a load in the names of its files."""
+_REPORT = b"row,source,kind,"
+_HEAD_BYTES = 256 << 10
 
 
-def names_in_local(folder: str) -> list[str]:
-    """Return the names in a folder of this machine; none if it is not there or may not be read."""
+def is_own_name(path: str) -> bool:
+    """Tell whether a file is named as the loader names the files of a load, such as `NAME.report.csv`."""
+    return any(one in _OWN_ENDINGS or one.startswith(".ledger-") for one in PurePosixPath(path).suffixes)
+
+
+def is_file_of_a_load(path: str, place: Place | None = None) -> bool:
+    """Tell whether a path leads to a file of an earlier load: by its name, and a text file also by its first bytes."""
+    place = place or _Local()
+    name = PurePosixPath(PurePath(path).name)
+    if not is_own_name(name.name):
+        return False
+    if place.is_folder(path):
+        return name.suffix == ".runs"
+    if name.suffix not in (".csv", ".txt"):
+        return not {".check", ".failures"} & set(name.suffixes)
     try:
-        return [one.name for one in Path(folder).iterdir()]
+        head = place.head(path, _HEAD_BYTES)
     except OSError:
-        return []
+        return False
+    return head.startswith(_REPORT) or is_failures_head(head)
 
 
-_OWN = (".report", ".check", ".failures", ".mapping", ".ledger", ".runs")
-"""What stands behind the name of a load in the names of its files."""
+class _Local:
+    """The files of this machine."""
 
-_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+    def is_folder(self, path: str) -> bool:
+        return Path(path).is_dir()
 
-Partitions = tuple[tuple[str, str | None], ...]
+    def exists(self, path: str) -> bool:
+        return Path(path).exists()
+
+    def names_in(self, folder: str) -> list[str]:
+        try:
+            return os.listdir(folder or "/")  # noqa: PTH208 - names, not paths
+        except OSError:
+            return []
+
+    def below(self, folder: str) -> Iterator[str]:
+        for position, folders, names in os.walk(folder):
+            inside = Path(position).relative_to(folder)
+            # A folder may hold a whole disk. Of one that is not a partition, it is enough to know that it has files.
+            folders[:] = [name for name in folders if all(map(is_partition, inside.parts))]
+            for name in names:
+                yield (inside / name).as_posix()
+
+    def matching(self, pattern: str) -> Iterator[str]:
+        """Return what a pattern means; `**` enters each real folder once, since links may lead back up."""
+        before, found, after = _split_at_recursion(pattern)
+        if not found:
+            yield from glob.glob(pattern)  # noqa: PTH207 - a Path drops the `./` that the report shows
+            return
+        for start in glob.glob(before) if before else ["."]:  # noqa: PTH207 - likewise
+            for folder in _folders_below(start if before else ""):
+                yield from self.matching(os.path.join(glob.escape(folder), after or "*"))  # noqa: PTH118 - likewise
+
+    def head(self, path: str, size: int) -> bytes:
+        with Path(path).open("rb") as file:
+            return file.read(size)
+
+    def positions(self, path: str) -> list[str]:
+        return list(dict.fromkeys(one.as_posix() for one in (Path(path).absolute(), Path(path).resolve())))
+
+    def shown(self, path: str) -> str:
+        return path
+
+    def shown_below(self, given: str, path: str) -> str:
+        return str(PurePath(given, path))
+
+    def file(self, path: str, given: str, partitions: Partitions) -> File:
+        return find_file(given, Path(path), partitions=partitions)
 
 
-class Chosen(NamedTuple):
-    """The files of a folder that are read, as paths below it in their order, and what is to be said of the rest."""
+def _split_at_recursion(pattern: str) -> tuple[str, bool, str]:
+    """Return what a pattern has before its first `**`, whether there is one, and what it has after it."""
+    found = re.search(r"(?:^|(?<=[/\\]))\*\*(?:[/\\]+|$)" if os.sep == "\\" else r"(?:^|(?<=/))\*\*(?:/+|$)", pattern)
+    return (pattern[: found.start()], True, pattern[found.end() :]) if found else (pattern, False, "")
 
-    paths: list[str]
-    notes: list[str]
+
+def _folders_below(start: str) -> Iterator[str]:
+    """Yield a folder and the visible folders below it, each real folder once: by a link only if by no other way."""
+    seen: set[str] = set()
+    folders, links = [start], list[str]()
+    while folders or links:
+        folder = folders.pop() if folders else links.pop(0)
+        real = os.path.realpath(folder)
+        if real in seen:
+            continue
+        seen.add(real)
+        yield folder
+        try:
+            with os.scandir(folder or ".") as entries:
+                inner = [one for one in entries if not one.name.startswith(".") and one.is_dir()]
+        except OSError:
+            continue
+        for one in inner:
+            (links if one.is_symlink() else folders).append(os.path.join(folder, one.name))  # noqa: PTH118 - likewise
 
 
-def choose(folder: str, paths: Iterable[str]) -> Chosen:
-    """Choose among the files below a folder: those in the folder itself and in `key=value` folders, by name.
+class _Remote:
+    """A file system of fsspec. Its files are copied to this machine.
 
-    Hidden files and those that begin with `_` belong to the writer of the table (`_SUCCESS`). Left out with a
-    note: files with endings that are no table's, this loader's own files. SourceError when the files are of
-    several forms, or none is left.
+    The web has no folders and no patterns: a `?` begins the query.
     """
-    shown = [path for path in paths if not any(part[0] in "._" for part in PurePosixPath(path).parts)]
-    near = sorted(path for path in shown if all(map(is_partition, PurePosixPath(path).parts[:-1])))
-    left_out = [path for path in near if is_own_file(path) or format_by_name(path) is None]
-    chosen = [path for path in near if path not in set(left_out)]
-    if not chosen:
-        further = " (for those in the folders below, give such as 'folder/**/*.csv')" if len(shown) > len(near) else ""
-        raise SourceError(f"{folder}: there is no table in this folder{further}")
-    forms = {str(format_by_name(path)): path for path in reversed(chosen)}
-    if len(forms) > 1:
-        examples = ", ".join(sorted(forms.values()))
-        raise SourceError(
-            f"{folder}: the folder holds files of several forms ({examples}); give such as 'folder/*.csv'"
-        )
-    notes = [f"{folder}: left out, no tables: {some(left_out)}"] if left_out else []
-    return Chosen(chosen, notes)
 
+    def __init__(self, system: Any, *, is_web: bool) -> None:
+        self._system = system
+        self._is_web = is_web
 
-def is_own_file(path: str) -> bool:
-    """Tell whether a file is called as this loader calls the files of a load, such as `NAME.report.csv`."""
-    return any(one in _OWN or one.startswith(".ledger-") for one in PurePosixPath(path).suffixes)
+    def is_folder(self, path: str) -> bool:
+        return not self._is_web and bool(self._system.isdir(path))
 
+    def exists(self, path: str) -> bool:
+        return self._is_web or bool(self._system.exists(path))
 
-def is_partition(folder: str) -> bool:
-    """Tell whether a folder's name is `key=value`."""
-    key, sign, _ = folder.partition("=")
-    return bool(key and sign)
+    def names_in(self, folder: str) -> list[str]:
+        if self._is_web:
+            return []
+        try:
+            return [PurePosixPath(str(one)).name for one in self._system.ls(folder, detail=False)]
+        except Exception:  # noqa: BLE001 - no such folder, or not allowed; each file system has errors of its own
+            return []
 
+    def below(self, folder: str) -> list[str]:
+        root = folder.rstrip("/")
+        return [str(one)[len(root) :].lstrip("/") for one in self._system.find(root)]
 
-def partitions_of(path: str) -> Partitions:
-    """Return the keys and values that the folders on a path name (`country=IN/day=3/part-0.parquet`), as text."""
-    found: dict[str, str | None] = {}
-    for folder in PurePosixPath(path).parts[:-1]:
-        if is_partition(folder):
-            key, _, value = folder.partition("=")
-            found[unquote(key)] = None if value == _NO_VALUE else unquote(value)
-    return tuple(found.items())
+    def matching(self, pattern: str) -> list[str]:
+        """Return what a pattern means, without the hidden files that fsspec adds, unless the pattern has them."""
+        fixed = pattern[: re.search(r"[*?\[]", pattern).start()].rpartition("/")[0]  # type: ignore[union-attr]  # has magic
+        found = [str(one) for one in self._system.glob(pattern)]
+        return [one for one in found if "/." in pattern or "/." not in one[len(fixed) :]]
 
+    def head(self, path: str, size: int) -> bytes:
+        with self._system.open(path, "rb") as stream:
+            return bytes(stream.read(size))
 
-def some(names: list[str]) -> str:
-    """Return the first three names, and how many more there are."""
-    more = len(names) - 3
-    return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
+    def positions(self, path: str) -> list[str]:
+        return [path.rstrip("/")]
+
+    def shown(self, path: str) -> str:
+        return hide_secrets(str(self._system.unstrip_protocol(path)))
+
+    def shown_below(self, given: str, path: str) -> str:
+        return _joined(given, path)
+
+    def file(self, path: str, given: str, partitions: Partitions) -> File:
+        with self._system.open(path, "rb") as stream:
+            copy = TemporaryCopy(stream)
+        name = unquote(PurePosixPath(urlsplit(path).path).name) if self._is_web else PurePosixPath(path).name
+        return find_file(given, copy.location, name=name, partitions=partitions, copy=copy)
 
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=://|::)")
-_WEB = ("http", "https")  # no folders or patterns there: a `?` begins the query
+_WEB_SCHEMES = ("http", "https")
 
 
 def is_address(given: str) -> bool:
@@ -171,43 +423,23 @@ def is_address(given: str) -> bool:
     return _SCHEME.match(given) is not None
 
 
-def fetch(address: str) -> tuple[list[File], list[str]]:
-    """Return copies of the files that an address means, and notes on those left out.
-
-    An address may be a file, a folder or a pattern; on the web, a file. SourceError names what is missing:
-    fsspec, its part for this scheme, the file, the right to read it.
-    """
-    shown = hide_secrets(address)
+def _remote_place(address: str, shown: str) -> tuple[Place, str]:
+    """Return the file system of an address, and the path there; SourceError when fsspec is missing."""
     scheme = address.partition("://")[0].partition("::")[0]
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        needed = "fsspec aiohttp" if scheme in _WEB else "fsspec"
+        needed = "fsspec aiohttp" if scheme in _WEB_SCHEMES else "fsspec"
         raise SourceError(f"{shown}: reading {scheme}:// addresses needs fsspec: pip install {needed}") from error
-    try:
-        system, path = url_to_fs(address)
-        if scheme in _WEB:
-            name = unquote(PurePosixPath(urlsplit(address).path).name)
-            return [_copied(system, path, shown, name, ())], []
-        return _found(system, str(path), shown)
-    except SourceError:
-        raise
-    except FileNotFoundError as error:
-        raise SourceError(f"{shown}: no such file") from error
-    except ImportError as error:
-        raise SourceError(f"{shown}: cannot be opened: {reason(error)}") from error
-    except Exception as error:
-        told = reason(error)
-        for one in (address, *address.split("::")):
-            told = told.replace(one, hide_secrets(one))
-        raise SourceError(f"{shown}: cannot be opened: {told}") from error
+    system, path = url_to_fs(address)
+    return _Remote(system, is_web=scheme in _WEB_SCHEMES), str(path)
 
 
 def hide_secrets(address: str) -> str:
-    """Return the address as it may be shown, each of a chain (`zip://a.csv::https://…`) without what opens it.
+    """Return the address as it may be shown, each part of a chain (`zip://a.csv::https://…`) without its secrets.
 
-    Of a web address that is its user and its query, which sign it; of any other, a user with a password: a user alone
-    may be a place, such as the container of `abfs://container@account/…`.
+    A web address loses its user and its query, which may be a signature. Any other address loses a user with a
+    password. A user alone may be a place, such as the container of `abfs://container@account/…`.
     """
     return "::".join(_without_secrets(one) for one in address.split("::"))
 
@@ -216,105 +448,12 @@ def _without_secrets(address: str) -> str:
     scheme, found, rest = address.partition("://")
     if not found:
         return address
-    if scheme.lower() in _WEB:
+    if scheme.lower() in _WEB_SCHEMES:
         parts = urlsplit(address)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     place, slash, path = rest.partition("/")
     user, _, host = place.rpartition("@")
     return f"{scheme}://{host if ':' in user else place}{slash}{path}"
-
-
-def _found(system: Any, path: str, shown: str) -> tuple[list[File], list[str]]:
-    names_in = _names_in(system)
-    if glob.has_magic(path) and not system.exists(path):
-        matches = sorted(match for match in system.glob(path) if not system.isdir(match))
-        own = [] if is_own_file(path) else [match for match in matches if is_own_file(match)]
-        if len(matches) == len(own):
-            raise SourceError(f"{shown}: no file matches")
-        notes = [f"{shown}: left out, files of earlier loads: {some(own)}"] if own else []
-        fixed = path[: re.search(r"[*?\[]", path).start()].rpartition("/")[0]  # type: ignore[union-attr]  # has magic
-        given = {match: system.unstrip_protocol(match) for match in matches if match not in own}
-        refuse_files_of_tables(((name, match) for match, name in given.items()), names_in)
-        return [
-            _copied(system, match, name, PurePosixPath(match).name, partitions_of(match[len(fixed) :]))
-            for match, name in given.items()
-        ], notes
-    if system.isdir(path):
-        root = path.rstrip("/")
-        refuse_table(shown, root, names_in)
-        chosen = choose(shown, [str(one)[len(root) :].lstrip("/") for one in system.find(root)])
-        refuse_files_of_tables(((shown, f"{root}/{one}") for one in chosen.paths), names_in)
-        return [
-            _copied(system, f"{root}/{one}", f"{shown.rstrip('/')}/{one}", PurePosixPath(one).name, partitions_of(one))
-            for one in chosen.paths
-        ], chosen.notes
-    refuse_files_of_tables([(shown, path)], names_in)
-    return [_copied(system, path, shown, PurePosixPath(path).name, ())], []
-
-
-def _names_in(system: Any) -> Listing:
-    def names_in(folder: str) -> list[str]:
-        try:
-            return [PurePosixPath(str(one)).name for one in system.ls(folder, detail=False)]
-        except Exception:  # noqa: BLE001 - no such folder, or none that may be listed; each store has errors of its own
-            return []
-
-    return names_in
-
-
-def _copied(system: Any, path: str, shown: str, name: str, partitions: Partitions) -> File:
-    with system.open(path, "rb") as stream:
-        copy = TemporaryCopy(stream)
-    return find_file(shown, copy.location, name=name, partitions=partitions, copy=copy)
-
-
-STANDARD_INPUT = "-"
-
-
-class Found(NamedTuple):
-    """Files in the order in which they are read, and what is to be said of those left out."""
-
-    files: list[File]
-    notes: list[str]
-
-
-def find(given: str) -> Found:
-    """Return the files that a path, pattern or address means; SourceError when there is none.
-
-    What is not on this machine is copied to a temporary file first: the load does not hang on a connection for
-    hours, and can be read again.
-    """
-    if given == STANDARD_INPUT:
-        return Found([_standard_input()], [])
-    if is_address(given):
-        return Found(*fetch(given))
-    location = Path(given).expanduser()
-    if location.is_dir():
-        return _in_folder(given, location)
-    if glob.has_magic(given) and not location.exists():
-        return _matching(given)
-    refuse_local_files([(given, location)])
-    return Found([find_file(given, location)], [])
-
-
-_REPORT = b"row,source,kind,"
-
-
-def is_file_of_a_load(path: str) -> bool:
-    """Tell whether a path leads to a file of an earlier load: by its name, and by how a file of text begins."""
-    location = Path(path).expanduser()
-    if not is_own_file(location.name):
-        return False
-    if location.is_dir():
-        return location.suffix == ".runs"
-    if location.suffix not in (".csv", ".txt"):
-        return not {".check", ".failures"} & set(location.suffixes)
-    try:
-        with location.open("rb") as file:
-            is_report = file.read(len(_REPORT)) == _REPORT
-    except OSError:
-        return False
-    return is_report or is_failures_file(location)
 
 
 def _standard_input() -> File:
@@ -323,50 +462,3 @@ def _standard_input() -> File:
         raise SourceError("-: nothing is piped into standard input")
     copy = TemporaryCopy(stream)
     return find_file(STANDARD_INPUT, copy.location, name="stdin", copy=copy)
-
-
-def _in_folder(given: str, folder: Path) -> Found:
-    refuse_table(given, folder.absolute().as_posix(), names_in_local)
-    chosen = choose(given, _below(folder))
-    refuse_local_files((given, folder / path) for path in chosen.paths)
-    files = [
-        find_file(str(PurePath(given, path)), folder / path, partitions=partitions_of(path)) for path in chosen.paths
-    ]
-    return Found(files, chosen.notes)
-
-
-def _below(folder: Path) -> Iterator[str]:
-    for place, folders, names in os.walk(folder):
-        inside = Path(place).relative_to(folder)
-        # A folder may lie on top of a whole disk. Of one that is no partition, it is enough to know that it is there.
-        folders[:] = [name for name in folders if all(map(is_partition, inside.parts))]
-        for name in names:
-            yield (inside / name).as_posix()
-
-
-def _matching(pattern: str) -> Found:
-    """Return the files that match; where only folders do, the files in these."""
-    expanded = os.path.expanduser(pattern)  # noqa: PTH111 - a Path would take the `./` away that a report shows
-    paths = sorted(glob.glob(expanded, recursive=True))  # noqa: PTH207 - likewise
-    matches = [path for path in paths if not Path(path).is_dir()]
-    own = [] if is_own_file(pattern) else [path for path in matches if is_file_of_a_load(path)]
-    notes = [f"{pattern}: left out, files of earlier loads: {some(own)}"] if own else []
-    if not matches:
-        for folder in paths:
-            refuse_table(pattern, Path(folder).absolute().as_posix(), names_in_local)
-            chosen = choose(folder, _below(Path(folder)))
-            matches += [str(PurePath(folder, path)) for path in chosen.paths]
-            notes += chosen.notes
-    fixed = itertools.takewhile(lambda part: not glob.has_magic(part), PurePath(expanded).parts)
-    start = Path(*fixed)
-    refuse_local_files((path, Path(path)) for path in matches)
-    files = [
-        find_file(path, Path(path), partitions=partitions_of(Path(path).relative_to(start).as_posix()))
-        for path in matches
-        if path not in set(own)
-    ]
-    if not files and own:
-        raise SourceError(f"{pattern}: only files of earlier loads match ({some(own)}); to load one of them, name it")
-    if not files:
-        raise SourceError(f"{pattern}: no file matches")
-    return Found(files, notes)

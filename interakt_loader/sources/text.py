@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, TextIO, cast
 
-from interakt_loader.errors import SourceError
+from interakt_loader.errors import SourceError, option
 from interakt_loader.sources.local_file import File
 
 _MARKS = (
@@ -394,16 +394,18 @@ def open_text(file: File, encoding: str | None) -> Text:
         return _scanned(file, said or "utf-8", head)
     except _NotInEncoding as error:
         if said is not None:
-            advice = "give another encoding" if encoding else "save the file as UTF-8"
+            advice = f"give another {option('encoding')}" if encoding else "save the file as UTF-8"
             raise SourceError(f"{file.given}: {error}; {advice}") from error
         guessed = _guessed(file, str(error))
     try:
         text = _scanned(file, guessed, head)
     except _NotInEncoding as error:
-        raise SourceError(f"{file.given}: this is not UTF-8; {error}; give the encoding") from error
+        raise SourceError(
+            f"{file.given}: this is not UTF-8; {error}; give {option('encoding', placeholder='NAME')}"
+        ) from error
     text.notes.append(
         f"{file.given}: this is not UTF-8, so it is read as {guessed} ({CANDIDATES[guessed]}); "
-        "if letters look wrong, give the encoding"
+        f"if letters look wrong, give {option('encoding', placeholder='NAME')}"
     )
     return text
 
@@ -480,7 +482,8 @@ def _guessed(file: File, complaint: str) -> str:
     if encoding is None:
         choice = f" (it may be {' or '.join(candidates)})" if candidates else ""
         raise SourceError(
-            f"{file.given}: {complaint}, and its letters do not tell the encoding{choice}; give it (--encoding)"
+            f"{file.given}: {complaint}, and its letters do not tell the encoding{choice}; give it: "
+            f"{option('encoding', placeholder='NAME')}"
         )
     return encoding
 

@@ -1,20 +1,18 @@
-"""The bytes of an HTTP/1.1 answer → its status and body. Pure: `feed` takes what came, `end` says that no more will.
+"""The bytes of an HTTP/1.1 response, and what they mean: an `Answer`. Pure.
 
-Strict where leniency could take the end of one answer for another's beginning: whatever is not plain HTTP/1.1 breaks
-the answer off, and the connection is not used again.
+`AnswerReader` turns bytes into a `RawResponse`. It is strict: it never takes the end of one response for the beginning
+of another. Whatever is not HTTP/1.1 ends the response, and the connection is not used again.
 
-What came back, or what went wrong → an `Answer`. Pure; every foreign exception is translated here.
+The functions below it turn a response, or the exception that came instead, into an `Answer`. Exceptions of other
+libraries are translated here and nowhere else.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 import ssl
-import time
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 from urllib3.exceptions import (
@@ -32,16 +30,16 @@ from interakt_loader.model import Answer
 from interakt_loader.privacy.text import printable
 
 LONGEST_BODY = 65_536
-"""Bytes of an answer that are read; the API's own are a few hundred. The connection of a longer one is dropped."""
+"""Bytes of a body that are read. The API's own bodies have a few hundred. The connection of a longer one is closed."""
 
 LONGEST_HEAD = 65_536
-"""Bytes of an answer's head, of the line before a chunk, and of the trailer: what does not end within is no answer."""
+"""Bytes of a head, of the line before a chunk, and of the trailer. What does not end within is not a response."""
 
 LONGEST_ANSWER = 262_144
-"""Bytes of an answer in all, with what may come time and again: 1xx answers before it, words beside a chunk's size."""
+"""Bytes of a response in all, including what may repeat: 1xx responses before it, and extensions of chunk sizes."""
 
 SWITCHING_PROTOCOLS = 101
-"""The one 1xx after which no HTTP answer follows. It was not requested."""
+"""The one 1xx status after which no HTTP response follows. The loader does not request it."""
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: [^\r\n\0]*)?\r\n")
@@ -50,62 +48,69 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?")
 
 
 class BrokenOff(Exception):
-    """The status line came, and the rest not whole, or not as HTTP/1.1 has it."""
+    """The status line came, but not the whole response, or not as valid HTTP/1.1."""
 
     def __init__(self, status: int, retry_after: str | None = None) -> None:
         super().__init__(status)
         self.status = status
         self.retry_after = retry_after
-        """The header of that name, if the head came."""
+        """The Retry-After header, if the head came."""
 
 
 class NoHttp(Exception):
-    """What came does not begin like an answer."""
+    """What came does not begin like an HTTP response."""
 
 
 class RawResponse(NamedTuple):
-    """An answer as it came."""
+    """A response as it came."""
 
     status: int
     body: bytes
-    """`LONGEST_BODY` of its bytes at most."""
+    """At most the first `LONGEST_BODY` bytes."""
     retry_after: str | None
-    """The header of that name."""
-    says_length: bool
-    """The head said where the body ends; without that an empty body may be one that was cut off."""
-    keeps: bool
+    """The Retry-After header."""
+    has_length: bool
+    """The head says where the body ends. Without that, an empty body may be one that was cut off."""
+    keep_alive: bool
     """The connection may carry another call."""
 
 
 class AnswerReader:
-    """Reads one answer. What it costs goes by the bytes alone: a byte at a time is no way to make it slow.
+    """Reads one response.
 
-    What it says goes by the bytes alone, too, and not by the pieces in which they come, `RawResponse.keeps` apart.
+    The time depends on the number of bytes only, however small the pieces in which they come. So does the result,
+    except for `RawResponse.keep_alive`.
     """
 
     def __init__(self) -> None:
-        self._came = 0  # bytes in all
-        self._data = bytearray()  # what came and is not yet understood; to cut its beginning off costs nothing
-        self._seen = 0  # how much of that has been searched in vain
-        self._body = bytearray()  # of chunks: what has been put together
-        self._chunk: int | None = None  # bytes of the chunk that is being read; None: its size is to come
+        # bytes received in all
+        self._received = 0
+        # bytes received and not parsed yet; deleting from the beginning of a bytearray costs nothing
+        self._data = bytearray()
+        # how many of these were searched without success
+        self._searched = 0
+        # of a chunked body: the chunks so far
+        self._body = bytearray()
+        # bytes of the current chunk; None: its size is not known yet
+        self._chunk: int | None = None
         self._status = 0
         self._retry_after: str | None = None
         self._length = 0
-        self._keeps = False
-        # None: the head is not yet there. No bound method: a cycle would hold what came until the collector comes by
+        self._keep_alive = False
+        # None until the head is complete. Not a bound method: a reference cycle would keep the bytes in memory
         self._read_body: Callable[[AnswerReader], RawResponse | None] | None = None
 
     def feed(self, data: bytes) -> RawResponse | None:
-        """Take more bytes in; return the answer once it is there. Raises `BrokenOff` or `NoHttp`."""
-        self._data += data[: LONGEST_ANSWER - self._came]
-        self._came += len(data)
+        """Add bytes; return the response once it is complete. Raises `BrokenOff` or `NoHttp`."""
+        self._data += data[: LONGEST_ANSWER - self._received]
+        self._received += len(data)
         raw_response = self._read()
-        if self._came < LONGEST_ANSWER:
+        if self._received < LONGEST_ANSWER:
             return raw_response
         if raw_response is None:
             raise self.broken()
-        return raw_response._replace(keeps=False)  # there may have been more
+        # there may have been more bytes
+        return raw_response._replace(keep_alive=False)
 
     def _read(self) -> RawResponse | None:
         while self._read_body is None:
@@ -114,13 +119,13 @@ class AnswerReader:
         return self._read_body(self)
 
     def end(self) -> RawResponse:
-        """Return the answer that ends where the connection does. Raises `BrokenOff` or `NoHttp` if none does."""
+        """Return the response that ends with the connection. Raises `BrokenOff` or `NoHttp` if it is not complete."""
         if self._read_body is AnswerReader._until_the_end:
-            return self._whole(bytes(self._data), says_length=False)
+            return self._complete(bytes(self._data), has_length=False)
         raise self.broken()
 
     def broken(self) -> BrokenOff | NoHttp:
-        """Return what it means that nothing more can be read: to be raised."""
+        """Return the exception to raise if no more bytes can be read."""
         line = _STATUS_LINE.match(self._data)
         status = self._status or (int(line[2]) if line else 0)
         return BrokenOff(status, self._retry_after) if status else NoHttp()
@@ -128,7 +133,7 @@ class AnswerReader:
     # ------------------------------------------------------------------ the head
 
     def _read_head(self) -> bool:
-        """Read the head if it is there; return whether there is something to go on with."""
+        """Read the head if it is complete; return whether there is more to parse."""
         end = self._find(b"\r\n\r\n")
         if end is None:
             if len(self._data) >= LONGEST_HEAD or not b"HTTP/1.".startswith(self._data[:7]):
@@ -143,26 +148,27 @@ class AnswerReader:
         fields = head[line.end() :]
         if status == SWITCHING_PROTOCOLS or _FIELDS.fullmatch(fields) is None:
             raise BrokenOff(status)
-        if status < 200:  # 100 Continue, 103 Early Hints: the answer itself follows
+        if status < 200:
+            # 100 Continue, 103 Early Hints: the response itself follows
             return bool(self._data)
         self._status = status
         self._read_fields(b"\r\n" + fields, version=line[1])
         return True
 
     def _read_fields(self, fields: bytes, version: bytes) -> None:
-        names = fields.lower()
-        connection = _values(names, names, b"\r\nconnection:") or b""
-        self._keeps = b"close" not in connection and (version == b"1" or b"keep-alive" in connection)
-        said = _values(fields, names, b"\r\nretry-after:")
-        self._retry_after = None if said is None else said.decode("latin-1")
-        coding = _values(names, names, b"\r\ntransfer-encoding:")
-        length = _values(names, names, b"\r\ncontent-length:")
+        lower = fields.lower()
+        connection = _values(lower, lower, b"\r\nconnection:") or b""
+        self._keep_alive = b"close" not in connection and (version == b"1" or b"keep-alive" in connection)
+        retry_after = _values(fields, lower, b"\r\nretry-after:")
+        self._retry_after = None if retry_after is None else retry_after.decode("latin-1")
+        coding = _values(lower, lower, b"\r\ntransfer-encoding:")
+        length = _values(lower, lower, b"\r\ncontent-length:")
         if self._status in (204, 304):
             self._read_body = AnswerReader._of_length
         elif coding is not None:
             if coding != b"chunked":
                 raise BrokenOff(self._status, self._retry_after)
-            self._keeps = self._keeps and length is None
+            self._keep_alive = self._keep_alive and length is None
             self._read_body = AnswerReader._of_chunks
         elif length is not None:
             if not length.isdigit() or len(length) > 15:
@@ -173,15 +179,15 @@ class AnswerReader:
             self._read_body = AnswerReader._until_the_end
 
     def _find(self, end: bytes) -> int | None:
-        """Return where this is among the first `LONGEST_HEAD` bytes, without searching twice; None: not yet, or never.
+        """Return the position of `end` among the first `LONGEST_HEAD` bytes, searching no byte twice; else None.
 
-        Further on it does not count, though it may have come in the same piece: how answers are cut is chance.
+        Bytes beyond that are ignored even if they are there already: how a response is cut into pieces is chance.
         """
-        at = self._data.find(end, self._seen, LONGEST_HEAD)
+        at = self._data.find(end, self._searched, LONGEST_HEAD)
         if at < 0:
-            self._seen = max(0, len(self._data) - len(end) + 1)
+            self._searched = max(0, len(self._data) - len(end) + 1)
             return None
-        self._seen = 0
+        self._searched = 0
         return at
 
     # ------------------------------------------------------------------ the body, in three forms
@@ -189,17 +195,18 @@ class AnswerReader:
     def _of_length(self) -> RawResponse | None:
         here = len(self._data)
         if here == self._length <= LONGEST_BODY:
-            return self._whole(bytes(self._data))
+            return self._complete(bytes(self._data))
         if here < min(self._length, LONGEST_BODY):
             return None
-        self._keeps = False  # longer than is read, or followed by something that nobody asked for
-        return self._whole(bytes(self._data[: min(self._length, LONGEST_BODY)]))
+        # longer than is read, or followed by bytes that belong to no request
+        self._keep_alive = False
+        return self._complete(bytes(self._data[: min(self._length, LONGEST_BODY)]))
 
     def _until_the_end(self) -> RawResponse | None:
-        self._keeps = False
+        self._keep_alive = False
         if len(self._data) < LONGEST_BODY:
             return None
-        return self._whole(bytes(self._data[:LONGEST_BODY]), says_length=False)
+        return self._complete(bytes(self._data[:LONGEST_BODY]), has_length=False)
 
     def _of_chunks(self) -> RawResponse | None:
         while (room := LONGEST_BODY - len(self._body)) > 0:
@@ -216,25 +223,25 @@ class AnswerReader:
                 self._chunk = None
             self._body += self._data[: min(size, room)]
             del self._data[: size + 2]
-        self._keeps = False
-        return self._whole(bytes(self._body))
+        self._keep_alive = False
+        return self._complete(bytes(self._body))
 
     def _read_chunk_size(self) -> bool:
-        """Read the line before a chunk if it is there; of the last chunk, its end is left for the trailer."""
+        """Read the line before a chunk if it is complete. The end of the last chunk's line stays for the trailer."""
         end = self._find(b"\r\n")
         if end is None:
             if len(self._data) >= LONGEST_HEAD:
                 raise BrokenOff(self._status, self._retry_after)
             return False
-        said = _CHUNK_SIZE.fullmatch(self._data, 0, end)
-        if said is None:
+        line = _CHUNK_SIZE.fullmatch(self._data, 0, end)
+        if line is None:
             raise BrokenOff(self._status, self._retry_after)
-        self._chunk = int(said[1], 16)
+        self._chunk = int(line[1], 16)
         del self._data[: end if self._chunk == 0 else end + 2]
         return True
 
     def _after_chunks(self) -> RawResponse | None:
-        """Skip the trailer: header fields that come after the body."""
+        """Skip the trailer: header fields after the body."""
         end = self._find(b"\r\n\r\n")
         if end is None:
             if len(self._data) >= LONGEST_HEAD:
@@ -242,131 +249,37 @@ class AnswerReader:
             return None
         if _FIELDS.fullmatch(self._data, 2, end + 2) is None:
             raise BrokenOff(self._status, self._retry_after)
-        self._keeps = self._keeps and len(self._data) == end + 4
-        return self._whole(bytes(self._body))
+        self._keep_alive = self._keep_alive and len(self._data) == end + 4
+        return self._complete(bytes(self._body))
 
-    def _whole(self, body: bytes, *, says_length: bool = True) -> RawResponse:
-        return RawResponse(self._status, body, self._retry_after, says_length, self._keeps)
+    def _complete(self, body: bytes, *, has_length: bool = True) -> RawResponse:
+        return RawResponse(self._status, body, self._retry_after, has_length, self._keep_alive)
 
 
-def _values(fields: bytes, names: bytes, name: bytes) -> bytes | None:
-    """Return from `fields` what all headers of this name say; `names` is the same in lower case."""
-    at = names.find(name)
+def _values(fields: bytes, lower: bytes, name: bytes) -> bytes | None:
+    """Return the values of all headers of this name, joined by commas. `lower` is `fields` in lower case."""
+    at = lower.find(name)
     if at < 0:
         return None
     values = []
     while at >= 0:
         begin = at + len(name)
-        end = names.find(b"\r\n", begin)
+        end = lower.find(b"\r\n", begin)
         values.append(fields[begin:end].strip(b" \t"))
-        at = names.find(name, end)
+        at = lower.find(name, end)
     return b", ".join(values)
 
 
+# ---------------------------------------------------------------------- what a response means
+
 LONGEST_MESSAGE = 300
-"""Characters of a message."""
+"""Characters of an answer's message."""
 
 LONGEST_LOOKED_AT = 4096
-"""Characters of an answer that its message is made of; and bytes of a page that are searched for its title."""
-
-LONGEST_RETRY_AFTER = 100
-"""Characters of a Retry-After header that is read: a date has 29."""
+"""Characters of a response from which its message is made, and bytes of a page that are searched for its title."""
 
 BOM = b"\xef\xbb\xbf"
-"""The byte order mark that some servers write before UTF-8; other encodings keep theirs."""
-
-_TIMEOUTS = (TimeoutError, BlockingIOError)
-"""What a wait ends in that took too long; the latter, where the system limits it."""
-
-
-def not_connected(error: Exception, seconds: float) -> Answer:
-    """The connection could not be made: surely no call went out."""
-    code: AnswerCode
-    refusal = _certificate_error(error)
-    if refusal is not None:
-        whose = "proxy" if isinstance(error, ProxyError) else "server"
-        code, text = "certificate_untrusted", f"the {whose}'s certificate cannot be trusted ({_why_untrusted(refusal)})"
-        text += f"; {_TRUST}"
-    elif isinstance(error, ProxyError):
-        code, text = "proxy_failed", "the proxy could not be used"
-    elif isinstance(error, NameResolutionError):
-        code, text = "unknown_host", "the host's name could not be resolved"
-    elif isinstance(error, NewConnectionError):  # before its parent, ConnectTimeoutError
-        code, text = "connection_failed", f"could not connect ({_reason(error)})"
-    elif isinstance(error, (ConnectTimeoutError, ReadTimeoutError)):  # the latter: of a handshake
-        code, text = "connect_timeout", "no connection within the timeout"
-    elif isinstance(error, SSLError):
-        code, text = "tls_failed", _tls_failed(error)
-    else:
-        code, text = "connection_failed", f"could not connect ({_reason(error)})"
-    return Answer(False, None, code, _one_line(text), False, False, seconds, time.time())
-
-
-_REFUSED_HANDSHAKE = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)")
-"""The alerts by which a server refuses a handshake: with TLS 1.3 we hear of that only after the call went out."""
-
-
-def no_answer(error: Exception, seconds: float, *, first_call: bool) -> Answer:
-    """The call went out, and this came instead of an answer: the server may have taken it.
-
-    `first_call`: no other was made on this connection, so its handshake may just have been refused.
-    """
-    code: AnswerCode
-    doubtful = True
-    if isinstance(error, _TIMEOUTS):
-        code, text = "timeout", "the call went out, and no answer came within the timeout"
-    elif isinstance(error, ssl.SSLError):
-        reason = str(getattr(error, "reason", ""))  # not every one has a reason
-        doubtful = not (first_call and _REFUSED_HANDSHAKE.search(reason))
-        code, text = "tls_failed", _tls_failed(error)
-    elif isinstance(error, (OSError, NoHttp)):
-        code, text = "connection_lost", "the connection ended before an answer came"
-    else:
-        code, text = "unreadable_answer", f"the answer could not be read ({type(error).__name__})"
-    return Answer(False, None, code, _one_line(text), False, doubtful, seconds, time.time())
-
-
-def broken_answer(status: int, error: BaseException | None, seconds: float) -> Answer:
-    """An answer that never came whole: it might have said `"result": false`, so nobody knows."""
-    code: AnswerCode = "timeout" if isinstance(error, _TIMEOUTS) else "unreadable_answer"
-    return Answer(False, status, code, f"HTTP {status}, and the answer broke off", True, True, seconds, time.time())
-
-
-_TRUST = (
-    "where a company's proxy or an authority of your own signs certificates, name its CA file in REQUESTS_CA_BUNDLE"
-)
-
-
-def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
-    """Return why a certificate was refused, from within what urllib3 raised; None if that was not the reason."""
-    while isinstance(error, (HTTPError, ssl.SSLError)):
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return error
-        inner = [one for one in (error.__cause__, *error.args) if isinstance(one, Exception)]
-        error = inner[0] if inner else None
-    return None
-
-
-def _why_untrusted(error: ssl.SSLCertVerificationError) -> str:
-    return str(getattr(error, "verify_message", "") or error).rstrip(".")  # of TLS within TLS it may have none
-
-
-def _tls_failed(error: Exception) -> str:
-    if _NO_TLS.search(str(error)):
-        return (
-            "the server does not speak TLS there: see whether the address should begin with http:// or has another port"
-        )
-    return f"the TLS connection could not be made or kept ({error})"
-
-
-_NO_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST")
-"""What OpenSSL says of bytes that do not begin like TLS; its versions differ."""
-
-
-def _reason(error: Exception) -> str:
-    cause = error.__cause__ or error.__context__
-    return cause.strerror or str(cause) if isinstance(cause, OSError) else "refused"
-
+"""The byte order mark that some servers write before UTF-8."""
 
 _CODES: dict[int, AnswerCode] = {
     400: "rejected",
@@ -378,84 +291,142 @@ _CODES: dict[int, AnswerCode] = {
     429: "rate_limited",
 }
 
+_WHERE_THE_KEY_IS = "copy the Secret Key from Interakt's Settings > Developer Settings"
+"""In the words of the vendor's document."""
 
-_REFUSED_KEY = "copy the Secret Key from Interakt's Settings > Developer Settings"
-"""Where it is, in the words of the vendor's document."""
+_CA_FILE = "if your company's proxy or your own authority signs certificates, name its CA file in REQUESTS_CA_BUNDLE"
 
+_TIMEOUTS = (TimeoutError, BlockingIOError)
+"""What a wait raises that took too long. The second comes from the operating system's own timeout."""
 
-def explained(code: AnswerCode | None, message: str) -> str:
-    """Return the API's words with what they mean, where they do not say it themselves."""
-    if code == "key_refused":
-        return f"the API refuses the key ({_shortened(message, LONGEST_MESSAGE // 2)}): {_REFUSED_KEY}"
-    return message
+_REFUSED_HANDSHAKE = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)")
+"""The alerts with which a server refuses a handshake. With TLS 1.3 they arrive after the call was sent."""
+
+_NOT_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST")
+"""OpenSSL's reasons for bytes that do not begin like TLS. They differ between its versions."""
 
 
 def read_answer(status: int, body: bytes, seconds: float, retry_after: float | None = None) -> Answer:
-    """Judge an HTTP answer: any status, any bytes; a body that is not JSON is no crash.
+    """Return what an HTTP response means, whatever its status and bytes.
 
-    A 2xx is success unless its body says `"result": false`, or is something else than what an API says (a
-    gateway's or a captive portal's page): then nobody knows whether the call was taken.
+    A 2xx is success unless its body says `"result": false`. A 2xx with a body that is not the API's, such as a
+    gateway's page, leaves it unknown whether the call was accepted.
     """
     body = body.removeprefix(BOM)
-    said = _json_object(body)
-    message = _message(said, body)
-    at = time.time()
+    content = _json_object(body)
+    message = _message(content, body)
     if 200 <= status < 300:
-        if said is None and body.strip():
-            text = _shortened(f"HTTP {status} with a body that is not the API's: {message}")
-            return Answer(False, status, "unreadable_answer", text, True, True, seconds, at, retry_after, body)
-        if said is not None and said.get("result") is False:
-            return Answer(False, status, "rejected", message, True, False, seconds, at, retry_after, body)
-        return Answer(True, status, None, message, True, False, seconds, at, retry_after, body)
-    code: AnswerCode
-    if status >= 500:
-        code = "server_error"
-    elif status == 403 and said is None:
-        code = "forbidden"  # not the API's words: a firewall's, about this one call
-    elif 300 <= status < 400:
-        text = ": ".join(filter(None, [f"HTTP {status}: the server points elsewhere, which is not followed", message]))
-        code, message = "redirected", _shortened(text)
+        if content is None and body.strip():
+            code: AnswerCode = "unreadable_answer"
+            message = _shortened(f"HTTP {status} with a body that is not the API's: {message}")
+        elif content is not None and content.get("result") is False:
+            code = "rejected"
+        else:
+            return Answer.success(status, message, seconds, retry_after=retry_after, body=body)
     else:
-        code = _CODES.get(status, "rejected")
-    # 502 and 504 are a gateway's words about somebody behind it, who may have taken the call all the same
-    doubtful = status in (502, 504)
-    message = explained(code, message or f"HTTP {status}")
-    return Answer(False, status, code, message, True, doubtful, seconds, at, retry_after, body)
+        if status >= 500:
+            code = "server_error"
+        elif status == 403 and content is None:
+            # not in the API's words: a firewall refuses this one call
+            code = "forbidden"
+        elif 300 <= status < 400:
+            code = "redirected"
+            text = f"HTTP {status}: the server redirects to another address, which is not followed"
+            message = _shortened(f"{text}: {message}" if message else text)
+        else:
+            code = _CODES.get(status, "rejected")
+        message = explained(code, message or f"HTTP {status}")
+    return Answer.error(code, message, seconds, http_status=status, retry_after=retry_after, body=body)
 
 
-def parse_retry_after(value: str | None, now: dt.datetime | None = None) -> float | None:
-    """Return the seconds that a Retry-After header asks for (a number or an HTTP date); None if it is neither."""
-    if value is None or len(value) > LONGEST_RETRY_AFTER:
-        return None
-    if re.fullmatch(
-        r"[ \t]*[0-9]{1,9}(\.[0-9]{1,9})?[ \t]*", value
-    ):  # of what else Unicode calls a space, `float` knows not all
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=dt.timezone.utc)
-    return max(0.0, (until - (now or dt.datetime.now(dt.timezone.utc))).total_seconds())
+def broken_answer(status: int, error: BaseException | None, seconds: float) -> Answer:
+    """Return the answer for a 2xx that never came whole: it might have said `"result": false`."""
+    code: AnswerCode = "timeout" if isinstance(error, _TIMEOUTS) else "unreadable_answer"
+    return Answer.error(code, f"HTTP {status}, and the answer broke off", seconds, http_status=status)
+
+
+def no_answer(error: Exception, seconds: float, *, first_call: bool) -> Answer:
+    """Return the answer for a call that was sent and brought this exception instead of a response.
+
+    `first_call`: it was the first call on its connection, so the server may have refused the handshake.
+    """
+    if isinstance(error, _TIMEOUTS):
+        return Answer.no_answer("timeout", "the call went out, and no answer came within the timeout", seconds)
+    if isinstance(error, ssl.SSLError):
+        # not every error has a reason
+        refused = first_call and _REFUSED_HANDSHAKE.search(str(getattr(error, "reason", "")))
+        make = Answer.not_sent if refused else Answer.no_answer
+        return make("tls_failed", _one_line(_tls_failed(error)), seconds)
+    if isinstance(error, (OSError, NoHttp)):
+        return Answer.no_answer("connection_lost", "the connection ended before an answer came", seconds)
+    text = f"the answer could not be read ({type(error).__name__})"
+    return Answer.no_answer("unreadable_answer", text, seconds)
+
+
+def not_connected(error: Exception, seconds: float) -> Answer:
+    """Return the answer for a call that was not sent, because the connection could not be made."""
+    code: AnswerCode
+    certificate = _certificate_error(error)
+    if certificate is not None:
+        whose = "proxy" if isinstance(error, ProxyError) else "server"
+        # with TLS inside TLS it may have no message
+        reason = str(getattr(certificate, "verify_message", "") or certificate).rstrip(".")
+        code, text = "certificate_untrusted", f"the {whose}'s certificate cannot be trusted ({reason}); {_CA_FILE}"
+    elif isinstance(error, ProxyError):
+        code, text = "proxy_failed", "the proxy could not be used"
+    elif isinstance(error, NameResolutionError):
+        code, text = "unknown_host", "the host's name could not be resolved"
+    elif isinstance(error, (ConnectTimeoutError, ReadTimeoutError)) and not isinstance(error, NewConnectionError):
+        # the second is the timeout of a handshake; NewConnectionError is a subclass of the first
+        code, text = "connect_timeout", "no connection within the timeout"
+    elif isinstance(error, SSLError):
+        code, text = "tls_failed", _tls_failed(error)
+    else:
+        cause = error.__cause__ or error.__context__
+        reason = (cause.strerror or str(cause)) if isinstance(cause, OSError) else "refused"
+        code, text = "connection_failed", f"could not connect ({reason})"
+    return Answer.not_sent(code, _one_line(text), seconds)
+
+
+def explained(code: AnswerCode | None, message: str) -> str:
+    """Return the API's words, with what they mean where the words do not say it."""
+    if code == "key_refused":
+        return f"the API refuses the key ({_shortened(message, LONGEST_MESSAGE // 2)}): {_WHERE_THE_KEY_IS}"
+    return message
+
+
+def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """Return the certificate error inside an exception of urllib3; None if there is none."""
+    while isinstance(error, (HTTPError, ssl.SSLError)):
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error
+        inner = [cause for cause in (error.__cause__, *error.args) if isinstance(cause, Exception)]
+        error = inner[0] if inner else None
+    return None
+
+
+def _tls_failed(error: Exception) -> str:
+    if _NOT_TLS.search(str(error)):
+        return "the server does not speak TLS there: check whether the address begins with http:// or has another port"
+    return f"the TLS connection could not be made or kept ({error})"
 
 
 def _json_object(body: bytes) -> dict[str, object] | None:
     try:
-        # UTF-8 nearly always; `json` finds the other encodings out
-        said = json.loads(body if b"\0" in body[:4] else body.decode("utf-8", "surrogatepass"))
+        # nearly always UTF-8; `json` detects other encodings
+        content = json.loads(body if b"\0" in body[:4] else body.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         return None
-    return said if isinstance(said, dict) else None
+    return content if isinstance(content, dict) else None
 
 
-def _message(said: dict[str, object] | None, body: bytes) -> str:
-    if said is not None:
-        message = said.get("message", "")
+def _message(content: dict[str, object] | None, body: bytes) -> str:
+    if content is not None:
+        message = content.get("message", "")
         try:
             return _one_line(message if isinstance(message, str) else json.dumps(message, ensure_ascii=False))
-        except RecursionError:  # pragma: no cover - to 3.13, Python writes as deep as it reads; no one promises it
-            return "(lists in lists, too many to be read)"
+        except RecursionError:  # pragma: no cover - up to 3.13 Python writes as deep as it reads, without promising it
+            return "(lists nested too deeply)"
     text = body[:LONGEST_LOOKED_AT].decode("utf-8", "replace")
     title = re.search(r"<title>([^<]{1,200})", text, re.IGNORECASE)
     return _one_line(title[1] if title else text)
@@ -463,8 +434,10 @@ def _message(said: dict[str, object] | None, body: bytes) -> str:
 
 def _one_line(text: str) -> str:
     if text.isascii() and text.isprintable() and "  " not in text and len(text) <= LONGEST_MESSAGE:
-        return text.strip()  # as nearly every message is
-    text = text[:LONGEST_LOOKED_AT].encode("utf-8", "replace").decode()  # half an emoji, which no UTF-8 can hold
+        # nearly every message is like this
+        return text.strip()
+    # half a surrogate pair cannot be written as UTF-8
+    text = text[:LONGEST_LOOKED_AT].encode("utf-8", "replace").decode()
     return _shortened(printable(re.sub(r"[\x00-\x1f\x7f-\x9f\s]+", " ", text).strip()))
 
 

@@ -37,12 +37,6 @@ def test_the_page_is_what_the_code_does_today() -> None:
     assert PAGE.read_text(encoding="utf-8") == printed
 
 
-def test_the_readme_shows_the_short_table() -> None:
-    """It is the one that the code makes today."""
-    readme = PAGE.parents[1] / "README.md"
-    assert types_table.short_table() in readme.read_text(encoding="utf-8")
-
-
 def test_no_type_is_left_out() -> None:
     """Each type that Arrow can tell apart has a value on the page."""
     checks = {name[3:] for name in dir(pa.types) if name.startswith("is_") and not name.endswith("_value")}

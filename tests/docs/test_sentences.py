@@ -9,20 +9,7 @@ import pytest
 from tests.docs.sentences import LONGEST, OLD_WORDS, in_markdown, pages, sentences
 from tests.snippets import ROOT
 
-NOT_YET = {
-    "README.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "CHANGELOG.md",
-    *(f"benchmarks/{name}.md" for name in ("RESULTS", "TRIED")),
-    *(
-        f"docs/{name}.md"
-        for name in ("airflow", "api", "architecture", "guarantees", "mapping", "privacy", "quality", "report", "sdk")
-    ),
-    *(f"docs/{name}.md" for name in ("spark", "types", "cli", "index", "long-runs", "options", "start")),
-    "sample_data/README.md",
-    *(f"notebooks/{name}.ipynb" for name in ("cleaning", "daily", "quickstart")),
-}
+NOT_YET = {"docs/architecture.md"}
 """Pages that are still to be rewritten."""
 
 PAGES = [page for page in pages() if page.relative_to(ROOT).as_posix() not in NOT_YET]

@@ -13,6 +13,7 @@ from pathlib import Path
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping.files import LONGEST_REASON, read_mapping
 from interakt_loader.mapping.spec import Mapping
+from interakt_loader.sending.retry_policy import parse_retry_after
 from interakt_loader.transport.responses import (
     LONGEST_BODY,
     LONGEST_HEAD,
@@ -21,7 +22,6 @@ from interakt_loader.transport.responses import (
     BrokenOff,
     NoHttp,
     RawResponse,
-    parse_retry_after,
     read_answer,
 )
 
@@ -34,7 +34,7 @@ FORMS = (".yaml", ".toml", ".json")
 
 
 def raw_response(pieces: list[bytes]) -> tuple[object, ...]:
-    """Read an answer that comes in these pieces and then ends; return what became of it, `keeps` apart."""
+    """Read an answer that comes in these pieces and then ends; return what became of it, `keep_alive` apart."""
     reader = AnswerReader()
     try:
         for piece in pieces:

@@ -16,7 +16,8 @@ import pytest
 from interakt_loader import LoadResult, client, load_events, load_users
 from interakt_loader.errors import APIError
 from interakt_loader.privacy.secrets import Secret
-from interakt_loader.transport.http import LONGEST_ANSWER, Connection
+from interakt_loader.sending.retry_policy import ANSWER_TIMEOUTS
+from interakt_loader.transport.http import Connection
 from interakt_loader.transport.responses import LONGEST_MESSAGE
 from interakt_loader.transport.route import Head
 from tests.hostile.server import ANSWERS, Answer, HostileServer, elsewhere, said
@@ -24,7 +25,7 @@ from tests.hostile.texts import RAW
 
 TIMEOUT = 0.2
 ROWS = 3
-LONGEST = TIMEOUT * (1 + LONGEST_ANSWER + 1)
+LONGEST = TIMEOUT * (1 + ANSWER_TIMEOUTS + 1)
 """Seconds that a call may take: until its first byte, for the rest, and the last wait."""
 KEY = "the-key-of-this-account"
 

@@ -12,6 +12,7 @@ import pytest
 from interakt_loader.errors import SettingsError
 from interakt_loader.ledger.in_flight import InFlight, RecordingTransport, left_behind
 from interakt_loader.model import Answer, Entry, Message
+from interakt_loader.sending.retry_policy import in_doubt
 from interakt_loader.transport import no_answer, read_answer
 from tests.ledger.test_decide import A, B, state
 
@@ -103,7 +104,7 @@ def test_slots_are_used_again(tmp_path: Path) -> None:
     for row in range(1000):
         in_flight.goes(message(row))
         in_flight.came_back(message(row), OK)
-        in_flight.recorded([message(row)], row + 1)
+        in_flight.recorded([row], row + 1)
     assert left_behind(tmp_path / "calls", LEDGER) == ([], 1000)
     assert in_flight.close()
 
@@ -130,7 +131,7 @@ def test_no_call_goes_out_that_is_on_no_record(tmp_path: Path) -> None:
     in_flight = InFlight(tmp_path / "calls", 2, LEDGER)
     in_flight.close()
     answer = RecordingTransport(Never(), in_flight).send(message())
-    assert (answer.accepted, answer.reached, answer.doubtful, answer.seconds) == (False, False, False, 0.0)
+    assert (answer.accepted, answer.reached, in_doubt(answer), answer.seconds) == (False, False, False, 0.0)
 
 
 def test_a_call_that_the_ledger_does_not_know_goes_out_on_no_record(tmp_path: Path) -> None:

@@ -136,8 +136,8 @@ def fail(given: Schedule, now: float) -> float:
 def test_a_duration_counts_what_was_lived_through() -> None:
     """Steps add up, each by no more than the longest; an end begins anew."""
     duration = Duration(LONGEST_STEP)
-    assert duration.goes_on(100.0) == 0.0
-    assert duration.goes_on(115.0) == 15.0
-    assert duration.goes_on(115.0 + 3600) == 15.0 + LONGEST_STEP
-    duration.ends()
-    assert duration.goes_on(9999.0) == 0.0
+    assert duration.extend(100.0) == 0.0
+    assert duration.extend(115.0) == 15.0
+    assert duration.extend(115.0 + 3600) == 15.0 + LONGEST_STEP
+    duration.reset()
+    assert duration.extend(9999.0) == 0.0

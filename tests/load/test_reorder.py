@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.load.pipeline import InOrder
-from interakt_loader.model import Message, Outcome
-from interakt_loader.report.outcomes import from_outcomes, invalid
+from interakt_loader.model import InvalidRow, Outcome
+from interakt_loader.report.outcomes import from_outcomes
 
 
 def outcome(row: int, age: float = 0.0) -> Outcome:
-    return invalid(Message(row, "user", "u", b""))._replace(finished_at=time.time() - age)
+    invalid = InvalidRow(row, "user", "u", None, None, None, None, "no phone", "identity_missing", None)
+    return Outcome.invalid(invalid)._replace(finished_at=time.time() - age)
 
 
 def rows(batches: list[pa.RecordBatch]) -> list[int]:

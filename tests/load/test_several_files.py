@@ -44,7 +44,7 @@ def test_a_file_without_the_mapped_columns_is_refused_by_name(
     paths = written(tmp_path, files)
     data: Any = {"list": paths, "folder": str(tmp_path), "pattern": str(tmp_path / "*.*")}[form]
     if form == "folder" and "b.jsonl" in files:
-        odd = "the folder holds files of several forms"
+        odd = "the folder holds files of several formats"
     with pytest.raises(UsageError, match=odd):
         load_users(data, {"user_id": "customer_id"}, api_key=sandbox.api_key, base_url=sandbox.url)
     assert sandbox.stats().calls == 0

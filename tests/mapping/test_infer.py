@@ -592,20 +592,6 @@ def test_any_name_and_any_value_reads_back(
         assert loads_as(found(columns, event="Visit"), tmp_path_factory.mktemp("any"))
 
 
-def test_the_readme_shows_what_infer_prints() -> None:
-    """Line for line."""
-    columns = {
-        "customer_id": [f"C-{number}" for number in range(40)],
-        "mobile": [f"98765 432{number:02}" for number in range(40)],
-        "vip": ["yes", "no"] * 20,
-        "spent": ["₹1,299.00", "499"] * 20,
-        "birthday": ["05/06/1991", "16/05/1992"] * 20,
-        "last order": ["4/7/2024", "1/8/2024"] * 20,
-    }
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert f"```yaml\n{found(columns).to_yaml()}```" in readme
-
-
 # ------------------------------------------------------------------------------ any column at all
 
 POOLS = [

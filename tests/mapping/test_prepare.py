@@ -160,9 +160,9 @@ def test_messages_of_one_user_share_a_ordering_key() -> None:
     """By id where there is one, else by phone with its country code."""
     batch = pa.RecordBatch.from_pydict({"id": ["7", None, "7"], "p": [None, "9876543210", "9876543210"]})
     rows = Preparation(Mapping.of({"user_id": "id", "phone": "p"}), "user", Settings())(batch, 40)
-    good, bad = messages(rows, "user")
+    good, invalid = messages(rows, "user")
     assert [(one.row, one.ordering_key) for one in good] == [(40, "7"), (41, "+919876543210"), (42, "7")]
-    assert bad == []
+    assert invalid == []
 
 
 @given(names=st.lists(st.text(min_size=1, max_size=10), min_size=1, max_size=4, unique=True), data=st.data())

@@ -526,10 +526,3 @@ def test_the_files_say_nothing_that_is_not_read() -> None:
     keys = {"description", "kind", "recognised_by", "not_with", "required", "guard", "mapping", "notes", "refused"}
     for path in folder.glob("*.yaml"):
         assert yaml.safe_load(path.read_text(encoding="utf-8")).keys() <= keys, path.name
-
-
-def test_the_readme_lists_every_preset() -> None:
-    """Its name and where such an export comes from, as the preset's own file says."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    for one in presets().values():
-        assert f"| `{one.name}` | {one.description} |" in readme

@@ -10,7 +10,8 @@ import pytest
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.sandbox.options import KINDS, Faults, parse_shares
+from interakt_loader.sandbox.api import Faults
+from interakt_loader.sandbox.options import KINDS, parse_shares
 from tests.sandbox.raw import EVENTS, USERS, RawClient, ask, post
 
 USER = post(USERS, {"userId": "c1"})

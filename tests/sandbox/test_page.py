@@ -1,4 +1,4 @@
-"""What the sandbox's page is made of. In a real browser it is tried by tests/integration/browser."""
+"""What the sandbox's page is made of. In a real browser it is tried by tests/external/browser."""
 
 from __future__ import annotations
 

@@ -87,7 +87,9 @@ def test_a_doubt_about_either_is_one_about_both() -> None:
 
 
 def ended(status: Status, code: Code | None = None, text: str | None = None) -> Outcome:
-    return Outcome(message(2), status, 3, 400, code, "city", text, True, 1.5, 99.0)
+    return Outcome(
+        message(2), status, 3, 400, code, "city", text, maybe_duplicate=True, latency_ms=1.5, finished_at=99.0
+    )
 
 
 def test_a_row_that_was_folded_ends_as_the_row_that_carries_it() -> None:
@@ -99,7 +101,7 @@ def test_a_row_that_was_folded_ends_as_the_row_that_carries_it() -> None:
         (ended(Status.UNSENT, "outage", "not sent: x"), (Status.UNSENT, "outage", "row 2 carries it: not sent: x")),
     ]
     for carrier, (status, code, text) in cases:
-        expected = Outcome(message(1), status, 0, None, code, None, text, False, None, 99.0)
+        expected = Outcome.without_call(message(1), status, code=code, text=text, finished_at=99.0)
         assert carried(message(1), carrier) == expected
 
 

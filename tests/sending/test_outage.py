@@ -24,15 +24,15 @@ def begun(now: float = 10.0, max_outage: float = 300.0) -> Outage:
 def test_a_duration_is_as_long_as_between_the_first_and_the_last_time_that_it_was_seen() -> None:
     """The first sight counts nothing; what ends begins anew."""
     duration = Duration(60.0)
-    assert [duration.goes_on(now) for now in (100.0, 101.0, 104.0)] == [0.0, 1.0, 4.0]
-    duration.ends()
-    assert [duration.goes_on(now) for now in (200.0, 207.0)] == [0.0, 7.0]
+    assert [duration.extend(now) for now in (100.0, 101.0, 104.0)] == [0.0, 1.0, 4.0]
+    duration.reset()
+    assert [duration.extend(now) for now in (200.0, 207.0)] == [0.0, 7.0]
 
 
 def test_a_machine_that_slept_has_not_waited() -> None:
     """Between two sights at most the longest step counts."""
     duration = Duration(60.0)
-    assert [duration.goes_on(now) for now in (0.0, 60.0, 4000.0)] == [0.0, 60.0, 120.0]
+    assert [duration.extend(now) for now in (0.0, 60.0, 4000.0)] == [0.0, 60.0, 120.0]
 
 
 def test_the_third_try_in_a_row_without_an_answer_begins_an_outage() -> None:

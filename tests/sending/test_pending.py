@@ -7,7 +7,8 @@ import time
 import pytest
 
 from interakt_loader.model import Answer, Message, Status, Stop
-from interakt_loader.sending.pending import PendingCall, outcome, skipped, stopped_status, unsent
+from interakt_loader.sending.pending import PendingCall, outcome, skipped, unsent
+from interakt_loader.sending.retry_policy import stopped_status
 from interakt_loader.transport import no_answer, read_answer
 
 MESSAGE = Message(
@@ -99,7 +100,7 @@ def test_a_copy_is_possible_once_two_calls_may_have_been_taken(
 )
 def test_what_a_stop_makes_of_a_row_that_waits(calls: int, doubts: int, status: Status) -> None:
     """Unsent, unless a call of this load may have been taken."""
-    assert stopped_status(pending(None, calls=calls, doubts=doubts)) is status
+    assert stopped_status(calls=calls, doubts=doubts) is status
 
 
 def test_a_row_whose_turn_never_came() -> None:

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from interakt_loader.sending.rate_limit import FIRST_HOLD, RateLimit
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.retry_policy import FIRST_HOLD
 from interakt_loader.settings.values import Rate
 from interakt_loader.shared_limit.clock import Ask, ReservedSlots, SlotReservation, pace_of
 
@@ -257,12 +258,12 @@ def test_a_shared_limit_goes_by_its_slots_and_pushes_the_clock_at_a_429() -> Non
     """Slots are asked for as calls want them; a 429 is told to all; nothing is asked for while all wait."""
     slots = ReservedSlots(pace_of(Rate(10, 1.0)), 4)
     limit = RateLimit(None, slots)
-    assert limit.due(1.0, waiting=3, out=0) == math.inf
+    assert limit.due(1.0, waiting=3, in_flight=0) == math.inf
     assert slots.asks.get_nowait() == Ask(1, 0.0)
     slots.grant(SlotReservation(1.0, 0.1, 2))
-    assert limit.due(1.0, waiting=3, out=0) == 1.0
+    assert limit.due(1.0, waiting=3, in_flight=0) == 1.0
     limit.spend(1.0)
-    assert limit.due(1.0, waiting=3, out=1) == 1.1
+    assert limit.due(1.0, waiting=3, in_flight=1) == 1.1
     assert slots.asks.empty()
     limit.refused(1.05, sent_at=1.0, retry_after=None)
     assert slots.asks.get_nowait() == Ask(0, FIRST_HOLD)
@@ -270,7 +271,7 @@ def test_a_shared_limit_goes_by_its_slots_and_pushes_the_clock_at_a_429() -> Non
     assert slots.asks.empty()
     limit.refused(1.06, sent_at=1.0, retry_after=7.0)
     assert slots.asks.get_nowait() == Ask(0, 7.0)
-    assert limit.due(1.1, waiting=3, out=0) == pytest.approx(8.06)
+    assert limit.due(1.1, waiting=3, in_flight=0) == pytest.approx(8.06)
     assert slots.asks.empty()
-    assert limit.due(8.06, waiting=3, out=0) == math.inf
+    assert limit.due(8.06, waiting=3, in_flight=0) == math.inf
     assert slots.asks.get_nowait() == Ask(1, 0.0)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.sending.rate_limit import FIRST_HOLD, RateLimit
+from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.retry_policy import FIRST_HOLD
 from interakt_loader.settings.values import Rate
 from tests.shared_limit.windows import most_in_a_window
 

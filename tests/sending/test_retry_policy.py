@@ -24,19 +24,19 @@ def answer(status: int, body: bytes = b'{"result": false, "message": "no"}') -> 
         (answer(202, b'{"result": true}'), RetryDecision.DONE),
         (answer(202, b""), RetryDecision.DONE),
         (answer(200), RetryDecision.DONE),
-        (answer(200, b"<html>hotel wifi</html>"), RetryDecision.AGAIN),
+        (answer(200, b"<html>hotel wifi</html>"), RetryDecision.RETRY),
         (answer(302, b""), RetryDecision.DONE),
         (answer(400), RetryDecision.DONE),
         (answer(404, b"<html>"), RetryDecision.DONE),
-        (answer(408), RetryDecision.AGAIN),
+        (answer(408), RetryDecision.RETRY),
         (answer(401), RetryDecision.STOP),
         (answer(403), RetryDecision.STOP),
         (answer(403, b"<html>a firewall</html>"), RetryDecision.DONE),
-        (answer(429), RetryDecision.AGAIN_FREE),
+        (answer(429), RetryDecision.RETRY_FREE),
         (answer(499), RetryDecision.DONE),
-        (answer(500), RetryDecision.AGAIN),
-        (answer(503), RetryDecision.AGAIN),
-        (LOST, RetryDecision.AGAIN),
+        (answer(500), RetryDecision.RETRY),
+        (answer(503), RetryDecision.RETRY),
+        (LOST, RetryDecision.RETRY),
     ],
 )
 def test_judge(given: Answer, verdict: RetryDecision) -> None:
@@ -60,7 +60,7 @@ def test_judge(given: Answer, verdict: RetryDecision) -> None:
 )
 def test_final_status(given: Answer, doubted: bool, status: Status) -> None:
     """A row that may have been accepted is never called failed."""
-    assert final_status(given, doubted) is status
+    assert final_status(given, doubted=doubted) is status
 
 
 def test_backoff_doubles_with_jitter_up_to_a_minute() -> None:

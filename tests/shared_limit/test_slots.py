@@ -51,10 +51,10 @@ def run(rate: Rate, processes: int, calls: int, lateness: list[float], workers: 
     while len(went) < calls and wake_ups < 20 * calls:
         now, number = heapq.heappop(wakes)
         slots, limit = limits[number]
-        due = limit.due(now, waiting=1000, out=0)
+        due = limit.due(now, waiting=1000, in_flight=0)
         if due == math.inf:
             clock.serve(slots, now)
-            due = limit.due(now, waiting=1000, out=0)
+            due = limit.due(now, waiting=1000, in_flight=0)
         if due <= now:
             limit.spend(now)
             went.append(now)

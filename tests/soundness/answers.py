@@ -6,13 +6,14 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
 from interakt_loader.model import Answer
+from interakt_loader.sending.retry_policy import in_doubt
 from interakt_loader.transport import no_answer, not_connected, read_answer
 
 OK = read_answer(202, b'{"result": true}', 0.1)
 BAD = read_answer(400, b'{"result": false, "message": "phoneNumber is wrong"}', 0.1)
 ERROR = read_answer(500, b"", 0.1)
 BUSY = read_answer(503, b"", 0.1, retry_after=20.0)
-GATEWAY = read_answer(504, b"", 0.1)  # doubtful, though it was reached
+GATEWAY = read_answer(504, b"", 0.1)  # in doubt, though it was reached
 LIMITED = read_answer(429, b"", 0.1)
 LIMITED_FOR_LONG = read_answer(429, b"", 0.1, retry_after=40.0)
 REFUSED = read_answer(401, b'{"result": false, "message": "Invalid token provided"}', 0.1)
@@ -36,9 +37,9 @@ ANSWERS = {
 def may_be_tried_again(answer: Answer) -> bool:
     """Say it in the words of the documents: no answer, an unclear one, 408, 429 and 5xx; never after success."""
     status = answer.http_status
-    return not answer.accepted and (status is None or answer.doubtful or status in (408, 429) or status >= 500)
+    return not answer.accepted and (status is None or in_doubt(answer) or status in (408, 429) or status >= 500)
 
 
 def costs_a_retry(answer: Answer) -> bool:
     """Say whose fault it was: a 429 is the account's, a call that never reached the server is nobody's."""
-    return answer.http_status != 429 and (answer.reached or answer.doubtful)
+    return answer.http_status != 429 and answer.sent

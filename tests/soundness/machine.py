@@ -21,6 +21,7 @@ from interakt_loader.model import (
 )
 from interakt_loader.sending.pending import PendingCall
 from interakt_loader.sending.rate_limit import RateLimit
+from interakt_loader.sending.retry_policy import in_doubt
 from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.settings.values import Rate
 from interakt_loader.shared_limit.clock import ReservedSlots, SlotReservation, State, pace_of, reserved
@@ -194,7 +195,7 @@ class AnyHistory(RuleBasedStateMachine):
         assert all(map(may_be_tried_again, before))
         assert sum(map(costs_a_retry, before)) <= self.retries
         if self.kind == "event" and not self.resend:
-            assert not any(answer.doubtful for answer in before)
+            assert not any(in_doubt(answer) for answer in before)
         if before and costs_a_retry(before[-1]) and not in_outage:
             assert self.now >= self.tried_at[message.row] + 0.25 + (before[-1].retry_after or 0.25) - 0.25
         assert self.now >= self.not_before
@@ -254,10 +255,11 @@ class AnyHistory(RuleBasedStateMachine):
 
     def _ended_as_it_was_answered(self, outcome: Outcome) -> None:
         row, answers = outcome.message.row, self.answers[outcome.message.row]
+        assert isinstance(outcome.message, Message)
         assert outcome.attempts == self.calls[row] == len(answers) + (row in self.abandoned)
         accepted = bool(answers) and answers[-1].accepted
         assert (outcome.status is Status.SENT) == (accepted and row not in self.abandoned)
-        doubts = sum(answer.doubtful for answer in answers) + outcome.message.doubted + (row in self.abandoned)
+        doubts = sum(in_doubt(answer) for answer in answers) + outcome.message.doubted + (row in self.abandoned)
         assert outcome.maybe_duplicate == (doubts > (0 if accepted else 1))
         if outcome.status in (Status.FAILED, Status.UNSENT) and outcome.attempts:
             assert not doubts
@@ -307,6 +309,8 @@ class AnyHistory(RuleBasedStateMachine):
                 assert self.coalesce
                 assert self.calls[row] == outcome.attempts == 0
                 assert by > row
+                assert isinstance(carrier.message, Message)
+                assert isinstance(outcome.message, Message)
                 assert carrier.message.ordering_key == outcome.message.ordering_key
                 assert carrier.message.doubted or not outcome.message.doubted
                 assert outcome.status is (Status.MERGED if carrier.status is Status.SENT else carrier.status)

@@ -44,7 +44,7 @@ def test_a_folder_is_the_files_in_it_by_name(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
     source = open_source(tmp_path)
-    assert source.notes == [f"{tmp_path}: left out, no tables: README.md, old.report.csv"]
+    assert source.notes == [f"{tmp_path}: left out, not tables: README.md, old.report.csv"]
     assert column(tmp_path, "id") == ["1", "2", "3"]
     assert column(tmp_path, SOURCE_COLUMN) == [str(tmp_path / name) for name in ("a.csv", "b.csv", "c.csv.gz")]
 
@@ -82,7 +82,7 @@ def test_a_pattern_below_a_partition_knows_only_the_folders_that_it_leaves_open(
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"a.csv": "id\n1\n", "b.json": "{}"}, r"files of several forms \(a.csv, b.json\); give such as"),
+        ({"a.csv": "id\n1\n", "b.json": "{}"}, r"files of several formats \(a.csv, b.json\); give a pattern such as"),
         ({"a.md": "x"}, "there is no table in this folder$"),
         ({"deeper/a.csv": "id\n1\n"}, r"no table in this folder \(for those in the folders below, give"),
         ({"a.csv": "id\n1\n", "b.csv": ""}, "b.csv: the file is empty"),
@@ -116,6 +116,21 @@ def test_a_pattern_is_the_files_that_match_by_name(tmp_path: Path, monkeypatch: 
     assert column("**/*.csv", "id") == [*tables, "deep/er/c.csv"]
     assert column(sorted(map(str, Path().glob("*.csv"))), "id") == tables  # as a shell gives them
     assert column(["*.jsonl", "[b]*"], "id") == ["d.jsonl", "b.csv"]
+
+
+def test_a_pattern_enters_each_folder_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links that lead back up do not repeat a file, and end. A folder elsewhere is entered through its link."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("d/sub/.hidden", "elsewhere"):
+        Path(name).mkdir(parents=True)
+    for name in ("d/a.csv", "d/sub/b.csv", "d/sub/.hidden/x.csv", "elsewhere/c.csv"):
+        Path(name).write_text(f"id\n{name}\n")
+    Path("d/sub/loop").symlink_to("..")
+    Path("d/again").symlink_to("sub")
+    Path("d/link").symlink_to("../elsewhere")
+    files = ["d/a.csv", "d/link/c.csv", "d/sub/b.csv"]
+    for pattern in ("d/**/*.csv", "**/d/**/*.csv", "d/**"):
+        assert [*dict.fromkeys(column(pattern, SOURCE_COLUMN))] == files
 
 
 def test_a_file_is_read_once_however_often_it_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

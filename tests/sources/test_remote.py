@@ -63,11 +63,28 @@ def test_folders_and_patterns_work_as_they_do_here(memory: Any) -> None:
             pq.write_table(pa.table({"id": rows}), file)
     memory.pipe("/bucket/README.md", b"words")
     source = open_source("memory://bucket/")
-    assert source.notes == ["memory://bucket/: left out, no tables: README.md"]
+    assert source.notes == ["memory://bucket/: left out, not tables: README.md"]
     assert list(rows_of(source)) == [{"id": "1", "country": "IN"}, {"id": "2", "country": "US"}]
     assert column("memory://bucket/", SOURCE_COLUMN)[0] == "memory://bucket/country=IN/0.parquet"
     assert read("memory://bucket/*/*.parquet") == list(rows_of(source))
     assert read("memory://bucket/country=U*/*") == [{"id": "2", "country": "US"}]
+
+
+def test_a_pattern_leaves_out_what_it_leaves_out_here(memory: Any) -> None:
+    """Hidden files, and files of earlier loads by how they begin; where only folders match, it means their files."""
+    for name, text in {
+        "a.csv": "id\n1\n",
+        "daily.report.csv": "id\n2\n",
+        "a.report.csv": "row,source,kind,user_id\n",
+        ".a.csv": "id\n9\n",
+        "country=IN/0.csv": "id\n3\n",
+        "country=US/0.csv": "id\n4\n",
+    }.items():
+        memory.pipe(f"/bucket/{name}", text.encode())
+    source = open_source("memory://bucket/*.csv")
+    assert source.notes[0].endswith("left out, files of earlier loads: memory:///bucket/a.report.csv")
+    assert [row["id"] for row in rows_of(source)] == ["1", "2"]
+    assert column("memory://bucket/country=*", "country") == ["IN", "US"]
 
 
 def test_a_file_address_is_a_file_of_this_machine(memory: Any, tmp_path: Path) -> None:

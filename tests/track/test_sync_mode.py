@@ -40,7 +40,7 @@ def test_a_final_failure_raises(
     """When the retries are used up, `APIError` carries the last status, or None where there was no answer."""
     track.max_retries = 0
     if fault == "stopped":
-        monkeypatch.setattr(client, "MAX_OUTAGE", 0.5)
+        monkeypatch.setattr(client, "TRACK_MAX_OUTAGE", 0.5)
         aimed.stop()
     else:
         aimed.force([fault])

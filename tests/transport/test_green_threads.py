@@ -119,7 +119,7 @@ def crowded() -> Iterator[str]:
 ONE_CALL = """
 import time
 from interakt_loader.transport import HttpTransport
-from interakt_loader.wire import Message
+from interakt_loader.model import Message
 
 began = time.monotonic()
 transport = HttpTransport({url!r}, "a-key", timeout={timeout}, connections=1)

@@ -47,7 +47,7 @@ def test_the_pieces_in_which_an_answer_comes_do_not_matter(answer: bytes, cuts: 
     """Cut anywhere, it is the same answer, and the connection goes on."""
     borders = [0, *sorted(min(cut, len(answer)) for cut in cuts), len(answer)]
     pieces = [answer[begin:end] for begin, end in itertools.pairwise(borders)]
-    assert read(pieces) == RawResponse(202, JSON, "7", says_length=True, keeps=True)
+    assert read(pieces) == RawResponse(202, JSON, "7", has_length=True, keep_alive=True)
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_the_pieces_in_which_an_answer_comes_do_not_matter(answer: bytes, cuts: 
 )
 def test_answers_after_which_the_connection_is_dropped(answer: bytes) -> None:
     """It says so, or something is there that nobody asked for: the next answer could be taken for another's."""
-    assert read([answer]) == RawResponse(202, JSON, None, says_length=True, keeps=False)
+    assert read([answer]) == RawResponse(202, JSON, None, has_length=True, keep_alive=False)
 
 
 def test_an_answer_that_ends_with_the_connection() -> None:
     """No length and no chunks: the end says where it ends, and whether something is missing nobody knows."""
     assert read([b"HTTP/1.1 400 Bad\r\n\r\n", b"{", b"}"]) == RawResponse(
-        400, b"{}", None, says_length=False, keeps=False
+        400, b"{}", None, has_length=False, keep_alive=False
     )
 
 
@@ -77,7 +77,7 @@ def test_an_answer_that_ends_with_the_connection() -> None:
 def test_answers_that_have_no_body(status: int) -> None:
     """Whatever they say of its length."""
     answer = b"HTTP/1.1 %d Nothing\r\nContent-Length: 16\r\n\r\n" % status
-    assert read([answer]) == RawResponse(status, b"", None, says_length=True, keeps=True)
+    assert read([answer]) == RawResponse(status, b"", None, has_length=True, keep_alive=True)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_long_body_is_read_no_further(head: bytes, piece: int) -> None:
     body = b"x" * piece
     blank = b"\r\n" if b"\r\n\r\n" in head else b"\r\n\r\n"
     raw_response = read([b"HTTP/1.1 400 Bad\r\n" + head + blank, *[body] * 1000])
-    assert (raw_response.status, raw_response.body, raw_response.keeps) == (400, b"x" * LONGEST_BODY, False)
+    assert (raw_response.status, raw_response.body, raw_response.keep_alive) == (400, b"x" * LONGEST_BODY, False)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_an_informational_answer_is_read_past(status: int) -> None:
     early = b"HTTP/1.1 %d Early\r\nLink: </a>\r\nRetry-After: 9\r\nConnection: close\r\n\r\n" % status
     for said in (early + PLAIN, early * 3 + PLAIN):
         for pieces in ([said], one_by_one(said)):
-            assert read(pieces) == RawResponse(202, JSON, "7", says_length=True, keeps=True)
+            assert read(pieces) == RawResponse(202, JSON, "7", has_length=True, keep_alive=True)
 
 
 def test_another_protocol_is_no_informational_answer() -> None:
@@ -218,4 +218,4 @@ def test_an_answer_that_ends_where_reading_does_is_the_connections_last() -> Non
     assert len(padded) == LONGEST_ANSWER
     for more in (b"", PLAIN):
         raw_response = read([padded + more])
-        assert (raw_response.status, raw_response.body, raw_response.keeps) == (202, JSON, False)
+        assert (raw_response.status, raw_response.body, raw_response.keep_alive) == (202, JSON, False)

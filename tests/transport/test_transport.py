@@ -17,13 +17,12 @@ import pytest
 from interakt_loader.errors import SettingsError
 from interakt_loader.model import Answer, Message
 from interakt_loader.sandbox import Sandbox, SandboxOptions
-from interakt_loader.sending.retry_policy import RetryDecision, decide
+from interakt_loader.sending.retry_policy import RetryDecision, decide, in_doubt, parse_retry_after
 from interakt_loader.transport import (
     LONGEST_BODY,
     HttpTransport,
     no_answer,
     not_connected,
-    parse_retry_after,
     read_answer,
 )
 from tests.transport.servers import ACCEPTED, Server
@@ -70,7 +69,7 @@ def test_accepted() -> None:
     """202 and `"result": true`: accepted, with the time it took."""
     with Sandbox() as sandbox:
         answer = send(sandbox.url, sandbox.api_key)
-    assert (answer.accepted, answer.http_status, answer.code, answer.doubtful) == (True, 202, None, False)
+    assert (answer.accepted, answer.http_status, answer.code, in_doubt(answer)) == (True, 202, None, False)
     assert 0 < answer.seconds < 2
 
 
@@ -110,7 +109,7 @@ def test_every_fault_has_its_code(fault: str, code: str, doubtful: bool) -> None
     with Sandbox() as sandbox:
         sandbox.force([fault])
         answer = send(sandbox.url, sandbox.api_key, timeout=0.5)
-    assert (answer.accepted, answer.code, answer.doubtful) == (False, code, doubtful)
+    assert (answer.accepted, answer.code, in_doubt(answer)) == (False, code, doubtful)
 
 
 def test_a_wrong_key() -> None:
@@ -154,27 +153,27 @@ def test_nobody_listens_and_no_such_host() -> None:
     with Sandbox() as sandbox:
         url = sandbox.url
     refused = send(url)
-    assert (refused.code, refused.reached, refused.doubtful) == ("connection_failed", False, False)
+    assert (refused.code, refused.reached, in_doubt(refused)) == ("connection_failed", False, False)
     assert refused.message.startswith("could not connect (")
     unknown = send("https://no-such-host.invalid")
-    assert (unknown.code, unknown.doubtful) == ("unknown_host", False)
+    assert (unknown.code, in_doubt(unknown)) == ("unknown_host", False)
 
 
 def test_what_no_one_foresaw_is_judged_by_when_it_came() -> None:
     """Before the call went out nothing was delivered; afterwards the server may have taken it."""
     before = not_connected(ConnectionResetError(104, "reset"), 0.1)
     assert (before.code, before.message) == ("connection_failed", "could not connect (refused)")
-    assert (before.reached, before.doubtful) == (False, False)
+    assert (before.reached, in_doubt(before)) == (False, False)
     after = no_answer(LookupError("of a codec"), 0.1, first_call=True)
     assert (after.code, after.message) == ("unreadable_answer", "the answer could not be read (LookupError)")
-    assert (after.reached, after.doubtful) == (False, True)
+    assert (after.reached, in_doubt(after)) == (False, True)
 
 
 def test_a_plain_server_where_tls_is_expected() -> None:
     """The handshake fails before the call went out: no doubt."""
     with server(saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), ends_with=b"") as url:
         answer = send(url.replace("http://", "https://"))
-    assert (answer.code, answer.doubtful) == ("tls_failed", False)
+    assert (answer.code, in_doubt(answer)) == ("tls_failed", False)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +191,7 @@ def test_answers_that_break_off(said: bytes, status: int | None, code: str) -> N
     with server(saying(said)) as url:
         answer = send(url)
     assert (answer.accepted, answer.http_status, answer.code) == (False, status, code)
-    assert answer.doubtful is (status != 500)
+    assert in_doubt(answer) is (status != 500)
 
 
 def test_a_redirect_is_not_followed() -> None:
@@ -316,7 +315,7 @@ def test_another_protocol_is_not_the_answer_and_nobody_reads_what_follows() -> N
         first, second = transport.send(MESSAGE), transport.send(MESSAGE)
         transport.close()
         thread.join(10)
-    assert (first.accepted, first.http_status, first.doubtful) == (False, 101, True)
+    assert (first.accepted, first.http_status, in_doubt(first)) == (False, 101, True)
     assert (second.accepted, second.http_status) == (True, 202)
 
 
@@ -329,7 +328,7 @@ def test_a_byte_order_mark_before_the_json_is_read_past(encoding: str, said: str
     body = said.encode(encoding)
     with server(saying(b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))) as url:
         answer = send(url)
-    assert (answer.accepted, answer.doubtful) == (accepted, False)
+    assert (answer.accepted, in_doubt(answer)) == (accepted, False)
     assert answer.message == ("" if accepted else "no")
 
 
@@ -372,7 +371,7 @@ def test_a_success_whose_head_was_cut() -> None:
     """Without a length, an empty body may be one that was cut off: nobody knows."""
     with server(saying(b"HTTP/1.1 202 Accepted\r\nContent-Le")) as url:
         answer = send(url)
-    assert (answer.accepted, answer.code, answer.doubtful) == (False, "unreadable_answer", True)
+    assert (answer.accepted, answer.code, in_doubt(answer)) == (False, "unreadable_answer", True)
 
 
 def test_a_firewalls_403_is_about_one_call() -> None:
@@ -385,7 +384,7 @@ def test_a_firewalls_403_is_about_one_call() -> None:
 
 def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
     """A byte now and then keeps each wait short; all of them together are bounded too."""
-    monkeypatch.setattr("interakt_loader.transport.http.LONGEST_ANSWER", 0.0)
+    monkeypatch.setattr("interakt_loader.transport.http.ANSWER_TIMEOUTS", 0.0)
     gone = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -400,7 +399,7 @@ def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
     with server(drip_until_gone) as url:
         answer = send(url)
         gone.set()
-    assert (answer.accepted, answer.http_status, answer.code, answer.doubtful) == (False, 202, "timeout", True)
+    assert (answer.accepted, answer.http_status, answer.code, in_doubt(answer)) == (False, 202, "timeout", True)
 
 
 @pytest.mark.parametrize(
@@ -415,7 +414,7 @@ def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_proxy_whose_tunnel_is_never_there(begins: bytes, goes_on: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it says to keep each wait short: no call went out, and the thread that watched has ended."""
-    monkeypatch.setattr("interakt_loader.transport.route.LONGEST_TUNNEL", 0.1)
+    monkeypatch.setattr("interakt_loader.transport.route.TUNNEL_TIMEOUTS", 0.1)
     gone = threading.Event()
 
     def keep_talking(connection: socket.socket) -> None:
@@ -428,7 +427,7 @@ def test_a_proxy_whose_tunnel_is_never_there(begins: bytes, goes_on: bytes, monk
         monkeypatch.setenv("HTTPS_PROXY", url)
         answer = send("https://api.example", timeout=1.0)
         gone.set()
-    assert (answer.code, answer.reached, answer.doubtful) == ("proxy_failed", False, False)
+    assert (answer.code, answer.reached, in_doubt(answer)) == ("proxy_failed", False, False)
     for thread in threading.enumerate():
         if thread.name == "interakt-proxy-watch":
             thread.join(10)
@@ -443,14 +442,14 @@ def test_a_proxy_that_speaks_nonsense(says: bytes, monkeypatch: pytest.MonkeyPat
     with server(saying(says), ends_with=b"\r\n\r\n") as url:
         monkeypatch.setenv("HTTPS_PROXY", url)
         answer = send("https://api.example", timeout=1.0)
-    assert (answer.code, answer.reached, answer.doubtful) == ("proxy_failed", False, False)
+    assert (answer.code, answer.reached, in_doubt(answer)) == ("proxy_failed", False, False)
 
 
 def test_a_handshake_that_never_comes() -> None:
     """The server accepts the connection and says nothing: no call went out."""
     with server(lambda _: None, ends_with=b"never") as url:
         answer = send(url.replace("http://", "https://"), timeout=0.2)
-    assert (answer.code, answer.reached, answer.doubtful) == ("connect_timeout", False, False)
+    assert (answer.code, answer.reached, in_doubt(answer)) == ("connect_timeout", False, False)
 
 
 @pytest.mark.parametrize(
@@ -469,14 +468,14 @@ def test_a_refused_client_certificate_leaves_no_doubt(reason: str | None, first_
     if reason is not None:
         alert.reason = reason
     answer = no_answer(alert, 0.1, first_call=first_call)
-    assert (answer.code, answer.doubtful) == ("tls_failed", doubtful)
+    assert (answer.code, in_doubt(answer)) == ("tls_failed", doubtful)
 
 
 @pytest.mark.parametrize("slowly", [False, True])
 def test_an_answer_that_nobody_asked_for_is_not_the_next_calls(slowly: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second answer comes after the first: the next call goes out on a new connection, however soon it is made."""
     if slowly:
-        monkeypatch.setattr("interakt_loader.transport.http.WARM", 0.0)
+        monkeypatch.setattr("interakt_loader.transport.http.RECENTLY_USED", 0.0)
     refused = b'HTTP/1.1 400 Bad\r\nContent-Length: 37\r\n\r\n{"result": false, "message": "a is bad"}'
     more, came = threading.Event(), threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -542,7 +541,7 @@ def test_a_success_without_a_body_or_its_length_is_in_doubt(status: int, body: b
     """Whatever success it is: its body may have been cut off, and a line's end before it is none."""
     with server(saying(b"HTTP/1.1 %d Fine\r\n\r\n%b" % (status, body))) as url:
         answer = send(url)
-    assert (answer.accepted, answer.code, answer.doubtful) == (False, "unreadable_answer", True)
+    assert (answer.accepted, answer.code, in_doubt(answer)) == (False, "unreadable_answer", True)
 
 
 def test_many_connections_at_once_are_no_cause_for_a_warning(caplog: pytest.LogCaptureFixture) -> None:

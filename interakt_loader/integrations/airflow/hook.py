@@ -1,22 +1,15 @@
-"""Options as templates, forms and connections give them, as text → the values that `Settings` takes.
-
-A connection of Airflow → the options of a load, and loads of tables that a task has made.
-"""
+"""The hook: a connection of Airflow as the options of a load, and loads of tables that a task has made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseHook
 
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, SettingsError
 from interakt_loader.integrations.airflow.provider import CONNECTION_TYPE, DEFAULT_CONNECTION, FORM
-from interakt_loader.integrations.airflow.task_load import told_to_airflow
-from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import ledger_beside, report_beside
-from interakt_loader.settings.values import check_name, hide_secrets
+from interakt_loader.integrations.airflow.task_load import read_options, told_to_airflow
+from interakt_loader.settings.values import hide_secrets
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -25,63 +18,6 @@ if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
     from interakt_loader.settings import Settings
     from interakt_loader.settings.settings import Options
-
-_TYPES = {one.name: str(one.type).split(" | ") for one in fields(Settings)}
-"""What each option may be, as `Settings` says it."""
-
-_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-def read_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with text turned into the numbers and truths that they are; blank ones are left out.
-
-    `"none"` is None where an option can be that. Raises `SettingsError` for text that is no such value; names that
-    are no options are left to `Settings`.
-    """
-    filled = {name: value for name, value in given.items() if not (isinstance(value, str) and not value.strip())}
-    return {name: _read(name, value) if isinstance(value, str) else value for name, value in filled.items()}
-
-
-def _read(name: str, text: str) -> Any:
-    kinds = _TYPES.get(name, ["str"])
-    word = text.strip().lower()
-    if word == "none" and "None" in kinds:
-        return None
-    try:
-        if "bool" in kinds:
-            return _WORDS[word]
-        if "str" in kinds:
-            return text
-        if "int" in kinds:
-            return int(word)
-        if "float" in kinds:
-            return float(word)
-    except (KeyError, ValueError):
-        expected = "true or false" if "bool" in kinds else "a whole number" if "int" in kinds else "a number"
-        raise SettingsError(f"{name} is {text!r}; expected {expected}") from None
-    return text
-
-
-def with_files(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a load with a report and a ledger, where nobody has said where these go.
-
-    The report goes beside the (first) source, and the ledger beside the report: both are the same for each try of a
-    task. They are called like the source, so that tasks that load a file each do not wait for one another; with `name`
-    they go by that, and the ledger is that of each day's file. A ledger of None stays none. Raises `SettingsError`
-    where the source is at an address.
-    """
-    given = dict(options)
-    name = given.get("name")
-    if name is not None:
-        check_name(name)
-    if given.get("report") is None:
-        first = str(source[0]) if isinstance(source, (list, tuple)) and source else str(source)
-        if "://" in first:
-            raise SettingsError("report: give a path; the source is at an address, and nothing can be put beside it")
-        given["report"] = report_beside(first, name)
-    given.setdefault("ledger", ledger_beside(str(given["report"]), name))
-    return {"progress": False, **given}
-
 
 _FIELDS = ("api_key", "base_url")
 """The options that are fields of a connection: its password and its host."""
@@ -142,11 +78,13 @@ class InteraktHook(BaseHook):
 
     def _load(self, data: Any, mapping: Any, kind: Kind, options: Options) -> LoadResult:
         from interakt_loader.integrations.airflow.task_load import TaskLoad
-        from interakt_loader.load.monitor import Interrupts
+        from interakt_loader.load.run import Interrupts
 
         with told_to_airflow():
             load = TaskLoad()
-            with Interrupts(load.stop) as interrupts:  # Airflow's own handler tells operators, and no hook
+            with Interrupts(
+                load.stop_token, "the task was ended"
+            ) as interrupts:  # Airflow's own handler tells operators, and no hook
                 result = load.run(data, mapping, kind, self.options(**{"progress": False, **options}))
             if interrupts.signum is not None:
                 raise LoadInterrupted(result, interrupts.signum)

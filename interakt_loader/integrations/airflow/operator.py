@@ -81,8 +81,8 @@ class InteraktLoadOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the source; what is heavy is imported here, and not when the DAG file is parsed."""
         del context
-        from interakt_loader.integrations.airflow.hook import InteraktHook, read_options, with_files
-        from interakt_loader.integrations.airflow.task_load import TaskLoad, told_to_airflow
+        from interakt_loader.integrations.airflow.hook import InteraktHook
+        from interakt_loader.integrations.airflow.task_load import TaskLoad, read_options, told_to_airflow, with_files
 
         self._load = load = TaskLoad()
         if self._killed:  # already

@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from phonenumbers import PhoneMetadata
 
+from interakt_loader.errors import mapped, option
 from interakt_loader.identity import country_code, preferred_phones, user_ids
 from interakt_loader.identity.countries import NON_GEOGRAPHIC
 from interakt_loader.identity.phones import NUMBER_TYPES
 from interakt_loader.mapping.infer import names
 from interakt_loader.mapping.infer.inferred import Line, field_of
-from interakt_loader.mapping.infer.proposal import EVENTS_OR_USERS, Proposal, some
+from interakt_loader.mapping.infer.proposal import Proposal, events_or_users, some
 from interakt_loader.mapping.infer.sample import Guess, Look
 from interakt_loader.mapping.infer.types import guess, separator_of, time_guess
 from interakt_loader.settings import Settings
@@ -77,7 +78,7 @@ def evidence(
     identity = columns.get("user_id", columns.get("phone"))
     if not kind_known and not proposal.kind_asked and proposal.kind == "user" and identity is not None:
         repeated = _repeated(identity) if "user_id" in columns or tried.share >= _ENOUGH else None
-        found.questions += [] if repeated is None else [f"kind: {repeated}: {EVENTS_OR_USERS}"]
+        found.questions += [] if repeated is None else [f"kind: {repeated}: {events_or_users()}"]
     if "event" in columns:
         _of_event(columns["event"], found)
     if "created_at" in columns:
@@ -113,7 +114,7 @@ def _of_ids(look: Look, found: Evidence, proposal: Proposal, settings: Settings)
         row = min(ids.problems)
         found.remarks.append(
             f"user_id: {len(ids.problems):,} of {look.rows:,} values are no user ids: {ids.problems[row].message} "
-            f"(row {row}); those rows are refused"
+            f"({look.at(row)}); those rows are refused"
         )
     missing = look.rows - len(held) - len(ids.problems)
     if missing:
@@ -129,7 +130,7 @@ def _of_ids(look: Look, found: Evidence, proposal: Proposal, settings: Settings)
     if names.person_id(look.name) is not None and _are_phones(look, settings):
         found.questions.append(
             f"user_id: the values of {look.name} look like phone numbers: "
-            f'--map user_id="{look.name}" if they are ids, or --map phone="{look.name}"'
+            f"{mapped('user_id', look.name)} if they are ids, or {mapped('phone', look.name)}"
         )
 
 
@@ -140,7 +141,8 @@ def _one_id_of_many(ids: Look, phones: Look | None) -> list[str]:
     seen = f"{ids.name} is the same in {ids.filled:,} rows with {phones.distinct:,} different phones"
     return [
         f"user_id: {seen}, so it may be the sender's own: "
-        f'--map user_id="{ids.name}" if it is the person\'s, or --map phone="{phones.name}" to go by the phone alone'
+        f"{mapped('user_id', ids.name)} if it is the person's, or {mapped('phone', phones.name)} to go by the phone "
+        "alone"
     ]
 
 
@@ -208,7 +210,7 @@ def try_phones(looks: Sequence[Look], country: Look | None, settings: Settings) 
     if read.problems:
         place = min(read.problems)
         row = rows[place].as_py()
-        misfit = f"{looks[read.problems[place][0]].shown(row)} in row {row}"
+        misfit = looks[read.problems[place][0]].example(row)
     counted = Counter(read.country_codes.drop_null().to_pylist())
     return Tried(None if country is None else country.name, counted.total(), len(rows), counted, misfit)
 
@@ -221,9 +223,9 @@ def _of_phones(look: Look, tried: Tried, found: Evidence, proposal: Proposal) ->
     asked = any(question.startswith(("phone: ", "country_code: ")) for question in questions)
     if tried.share < _ENOUGH and not asked:
         ids = proposal.columns.get("user_id")
-        without = f', or --map user_id="{ids}" to load without a phone' if ids is not None else ""
+        without = f", or {mapped('user_id', ids)} to load without a phone" if ids is not None else ""
         found.questions.append(
-            f'phone: {tried.summary}, such as {tried.misfit}: --map phone="{look.name}" if it holds phones; rows '
+            f"phone: {tried.summary}, such as {tried.misfit}: {mapped('phone', look.name)} if it holds phones; rows "
             f"without a valid one are refused then{without}"
         )
     else:
@@ -265,7 +267,7 @@ def shared_numbers(look: Look, user_id: Look | None, looks: Mapping[str, Look]) 
     shown = some([f"{written} in {count:,} rows" for written, count in listed])
     return [
         f"phone: several people share a number in {look.name}: {shown}: "
-        f'--null-values "{listed[0][0]}" to read it as missing, or --map phone="{look.name}" if it is theirs'
+        f"{option('null_values', listed[0][0])} to read it as missing, or {mapped('phone', look.name)} if it is theirs"
     ]
 
 
@@ -283,11 +285,11 @@ def _of_country(country: Look, phone: Look, found: Evidence) -> None:
     if not unread or phone.matching(r"'?(?:\+|00).*") == phone.filled:
         return
     rows = pc.sum(pc.is_in(country.texts, pa.array(unread))).as_py()
-    shown = f"such as {unread[0]!r} in row {country.row_of(unread[0])}"
+    shown = f"such as {unread[0]!r} in {country.at(country.row_of(unread[0]))}"
     if len(unread) > len(distinct) * (1 - _ENOUGH):
         found.questions.append(
             f"country_code: {country.name} cannot be read as countries, {shown}: "
-            f'--map country_code=COLUMN with the right one, or --map phone="{phone.name}" without it'
+            f"{mapped('country_code')} with the right one, or {mapped('phone', phone.name)} without it"
         )
     else:
         found.remarks.append(
@@ -308,7 +310,7 @@ def _of_event(look: Look, found: Evidence) -> None:
     if look.distinct > _KINDS_OF_EVENTS:
         found.questions.append(
             f"event: {look.name} holds {look.distinct:,} different values, and each becomes a kind of event for ever: "
-            f'--map event="{look.name}" if they are names of events, or --event NAME'
+            f"{mapped('event', look.name)} if they are names of events, or {option('event', placeholder='NAME')}"
         )
 
 
@@ -375,27 +377,27 @@ def other_country(look: Look, others: Mapping[str, Look], settings: Settings) ->
     local = texts.filter(pc.invert(pc.match_substring_regex(texts, r"^'?\s*(?:\+|00)"))) if len(texts) else texts
     if known is None or not len(local):
         return None
-    answer = f"or --default-country {known} if they are of {known}"
+    answer = f"or {option('default_country', known)} if they are of {known}"
     american = look.matching(_NORTH_AMERICAN)
     if known != "+1" and american >= look.filled * _MOSTLY:
         seen = f"{american:,} of {look.filled:,} values of {look.name} are written as in North America"
-        return f"{seen}: --default-country +1, {answer}"
+        return f"{seen}: {option('default_country', '+1')}, {answer}"
     for other in others.values():
         named = _names_another(other, known)
         if named is not None:
             code, seen = named
-            flag = f"--default-country {code}" if code is not None else "--default-country with their country"
-            return f"the numbers of {look.name} name no country, and {seen}: {flag}, {answer}"
+            way = option("default_country", code) + ("" if code is not None else " with their country")
+            return f"the numbers of {look.name} name no country, and {seen}: {way}, {answer}"
     local = local[:_PHONES_TRIED]
     here = len(local) - preferred_phones([local], None, known, settings.phones).numbers.null_count
     elsewhere = fitting(local.to_pylist(), known)
     most = max(elsewhere.values(), default=0)
     if most > here and most > len(local) * _MOSTLY:
         codes = [code for code, count in elsewhere.items() if count == most][:3]
-        flags = ", ".join(f"--default-country {code}" for code in codes)
+        ways = ", ".join(option("default_country", code) for code in codes)
         return (
             f"{most:,} of the {len(local):,} numbers of {look.name} that name no country are numbers of "
-            f"{' and of '.join(codes)}, and {here:,} of {known}: {flags}, {answer}"
+            f"{' and of '.join(codes)}, and {here:,} of {known}: {ways}, {answer}"
         )
     return None
 
@@ -535,4 +537,4 @@ def _of_zips(look: Look, default: str) -> tuple[str | None, str] | None:
     row = int(pc.index(elsewhere, pa.scalar(value=True)).as_py())
     value = look.texts[row].as_py()
     code = next((country for form, country in _TELLING_ZIPS.items() if re.fullmatch(form, value.upper())), None)
-    return code, f"{look.name} has {value!r}, which is not a postcode of {default}, in row {row}"
+    return code, f"{look.name} has {value!r}, which is not a postcode of {default}, in {look.at(row)}"

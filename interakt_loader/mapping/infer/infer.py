@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from interakt_loader.columns import Target
-from interakt_loader.errors import MappingError
+from interakt_loader.errors import MappingError, mapped, option
 from interakt_loader.mapping.infer import names
 from interakt_loader.mapping.infer.evidence import Evidence, evidence, other_country, shared_numbers, try_phones
 from interakt_loader.mapping.infer.inferred import InferredMapping, Line, columns_of, inferred
@@ -22,6 +22,7 @@ from interakt_loader.model import Kind
 from interakt_loader.privacy.text import printable
 from interakt_loader.settings import Settings
 from interakt_loader.sources import PROBLEM_COLUMN
+from interakt_loader.sources.base import Lines
 
 __all__ = ["SAMPLE_ROWS", "InferredMapping", "infer"]
 
@@ -40,6 +41,7 @@ def infer(
     preset: Preset | None = None,
     settings: Settings | None = None,
     country_given: bool = False,
+    lines: Lines | None = None,
 ) -> InferredMapping:
     """Propose which column is which field, and what each of the others holds.
 
@@ -51,6 +53,7 @@ def infer(
         preset: The preset that the user names; else it is recognised by the columns.
         settings: Those on phones and missing values are used.
         country_given: The user named the default country, so there is no question about numbers without a country.
+        lines: The line on which each row of a text file begins.
 
     Raises:
         MappingError: No column identifies the subject of a row, or the preset does not fit.
@@ -60,7 +63,7 @@ def infer(
     found = recognise(columns) if preset is None else preset
     if preset is not None and wanted not in (None, preset.kind):
         raise MappingError(f"preset {preset.name}: its rows are {preset.kind}s, not {wanted}s")
-    looked = looks(columns, sample, settings.null_words)
+    looked = looks(columns, sample, settings.null_words, lines or Lines())
     if found is not None and wanted in (None, found.kind):
         return fitted_preset(
             found, columns, looked, event, settings, named=preset is not None, country_given=country_given
@@ -87,7 +90,7 @@ def _combined(
         lines.insert(identity, Line("event", {"value": event}, "given"))
     elif proposal.kind == "event" and "event" not in proposal.columns:
         lines.append(_EVENT)
-        questions.append("event: no column holds the name of the events: --event NAME")
+        questions.append(f"event: no column holds the name of the events: {option('event', placeholder='NAME')}")
     elif any(question.startswith("kind: ") for question in questions) and proposal.kind == "user":
         lines.append(_EVENT)
         lines += _as_events(looked)
@@ -174,12 +177,12 @@ def _no_identity(columns: Sequence[str], proposal: Proposal) -> MappingError:
     message = f"no column looks like a user_id or a phone among {listed(columns)}: "
     if proposal.offered_phones:
         name = proposal.offered_phones[0]
-        message += f'{name} is the phone of another person; give --map phone="{name}" to write to it anyway, or '
+        message += f"{name} is the phone of another person; give {mapped('phone', name)} to write to it anyway, or "
     elif columns and all(names.says_nothing(name) for name in columns):
         message += "the columns have no names; "
     elif mails := [name for name in columns if "email" in names.words(name)]:
-        message += f'{mails[0]} is an e-mail address; give --map user_id="{mails[0]}" to make it the id, or '
-    return MappingError(printable(f"{message}give a mapping: --map user_id=COLUMN or --map phone=COLUMN"))
+        message += f"{mails[0]} is an e-mail address; give {mapped('user_id', mails[0])} to make it the id, or "
+    return MappingError(printable(f"{message}give a mapping: {mapped('user_id')} or {mapped('phone')}"))
 
 
 # ------------------------------------------------------------------ a preset, fitted to the rows
@@ -264,10 +267,10 @@ class _Fit:
             self.lines.append(Line(name, written, f"preset; fits {look.filled - len(misfits):,} of {look.rows:,}"))
             self.remarks.append(
                 f"{look.name}: {len(misfits):,} of {look.filled:,} values are no {_in_words(options)}, such as "
-                f"{look.shown(row)} in row {row}: those rows are refused"
+                f"{look.example(row)}: those rows are refused"
             )
             return
-        reason = f"the preset's {_in_words(options)} does not fit {look.shown(row)} in row {row}"
+        reason = f"the preset's {_in_words(options)} does not fit {look.example(row)}"
         self._instead(name, written, options, reason)
 
     def _instead(self, name: str, written: dict[str, Any], options: dict[str, Any], reason: str) -> None:

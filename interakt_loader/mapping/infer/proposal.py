@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from interakt_loader.errors import mapped, option
 from interakt_loader.mapping.infer import names
 from interakt_loader.model import Kind
 
@@ -133,7 +134,7 @@ class _Ids:
             elif rank == 10 and kind != "event":
                 self.remarks.append(
                     f"user_id: the phone alone identifies the subject of a row; if {name} is the person's permanent "
-                    f'id, give --map user_id="{name}"'
+                    f"id, give {mapped('user_id', name)}"
                 )
         else:
             self._ask(name, best, phone)
@@ -146,14 +147,14 @@ class _Ids:
     def _ask(self, name: str, best: names.IdName, phone: str | None = None) -> None:
         self.column = name
         doubt = "may be the row's number, not a person's id" if not best.noun else "may not be the person's id"
-        instead = f', or --map phone="{phone}" to go by the phone alone' if phone is not None else ""
-        self.questions.append(f'user_id: {name} {doubt}: --map user_id="{name}" if it is{instead}')
+        instead = f", or {mapped('phone', phone)} to go by the phone alone" if phone is not None else ""
+        self.questions.append(f"user_id: {name} {doubt}: {mapped('user_id', name)} if it is{instead}")
 
     def _rivals(self, others: list[tuple[int, str, str]], best: names.IdName, name: str) -> None:
         same = names.PEOPLE[best.noun]
         rivals = [other for rank, noun, other in others if names.PEOPLE[noun] != same or rank in (best.rank, 1)]
         if rivals:
-            ways = " or ".join(f'--map user_id="{rival}"' for rival in (name, *rivals[: _SHOWN - 1]))
+            ways = " or ".join(mapped("user_id", rival) for rival in (name, *rivals[: _SHOWN - 1]))
             self.questions.append(f"user_id: {some([name, *rivals])} are ids of people: {ways}")
 
 
@@ -185,12 +186,12 @@ class _Phones:
             if self._guardians and ids.column is not None:
                 name = self._guardians[0]
                 return [
-                    f'phone: {name} is the phone of a parent or relative: --map phone="{name}" to write to it, or '
-                    f'--map user_id="{ids.column}" to load without a phone'
+                    f"phone: {name} is the phone of a parent or relative: {mapped('phone', name)} to write to it, or "
+                    f"{mapped('user_id', ids.column)} to load without a phone"
                 ]
             return []
-        without = f', or --map user_id="{ids.column}" to load without a phone' if ids.column is not None else ""
-        take = f'--map phone="{self.column}" if it is{without}'
+        without = f", or {mapped('user_id', ids.column)} to load without a phone" if ids.column is not None else ""
+        take = f"{mapped('phone', self.column)} if it is{without}"
         if self._whose == "unclear":
             return [f"phone: {self.column} may not be the phone of the row's subject: {take}"]
         if ids.sure or self._rank < names.UNSAID:
@@ -215,8 +216,8 @@ def _kind_question(types: Mapping[str, str], ids: _Ids, event: str | None) -> st
         if not personal or any(names.bare_time(name) or names.action_time(name) for name in types):
             return None
         return (
-            f"kind: {event} names an event, and {personal[0]} a person: --as events if each row is an event called as "
-            f"{event} says, or --as users"
+            f"kind: {event} names an event, and {personal[0]} a person: {option('as', 'events')} if each row is an "
+            f"event called as {event} says, or {option('as', 'users')}"
         )
     row_ids = [name for name in ids.row_ids if name != ids.column]
     row_ids += [name for name in types if name != ids.column and names.action_id(name)]
@@ -227,13 +228,15 @@ def _kind_question(types: Mapping[str, str], ids: _Ids, event: str | None) -> st
     if row_ids:
         sign = f"{some(row_ids)} may differ in rows of the same person"
         if ids.column is None and ids.row_ids:
-            return f'kind: {sign}: {EVENTS_OR_USERS}, or --map user_id="{ids.row_ids[0]}" if it is the person\'s id'
-        return f"kind: {sign}: {EVENTS_OR_USERS}"
-    return f"kind: {some(times)} may be the time of an action: {EVENTS_OR_USERS}" if times else None
+            return f"kind: {sign}: {events_or_users()}, or {mapped('user_id', ids.row_ids[0])} if it is the person's id"
+        return f"kind: {sign}: {events_or_users()}"
+    return f"kind: {some(times)} may be the time of an action: {events_or_users()}" if times else None
 
 
-EVENTS_OR_USERS = "--as events --event NAME if each row is an event, or --as users (of each user the last row stays)"
-"""The flags that answer what the rows are."""
+def events_or_users() -> str:
+    """Return the options that say what the rows are."""
+    events = f"{option('as', 'events')} {option('event', placeholder='NAME')}"
+    return f"{events} if each row is an event, or {option('as', 'users')} (of each user the last row stays)"
 
 
 def some(names: Sequence[str], most: int = _SHOWN) -> str:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from interakt_loader.columns import DatesSeen, Target, coerce
 from interakt_loader.columns.date_forms import EPOCHS, has_clock, like_dates
 from interakt_loader.columns.normalize import null_where
+from interakt_loader.errors import option
 from interakt_loader.mapping.infer.names import names_a_code, names_a_list, names_a_time
 from interakt_loader.mapping.infer.sample import Guess, Instead, Look
 from interakt_loader.mapping.prepare import NULL_WORDS
@@ -55,7 +56,7 @@ def guess(look: Look) -> Guess:
     if not refused:
         return found
     row = next(iter(refused))
-    reason = f"{len(refused):,} of {look.rows:,} rows hold what cannot be sent, such as {refused[row]} (row {row})"
+    reason = f"{len(refused):,} of {look.rows:,} rows hold what cannot be sent, such as {refused[row]} ({look.at(row)})"
     if len(refused) > look.rows * (1 - _MOSTLY):
         return Guess({"type": "string"}, reason, left_out=True)
     return Guess(found.options, f"{found.reason}; {reason}: those rows are refused", found.instead)
@@ -134,7 +135,7 @@ def _booleans(look: Look) -> Guess | None:
         return Guess({"type": "boolean"}, f"{'/'.join(there)} in {look.counted()}")
     if pair and (fitting * 2 >= look.filled or len(others) == 1):
         row = _row_of_word(look, others[0])
-        reason = f"{'/'.join(there)} in {fitting:,} of {look.rows:,}, but {look.shown(row)} in row {row}: kept as text"
+        reason = f"{'/'.join(there)} in {fitting:,} of {look.rows:,}, but {look.example(row)}: kept as text"
         instead = Instead({"type": "boolean"}, "refuses the rows of the other values")
         return Guess({"type": "string"}, reason, (instead,))
     return None
@@ -161,7 +162,7 @@ def _codes(look: Look) -> Guess | None:
     for pattern, reason in _NO_NUMBERS:
         if look.matching(pattern):
             row = _first(look, pattern)
-            return Guess({"type": "string"}, f"{reason}, such as {look.shown(row)} in row {row}: kept as text")
+            return Guess({"type": "string"}, f"{reason}, such as {look.example(row)}: kept as text")
     if names_a_code(look.name):
         if look.matching(rf"\+?{_SIMPLE_NUMBER}") == look.filled:
             return Guess({"type": "string"}, "digits, and the name is that of a code: kept as text")
@@ -182,12 +183,12 @@ def _numbers_in_text(look: Look) -> Guess | None:
         if with_comma is None or with_comma.equals(with_point.json):
             return Guess(point, _as_written(look), _as_date(look))
         row = _first(look, r".*[.,].*")
-        undecided = f"{look.shown(row)} in row {row}, as all others, may have a decimal point or a decimal comma"
+        undecided = f"{look.example(row)}, as all others, may have a decimal point or a decimal comma"
         ways = Instead(point, "if it is a point"), Instead(comma, "if it is a comma")
         return Guess({"type": "string"}, f"{undecided}: kept as text", ways, undecided=undecided)
     if with_comma is not None:
         row = min(with_point.problems)
-        return Guess(comma, f"numbers with a decimal comma, such as {look.shown(row)} in row {row}")
+        return Guess(comma, f"numbers with a decimal comma, such as {look.example(row)}")
     return _mostly(look, list(with_point.problems), "number")
 
 
@@ -206,14 +207,14 @@ def _as_written(look: Look) -> str:
         return reason + _no_time(look)
     others = pc.invert(pc.match_substring_regex(look.texts, f"^(?:{_SIMPLE_NUMBER})$"))
     row = int(pc.index(others, pa.scalar(value=True)).as_py())
-    return f"{reason}, some written like {look.shown(row)} in row {row}"
+    return f"{reason}, some written like {look.example(row)}"
 
 
 def _mostly(look: Look, rows: Sequence[int], name: str) -> Guess | None:
     """Name the value that keeps a column from being what most of it is."""
     if len(rows) > look.filled * (1 - _MOSTLY):
         return None
-    odd = f"{len(rows):,} of {look.rows:,}, such as {look.shown(rows[0])} in row {rows[0]}"
+    odd = f"{len(rows):,} of {look.rows:,}, such as {look.example(rows[0])}"
     instead = Instead({"type": name}, "refuses the rows of the others")
     return Guess({"type": "string"}, f"{name}s except {odd}: kept as text", (instead,))
 
@@ -242,7 +243,7 @@ def _no_time(look: Look) -> str:
     if not refused:
         return ""
     row = min(refused)
-    return f"; the name is that of a time, but {look.shown(row)} in row {row} cannot be read as one"
+    return f"; the name is that of a time, but {look.example(row)} cannot be read as one"
 
 
 def _null_words(look: Look) -> str:
@@ -252,7 +253,7 @@ def _null_words(look: Look) -> str:
     if not count:
         return ""
     word = look.texts.filter(found)[0].as_py()
-    return f"; {word!r} in {count:,} of them is sent as that word (if it means nothing: --null-values {word})"
+    return f"; {word!r} in {count:,} of them is sent as that word (if it means nothing: {option('null_values', word)})"
 
 
 def _is_long(look: Look) -> bool:
@@ -311,7 +312,7 @@ def time_guess(look: Look, mostly: float = _MOSTLY) -> Guess | None:
         return found
     if len(misfits) > look.filled * (1 - mostly):
         return None
-    odd = f"{len(misfits):,} of {look.rows:,}, such as {look.shown(misfits[0])} in row {misfits[0]}"
+    odd = f"{len(misfits):,} of {look.rows:,}, such as {look.example(misfits[0])}"
     reason = f"dates except {odd}"
     ways = (Instead(found.options, ""),) if found.is_time else found.instead
     refuses = "refuses the row of the other" if len(misfits) == 1 else "refuses the rows of the others"
@@ -332,14 +333,14 @@ def _of_one_form(look: Look, values: pa.StringArray) -> Guess:
         name = _type(look, decision.format)
         row = look.row_of(str(decision.evidence))
         filled = len(values) - values.null_count
-        reason = f"{decision.reason}, in row {row}; so {_order(decision.format)} in {filled:,} of {look.rows:,}"
+        reason = f"{decision.reason}, in {look.at(row)}; so {_order(decision.format)} in {filled:,} of {look.rows:,}"
         return Guess({"type": name, "format": decision.format}, reason + _zone(name, look))
     ways = tuple(
         Instead({"type": _type(look, form), "format": form}, f"if it is {_order(form)}") for form in decision.could_be
     )
     row = look.row_of(str(decision.evidence))
     orders = " or ".join(map(_order, decision.could_be))
-    undecided = f"{decision.evidence!r} in row {row}, as all others, may be {orders}"
+    undecided = f"{decision.evidence!r} in {look.at(row)}, as all others, may be {orders}"
     return Guess({"type": "string"}, f"{undecided}: kept as text", ways, undecided=undecided)
 
 
@@ -414,7 +415,7 @@ def list_guess(look: Look) -> Guess | None:
         if not cells or not _short_items(look, separator):
             continue
         row = int(pc.index(pc.match_substring(look.texts, separator), True).as_py())
-        found = f"{separator!r} in {cells:,} of {look.rows:,}, such as {look.shown(row)} in row {row}"
+        found = f"{separator!r} in {cells:,} of {look.rows:,}, such as {look.example(row)}"
         options = {"type": "list"} | ({"separator": separator} if separator != "," else {})
         if wanted or cells >= look.filled * _OFTEN:
             return Guess(options, f"items between {found}")

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from interakt_loader.errors import MappingError
+from interakt_loader.errors import MappingError, by_surface
 from interakt_loader.mapping.spec import listed
 from interakt_loader.model import Kind
 from interakt_loader.settings.values import did_you_mean
@@ -143,7 +143,8 @@ def recognise(columns: Iterable[str], among: Iterable[Preset] | None = None) -> 
     best = [preset for preset, known in fitting.items() if known == max(fitting.values())]
     if len(best) > 1:
         names = " and ".join(preset.name for preset in best)
-        raise MappingError(f"the columns fit the presets {names} equally: name one (--preset NAME)")
+        way = by_surface("preset:NAME as the mapping", "--preset NAME")
+        raise MappingError(f"the columns fit the presets {names} equally: name one ({way})")
     return best[0] if best else None
 
 

@@ -1,0 +1,34 @@
+"use strict";
+// The table of rows: sorted by a click on a heading, searched as one types. Without this script it is whole as it stands.
+(() => {
+  const table = document.getElementById("rows");
+  if (!table) return;
+  const body = table.tBodies[0];
+  const heads = [...table.tHead.rows[0].cells];
+  const texts = new Map([...body.rows].map((row) => [row, row.textContent.toLowerCase()]));
+  const search = document.getElementById("search");
+  const found = document.getElementById("found");
+
+  const sortBy = (at, ascending) => {
+    const ofNumbers = heads[at].classList.contains("number");
+    const value = (row) => (ofNumbers ? Number(row.cells[at].textContent || -1) : row.cells[at].textContent);
+    const compare = ofNumbers ? (a, b) => a - b : (a, b) => a.localeCompare(b);
+    const rows = [...body.rows].sort((a, b) => compare(value(a), value(b)) * (ascending ? 1 : -1));
+    body.append(...rows);
+    heads.forEach((head, i) =>
+      head.setAttribute("aria-sort", i !== at ? "none" : ascending ? "ascending" : "descending"));
+  };
+
+  heads.forEach((head, at) => head.querySelector("button").addEventListener("click", () =>
+    sortBy(at, head.getAttribute("aria-sort") !== "ascending")));
+
+  search.addEventListener("input", () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let count = 0;
+    for (const [row, text] of texts) {
+      row.hidden = !words.every((word) => text.includes(word));
+      if (!row.hidden) count += 1;
+    }
+    found.textContent = `${count.toLocaleString("en")} ${count === 1 ? "row" : "rows"}${words.length ? " found" : ""}`;
+  });
+})();

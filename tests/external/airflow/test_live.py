@@ -1,0 +1,81 @@
+"""Loads under a real scheduler, which runs each task in a supervised process of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from interakt_loader.sandbox import SandboxOptions, SandboxProcess
+from tests.external.airflow.conftest import KEY, connection_to
+from tests.external.airflow.live import LiveAirflow, wait_until
+from tests.external.airflow.test_dags import numbered, statuses, write
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[SandboxProcess]:
+    """One sandbox for all: its address is in the scheduler's environment."""
+    with SandboxProcess(SandboxOptions(api_key=KEY, latency=0.1, record_arrivals=True)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory, airflow_home: Path, api: SandboxProcess) -> Iterator[LiveAirflow]:
+    """The scheduler and its like, with the DAGs of the tests and the examples."""
+    del airflow_home  # its environment says where the DAGs are
+    environment = {"AIRFLOW_CONN_INTERAKT_DEFAULT": connection_to(api.url, KEY)}
+    with LiveAirflow(tmp_path_factory.mktemp("live"), environment) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _empty(api: SandboxProcess) -> None:
+    api.reset()
+
+
+def test_a_task_that_is_marked_failed_is_drained(live: LiveAirflow, api: SandboxProcess, tmp_path: Path) -> None:
+    """Somebody marks the running task as failed: its process is told by SIGTERM, finishes the calls in flight, records
+    them, and writes the report; the next run makes the calls that are missing and no other."""
+    source = write(tmp_path / "visits.parquet", numbered(400))
+    first = live.trigger("visits", source=source)
+    wait_until(lambda: api.stats().accepted > 10, "calls go out")
+    live.ask("PATCH", f"{first}/taskInstances/load", {"new_state": "failed"})
+    log = live.log(first, "load")
+    wait_until(lambda: "stopped: the task was killed" in log.read_text(), "the load ends")
+    accepted = api.stats().accepted
+    assert 10 < accepted < 400
+    assert api.stats().calls == accepted
+    assert statuses(tmp_path / "visits.report.csv") == {"sent": accepted, "unsent": 400 - accepted}
+    assert live.ended(live.trigger("visits", source=source, workers=64)) == "success"
+    assert api.stats().calls == len(api.events()) == 400
+
+
+def test_tasks_at_once_hold_to_one_limit(live: LiveAirflow, api: SandboxProcess, tmp_path: Path) -> None:
+    """The example's fan-out: three processes at once declare 30 calls a second for all of them, and together make no
+    more. What a busy machine delivers late arrives in a heap, so the whole load is looked at, not each second."""
+    for number in range(3):
+        frame = pd.DataFrame({"customer_id": [f"c{number}-{row}" for row in range(60)], "amount": 1})
+        frame["ordered_at"] = pd.Timestamp("2025-01-01T10:00:00Z")
+        frame.to_parquet(tmp_path / f"orders-{number}.parquet")
+    run = live.trigger("interakt_orders_by_file", folder=str(tmp_path), rate_limit="30/s")
+    assert live.ended(run) == "success"
+    total = live.ask("GET", f"{run}/taskInstances/total/xcomEntries/return_value?deserialize=true")
+    assert total["value"] == {"rows": 180, "sent": 180}
+    users = [event.user_id.partition("-")[0] for event in api.events(limit=180) if event.user_id]
+    assert len(set(users[60:120])) > 1  # they were at it at the same time
+    arrivals = api.arrivals()
+    assert arrivals[-1] - arrivals[0] > 5  # 179 calls after the first take 6 s at 30 a second; two limits would take 3
+
+
+def test_the_key_is_in_no_log_file(live: LiveAirflow, tmp_path: Path) -> None:
+    """After a run that fails: neither in the task's log nor in any other file of Airflow's home."""
+    run = live.trigger("visits", source=write(tmp_path / "a.parquet", ["u1", None]))
+    assert live.ended(run) == "failed"
+    lines = [json.loads(line) for line in live.log(run, "load").read_text().splitlines()]
+    assert any("1 sent, 1 invalid" in line["event"] for line in lines)
+    files = [path for path in live.home.rglob("*") if path.is_file()]
+    for form in (KEY, KEY.rstrip("="), "secret-key-of-the-tests"):
+        assert [path for path in files if form.encode() in path.read_bytes()] == []

@@ -1,0 +1,356 @@
+"""Loads on `local[2,4]`: two tasks at once, each of which Spark tries four times."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import Row, SparkSession
+
+from interakt_loader import LoadResult
+from interakt_loader import load_users as load_users_here
+from interakt_loader.errors import AnotherKey, MappingError, SettingsError
+from interakt_loader.integrations.spark import load_events, load_users
+from interakt_loader.integrations.spark.task import CALLS, LINES, ddl
+from interakt_loader.report.outcomes import OUTCOMES
+from interakt_loader.sandbox import SandboxOptions, SandboxProcess
+from tests.external.spark.conftest import running, senders
+from tests.external.spark.loads import MAPPING, arrived, events, in_order, load_and_kill, target
+from tests.privacy.marked import SECRET_KEY, family, files_with_the_key, forms_in, said_of
+
+
+@pytest.fixture(scope="module")
+def session(event_log: Path) -> Iterator[SparkSession]:
+    """Two slots, four tries a task, and everything that the UI would show written down."""
+    with running(
+        "local[2,4]", eventLog_enabled="true", eventLog_compress="false", eventLog_dir=event_log.as_uri()
+    ) as session:
+        yield session
+
+
+def load(session: SparkSession, sandbox: SandboxProcess, folder: Path, count: int, **options: Any) -> LoadResult:
+    to = target(sandbox, folder)
+    return load_events(events(session, count), MAPPING, **(to | options))
+
+
+def test_every_row_is_sent_once_and_each_users_in_order(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
+) -> None:
+    """One call a row: neither the counts nor the report make another."""
+    result = load(session, sandbox_process, tmp_path, 1000)
+    assert (result.rows, result.sent, result.attempts, result.ok) == (1000, 1000, 1000, True)
+    assert arrived(sandbox_process) == Counter(range(1000))
+    assert in_order(sandbox_process)
+    assert sandbox_process.stats().calls == 1000
+    assert len(list((tmp_path / "report.ledgers").glob("*.ledger"))) == 2
+
+
+def test_the_report_has_a_line_for_each_row(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
+) -> None:
+    """Read back by Spark and by the loader alike, with the reasons of what was refused."""
+    frame = session.createDataFrame([("a", "24"), (None, "25"), ("c", "old")], "id string, age string")
+    result = load_users(
+        frame,
+        {"user_id": "id", "traits": [{"column": "age", "type": "number"}]},
+        api_key=sandbox_process.api_key,
+        base_url=sandbox_process.url,
+        report=str(tmp_path / "report"),
+    )
+    assert session.read.parquet(str(tmp_path / "report")).count() == 3
+    lines = result.to_arrow()
+    assert lines.schema == OUTCOMES
+    assert lines["status"].to_pylist() == ["sent", "invalid", "invalid"]
+    assert lines["row"].to_pylist() == sorted(row.n for row in _numbered(frame))
+    assert result.failures()["message"].tolist()[1] == "age: 'old' is not a number"
+    assert {(one.code, one.count) for one in result.summary.top_reasons()} == {
+        ("identity_missing", 1),
+        ("not_a_number", 1),
+    }
+    assert "2 invalid" in result._repr_html_()
+    assert result.write_html(tmp_path / "page.html").stat().st_size > 1000
+
+
+def _numbered(frame: Any) -> list[Row]:
+    from pyspark.sql import functions
+
+    rows: list[Row] = frame.select(functions.monotonically_increasing_id().alias("n")).collect()
+    return rows
+
+
+def test_every_type_arrives_as_it_does_from_a_table(session: SparkSession, tmp_path: Path) -> None:
+    """The same calls as of the same rows in an Arrow table: times, decimals, lists, structs and nothing at all."""
+    when = dt.datetime(2024, 2, 29, 12, 30, 15, 123000, tzinfo=dt.timezone.utc)
+    rows = [
+        Row(id="a", n=1, x=0.5, d=decimal.Decimal("12.50"), at=when, day=when.date(), ok=True, tags=["x", "y"],
+            at_home=Row(city="Pune", pin="411001")),
+        Row(id="b", n=None, x=None, d=None, at=None, day=None, ok=None, tags=None, at_home=None),
+    ]  # fmt: skip
+    schema = (
+        "id string, n bigint, x double, d decimal(10,2), at timestamp, day date, ok boolean, tags array<string>, "
+        "at_home struct<city string, pin string>"
+    )
+    frame = session.createDataFrame(rows, schema)
+    mapping = {"user_id": "id", "traits": "*"}
+    held = []
+    for place in ("spark", "here"):
+        with SandboxProcess() as sandbox:
+            to: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url}
+            if place == "spark":
+                load_users(frame, mapping, **to, report=str(tmp_path / "report")).raise_for_failures()
+            else:
+                load_users_here(frame.toArrow(), mapping, **to).raise_for_failures()
+            held.append({user.user_id: user.traits for user in sandbox.users()})
+    assert held[0] == held[1]
+    assert held[0]["a"]["at_home.city"] == "Pune"
+    assert set(held[0]["a"]) == {"n", "x", "d", "at", "day", "ok", "tags", "at_home.city", "at_home.pin"}
+
+
+def test_a_second_load_makes_the_missing_calls_only(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
+) -> None:
+    """Whatever failed goes out again, and what was accepted does not."""
+    sandbox_process.force_for("u7", ["400"] * 3)
+    first = load(session, sandbox_process, tmp_path, 300)
+    assert (first.sent, first.rejected) == (297, 3)
+    second = load(session, sandbox_process, tmp_path, 300)
+    assert (second.sent, second.unchanged, second.ok) == (3, 297, True)
+    assert arrived(sandbox_process) == Counter(range(300))
+
+
+@pytest.mark.parametrize("by", ["state folder", "old key"])
+def test_a_renewed_key_is_refused_before_any_call_and_same_account_goes_on(
+    session: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """The driver says it for all tasks, and its state folder has the secrets; without one the old key does."""
+    options: dict[str, Any] = {"same_account": True}
+    if by == "state folder":
+        monkeypatch.setenv("INTERAKT_STATE_DIR", str(tmp_path / "state"))
+    else:
+        options["old_api_key"] = "the-old-key"
+    with SandboxProcess(SandboxOptions(api_key="the-old-key")) as sandbox:
+        port = sandbox.port
+        assert load(session, sandbox, tmp_path, 30).sent == 30
+    with SandboxProcess(SandboxOptions(api_key="the-new-key", port=port)) as sandbox:
+        with pytest.raises(AnotherKey, match="--same-account"):
+            load(session, sandbox, tmp_path, 30)
+        assert load(session, sandbox, tmp_path, 30, **options).unchanged == 30
+        assert sandbox.stats().calls == 0
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in files if b"the-old-key" in (held := path.read_bytes()) or b"the-new-key" in held] == []
+
+
+def test_a_worker_that_dies_costs_its_calls_in_flight_only(session: SparkSession, tmp_path: Path) -> None:
+    """Its task is run again and goes on from its ledger: no row is lost, and what may have come twice is marked."""
+    with SandboxProcess(SandboxOptions(latency=0.02)) as sandbox:
+        frame = events(session, 2000)
+        result = load_and_kill(frame, sandbox, tmp_path, lambda worker: worker, workers=8)
+        came = arrived(sandbox)
+        twice = {n for n, times in came.items() if times > 1}
+        print(f"a worker killed: {sandbox.stats().accepted:,} calls accepted for 2,000 rows, {len(twice)} twice")
+        assert result.rows == 2000
+        assert result.sent + result.unchanged == 2000
+        assert set(came) == set(range(2000))
+        assert max(came.values()) <= 2
+        assert len(twice) <= 8
+        assert result.unchanged > 0
+        assert result.summary.maybe_duplicates >= len(twice)
+
+
+def test_both_tasks_together_hold_to_the_limit(session: SparkSession, tmp_path: Path) -> None:
+    """Each has half of it: no second holds more than the account's calls."""
+    with SandboxProcess(SandboxOptions(record_arrivals=True)) as sandbox:
+        result = load(session, sandbox, tmp_path, 400, rate_limit="100/s")
+        assert result.sent == 400
+        times = sorted(sandbox.arrivals())
+    assert max(sum(1 for one in times if at <= one < at + 1) for at in times) <= 101  # one may be delivered late
+    assert result.options["rate_limit"] == "100/s"
+
+
+def test_tasks_share_one_clock(session: SparkSession, tmp_path: Path) -> None:
+    """With `share` a task may use what the others leave."""
+    with SandboxProcess(SandboxOptions(record_arrivals=True)) as sandbox:
+        share = f"sqlite:///{tmp_path / 'clock.db'}"
+        result = load(session, sandbox, tmp_path, 400, rate_limit="100/s", share=share)
+        assert result.sent == 400
+        times = sorted(sandbox.arrivals())
+    assert max(sum(1 for one in times if at <= one < at + 1) for at in times) <= 101
+
+
+def test_a_dry_run_makes_no_call_and_no_ledger(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
+) -> None:
+    """Rows that could be sent are `unsent`."""
+    result = load(session, sandbox_process, tmp_path, 50, dry_run=True)
+    assert (result.unsent, result.ok, result.stopped) == (50, True, None)
+    assert sandbox_process.stats().calls == 0
+    assert not (tmp_path / "report.ledgers").exists()
+
+
+def test_a_refused_key_stops_the_load_without_an_error(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
+) -> None:
+    """Spark would run a task that raises again; the rows come back as unsent instead, with the reason."""
+    result = load(session, sandbox_process, tmp_path, 100, api_key="d3Jvbmc6")
+    assert result.stopped is not None
+    assert result.stopped.reason == "key_refused"
+    assert result.rows == 100
+    assert result.sent == 0
+    assert result.exit_code == 3
+
+
+def test_a_ledger_that_cannot_be_had_stops_its_task_only(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
+) -> None:
+    """The rows of that task are unsent, and nothing is sent without a record of it."""
+    load(session, sandbox_process, tmp_path, 120)
+    broken = tmp_path / "report.ledgers" / "00001.ledger"
+    broken.write_bytes(b"this is no database, and never was one" * 200)
+    result = load(session, sandbox_process, tmp_path, 120, partitions=2)
+    assert result.unsent > 0
+    assert result.sent + result.unchanged + result.unsent == 120
+    assert result.stopped is not None
+    assert result.stopped.reason == "ledger_broken"
+
+
+def test_the_key_is_in_no_plan_and_in_nothing_that_is_written(
+    session: SparkSession, event_log: Path, tmp_path: Path
+) -> None:
+    """No form of it is in the event log (which is what the UI shows, plans and settings among it), the report, the
+    ledgers, what Spark logs at level INFO, the command line or environment of any process of theirs,
+    and, once the load has ended, in Spark's temporary files: the broadcast that brought it to the workers is gone."""
+    log = _log_to(session, tmp_path / "spark.log")
+    try:
+        with SandboxProcess(SandboxOptions(api_key=SECRET_KEY)) as sandbox:
+            result = load(session, sandbox, tmp_path, 20, mask=True)
+            workers = family(os.getpid())
+    finally:
+        session.sparkContext.setLogLevel("OFF")
+    assert result.sent == 20
+    assert "DAGScheduler: Got job" in log.read_text(encoding="utf-8")
+    assert forms_in(repr(result) + str(result.options)) == []
+    temporary = Path(session.sparkContext._temp_dir)
+    assert temporary.parent.stat().st_mode & 0o077 == 0  # which nobody else gets through
+    for folder in (event_log, tmp_path, temporary):
+        assert files_with_the_key(folder) == {}
+    assert len([one for folder in (event_log, tmp_path) for one in folder.rglob("*") if one.is_file()]) > 6
+    assert any(b"SparkListenerSQLExecutionStart" in one.read_bytes() for one in event_log.rglob("*") if one.is_file())
+    ledgers = tmp_path / "report.ledgers"
+    assert {one.stat().st_mode & 0o777 for one in ledgers.glob("*.ledger*")} == {0o600}
+    assert ledgers.stat().st_mode & 0o777 == 0o700
+    lines = said_of(workers, "cmdline")
+    assert b"java" in lines
+    assert b"pyspark" in lines
+    assert forms_in(lines + said_of(workers, "environ")) == []
+
+
+def _log_to(session: SparkSession, path: Path) -> Path:
+    """Have Spark log to a file, from level INFO on."""
+    wanted = {
+        "rootLogger.level": "info",
+        "rootLogger.appenderRef.file.ref": "file",
+        "appender.file.type": "File",
+        "appender.file.name": "file",
+        "appender.file.fileName": path,
+        "appender.file.layout.type": "PatternLayout",
+        "appender.file.layout.pattern": "%p %c{1}: %m%n%ex",
+    }
+    properties = path.with_suffix(".properties")
+    properties.write_text("".join(f"{name} = {value}\n" for name, value in wanted.items()), encoding="utf-8")
+    jvm: Any = session.sparkContext._jvm
+    jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure(jvm.java.net.URI(properties.as_uri()))
+    return path
+
+
+def test_the_workers_mask_the_report(session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path) -> None:
+    """With `mask`, no phone and no address leaves the task that sends it, into the report or the summary."""
+    frame = session.createDataFrame(
+        [("a@b.example", "9876543210"), ("u2", "123x4567890123")], "id string, phone string"
+    )
+    to = target(sandbox_process, tmp_path)
+    result = load_users(frame, {"user_id": "id", "phone": "phone"}, mask=True, **to)
+    lines = result.to_arrow().sort_by("row").to_pylist()
+    assert [(one["user_id"], one["phone"]) for one in lines] == [
+        ("•••@b.example", "•••••••210"),
+        ("u2", "•••x•••••••123"),
+    ]
+    shown = str(lines) + result._repr_html_()
+    assert "9876543210" not in shown
+    assert "4567890123" not in shown
+    assert sandbox_process.find_user("a@b.example") is not None
+
+
+def test_what_cannot_be_is_refused_before_any_call(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
+) -> None:
+    """In one line each."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "data.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    for options, said in [
+        ({"report": None}, "report: say where Spark shall write the report"),
+        ({"report": str(tmp_path / "other")}, "is there already and no report"),
+        ({"report": "s3://bucket/report"}, "ledger: expected a folder that all workers see"),
+        ({"base_url": "https://api.example"}, "rate_limit: say what the account allows"),
+        ({"limit": 5}, "limit cannot be had with Spark"),
+        ({"partitions": 0}, "partitions is 0; expected a whole number of at least 1"),
+        ({"rate_limit": "1/s", "partitions": 2}, "less than a call each"),
+        ({"coalesce": True}, "coalesce is for users"),
+        ({"resend": True}, "resend cannot be had with Spark"),
+        ({"ledger": str(tmp_path / "report" / "ledgers")}, "lies in the report"),
+    ]:
+        with pytest.raises(SettingsError, match=said):
+            load(session, sandbox_process, tmp_path, 10, **options)  # type: ignore[arg-type]
+    to: dict[str, Any] = {
+        "api_key": sandbox_process.api_key,
+        "base_url": sandbox_process.url,
+        "report": str(tmp_path / "report"),
+    }
+    with pytest.raises(MappingError, match="no such column: 'nowhere'"):
+        load_users(events(session, 10), {"user_id": "nowhere"}, **to)
+    assert sandbox_process.stats().calls == 0
+
+
+def test_another_number_of_partitions_is_refused(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
+) -> None:
+    """A user would be looked for in another's ledger; without a number, that of the ledgers is taken."""
+    load(session, sandbox_process, tmp_path, 100, partitions=3)
+    with pytest.raises(SettingsError, match="was made for 3 partitions; give partitions=3"):
+        load(session, sandbox_process, tmp_path, 100, partitions=2)
+    assert load(session, sandbox_process, tmp_path, 100).unchanged == 100
+
+
+def test_a_mapping_is_found_out_as_elsewhere(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
+) -> None:
+    """From the columns and the first rows."""
+    frame = session.createDataFrame([("C-1", "9876543210"), ("C-2", "9812345678")], "customer_id string, mobile string")
+    to: dict[str, Any] = {
+        "api_key": sandbox_process.api_key,
+        "base_url": sandbox_process.url,
+        "report": str(tmp_path / "report"),
+    }
+    assert load_users(frame, **to).sent == 2
+    assert sandbox_process.find_user("C-1") is not None
+    assert sandbox_process.find_user("+919812345678") is not None
+
+
+@pytest.mark.parametrize("schema", [CALLS, LINES], ids=["calls", "lines"])
+def test_sparks_schemas_are_those_of_the_batches(session: SparkSession, schema: pa.Schema) -> None:
+    """Position by position: Spark casts nothing, and finds a wrong type out only after the calls."""
+    sparks = session.createDataFrame([], ddl(schema)).toArrow().schema
+    assert [(one.name, one.type) for one in sparks] == [(one.name, one.type) for one in schema]
+
+
+def test_no_process_of_a_load_is_left(session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path) -> None:
+    """Once the load is back, nobody holds a ledger: the next one can have it at once."""
+
+    load(session, sandbox_process, tmp_path, 50)
+    assert senders(tmp_path) == []

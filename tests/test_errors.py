@@ -1,0 +1,61 @@
+"""The tree of errors: what its picture shows is what the classes are, and every error passes between processes."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+import signal
+
+import pytest
+
+from interakt_loader import errors
+
+CLASSES = [one for _, one in inspect.getmembers(errors, inspect.isclass) if one.__module__ == errors.__name__]
+ARGUMENTS = {
+    errors.MappingNeeded: ("say which column is which", {"the": "proposal"}),
+    errors.APIError: (False, 400, "a message"),
+    errors.LoadInterrupted: (None, 15),
+}
+"""What an error is made with, where that is more than a message."""
+
+
+def picture() -> dict[str, tuple[str | None, str | None]]:
+    """Return the parent and the exit code of each error, as the picture in the module's docstring draws them."""
+    drawn: dict[str, tuple[str | None, str | None]] = {}
+    above: list[tuple[int, str]] = []
+    for line in (errors.__doc__ or "").splitlines():
+        found = re.match(r" {4}([│├└─ ]*)([A-Z]\w+)", line)
+        if not found:
+            continue
+        depth = len(found[1])
+        above = [one for one in above if one[0] < depth]
+        exit_code = re.search(r"exit ([\d/]+)$", line)
+        drawn[found[2]] = above[-1][1] if above else None, exit_code[1] if exit_code else None
+        above.append((depth, found[2]))
+    return drawn
+
+
+def test_the_picture_shows_every_error_below_its_base() -> None:
+    raised = [one for one in CLASSES if one is not errors.LedgerBroken]
+    bases = {one.__name__: next(base.__name__ for base in one.__bases__) for one in raised}
+    names = bases.keys()
+    drawn = {name: parent for name, (parent, _) in picture().items()}
+    assert drawn == {name: base if base in names else None for name, base in bases.items()}
+
+
+def test_the_picture_shows_the_exit_codes() -> None:
+    """An error without one in the picture has its base's."""
+    for name, (_, exit_code) in picture().items():
+        if exit_code and "/" not in exit_code:
+            assert getattr(errors, name).exit_code == int(exit_code)
+    of_signals = [errors.LoadInterrupted(signum=number).exit_code for number in (signal.SIGINT, signal.SIGTERM)]
+    assert picture()["LoadInterrupted"][1] == "/".join(map(str, of_signals))
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_an_error_arrives_in_another_process_as_it_was(kind: type[BaseException]) -> None:
+    """Airflow, Spark and `multiprocessing` pickle errors."""
+    error = kind(*ARGUMENTS.get(kind, ("a message",)))
+    arrived = pickle.loads(pickle.dumps(error))
+    assert (type(arrived), str(arrived), vars(arrived)) == (kind, str(error), vars(error))
