@@ -154,7 +154,7 @@ class Load:
     """Whether a pickle holds the key, and the password of the share."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        secrets = (self.settings.api_key, self.settings.hidden_share)
+        secrets = (self.settings.api_key, self.settings.share)
         carried = [one.reveal() if self.with_secrets and isinstance(one, Secret) else one for one in secrets]
         bare = replace(self.settings, api_key=None, share=None)
         return _arrived, (self.mapping, self.kind, bare, self.limit, carried)
