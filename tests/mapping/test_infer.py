@@ -1,4 +1,4 @@
-"""What is found out of columns that were made to show one thing each: identity, times, types, and what is left open."""
+"""What is detected in columns that each show one thing: identity, times, types, and what is left open."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IDS = [f"C-{number}" for number in range(20)]
 def found(
     columns: dict[str, Any], kind: Kind | None = None, event: str | None = None, **options: Any
 ) -> InferredMapping:
-    """Return what is found out of columns."""
+    """Return the proposal for columns."""
     return infer(list(columns), kind, event, [pa.RecordBatch.from_pydict(columns)], settings=Settings(**options))
 
 
@@ -517,7 +517,7 @@ def test_users_get_their_tags_and_the_time_since_when() -> None:
 
 
 def test_only_the_first_rows_are_read(tmp_path: Path) -> None:
-    """The sample ends where it should, whatever the size of the batches, and its size is told."""
+    """The sample ends where it should, whatever the size of the batches, and its size is named."""
     path = tmp_path / "many.csv"
     path.write_text("id,n\n" + "".join(f"{row},{row}\n" for row in range(12_000)), encoding="utf-8")
     source = open_source(path)
