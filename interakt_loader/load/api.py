@@ -159,7 +159,7 @@ def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
     check_coalesce(kind, settings)
     if settings.event_id is not None:
         if kind == "user":
-            raise SettingsError(f"{option('event_id')} is for events: users are told apart by user_id or phone")
+            raise SettingsError(f"{option('event_id')} is for events: users are identified by user_id or phone")
         if settings.event_id not in source.columns:
             hint = did_you_mean(settings.event_id, source.columns)
             raise SettingsError(f"{option('event_id')}: no such column: {settings.event_id!r}{hint}")
