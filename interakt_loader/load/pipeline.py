@@ -116,7 +116,7 @@ def _ascends(batch: pa.RecordBatch) -> bool:
     return bool((rows[1:] > rows[:-1]).all())
 
 
-GLANCE = 0.2
+POLL_SECONDS = 0.2
 """Seconds after which the line looks up while it waits: for an interrupt, and to hand on what has settled."""
 
 GROUP = 2048
@@ -241,7 +241,7 @@ def _send(work: Work, engine: Engine, job: Job) -> Iterator[pa.RecordBatch]:
             calls = piece.calls
             offered = engine.offer(calls)
             while offered < len(calls):
-                yield from settled(monitor.read(wanted, GLANCE))
+                yield from settled(monitor.read(wanted, POLL_SECONDS))
                 if engine.stopped is not None:
                     yield from settled([unsent(one, engine.stopped) for one in calls[offered:]])
                     break
@@ -252,7 +252,7 @@ def _send(work: Work, engine: Engine, job: Job) -> Iterator[pa.RecordBatch]:
     except SourceBroken as error:  # what was read before it broke is good, and goes out
         job.control.stopped, job.control.source_ended = Stop("source_broken", str(error)), False
     while engine.unfinished:
-        yield from settled(monitor.read(wanted, GLANCE))
+        yield from settled(monitor.read(wanted, POLL_SECONDS))
     yield from settled(monitor.read())
     yield from order.rest()
     job.control.stopped = engine.stopped or job.control.stopped
