@@ -1,4 +1,4 @@
-"""The vendor's Python SDK, name for name, and mended.
+"""The vendor's Python SDK, name for name, without its faults.
 
 ::
 
@@ -8,8 +8,8 @@
     track.user(user_id="17", country_code="+91", phone_number="9999999999", traits={"name": "Ann"})
     track.event(user_id="17", event="Order Placed", traits={"orderNumber": "CUS001"})
 
-Calls are queued and sent by background threads; a script that just ends has everything sent first. The module's
-variables are the settings; a change of them holds for the calls that follow. Needs neither pandas nor pyarrow.
+Calls are queued and sent by background threads. When a script ends, everything queued is sent first. The module's
+variables are the settings, and a change applies to the calls that follow. Needs neither pandas nor pyarrow.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from interakt_loader.client import Client, Response, said_if_too_late
+from interakt_loader.client import Client, Response, logged_if_too_late
 from interakt_loader.errors import (
     APIError,
     BadArgument,
@@ -53,25 +53,27 @@ __all__ = [
 ]
 
 api_key: str | None = None
-"""The key, in either of its forms (else INTERAKT_API_KEY)."""
+"""The key, in any of its forms. None: INTERAKT_API_KEY."""
 host: str | None = None
-"""The API's address (else INTERAKT_BASE_URL, else the real one)."""
+"""The API's address. None: INTERAKT_BASE_URL, or else the real API."""
 sync_mode: bool = False
-"""Send on the caller's thread, retries and all, and return the response."""
+"""Send on the caller's thread, with retries, and return the response."""
 debug: bool = False
-"""Log what is done to the logger `interakt_loader`; bodies hold personal data."""
+"""Log each step to the logger `interakt_loader`. The log then holds personal data."""
 timeout: float = 10
 """Seconds to wait for a connection, and for an answer."""
 max_retries: int = 3
 """Tries after the first."""
 max_queue_size: int = 10000
-"""Calls held at once; one more is an error for `on_error`."""
+"""Calls that may wait at once. One more is an error for `on_error`."""
 on_error: OnError | None = None
-"""Called as `on_error(error, queue_msg)` for each call that did not succeed, one at a time, mostly by another thread.
+"""Called as `on_error(error, queue_msg)` for each call that did not succeed: one at a time, usually by another thread.
 
-It may call `user` and `event`; `flush` and `join` do not wait in there."""
+It may call `user` and `event`. `flush` and `join` do not wait if it calls them."""
+
 _lock = threading.Lock()
-_current: tuple[tuple[Any, ...], Client] | None = None  # the client, and the settings that it was made with
+# the settings, and the client that was made with them
+_current: tuple[tuple[Any, ...], Client] | None = None
 
 
 def user(
@@ -81,8 +83,8 @@ def user(
     traits: dict[str, Any] | None = None,
     created_at: Any = None,
 ) -> Any:
-    """Record a user and its traits; see `Client.user`."""
-    with said_if_too_late("user"):
+    """Record a user and their traits. See `Client.user`."""
+    with logged_if_too_late("user"):
         return _client().user(user_id, country_code, phone_number, traits, created_at)
     return False, {}
 
@@ -95,31 +97,31 @@ def event(
     phone_number: Any = None,
     created_at: Any = None,
 ) -> Any:
-    """Record what a user did; see `Client.event`."""
-    with said_if_too_late("event"):
+    """Record an event of a user. See `Client.event`."""
+    with logged_if_too_late("event"):
         return _client().event(user_id, event, traits, country_code, phone_number, created_at)
     return False, {}
 
 
 def flush() -> None:
-    """Wait until everything queued so far is sent, or has failed for good."""
+    """Wait until every queued call was sent, or has failed."""
     for client in _all_clients():
         client.flush()
 
 
 def join() -> None:
-    """Send everything queued, then end the threads; a later call starts them again."""
+    """Send everything queued, then end the threads. A later call starts them again."""
     for client in _all_clients():
         client.join()
 
 
 def shutdown() -> None:
-    """Do what `join` does: flush and end the threads."""
+    """Do the same as `join`."""
     join()
 
 
 def _client() -> Client:
-    """Return the client for the settings as they are now; what was queued with other settings goes out first."""
+    """Return the client for the current settings. What was queued with other settings is sent first."""
     global _current  # noqa: PLW0603 - the module is the SDK's default client, as the vendor has it
     key = hidden(api_key)
     settings = (key, host, sync_mode, debug, timeout, max_retries, max_queue_size)
@@ -154,5 +156,6 @@ def _renew_lock() -> None:
     _lock = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+# Windows has no fork
+if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)

@@ -19,7 +19,7 @@ import click
 import interakt_loader
 from interakt_loader import errors
 from interakt_loader.cli.commands import cli
-from interakt_loader.codes import HINTS
+from interakt_loader.codes import ABOUT
 from interakt_loader.model import Status
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.settings import Settings
@@ -179,7 +179,7 @@ def _report() -> list[str]:
         "# report",
         *(f"column {one.name}: {one.type}" for one in OUTCOMES),
         *(f"status {one.value}" for one in Status),
-        *(f"code {one}" for one in sorted(HINTS)),
+        *(f"code {one}" for one in sorted(ABOUT)),
     ]
 
 

@@ -104,8 +104,8 @@ def _run_console(text: str, folder: Path) -> str:
 
 def timeless(text: str) -> str:
     """Return text without what is another one each time: how long things took."""
-    text = re.sub(r"in [\d.,]+ s \([\d,]+ a second\)", "in … s", text)
-    text = re.sub(r"(calls in|\"seconds\":) [\d.,]+", r"\1 …", text)
+    text = re.sub(r"in [\d.,]+ s \([\d.,]+ a second\)", "in … s", text)
+    text = re.sub(r"(calls? in|\"seconds\":) [\d.,]+", r"\1 …", text)
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 

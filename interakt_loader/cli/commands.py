@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -35,9 +35,10 @@ from interakt_loader.cli.options import (
     written_mapping,
 )
 from interakt_loader.errors import SettingsError
-from interakt_loader.model import PATHS, Kind
+from interakt_loader.load.opening import opened
+from interakt_loader.model import Kind
 from interakt_loader.privacy.process import freeze_imports
-from interakt_loader.privacy.text import printable, printable_json, printable_lines
+from interakt_loader.privacy.text import number_of, printable, printable_json, printable_lines
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.sandbox.demo_data import write_sample_data
 from interakt_loader.settings import Settings
@@ -47,59 +48,57 @@ if TYPE_CHECKING:
     from interakt_loader.cli.proposal import Confirmation
     from interakt_loader.model import Kind
     from interakt_loader.result import LoadResult
+    from interakt_loader.result.view import View
 
 MOST_REASONS = 10
 
 
 def as_json(result: LoadResult, exit_code: int) -> str:
     """Return the result as one JSON object."""
-    said = result.as_dict() | {"exit": exit_code}
-    if result.options["report"] is None:  # it is gone when this has been read
-        said["report"] = None
-    return printable_json(json.dumps(said, ensure_ascii=False))
+    facts = result.as_dict() | {"exit": exit_code}
+    # A temporary report is gone when this is read.
+    if result.options["report"] is None:
+        facts["report"] = None
+    return printable_json(json.dumps(facts, ensure_ascii=False))
 
 
-def as_text(result: LoadResult, name: str, *, dry_run: bool) -> str:
-    """Return the result as a few lines for a person."""
-    plural = "users" if result.kind == "user" else "events"
-    lines = [f"{name}: {result.rows:,} rows as {plural}" + (" (dry run: nothing was sent)" if dry_run else "")]
-    if result.rows == 0:
-        lines = [f"{name} has no rows: nothing to send"]
-    counts = {status: count for status, count in result.summary.counts.items() if count}
-    width = max((len(f"{count:,}") for count in counts.values()), default=0)
-    for status, count in counts.items():
-        lines.append(f"  {count:>{width},} {'would be sent' if dry_run and status == 'unsent' else status}")
-    if result.attempts:
-        rate = result.attempts / result.seconds if result.seconds else 0
-        lines.append(f"{result.attempts:,} calls in {result.seconds:,.1f} s ({rate:,.0f} a second)")
-    if result.summary.maybe_duplicates:
-        lines.append(f"{result.summary.maybe_duplicates:,} may have been taken twice (maybe_duplicate in the report)")
-    reasons = [one for one in result.summary.top_reasons() if one.code is not None]
-    if reasons:
-        lines.append("reasons:")
-    for one in reasons[:MOST_REASONS]:
-        rows = ", ".join(f"{row:,}" for row in one.rows) + (", …" if one.count > len(one.rows) else "")
-        lines.append(f"  {one.count:>{width},} {one.status} {one.code} (row{'s' if one.count > 1 else ''} {rows})")
-        lines.append(f"  {'':{width}} e.g. {one.example}")
-    if len(reasons) > MOST_REASONS:
-        lines.append(f"  … and {len(reasons) - MOST_REASONS} more reasons in the report")
-    if result.forecast is not None and result.rows:
-        lines.append(f"to do: {result.forecast}")
-    if result.examples:
-        lines.append(f"the first calls, to {PATHS['user' if result.kind == 'user' else 'event']}:")
-        lines += [f"  {body}" for body in result.examples]
-    if result.stopped is not None:
-        lines.append(f"stopped early: {result.stopped.message}")
-        lines.append("the rows marked unsent in the report were not tried, or not to the end")
-        if result.ledger is not None:
-            lines.append("the same command goes on from there")
-    if result.options["report"] is not None:
-        lines.append(f"report: {result.report}")
-    if result.failures_file is not None:
-        lines.append(f"to fix and load: {result.failures_file}")
-    if result.options["html"] is not None and Path(result.options["html"]).exists():
-        lines.append(f"page: {result.options['html']}")
-    return "\n".join(map(printable, lines))
+def as_text(view: View) -> str:
+    """Return a result as a few lines for a person."""
+    return "\n".join(map(printable, summary_lines(view)))
+
+
+def summary_lines(view: View) -> Iterator[str]:
+    """Yield the lines of a result, not yet printable."""
+    if not view.summary.rows:
+        yield f"{view.name} has no rows: nothing to send"
+    else:
+        yield f"{view.name}: {view.heading}" + (f" ({view.pace})" if view.is_dry_run else "")
+    width = max((len(f"{one.count:,}") for one in view.counts), default=0)
+    for one in view.counts:
+        yield f"  {one.count:>{width},} {one.label}"
+    if view.pace and not view.is_dry_run:
+        yield view.pace
+    if view.duplicates:
+        yield f"{view.duplicates} (maybe_duplicate in the report)"
+    if view.reasons:
+        yield "reasons:"
+    for reason in view.reasons[:MOST_REASONS]:
+        rows = f"row{'' if reason.count == 1 else 's'} {reason.rows}"
+        yield f"  {reason.count:>{width},} {reason.label} {reason.code} ({rows})"
+        yield f"  {'':{width}} e.g. {reason.example}"
+    if len(view.reasons) > MOST_REASONS:
+        yield f"  … and {number_of(len(view.reasons) - MOST_REASONS, 'more reason')} in the report"
+    if view.to_do:
+        yield f"to do: {view.to_do}"
+    if view.bodies:
+        yield f"the first calls, to {view.endpoint}:"
+        yield from (f"  {body}" for body in view.bodies)
+    if view.stopped is not None:
+        yield f"stopped early: {view.stopped}"
+        yield "the rows marked unsent in the report were not tried, or not to the end"
+        if view.ledger is not None:
+            yield "the same command continues from there"
+    yield from (f"{label}: {path}" for label, path in view.files)
 
 
 TABLES: tuple[tuple[str, Kind], ...] = (("users", "user"), ("events", "event"))
@@ -110,6 +109,8 @@ SHOWN = 3
 
 def run_demo(rows: int | None, folder: Path, say: Callable[[str], object]) -> int:
     """Load, show what came of it and what the sandbox holds; return 0 if every row has its line in a report."""
+    from interakt_loader.result import view_of
+
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         data = Path(__file__).resolve().parents[2] / "sample_data"
@@ -126,8 +127,9 @@ def run_demo(rows: int | None, folder: Path, say: Callable[[str], object]) -> in
                 "limit": rows,
             }
             source = data / f"{table}.parquet"
-            result = loading.load(source, data / f"{table}.mapping.yaml", kind, Settings.resolve(options))
-            say("\n" + as_text(result, source.name, dry_run=False))
+            settings = Settings.resolve(options)
+            result = loading.load(opened(source, settings), data / f"{table}.mapping.yaml", kind, settings)
+            say("\n" + as_text(view_of(result)))
         stats = sandbox.stats()
         say(f"\nthe sandbox now holds {stats.users:,} users and {stats.events:,} events; {SHOWN} of the users:")
         for user in sandbox.users(limit=SHOWN):
@@ -280,40 +282,42 @@ def _load(
     from interakt_loader import load as loading
     from interakt_loader.cli.runs import Runs
     from interakt_loader.errors import LoadInterrupted
-    from interakt_loader.load.monitor import outlive_terminal
-    from interakt_loader.load.outputs import Others, files_of
+    from interakt_loader.load.job import Observer
+    from interakt_loader.load.outputs import OtherFiles, files_of
+    from interakt_loader.load.run import outlive_terminal
 
     freeze_imports()
     sources, settings, chosen = confirmation.sources, confirmation.settings, confirmation.chosen
     name = (Path(sources[0]).name or sources[0]) if len(sources) == 1 and sources[0] != "-" else chosen.source.name
-    behind_first = [] if chosen.said is None else [chosen.said]
-
-    def say(line: str) -> None:
-        for one in (line, *behind_first):
-            _say(one)
-        behind_first.clear()
-
     folder = None if settings.dry_run else Path(beside(str(settings.report or ""), f"{load_name}.runs"))
     runs = None if folder is None else Runs(folder, load_name, sources, settings)
-    own = files_of(chosen.source)
+    files = files_of(chosen.source)
+    is_quiet = confirmation.quiet and not chosen.asks
+    after_first = [] if chosen.said is None else [chosen.said]
 
-    def begins() -> None:
-        if runs is not None:
-            runs.begin(own[0] if len(own) == 1 else None)
+    class Terminal(Observer):
+        """Shows on standard error what a load announces, and keeps the files of the run before."""
+
+        def announced(self, line: str) -> None:
+            if not is_quiet:
+                for one in (line, *after_first):
+                    _say(one)
+                after_first.clear()
+
+        def overwrites_report(self) -> None:
+            if runs is not None:
+                runs.begin(files[0] if len(files) == 1 else None)
 
     with outlive_terminal():
         try:
             result = loading.load(
-                list(sources),
+                chosen.source,
                 chosen.mapping,
                 kind,
                 settings,
-                None if confirmation.quiet and not chosen.asks else say,
-                chosen.source,
-                before=confirmation.before,
-                ask=confirmation,
-                begins=begins,
-                others=Others(reads, {"folder of the load's runs": folder}),
+                observer=Terminal(),
+                confirmation=confirmation,
+                other_files=OtherFiles(reads, {"folder of the load's runs": folder}),
                 record_only=record_only,
             )
             exit_code = result.exit_code
@@ -323,7 +327,7 @@ def _load(
             result, exit_code = error.result, error.exit_code
         if runs is not None:
             runs.end(result, exit_code)
-        _show(result, name, exit_code, output, dry_run=settings.dry_run)
+        _show(result, name, exit_code, output)
         return exit_code
 
 
@@ -331,9 +335,10 @@ def _say(line: str) -> None:
     click.echo(printable_lines(line), err=True)
 
 
-def _show(result: LoadResult, name: str, exit_code: int, output: str, *, dry_run: bool) -> None:
+def _show(result: LoadResult, name: str, exit_code: int, output: str) -> None:
+    from interakt_loader.result import view_of
 
-    click.echo(as_json(result, exit_code) if output == "json" else as_text(result, name, dry_run=dry_run))
+    click.echo(as_json(result, exit_code) if output == "json" else as_text(replace(view_of(result), name=name)))
 
 
 @cli.command(context_settings=_CONTEXT, params=load.params)

@@ -27,12 +27,10 @@ at its end (`seal`): so a damaged file is told from a sound one before anything 
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sqlite3
 import struct
-import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -43,79 +41,7 @@ from typing import NamedTuple
 from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.ledger.digests import Known
 from interakt_loader.model import DIGEST
-from interakt_loader.privacy.files import OWNER_ONLY, make_private
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
-_BYTE = 0x4000_0000 + 1024
-"""Where the lock is: in the one page of a database that SQLite never writes, beside SQLite's own locks."""
-
-_HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
-_NO_SUCH_LOCK = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
-
-
-class Held(Exception):
-    """Somebody else has the lock."""
-
-
-class FileLock:
-    """The lock on one file, held from its making until `close`. Raises `Held`, or `OSError` if it cannot be opened.
-
-    Where the system has no lock that belongs to an open file (neither Linux, macOS nor Windows), there is none, and
-    SQLite's has to do.
-    """
-
-    def __init__(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        self.handle = os.open(path, flags, 0o600)
-        """Of the file. It stays open: the lock belongs to it."""
-        try:
-            _lock(self.handle)
-            found = os.fstat(self.handle)
-        except OSError as error:
-            os.close(self.handle)
-            if error.errno in _HELD:
-                raise Held from None
-            raise
-        self._path = path
-        self._file = (found.st_dev, found.st_ino)
-
-    def is_in_place(self) -> bool:
-        """Tell whether the path still leads to this file, and nobody has deleted or replaced it."""
-        try:
-            found = os.stat(self._path)  # noqa: PTH116 - asked for each group of answers, and a Path is slower
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == self._file
-
-    def close(self) -> None:
-        """Let the file go, and the lock with it."""
-        handle, self.handle = self.handle, -1
-        if handle != -1:
-            os.close(handle)
-
-
-def _lock(handle: int) -> None:
-    if sys.platform == "win32":
-        os.lseek(handle, _BYTE, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        return
-    command = getattr(fcntl, "F_OFD_SETLK", None)
-    if command is None:
-        return
-    if sys.platform == "darwin":
-        wanted = struct.pack("qqihh", _BYTE, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
-    else:
-        wanted = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, _BYTE, 1, 0)
-    try:
-        fcntl.fcntl(handle, command, wanted)
-    except OSError as error:
-        if error.errno not in _NO_SUCH_LOCK:
-            raise
-
+from interakt_loader.privacy.files import OWNER_ONLY, FileLock, LockHeld, make_private
 
 _SEAL = struct.Struct("<16sQI4s")
 _MAGIC = b"interakt sealed\n"
@@ -305,7 +231,7 @@ class Store:
                 undo.callback(self._abandon)
                 self._open(unfinished)
                 undo.pop_all()
-        except Held:
+        except LockHeld:
             raise self._in_use("load") from None
         except sqlite3.Error as error:
             raise self.unusable(error) from None
@@ -318,7 +244,7 @@ class Store:
         """Make an empty file, and before it a file of calls that says so.
 
         Of several loads that begin at once, one does: a lock on the file of calls keeps the others away. What lies
-        beside a ledger that is not there belongs to one that was deleted, and goes. Raises `Held`.
+        beside a ledger that is not there belongs to one that was deleted, and goes. Raises `LockHeld`.
         """
         self._keep_off_calls()
         lock = FileLock(self.calls_path)

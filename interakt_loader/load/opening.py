@@ -1,11 +1,12 @@
-"""The mapping of a load: the one that is given, a preset fitted to the table, or a proposal that may be used.
+"""What comes before a load: the data are opened, and the mapping is chosen.
 
-What comes before a load: the data opened, and the mapping to load it by.
+The mapping is the one that is given, a preset fitted to the table, or a proposal that may be used.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from interakt_loader.columns import Target
@@ -15,15 +16,19 @@ from interakt_loader.mapping.files import read_mapping
 from interakt_loader.mapping.infer.inferred import InferredMapping, Line
 from interakt_loader.mapping.spec import Mapping, listed
 from interakt_loader.model import Kind
+from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources import ReadOptions, Source, open_source, peek
+from interakt_loader.sources.base import Lines
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from interakt_loader.mapping.presets import Preset
     from interakt_loader.settings.settings import Options
+
+logger = logging.getLogger("interakt_loader")
 
 PRESET = "preset:"
 """What the name of a preset begins with where a mapping is expected."""
@@ -36,32 +41,51 @@ _UNCONFIRMED = (
 
 
 class Choice(NamedTuple):
-    """The mapping to load by, and how it was found."""
+    """The mapping of a load, and how it was found."""
 
     mapping: Mapping
     source: Source
     """The source to read from then on."""
     inferred: InferredMapping | None
-    """The proposal, to be shown before anything is sent; None where the mapping was given."""
+    """The proposal, to be shown before anything is sent; None if the mapping was given."""
 
 
-def choose(given: Any, source: Source, kind: Kind | None, settings: Settings, event: str | None = None) -> Choice:
+@usable_stderr()
+def opened(data: Any, settings: Settings) -> Source:
+    """Open the data, and log how it is read."""
+    sheet = settings.sheet
+    options = ReadOptions(
+        settings.encoding,
+        settings.delimiter,
+        settings.header,
+        int(sheet) if sheet is not None and str(sheet).isdigit() else sheet,
+    )
+    source = replace(open_source(data, options), data=data)
+    for note in source.notes:
+        logger.warning("%s", note)
+    return source
+
+
+def choose_mapping(
+    given: Any, source: Source, kind: Kind | None, settings: Settings, event: str | None = None
+) -> Choice:
     """Return the mapping by which to load a source.
 
-    `given` is None, `preset:NAME`, or what `read_mapping` reads; the rest is as in `infer`. Raises `MappingError` where
-    there is none, and `MappingNeeded` where questions are open, or where a guess would be sent to the API that nobody
-    has confirmed.
+    `given` is None, `preset:NAME`, or what `read_mapping` reads; the rest is as in `infer`. Raises `MappingError` if
+    there is no mapping. Raises `MappingNeeded` for open questions, and for a proposal that would be sent to the API
+    although nobody has confirmed it. Raises `SettingsError` for an unknown country or time zone.
     """
+    check_places(settings)
     if given is None or is_preset(given):
         found, source = propose(source, kind, settings, event, given)
         if not (found.is_recognised or given is not None or settings.sends_nothing_outside):
-            raise needed(found)
+            raise _needed(found)
     elif isinstance(given, InferredMapping):
         found = given
     else:
         return Choice(read_mapping(given), source, None)
     if found.open_questions:
-        raise needed(found)
+        raise _needed(found)
     return Choice(found, source, None if found is given else found)
 
 
@@ -73,25 +97,20 @@ def is_preset(given: Any) -> bool:
 def propose(
     source: Source, kind: Kind | None, settings: Settings, event: str | None = None, preset: str | None = None
 ) -> tuple[InferredMapping, Source]:
-    """Return what the source shows of its mapping, whatever it leaves open, and the source to read from then on.
+    """Return the mapping that the source suggests, even with open questions, and the source to read from then on.
 
-    `preset` is `preset:NAME`, or None to look for one that fits.
+    `preset` is `preset:NAME`, or None to look for one that fits. Raises `SettingsError` for an unknown country or time
+    zone.
     """
     from interakt_loader.mapping.infer.infer import SAMPLE_ROWS
 
+    check_places(settings)
     named = _preset(preset)
     sample, source = peek(source, SAMPLE_ROWS)
-    return _proposed(source.columns, kind, settings, event, named, sample), source
+    return _proposed(source.columns, kind, settings, event, named, sample, source.lines), source
 
 
-def propose_of_preset(preset: str, kind: Kind | None, settings: Settings, event: str | None = None) -> InferredMapping:
-    """Return the mapping of `preset:NAME` for the export as it is today."""
-    named = _preset(preset)
-    assert named is not None
-    return _proposed(named.headings, kind, settings, event, named, ())
-
-
-def needed(found: InferredMapping) -> MappingNeeded:
+def _needed(found: InferredMapping) -> MappingNeeded:
     """Return the error that shows a proposal which cannot be sent, or not yet."""
     why = _OPEN if found.open_questions else _UNCONFIRMED
     return MappingNeeded(f"{why}\n\n{found.to_python()}", found)
@@ -110,51 +129,23 @@ def _proposed(
     event: str | None,
     preset: Preset | None,
     sample: Any,
+    lines: Lines | None = None,
 ) -> InferredMapping:
     from interakt_loader.mapping.infer.infer import infer
 
     given = settings.country_given
-    found = infer(columns, kind, event, sample, preset=preset, settings=settings, country_given=given)
+    found = infer(columns, kind, event, sample, preset=preset, settings=settings, country_given=given, lines=lines)
     if given and not found.open_questions and found.phone and found.country_code is None:
-        # the mapping outlives this call, and the next one may not say the country
+        # the mapping outlives this call, and the next call may not give the country
         country = {"value": settings.default_country}
         return found.with_given([Line("country_code", country, "given as default_country")])
     return found
 
 
-logger = logging.getLogger("interakt_loader")
-
-
-def opened(data: Any, settings: Settings) -> Source:
-    """Open the data, and log how it is read."""
-    sheet = settings.sheet
-    options = ReadOptions(
-        settings.encoding,
-        settings.delimiter,
-        settings.header,
-        int(sheet) if sheet is not None and str(sheet).isdigit() else sheet,
-    )
-    source = open_source(data, options)
-    for note in source.notes:
-        logger.warning("%s", note)
-    return source
-
-
-def choose_mapping(
-    given: Any, source: Source, kind: Kind | None, settings: Settings, event: str | None = None
-) -> Choice:
-    """Return the mapping by which to load a source, as `mapping.choose` finds it.
-
-    Raises `SettingsError` for a country or a zone that there is not.
-    """
-    check_places(settings)
-    return choose(given, source, kind, settings, event)
-
-
 def check_mapping(mapping: Mapping, kind: Kind, source: Source) -> None:
-    """Refuse a mapping that does not fit the source, or one of its files.
+    """Refuse a mapping that does not fit the source, or one of its files. Raises `MappingError`.
 
-    A file whose rows have no columns in common (JSON lines) may lack what a call can do without.
+    A file of JSON lines, whose rows need no columns in common, may lack columns that a call does not need.
     """
     twice = [name for name in source.doubled if name in mapping.columns() or mapping.all_columns]
     if twice:
@@ -175,14 +166,6 @@ def check_mapping(mapping: Mapping, kind: Kind, source: Source) -> None:
                 f"{part.path}: lacks {', '.join(map(repr, missing))}, which the mapping names{hints}; the columns by "
                 f"its first row: {listed(part.columns)}. Every file needs a header with the names that are mapped"
             )
-
-
-def proposed(
-    source: Source, kind: Kind | None, settings: Settings, event: str | None = None, preset: str | None = None
-) -> tuple[InferredMapping, Source]:
-    """Return what a source shows of its mapping (see `mapping.propose`), whatever it leaves open."""
-    check_places(settings)
-    return propose(source, kind, settings, event, preset)
 
 
 def infer(
@@ -209,21 +192,22 @@ def infer(
 def inferred(
     data: Any, settings: Settings, kind: Kind | None = None, event: str | None = None, preset: str | None = None
 ) -> InferredMapping:
-    """Return what the data shows of its mapping, also where that leaves something open.
+    """Return the mapping that the data suggest, even with open questions.
 
-    With a preset (`preset:NAME`) its mapping fitted to the data; without data (None), the preset's for the export as
-    it is today.
+    With a preset (`preset:NAME`) it is the preset's mapping, fitted to the data. Without data (None) it is the preset's
+    mapping for all columns that the export has today.
     """
-    check_places(settings)
     if data is not None:
         return propose(opened(data, settings), kind, settings, event, preset)[0]
-    if preset is None:
+    check_places(settings)
+    named = _preset(preset)
+    if named is None:
         raise MappingError("nothing to look at: give a source, or the name of a preset")
-    return propose_of_preset(preset, kind, settings, event)
+    return _proposed(named.headings, kind, settings, event, named, ())
 
 
 def kind_of(text: str | None) -> Kind | None:
-    """Return the kind that is called `users` or `events`; None: nobody has said it."""
+    """Return the kind that is called `users` or `events`; None stays None."""
     if text is None:
         return None
     if text not in ("users", "events"):
@@ -232,7 +216,7 @@ def kind_of(text: str | None) -> Kind | None:
 
 
 def check_places(settings: Settings) -> None:
-    """Refuse a country or a time zone that there is not: rows are looked at with them."""
+    """Refuse an unknown country or time zone. Raises `SettingsError`."""
     if country_code(settings.default_country) is None:
         raise SettingsError(
             f"{option('default_country')} is {settings.default_country!r}; expected one such as +91, 91 or IN"

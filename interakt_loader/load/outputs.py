@@ -1,7 +1,7 @@
-"""The files that a load writes: none of them is another one, one that is read, or one that the next load would read.
+"""Checks of the files that a load writes: each differs from the others, from what is read, and from later sources.
 
-Files are compared by what they are, not by how they are written: through links, in other cases where the file system
-has none, relative and absolute. What is no regular file (a pipe, `/dev/null`) may be given more than once.
+Files are compared by identity, not by spelling: through links, relative and absolute paths, and upper and lower case
+where the file system ignores it. A pipe or device, such as `/dev/null`, may be given more than once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -30,23 +30,24 @@ _OF_A_LEDGER = ("", "-wal", "-shm", "-journal", "-calls")
 """Endings of the files of which a ledger is made."""
 
 
-class Others(NamedTuple):
-    """Files of a load that its settings do not name, by what they are."""
+class OtherFiles(NamedTuple):
+    """Files of a load that its settings do not name. Each key says what the file is, for messages."""
 
     reads: Mapping[str, str | os.PathLike[str] | None] = {}
     folders: Mapping[str, str | os.PathLike[str] | None] = {}
     """Folders in which files are written and removed."""
 
 
-def check_outputs(data: Any, source: Source, settings: Settings, others: Others) -> None:
-    """Refuse outputs that are not apart, before anything is opened for writing. Raises `SettingsError`."""
+def check_outputs(source: Source, settings: Settings, other_files: OtherFiles) -> None:
+    """Refuse outputs that are one file, or a file that is read. Raises `SettingsError`; opens nothing for writing."""
     outputs = {name: getattr(settings, name) for name in ("report", "failures", "html", "ledger")}
     outputs = {name: Path(path) for name, path in outputs.items() if path is not None}
-    _keep_apart(data, source, outputs, others)
+    _keep_apart(source, outputs, other_files)
     for name, path in outputs.items():
-        _keep_out_of_sources(name, path, data)
-        _keep_out_of_folders(name, path, others)
-    for name in ("report", "html", "failures"):  # in this order: the others lie beside the report
+        _keep_out_of_sources(name, path, source)
+        _keep_out_of_folders(name, path, other_files)
+    # in this order, because the others are in the report's folder
+    for name in ("report", "html", "failures"):
         file = outputs.get(name)
         if file is not None and (file.is_dir() or not file.parent.is_dir()):
             raise SettingsError(f"{name} {file}: expected a file in a folder that exists")
@@ -58,32 +59,29 @@ def check_outputs(data: Any, source: Source, settings: Settings, others: Others)
         raise SettingsError(f"failures {failures}: is there already and is something else; choose another path")
 
 
-def paths_of(data: Any) -> list[str | Path]:
-    """Return the paths among the data, as they were given."""
-    return [one for one in (data if isinstance(data, (list, tuple)) else [data]) if isinstance(one, (str, Path))]
-
-
 def files_of(source: Source) -> list[Path]:
-    """Return the files on this machine that a source reads."""
+    """Return the files of this machine that a source reads."""
     given = [part.path for part in source.parts] or ([source.path] if source.path is not None else [])
     found = (Path(url2pathname(urlsplit(one).path) if one.startswith("file:") else one).expanduser() for one in given)
     return [one for one in found if one.is_file()]
 
 
-def _keep_apart(data: Any, source: Source, outputs: Mapping[str, Path], others: Others) -> None:
+def _keep_apart(source: Source, outputs: Mapping[str, Path], other_files: OtherFiles) -> None:
     taken: dict[object, str] = {}
-    of_dataset = getattr(data, "files", None)
+    of_dataset = getattr(source.data, "files", None)
     for path in [*files_of(source), *(map(Path, of_dataset) if isinstance(of_dataset, list) else ())]:
         taken[_identity(path)] = "source itself"
-        _keep_out_of_folders("source", path, others)
-    if "-" in paths_of(data) and sys.stdin is not None:
-        with suppress(OSError):  # a program may have put something else in its place, which is no file
+        _keep_out_of_folders("source", path, other_files)
+    if "-" in source.given_paths and sys.stdin is not None:
+        # a program may have replaced it by an object that is no file
+        with suppress(OSError):
             taken[_identity(sys.stdin.fileno())] = "source itself"
-    for name, read in others.reads.items():
+    for name, read in other_files.reads.items():
         if read is not None:
             taken.setdefault(_identity(read), name)
     own = _identity(outputs["failures"]) if source.of_failures and "failures" in outputs else None
-    taken.pop(own, None)  # rows that are settled leave the file, once all is done
+    # a load of its own failures file rewrites it at the end, without the rows that are settled
+    taken.pop(own, None)
     for name, path in outputs.items():
         for ending in _OF_A_LEDGER if name == "ledger" else ("",):
             identity = _identity(f"{os.path.realpath(path)}{ending}")
@@ -97,7 +95,7 @@ def _keep_apart(data: Any, source: Source, outputs: Mapping[str, Path], others: 
 
 
 def _identity(path: str | os.PathLike[str] | int) -> object:
-    """Return what tells a file from all others, whether it exists or not; None for what is no file."""
+    """Return a value that only this file has, whether it exists or not; None for a pipe or a device."""
     try:
         status = os.stat(path)  # noqa: PTH116 - it may be a handle
     except (OSError, ValueError):
@@ -108,17 +106,18 @@ def _identity(path: str | os.PathLike[str] | int) -> object:
         return (folder or str(real.parent), unicodedata.normalize("NFC", real.name).casefold())
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         return None
-    if status.st_ino == 0 and not isinstance(path, int):  # a file system without numbers for its files
+    # a file system without numbers for its files
+    if status.st_ino == 0 and not isinstance(path, int):
         return os.path.normcase(os.path.realpath(path))
     return (status.st_dev, status.st_ino)
 
 
-def _keep_out_of_sources(name: str, path: Path, data: Any) -> None:
+def _keep_out_of_sources(name: str, path: Path, source: Source) -> None:
     """Refuse a file that the next load of the same folder or pattern would read."""
     if name in ("ledger", "html") or is_own_name(path.name):
         return
     real = Path(os.path.realpath(path))
-    for given in map(str, paths_of(data)):
+    for given in source.given_paths:
         found = Path(given).expanduser()
         in_folder = found.is_dir() and _is_in(real, Path(os.path.realpath(found)))
         if in_folder or (glob.has_magic(given) and not found.exists() and _matches(real, found)):
@@ -129,7 +128,7 @@ def _keep_out_of_sources(name: str, path: Path, data: Any) -> None:
 
 
 def _is_in(path: Path, folder: Path) -> bool:
-    """Tell whether a file lies in a folder, or in one of those that are partitions of its table."""
+    """Tell whether a file is in a folder, or in a folder below it that is a partition of its table."""
     if not path.is_relative_to(folder):
         return False
     return all("=" in part for part in path.relative_to(folder).parts[:-1])
@@ -143,7 +142,7 @@ def _matches(path: Path, pattern: Path) -> bool:
     return len(names) == len(path.parts) and all(map(fnmatch.fnmatch, path.parts, names))
 
 
-def _keep_out_of_folders(name: str, path: Path, others: Others) -> None:
-    for folder, at in others.folders.items():
+def _keep_out_of_folders(name: str, path: Path, other_files: OtherFiles) -> None:
+    for folder, at in other_files.folders.items():
         if at is not None and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(at)):
             raise SettingsError(f"{name} {path}: lies in {at}, the {folder}, where files are removed; choose another")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -104,21 +105,37 @@ def state_folder() -> Path | None:
 
 
 _LOCKED_BYTE = 1 << 62
-"""The byte that Windows locks, beyond the end of any file: nobody could read a locked part."""
+"""Where the locked byte is: beyond the end of any file, so that a lock hinders no reader.
+
+Windows lets nobody else read a locked byte, and SQLite has its own locks around byte 2**30.
+"""
+
+_HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+_NO_SUCH_LOCK = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+
+
+class LockHeld(Exception):
+    """Another process or thread holds the lock."""
 
 
 def try_lock(handle: int) -> bool:
-    """Lock an open file without waiting; return False if another process or thread on this machine holds the lock.
+    """Lock an open file, which is open for writing. Return False if it is locked already; do not wait.
 
-    The lock belongs to the open file. It stays if the process opens and closes the same file elsewhere, and ends with
-    the process. Others can still read the file. Return True for a pipe, and on a file system without locks.
+    The lock belongs to the open file. It ends when this file is closed or the process ends. It does not end when the
+    process opens and closes the same file elsewhere, as POSIX locks and so SQLite's own do.
+
+    Return True without a lock for a pipe, on a file system without locks, and on a system without such locks (neither
+    Linux, macOS nor Windows). Raises `OSError`.
     """
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         return True
     try:
         _lock(handle)
     except OSError as error:
-        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+        if error.errno in _HELD:
+            return False
+        if error.errno not in _NO_SUCH_LOCK:
+            raise
     return True
 
 
@@ -137,12 +154,55 @@ else:
     import fcntl
 
     def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        command = getattr(fcntl, "F_OFD_SETLK", None)
+        if command is None:
+            return
+        if sys.platform == "darwin":
+            wanted = struct.pack("qqihh", _LOCKED_BYTE, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
+        else:
+            wanted = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, _LOCKED_BYTE, 1, 0)
+        fcntl.fcntl(handle, command, wanted)
 
 
 def is_still_at(handle: int, path: str | os.PathLike[str]) -> bool:
-    """Return True if a path still leads to the open file. The last holder of its lock may have removed it."""
+    """Tell whether the path still leads to the open file. The last holder of its lock may have removed it."""
     try:
         return os.path.samestat(os.fstat(handle), os.stat(path))  # noqa: PTH116
     except FileNotFoundError:
         return False
+
+
+class FileLock:
+    """The lock on one file, held from its creation until `close`.
+
+    Creates the file if it does not exist. Raises `LockHeld` if another has the lock, and `OSError`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        self.handle = os.open(path, flags, OWNER_ONLY)
+        """Of the file. It stays open, because the lock belongs to it."""
+        try:
+            is_locked, found = try_lock(self.handle), os.fstat(self.handle)
+        except OSError:
+            os.close(self.handle)
+            raise
+        if not is_locked:
+            os.close(self.handle)
+            raise LockHeld
+        self._path = path
+        self._file = (found.st_dev, found.st_ino)
+
+    def is_in_place(self) -> bool:
+        """Tell whether the path still leads to this file: nobody has deleted or replaced it."""
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - asked for each group of answers, and a Path is slower
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._file
+
+    def close(self) -> None:
+        """Close the file, which ends the lock."""
+        handle, self.handle = self.handle, -1
+        if handle != -1:
+            os.close(handle)

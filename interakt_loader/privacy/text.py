@@ -154,14 +154,6 @@ def printable_json(line: str) -> str:
     return line if line.isprintable() else _UNSAFE_CHARACTER.sub(lambda found: json.dumps(found[0])[1:-1], line)
 
 
-def escape(text: str) -> str:
-    """Return a text for an element or an attribute of HTML. Line breaks stay, because they are white space there."""
-    # It loads a table of all entities, which a client of the API does not need.
-    import html
-
-    return html.escape(printable_lines(text))
-
-
 class PrintableLog(logging.Formatter):
     """Writes log records with `printable_lines`; a traceback keeps its lines."""
 
@@ -260,3 +252,8 @@ def _masked_quote(found: re.Match[str]) -> str:
 
 def _masked_number(found: re.Match[str]) -> str:
     return found[0] if found["kept"] else masked_phone(found[0])
+
+
+def number_of(count: int, noun: str) -> str:
+    """Return how many there are, such as `1 row` or `2,000 rows`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -54,8 +54,8 @@ class Report:
     begins, so that a load that is refused before its first call leaves the last one's report.
     """
 
-    def __init__(self, path: str | Path, before: Callable[[], object] | None = None) -> None:
-        """Open `path`, whose ending says the form; `before` is called right before what is there is written over.
+    def __init__(self, path: str | Path) -> None:
+        """Open `path`, whose ending gives the format.
 
         Raises `SettingsError` if the file cannot be had, `NotJustNow` while another load writes it.
         """
@@ -65,7 +65,6 @@ class Report:
             raise SettingsError(f"report {self.path}: expected a name ending in {', '.join(ENDINGS)}")
         self._make: Callable[[IO[bytes]], Writer] = _WRITERS[ending]
         self._writer: Writer | None = None
-        self._before = before
         self._closed = False
         self._is_new = not self.path.exists()
         try:
@@ -96,8 +95,6 @@ class Report:
 
     def _begun(self) -> Writer:
         if self._writer is None:
-            if self._before is not None:
-                self._before()
             truncate(self._file)
             self._writer = self._make(self._file)
         return self._writer

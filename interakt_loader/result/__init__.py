@@ -1,12 +1,12 @@
-"""What a load comes back with, and its pictures.
+"""What a load returns, and how it is shown.
 
 - `result`: `LoadResult`.
-- `notebook`: how it looks in a notebook. `plot`: as a matplotlib figure. `html_report`: as a page of its own.
-- `palette`: the colours of outcomes. `hints`: what to do about each code.
+- `view`: the numbers and texts that are shown, the same everywhere.
+- `html`: the card in a notebook, and the page. `plot`: a matplotlib figure.
 """
 
 from __future__ import annotations
 
-from interakt_loader.result.result import LoadResult
+from interakt_loader.result.result import LoadResult, view_of
 
-__all__ = ["LoadResult"]
+__all__ = ["LoadResult", "view_of"]

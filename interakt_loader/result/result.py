@@ -19,12 +19,13 @@ from interakt_loader.errors import (
     SourceBroken,
     TooManyFailures,
 )
-from interakt_loader.model import Message, Status, Stop
+from interakt_loader.model import Kind, Message, Status, Stop
 from interakt_loader.privacy.files import open_private
-from interakt_loader.privacy.text import masked, masked_body, printable
+from interakt_loader.privacy.text import masked, masked_body, number_of, printable
 from interakt_loader.report.reading import read_batches, read_report, read_timeline
 from interakt_loader.report.writer import Report, Summary
-from interakt_loader.result.notebook import as_html
+from interakt_loader.result.html import card, write_page
+from interakt_loader.result.view import View, duration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +52,7 @@ class LoadResult:
         self,
         *,
         name: str,
-        kind: str,
+        kind: Kind,
         summary: Summary,
         seconds: float,
         report: Path,
@@ -213,11 +214,11 @@ class LoadResult:
         if self.stopped is not None:
             raise _STOPS.get(self.stopped.reason, LoadStopped)(self.stopped.message)
         if not self.ok:
-            counts = ", ".join(f"{count:,} {name}" for name, count in self.summary.counts.items() if count)
             reasons = "; ".join(
                 f"{one.count:,} {one.status} {one.code or ''}".strip() for one in self.summary.top_reasons()[:3]
             )
-            raise RowsFailed(f"of {self.rows:,} rows: {counts} ({reasons}); report: {self.report}")
+            rows = number_of(self.rows, "row")
+            raise RowsFailed(f"of {rows}: {self._counts()} ({reasons}); report: {self.report}")
 
     def as_dict(self) -> dict[str, Any]:
         """Return counts and paths as plain values, JSON-able."""
@@ -258,7 +259,7 @@ class LoadResult:
         """
         from interakt_loader.result.plot import draw
 
-        return draw(self, read_timeline(self._whole_report()))
+        return draw(view_of(self), read_timeline(self._whole_report()))
 
     def write_html(self, path: str | Path, *, personal: bool = False) -> Path:
         """Write a page about the load, one HTML file that needs no network; return the path.
@@ -268,16 +269,36 @@ class LoadResult:
         unless `personal`; what the report is without (`mask`) does not come back by it. Raises `SettingsError` where
         the path cannot be written.
         """
-        from interakt_loader.result.html import write_html
-
-        self._whole_report()
-        return write_html(self, path, personal=personal)
+        masks = bool(self.options.get("mask")) or not personal
+        return write_page(view_of(self, masks=masks), self._whole_report(), path)
 
     def _repr_html_(self) -> str:
-        return as_html(self)
+        return card(view_of(self))
+
+    def _counts(self) -> str:
+        return ", ".join(f"{count:,} {name}" for name, count in self.summary.counts.items() if count) or "no rows"
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{count:,} {name}" for name, count in self.summary.counts.items() if count) or "no rows"
         stopped = f"; stopped: {printable(self.stopped.message)}" if self.stopped else ""
         forgotten = "; no ledger: nothing remembers these events" if self.is_forgotten else ""
-        return f"<LoadResult: {counts}; {self.attempts:,} calls in {self.seconds:.1f} s{stopped}{forgotten}>"
+        calls = f"{number_of(self.attempts, 'call')} in {duration(self.seconds)}"
+        return f"<LoadResult: {self._counts()}; {calls}{stopped}{forgotten}>"
+
+
+def view_of(result: LoadResult, *, masks: bool = False) -> View:
+    """Return what there is to show of a result; with `masks` without phones and e-mail addresses."""
+    return View(
+        name=result.name,
+        kind=result.kind,
+        summary=result.summary,
+        seconds=result.seconds,
+        stop=result.stopped,
+        ledger=result.ledger,
+        report=result.report,
+        failures_file=result.failures_file,
+        bodies=result.examples,
+        forecast=result.forecast,
+        is_forgotten=result.is_forgotten,
+        options=result.options,
+        masks=masks,
+    )

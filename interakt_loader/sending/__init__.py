@@ -1,14 +1,10 @@
-"""From a message to its answer: which call goes next, when, how often, and the threads that make it.
+"""From a message to its outcome: which call goes next, when, how often, and the threads that make it.
 
-Decisions are pure and take the time as an argument; `engine` and `keeper` are the only ones that wait.
-
-- `schedule`: the order of all calls: a lane for each user, one bound over all.
-- `ticket`: a message on its way, and how it ends. `Stop`: why a load ended early.
-- `retry`: one answer → done, again, or given up.
-- `ratelimit`: when the next call is due. `outage`: whether anything can be reached.
-- `coalesce`: two waiting rows of one user → one. `concurrency`: how many threads are of use.
-- `engine`: consumer threads around a schedule. `inline`: the same schedule on the caller's thread.
-- `keeper`: the thread that talks to a clock which several loads share.
+- `scheduler`: the order of all calls: one at a time for each ordering key, and one bound for all. Pure.
+- `pending`: a message on its way, how it ends, and how several calls of a user become one. Pure.
+- `retry_policy`: what is retried, when, and what leaves a call in doubt. Pure.
+- `rate_limit`: when the next call may go. Pure.
+- `workers`: the consumer threads around a schedule; the same schedule on the caller's thread.
+- `shared_limit_client`: the thread that talks to a clock which several loads share.
+- `work`: rows → the messages to send, and the rows that are settled without a call.
 """
-
-from __future__ import annotations

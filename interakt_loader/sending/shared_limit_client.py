@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from types import TracebackType
 
+from interakt_loader.model import Stop, StopToken
 from interakt_loader.sending.retry_policy import FIRST_CLOCK_WAIT, LONGEST_CLOCK_WAIT, LONGEST_STEP, Duration
+from interakt_loader.sending.workers import Engine
 from interakt_loader.shared_limit import (
     RateDiffers,
     ReservedSlots,
@@ -23,22 +24,24 @@ logger = logging.getLogger("interakt_loader")
 class SharedLimitClient:
     """Fetches the slots that are asked for, and pushes the clock after a 429. A context manager around its thread.
 
-    `wake` is called when slots have come, `tell` with True while the clock is away and with False when it is back;
-    `give_up` with the reason if it stays away for longer than `patience` seconds, or will not do.
+    It wakes the engine when slots have come. If the clock stays away for longer than `patience` seconds, or refuses the
+    load, it requests a stop, whose message calls the clock `shown`.
     """
 
     def __init__(
         self,
         clock: SharedClock,
         slots: ReservedSlots,
-        patience: float,
+        engine: Engine,
+        stop_token: StopToken,
         *,
-        wake: Callable[[], object],
-        tell: Callable[[bool], object],
-        give_up: Callable[[str], object],
+        patience: float,
+        shown: str,
     ) -> None:
-        self._clock, self._slots, self._patience = clock, slots, patience
-        self._wake, self._tell, self._give_up = wake, tell, give_up
+        self._clock, self._slots, self._engine, self._stop_token = clock, slots, engine, stop_token
+        self._patience, self._shown = patience, shown
+        self.is_away = False
+        """Whether the clock cannot be reached at the moment."""
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="interakt-share", daemon=True)
 
@@ -66,7 +69,10 @@ class SharedLimitClient:
                 return
             if ask.slots and reservation is not None:
                 self._slots.grant(reservation)
-                self._wake()
+                self._engine.wake()
+
+    def _give_up(self, reason: str) -> None:
+        self._stop_token.request(Stop("share_lost", f"share {self._shown}: {reason}"))
 
     def _patiently(self, ask: Ask) -> SlotReservation | None:
         """Reserve, however long it takes to reach the clock; None: nobody wants it any more."""
@@ -79,11 +85,10 @@ class SharedLimitClient:
                     raise
                 if wait == FIRST_CLOCK_WAIT:
                     logger.warning("%s: waiting until it is back", error)
-                    self._tell(True)
+                    self.is_away = True
                 self._closed.wait(wait)
                 wait = min(2 * wait, LONGEST_CLOCK_WAIT)
             else:
-                if wait > FIRST_CLOCK_WAIT:
-                    self._tell(False)
+                self.is_away = False
                 return reservation
         return None

@@ -1,7 +1,6 @@
-"""Rows → what goes out and what is settled without a call. Here as the source is read; by a `ledger.Plan` else.
+"""Rows → the messages to send, and the rows that are settled without a call.
 
-Both offer the same: `work_batches`, some rows at a time, for a load; `checked` for a dry run; and `unsent`, the report lines
-of what a stopped load has not come to.
+`Streamed` does it while the source is read. With a ledger, `ledger.Plan` does it after all rows were read.
 """
 
 from __future__ import annotations
@@ -19,78 +18,79 @@ from interakt_loader.report.outcomes import not_sent
 
 
 class WorkBatch(NamedTuple):
-    """What becomes of the next rows."""
+    """Some rows, by what happens to them."""
 
     calls: list[Message]
-    """Go out."""
+    """Messages to send."""
     settled: list[Outcome]
-    """Rows for which there is no call, and which a person has to look at."""
+    """Rows without a call that a person has to look at."""
     unchanged: pa.RecordBatch | None = None
-    """The report lines of rows that were accepted before."""
+    """Report lines of the rows that were accepted before."""
     merged: int = 0
-    """Rows that other rows' calls stand for: `Work.carried` says how they ended."""
+    """How many rows other rows' calls include. `Work.carried` says how they ended."""
 
 
 WORK_BATCH = 1024
-"""Rows that become messages at a time: as such, a row takes ten times the memory that it takes in Arrow."""
+"""Rows that become messages at a time. A message takes ten times the memory of a row in Arrow."""
 
 EXAMPLES = 3
-"""Calls that a dry run shows as they would go out."""
+"""Calls that a dry run shows as they would be sent."""
 
 
 class Prepares(Protocol):
-    """Makes calls of a batch of rows: `mapping.Preparation`, or whatever has them already."""
+    """Turns a batch of rows into calls: `mapping.Preparation`, or an object that has the calls already."""
 
     def __call__(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
-        """Return the calls, one row for each of the batch's, numbered from `first_row` on (schema `PREPARED`)."""
+        """Return one call for each row, numbered from `first_row` on (schema `PREPARED`)."""
         ...
 
     def identities(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
-        """Return the same for rows that will not be sent: who they are about is enough."""
+        """Return the same for rows that will not be sent, with nothing but their identities."""
         ...
 
 
 class Work(Protocol):
-    """All rows of one load, gone through once."""
+    """All rows of one load. They are read once."""
 
     examples: list[Message]
-    """The first calls, once `checked` has come across them."""
+    """The first calls, after `checked`."""
 
     @property
     def calls(self) -> int | None:
-        """How many calls there are to make; None: nobody knows yet."""
+        """How many calls there are to make; None: not known yet."""
         ...
 
     def first_call(self) -> Message | None:
-        """Return the first call as far as it can be seen without going through all rows; ask before `work_batches`."""
+        """Return the first call, if it is found without reading all rows. To be called before `work_batches`."""
         ...
 
     def work_batches(self) -> Iterator[WorkBatch]:
-        """Yield what becomes of the rows, some at a time."""
+        """Yield all rows, some at a time."""
         ...
 
     def carried(self, outcomes: Sequence[Outcome], /) -> Iterator[list[Outcome]]:
-        """Yield the outcomes of rows for which the calls of these rows stood, some at a time."""
+        """Yield the outcomes of the rows that these rows' calls included, some at a time."""
         ...
 
     def checked(self) -> Iterator[pa.RecordBatch]:
-        """Yield report lines of all rows without sending any: those that could be sent are unsent."""
+        """Yield the report lines of a dry run: rows that could be sent are unsent."""
         ...
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
-        """Yield the report lines of the rows that `work_batches` has not come to, and of those that they carry."""
+        """Yield the report lines of the rows that `work_batches` did not reach, and of those that they carry."""
         ...
 
 
 class Streamed:
-    """Rows as they come from the source; nothing is known of them before."""
+    """Rows as they come from the source. Nothing is known about them in advance."""
 
     def __init__(self, prepare: Prepares, rows: Iterator[tuple[int, pa.RecordBatch]], kind: Kind) -> None:
         """Take batches, each with the number of its first row."""
         self._prepare, self._rows, self._kind = prepare, rows, kind
         self.examples: list[Message] = []
         self.calls: int | None = None
-        self._left: pa.RecordBatch | None = None  # of a batch that has been read: rows that are no messages yet
+        # rows of the last batch that are not messages yet
+        self._left: pa.RecordBatch | None = None
 
     def first_call(self) -> Message | None:
         """Return the first call of the first batch."""
@@ -103,7 +103,7 @@ class Streamed:
         return next(iter(first_calls(self._prepare(batch, first), self._kind, 1)), None)
 
     def work_batches(self) -> Iterator[WorkBatch]:
-        """Yield what becomes of the rows, some at a time."""
+        """Yield all rows, some at a time."""
         for first, batch in self._rows:
             self._left = self._prepare(batch, first)
             while self._left.num_rows:
@@ -112,18 +112,18 @@ class Streamed:
                 yield WorkBatch(calls, [Outcome.invalid(row) for row in invalid])
 
     def carried(self, _: Sequence[Outcome]) -> Iterator[list[Outcome]]:
-        """Yield nothing: each row's call is its own, unless the schedule folds it into another."""
+        """Yield nothing: each row has its own call. Only the schedule may combine them."""
         return iter(())
 
     def checked(self) -> Iterator[pa.RecordBatch]:
-        """Yield report lines of all rows without sending any."""
+        """Yield the report lines of a dry run."""
         for first, batch in self._rows:
             prepared = self._prepare(batch, first)
             self.examples += first_calls(prepared, self._kind, EXAMPLES - len(self.examples))
             yield not_sent(prepared)
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
-        """Yield the report lines of the rows that `work_batches` has not come to; they are not looked at closely."""
+        """Yield the report lines of the rows that `work_batches` did not reach, without converting their values."""
         if self._left is not None and self._left.num_rows:
             yield not_sent(self._left, stop)
         for first, batch in self._rows:
@@ -131,7 +131,7 @@ class Streamed:
 
 
 def first_calls(prepared: pa.RecordBatch, kind: Kind, count: int) -> list[Message]:
-    """Return the first calls, `count` at most, that come of prepared rows."""
+    """Return the first calls of prepared rows, at most `count`."""
     if count <= 0:
         return []
     good = prepared.filter(pc.is_valid(prepared["body"])).slice(0, count)

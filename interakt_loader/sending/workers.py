@@ -1,21 +1,9 @@
-"""How many consumers are of use. Pure: every method takes `now`.
+"""The threads that make the calls: an `Engine` of consumers around a `Schedule`, or `send_inline` without threads.
 
-Python runs one thread at a time. Where answers come at once, consumers wait for one another rather than for the
-server, and each that is awake beyond the few that keep the interpreter busy costs all of them time: four take 20,000
-calls a second to a server next door where sixteen take 15,000. Where answers take longer, all of them are of use.
-
-So the measure is not how fast the server is, but how much of the time consumers spend computing.
-
-The consumers that sleep: whom to wake next, and who looks at the clock. All of it under the engine's lock.
-
-One message on the caller's own thread, by the same schedule as everywhere.
-
-Consumer threads around a `Schedule`: the only place where threads wait for one another.
-
-One lock guards the schedule. A consumer settles its answer and takes its next ticket under one hold of it. Idle ones
-sleep (`IdleWorkers`): the *timekeeper* until the next instant at which a call is due, all others until they are called.
-One that the `ConcurrencyLimit` has no use for sleeps too, as the timekeeper: somebody has to look again soon. After a while with
-nothing to do consumers end; a message starts them anew.
+This is the only place where threads wait for each other. One lock guards the schedule. A consumer settles its answer
+and takes its next call while it holds the lock once. Idle consumers sleep: one of them, the timer, until the next call
+is due, all others until they are woken. A consumer for which the `ConcurrencyLimit` has no use sleeps as the timer too,
+because the limit may change soon. After a while with nothing to do consumers end, and a new message starts new ones.
 """
 
 from __future__ import annotations
@@ -33,6 +21,7 @@ from interakt_loader.model import (
     Message,
     Outcome,
     Stop,
+    StopToken,
     Transport,
 )
 from interakt_loader.sending.pending import PendingCall
@@ -41,20 +30,29 @@ from interakt_loader.sending.scheduler import Schedule
 if TYPE_CHECKING:
     from threading import Condition
 
-LOOK = 0.02
-"""Seconds over which is measured."""
+logger = logging.getLogger("interakt_loader")
+
+MEASURED = 0.02
+"""Seconds over which the computing time is measured."""
 
 BUSY = 0.9
-"""Seconds of computing, of all consumers together, in each second, above which one more would be in the way."""
+"""Seconds of computing, of all consumers together, in each second: above this, one more would slow down the others."""
 
 SPARE = 0.7
-"""The same, below which one more would find time."""
+"""The same: below this, one more would find time."""
 
 FEWEST = 2
+"""Consumers that may always be awake."""
 
 
 class ConcurrencyLimit:
-    """Of `most` consumers, the number that may be awake."""
+    """How many of `most` consumers may be awake. Pure: `now` is an argument.
+
+    Python runs one thread at a time. If answers come at once, consumers wait for the interpreter and not for the
+    server, and each additional one slows down all of them: with a local server, 4 consumers make 20,000 calls per
+    second and 16 make 15,000. If answers take longer, all of them are useful. So the limit depends on how much of the
+    time consumers spend computing, not on how fast the server is.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -70,7 +68,7 @@ class ConcurrencyLimit:
         """Return how many may be awake."""
         if self._since is None:
             self._since, self._computed = now, 0.0
-        elif now - self._since >= LOOK:
+        elif now - self._since >= MEASURED:
             share = self._computed / (now - self._since)
             if share > BUSY:
                 self._wanted = max(min(FEWEST, self._most), self._wanted * 3 // 4)
@@ -81,9 +79,9 @@ class ConcurrencyLimit:
 
 
 class IdleWorkers:
-    """A stack: the one that worked last is woken first, so that a load which needs four keeps four warm.
+    """The consumers that sleep, as a stack: the last one to sleep is woken first. All calls hold the engine's lock.
 
-    One of them at most is the *timekeeper*.
+    So a load that needs four consumers keeps the same four awake. At most one of the sleepers is the timer.
     """
 
     def __init__(self) -> None:
@@ -94,16 +92,19 @@ class IdleWorkers:
     def __len__(self) -> int:
         return len(self._stack)
 
-    def somebody_looks_by(self, instant: float) -> bool:
-        """Whether the timekeeper wakes up then, or before."""
+    def wakes_by(self, instant: float) -> bool:
+        """Return True if the timer wakes up at this instant or before."""
         return self._timer is not None and self._alarm <= instant
 
     def sleep(
         self, condition: Condition, until: float | None, clock: Callable[[], float], longest: float | None
     ) -> bool:
-        """Sleep until woken, `until` if nobody else looks by then, or `longest` seconds; return whether woken."""
+        """Sleep until woken; return whether woken.
+
+        Without waking it ends at `until`, if no other consumer is up by then, else after `longest` seconds.
+        """
         self._stack.append(condition)
-        if until is not None and not self.somebody_looks_by(until):
+        if until is not None and not self.wakes_by(until):
             self._timer, self._alarm = condition, until
             condition.wait(max(0.0, until - clock()))
         else:
@@ -112,7 +113,8 @@ class IdleWorkers:
             self._timer = None
         if condition not in self._stack:
             return True
-        self._stack.remove(condition)  # the time ran out
+        # the time ran out
+        self._stack.remove(condition)
         return False
 
     def wake_one(self) -> bool:
@@ -123,46 +125,26 @@ class IdleWorkers:
         return True
 
     def wake_all(self) -> None:
-        """Wake each."""
+        """Wake all of them."""
         while self.wake_one():
             pass
 
 
-def send_inline(schedule: Schedule, transport: Transport, message: Message) -> Outcome:
-    """Send one message on the caller's thread by the same schedule, retries and limit: how `sync_mode` works.
-
-    The schedule must be empty: then it always has either the ticket or an instant to wait for.
-    """
-    schedule.admit(message)
-    while not schedule.settled:
-        now = time.monotonic()
-        work = schedule.take(now)
-        if isinstance(work, PendingCall):
-            answer = transport.send(work.message)
-            schedule.settle(work, answer, time.monotonic())
-        elif work is not None:
-            time.sleep(max(0.0, work - now))
-    return schedule.read()[0]
-
-
-logger = logging.getLogger("interakt_loader")
-
 OFFERED_AT_ONCE = 256
-"""Messages for which the lock is held at a time: consumers wait for it meanwhile."""
+"""Messages that are taken in under one hold of the lock. Consumers wait for it meanwhile."""
 
-LONGEST_REST = 1.0
-"""Seconds with nothing to do after which a consumer ends: nobody else ends those of a `track.Client` that is let go."""
+LONGEST_IDLE = 1.0
+"""Seconds with nothing to do after which a consumer ends. A `track.Client` may never be closed."""
 
 
 class Engine:
-    """Sends what it is offered with up to `workers` calls at once.
+    """Sends the messages that it is offered, with up to `workers` calls at once.
 
-    A context manager: leaving it waits until every message has settled and the threads have ended; leaving it by
-    an exception abandons what is queued (calls in flight end by themselves; the threads are daemons).
+    A context manager. Leaving it waits until every message has settled and the threads have ended. Leaving it by an
+    exception abandons what is queued: calls in flight end later, in daemon threads.
 
     Outcomes are fetched by `read` (by one reader), or, with `on_outcomes`, handed to it on the thread that settled
-    them. `stop_wanted` is asked before each call: a signal handler, which must not wait for a lock, can stop the
-    engine through it.
+    them. `stop_token` is read before each call.
     """
 
     def __init__(
@@ -174,7 +156,7 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
         thread_time: Callable[[], float] | None = None,
         on_outcomes: Callable[[list[Outcome]], object] | None = None,
-        stop_wanted: Callable[[], Stop | None] = lambda: None,
+        stop_token: StopToken | None = None,
     ) -> None:
         self._schedule = schedule
         self._transport = transport
@@ -183,12 +165,14 @@ class Engine:
         self._clock = clock
         self._thread_time = thread_time or time.thread_time
         self._on_outcomes = on_outcomes
-        self._stop_wanted = stop_wanted
-        self._telling: list[threading.Thread] = []  # those that are just calling on_outcomes
+        self._stop_token = stop_token or StopToken()
+        # threads that are calling `on_outcomes` now
+        self._reporting: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._idle_workers = IdleWorkers()
         self._reader = threading.Condition(self._lock)
-        self._wanted = 0  # how many outcomes the reader waits for; 0: it does not wait
+        # how many outcomes the reader waits for; 0: it does not wait
+        self._wanted = 0
         self._threads: list[threading.Thread] = []
         self._numbers = itertools.count()
         self._closing = False
@@ -207,7 +191,7 @@ class Engine:
         self.close(wait=kind is None)
 
     def offer(self, messages: Sequence[Message], start: int = 0) -> int:
-        """Take as many of `messages[start:]`, from the first on, as there is room for; return how many."""
+        """Take as many of `messages[start:]` as there is room for, in order; return how many."""
         taken = start
         while taken < len(messages):
             with self._lock:
@@ -220,13 +204,13 @@ class Engine:
                     self._schedule.admit(messages[position])
                 taken = end
                 self.most_held = max(self.most_held, self._schedule.held)
-                self._call_one(self._clock())
+                self._wake_or_start(self._clock())
         return taken - start
 
     def read(self, wanted: int = 1, timeout: float = 0.0) -> list[Outcome]:
         """Return the outcomes settled since the last read; first wait up to `timeout` seconds for `wanted` of them.
 
-        Comes back earlier when nothing is unfinished.
+        Returns earlier when nothing is unfinished.
         """
         deadline = self._clock() + timeout
         with self._lock:
@@ -237,17 +221,19 @@ class Engine:
                 self._wanted = wanted
                 self._reader.wait(left)
                 self._wanted = 0
-            self._reader.notify_all()  # whoever waits until all is read
+            # `wait_until_idle` waits until all is read
+            self._reader.notify_all()
             return self._schedule.read()
 
     def wait_until_idle(self, timeout: float | None = None) -> bool:
-        """Wait until everything taken has settled and been handed over; return whether it has."""
-        if threading.current_thread() in self._telling:  # on_outcomes itself asks: it cannot wait for its own end
+        """Wait until every message has settled and its outcome was handed over; return whether that is so."""
+        # `on_outcomes` cannot wait for its own end
+        if threading.current_thread() in self._reporting:
             return False
         schedule = self._schedule
         with self._lock:
             return self._reader.wait_for(
-                lambda: not schedule.unfinished and not schedule.settled and not self._telling, timeout
+                lambda: not schedule.unfinished and not schedule.settled and not self._reporting, timeout
             )
 
     @property
@@ -258,22 +244,22 @@ class Engine:
 
     @property
     def stopped(self) -> Stop | None:
-        """Why the engine takes nothing more; None while it does."""
+        """Why the engine takes no more messages; None while it does."""
         return self._schedule.stopped
 
     @property
     def running(self) -> bool:
-        """Whether a thread of it has not ended."""
+        """Whether one of its threads runs."""
         return any(thread.is_alive() for thread in list(self._threads))
 
     @property
     def in_outage(self) -> bool:
-        """Whether nothing can be reached at the moment."""
+        """Whether the API cannot be reached at the moment."""
         return self._schedule.in_outage
 
     @property
     def last_silence(self) -> str:
-        """What was said of the last try that brought no answer."""
+        """The message of the last try that brought no answer."""
         return self._schedule.last_silence
 
     @property
@@ -282,7 +268,7 @@ class Engine:
         return self._schedule.is_held
 
     def stop(self, stop: Stop) -> None:
-        """Let calls in flight finish, settle everything else as unsent, take nothing more."""
+        """Let calls in flight finish, settle everything else as unsent, and take no more messages."""
         with self._lock:
             self._schedule.stop(stop, time.time())
             self._after_settling()
@@ -297,17 +283,18 @@ class Engine:
         self._hand_over()
 
     def wake(self) -> None:
-        """Have a consumer look again whether a call may go: something outside of the schedule has changed."""
+        """Have a consumer check again whether a call may go, because something outside the schedule has changed."""
         with self._lock:
-            self._call_one(self._clock())
+            self._wake_or_start(self._clock())
 
     def close(self, *, wait: bool = True) -> None:
-        """End the threads once everything has settled; with `wait`, come back when they have ended."""
+        """End the threads once everything has settled; with `wait`, return when they have ended."""
         with self._lock:
             self._closing = True
-            self._call_all()
+            self._wake_all()
         if wait:
-            for thread in self._threads:  # which may grow meanwhile; nobody rests any more, so that it does not shrink
+            # the list may grow meanwhile, but not shrink: a closing engine has no idle consumers that end
+            for thread in self._threads:
                 if thread is not threading.current_thread() and not self._abandoned:
                     thread.join()
             self._transport.close()
@@ -326,15 +313,17 @@ class Engine:
                 if pending is not None and answer is not None:
                     self._schedule.settle(pending, answer, self._clock())
                     self._after_settling()
-                if self._on_outcomes and self._schedule.settled:  # it may take its time
-                    self._call_for_the_rest(self._clock())
+                # `on_outcomes` may take long
+                if self._on_outcomes and self._schedule.settled:
+                    self._wake_another(self._clock())
                 pending = None if self._on_outcomes else self._await_pending(condition)
             if self._on_outcomes:
                 self._hand_over()
                 with self._lock:
                     pending = self._await_pending(condition)
             if pending is None:
-                self._hand_over()  # what a stop has settled just before the end
+                # what a stop has settled just before the end
+                self._hand_over()
                 return
             answer = self._send(pending.message)
 
@@ -342,82 +331,84 @@ class Engine:
         try:
             return self._transport.send(message)
         except Exception as error:
-            # a transport never raises for a row; if one does all the same, the row gets an end and the thread goes on
+            # a transport never raises because of a row; if it does, the row still gets an outcome and the thread lives
             logger.exception("a call could not be made")
             text = f"the call could not be made ({type(error).__name__}): please report this"
             return Answer.error("internal_error", text, 0.0, http_status=None)
 
     def _hand_over(self) -> None:
-        """Give settled outcomes to `on_outcomes`, outside the lock: it may take its time, or call back in here."""
+        """Give settled outcomes to `on_outcomes`, outside the lock: it may take long, or call this engine."""
         if self._on_outcomes is None:
             return
-        me = threading.current_thread()
+        thread = threading.current_thread()
         with self._lock:
             outcomes = self._schedule.read()
-            self._telling.append(me)
+            self._reporting.append(thread)
         try:
             if outcomes:
                 self._on_outcomes(outcomes)
         finally:
             with self._lock:
-                self._telling.remove(me)
+                self._reporting.remove(thread)
                 self._reader.notify_all()
 
     def _await_pending(self, condition: threading.Condition) -> PendingCall | None:
-        """Sleep until there is a ticket (or None: the engine has closed and all is done). Holds the lock."""
+        """Sleep until a call may go, and return it; None: this consumer ends. Holds the lock."""
         while True:
-            stop = self._stop_wanted()
+            stop = self._stop_token.stop
             if stop is not None and not self._schedule.stopped:
                 self._schedule.stop(stop, time.time())
                 self._after_settling()
             now = self._clock()
             if self._awake > self._concurrency.wanted(now) and self._schedule.unfinished:
-                self._idle_workers.sleep(condition, now + LOOK, self._clock, None)
+                self._idle_workers.sleep(condition, now + MEASURED, self._clock, None)
                 continue
             work = self._schedule.take(now)
             if isinstance(work, PendingCall):
-                self._call_for_the_rest(now)
+                self._wake_another(now)
                 return work
             if self._closing and not self._schedule.unfinished:
-                self._call_all()
+                self._wake_all()
                 return None
-            rests = not self._schedule.unfinished
-            was_woken = self._idle_workers.sleep(condition, work, self._clock, LONGEST_REST if rests else None)
-            if rests and not was_woken and not self._schedule.unfinished and not self._closing:
+            is_idle = not self._schedule.unfinished
+            was_woken = self._idle_workers.sleep(condition, work, self._clock, LONGEST_IDLE if is_idle else None)
+            if is_idle and not was_woken and not self._schedule.unfinished and not self._closing:
                 self._threads.remove(threading.current_thread())
-                self._idle_workers.wake_all()  # who fell asleep while there was something to do does not rest yet
+                # consumers that fell asleep while there was work sleep without a limit
+                self._idle_workers.wake_all()
                 return None
 
     @property
     def _awake(self) -> int:
-        """How many consumers do not sleep."""
+        """How many consumers are awake."""
         return len(self._threads) - len(self._idle_workers)
 
-    def _call_for_the_rest(self, now: float) -> None:
-        """Before this consumer turns to something that takes time: have another one look, if there is anything."""
+    def _wake_another(self, now: float) -> None:
+        """Have another consumer look after calls that may go, before this one does something that takes long."""
         if self._schedule.has_ready or self._is_late_for(self._schedule.parked_until):
-            self._call_one(now)
+            self._wake_or_start(now)
 
     def _is_late_for(self, instant: float | None) -> bool:
-        """Whether nobody would wake up for what is due then."""
-        return instant is not None and not self._idle_workers.somebody_looks_by(instant)
+        """Whether a call is due at this instant, and no consumer will be awake by then."""
+        return instant is not None and not self._idle_workers.wakes_by(instant)
 
-    def _call_one(self, now: float) -> None:
-        """Wake a consumer, or start one, unless there are enough and another will look again soon."""
-        if self._awake >= self._concurrency.wanted(now) and self._idle_workers.somebody_looks_by(now + LOOK):
+    def _wake_or_start(self, now: float) -> None:
+        """Wake a consumer, or start one, unless enough are awake and another wakes up soon."""
+        if self._awake >= self._concurrency.wanted(now) and self._idle_workers.wakes_by(now + MEASURED):
             return
         if not self._idle_workers.wake_one() and len(self._threads) < self._workers:
             name = f"interakt-consumer-{next(self._numbers)}"
             thread = threading.Thread(target=self._consume, name=name, daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # the interpreter is ending: those that run already do all the work
+            except RuntimeError:
+                # the interpreter is ending; the threads that run do all the work
                 if not self._threads:
                     raise
             else:
                 self._threads.append(thread)
 
-    def _call_all(self) -> None:
+    def _wake_all(self) -> None:
         self._idle_workers.wake_all()
         self._reader.notify_all()
 
@@ -425,4 +416,21 @@ class Engine:
         if self._wanted and (self._schedule.settled >= self._wanted or not self._schedule.unfinished):
             self._reader.notify_all()
         if self._closing and not self._schedule.unfinished:
-            self._call_all()
+            self._wake_all()
+
+
+def send_inline(schedule: Schedule, transport: Transport, message: Message) -> Outcome:
+    """Send one message on the caller's thread, by the same schedule, retries and limit: how `sync_mode` works.
+
+    The schedule must be empty. Then it always has a call to make or an instant to wait for.
+    """
+    schedule.admit(message)
+    while not schedule.settled:
+        now = time.monotonic()
+        work = schedule.take(now)
+        if isinstance(work, PendingCall):
+            answer = transport.send(work.message)
+            schedule.settle(work, answer, time.monotonic())
+        elif work is not None:
+            time.sleep(max(0.0, work - now))
+    return schedule.read()[0]

@@ -32,10 +32,10 @@ from interakt_loader.sources.base import (
     RESERVED,
     SOURCE_COLUMN,
     Batches,
+    Lines,
     Part,
     ReadOptions,
     Source,
-    check_names,
     drop_counter,
     heading,
     other_shapes,
@@ -149,10 +149,16 @@ def _digest(path: Path) -> bytes:
 
 def _in_turn(sources: list[Source], notes: list[str]) -> Source:
     counts = [source.rows for source in sources]
+    lines = Lines()
 
     def read() -> Batches:
+        row = first_row = 0
         for source in sources:
-            yield from source.batches()
+            for batch in source.batches():
+                lines.follow(source.lines, first_row)
+                row += batch.num_rows
+                yield batch
+            first_row = row
 
     return Source(
         name=f"{sources[0].name} and {len(sources) - 1} more",
@@ -164,6 +170,7 @@ def _in_turn(sources: list[Source], notes: list[str]) -> Source:
         parts=tuple(Part(str(source.path), source.columns, source.open_ended) for source in sources),
         of_failures=all(source.of_failures for source in sources),
         doubled=tuple(dict.fromkeys(name for source in sources for name in source.doubled)),
+        lines=lines,
     )
 
 
@@ -239,8 +246,7 @@ def _with_partitions(source: Source, partitions: Partitions) -> Source:
             yield batch
 
     added = [name for name, _ in partitions if name not in source.columns]
-    columns = check_names(str(source.path), [*source.columns, *added])
-    return replace(source, columns=columns, read=read)
+    return replace(source, columns=[*source.columns, *added], read=read)
 
 
 __all__ = [

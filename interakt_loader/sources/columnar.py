@@ -35,7 +35,6 @@ from interakt_loader.sources.base import (
     WIDE_BYTES,
     Batches,
     Source,
-    check_names,
     flat_names,
     flattened,
     reason,
@@ -101,10 +100,9 @@ def is_parquet_file(data: object) -> bool:
 
 def open_parquet_file(file: Any) -> Source:
     """Return a pyarrow ParquetFile as a source; it stays open, as the caller opened it."""
-    names = check_names("ParquetFile", file.schema_arrow)
     return Source(
         name="ParquetFile",
-        columns=names,
+        columns=flat_names(file.schema_arrow, "ParquetFile"),
         rows=_rows("ParquetFile", file),
         rows_exact=True,
         read=lambda: _batches(file),
@@ -132,7 +130,7 @@ def open_parquet(file: File) -> Source:
             again = stack.enter_context(_opened(file, "ms")) if instants else None
             yield from _batches(opened, again, instants)
 
-    return Source(name=file.name, columns=check_names(path, schema), rows=rows, rows_exact=True, read=read, path=path)
+    return Source(name=file.name, columns=flat_names(schema, path), rows=rows, rows_exact=True, read=read, path=path)
 
 
 def _opened(file: File, int96_unit: str = "us") -> Any:
@@ -269,7 +267,7 @@ def open_ipc(file: File) -> Source:
 
     return Source(
         name=file.name,
-        columns=check_names(path, schema),
+        columns=flat_names(schema, path),
         rows=rows,
         rows_exact=rows is not None,
         read=read,
@@ -328,7 +326,7 @@ def open_orc(file: File) -> Source:
 
     return Source(
         name=file.name,
-        columns=check_names(file.given, schema),
+        columns=flat_names(schema, file.given),
         rows=rows,
         rows_exact=True,
         read=read,
@@ -354,7 +352,7 @@ def _opened_orc(location: Path) -> Any:
 OPENERS: dict[Format, Callable[[File], Source]] = {"ipc": open_ipc, "orc": open_orc}
 """The forms that are tried, and how each is opened."""
 
-_BEGIN = "import sys; sys.path[:] = sys.argv[1:]; from interakt_loader.sources.trial import serve; serve()"
+_BEGIN = "import sys; sys.path[:] = sys.argv[1:]; from interakt_loader.sources.columnar import serve; serve()"
 _READY = "ready"
 _PATIENCE = 300.0  # seconds, and one more for each million bytes
 _MEMORY = 4 << 30  # bytes, and a multiple of the file's size: more is a damaged length, or a bomb

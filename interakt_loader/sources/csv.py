@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import TextIO
+from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,9 +28,9 @@ from interakt_loader.sources.base import (
     BATCH_ROWS,
     PROBLEM_COLUMN,
     Batches,
+    Lines,
     ReadOptions,
     Source,
-    check_names,
     is_counter,
     labelled,
     strip_wrapping,
@@ -329,7 +329,8 @@ def open_csv(file: File, options: ReadOptions) -> Source:
         dialect = find_dialect(file.given, file.name, _first_lines(stream), options)
     if any(_NUL in name for name in dialect.names):
         raise SourceError(f"{file.given}: the header holds a NUL byte; expected text")
-    names = check_names(file.given, dialect.names)
+    names = dialect.names
+    lines = Lines()
     notes = [*text.notes, *dialect.notes]
     if dialect.has_index:
         notes.append(f"{file.given}: the first column, which has no name and counts the rows, is left out")
@@ -338,10 +339,11 @@ def open_csv(file: File, options: ReadOptions) -> Source:
         columns=names,
         rows=max(0, text.lines - dialect.skipped - dialect.has_header),
         rows_exact=False,
-        read=lambda: _batches(text, dialect, names),
+        read=lambda: _batches(text, dialect, lines),
         path=file.given,
         notes=notes,
         left_out=frozenset(names[:1] if dialect.has_index else ()),
+        lines=lines,
     )
 
 
@@ -356,25 +358,18 @@ def _first_lines(stream: TextIO) -> list[str]:
     return lines
 
 
-def _batches(text: Text, dialect: Dialect, names: list[str]) -> Batches:
+def _batches(text: Text, dialect: Dialect, line_of: Lines) -> Batches:
     """Yield the rows; a row of another width, or one whose quotes are wrong, is a row with a problem."""
+    names = dialect.names
     width = len(names)
     measure = "the header" if dialect.has_header else "the first row"
     unreadable = [""] * width
     rows: list[list[str]] = []
     problems: dict[int, str] = {}
+    first_row = next_line = 0
     with text.open() as stream:
         above = sum(1 for _ in islice(stream, dialect.skipped))
-        lines = text.each_line(stream)
-        if text.has_nul:
-            lines = (line.replace("\0", _NUL) for line in lines)
-        reader = csv.reader(
-            lines,
-            delimiter=dialect.delimiter,
-            skipinitialspace=dialect.skip_spaces,
-            quotechar=dialect.quote,
-            strict=True,
-        )
+        reader = _reader(text, dialect, stream)
         position = stream.buffer.tell
         batch_end = BATCH_BYTES
         if dialect.has_header:
@@ -397,17 +392,36 @@ def _batches(text: Text, dialect: Dialect, names: list[str]) -> Batches:
                         if problem is not None:
                             problems[len(rows)] = problem
                         rows.append(fields if problem is None else unreadable)
+                    if start != next_line:
+                        line_of.note(first_row + len(rows) - 1, start + above)
+                    next_line = start + 1
                     if len(rows) >= BATCH_ROWS or position() > batch_end:
                         yield _batch(names, rows, problems)
+                        first_row += len(rows)
                         rows, problems = [], {}
                         batch_end = position() + BATCH_BYTES
             except csv.Error as error:
                 start, end = end + 1, reader.line_num
                 problems[len(rows)] = _wrong_quotes(text.file.given, str(error), start + above, end + above)
                 rows.append(unreadable)
+                line_of.note(first_row + len(rows) - 1, start + above)
+                next_line = start + 1
                 at_end = False
     if rows:
         yield _batch(names, rows, problems)
+
+
+def _reader(text: Text, dialect: Dialect, stream: TextIO) -> Any:
+    lines = text.each_line(stream)
+    if text.has_nul:
+        lines = (line.replace("\0", _NUL) for line in lines)
+    return csv.reader(
+        lines,
+        delimiter=dialect.delimiter,
+        skipinitialspace=dialect.skip_spaces,
+        quotechar=dialect.quote,
+        strict=True,
+    )
 
 
 def _problem(fields: list[str], width: int, line: int, measure: str) -> str | None:

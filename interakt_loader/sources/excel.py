@@ -31,7 +31,6 @@ from interakt_loader.sources.base import (
     Batches,
     ReadOptions,
     Source,
-    check_names,
     is_counter,
     is_header,
     labelled,
@@ -354,7 +353,7 @@ def open_excel(file: File, options: ReadOptions) -> Source:
                 f"is the header, give {option('header', True)}"
             )
     labels = texts[0] if has_header else [""] * len(texts[0])
-    names = check_names(given, labelled(labels))
+    names = labelled(labels)
     left_out = [
         names[at] for at in range(len(names)) if has_header and not strip_wrapping(labels[at]) and at not in filled
     ]

@@ -14,9 +14,11 @@ from interakt_loader.sources.base import (
     PROBLEM_COLUMN,
     RESERVED,
     Batches,
+    Lines,
     ReadOptions,
     Source,
-    check_names,
+    flat_names,
+    heading,
     reason,
     refuse_doubled,
 )
@@ -41,7 +43,7 @@ def open_json(file: File, options: ReadOptions) -> Source:
     path = file.given
     if _begins_array(text):
         return _open_array(text)
-    with closing(_batches(text)) as batches:
+    with closing(_batches(text, Lines())) as batches:
         first = next(batches, None)
     if first is None:
         raise SourceError(f"{path}: the file holds only blank lines")
@@ -49,15 +51,17 @@ def open_json(file: File, options: ReadOptions) -> Source:
     problem = first.column(PROBLEM_COLUMN)[0].as_py()
     if not schema.names and problem is not None:
         raise SourceError(f"{path}: expected one JSON object a line, but {problem}")
+    lines = Lines()
     return Source(
         name=file.name,
-        columns=check_names(path, schema),
+        columns=flat_names(schema, path),
         rows=text.lines,
         rows_exact=False,
-        read=lambda: _batches(text),
+        read=lambda: _batches(text, lines),
         path=path,
         notes=text.notes,
         open_ended=True,
+        lines=lines,
     )
 
 
@@ -72,18 +76,18 @@ def open_records(records: Sequence[Mapping[Any, Any]]) -> Source:
         for start in range(0, len(records), BATCH_ROWS):
             yield records_to_batch(records[start : start + BATCH_ROWS], names=keys)
 
-    return Source(name="list", columns=_names("list", records, keys), rows=len(records), rows_exact=True, read=read)
+    return Source(name="list", columns=_columns(records, keys), rows=len(records), rows_exact=True, read=read)
 
 
 def _keys(where: str, records: Sequence[Mapping[Any, Any]]) -> list[Any]:
     keys = list(dict.fromkeys(key for record in records for key in record))
-    refuse_doubled(where, check_names(where, keys) if keys else [])
+    refuse_doubled(where, [heading(str(key)) for key in keys])
     return keys
 
 
-def _names(where: str, records: Sequence[Mapping[Any, Any]], keys: Sequence[Any]) -> list[str]:
-    """Return the names of the columns that records make, an object's fields each as one."""
-    return check_names(where, laid_out({str(key): [record.get(key) for record in records] for key in keys}))
+def _columns(records: Sequence[Mapping[Any, Any]], keys: Sequence[Any]) -> list[str]:
+    """Return the names of the columns that records make; each field of an object is one."""
+    return [*laid_out({str(key): [record.get(key) for record in records] for key in keys})]
 
 
 def _begins_array(text: Text) -> bool:
@@ -123,7 +127,7 @@ def _open_array(text: Text) -> Source:
 
     return Source(
         name=text.file.name,
-        columns=_names(path, records, keys),
+        columns=_columns(records, keys),
         rows=len(records),
         rows_exact=True,
         read=read,
@@ -133,10 +137,10 @@ def _open_array(text: Text) -> Source:
     )
 
 
-def _batches(text: Text) -> Batches:
+def _batches(text: Text, line_of: Lines) -> Batches:
     records: list[Mapping[str, Any]] = []
     problems: dict[int, str] = {}
-    characters = 0
+    characters = first_row = next_line = 0
     with text.open() as stream:
         for number, line in enumerate(text.each_line(stream), start=1):
             if line.isspace():
@@ -144,10 +148,14 @@ def _batches(text: Text) -> Batches:
             record, problem = _parsed(line)
             if problem:
                 problems[len(records)] = f"line {number} {problem}"
+            if number != next_line:
+                line_of.note(first_row + len(records), number)
+            next_line = number + 1
             records.append(record)
             characters += len(line)
             if len(records) == BATCH_ROWS or characters > BATCH_BYTES:
                 yield records_to_batch(records, problems, infinity=OUT_OF_RANGE)
+                first_row += len(records)
                 records, problems, characters = [], {}, 0
     if records:
         yield records_to_batch(records, problems, infinity=OUT_OF_RANGE)

@@ -42,8 +42,8 @@ from interakt_loader.sources.base import (
     PROBLEM_COLUMN,
     Batches,
     Source,
-    check_names,
     flat_names,
+    leaf_names,
     reason,
 )
 from interakt_loader.values import (
@@ -359,7 +359,7 @@ def _has_infinities(array: pa.Array) -> bool:
 def open_table(table: Any) -> Source:
     """Return a Table or RecordBatch as a source; its batches are views, nothing is copied."""
     name = type(table).__name__
-    names = check_names(name, table.schema)
+    names = flat_names(table.schema, name)
     if isinstance(table, pa.RecordBatch):
         table = pa.Table.from_batches([table])
 
@@ -381,7 +381,7 @@ def open_stream(data: Any) -> Source:
         reader = data if once else pa.RecordBatchReader.from_stream(data)
     except Exception as error:
         raise SourceError(f"{name}: its data cannot be read as a table: {reason(error)}") from error
-    names = check_names(name, reader.schema)
+    names = flat_names(reader.schema, name)
     unread = [reader]
 
     def read() -> Batches:
@@ -407,7 +407,7 @@ def is_dataset(data: object) -> bool:
 def open_dataset(dataset: Any) -> Source:
     """Return a pyarrow Dataset as a source, with little read ahead; rows are known for Parquet only."""
     name = type(dataset).__name__
-    names = check_names(name, dataset.schema)
+    names = flat_names(dataset.schema, name)
     # Other formats would have to be read whole to be counted.
     is_parquet = type(getattr(dataset, "format", None)).__name__ == "ParquetFileFormat"
     try:
@@ -458,16 +458,19 @@ def _has_a_report_beside(frame: Any) -> bool:
 
 def open_frame(frame: Any) -> Source:
     """Return a DataFrame as a source; its columns are called by their labels' text."""
+    of_failures = BESIDE in frame.attrs
     frame = own_columns(frame)
-    names = check_names("DataFrame", frame.columns)
+    names = [unicode_text(str(label)) or str(label) for label in frame.columns]
 
     def read() -> Batches:
         for start in range(0, len(frame), BATCH_ROWS):
             piece = frame.iloc[start : start + BATCH_ROWS]
             yield objects_to_batch({name: _column(series) for name, series in zip(names, _series(piece), strict=True)})
 
-    columns = check_names("DataFrame", chain.from_iterable(map(_names, names, _series(frame))))
-    return Source(name="DataFrame", columns=columns, rows=len(frame), rows_exact=True, read=read)
+    columns = [*chain.from_iterable(map(_names, names, _series(frame)))]
+    return Source(
+        name="DataFrame", columns=columns, rows=len(frame), rows_exact=True, read=read, of_failures=of_failures
+    )
 
 
 def _series(frame: Any) -> Iterator[Any]:
@@ -477,7 +480,7 @@ def _series(frame: Any) -> Iterator[Any]:
 def _names(name: str, series: Any) -> Iterable[str]:
     """Return the names of the columns that one column makes: objects and structs have one for each of their fields."""
     values = _column(series if series.dtype == object else series.iloc[:1])
-    return laid_out({name: values}) if isinstance(values, list) else flat_names(pa.schema([(name, values.type)]))
+    return laid_out({name: values}) if isinstance(values, list) else leaf_names(name, values.type)
 
 
 def _column(series: Any) -> list[Any] | pa.Array:

@@ -103,7 +103,7 @@ def test_many_reasons_and_doubles_are_counted_and_not_all_listed(capsys: pytest.
         sandbox.force(["cut"])
         assert run(["wide.csv", "--base-url", sandbox.url, "--map", "user_id=id", "-q", *traits]) == 1
     out = capsys.readouterr().out
-    assert "1 may have been taken twice (maybe_duplicate in the report)" in out
+    assert "1 row may have arrived twice (maybe_duplicate in the report)" in out
     assert out.count("not_a_number") == 10
     assert "… and 2 more reasons in the report" in out
 

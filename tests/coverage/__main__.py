@@ -25,7 +25,6 @@ PURE = [
     "model.py",
     "privacy/text.py",
     "report/outcomes.py",
-    "result/notebook.py",
     "result/view.py",
     "sending/pending.py",
     "sending/rate_limit.py",

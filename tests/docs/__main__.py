@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from interakt_loader.sandbox import Sandbox
-from tests.docs.tables import with_table
+from tests.docs.tables import with_tables
 from tests.docs.test_pages import PAGES
 from tests.snippets import followed, with_shown
 
@@ -15,5 +15,5 @@ for page in PAGES:
     with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
         os.environ |= {"INTERAKT_API_KEY": sandbox.api_key, "INTERAKT_BASE_URL": sandbox.url}
         os.chdir(folder)
-        text = with_table(page, page.read_text(encoding="utf-8"))
+        text = with_tables(page, page.read_text(encoding="utf-8"))
         page.write_text(with_shown(text, list(followed(text, Path(folder)))), encoding="utf-8")

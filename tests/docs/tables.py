@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
+from interakt_loader import codes
 from interakt_loader.mapping.presets import presets
 from interakt_loader.settings import Settings
 
@@ -29,12 +32,37 @@ def preset_list() -> str:
     return "\n".join(["| preset | export | rows are |", "|---|---|---|", *rows, ""])
 
 
-TABLES = {"options.md": options, "presets.md": preset_list}
-"""What makes the first table of a page."""
+def code_table(group: Any, without: Any = ()) -> Callable[[], str]:
+    """Return what makes the table of a group of codes, without those of the tables above it."""
+
+    def table() -> str:
+        left_out = codes.entries(without)
+        rows = [
+            f"| `{name}` | {one.meaning} | {one.hint} |"
+            for name, one in codes.entries(group).items()
+            if name not in left_out
+        ]
+        return "\n".join(["| code | meaning | what to do |", "|---|---|---|", *rows, ""])
+
+    return table
 
 
-def with_table(page: Path, text: str) -> str:
-    """Return the text of a page with its first table as the code makes it today."""
-    if page.name not in TABLES:
-        return text
-    return _TABLE.sub(lambda _: TABLES[page.name](), text, count=1)
+TABLES: dict[str, list[Callable[[], str]]] = {
+    "options.md": [options],
+    "presets.md": [preset_list],
+    "codes.md": [
+        code_table(codes.ProblemCode),
+        code_table(codes.NoteCode),
+        code_table(codes.ApiAnswerCode),
+        code_table(codes.InDoubt | codes.NoAnswerCode),
+        code_table(codes.StopReason, without=codes.ApiAnswerCode | codes.NoAnswerCode),
+    ],
+}
+"""What makes the first tables of a page, in their order."""
+
+
+def with_tables(page: Path, text: str) -> str:
+    """Return the text of a page with its first tables as the code makes them today."""
+    made = TABLES.get(page.name, [])
+    rest = iter(made)
+    return _TABLE.sub(lambda _: next(rest)(), text, count=len(made)) if made else text

@@ -19,7 +19,8 @@ import pytest
 
 from interakt_loader import LoadResult, check, load_events
 from interakt_loader.errors import NotJustNow, SettingsError
-from interakt_loader.ledger.store import FileLock, Store
+from interakt_loader.ledger.store import Store
+from interakt_loader.privacy.files import FileLock
 from interakt_loader.sandbox import Sandbox
 
 EVENTS = {"user_id": "user", "event": {"value": "Visit"}, "created_at": "at", "traits": ["page"]}

@@ -98,7 +98,7 @@ def test_the_plot_of_a_load(sandbox: Sandbox) -> None:
     users = pa.table({"id": [*map(str, range(300)), None]})
     result = load_users(users, {"user_id": "id"}, api_key=sandbox.api_key, base_url=sandbox.url, rate_limit="900/s")
     texts = _texts(result)
-    assert {"rows done", "calls a second", "answer times, ms", "outcomes"} <= texts
+    assert {"Rows done", "Calls a second", "Answer times, ms", "Outcomes"} <= texts
     assert {"limit: 900/s", " 300", " 1", "sent", "invalid"} <= texts
     assert result.plot()._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
 
@@ -115,7 +115,7 @@ def test_the_plot_of_an_outage() -> None:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
     result = load_users(pa.table({"id": ["1", "2"]}), {"user_id": "id"}, api_key="key", base_url=url, max_outage=0.2)
     assert result.unsent == 2
-    assert {"rows done", "outcomes", " 2"} <= _texts(result)
+    assert {"Rows done", "Outcomes", " 2"} <= _texts(result)
 
 
 def test_without_matplotlib_one_line_says_what_to_install() -> None:

@@ -45,7 +45,7 @@ def test_a_load_writes_its_page(sandbox: Sandbox, tmp_path: Path) -> None:
     assert "DataFrame: 4 rows as users" in page.text
     assert ("sent", "1") in zip(page.texts, page.texts[1:], strict=False)
     assert ("invalid", "3") in zip(page.texts, page.texts[1:], strict=False)
-    assert "1 calls in " in page.text
+    assert "1 call in " in page.text
     assert "Map user_id, or phone, or both. Check why they are empty in these rows." in page.text
     assert [row[0] for row in page.rows if len(row) == 9] == ["row", "1", "2", "3"]
     assert ["rate_limit", "100/s"] in page.rows
@@ -64,7 +64,7 @@ def test_a_page_about_a_long_load_with_rows_in_doubt(sandbox: Sandbox, tmp_path:
         result.seconds = seconds
         result.write_html(tmp_path / "load.html")
         text = Page(tmp_path / "load.html").text
-        assert f"2 calls in {said}, 0.0 a second; 1 rows may have arrived twice." in text
+        assert f"2 calls in {said} (0.0 a second); 1 row may have arrived twice." in text
 
 
 def test_nothing_is_fetched(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -127,8 +127,8 @@ def test_a_check_has_a_page_too(tmp_path: Path) -> None:
     check(FRAME, MAPPING, html=tmp_path / "check.html")
     page = Page(tmp_path / "check.html")
     assert ("would be sent", "1") in zip(page.texts, page.texts[1:], strict=False)
-    assert "Checked; nothing was sent." in page.text
-    assert "How it went on" not in page.text
+    assert "Dry run: nothing was sent." in page.text
+    assert "The load over time" not in page.text
     assert page.attributes("figure") == []
 
 
@@ -199,7 +199,7 @@ def test_a_stopped_load_says_so(tmp_path: Path) -> None:
     assert result.stopped is not None
     page = Page(tmp_path / "load.html")
     assert "Stopped early:" in page.text
-    assert "DataFrame: 1 rows as events" in page.text
+    assert "DataFrame: 1 row as events" in page.text
     assert "Copy the Secret Key from Interakt's Settings > Developer Settings" in page.text
 
 

@@ -76,7 +76,7 @@ def test_a_notebook_shows_what_a_check_found() -> None:
     checked = check(frame, mapping, rate_limit="300/min")
     page = _Html(checked._repr_html_())
     text = "".join(page.texts)
-    for said in ("checked, nothing was sent", "1 would be sent", "1 invalid", "not_a_number", "300/min"):
+    for said in ("dry run: nothing was sent", "1 would be sent", "1 invalid", "not_a_number", "300/min"):
         assert said in text
     assert "<script>x</script>" in text  # shown, not run
     assert '"userId": "2"' in text
@@ -102,7 +102,7 @@ def test_a_notebook_shows_what_stopped_a_load(ledger: bool, sandbox: Sandbox, tm
     text = "".join(_Html(result._repr_html_()).texts)
     assert "stopped early:" in text
     assert "Invalid token provided" in text
-    assert ("the same call goes on from there" in text) is ledger
+    assert ("the same call continues from there" in text) is ledger
 
 
 def test_raise_for_failures(result: LoadResult, sandbox: Sandbox) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from interakt_loader.model import Answer, Message, Status
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.scheduler import Schedule
-from interakt_loader.sending.workers import FEWEST, LOOK, ConcurrencyLimit, Engine
+from interakt_loader.sending.workers import FEWEST, MEASURED, ConcurrencyLimit, Engine
 from interakt_loader.transport import read_answer
 
 OK = read_answer(202, b'{"result": true}', 0.1)
@@ -21,8 +21,8 @@ def after(concurrency: ConcurrencyLimit, shares: list[float], began: float = 0.0
     """Return how many are wanted after times in which consumers computed for these shares."""
     wanted = concurrency.wanted(began)
     for number, share in enumerate(shares, start=1):
-        concurrency.computed(share * LOOK * 1.01)
-        wanted = concurrency.wanted(began + number * LOOK * 1.01)
+        concurrency.computed(share * MEASURED * 1.01)
+        wanted = concurrency.wanted(began + number * MEASURED * 1.01)
     return wanted
 
 
@@ -55,7 +55,7 @@ def test_what_was_computed_before_the_first_look_is_not_of_its_time() -> None:
     """The time begins with the first look."""
     concurrency = ConcurrencyLimit(16)
     concurrency.computed(5.0)
-    assert [concurrency.wanted(0.0), concurrency.wanted(LOOK)] == [16, 16]
+    assert [concurrency.wanted(0.0), concurrency.wanted(MEASURED)] == [16, 16]
 
 
 def test_a_quarter_goes_and_twice_as_many_come() -> None:
@@ -64,8 +64,8 @@ def test_a_quarter_goes_and_twice_as_many_come() -> None:
     concurrency.wanted(now)
     wanted = []
     for share in (0.91, 0.91, 0.89, 0.71, 0.91, 0.91, 0.69, 0.69):
-        concurrency.computed(share * LOOK)
-        now += LOOK + 1e-9
+        concurrency.computed(share * MEASURED)
+        now += MEASURED + 1e-9
         wanted.append(concurrency.wanted(now))
     assert wanted == [48, 36, 36, 36, 27, 20, 40, 64]
 
@@ -74,9 +74,9 @@ def test_what_several_compute_adds_up() -> None:
     """Two that are busy for half of the time each leave none of it to a third: a quarter of ten goes, in whole ones."""
     concurrency = ConcurrencyLimit(10)
     concurrency.wanted(0.0)
-    concurrency.computed(0.5 * LOOK)
-    concurrency.computed(0.5 * LOOK)
-    wanted = concurrency.wanted(LOOK)
+    concurrency.computed(0.5 * MEASURED)
+    concurrency.computed(0.5 * MEASURED)
+    wanted = concurrency.wanted(MEASURED)
     assert wanted == 7
     assert isinstance(wanted, int)
 

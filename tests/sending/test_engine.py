@@ -13,6 +13,7 @@ from interakt_loader.model import (
     Outcome,
     Status,
     Stop,
+    StopToken,
 )
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.scheduler import Schedule
@@ -50,9 +51,9 @@ def test_a_transport_that_raises_costs_no_thread_and_no_row(caplog: pytest.LogCa
     assert "a call could not be made" in caplog.text
 
 
-def test_nothing_goes_out_after_a_stop_is_wanted() -> None:
-    """While the first call is out a stop is wanted, and nobody reads: the calls in the queue stay there."""
-    wanted: list[Stop] = []
+def test_nothing_is_sent_after_a_stop_is_requested() -> None:
+    """While the first call is in flight a stop is requested, and nobody reads: the calls in the queue stay there."""
+    token = StopToken()
     first_is_out, may_answer = threading.Event(), threading.Event()
     sent: list[int] = []
 
@@ -66,10 +67,10 @@ def test_nothing_goes_out_after_a_stop_is_wanted() -> None:
         def close(self) -> None:
             pass
 
-    with Engine(schedule(), Slow(), 1, stop_wanted=lambda: wanted[0] if wanted else None) as engine:
+    with Engine(schedule(), Slow(), 1, stop_token=token) as engine:
         engine.offer(messages(100))
         first_is_out.wait(10)
-        wanted.append(Stop("interrupted", "the load was interrupted"))
+        token.request(Stop("interrupted", "the load was interrupted"))
         may_answer.set()
         outcomes = []
         while engine.unfinished:
@@ -132,7 +133,7 @@ def test_on_outcomes_may_wait_for_the_end_on_any_thread() -> None:
 
 def test_consumers_with_nothing_to_do_end_and_are_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a rest all of them are gone, those too that slept while a call was out; a message is sent as ever."""
-    monkeypatch.setattr("interakt_loader.sending.workers.LONGEST_REST", 0.01)
+    monkeypatch.setattr("interakt_loader.sending.workers.LONGEST_IDLE", 0.01)
     together = threading.Barrier(4)
 
     class Meeting(Recording):

@@ -469,8 +469,8 @@ def test_any_interleaving_settles_every_row_once_in_order_within_the_bound(
     stop_at: int | None,
     rate: Rate | None,
 ) -> None:
-    """Whatever order answers come back in, whatever they are, and whenever the load is stopped: each row admitted
-    has exactly one outcome, each lane's calls go out in order, the bound holds, and the end is always reached."""
+    """Answers of any kind come in any order, and the load may stop at any time. Still each admitted row has exactly one
+    outcome, the calls of each ordering key go out in order, the bound holds, and the end is always reached."""
     one = schedule(queue=queue, retries=retries, rate=rate, max_outage=1000.0)
     waiting = [message(row, f"user-{ordering_key}") for row, ordering_key in enumerate(ordering_keys)]
     flying: list[PendingCall] = []

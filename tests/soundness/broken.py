@@ -14,22 +14,22 @@ from interakt_loader.sending.workers import Engine, IdleWorkers
 class WakesNobody(Engine):
     """Takes a consumer off the stack and forgets to notify it."""
 
-    def _call_one(self, now: float) -> None:
+    def _wake_or_start(self, now: float) -> None:
         if self._idle_workers._stack:
             self._idle_workers._stack.pop()
         else:
-            super()._call_one(now)
+            super()._wake_or_start(now)
 
 
 class ForgetsRetries(Engine):
-    """The timekeeper goes off with a call, and nobody keeps the time for the retries that wait."""
+    """The timer leaves with a call, and no consumer wakes up for the retries that wait."""
 
     def _is_late_for(self, instant: float | None) -> bool:
         return False
 
 
 class KeepsAnOldAlarm(Engine):
-    """A timekeeper that was woken goes on being thought of as asleep."""
+    """A timer that was woken is still taken for asleep."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -47,14 +47,14 @@ class _KeepsAnOldAlarm(IdleWorkers):
 class LeavesTheRestAlone(Engine):
     """Who goes off, with a call or to `on_outcomes`, asks nobody to look after what else may go."""
 
-    def _call_for_the_rest(self, now: float) -> None:
+    def _wake_another(self, now: float) -> None:
         pass
 
 
 class EndsAlone(Engine):
     """The last consumer ends without telling the others, who sleep."""
 
-    def _call_all(self) -> None:
+    def _wake_all(self) -> None:
         self._reader.notify_all()
 
 
@@ -63,14 +63,14 @@ class ForgetsTheReader(Engine):
 
     def _after_settling(self) -> None:
         if self._closing and not self._schedule.unfinished:
-            self._call_all()
+            self._wake_all()
 
 
 class IsIdleTooEarly(Engine):
     """Does not wait for those that are just handing outcomes over."""
 
     def wait_until_idle(self, timeout: float | None = None) -> bool:
-        if vars(engine)["threading"].current_thread() in self._telling:
+        if vars(engine)["threading"].current_thread() in self._reporting:
             return False
         schedule = self._schedule
         with self._lock:
@@ -84,7 +84,7 @@ class WaitsForItself(Engine):
         schedule = self._schedule
         with self._lock:
             return self._reader.wait_for(
-                lambda: not schedule.unfinished and not schedule.settled and not self._telling, timeout
+                lambda: not schedule.unfinished and not schedule.settled and not self._reporting, timeout
             )
 
 
@@ -111,7 +111,7 @@ class OffersWithoutTheLock(Engine):
             self._schedule.admit(message)
             taken += 1
         with self._lock:
-            self._call_one(self._clock())
+            self._wake_or_start(self._clock())
         return taken
 
 

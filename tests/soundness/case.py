@@ -18,13 +18,13 @@ from interakt_loader.model import (
     Outcome,
     Status,
     Stop,
+    StopToken,
 )
 from interakt_loader.sending import workers as engine_module
-from interakt_loader.sending import workers as idle_workers_module
 from interakt_loader.sending.pending import PendingCall
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.scheduler import Schedule
-from interakt_loader.sending.workers import LOOK, Engine
+from interakt_loader.sending.workers import MEASURED, Engine
 from interakt_loader.settings.values import Rate
 from tests.soundness.answers import ANSWERS
 from tests.soundness.world import World
@@ -56,7 +56,7 @@ class Case:
             rng,
             most_computing=self.computing,
             refuses_threads=self.refuses_threads,
-            line_by_line={engine_module.__file__, idle_workers_module.__file__, inspect.getfile(kind_of_engine)}
+            line_by_line={engine_module.__file__, inspect.getfile(kind_of_engine)}
             if rng.random() < share_of_line_by_line
             else set(),
         )
@@ -83,7 +83,7 @@ class Case:
             rng=rng,
         )
         self.bound = self.schedule.room
-        self.flag: Stop | None = None
+        self.stop_token = StopToken()
         self.is_ending = self.was_abandoned = self.was_stopped = False
         self.admitted: list[int] = []
         self.outcomes: list[Outcome] = []
@@ -95,9 +95,9 @@ class Case:
         self.after_stop: Counter[str] = Counter()
         self.transport_closed = False
         self.kind_of_engine = kind_of_engine
-        self.longest_rest = rng.choice([engine_module.LONGEST_REST, 0.4])
+        self.longest_idle = rng.choice([engine_module.LONGEST_IDLE, 0.4])
         if self.refuses_threads:  # then one that has ended cannot begin anew, and `offer` says so
-            self.longest_rest = FOR_EVER / 4
+            self.longest_idle = FOR_EVER / 4
 
     def run(self) -> None:
         """Let it happen. Raises what is wrong, with the steps that led there."""
@@ -110,7 +110,7 @@ class Case:
             with (
                 patch.object(engine_module, "threading", world),
                 patch.object(engine_module, "time", world),
-                patch.object(engine_module, "LONGEST_REST", self.longest_rest),
+                patch.object(engine_module, "LONGEST_IDLE", self.longest_idle),
             ):
                 world.run(main=self._main, **scripts)
         finally:
@@ -130,7 +130,7 @@ class Case:
             self.workers,
             clock=self.world.monotonic,
             on_outcomes=self._tell if self.calls_back else None,
-            stop_wanted=lambda: self.flag,
+            stop_token=self.stop_token,
         )
         with contextlib.suppress(Leave), engine:
             offered = 0
@@ -164,8 +164,8 @@ class Case:
 
     def _read(self, wanted: int) -> None:
         engine = self.engine
-        if self.flag is not None:  # as the overseer does
-            engine.stop(self.flag)
+        if self.stop_token.stop is not None:  # as the monitor does
+            engine.stop(self.stop_token.stop)
         if self.calls_back:
             self.world.sleep(1.0)
             return
@@ -205,7 +205,7 @@ class Case:
             self.more += 3
             self._offer([Message(self.more + number, "user", f"more-{self.more}", b"{}") for number in range(3)])
         elif what == "flag":
-            self.flag = Stop("interrupted", "test")
+            self.stop_token.request(Stop("interrupted", "test"))
 
     def _flush(self, timeout: float | None) -> None:
         before = set(self.admitted)
@@ -238,12 +238,12 @@ class Case:
 
     def send(self, message: Message) -> Answer:
         """Be the transport."""
-        assert message.ordering_key not in self.out, "two calls of a lane are out"
+        assert message.ordering_key not in self.out, "two calls with one ordering key are out"
         assert len(self.out) < self.workers
         assert not self.transport_closed or self.was_abandoned or self.leaves_at is not None
         rows = self.sent[message.ordering_key]
         rows.append(message.row)
-        assert rows == sorted(rows), "a lane's calls go out of their order"
+        assert rows == sorted(rows), "the calls of an ordering key go out of their order"
         if self.was_stopped:
             self.after_stop[self.world.current.name] += 1
             assert max(self.after_stop.values()) <= 1, "calls go on after a stop"
@@ -276,7 +276,7 @@ class Case:
             assert schedule.unfinished or schedule.settled, "somebody waits for an end that has come"
         if self.refuses_threads or len(self.out) + len(self.tellers) >= self.workers:
             return
-        if self.computing and until - now <= LOOK * 1.01:  # the crew has no use for more
+        if self.computing and until - now <= MEASURED * 1.01:  # the limit has no use for more
             return
         parked_until = schedule.parked_until
         if schedule.has_ready or (parked_until is not None and parked_until <= now):

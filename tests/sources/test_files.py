@@ -115,7 +115,7 @@ def test_a_file_that_vanishes_between_opening_and_reading_is_broken(tmp_path: Pa
     path.write_text("id\n1\n")
     source = open_source([path])
     path.unlink()
-    with pytest.raises(SourceBroken, match=r"t\.csv: cannot be read past row 0: No such file"):
+    with pytest.raises(SourceBroken, match=r"t\.csv: cannot be read: No such file"):
         list(source.batches())
 
 

@@ -79,9 +79,7 @@ def test_a_page_with_fewer_values_than_promised_breaks_the_source(
     assert len(found) >= columns
     for at in found:
         path.write_bytes(content[: at + 1] + ONE_LESS + content[at + 3 :])
-        with pytest.raises(
-            SourceBroken, match=r"t\.parquet: (promises 77 rows and holds 76|cannot be read past row 0)"
-        ):
+        with pytest.raises(SourceBroken, match=r"t\.parquet: (promises 77 rows and holds 76|cannot be read: )"):
             list(open_source(path).batches())
 
 

@@ -49,7 +49,7 @@ def test_a_client_that_is_let_go_leaves_no_thread_and_no_connection(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody calls `join`: after a rest its threads have ended, and with them goes what they held."""
-    monkeypatch.setattr("interakt_loader.sending.workers.LONGEST_REST", 0.01)
+    monkeypatch.setattr("interakt_loader.sending.workers.LONGEST_IDLE", 0.01)
     one = track.Client(sandbox.api_key, host=sandbox.url)
     one.event("ann", "Order Placed")
     one.flush()

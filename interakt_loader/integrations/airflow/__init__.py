@@ -82,7 +82,7 @@ def _load(
 ) -> dict[str, Any]:
     from interakt_loader.errors import LoadInterrupted
     from interakt_loader.integrations.airflow.task_load import TaskLoad, errors_for_airflow, read_options, with_files
-    from interakt_loader.load.monitor import Interrupts
+    from interakt_loader.load.run import Interrupts
 
     with errors_for_airflow():
         given = read_options(options)
@@ -91,7 +91,7 @@ def _load(
 
             given = InteraktHook(interakt_conn_id).options(**given)
         load = TaskLoad()
-        with Interrupts(load.stop) as interrupts:
+        with Interrupts(load.stop_token, "the task was ended") as interrupts:
             result = load.run(path, mapping, kind, with_files(path, given))
         if interrupts.signum is not None:
             raise LoadInterrupted(result, interrupts.signum)

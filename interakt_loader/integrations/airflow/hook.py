@@ -79,12 +79,12 @@ class InteraktHook(BaseHook):
 
     def _load(self, data: Any, mapping: Any, kind: Kind, options: Options) -> LoadResult:
         from interakt_loader.integrations.airflow.task_load import TaskLoad
-        from interakt_loader.load.monitor import Interrupts
+        from interakt_loader.load.run import Interrupts
 
         with errors_for_airflow():
             load = TaskLoad()
             # Airflow's own handler of signals reaches operators, but not hooks.
-            with Interrupts(load.stop) as interrupts:
+            with Interrupts(load.stop_token, "the task was ended") as interrupts:
                 result = load.run(data, mapping, kind, self.options(**{"progress": False, **options}))
             if interrupts.signum is not None:
                 raise LoadInterrupted(result, interrupts.signum)

@@ -23,13 +23,13 @@ from interakt_loader.errors import (
     SourceError,
     UsageError,
 )
+from interakt_loader.model import Stop, StopToken
 from interakt_loader.privacy.text import masked
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import ledger_beside, report_beside
 from interakt_loader.settings.values import check_name
 
 if TYPE_CHECKING:
-    from interakt_loader.load.job import Control
     from interakt_loader.model import Kind
     from interakt_loader.result import LoadResult
 
@@ -142,19 +142,11 @@ class TaskLoad:
     """
 
     def __init__(self) -> None:
-        self._control: Control | None = None
-        self._why: str | None = None
+        self.stop_token = StopToken()
 
     def stop(self, why: str = "the task was ended") -> None:
         """Drain the load, without waiting for its end. Any thread and any signal handler may call this."""
-        self._why = self._why or why
-        self._request_stop()
-
-    def _request_stop(self) -> None:
-        if self._why is not None and self._control is not None:
-            from interakt_loader.model import Stop
-
-            self._control.stop_wanted = self._control.stop_wanted or Stop("interrupted", self._why)
+        self.stop_token.request(Stop("interrupted", why))
 
     def run(
         self, data: Any, mapping: Any, kind: Kind | None, options: Mapping[str, Any], event: str | None = None
@@ -164,19 +156,14 @@ class TaskLoad:
         `kind` None: the mapping decides. `event` is the name of all events, if no column has it. If an exception is
         raised on this thread, the load is drained first. A KeyboardInterrupt during that ends at once.
         """
-        from interakt_loader.load.job import Control
-
-        self._control = Control()
-        # `stop` may have been called during the imports.
-        self._request_stop()
         done: Future[LoadResult] = Future()
-        work = (_load, done, data, mapping, kind, options, event, self._control)
+        work = (_load, done, data, mapping, kind, options, event, self.stop_token)
         thread = threading.Thread(target=copy_context().run, args=work, name="interakt-load", daemon=True)
         thread.start()
         try:
             _await(done)
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and self._why is not None:
+            if isinstance(error, KeyboardInterrupt) and self.stop_token.is_interrupt:
                 raise
             self.stop(f"the task was ended ({type(error).__name__})")
             logger.info("the task ends: finishing the calls in flight, and the report")
@@ -200,20 +187,20 @@ def _load(
     kind: Kind | None,
     options: Mapping[str, Any],
     event: str | None,
-    control: Control,
+    stop_token: StopToken,
 ) -> None:
     try:
         from interakt_loader import load as loading
         from interakt_loader.load.opening import choose_mapping, opened
 
         settings = Settings.resolve(options)
-        source = None
+        source = opened(data, settings)
         if event is not None:
-            choice = choose_mapping(mapping, opened(data, settings), kind, settings, event)
+            choice = choose_mapping(mapping, source, kind, settings, event)
             if choice.inferred is not None:
                 logger.warning("%s", masked(choice.inferred.summary()))
             source, mapping = choice.source, choice.mapping.as_dict() | {"event": {"value": event}}
-        done.set_result(loading.load(data, mapping, kind, settings, source=source, control=control))
+        done.set_result(loading.load(source, mapping, kind, settings, stop_token=stop_token))
     # Any error is raised on the thread that waits for the result.
     except BaseException as error:  # noqa: BLE001
         done.set_exception(error)

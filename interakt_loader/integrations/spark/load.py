@@ -13,11 +13,11 @@ from collections.abc import Mapping as Dict
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from interakt_loader.codes import StopReason
+from interakt_loader.codes import StopReason, entries
 from interakt_loader.errors import AnotherKey, SettingsError
 from interakt_loader.integrations.spark.task import (
     BUCKET,
@@ -162,7 +162,7 @@ def read_summary(lines: Any, *, dry_run: bool) -> Summary:
 
 def stop_of(summary: Summary) -> Stop | None:
     """Return why tasks ended before their last row: the reason of most rows; None if none did."""
-    stops = [one for one in summary.top_reasons() if one.status == Status.UNSENT and one.code in get_args(StopReason)]
+    stops = [one for one in summary.top_reasons() if one.status == Status.UNSENT and one.code in entries(StopReason)]
     if not stops:
         return None
     message = (stops[0].example or "").removeprefix("not sent: ")
@@ -327,7 +327,7 @@ def _checked(loads: Loads, sdf: DataFrame, mapping: Mapping, kind: Kind, setting
     if is_known_by_content(mapping, kind, settings):
         place = "\n".join([str(sdf.semanticHash()), *sorted(sdf.inputFiles())])
         beginning = known_row(loads.digest(place), sent=True)
-    origin = Origin("", (), place, is_failures=False)
+    origin = Origin(place=place)
     if kind == "event" and loads.is_first and not settings.is_local:
         logger.warning(
             "the first load of events from ledger %s: ongoing campaigns may message these people now, also about past "

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from interakt_loader.codes import StopReason
 from interakt_loader.errors import NotJustNow, SettingsError
-from interakt_loader.load.job import Job
+from interakt_loader.load.job import Job, open_shared_clock
 from interakt_loader.load.pipeline import deliver
 from interakt_loader.mapping import PREPARED, Mapping, Preparation
 from interakt_loader.model import Kind, Stop
@@ -184,12 +184,8 @@ def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> It
                 ledger = open_ledger(Path(load.settings.ledger), bucket, load.kind, load.settings)
                 job = replace(job, ledger=stack.enter_context(ledger))
             reason = "share_lost"
-            if load.settings.hidden_share is not None and not load.settings.dry_run:
-                from interakt_loader.shared_limit import open_share
-
-                assert isinstance(load.settings.rate, Rate)  # the settings see to it
-                key = load.settings.require_key()
-                share = open_share(load.settings.hidden_share, load.settings.base_url, key, load.settings.rate)
+            share = open_shared_clock(load.settings)
+            if share is not None:
                 job = replace(job, share=stack.enter_context(closing(share)))
             reason = "abandoned" if job.ledger is None else "ledger_broken"
             for lines in deliver(calls, job):

@@ -211,7 +211,7 @@ def _of_zips(look: Look, default: str) -> tuple[str | None, str] | None:
     row = int(pc.index(elsewhere, pa.scalar(value=True)).as_py())
     value = look.texts[row].as_py()
     code = next((one for form, one in _TELLING_ZIPS.items() if re.fullmatch(form, value.upper())), None)
-    return code, f"{look.name} has {value!r}, which is no postcode of {default}, in row {row}"
+    return code, f"{look.name} has {value!r}, which is no postcode of {default}, in {look.at(row)}"
 
 
 _FEW = 3
@@ -299,7 +299,7 @@ def _of_ids(look: Look, found: Evidence, proposal: Proposal, settings: Settings)
         row = min(ids.problems)
         found.remarks.append(
             f"user_id: {len(ids.problems):,} of {look.rows:,} values are no user ids: {ids.problems[row].message} "
-            f"(row {row}); those rows are refused"
+            f"({look.at(row)}); those rows are refused"
         )
     missing = look.rows - len(held) - len(ids.problems)
     if missing:
@@ -393,7 +393,7 @@ def try_phones(looks: Sequence[Look], country: Look | None, settings: Settings) 
     if read.problems:
         place = min(read.problems)
         row = rows[place].as_py()
-        misfit = f"{looks[read.problems[place][0]].shown(row)} in row {row}"
+        misfit = looks[read.problems[place][0]].example(row)
     counted = Counter(read.country_codes.drop_null().to_pylist())
     return Tried(None if country is None else country.name, counted.total(), len(rows), counted, misfit)
 
@@ -464,7 +464,7 @@ def _of_country(country: Look, phone: Look, found: Evidence) -> None:
     if not unread or phone.matching(r"'?(?:\+|00).*") == phone.filled:
         return
     rows = pc.sum(pc.is_in(country.texts, pa.array(unread))).as_py()
-    shown = f"such as {unread[0]!r} in row {country.row_of(unread[0])}"
+    shown = f"such as {unread[0]!r} in {country.at(country.row_of(unread[0]))}"
     if len(unread) > len(distinct) * (1 - _ENOUGH):
         found.questions.append(
             f"country_code: {country.name} cannot be read as countries, {shown}: "

@@ -31,6 +31,7 @@ from interakt_loader.model import Kind
 from interakt_loader.privacy.text import printable
 from interakt_loader.settings import Settings
 from interakt_loader.sources import PROBLEM_COLUMN
+from interakt_loader.sources.base import Lines
 
 _OPTIONS = ("type", "format", "separator", "timezone", "decimal", "guard")
 _MOST = 0.5
@@ -112,10 +113,10 @@ class _Fit:
             self.lines.append(Line(name, written, f"preset; fits {look.filled - len(misfits):,} of {look.rows:,}"))
             self.remarks.append(
                 f"{look.name}: {len(misfits):,} of {look.filled:,} values are no {_said(options)}, such as "
-                f"{look.shown(row)} in row {row}: those rows are refused"
+                f"{look.example(row)}: those rows are refused"
             )
             return
-        why = f"the preset's {_said(options)} does not fit {look.shown(row)} in row {row}"
+        why = f"the preset's {_said(options)} does not fit {look.example(row)}"
         self._instead(name, written, options, why)
 
     def _instead(self, name: str, written: dict[str, Any], options: dict[str, Any], why: str) -> None:
@@ -176,6 +177,7 @@ def infer(
     preset: Preset | None = None,
     settings: Settings | None = None,
     country_given: bool = False,
+    lines: Lines | None = None,
 ) -> InferredMapping:
     """Propose which column is which field, and what each of the others holds.
 
@@ -187,6 +189,7 @@ def infer(
         preset: The preset that the user names; else it is recognised by the columns.
         settings: Those on phones and missing values count.
         country_given: The user named the default country, so the country of bare numbers is not asked.
+        lines: On which line each row of a text file begins.
 
     Raises:
         MappingError: No column says who a row is about, or the preset does not fit.
@@ -196,7 +199,7 @@ def infer(
     found = recognise(columns) if preset is None else preset
     if preset is not None and wanted not in (None, preset.kind):
         raise MappingError(f"preset {preset.name}: its rows are {preset.kind}s, not {wanted}s")
-    looked = looks(columns, sample, settings.null_words)
+    looked = looks(columns, sample, settings.null_words, lines or Lines())
     if found is not None and wanted in (None, found.kind):
         return fitted_preset(
             found, columns, looked, event, settings, named=preset is not None, country_given=country_given

@@ -1,7 +1,4 @@
-"""How a proposed mapping looks in a notebook: its open questions first, then each line with its reason. All escaped.
-
-A proposed mapping: what the table shows, line by line, the reasons, and the questions that it leaves open.
-"""
+"""A proposed mapping: its lines with their reasons, and the questions that only a person can answer."""
 
 from __future__ import annotations
 
@@ -14,58 +11,8 @@ from typing import Any
 from interakt_loader.mapping.infer.proposal import some
 from interakt_loader.mapping.spec import FIELDS, Mapping
 from interakt_loader.model import Kind
-from interakt_loader.privacy.text import escape, masked, printable
-
-_CELL = "padding:2px 12px 2px 0;text-align:left;vertical-align:top"
-
-
-def as_html(found: InferredMapping) -> str:
-    """Return the proposal as HTML, in the notebook's own colours."""
-    parts = [f"<div><b>{found.kind}s</b> · {_state(found)}</div>"]
-    if found.open_questions:
-        parts.append(f"<div><b>open questions</b></div><ul>{_items(found.open_questions)}</ul>")
-    parts.append(_table(found))
-    if found.remarks:
-        parts.append(f"<ul>{_items(found.remarks)}</ul>")
-    parts.append(f"<div>{_next_step(found)}</div>")
-    return f'<div style="font-family:system-ui,sans-serif;line-height:1.5;max-width:60em">{"".join(parts)}</div>'
-
-
-def _state(found: InferredMapping) -> str:
-    if found.open_questions:
-        count = len(found.open_questions)
-        return f"{count} open question{'s' if count > 1 else ''}: nothing can be sent yet"
-    return "nobody has confirmed it yet" if found.preset is None else f"preset {escape(found.preset)}"
-
-
-def _items(texts: tuple[str, ...]) -> str:
-    return "".join(f"<li>{_line(text)}</li>" for text in texts)
-
-
-def _table(found: InferredMapping) -> str:
-    titles = "".join(f'<th style="{_CELL};font-weight:600">{title}</th>' for title in ("field", "from", "why"))
-    rows = "".join(_row(line) for line in found.lines if line.active)
-    return f'<table style="border-collapse:collapse;margin:8px 0"><tr>{titles}</tr>{rows}</table>'
-
-
-def _row(line: Line) -> str:
-    cells = (line.field, _written(line.written), line.reason)
-    return "<tr>" + "".join(f'<td style="{_CELL}">{_line(cell)}</td>' for cell in cells) + "</tr>"
-
-
-def _written(written: Any) -> str:
-    return written if isinstance(written, str) else json.dumps(written, ensure_ascii=False, default=str)
-
-
-def _line(text: str) -> str:
-    return escape(printable(text))
-
-
-def _next_step(found: InferredMapping) -> str:
-    if found.open_questions:
-        return "answer the questions with <code>infer(data, …)</code> or in a mapping of your own"
-    return f"to confirm it, give it as the mapping: <code>load_{found.kind}s(data, mapping)</code>"
-
+from interakt_loader.privacy.text import masked, number_of, printable
+from interakt_loader.templates import render
 
 _TRAIT = "traits"
 _SHOWN = 8
@@ -122,7 +69,7 @@ class InferredMapping(Mapping):
 
     def __repr__(self) -> str:
         fields = [f"{line.field}={_said(line.written)}" for line in self._active(traits=False)]
-        traits = "all other columns" if self.all_columns else _count(len(self.traits), "trait")
+        traits = "all other columns" if self.all_columns else number_of(len(self.traits), "trait")
         said = [f"{self.kind}s", *fields, traits]
         if self.open_questions:
             said.append(f"{len(self.open_questions)} open")
@@ -202,8 +149,19 @@ class InferredMapping(Mapping):
         return "\n".join([*text, "})"])
 
     def _repr_html_(self) -> str:
-
-        return as_html(self)
+        if self.open_questions:
+            state = f"{number_of(len(self.open_questions), 'open question')}: nothing can be sent yet"
+        else:
+            state = "not confirmed yet" if self.preset is None else f"preset {self.preset}"
+        lines = [(line.field, _in_words(line.written), line.reason) for line in self.lines if line.active]
+        return render(
+            "proposal.html",
+            kind=self.kind,
+            state=state,
+            questions=self.open_questions,
+            lines=[[printable(cell) for cell in line] for line in lines],
+            remarks=self.remarks,
+        )
 
     def with_masked_comments(self) -> InferredMapping:
         """Return the same mapping with phones and e-mail addresses masked in all that is said about it."""
@@ -297,8 +255,9 @@ def _name(trait: Any) -> str:
     return str(trait.get("name", trait.get("column")) if isinstance(trait, dict) else trait)
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _in_words(written: Any) -> str:
+    """Return a field as it is written, in JSON if it is more than a column's name."""
+    return written if isinstance(written, str) else json.dumps(written, ensure_ascii=False, default=str)
 
 
 def _shown(text: str) -> str:

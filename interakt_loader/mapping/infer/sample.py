@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -22,7 +22,8 @@ from interakt_loader.columns.normalize import (
     normalize_parts,
     type_name,
 )
-from interakt_loader.mapping.prepare import null_where_null_word
+from interakt_loader.mapping.prepare import null_where_word
+from interakt_loader.sources.base import Lines
 from interakt_loader.values import shortened
 
 Options = dict[str, Any]
@@ -77,6 +78,8 @@ class Look:
     """Its values have several types, and each is sent as its own; `values` shows them as text."""
     arrays: tuple[pa.Array, ...] = ()
     """The values as the load gets them, batch by batch, without the words for nothing."""
+    lines: Lines = field(default_factory=Lines, repr=False)
+    """On which line each row of a text file begins."""
 
     @property
     def sort(self) -> str:
@@ -133,22 +136,32 @@ class Look:
         """Say in how many rows there is a value: `1,000 of 1,000`."""
         return f"{self.filled:,} of {self.rows:,}"
 
+    def at(self, row: int) -> str:
+        """Return how people find a row: `row 2 (line 4)`."""
+        return f"row {self.lines.label(row)}"
+
     def shown(self, row: int) -> str:
         """Return a row's value as people read it."""
         return shortened(str(self.texts[row].as_py()))
 
+    def example(self, row: int) -> str:
+        """Return a row's value, and where it is: `'12' in row 2 (line 4)`."""
+        return f"{self.shown(row)} in {self.at(row)}"
 
-def looks(columns: Sequence[str], batches: Sequence[pa.RecordBatch], null_words: tuple[str, ...]) -> dict[str, Look]:
+
+def looks(
+    columns: Sequence[str], batches: Sequence[pa.RecordBatch], null_words: tuple[str, ...], lines: Lines
+) -> dict[str, Look]:
     """Return a look at each of the columns; what is one of `null_words` counts as missing."""
-    return {name: _look(name, batches, null_words) for name in columns}
+    return {name: _look(name, batches, null_words, lines) for name in columns}
 
 
-def _look(name: str, batches: Sequence[pa.RecordBatch], null_words: tuple[str, ...]) -> Look:
+def _look(name: str, batches: Sequence[pa.RecordBatch], null_words: tuple[str, ...], lines: Lines) -> Look:
     arrays = [
         batch.column(batch.schema.names.index(name)) if name in batch.schema.names else pa.nulls(batch.num_rows)
         for batch in batches
     ]
-    arrays = [null_where_null_word(array, null_words) for array in arrays]
+    arrays = [null_where_word(array, null_words) for array in arrays]
     whole = [normalize(array) for array in arrays]
     mixed = any(one.kind == "mixed" for one in whole)
     if mixed:
@@ -157,7 +170,7 @@ def _look(name: str, batches: Sequence[pa.RecordBatch], null_words: tuple[str, .
     types = {"values of several types" if mixed else type_name(array.type) for array in arrays} - {"null"}
     refused = next((problem.message for one in whole for problem in one.problems.values()), None)
     kind, values = _joined(kinds, [one.values for one in whole])
-    return Look(name, kind, " or ".join(sorted(types)) or "null", values, refused, mixed, tuple(arrays))
+    return Look(name, kind, " or ".join(sorted(types)) or "null", values, refused, mixed, tuple(arrays), lines)
 
 
 def _is_nested(type_: pa.DataType) -> bool:

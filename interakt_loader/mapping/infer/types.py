@@ -21,7 +21,7 @@ from interakt_loader.columns.normalize import null_where
 from interakt_loader.errors import option
 from interakt_loader.mapping.infer.names import names_a_code, names_a_list, names_a_time
 from interakt_loader.mapping.infer.sample import Guess, Instead, Look
-from interakt_loader.mapping.prepare import WORDS
+from interakt_loader.mapping.prepare import NULL_WORDS
 
 _SEPARATORS = (";", "|")
 _LONGEST = 40
@@ -43,7 +43,7 @@ def list_guess(look: Look) -> Guess | None:
         if not cells or not _short_items(look, separator):
             continue
         row = int(pc.index(pc.match_substring(look.texts, separator), True).as_py())
-        said = f"{separator!r} in {cells:,} of {look.rows:,}, such as {look.shown(row)} in row {row}"
+        said = f"{separator!r} in {cells:,} of {look.rows:,}, such as {look.example(row)}"
         options = {"type": "list"} | ({"separator": separator} if separator != "," else {})
         if wanted or cells >= look.filled * _OFTEN:
             return Guess(options, f"items between {said}")
@@ -95,7 +95,7 @@ def time_guess(look: Look, mostly: float = _MOSTLY) -> Guess | None:
         return found
     if len(misfits) > look.filled * (1 - mostly):
         return None
-    why = f"dates but for {len(misfits):,} of {look.rows:,}, such as {look.shown(misfits[0])} in row {misfits[0]}"
+    why = f"dates but for {len(misfits):,} of {look.rows:,}, such as {look.example(misfits[0])}"
     ways = (Instead(found.options, ""),) if found.is_time else found.instead
     refuses = "refuses the row of the other" if len(misfits) == 1 else "refuses the rows of the others"
     return Guess(
@@ -115,13 +115,15 @@ def _of_one_form(look: Look, values: pa.StringArray) -> Guess:
         name = _type(look, decision.format)
         row = look.row_of(str(decision.evidence))
         filled = len(values) - values.null_count
-        reason = f"{decision.reason}, in row {row}; so {_order(decision.format)} in {filled:,} of {look.rows:,}"
+        reason = f"{decision.reason}, in {look.at(row)}; so {_order(decision.format)} in {filled:,} of {look.rows:,}"
         return Guess({"type": name, "format": decision.format}, reason + _zone(name, look))
     ways = tuple(
         Instead({"type": _type(look, form), "format": form}, f"if it is {_order(form)}") for form in decision.could_be
     )
     row = look.row_of(str(decision.evidence))
-    said = f"{decision.evidence!r} in row {row}, as all others, may be {' or '.join(map(_order, decision.could_be))}"
+    said = (
+        f"{decision.evidence!r} in {look.at(row)}, as all others, may be {' or '.join(map(_order, decision.could_be))}"
+    )
     return Guess({"type": "string"}, f"{said}: kept as text", ways, undecided=said)
 
 
@@ -207,7 +209,7 @@ def guess(look: Look) -> Guess:
     if not refused:
         return found
     row = next(iter(refused))
-    said = f"{len(refused):,} of {look.rows:,} rows hold what cannot be sent, such as {refused[row]} (row {row})"
+    said = f"{len(refused):,} of {look.rows:,} rows hold what cannot be sent, such as {refused[row]} ({look.at(row)})"
     if len(refused) > look.rows * (1 - _MOSTLY):
         return Guess({"type": "string"}, said, left_out=True)
     return Guess(found.options, f"{found.reason}; {said}: those rows are refused", found.instead)
@@ -283,7 +285,7 @@ def _booleans(look: Look) -> Guess | None:
         return Guess({"type": "boolean"}, f"{'/'.join(there)} in {look.counted()}")
     if pair and (fitting * 2 >= look.filled or len(others) == 1):
         row = _row_of_word(look, others[0])
-        why = f"{'/'.join(there)} in {fitting:,} of {look.rows:,}, but {look.shown(row)} in row {row}: kept as text"
+        why = f"{'/'.join(there)} in {fitting:,} of {look.rows:,}, but {look.example(row)}: kept as text"
         return Guess({"type": "string"}, why, (Instead({"type": "boolean"}, "refuses the rows of the other values"),))
     return None
 
@@ -309,7 +311,7 @@ def _codes(look: Look) -> Guess | None:
     for pattern, said in _NO_NUMBERS:
         if look.matching(pattern):
             row = _first(look, pattern)
-            return Guess({"type": "string"}, f"{said}, such as {look.shown(row)} in row {row}: kept as text")
+            return Guess({"type": "string"}, f"{said}, such as {look.example(row)}: kept as text")
     if names_a_code(look.name):
         if look.matching(rf"\+?{_PLAIN_NUMBER}") == look.filled:
             return Guess({"type": "string"}, "digits, and the name says that they count nothing: kept as text")
@@ -329,12 +331,12 @@ def _numbers_in_text(look: Look) -> Guess | None:
         if with_comma is None or with_comma.equals(with_point.json):
             return Guess(point, _as_written(look), _as_date(look))
         row = _first(look, r".*[.,].*")
-        said = f"{look.shown(row)} in row {row}, as all others, may have a decimal point or a decimal comma"
+        said = f"{look.example(row)}, as all others, may have a decimal point or a decimal comma"
         ways = Instead(point, "if it is a point"), Instead(comma, "if it is a comma")
         return Guess({"type": "string"}, f"{said}: kept as text", ways, undecided=said)
     if with_comma is not None:
         row = min(with_point.problems)
-        return Guess(comma, f"numbers with a decimal comma, such as {look.shown(row)} in row {row}")
+        return Guess(comma, f"numbers with a decimal comma, such as {look.example(row)}")
     return _mostly(look, list(with_point.problems), "number")
 
 
@@ -354,16 +356,14 @@ def _as_written(look: Look) -> str:
         return said + _no_time(look)
     odd = pc.fill_null(pc.invert(pc.match_substring_regex(look.texts, f"^(?:{_PLAIN_NUMBER})$")), False)
     row = int(pc.index(odd, pa.scalar(value=True)).as_py())
-    return f"{said}, some written like {look.shown(row)} in row {row}"
+    return f"{said}, some written like {look.example(row)}"
 
 
 def _mostly(look: Look, rows: Sequence[int], name: str) -> Guess | None:
     """Name the value that keeps a column from being what most of it is."""
     if len(rows) > look.filled * (1 - _MOSTLY):
         return None
-    why = (
-        f"{name}s but for {len(rows):,} of {look.rows:,}, such as {look.shown(rows[0])} in row {rows[0]}: kept as text"
-    )
+    why = f"{name}s but for {len(rows):,} of {look.rows:,}, such as {look.example(rows[0])}: kept as text"
     return Guess({"type": "string"}, why, (Instead({"type": name}, "refuses the rows of the others"),))
 
 
@@ -391,12 +391,12 @@ def _no_time(look: Look) -> str:
     if not refused:
         return ""
     row = min(refused)
-    return f"; the name is that of a time, but {look.shown(row)} in row {row} cannot be read as one"
+    return f"; the name is that of a time, but {look.example(row)} cannot be read as one"
 
 
 def _null_words(look: Look) -> str:
     """Say so where a word stands for nothing, since it will be sent."""
-    found = pc.is_in(pc.utf8_lower(look.texts), pa.array(WORDS))
+    found = pc.is_in(pc.utf8_lower(look.texts), pa.array(NULL_WORDS))
     count = pc.sum(found).as_py() or 0
     if not count:
         return ""

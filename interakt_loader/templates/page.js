@@ -29,6 +29,6 @@
       row.hidden = !words.every((word) => text.includes(word));
       if (!row.hidden) count += 1;
     }
-    found.textContent = `${count.toLocaleString("en")} ${words.length ? "rows found" : "rows"}`;
+    found.textContent = `${count.toLocaleString("en")} ${count === 1 ? "row" : "rows"}${words.length ? " found" : ""}`;
   });
 })();
