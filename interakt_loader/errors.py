@@ -38,11 +38,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from interakt_loader.mapping import InferredMapping
-    from interakt_loader.result import LoadResult
+from typing import Any
 
 
 class InteraktLoaderError(Exception):
@@ -76,10 +72,10 @@ class MappingError(UsageError):
 class MappingNeeded(UsageError):
     """No mapping was given, and the proposed one is not confirmed or has open questions.
 
-    `proposal` is the proposed mapping. The message shows it, ready to be copied.
+    `proposal` is the proposed mapping, an `InferredMapping`. The message shows it, ready to be copied.
     """
 
-    def __init__(self, message: str, proposal: InferredMapping) -> None:
+    def __init__(self, message: str, proposal: Any) -> None:
         super().__init__(message, proposal)
         self.proposal = proposal
 
@@ -171,10 +167,10 @@ class APIError(InteraktLoaderError):
 class LoadInterrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM ended the load. The calls in flight were finished, and the report is written.
 
-    `signum` is the number of the signal; SIGINT is 2 on every system.
+    `result` is the `LoadResult`, or None outside a load. `signum` is the number of the signal; SIGINT is always 2.
     """
 
-    def __init__(self, result: LoadResult | None = None, signum: int = 2) -> None:
+    def __init__(self, result: Any = None, signum: int = 2) -> None:
         super().__init__(result, signum)
         self.result = result
         self.signum = signum
