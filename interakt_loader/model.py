@@ -288,6 +288,29 @@ class Stop(NamedTuple):
     message: str
 
 
+class StopToken:
+    """A request to stop a load. Any thread may make it, and so may a signal handler, because it takes no lock.
+
+    So it cannot wake those who wait. They wait for a fraction of a second at most, and then read `stop` again.
+    """
+
+    __slots__ = ("stop",)
+
+    def __init__(self) -> None:
+        self.stop: Stop | None = None
+        """Why the load is to stop; None: it is not."""
+
+    def request(self, stop: Stop) -> None:
+        """Have the load finish its calls in flight and stop. The first reason stays, but an interrupt replaces it."""
+        if self.stop is None or (stop.reason == "interrupted" and not self.is_interrupt):
+            self.stop = stop
+
+    @property
+    def is_interrupt(self) -> bool:
+        """Whether a person or the system wants the load to end soon."""
+        return self.stop is not None and self.stop.reason == "interrupted"
+
+
 # ---------------------------------------------------------------------- the account that a call is for
 
 
@@ -343,29 +366,6 @@ def _unwrapped(key: str) -> str | None:
 
 
 # ---------------------------------------------------------------------- `on_error`, the user's own function
-
-
-class StopToken:
-    """A request to stop a load. Any thread may make it, and so may a signal handler, because it takes no lock.
-
-    So it cannot wake those who wait. They wait for a fraction of a second at most, and then read `stop` again.
-    """
-
-    __slots__ = ("stop",)
-
-    def __init__(self) -> None:
-        self.stop: Stop | None = None
-        """Why the load is to stop; None: it is not."""
-
-    def request(self, stop: Stop) -> None:
-        """Have the load finish its calls in flight and stop. The first reason stays, but an interrupt replaces it."""
-        if self.stop is None or (stop.reason == "interrupted" and not self.is_interrupt):
-            self.stop = stop
-
-    @property
-    def is_interrupt(self) -> bool:
-        """Whether a person or the system wants the load to end soon."""
-        return self.stop is not None and self.stop.reason == "interrupted"
 
 
 OnError = Callable[[Exception, dict[str, Any]], object]

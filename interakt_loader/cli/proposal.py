@@ -39,7 +39,7 @@ from interakt_loader.mapping import InferredMapping, Mapping, MappingFile, read_
 from interakt_loader.mapping.infer.inferred import field_asked
 from interakt_loader.mapping.spec import FIELDS
 from interakt_loader.model import PATHS, Kind
-from interakt_loader.privacy.text import masked, masked_body, printable, printable_lines
+from interakt_loader.privacy.text import masked, masked_body, number_of, printable, printable_lines
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import mapping_name
 from interakt_loader.sources import Source
@@ -418,7 +418,7 @@ def _calls(ready: Ready) -> str:
     count = ready.rows if ready.calls is None else ready.calls
     if count is None:
         return "all rows, a call each,"
-    said = f"{count:,} call{'' if count == 1 else 's'}"
+    said = number_of(count, "call")
     if ready.calls is not None:
         return said
     return f"at most {said}" if ready.exact else f"about {said}"

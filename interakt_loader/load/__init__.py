@@ -1,8 +1,7 @@
 """Loading a table: `load_users`, `load_events`, `baseline`, `check` and `infer`, and the way of a row through a load.
 
 - `api`: the public functions, and `load`, which they share with the command line and Airflow.
-- `opening`: the data are opened as a source, and its mapping is chosen.
-- `outputs`: the files that a load writes differ from each other and from those that it reads.
+- `opening`: the data are opened as a source, its mapping is chosen, and the files that are written are checked.
 - `earlier`: a load compared with the earlier ones of its ledger, or of this process.
 - `job`: one load, its observer, the question before its first call, and the engine that sends it.
 - `run`: everything around the pipeline: the report, the progress bar, signals, the result.

@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from interakt_loader.errors import LoadInterrupted, SettingsError, option
 from interakt_loader.load.job import Confirmation, Job, Observer, check_coalesce, open_shared_clock
-from interakt_loader.load.opening import check_mapping, choose_mapping, is_preset, opened
-from interakt_loader.load.outputs import OtherFiles, check_outputs
+from interakt_loader.load.opening import (
+    OtherFiles,
+    check_mapping,
+    check_outputs,
+    choose_mapping,
+    is_preset,
+    opened,
+)
 from interakt_loader.load.run import run
 from interakt_loader.model import Kind, StopToken
 from interakt_loader.privacy.process import usable_stderr
-from interakt_loader.privacy.text import masked
+from interakt_loader.privacy.secrets import hidden
+from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import did_you_mean
@@ -153,9 +160,9 @@ def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
 def _with_ledger(job: Job, source: Source, stack: ExitStack) -> tuple[Job, Source]:
     """Open the ledger and compare the load with its earlier ones. Return the source to read from then on.
 
-    A dry run makes no ledger, and reads one only with the key by which its digests are made. Without a ledger, an empty
-    one that is removed after the load compares the rows of the input with one another: their event ids, and rows of one
-    user that become one call.
+    A dry run makes no ledger, and reads one only with the API key. Without a ledger, an empty one may be used, which is
+    removed after the load. It compares the rows of the input with one another: their event ids, and rows of one user
+    that become one call.
     """
     kind, settings = job.kind, job.settings
     path = settings.ledger
@@ -177,7 +184,7 @@ def _empty_ledger(kind: Kind, settings: Settings, stack: ExitStack) -> Ledger:
     from interakt_loader.ledger import Ledger
 
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="interakt-loader-"))
-    keyed = replace(settings, api_key=settings.api_key or "none")
+    keyed = replace(settings, api_key=settings.api_key or hidden("none"))
     return stack.enter_context(Ledger(Path(folder) / "empty.ledger", kind, keyed))
 
 
@@ -188,7 +195,7 @@ def _announce_ledger(job: Job) -> None:
         line = "no ledger: rows that an earlier load has sent are sent again"
     elif job.ledger is not None and job.keeps_ledger:
         count = job.ledger.on_record
-        known = f"{count:,} row{'s' * (count > 1)} on record" if count else "new"
+        known = f"{number_of(count, 'row')} on record" if count else "new"
         line = f"ledger {path}: {known}"
     elif Path(path).exists():
         logger.warning(

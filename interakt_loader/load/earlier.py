@@ -27,6 +27,7 @@ from interakt_loader.ledger.loads import Loads, ThisLoad, event_id_of, known_row
 from interakt_loader.load.job import Job
 from interakt_loader.mapping import Mapping
 from interakt_loader.model import Kind, destination
+from interakt_loader.privacy.text import number_of
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import drop_dates, is_failures, load_name
 from interakt_loader.sources import RESERVED, Source, peek
@@ -49,36 +50,38 @@ class Origin(NamedTuple):
 def origin_of(source: Source) -> Origin:
     """Return where the rows of a load come from."""
     paths = source.given_paths
-    # whoever corrects the rows may have removed the columns by which a failures file is known; its name stays
-    failed = source.of_failures or (bool(paths) and all(map(is_failures, paths)))
     if not paths or STANDARD_INPUT in paths:
-        return Origin("stdin" if paths else "", is_failures=failed)
-    places = sorted({_place(one) for one in paths})
-    sources = tuple(tuple(dict.fromkeys((_source(one), _source(_place(one))))) for one in paths)
-    return Origin(load_name(paths), sources, "\n".join(places), failed)
+        return Origin("stdin" if paths else "", is_failures=source.of_failures)
+    located = [_locate(one) for one in paths]
+    places = sorted({place for place, _ in located})
+    # a person who corrects the rows may remove the columns by which a failures file is known; its name stays
+    failed = source.of_failures or all(map(is_failures, paths))
+    return Origin(load_name(paths), tuple(names for _, names in located), "\n".join(places), failed)
 
 
-def _source(path: str) -> str:
-    """Return the folder and name of a source, without dates: those of `orders-2026-11-28.csv` and `…-29.csv` equal."""
-    if is_address(path):
-        parts = urlsplit(path)
-        scheme, host, folders = parts.scheme.lower(), _host(parts.netloc), parts.path.split("/")[:-1]
-        if scheme != "file":
-            return "\n".join([scheme, host, *map(drop_dates, folders), load_name([path])])
-        path = parts.path
-    whole = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - links are followed below, in the folder
+def _locate(path: str) -> tuple[str, tuple[str, ...]]:
+    """Return a path with its links resolved, and its folder and name without dates: as given, and resolved.
+
+    So `orders-2026-11-28.csv` and `orders-2026-11-29.csv` have the same name. An address is without its credentials.
+    """
+    if not is_address(path):
+        place = os.path.realpath(Path(path).expanduser())
+        return place, tuple(dict.fromkeys((_folder_and_name(path), _folder_and_name(place))))
+    parts = urlsplit(path)
+    scheme, host, folders = parts.scheme.lower(), _host(parts.netloc), parts.path.split("/")[:-1]
+    place = f"{scheme}://{host}{parts.path}"
+    if scheme == "file":
+        return place, (_folder_and_name(parts.path),)
+    return place, ("\n".join([scheme, host, *map(drop_dates, folders), load_name([path])]),)
+
+
+def _folder_and_name(path: str) -> str:
+    # absolute, but links are followed in the folder only
+    whole = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - `resolve` would follow all links
     fixed = list(takewhile(lambda part: not glob.has_magic(part), whole.parts[:-1]))
     folder = os.path.normcase(os.path.realpath(Path(*fixed)))
     inner = whole.parts[len(fixed) : -1]
     return "\n".join([*map(drop_dates, Path(folder).parts), *map(drop_dates, inner), load_name([str(whole)])])
-
-
-def _place(path: str) -> str:
-    """Return a path with its links resolved; an address without its credentials."""
-    if is_address(path):
-        parts = urlsplit(path)
-        return f"{parts.scheme.lower()}://{_host(parts.netloc)}{parts.path}"
-    return os.path.realpath(Path(path).expanduser())
 
 
 def _host(netloc: str) -> str:
@@ -156,7 +159,7 @@ def old_events_line(asked: Sequence[NewName], *, ledger: bool, complete: bool) -
     """Return one line about these events. `complete` False: there may be more than these first rows."""
     texts = []
     for one in asked[:_SHOWN]:
-        count = f"{one.rows:,} event{'' if one.rows == 1 else 's'}" if complete else f"{one.rows:,} events or more"
+        count = number_of(one.rows, "event") if complete else f"{one.rows:,} events or more"
         oldest = f", the oldest of {one.oldest[:10]}" if one.oldest else ""
         texts.append(f"{one.name!r} ({count}{oldest})")
     more = len(asked) - _SHOWN

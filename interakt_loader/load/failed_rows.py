@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from interakt_loader.columns import Target, coerce
 from interakt_loader.columns.normalize import is_mixed
 from interakt_loader.errors import InteraktLoaderError, SourceBroken, SourceError
-from interakt_loader.load.outputs import files_of
+from interakt_loader.load.opening import files_of
 from interakt_loader.model import FAILURES, Status
 from interakt_loader.privacy.files import replacing
 from interakt_loader.privacy.formula_guard import guarded

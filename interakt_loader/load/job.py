@@ -117,12 +117,12 @@ class Sender(NamedTuple):
 def open_sender(job: Job) -> Iterator[Sender]:
     """Run an engine for a job, and what supplies it with its part of a shared limit. Raises `SettingsError`."""
     settings = job.settings
-    limit = job.limit or settings.rate
-    if job.share is not None:
+    limit, shared_limit = job.limit or settings.rate_limit, settings.shared_limit
+    if job.share is not None and shared_limit is not None:
         from interakt_loader.shared_limit import slots_of
 
-        assert isinstance(settings.rate, Rate)  # the settings see to it
-        slots = slots_of(settings.rate, settings.workers)
+        _, rate = shared_limit
+        slots = slots_of(rate, settings.workers)
         with _engine(job, RateLimit(None, slots)) as engine, _client(job, job.share, slots, engine) as client:
             yield Sender(engine, shared_limit=client)
     elif isinstance(limit, Rate):
@@ -130,11 +130,11 @@ def open_sender(job: Job) -> Iterator[Sender]:
 
         with (
             open_turns(settings.base_url, settings.require_key(), limit) as turns,
-            _engine(job, RateLimit(None if settings.rate == limit else settings.rate, turns)) as engine,
+            _engine(job, RateLimit(None if settings.rate_limit == limit else settings.rate_limit, turns)) as engine,
         ):
             yield Sender(engine, turns)
     else:
-        with _engine(job, RateLimit(settings.rate)) as engine:
+        with _engine(job, RateLimit(settings.rate_limit)) as engine:
             yield Sender(engine)
 
 
@@ -172,12 +172,12 @@ def _engine(job: Job, rate_limit: RateLimit) -> Engine:
 
 def open_shared_clock(settings: Settings) -> SharedClock | None:
     """Return the clock of the option `share`, which the caller closes; None without the option and in a dry run."""
-    if settings.hidden_share is None or settings.dry_run:
+    if settings.shared_limit is None:
         return None
     from interakt_loader.shared_limit import open_share
 
-    assert isinstance(settings.rate, Rate)  # the settings see to it
-    return open_share(settings.hidden_share, settings.base_url, settings.require_key(), settings.rate)
+    address, rate = settings.shared_limit
+    return open_share(address, settings.base_url, settings.require_key(), rate)
 
 
 def check_coalesce(kind: Kind, settings: Settings) -> None:

@@ -1,13 +1,26 @@
-"""What comes before a load: the data are opened, and the mapping is chosen.
+"""What comes before a load: the data are opened, the mapping is chosen, and the files that are written are checked.
 
-The mapping is the one that is given, a preset fitted to the table, or a proposal that may be used.
+The mapping is the one that is given, a preset fitted to the table, or a proposal that may be used. Each file that is
+written differs from the others, from those that are read, and from those that later loads of the source read.
 """
 
 from __future__ import annotations
 
+import fnmatch
+import glob
 import logging
+import os
+import stat
+import sys
+import unicodedata
+from collections.abc import Mapping as Dict
+from contextlib import suppress
 from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from interakt_loader.columns import Target
 from interakt_loader.errors import MappingError, MappingNeeded, SettingsError, option
@@ -18,9 +31,11 @@ from interakt_loader.mapping.spec import Mapping, listed
 from interakt_loader.model import Kind
 from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.settings import Settings
+from interakt_loader.settings.settings import is_failures
 from interakt_loader.settings.values import did_you_mean
-from interakt_loader.sources import ReadOptions, Source, open_source, peek
+from interakt_loader.sources import ReadOptions, Source, is_failures_file, is_own_name, open_source, peek
 from interakt_loader.sources.base import Lines
+from interakt_loader.sources.failures import SAID_BESIDE
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -225,3 +240,130 @@ def check_places(settings: Settings) -> None:
         Target(timezone=settings.timezone)
     except MappingError as error:
         raise SettingsError(f"{option('timezone')}: {error}") from None
+
+
+# ------------------------------------------------------------------ the files that a load writes
+
+# Files are compared by identity, not by spelling: through links, relative and absolute paths, and upper and lower case
+# where the file system ignores it. A pipe or device, such as `/dev/null`, may be given more than once.
+
+_OF_A_LEDGER = ("", "-wal", "-shm", "-journal", "-calls")
+"""Endings of the files of which a ledger is made."""
+
+
+class OtherFiles(NamedTuple):
+    """Files of a load that its settings do not name. Each key says what the file is, for messages."""
+
+    reads: Dict[str, str | os.PathLike[str] | None] = {}
+    folders: Dict[str, str | os.PathLike[str] | None] = {}
+    """Folders in which files are written and removed."""
+
+
+def check_outputs(source: Source, settings: Settings, other_files: OtherFiles) -> None:
+    """Refuse outputs that are one file, or a file that is read. Raises `SettingsError`; opens nothing for writing."""
+    outputs = {name: getattr(settings, name) for name in ("report", "failures", "html", "ledger")}
+    outputs = {name: Path(path) for name, path in outputs.items() if path is not None}
+    _keep_apart(source, outputs, other_files)
+    for name, path in outputs.items():
+        _keep_out_of_sources(name, path, source)
+        _keep_out_of_folders(name, path, other_files)
+    # in this order, because the others are in the report's folder
+    for name in ("report", "html", "failures"):
+        file = outputs.get(name)
+        if file is not None and (file.is_dir() or not file.parent.is_dir()):
+            raise SettingsError(f"{name} {file}: expected a file in a folder that exists")
+    ledger = outputs.get("ledger")
+    if ledger is not None and ledger.exists() and not ledger.is_file():
+        raise SettingsError(f"ledger {ledger}: is no file; choose another path")
+    failures = outputs.get("failures")
+    if failures is not None and failures.is_file() and failures.stat().st_size and not is_failures_file(failures):
+        raise SettingsError(f"failures {failures}: is there already and is something else; choose another path")
+
+
+def files_of(source: Source) -> list[Path]:
+    """Return the files of this machine that a source reads."""
+    given = [part.path for part in source.parts] or ([source.path] if source.path is not None else [])
+    found = (Path(url2pathname(urlsplit(one).path) if one.startswith("file:") else one).expanduser() for one in given)
+    return [one for one in found if one.is_file()]
+
+
+def _keep_apart(source: Source, outputs: Dict[str, Path], other_files: OtherFiles) -> None:
+    taken: dict[object, str] = {}
+    of_dataset = getattr(source.data, "files", None)
+    for path in [*files_of(source), *(map(Path, of_dataset) if isinstance(of_dataset, list) else ())]:
+        taken[_identity(path)] = "source itself"
+        _keep_out_of_folders("source", path, other_files)
+    if "-" in source.given_paths and sys.stdin is not None:
+        # a program may have replaced it by an object that is no file
+        with suppress(OSError):
+            taken[_identity(sys.stdin.fileno())] = "source itself"
+    for name, read in other_files.reads.items():
+        if read is not None:
+            taken.setdefault(_identity(read), name)
+    own = _identity(outputs["failures"]) if source.of_failures and "failures" in outputs else None
+    # a load of its own failures file rewrites it at the end, without the rows that are settled
+    taken.pop(own, None)
+    for name, path in outputs.items():
+        for ending in _OF_A_LEDGER if name == "ledger" else ("",):
+            identity = _identity(f"{os.path.realpath(path)}{ending}")
+            if identity is not None and identity in taken:
+                too = "" if taken[identity] == "source itself" else " too"
+                other = "choose another path"
+                if name == "failures" and is_failures(str(path)) and not source.of_failures:
+                    other = f"put its columns {', '.join(SAID_BESIDE)} back, or {other}"
+                raise SettingsError(f"{name} {path}{ending}: is the {taken[identity]}{too}; {other}")
+            taken[identity] = name
+
+
+def _identity(path: str | os.PathLike[str] | int) -> object:
+    """Return a value that only this file has, whether it exists or not; None for a pipe or a device."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - it may be a handle
+    except (OSError, ValueError):
+        if isinstance(path, int):
+            return None
+        real = Path(os.path.realpath(path))
+        folder = _identity(real.parent) if real.parent != real else None
+        return (folder or str(real.parent), unicodedata.normalize("NFC", real.name).casefold())
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        return None
+    # a file system without numbers for its files
+    if status.st_ino == 0 and not isinstance(path, int):
+        return os.path.normcase(os.path.realpath(path))
+    return (status.st_dev, status.st_ino)
+
+
+def _keep_out_of_sources(name: str, path: Path, source: Source) -> None:
+    """Refuse a file that the next load of the same folder or pattern would read."""
+    if not source.given_paths or name in ("ledger", "html") or is_own_name(path.name):
+        return
+    real = Path(os.path.realpath(path))
+    for given in source.given_paths:
+        found = Path(given).expanduser()
+        in_folder = found.is_dir() and _is_in(real, Path(os.path.realpath(found)))
+        if in_folder or (glob.has_magic(given) and not found.exists() and _matches(real, found)):
+            raise SettingsError(
+                f"{name} {path}: the next load of {given} would read it as a source; choose another folder, or a name "
+                f"such as {path.stem}.report{path.suffix}"
+            )
+
+
+def _is_in(path: Path, folder: Path) -> bool:
+    """Tell whether a file is in a folder, or in a folder below it that is a partition of its table."""
+    if not path.is_relative_to(folder):
+        return False
+    return all("=" in part for part in path.relative_to(folder).parts[:-1])
+
+
+def _matches(path: Path, pattern: Path) -> bool:
+    fixed = tuple(takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    names = Path(*fixed).resolve().parts + pattern.parts[len(fixed) :]
+    if "**" in names:
+        return fnmatch.fnmatch(str(path), str(Path(*(one for one in names if one != "**"))))
+    return len(names) == len(path.parts) and all(map(fnmatch.fnmatch, path.parts, names))
+
+
+def _keep_out_of_folders(name: str, path: Path, other_files: OtherFiles) -> None:
+    for folder, at in other_files.folders.items():
+        if at is not None and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(at)):
+            raise SettingsError(f"{name} {path}: lies in {at}, the {folder}, where files are removed; choose another")

@@ -33,7 +33,7 @@ from interakt_loader.report.outcomes import from_outcomes, masked_lines
 from interakt_loader.sending.pending import recorded, unsent
 from interakt_loader.sending.retry_policy import DRAIN
 from interakt_loader.sending.work import Streamed, Work, WorkBatch
-from interakt_loader.settings.values import Failures, parse_failures
+from interakt_loader.settings.values import Failures
 
 if TYPE_CHECKING:
     from interakt_loader.ledger import Plan
@@ -380,7 +380,7 @@ class Monitor:
         self._engine, self._turns, self._shared_limit = sender.engine, sender.turns, sender.shared_limit
         self._ledger, self._observer, self._stop_token = job.ledger, job.observer, job.stop_token
         self._settings = job.settings
-        self._allowed = parse_failures(job.settings.max_failures)
+        self._allowed = job.settings.max_failures or Failures()
         self._tally = Tally()
         self._deadline: float | None = None
         self._waits_for = ""

@@ -114,7 +114,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
     failures = None if settings.failures is None else FailuresFile(settings.failures, source)
     rows = count_selected(source.rows, *settings.row_range)
     # a local server has no rate limit; assume one only for the real API
-    rate = None if settings.rate == "auto" and settings.is_local else settings.rate
+    rate = None if settings.rate_limit == "auto" and settings.is_local else settings.rate_limit
     summary = Summary(settings.dry_run)
     asked = 0.0
     with (
@@ -278,11 +278,12 @@ def _event_names(job: Job) -> EventNames | None:
 
 def _old_events(events: EventNames | None, job: Job) -> str | None:
     """Return a line about events that are long past, which a campaign may answer all the same; None without any."""
-    new = [] if events is None else events.new_names
-    asked = worth_asking(new, datetime.now(timezone.utc))
+    if events is None:
+        return None
+    asked = worth_asking(events.new_names, datetime.now(timezone.utc))
     if not asked:
         return None
-    complete = job.ledger is not None or sum(one.rows for one in new) < AHEAD
+    complete = job.ledger is not None or sum(one.rows for one in events.new_names) < AHEAD
     return old_events_line(asked, ledger=job.ledger is not None, complete=complete)
 
 

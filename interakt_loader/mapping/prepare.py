@@ -87,7 +87,7 @@ class _Rows:
         self._preparation = preparation
         self._table = batch
         self._count = batch.num_rows
-        self._null_words = preparation.settings.null_words
+        self._null_words = preparation.settings.null_values
         self._names = {heading(name): position for position, name in enumerate(batch.schema.names)}
         self._objects = {heading(field.name) for field in batch.schema if field.metadata == OF_AN_OBJECT}
         self._named = set(preparation.mapping.columns())

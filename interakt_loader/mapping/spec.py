@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interakt_loader.columns import TYPES, Target
+from interakt_loader.columns import TYPES, Target, no_type
 from interakt_loader.errors import MappingError
 from interakt_loader.model import Kind
 from interakt_loader.settings.values import did_you_mean
@@ -182,10 +182,7 @@ def _target(name: str, written: dict[str, Any]) -> Target:
         if not isinstance(value, str) or not value:
             raise MappingError(f"{name}: {key!r} is {value!r}; expected text")
     if options.get("type", "auto") not in TYPES:
-        raise MappingError(
-            f"{name}: there is no type {options['type']!r}{did_you_mean(options['type'], list(TYPES))}"
-            f" (types: {', '.join(TYPES)})"
-        )
+        raise MappingError(f"{name}: {no_type(options['type'])}")
     if options.get("type", "auto") == "auto":  # a format or a separator says what the text is
         if "format" in options:
             options["type"] = "datetime"

@@ -166,7 +166,7 @@ class View:
             return None
         rate = self.summary.attempts / self.seconds if self.seconds else 0.0
         rate_text = f"{rate:,.1f}" if rate < 10 else f"{rate:,.0f}"
-        return f"{number_of(self.summary.attempts, 'call')} in {duration(self.seconds)} ({rate_text} a second)"
+        return f"{number_of(self.summary.attempts, 'call')} in {elapsed(self.seconds)} ({rate_text} a second)"
 
     @property
     def duplicates(self) -> str | None:
@@ -265,7 +265,7 @@ def time_unit(seconds: float) -> tuple[float, str]:
     return (60.0, "min") if seconds >= 300 else (1.0, "s")
 
 
-def duration(seconds: float) -> str:
+def elapsed(seconds: float) -> str:
     """Return how long something took: `9.5 s`, `2 min 5 s` or `1 h 20 min`."""
     if seconds < 100:
         return f"{seconds:.1f} s"

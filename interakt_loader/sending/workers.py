@@ -49,7 +49,7 @@ class ConcurrencyLimit:
     """How many of `most` consumers may be awake. Pure: `now` is an argument.
 
     Python runs one thread at a time. If answers come at once, consumers wait for the interpreter and not for the
-    server, and each additional one slows down all of them: with a local server, 4 consumers make 20,000 calls per
+    server, and each additional one slows down all of them. With a local server, 4 consumers make 20,000 calls per
     second and 16 make 15,000. If answers take longer, all of them are useful. So the limit depends on how much of the
     time consumers spend computing, not on how fast the server is.
     """

@@ -117,7 +117,7 @@ def find_dialect(given: str, name: str, lines: Sequence[str], options: ReadOptio
     if options.header is None and not has_header:
         notes.append(
             f"{given}: line {first + 1} holds values, not names, so the columns are {names[0]} to {names[-1]}; "
-            "if it is a header, say so"
+            f"if it is a header, give {option('header', True)}"
         )
     has_index = has_header and is_counter(labels[0], (row[0] for row in rows[1:] if row))
     trailing = has_header and (width < len(rows[0]) or _is_trailing(rows[1:], width))

@@ -51,7 +51,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("good.csv", "no API key: set INTERAKT_API_KEY"),
         ("good.csv", "--dry-run sends nothing, --sandbox sends to a local look-alike"),
         ("good.csv --api-key-file nowhere.txt", "--api-key-file nowhere.txt: cannot be read"),
-        ("good.csv --base-url http://example.com --dry-run", "the key would travel in clear"),
+        ("good.csv --base-url http://example.com --dry-run", "the key would travel unencrypted"),
         ("good.csv --base-url ftp://example.com --dry-run", "expected an address"),
         (
             "good.csv --sandbox --report nowhere/out.csv",

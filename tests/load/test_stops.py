@@ -31,7 +31,7 @@ from interakt_loader.model import Stop, StopToken
 from interakt_loader.report.reading import read_report
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings import Settings
-from interakt_loader.settings.values import parse_failures
+from interakt_loader.settings.values import Failures, parse_failures
 
 USERS = {"user_id": "user", "traits": ["n"]}
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals, links and limits as POSIX has them")
@@ -67,7 +67,7 @@ def to(sandbox: Sandbox | SandboxProcess, **options: Any) -> dict[str, Any]:
 )
 def test_how_many_failures_are_too_many(limit: Any, tally: Tally, too_many: bool) -> None:
     """More than N; more than P % of the rows, as far as they are known, from the hundredth on."""
-    assert tally.are_too_many(parse_failures(limit)) is too_many
+    assert tally.are_too_many(Failures() if limit is None else parse_failures(limit)) is too_many
 
 
 @pytest.mark.parametrize("limit", ["x", "-1", "101%", "1.5", True, 2.5, ""])

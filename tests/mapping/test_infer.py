@@ -334,7 +334,7 @@ def test_a_phone_by_name_that_holds_none_is_asked() -> None:
     phone, country = found(columns).open_questions
     assert phone == (
         "phone: contact may not be the phone of the person whom the row is about: "
-        '--map phone="contact" if it is, or --map user_id="customer_id" to load without a phone'
+        '"phone": "contact" if it is, or "user_id": "customer_id" to load without a phone'
     )
     assert country.startswith("country_code: cc cannot be read as countries, such as '4111111111111111' in row 0")
 
@@ -352,8 +352,8 @@ def test_another_country_is_named_where_the_default_does_not_do() -> None:
     numbers = [f"8123 {number:04}" for number in range(5000, 5020)]
     (said,) = found({"customer_id": IDS, "Phone": numbers}).open_questions
     assert said.startswith("country_code: 20 of the 20 numbers of Phone that name no country are numbers of +65 ")
-    assert "and 0 of +91: --default-country +65, --default-country" in said
-    assert said.endswith(", or --default-country +91 if they are of +91")
+    assert "and 0 of +91: default_country='+65', default_country=" in said
+    assert said.endswith(", or default_country='+91' if they are of +91")
     assert found({"customer_id": IDS, "Phone": numbers}, default_country="+65").mapping.as_dict()["phone"] == "Phone"
 
 
@@ -362,7 +362,7 @@ def test_american_numbers_that_are_valid_in_india_are_told() -> None:
     numbers = [f"(212) 736-{number:04}" for number in range(5000, 5020)]
     (said,) = found({"customer_id": IDS, "Phone": numbers}).open_questions
     assert said.startswith(
-        "country_code: 20 of 20 values of Phone are written as in North America: --default-country +1, or"
+        "country_code: 20 of 20 values of Phone are written as in North America: default_country='+1', or"
     )
     assert found({"customer_id": IDS, "Phone": numbers}, default_country="+1").open_questions == ()
 
@@ -371,7 +371,7 @@ def test_an_id_that_is_unique_is_nobodys_without_a_name_that_says_so() -> None:
     """`shop_key` tells the rows apart, and `customer` may hold names: neither is taken without a question."""
     names = ["Asha", "Ravi"] * 10
     (said,) = found({"customer": names, "ref": ["x"] * 20, "shop_key": IDS}, "user").open_questions
-    assert said == 'user_id: customer may not be the person\'s id: --map user_id="customer" if it is'
+    assert said == 'user_id: customer may not be the person\'s id: "user_id": "customer" if it is'
     with pytest.raises(MappingError, match="no column looks like a user_id"):
         found({"shop_key": IDS, "city": names})
 
@@ -379,7 +379,7 @@ def test_an_id_that_is_unique_is_nobodys_without_a_name_that_says_so() -> None:
 def test_values_alone_make_no_id() -> None:
     """In a file without headings nothing is proposed, and it is said how to name the column."""
     columns = {"column_1": ["Asha", "Ravi"] * 10, "column_2": [str(number) for number in range(17, 37)]}
-    with pytest.raises(MappingError, match=r"the columns have no names; give a mapping .*--map user_id=COLUMN"):
+    with pytest.raises(MappingError, match=r"the columns have no names; give a mapping .*\"user_id\": COLUMN"):
         found(columns)
 
 
@@ -420,8 +420,8 @@ def test_in_a_table_of_orders_the_id_is_the_orders() -> None:
     inferred = found(columns)
     assert inferred.mapping.as_dict()["user_id"] == "user_id"
     assert inferred.open_questions == (
-        "kind: id may differ in rows of the same person: --as events --event NAME if each row is an event, or "
-        "--as users (of each user the last row stays)",
+        "kind: id may differ in rows of the same person: kind='events', event=NAME if each row is an event, or "
+        "kind='users' (of each user the last row stays)",
     )
     assert '# event: {value: "Order Placed"}' in inferred.to_yaml()
     assert '# created_at: {column: "order_date", type: datetime}' in inferred.to_yaml()
@@ -433,10 +433,10 @@ def test_without_any_identity_it_is_said_what_would_do() -> None:
         found({"age": [30, 31, 30], "email": ["a@x.in", "b@x.in", "c@x.in"]})
     assert str(caught.value) == (
         "no column looks like a user_id or a phone among age, email: email is an e-mail address; give "
-        '--map user_id="email" to make it the id, or give a mapping that says which is: --map user_id=COLUMN or '
-        "--map phone=COLUMN"
+        '"user_id": "email" to make it the id, or give a mapping that says which is: "user_id": COLUMN or '
+        '"phone": COLUMN'
     )
-    with pytest.raises(MappingError, match='Rider Phone is the phone of somebody else; give --map phone="Rider Phone"'):
+    with pytest.raises(MappingError, match='Rider Phone is the phone of somebody else; give "phone": "Rider Phone"'):
         found({"Rider Phone": ["9876543210"]})
 
 
@@ -479,7 +479,7 @@ def test_events_without_a_name_are_told() -> None:
     """Nobody but the user knows what the rows are."""
     inferred = found({"user_id": ["a", "b"], "date": ["2024-01-31", "2024-02-01"]}, "event")
     assert inferred.kind == "event"
-    assert inferred.open_questions == ("event: no column holds the name of the events: --event NAME",)
+    assert inferred.open_questions == ("event: no column holds the name of the events: event=NAME",)
 
 
 def test_a_column_called_event_with_gaps_is_told() -> None:
@@ -780,7 +780,7 @@ def test_a_number_that_many_share_is_listed() -> None:
     shared = [*["9999999999"] * 3, *phones[3:]]
     (said,) = found({"Name": names, "mobile": shared}).open_questions
     assert said.startswith(
-        "phone: one number stands beside several people in mobile: 9999999999 in 3 rows: --null-values"
+        "phone: one number stands beside several people in mobile: 9999999999 in 3 rows: null_values='9999999999'"
     )
     assert found({"Name": names, "mobile": shared}, null_values="9999999999").open_questions == ()
     assert found({"Name": names, "mobile": [*["9999999999"] * 2, *phones[2:]]}).open_questions == ()

@@ -117,7 +117,7 @@ def test_a_table_of_events(shared_data: Path, tmp_path: Path, file: str, fields:
     assert read_mapping(path) == found.mapping
     asked = inferred(shared_data / file)
     assert (asked.kind, [one.split(":")[0] for one in asked.open_questions]) == ("user", ["kind"])
-    assert "--as events --event NAME if each row is an event, or --as users" in asked.open_questions[0]
+    assert "kind='events', event=NAME if each row is an event, or kind='users'" in asked.open_questions[0]
 
 
 def test_the_events_of_klaviyo(shared_data: Path) -> None:

@@ -167,8 +167,8 @@ def test_what_goes_to_sparks_workers_has_the_key_only_where_that_is_said() -> No
     carried = Load(load.mapping, "user", settings, with_secrets=True)
     arrived = pickle.loads(pickle.dumps(carried))
     assert arrived.settings.require_key().reveal() == PLAIN
-    assert arrived.settings.hidden_share.reveal() == "redis://:pa55word@cache:6379/0"
+    assert arrived.settings.share.reveal() == "redis://:pa55word@cache:6379/0"
     assert forms_in(pickle.dumps(load)) == []
     assert b"pa55word" not in pickle.dumps(load)
-    assert "pa55word" not in f"{load!r}{carried!r}{settings.public()}{settings.hidden_share}"
+    assert "pa55word" not in f"{load!r}{carried!r}{settings.public()}{settings.share}"
     assert forms_in(f"{load!r}{carried!r}") == []

@@ -1,4 +1,4 @@
-"""One history of an `Engine` with its threads, its callers and its API, made from a seed; and what must hold in it."""
+"""One history of an `Engine` with its threads, its callers and its API, made from a seed, and what must hold in it."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ OTHERS = ["stop", "abandon", "wake", "flush", "glance", "end", "flag", "offer", 
 
 
 class Leave(Exception):
-    """What the caller's own code may raise in the middle of a load."""
+    """The exception that the caller's own code raises in the middle of a load."""
 
 
 class Case:
-    """Drawn from a seed: the load, what the API answers, who else has a hand in it and when."""
+    """Drawn from a seed: the load, what the API answers, and what other threads do and when."""
 
     def __init__(self, seed: int, kind_of_engine: type[Engine] = Engine, *, share_of_line_by_line: float = 0.1) -> None:
         self.rng = rng = random.Random(seed)
@@ -100,7 +100,7 @@ class Case:
             self.longest_idle = FOR_EVER / 4
 
     def run(self) -> None:
-        """Let it happen. Raises what is wrong, with the steps that led there."""
+        """Run it. Raises what is wrong, with the steps that led there."""
         world = self.world
         world.before_waiting = self._nobody_waits_for_nothing
         world.at_each_step = self._the_bound_holds
@@ -221,7 +221,7 @@ class Case:
     tellers: tuple[str, ...] = ()
 
     def _tell(self, outcomes: list[Outcome]) -> None:
-        """Be `on_outcomes`: take a while, and call back in."""
+        """Act as `on_outcomes`: take some time, and call the engine."""
         me = self.world.current.name
         self.tellers = (*self.tellers, me)
         self.world.sleep(self.rng.choice([0.0, 0.0, 0.5]))
@@ -237,7 +237,7 @@ class Case:
     # ------------------------------------------------------------------ the API
 
     def send(self, message: Message) -> Answer:
-        """Be the transport."""
+        """Act as the transport."""
         assert message.ordering_key not in self.out, "two calls with one ordering key are out"
         assert len(self.out) < self.workers
         assert not self.transport_closed or self.was_abandoned or self.leaves_at is not None
@@ -255,7 +255,7 @@ class Case:
         return ANSWERS[self.rng.choice(self.kinds)]
 
     def close(self) -> None:
-        """Be the transport that is closed."""
+        """Act as the transport that is closed."""
         self.transport_closed = True
 
     # ------------------------------------------------------------------ what must hold

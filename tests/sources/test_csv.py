@@ -212,7 +212,8 @@ def test_a_file_without_header_has_numbered_columns(file: Path) -> None:
     assert [row["column_1"] for row in rows_of(source)] == ["007", None, "009"]
     assert problems(file)[1] == "line 2 has 2 fields where the first row has 3"
     assert source.notes == [
-        f"{file}: line 1 holds values, not names, so the columns are column_1 to column_3; if it is a header, say so"
+        f"{file}: line 1 holds values, not names, so the columns are column_1 to column_3; "
+        "if it is a header, give header=True"
     ]
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from interakt_loader.errors import (
@@ -26,8 +25,8 @@ from interakt_loader.errors import (
 from interakt_loader.model import Stop, StopToken
 from interakt_loader.privacy.text import masked
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import ledger_beside, report_beside
-from interakt_loader.settings.values import check_name
+from interakt_loader.settings.settings import Options, ledger_beside, report_beside
+from interakt_loader.settings.values import parse_name, parsed
 
 if TYPE_CHECKING:
     from interakt_loader.model import Kind
@@ -72,40 +71,20 @@ def errors_for_airflow() -> Iterator[None]:
         raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
 
-_TYPES = {one.name: str(one.type).split(" | ") for one in fields(Settings)}
-"""What each option may be, as `Settings` says it."""
-
-_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_CAN_BE_NONE = {name for name, kinds in Options.__annotations__.items() if "None" in str(kinds)}
 
 
 def read_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with text turned into the numbers and truths that they are; blank ones are left out.
+    """Return the options without blank ones, and with None for `"none"` where an option can be that.
 
-    `"none"` is None where an option can be that. Raises `SettingsError` for text that is no such value; names that
-    are no options are left to `Settings`.
+    `Settings` reads all other text, as it does on the command line.
     """
     filled = {name: value for name, value in given.items() if not (isinstance(value, str) and not value.strip())}
-    return {name: _read(name, value) if isinstance(value, str) else value for name, value in filled.items()}
+    return {name: None if name in _CAN_BE_NONE and _is_none(value) else value for name, value in filled.items()}
 
 
-def _read(name: str, text: str) -> Any:
-    kinds = _TYPES.get(name, ["str"])
-    word = text.strip().lower()
-    if word == "none" and "None" in kinds:
-        return None
-    try:
-        if "bool" in kinds:
-            return _WORDS[word]
-        if "str" in kinds:
-            return text
-        if "int" in kinds:
-            return int(word)
-        if "float" in kinds:
-            return float(word)
-    except (KeyError, ValueError):
-        expected = "true or false" if "bool" in kinds else "a whole number" if "int" in kinds else "a number"
-        raise SettingsError(f"{name} is {text!r}; expected {expected}") from None
-    return text
+def _is_none(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().lower() == "none"
 
 
 def with_files(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,7 +98,7 @@ def with_files(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     given = dict(options)
     name = given.get("name")
     if name is not None:
-        check_name(name)
+        parsed("name", parse_name, name)
     if given.get("report") is None:
         first = str(source[0]) if isinstance(source, (list, tuple)) and source else str(source)
         if "://" in first:

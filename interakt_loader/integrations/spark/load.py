@@ -47,7 +47,7 @@ from interakt_loader.report.writer import Reason, Summary
 from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import beside
-from interakt_loader.settings.values import Rate, check_name, check_number, hide_secrets
+from interakt_loader.settings.values import Number, Rate, hide_secrets, parse_name, parsed
 from interakt_loader.sources import Source
 
 if TYPE_CHECKING:
@@ -58,116 +58,6 @@ if TYPE_CHECKING:
 
     from interakt_loader.settings import Settings
     from interakt_loader.settings.settings import Options
-
-_NOT_HERE = {
-    "limit": "a DataFrame's rows have no order: filter them before",
-    "rows": "a DataFrame's rows have no order: filter them before",
-    "on_error": "tasks run on other machines: look at result.failing_lines() afterwards",
-    "event_id": "name the columns that tell events apart in the mapping, as traits",
-    "failures": "look at result.failing_lines() afterwards",
-    "html": "call result.write_html(PATH) afterwards",
-    "resend": "a task that Spark runs again would send all of its rows again; give another ledger folder",
-}
-
-
-def settings_of(options: Dict[str, Any]) -> Settings:
-    """Return the settings of a load by Spark. Raises `SettingsError` for options that Spark loads do not have."""
-    for name, instead in _NOT_HERE.items():
-        if options.get(name) not in (None, False):
-            raise SettingsError(f"{name} cannot be had with Spark: {instead}")
-    settings = Settings.resolve(options)
-    if settings.rate == "auto" and not settings.is_local and not settings.dry_run:
-        raise SettingsError("rate_limit: say what the account allows, such as 300/min: many tasks cannot find it out")
-    return settings
-
-
-def check_event_id(mapping: Mapping) -> None:
-    """Refuse ids of events: each id belongs to one user, but a task sees only the events of its own users."""
-    if mapping.event_id is not None:
-        raise SettingsError(f"event_id cannot be had with Spark: {_NOT_HERE['event_id']}")
-
-
-def check_apart(ledger: str | Path | None, report: str) -> None:
-    """Refuse ledgers inside the folder of the report, which Spark empties first."""
-    if ledger is not None and Path(ledger).resolve().is_relative_to(Path(report).resolve()):
-        raise SettingsError(f"ledger {ledger}: is inside the report, which Spark overwrites; choose another folder")
-
-
-def session_of(sdf: Any) -> Any:
-    """Return the session of a Spark DataFrame. Raises `SettingsError` for other objects."""
-    session = getattr(sdf, "sparkSession", None)
-    if session is None:
-        raise SettingsError(
-            f"this is a {type(sdf).__name__}; expected a Spark DataFrame (pip install 'pyspark>=4.1'), or, "
-            "for tables and files, interakt_loader.load_users and load_events"
-        )
-    return session
-
-
-def check_session(session: Any) -> None:
-    """Refuse a session that may send rows twice, or that cannot get the key safely."""
-    if not hasattr(session, "_jsc") and not hasattr(session, "_jvm"):
-        raise SettingsError("this is Spark Connect; expected a classic session, in which the key can be a broadcast")
-    if session.conf.get("spark.speculation", "false").lower() == "true":
-        raise SettingsError("spark.speculation is on: a task that runs twice at once sends twice; turn it off")
-
-
-def choose_count(partitions: int | None, settings: Settings, slots: int) -> int:
-    """Return the number of partitions: the given one, that of the ledgers, or as many as tasks can run at once."""
-    if partitions is not None:
-        check_number("partitions", partitions, least=1, whole=True)
-    if partitions is not None:
-        return partitions
-    known = None if settings.ledger is None else known_count(Path(settings.ledger))
-    return slots if known is None else known
-
-
-def settings_of_task(settings: Settings, count: int) -> Settings:
-    """Return the settings of each of `count` tasks: its part of the rate limit, unless the tasks share a clock."""
-    settings = replace(settings, same_account=False, old_api_key=None)  # the driver has seen to the ledgers
-    rate = settings.rate
-    if rate == "auto" or settings.dry_run:  # on this machine, where nobody has limits; or no call is made
-        return replace(settings, rate_limit=None)
-    if settings.share is not None or not isinstance(rate, Rate):
-        return settings
-    return replace(settings, rate_limit=str(part_of(rate, count)))
-
-
-def whole_limit(settings: Settings) -> Rate | None:
-    """Return the rate limit that the tasks divide; None if they share a clock, or no limit is declared."""
-    rate = settings.rate
-    return rate if isinstance(rate, Rate) and settings.share is None and not settings.dry_run else None
-
-
-def read_summary(lines: Any, *, dry_run: bool) -> Summary:
-    """Return the summary of a report's lines. The driver gets one row for each status, code and column."""
-    from pyspark.sql import functions
-
-    summary = Summary(dry_run)
-    groups = lines.groupBy("status", "code", "column").agg(
-        functions.count("*").alias("rows"),
-        functions.sum("attempts").alias("attempts"),
-        functions.sum(functions.col("maybe_duplicate").cast("int")).alias("maybe_duplicates"),
-        functions.min(functions.struct("row", "message")).alias("first"),
-    )
-    for one in groups.collect():
-        summary.counts[one["status"]] += one["rows"]
-        summary.attempts += one["attempts"]
-        summary.maybe_duplicates += one["maybe_duplicates"]
-        if one["code"] is not None:
-            key = (one["status"], one["code"], one["column"])
-            summary.reasons[key] = Reason(*key, one["rows"], [one["first"]["row"]], one["first"]["message"])
-    return summary
-
-
-def stop_of(summary: Summary) -> Stop | None:
-    """Return why tasks ended before their last row: the reason of most rows; None if none did."""
-    stops = [one for one in summary.top_reasons() if one.status == Status.UNSENT and one.code in entries(StopReason)]
-    if not stops:
-        return None
-    message = (stops[0].example or "").removeprefix("not sent: ")
-    return Stop(cast(StopReason, stops[0].code), message)
-
 
 logger = logging.getLogger("interakt_loader")
 
@@ -263,6 +153,116 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
     )
 
 
+_NOT_HERE = {
+    "limit": "a DataFrame's rows have no order: filter them before",
+    "rows": "a DataFrame's rows have no order: filter them before",
+    "on_error": "tasks run on other machines: look at result.failing_lines() afterwards",
+    "event_id": "name the columns that tell events apart in the mapping, as traits",
+    "failures": "look at result.failing_lines() afterwards",
+    "html": "call result.write_html(PATH) afterwards",
+    "resend": "a task that Spark runs again would send all of its rows again; give another ledger folder",
+}
+
+
+def settings_of(options: Dict[str, Any]) -> Settings:
+    """Return the settings of a load by Spark. Raises `SettingsError` for options that Spark loads do not have."""
+    for name, instead in _NOT_HERE.items():
+        if options.get(name) not in (None, False):
+            raise SettingsError(f"{name} cannot be had with Spark: {instead}")
+    settings = Settings.resolve(options)
+    if settings.rate_limit == "auto" and not settings.is_local and not settings.dry_run:
+        raise SettingsError("rate_limit: say what the account allows, such as 300/min: many tasks cannot find it out")
+    return settings
+
+
+def check_event_id(mapping: Mapping) -> None:
+    """Refuse ids of events: each id belongs to one user, but a task sees only the events of its own users."""
+    if mapping.event_id is not None:
+        raise SettingsError(f"event_id cannot be had with Spark: {_NOT_HERE['event_id']}")
+
+
+def check_apart(ledger: str | Path | None, report: str) -> None:
+    """Refuse ledgers inside the folder of the report, which Spark empties first."""
+    if ledger is not None and Path(ledger).resolve().is_relative_to(Path(report).resolve()):
+        raise SettingsError(f"ledger {ledger}: is inside the report, which Spark overwrites; choose another folder")
+
+
+def session_of(sdf: Any) -> Any:
+    """Return the session of a Spark DataFrame. Raises `SettingsError` for other objects."""
+    session = getattr(sdf, "sparkSession", None)
+    if session is None:
+        raise SettingsError(
+            f"this is a {type(sdf).__name__}; expected a Spark DataFrame (pip install 'pyspark>=4.1'), or, "
+            "for tables and files, interakt_loader.load_users and load_events"
+        )
+    return session
+
+
+def check_session(session: Any) -> None:
+    """Refuse a session that may send rows twice, or that cannot get the key safely."""
+    if not hasattr(session, "_jsc") and not hasattr(session, "_jvm"):
+        raise SettingsError("this is Spark Connect; expected a classic session, in which the key can be a broadcast")
+    if session.conf.get("spark.speculation", "false").lower() == "true":
+        raise SettingsError("spark.speculation is on: a task that runs twice at once sends twice; turn it off")
+
+
+def choose_count(partitions: int | None, settings: Settings, slots: int) -> int:
+    """Return the number of partitions: the given one, that of the ledgers, or as many as tasks can run at once."""
+    if partitions is not None:
+        return int(parsed("partitions", Number(1, whole=True), partitions))
+    known = None if settings.ledger is None else known_count(Path(settings.ledger))
+    return slots if known is None else known
+
+
+def settings_of_task(settings: Settings, count: int) -> Settings:
+    """Return the settings of each of `count` tasks: its part of the rate limit, unless the tasks share a clock."""
+    # The driver has renewed the account of the ledgers.
+    settings = replace(settings, same_account=False, old_api_key=None)
+    rate = settings.rate_limit
+    # "auto" is for a local server only, which has no limit; a dry run makes no calls.
+    if rate == "auto" or settings.dry_run:
+        return replace(settings, rate_limit=None)
+    if settings.share is not None or not isinstance(rate, Rate):
+        return settings
+    return replace(settings, rate_limit=part_of(rate, count))
+
+
+def whole_limit(settings: Settings) -> Rate | None:
+    """Return the rate limit that the tasks divide; None if they share a clock, or no limit is declared."""
+    rate = settings.rate_limit
+    return rate if isinstance(rate, Rate) and settings.share is None and not settings.dry_run else None
+
+
+def read_summary(lines: Any, *, dry_run: bool) -> Summary:
+    """Return the summary of a report's lines. The driver gets one row for each status, code and column."""
+    from pyspark.sql import functions
+
+    summary = Summary(dry_run)
+    groups = lines.groupBy("status", "code", "column").agg(
+        functions.count("*").alias("rows"),
+        functions.sum("attempts").alias("attempts"),
+        functions.sum(functions.col("maybe_duplicate").cast("int")).alias("maybe_duplicates"),
+        functions.min(functions.struct("row", "message")).alias("first"),
+    )
+    for one in groups.collect():
+        summary.counts[one["status"]] += one["rows"]
+        summary.attempts += one["attempts"]
+        summary.maybe_duplicates += one["maybe_duplicates"]
+        if one["code"] is not None:
+            key = (one["status"], one["code"], one["column"])
+            summary.reasons[key] = Reason(*key, one["rows"], [one["first"]["row"]], one["first"]["message"])
+    return summary
+
+
+def stop_of(summary: Summary) -> Stop | None:
+    """Return why tasks ended before their last row: the reason of most rows; None if none did."""
+    stops = [one for one in summary.top_reasons() if one.status == Status.UNSENT and one.code in entries(StopReason)]
+    if not stops:
+        return None
+    message = (stops[0].example or "").removeprefix("not sent: ")
+    return Stop(cast(StopReason, stops[0].code), message)
+
+
 def _lines(sdf: DataFrame, preparation: Preparation, load: Broadcast[Load], count: int) -> DataFrame:
     """Return the report as a DataFrame. Each time it is computed, it makes the calls."""
     from pyspark.sql import functions
@@ -290,7 +290,7 @@ def default_ledger(given: Any, report: str, name: str | None) -> str | None:
         )
     if given is None:
         if name is not None:
-            check_name(name)
+            parsed("name", parse_name, name)
             return beside(report.rstrip("/"), f"{name}.ledgers")
         return f"{report.rstrip('/')}.ledgers"
     return None if str(given) == "none" else str(given)

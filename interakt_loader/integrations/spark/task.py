@@ -151,7 +151,7 @@ class Load:
     """Include the key, and the password of the shared clock, in a pickle."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        secrets = (self.settings.api_key, self.settings.hidden_share)
+        secrets = (self.settings.api_key, self.settings.share)
         carried = [one.reveal() if self.with_secrets and isinstance(one, Secret) else one for one in secrets]
         without_secrets = replace(self.settings, api_key=None, share=None)
         return _arrived, (self.mapping, self.kind, without_secrets, self.limit, carried)

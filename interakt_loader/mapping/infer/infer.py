@@ -28,7 +28,7 @@ from interakt_loader.mapping.infer.types import guess
 from interakt_loader.mapping.presets import Preset, recognise
 from interakt_loader.mapping.spec import FIELDS, listed
 from interakt_loader.model import Kind
-from interakt_loader.privacy.text import printable
+from interakt_loader.privacy.text import number_of, printable
 from interakt_loader.settings import Settings
 from interakt_loader.sources import PROBLEM_COLUMN
 from interakt_loader.sources.base import Lines
@@ -199,7 +199,7 @@ def infer(
     found = recognise(columns) if preset is None else preset
     if preset is not None and wanted not in (None, preset.kind):
         raise MappingError(f"preset {preset.name}: its rows are {preset.kind}s, not {wanted}s")
-    looked = looks(columns, sample, settings.null_words, lines or Lines())
+    looked = looks(columns, sample, settings.null_values, lines or Lines())
     if found is not None and wanted in (None, found.kind):
         return fitted_preset(
             found, columns, looked, event, settings, named=preset is not None, country_given=country_given
@@ -298,7 +298,7 @@ def _traits(guesses: Mapping[str, Guess], columns: Sequence[str]) -> list[Line]:
 
 def _looked_at(looked: Mapping[str, Look]) -> str:
     rows = next(iter(looked.values())).rows
-    which = f"the first {rows:,} rows" if rows >= SAMPLE_ROWS else f"all {rows:,} rows"
+    which = f"the first {rows:,} rows" if rows >= SAMPLE_ROWS else f"all {number_of(rows, 'row')}"
     return f"Proposed by the column names, and {which}. Look it over: lines that begin with # do nothing."
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from interakt_loader.errors import mapped, option
+from interakt_loader.errors import by_surface, mapped, option
 from interakt_loader.mapping.infer import names
 from interakt_loader.model import Kind
 
@@ -239,7 +239,7 @@ def _kind_question(types: Mapping[str, str], ids: _Ids, event: str | None) -> st
 
 def events_or_users() -> str:
     """Return the options that say what the rows are."""
-    events = f"{option('as', 'events')} {option('event', placeholder='NAME')}"
+    events = by_surface(", ", " ").join([option("as", "events"), option("event", placeholder="NAME")])
     return f"{events} if each row is an event, or {option('as', 'users')} (of each user the last row stays)"
 
 
