@@ -105,7 +105,7 @@ def test_a_share_in_redis_without_the_package_says_what_to_install(monkeypatch: 
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_reserve_on_a_spoilt_file_says_so(tmp_path: Path) -> None:
+def test_a_reservation_in_a_damaged_file_says_so(tmp_path: Path) -> None:
     """An error of SQLite is reported as an unreachable clock, for which the load can wait."""
     path = tmp_path / "rate.sqlite"
     clock = open_clock(f"sqlite:///{path}", NOWHERE, KEY, Rate(100, 1))
