@@ -32,7 +32,7 @@ from interakt_loader.model import Kind
 from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import is_failures
-from interakt_loader.settings.values import did_you_mean
+from interakt_loader.settings.values import OneOf, did_you_mean, parsed
 from interakt_loader.sources import ReadOptions, Source, is_failures_file, is_own_name, open_source, peek
 from interakt_loader.sources.base import Lines
 from interakt_loader.sources.failures import SAID_BESIDE
@@ -232,9 +232,7 @@ def kind_of(text: str | None) -> Kind | None:
     """Return the kind that is called `users` or `events`; None stays None."""
     if text is None:
         return None
-    if text not in ("users", "events"):
-        raise SettingsError(f"{option('as')} is {text!r}; expected users or events")
-    return "user" if text == "users" else "event"
+    return "user" if parsed(option("as"), OneOf(("users", "events")), text) == "users" else "event"
 
 
 def check_places(settings: Settings) -> None:
