@@ -233,7 +233,7 @@ def test_without_the_state_folder_the_old_key_opens_the_ledger(
 ) -> None:
     """`--old-api-key-file`; without it, and with a key that is neither, exit 2 says what is missing."""
     account.load(OLD, OLD)
-    with pytest.raises(AnotherKey, match=r"state folder does not hold its secret; give the old key too.*--old-api-key"):
+    with pytest.raises(AnotherKey, match="does not hold its secret; give the old key too: old_api_key=KEY"):
         account.load(NEW, NEW, same_account=True)
     with pytest.raises(AnotherKey, match="the old API key is not the one that this ledger was last used with"):
         account.load(NEW, NEW, same_account=True, old_api_key="neither")
@@ -250,7 +250,7 @@ def test_without_the_state_folder_the_old_key_opens_the_ledger(
         assert run([*command, "--same-account", "--old-api-key-file", "old"]) == 0
         assert run(command) == 0
         assert run([*command, "--old-api-key-file", "old"]) == 2
-        assert "old_api_key is given without same_account" in capsys.readouterr().err
+        assert "--old-api-key-file is given without --same-account" in capsys.readouterr().err
         assert run([*command, "--same-account", "--old-api-key-file", "nowhere"]) == 2
         assert capsys.readouterr().err.startswith("interakt-loader: --old-api-key-file nowhere: cannot be read")
         assert run([*command, "--old-api-key", OLD]) == 2

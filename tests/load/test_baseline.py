@@ -89,7 +89,7 @@ def test_the_report_and_the_result(to: dict[str, Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"ledger": None}, "give one"),
+        ({"ledger": None}, "give ledger=PATH"),
         ({"dry_run": True}, "sends nothing anyway"),
         ({"resend": True}, "expected one of the two"),
         ({"api_key": None}, "no API key"),

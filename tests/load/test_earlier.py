@@ -426,7 +426,7 @@ def test_a_second_load_without_a_ledger_is_warned_of(sandbox: Sandbox, caplog: p
     assert "sent these" not in caplog.text
     load_events(paid("a", "b"), PAID, **to)
     assert "this process has sent these 2 events before, and without a ledger nothing remembers them" in caplog.text
-    assert 'ledger="orders.ledger"' in caplog.text
+    assert "ledger='orders.ledger'" in caplog.text
 
 
 def test_the_result_says_that_nothing_remembers_its_events(load: Loader) -> None:
