@@ -170,6 +170,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
         rows_of=partial(as_in_the_input, source=source),
         rate_limit=settings.rate_limit,
         options=settings.public(),
+        lines=source.lines,
     )
     _write_files(result, failures, settings)
     if interrupts.signum is not None:

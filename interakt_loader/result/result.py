@@ -27,6 +27,7 @@ from interakt_loader.report.writer import Report, Summary
 from interakt_loader.result.html import card, write_page
 from interakt_loader.result.view import View, elapsed
 from interakt_loader.settings.values import Rate
+from interakt_loader.sources.base import Lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +68,7 @@ class LoadResult:
         rate_limit: Rate | str | None = None,
         rows_of: Callable[[pa.Table], pd.DataFrame],
         options: Mapping[str, Any],
+        lines: Lines | None = None,
     ) -> None:
         self.name = name
         """The name of the input: of its file, or of its type."""
@@ -96,6 +98,8 @@ class LoadResult:
         self.options = dict(options)
         """The options of the load, without the key."""
         self._rate_limit = rate_limit
+        self.lines = lines or Lines()
+        """On which line each row of a text file begins: `result.lines.of(row)`."""
         self._keep_alive = keep_alive
         self._rows_of = rows_of
 
@@ -307,5 +311,6 @@ def view_of(result: LoadResult, *, masks: bool = False) -> View:
         is_forgotten=result.is_forgotten,
         rate_limit=result._rate_limit,
         options=result.options,
+        lines=result.lines,
         masks=masks,
     )

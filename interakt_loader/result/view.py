@@ -20,6 +20,7 @@ from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.report.reading import Timeline
 from interakt_loader.report.writer import Reason, Summary
 from interakt_loader.settings.values import Rate
+from interakt_loader.sources.base import Lines
 
 COLOURS = {
     Status.SENT: "#2e9e5b",
@@ -61,7 +62,7 @@ class ReasonView:
     code: str
     column: str | None
     rows: str
-    """The numbers of the first rows."""
+    """The numbers of the first rows, with their lines."""
     example: str
     """The message of one row."""
     hint: str | None
@@ -108,6 +109,8 @@ class View:
     is_forgotten: bool
     rate_limit: Rate | str | None
     options: Mapping[str, Any]
+    lines: Lines
+    """On which line each row of a text file begins."""
     masks: bool = field(kw_only=True)
     """Whether phones and e-mail addresses in examples and in the reason of a stop are masked."""
 
@@ -187,7 +190,7 @@ class View:
             colour=self.colour(one.status),
             code=code,
             column=one.column,
-            rows=", ".join([*(f"{row:,}" for row in one.rows), *(["…"] if one.count > len(one.rows) else [])]),
+            rows=", ".join([*map(self.lines.label, one.rows), *(["…"] if one.count > len(one.rows) else [])]),
             example=self.shown(one.example or ""),
             hint=hint(code),
             is_failure=one.status in self.summary.failing,
