@@ -82,7 +82,7 @@ def test_rows_of_a_text_file_are_sorted_by_their_number(opened: Opener, tmp_path
     table.write_text("id,n\n" + "".join(f"{row},{'bad' if row in (2, 10, 120) else 1}\n" for row in range(121)))
     mapping = {"user_id": "id", "traits": [{"column": "n", "type": "number"}]}
     watched = opened(check(table, mapping).write_html(tmp_path / "check.html").as_uri())
-    heading = watched.page.get_by_role("button", name="row", exact=True)
+    heading = watched.page.get_by_role("columnheader", name="row").get_by_role("button")
     heading.click()
     assert cells(watched, 0) == ["2 (line 4)", "10 (line 12)", "120 (line 122)"]
     heading.click()
