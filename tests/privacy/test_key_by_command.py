@@ -145,7 +145,7 @@ def test_without_a_key_it_says_the_ways(capsys: pytest.CaptureFixture[str]) -> N
         assert load_with(sandbox) == 2
         assert sandbox.stats().calls == 0
     assert capsys.readouterr().err == (
-        "interakt-loader: no API key: set INTERAKT_API_KEY (or --api-key-file, --ask-key, api_key=…); "
+        "interakt-loader: no API key: set INTERAKT_API_KEY, or give --api-key-file FILE or --ask-key; "
         "or try without one: --dry-run sends nothing, --sandbox sends to a local look-alike\n"
     )
 
