@@ -82,7 +82,7 @@ def summary_lines(view: View) -> Iterator[str]:
         yield "reasons:"
     for reason in view.reasons[:MOST_REASONS]:
         rows = f"row{'' if reason.count == 1 else 's'} {reason.rows}"
-        yield f"  {reason.count:>{width},} {reason.label} {reason.code} ({rows})"
+        yield f"  {reason.count:>{width},} {reason.label} {reason.code}: {rows}"
         yield f"  {'':{width}} e.g. {reason.example}"
     if len(view.reasons) > MOST_REASONS:
         yield f"  … and {number_of(len(view.reasons) - MOST_REASONS, 'more reason')} in the report"
