@@ -34,7 +34,7 @@ from interakt_loader.model import Kind, destination
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import drop_dates, is_failures, load_name
 from interakt_loader.sources import RESERVED, Source, is_pandas, peek
-from interakt_loader.sources.memory import BESIDE
+from interakt_loader.sources.memory import REPORT_COLUMNS_KEY
 from interakt_loader.sources.paths import STANDARD_INPUT, is_address
 
 
@@ -55,7 +55,9 @@ def origin_of(data: Any) -> Origin:
     """Return where the rows of a load come from."""
     paths = paths_in(data)
     if not paths or STANDARD_INPUT in paths:
-        return Origin("stdin" if paths else "", (), "", is_pandas(data, "DataFrame") and BESIDE in data.attrs)
+        return Origin(
+            "stdin" if paths else "", (), "", is_pandas(data, "DataFrame") and REPORT_COLUMNS_KEY in data.attrs
+        )
     places = sorted({_place(one) for one in paths})
     sources = tuple(tuple(dict.fromkeys((_source(one), _source(_place(one))))) for one in paths)
     return Origin(load_name(paths), sources, "\n".join(places), all(map(is_failures, paths)))

@@ -38,15 +38,15 @@ from interakt_loader.sources import (
 )
 from interakt_loader.sources.failures import (
     CANNOT_BE_SENT,
+    EXTRA_COLUMNS,
     OBJECTS,
-    SAID_BESIDE,
     UNREADABLE,
     VALUE_KINDS,
     is_failures_file,
     read_back,
     written,
 )
-from interakt_loader.sources.memory import BESIDE, SAID, own_columns
+from interakt_loader.sources.memory import REPORT_COLUMNS, REPORT_COLUMNS_KEY, own_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,7 @@ logger = logging.getLogger("interakt_loader")
 
 
 def as_they_stand(lines: pa.Table, data: Any, source: Source) -> pd.DataFrame:
-    """Return the input's own columns of the rows that these lines of the report are about, and `SAID` beside them.
+    """Return the input's own columns of the rows of these lines of the report, with `REPORT_COLUMNS` beside them.
 
     `lines` are in the input's order. The input is read again, as it is now; of one that can be read only once, the
     report's lines come back alone. A column of the report has `load_` before its name where the input has one called
@@ -84,10 +84,10 @@ def as_they_stand(lines: pa.Table, data: Any, source: Source) -> pd.DataFrame:
     except (IndexError, SourceBroken):
         raise _has_fewer_rows(source) from None
     taken = [str(name) for name in own.columns]
-    names = {_free(name, taken): name for name in SAID}
-    said = lines.select(list(SAID)).to_pandas()
+    names = {_free(name, taken): name for name in REPORT_COLUMNS}
+    said = lines.select(list(REPORT_COLUMNS)).to_pandas()
     beside = own.assign(**{name: said[column].to_numpy() for name, column in names.items()})
-    beside.attrs[BESIDE] = list(names)
+    beside.attrs[REPORT_COLUMNS_KEY] = list(names)
     return beside
 
 
@@ -301,7 +301,7 @@ def _said(lines: pa.Table) -> dict[str, pa.Array]:
         *(lines[name].to_pylist() for name in ("code", "column", "message")),
         hints,
     )
-    return {name: guarded(pa.array(text, pa.string())) for name, text in zip(SAID_BESIDE, texts, strict=True)}
+    return {name: guarded(pa.array(text, pa.string())) for name, text in zip(EXTRA_COLUMNS, texts, strict=True)}
 
 
 def _write(file: IO[bytes], rows: Iterator[pa.RecordBatch]) -> None:
@@ -310,7 +310,7 @@ def _write(file: IO[bytes], rows: Iterator[pa.RecordBatch]) -> None:
     table = pa.concat_tables([pa.Table.from_batches([one]) for one in rows], promote_options="default")
     if VALUE_KINDS in table.schema.names and not table[VALUE_KINDS].null_count < table.num_rows:
         table = table.drop_columns([VALUE_KINDS])
-    own = [name for name in table.schema.names if name not in (*SAID_BESIDE, VALUE_KINDS)]
+    own = [name for name in table.schema.names if name not in (*EXTRA_COLUMNS, VALUE_KINDS)]
     table = table.select([*own, *(name for name in table.schema.names if name not in own)])
     names = guarded(pa.array(table.schema.names, pa.string())).to_pylist()
     file.write(_MARK)

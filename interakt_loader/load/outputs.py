@@ -24,7 +24,7 @@ from interakt_loader.errors import SettingsError
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import is_failures
 from interakt_loader.sources import Source, is_failures_file, is_own_name
-from interakt_loader.sources.failures import SAID_BESIDE
+from interakt_loader.sources.failures import EXTRA_COLUMNS
 
 _OF_A_LEDGER = ("", "-wal", "-shm", "-journal", "-calls")
 """Endings of the files of which a ledger is made."""
@@ -91,7 +91,7 @@ def _keep_apart(data: Any, source: Source, outputs: Mapping[str, Path], others: 
                 too = "" if taken[identity] == "source itself" else " too"
                 other = "choose another path"
                 if name == "failures" and is_failures(str(path)) and not source.of_failures:
-                    other = f"put its columns {', '.join(SAID_BESIDE)} back, or {other}"
+                    other = f"put its columns {', '.join(EXTRA_COLUMNS)} back, or {other}"
                 raise SettingsError(f"{name} {path}{ending}: is the {taken[identity]}{too}; {other}")
             taken[identity] = name
 

@@ -1,9 +1,10 @@
-"""Cells of a workbook that hold an error (`#N/A`) or a formula without a result: python-calamine reads both as blank.
+"""Read workbooks (.xlsx, .xls, .ods) with python-calamine, which is an extra. A cell keeps its type.
 
-The sheets of .xlsx, .xlsm and .ods are XML, which is read as a stream, and only if it holds a formula or an error.
-Those of .xls are records in a compound file ([MS-XLS], [MS-CFB]). Errors in .xlsb are not found; a note says so.
+python-calamine reads cells with an error (`#N/A`) or with a formula without a result as blank. So they are found here:
 
-Workbooks (.xlsx, .xls, .ods) by python-calamine, which is an extra. A cell stays what the workbook says it is.
+- The sheets of .xlsx, .xlsm and .ods are XML. It is read as a stream, and only if it holds a formula or an error.
+- The sheets of .xls are records in a compound file ([MS-XLS], [MS-CFB]).
+- Errors in .xlsb are not found. A note says so.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ _ERROR_TEXT = re.compile(r"#(N/A|DIV/0!|REF!|VALUE!|NAME\?|NUM!|NULL!|SPILL!|CAL
 
 
 def can_be_found(location: Path) -> bool:
-    """Tell whether errors are found in a workbook of this form."""
+    """Return whether errors can be found in a workbook of this format."""
     if not zipfile.is_zipfile(location):
         return True
     with zipfile.ZipFile(location) as archive:
@@ -76,11 +77,11 @@ def cell_errors(location: Path, sheet: str) -> dict[Cell, str]:
             if not _may_hold_any(stream):
                 return {}
         with archive.open(part) as stream:
-            return _Sheet(recalculated).read(stream)
+            return _Sheet(recalculated=recalculated).read(stream)
 
 
 def _sheet_part(archive: zipfile.ZipFile, sheet: str) -> tuple[str | None, bool]:
-    """Return where a sheet's XML is, and whether the writer left it to Excel to calculate the formulas."""
+    """Return the name of a sheet's XML, and whether the writer left it to Excel to calculate the formulas."""
     names = set(archive.namelist())
     if "xl/workbook.xml" not in names or "xl/_rels/workbook.xml.rels" not in names:
         return None, False
@@ -111,12 +112,13 @@ def _may_hold_any(stream: IO[bytes]) -> bool:
 
 
 class _Sheet:
-    """What is found in the XML of a sheet, cell by cell; a million cells are not made into a million elements."""
+    """Finds such cells in the XML of a sheet, as events: a million cells are not made into a million elements."""
 
-    def __init__(self, recalculated: bool) -> None:
+    def __init__(self, *, recalculated: bool) -> None:
         self.found: dict[Cell, str] = {}
         self._recalculated = recalculated
-        self._row = self._column = 0  # of cells that do not say their place
+        # For cells without a reference.
+        self._row = self._column = 0
         self._place, self._kind, self._value = "", "n", ""
         self._has_formula = self._in_value = False
 
@@ -148,12 +150,12 @@ class _Sheet:
             self._in_value = False
         elif name == "c":
             if self._kind == "e" or self._has_formula:
-                self._judge()
+                self._check()
             self._column += 1
         elif name == "row":
             self._row, self._column = self._row + 1, 0
 
-    def _judge(self) -> None:
+    def _check(self) -> None:
         value = self._value.strip()
         if self._kind == "e":
             reason = _is_error(value)
@@ -201,7 +203,8 @@ def _in_row(element: Element, row: int) -> Iterator[tuple[Cell, str]]:
         column += int(_attribute(cell, "number-columns-repeated") or 1)
 
 
-_END = 0xFFFFFFFA  # from which on a sector's number is a mark and no sector
+# From this number on, the number of a sector is a mark.
+_END = 0xFFFFFFFA
 _ERROR_CODES = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
 _BEGIN, _FINISH, _SHEET, _FORMULA, _ERROR_VALUE = 0x809, 0x0A, 0x85, 0x06, 0x205
 
@@ -238,7 +241,8 @@ def _records_of(file: bytes) -> bytes:
         length, kind = unpack_from("<HB", entries, at + 64)
         first, size = unpack_from("<IQ", entries, at + 116)
         name = entries[at : at + max(0, length - 2)].decode("utf-16-le", "replace")
-        if kind == 5:  # the root, which holds the small streams
+        # 5 is the root, which holds the small streams.
+        if kind == 5:
             inside = chained(first, following, read)
         elif kind == 2 and name in ("Workbook", "Book"):
             if size >= cutoff:
@@ -253,7 +257,8 @@ def _in_records(content: bytes, sheet: str) -> Iterator[tuple[Cell, str]]:
     begin = next((at for at, name in _sheets(content) if name == sheet), None)
     if begin is None:
         return
-    depth = 0  # charts have records of their own within
+    # Charts have records of their own inside.
+    depth = 0
     for kind, record in _records(content, begin):
         depth += (kind == _BEGIN) - (kind == _FINISH)
         if depth == 0:
@@ -264,7 +269,8 @@ def _in_records(content: bytes, sheet: str) -> Iterator[tuple[Cell, str]]:
             result, flags = record[6:14], record[14]
             if result[6:] == b"\xff\xff" and result[0] == 2:
                 yield unpack_from("<HH", record), _is_error(_ERROR_CODES.get(result[2], ""))
-            elif result == bytes(8) and flags & 3:  # 0, and Excel is to calculate it
+            # The stored result is 0, and Excel shall calculate it.
+            elif result == bytes(8) and flags & 3:
                 yield unpack_from("<HH", record), NO_RESULT
 
 
@@ -306,14 +312,14 @@ _SAMPLE_ROWS = 100
 
 
 def open_excel(file: File, options: ReadOptions) -> Source:
-    """Return one sheet of a workbook as a source: the one asked for, or the first visible one that holds anything.
+    """Return one sheet of a workbook as a source: the requested one, or the first visible one that is not empty.
 
-    Rows without any value are blank lines and left out. Memory holds the sheet: workbooks have a million rows
-    at most. SourceError when python-calamine is missing, the file is no workbook, or it has no such sheet.
+    Rows without any value are left out. Memory holds the sheet, which has a million rows at most. SourceError when
+    python-calamine is missing, the file is not a workbook, or it has no such sheet.
     """
     given = file.given
     try:
-        import python_calamine  # noqa: F401 - asked for before the file is looked at
+        import python_calamine  # noqa: F401 - before the file is opened
     except ImportError as error:
         raise SourceError(f"{given}: reading Excel files needs python-calamine: pip install python-calamine") from error
     _check_mark(file)
@@ -346,11 +352,14 @@ def open_excel(file: File, options: ReadOptions) -> Source:
         _refuse_title(given, texts)
         has_header = holds_names(texts[0], texts[1:])
         if not has_header:
-            notes.append(f"{given}: the first row holds values, not names; if it is a header, say so")
+            notes.append(
+                f"{given}: the first row holds values, not names; if it is a header, "
+                f"give {option('header', value=True)}"
+            )
         elif is_group_row(texts):
             raise SourceError(
                 f"{given}: the first two rows both hold names, and not values; leave one row of names, or if the first "
-                f"is the header, give {option('header', True)}"
+                f"is the header, give {option('header', value=True)}"
             )
     labels = texts[0] if has_header else [""] * len(texts[0])
     names = labelled(labels)
@@ -364,7 +373,9 @@ def open_excel(file: File, options: ReadOptions) -> Source:
     def read() -> Batches:
         with _workbook(file) as workbook:
             again = workbook.get_sheet_by_name(name)
-            yield from _batches(lambda: _body(again, errors, names, has_header), names, bool(errors))
+            yield from _batches(
+                lambda: _body(again, errors, names, has_header=has_header), names, with_errors=bool(errors)
+            )
 
     return Source(
         name=file.name,
@@ -395,14 +406,14 @@ def _refuse_title(given: str, rows: list[list[str]]) -> None:
         title = next(filter(None, rows[0]))
         raise SourceError(
             f"{given}: the first row has one cell ({title[:40]!r}) where those below it have more; "
-            "remove what stands above the header"
+            "remove what is above the header"
         )
 
 
 def _workbook(file: File) -> Any:
     from python_calamine import CalamineWorkbook
 
-    # By its content, not by its name: many an .xlsx is called .xls.
+    # By its content, not by its name: many .xlsx files are called .xls.
     with file.location.open("rb") as stream:
         return CalamineWorkbook.from_filelike(stream)
 
@@ -428,33 +439,36 @@ def _chosen(given: str, workbook: Any, options: ReadOptions) -> tuple[Any, list[
 
 class _Row(NamedTuple):
     cells: list[Any]
-    """As Python values, an empty one and one with an error as None."""
+    """Python values. An empty cell is None, and so is one with an error."""
     errors: dict[int, str]
-    """What is wrong with the cells that hold an error, by their places."""
+    """What is wrong with the cells that hold an error, by their positions."""
     problem: str | None = None
-    """Why the row cannot be read; it has no cells then."""
+    """Why the row cannot be read. It has no cells then."""
 
 
 def _rows(sheet: Any, errors: dict[Cell, str]) -> Iterator[_Row]:
-    """Yield the rows that hold anything."""
-    if sheet.start is None:  # no cell at all: python-calamine 0.6.2 and older panic over its rows
+    """Yield the rows that are not empty."""
+    # There is no cell at all. python-calamine 0.6.2 and older panic at its rows.
+    if sheet.start is None:
         return
     left, width = sheet.start[1], sheet.end[1] - sheet.start[1] + 1
     by_row: dict[int, dict[int, str]] = {}
     for (at, column), wrong in errors.items():
         if 0 <= column - left < width:
             by_row.setdefault(at, {})[column - left] = wrong
-    for at, row in enumerate(sheet.iter_rows()):  # from the sheet's first row on, and from the first column with a cell
+    # Rows begin with the sheet's first row, and cells with the first column that has any.
+    for at, row in enumerate(sheet.iter_rows()):
         wrong_here = by_row.pop(at, {})
         cells = [None if place in wrong_here else _value(cell) for place, cell in enumerate(row)]
         if wrong_here or any(cell is not None for cell in cells):
             yield _Row(cells, wrong_here)
-    for at in sorted(by_row):  # rows at the end without a single value
+    # Rows at the end have no value at all.
+    for at in sorted(by_row):
         yield _Row([None] * width, by_row[at])
 
 
-def _body(sheet: Any, errors: dict[Cell, str], names: list[str], has_header: bool) -> Iterator[_Row]:
-    """Yield the rows below the header. One that repeats it has no cells: they would make text of columns of numbers."""
+def _body(sheet: Any, errors: dict[Cell, str], names: list[str], *, has_header: bool) -> Iterator[_Row]:
+    """Yield the rows below the header. One that repeats it has no cells, since they would turn numbers into text."""
     lower = [name.lower() for name in names]
     for row in islice(_rows(sheet, errors), has_header, None):
         first = next((cell for cell in row.cells if cell is not None), None)
@@ -465,7 +479,7 @@ def _body(sheet: Any, errors: dict[Cell, str], names: list[str], has_header: boo
 
 
 def _value(cell: Any) -> Any:
-    # from 2**53 on a whole number may have lost digits, and stays a float so that this is seen
+    # From 2**53 on a whole number may have lost digits. It stays a float, so that it is refused later.
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
         return int(cell)
     if isinstance(cell, str) and not cell.strip():
@@ -473,14 +487,14 @@ def _value(cell: Any) -> Any:
     return cell
 
 
-def _batches(rows: Callable[[], Iterator[_Row]], names: list[str], with_errors: bool) -> Batches:
-    """Yield the rows; a column's type is that of all its cells, not of those that share a batch."""
+def _batches(rows: Callable[[], Iterator[_Row]], names: list[str], *, with_errors: bool) -> Batches:
+    """Yield the rows. The type of a column comes from all its cells, not only from those of one batch."""
     examples: list[dict[type, Any]] = [{} for _ in names]
     for row in rows():
         for cell, seen in zip(row.cells, examples, strict=True):
             if cell is not None:
                 seen.setdefault(type(cell), cell)
-    # A date is an instant at midnight to a workbook.
+    # In a workbook a date is the same as midnight of that day.
     with_times = [date in seen and datetime in seen for seen in examples]
     types = [None if set(seen) == {date, datetime} else text_type(list(seen.values())) for seen in examples]
     remaining = rows()

@@ -212,7 +212,8 @@ def test_a_file_without_header_has_numbered_columns(file: Path) -> None:
     assert [row["column_1"] for row in rows_of(source)] == ["007", None, "009"]
     assert problems(file)[1] == "line 2 has 2 fields where the first row has 3"
     assert source.notes == [
-        f"{file}: line 1 holds values, not names, so the columns are column_1 to column_3; if it is a header, say so"
+        f"{file}: line 1 holds values, not names, so the columns are column_1 to column_3; "
+        "if it is a header, give header=True"
     ]
 
 
@@ -317,7 +318,7 @@ def test_a_line_without_end_is_refused_before_it_is_held(ending: str, tmp_path: 
     tracemalloc.start()
     try:
         with pytest.raises(
-            SourceError, match=r"line [12] has more than 64 million characters; expected one row a line"
+            SourceError, match=r"line [12] has more than 64 million characters; expected one row on each line"
         ):
             open_source(path)
         assert tracemalloc.get_traced_memory()[1] < 20 << 20

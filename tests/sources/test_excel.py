@@ -123,7 +123,7 @@ def test_a_sheet_without_header_has_numbered_columns(write: Callable[..., Path])
     path = write({"S": [[1, "Ann"], [2, "Bo"]]})
     source = open_source(path)
     assert (source.columns, source.rows) == (["column_1", "column_2"], 2)
-    assert source.notes == [f"{path}: the first row holds values, not names; if it is a header, say so"]
+    assert source.notes == [f"{path}: the first row holds values, not names; if it is a header, give header=True"]
     assert read(path)[0] == {"column_1": 1, "column_2": "Ann"}
     assert open_source(path, ReadOptions(header=True)).columns == ["1", "Ann"]
 
