@@ -7,14 +7,18 @@ import sys
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
-    gc.disable()  # until `process.imported`: nothing that an import makes is garbage
-    from interakt_loader.cli import run
-    from interakt_loader.privacy.process import hold_standard_handles, keep_small
+    """Run the command line and exit with its exit code."""
+    # Imports make no garbage, so the collector starts after them, in `process.freeze_imports`.
+    gc.disable()
+    from interakt_loader.privacy.process import hold_standard_handles, save_memory
 
+    # Before the other imports, because these load pyarrow.
     hold_standard_handles()
-    gc.freeze()  # nor when the process ends
-    keep_small()
+    save_memory()
+    from interakt_loader.cli import run
+
+    # Leave out the modules when the process ends, too.
+    gc.freeze()
     sys.exit(run(sys.argv[1:]))
 
 

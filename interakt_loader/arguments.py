@@ -1,7 +1,7 @@
-"""The arguments of `track.user` and `track.event` → JSON bodies. Pure; a bad argument raises and is named.
+"""The arguments of `track.user` and `track.event` → JSON bodies. Pure. A bad argument raises an error that names it.
 
-What a trait's value means is said in `values`, for tables as well. The other rules are the vendor's SDK's: an identity
-is needed, phones are digits, the country code must exist.
+`values` decides what a trait's value means, for tables too. The other rules are those of the vendor's SDK: an identity
+is required, phones are digits, and the country code must exist.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ def body_of(
 
 
 def encoded(body: dict[str, Any]) -> bytes:
-    """Return a body as the bytes to send. Raises `BadArgument` for one that is larger than the API takes."""
+    """Return a body as the bytes to send. Raises `BadArgument` for one that is larger than the API accepts."""
     body_bytes = json_text(body).encode()
     if len(body_bytes) > LARGEST_BODY:
-        said = f"the call has {len(body_bytes):,} bytes, and the API takes {LARGEST_BODY:,} at most"
-        raise _error("traits", Problem("too_large", said))
+        text = f"the call has {len(body_bytes):,} bytes, and the API takes {LARGEST_BODY:,} at most"
+        raise _error("traits", Problem("too_large", text))
     return body_bytes
 
 
@@ -95,14 +95,15 @@ def _identity(name: str, value: Any) -> str | None:
     if isinstance(found, bool) or not isinstance(found, (int, float, Decimal)):
         raise BadArgumentType(f"{name} is {shown(value)}; expected text or a whole number")
     whole = int(found)
-    exact_below = Narrow.EXACT_BELOW if isinstance(found, Narrow) else 2.0**53  # from there on floats skip numbers
+    # from there on, floats cannot hold every whole number
+    exact_below = Narrow.EXACT_BELOW if isinstance(found, Narrow) else 2.0**53
     if whole != found or (isinstance(found, float) and abs(whole) >= exact_below):
         raise BadArgument(f"{name} is {shown(value)}; expected text or a whole number")
     return str(whole)
 
 
 def _name(argument: str, value: str) -> str | None:
-    """Return an id or an event's name in text; None if it stands for nothing, as in tables (`identity`)."""
+    """Return an id or an event's name as text; None if the value means that there is none, as in tables."""
     meant = _meaning(argument, value)
     text = None if meant is None else id_text(meant)
     reason = None if text is None else refusal(text)
@@ -140,7 +141,7 @@ def _created_at(value: Any) -> str | None:
 
 
 def _moment(text: str) -> dt.datetime | Problem:
-    """Read ISO-8601 text; `fromisoformat` alone reads other forms of it in each Python."""
+    """Parse ISO-8601 text. `fromisoformat` alone accepts other forms in each version of Python."""
     bad = Problem("not_a_datetime", f"{shortened(text)} is not ISO-8601 such as '2025-03-27T13:26:52.926Z'")
     match = _ISO_8601.fullmatch(text.strip().removeprefix("'").strip())
     if match is None:
@@ -166,8 +167,8 @@ def _traits(traits: Mapping[Any, Any]) -> dict[str, Any]:
             raise BadArgumentType(f"traits: the name {shown(name)} is no text")
         text = unicode_text(str.__str__(name))
         if text is None:
-            said = f"the name {shortened(name)} is not text: it holds half of a surrogate pair"
-            raise _error("traits", Problem("not_text", said))
+            problem = f"the name {shortened(name)} is not text: it holds half of a surrogate pair"
+            raise _error("traits", Problem("not_text", problem))
         found = sendable(value)
         if isinstance(found, Problem):
             raise _error(f"traits[{shortened(text)}]", found)
@@ -177,7 +178,7 @@ def _traits(traits: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _meaning(path: str, value: Any) -> Any:
-    """Return what the argument at `path` means."""
+    """Return the meaning of the argument at `path`. Raises `BadArgument` if it has none."""
     found = meaning(value)
     if isinstance(found, Problem):
         raise _error(path, found)

@@ -36,7 +36,7 @@ from interakt_loader.model import (
 )
 from interakt_loader.privacy.process import is_main_thread
 from interakt_loader.privacy.secrets import Secret, hidden
-from interakt_loader.privacy.text import masked
+from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.retry_policy import TRACK_MAX_OUTAGE, TRACK_MAX_REFUSAL
 from interakt_loader.sending.scheduler import Schedule
@@ -210,11 +210,11 @@ class Client:
         if queued:
             logger.debug("queued %s", shown)
         else:
-            size = self._settings.max_queue_size
-            logger.warning("the queue of %d calls is full", size)
+            full = f"the queue of {number_of(self._settings.max_queue_size, 'call')} is full"
+            logger.warning("%s", full)
             if self.on_error is not None:
                 with _calling_on_error():
-                    call_on_error(self.on_error, QueueFull(f"{size} calls wait already: not queued"), shown)
+                    call_on_error(self.on_error, QueueFull(f"{full}: not queued"), shown)
         return queued, shown
 
     def _queue(self, message: Message) -> bool:
@@ -277,7 +277,7 @@ class Client:
         return Schedule(
             max_queue_size=settings.max_queue_size,
             max_retries=settings.max_retries,
-            rate_limit=RateLimit(settings.rate),
+            rate_limit=RateLimit(settings.rate_limit),
             max_outage=settings.max_outage,
             max_refusal=TRACK_MAX_REFUSAL,
         )

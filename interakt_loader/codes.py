@@ -384,8 +384,3 @@ def entries(group: Any) -> dict[str, About]:
 
 
 ABOUT: dict[str, About] = entries(Code)
-
-
-def hint(code: str | None) -> str | None:
-    """Return what to do about a code; None if the code is of a later version, or if there is none."""
-    return ABOUT[code].hint.replace("`", "") if code in ABOUT else None

@@ -184,18 +184,8 @@ class Answer(NamedTuple):
         body: bytes = b"",
     ) -> Answer:
         """Return an HTTP answer that does not accept the call."""
-        return cls(
-            accepted=False,
-            http_status=http_status,
-            code=code,
-            message=message,
-            reached=True,
-            sent=True,
-            seconds=seconds,
-            at=time.time(),
-            retry_after=retry_after,
-            body=body,
-        )
+        answer = cls.no_answer(code, message, seconds)
+        return answer._replace(http_status=http_status, reached=True, retry_after=retry_after, body=body)
 
     @classmethod
     def no_answer(cls, code: AnswerCode, message: str, seconds: float) -> Answer:
@@ -288,6 +278,29 @@ class Stop(NamedTuple):
     message: str
 
 
+class StopToken:
+    """A request to stop a load. Any thread may make it, and so may a signal handler, because it takes no lock.
+
+    So it cannot wake those who wait. They wait for a fraction of a second at most, and then read `stop` again.
+    """
+
+    __slots__ = ("stop",)
+
+    def __init__(self) -> None:
+        self.stop: Stop | None = None
+        """Why the load is to stop; None: it is not."""
+
+    def request(self, stop: Stop) -> None:
+        """Have the load finish its calls in flight and stop. The first reason stays, but an interrupt replaces it."""
+        if self.stop is None or (stop.reason == "interrupted" and not self.is_interrupt):
+            self.stop = stop
+
+    @property
+    def is_interrupt(self) -> bool:
+        """Whether a person or the system wants the load to end soon."""
+        return self.stop is not None and self.stop.reason == "interrupted"
+
+
 # ---------------------------------------------------------------------- the account that a call is for
 
 
@@ -343,6 +356,7 @@ def _unwrapped(key: str) -> str | None:
 
 
 # ---------------------------------------------------------------------- `on_error`, the user's own function
+
 
 OnError = Callable[[Exception, dict[str, Any]], object]
 """Called as `on_error(error, queue_msg)` for each call that did not succeed."""

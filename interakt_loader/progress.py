@@ -1,14 +1,8 @@
-"""What a person sees while a load runs.
+"""What a person sees while a load runs: how long it will take, then a progress bar, or lines in the log.
 
-- `bar`: the bar, in a terminal or a notebook.
-- `lines`: what stands beside it. Pure.
-- `forecast`: how many calls there are to make, and how long that takes. Pure.
-
-What a load will take, said before the first call. Pure.
-
-How far a load is, as a line for a log now and then: where nobody looks at a bar. Pure but for its clock.
-
-The progress bar: rows, rate, failures and the time left, in terminals and notebooks; elsewhere a line in the log.
+- `forecast`: the calls to be made, and how long they take, in one line before the first call.
+- `ProgressLines`: how many rows are done, as one line a minute.
+- `Progress`: the bar in a terminal or a notebook; without it, these lines in the log.
 """
 
 from __future__ import annotations
@@ -24,9 +18,14 @@ from typing import Any
 
 from interakt_loader.model import Status
 from interakt_loader.privacy.process import TolerantStream
-from interakt_loader.privacy.text import printable
+from interakt_loader.privacy.text import number_of, printable
 from interakt_loader.report.writer import Summary
-from interakt_loader.settings.values import PLAN_RATES, Rate, parse_rate
+from interakt_loader.settings.values import PLAN_RATES, Rate
+
+EVERY = 60.0
+"""Seconds between two lines in the log. A shorter load has none."""
+
+logger = logging.getLogger("interakt_loader")
 
 
 def forecast(
@@ -41,37 +40,41 @@ def forecast(
     at_most: bool = False,
     doubted: int = 0,
 ) -> str:
-    """Return one line: how many rows and calls, and how long that takes at the limit.
+    """Return one line: how many rows and calls there are, and how long the calls take at the rate limit.
 
-    `calls` are known once the rows have been checked; `unchanged` when there is a ledger, and so is how many of the
-    calls are `doubted` (were out when an earlier load ended), and how many rows in doubt are `skipped`. `merged` rows
-    go with another row's call. `at_most`: rows may be folded into one call as the load goes, and how many depends on
-    how fast it goes. The time at a limit that is still to be detected is given for the smallest plan that has an API.
+    - `exact`: the rows were counted, not estimated.
+    - `calls`: known once the rows are checked. Without it, each row may be a call.
+    - `unchanged`: known if there is a ledger.
+    - `merged`: rows that go with the call of another row.
+    - `doubted`: calls that were in flight when an earlier load ended. `skipped`: such rows that are not sent again.
+    - `at_most`: rows of one user may still be merged while the load runs.
+
+    If the rate limit is still to be detected, the time is that of the smallest plan that has an API.
     """
+    most = "at most " if at_most or (calls is None and exact) else ""
     if calls is None:
-        said = f"{'' if exact else 'about '}{_count(rows, 'row')}"
+        text = f"{'' if exact else 'about '}{number_of(rows, 'row')}"
         calls = rows
         if calls:
-            said += f": {'at most ' if exact or at_most else ''}{_count(calls, 'call')}"
+            text += f": {most}{number_of(calls, 'call')}"
     else:
         invalid = rows - (unchanged or 0) - merged - skipped - calls
-        said = _count(rows, "row") if unchanged is None else f"{unchanged:,} of {_count(rows, 'row')} unchanged"
-        for number, what in ((merged, "merged"), (skipped, "in doubt and left so"), (invalid, "invalid")):
-            said += f", {number:,} {what}" if number else ""
-        said += f"; {'at most ' if at_most and calls else ''}{_count(calls, 'call')}"
+        text = number_of(rows, "row") if unchanged is None else f"{unchanged:,} of {number_of(rows, 'row')} unchanged"
+        for number, what in ((merged, "merged"), (skipped, "in doubt and not sent again"), (invalid, "invalid")):
+            text += f", {number:,} {what}" if number else ""
+        text += f"; {most if calls else ''}{number_of(calls, 'call')}"
         if doubted:
-            said += f" ({doubted:,} may have been accepted before)"
+            text += f" ({doubted:,} may have been accepted before)"
     if not calls or rate is None:
-        return said
+        return text
     if isinstance(rate, Rate):
-        return f"{said}, {duration(calls / rate.calls * rate.seconds)} at {rate}"
-    least = parse_rate(PLAN_RATES["growth"])
-    assert isinstance(least, Rate)
-    return f"{said}; {duration(calls / least.calls * least.seconds)} if the account allows {least}"
+        return f"{text}, {duration(calls / rate.calls * rate.seconds)} at {rate}"
+    least = PLAN_RATES["growth"]
+    return f"{text}; {duration(calls / least.calls * least.seconds)} if the account allows {least}"
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it: `about 2 h 47 min`."""
+    """Return about how long something takes, such as `about 2 h 47 min`."""
     minutes = round(seconds / 60)
     if minutes < 1:
         return f"about {max(1, round(seconds))} s"
@@ -82,16 +85,14 @@ def duration(seconds: float) -> str:
     return f"about {hours} h {minutes} min" if hours else f"about {minutes} min"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-EVERY = 60.0
-"""Seconds between two lines; a load that takes less says nothing."""
+def rows_done(summary: Summary) -> tuple[int, int]:
+    """Return how many rows are done, and how many of them failed. Rows that a stopped load did not try are neither."""
+    not_tried = 0 if summary.dry_run else summary.counts[Status.UNSENT]
+    return summary.rows - not_tried, summary.failures - not_tried
 
 
 class ProgressLines:
-    """Makes the lines of one load."""
+    """Makes the lines of one load for the log."""
 
     def __init__(self, rows: int | None, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
@@ -99,28 +100,25 @@ class ProgressLines:
         self.begin(rows)
 
     def begin(self, rows: int | None) -> None:
-        """Start the clock, for so many rows (None: nobody knows)."""
+        """Start the clock. `rows` is how many there are to do; None if that is unknown."""
         self._rows = rows
         self._began = self._last = self._clock()
 
     def preparing(self, rows: int) -> str | None:
-        """Return the line to be said now that so many rows have been prepared, if it is time for one."""
-        return f"{self._name}: {rows:,} rows prepared" if self._is_due() else None
+        """Return the line for this many prepared rows, if it is time for one."""
+        return f"{self._name}: {number_of(rows, 'row')} prepared" if self._is_due() else None
 
     def sending(self, summary: Summary, waits_for: str = "") -> str | None:
-        """Return the line to be said now, if it is time for one: rows, failures, the pace, the time to go."""
+        """Return the line with the rows done, the failures, the pace and the time left, if it is time for one."""
         if not self._is_due():
             return None
-        done = summary.rows - (0 if summary.dry_run else summary.counts[Status.UNSENT])
-        failed = summary.failures - (summary.rows - done)
+        done, failed = rows_done(summary)
         pace = done / (self._last - self._began)
-        said = f"{self._name}: {done:,} rows"
-        if self._rows is not None:
-            said = f"{self._name}: {done:,} of {self._rows:,} rows"
-        said += f", {failed:,} failed, {pace * 60:,.0f} a minute"
+        rows = number_of(done, "row") if self._rows is None else f"{done:,} of {number_of(self._rows, 'row')}"
+        line = f"{self._name}: {rows}, {failed:,} failed, {pace * 60:,.0f} a minute"
         if self._rows is not None and done:
-            said += f", {duration(max(0, self._rows - done) / pace)} to go"
-        return f"{said}; {waits_for}" if waits_for else said
+            line += f", {duration(max(0, self._rows - done) / pace)} to go"
+        return f"{line}; {waits_for}" if waits_for else line
 
     def _is_due(self) -> bool:
         now = self._clock()
@@ -130,13 +128,10 @@ class ProgressLines:
         return True
 
 
-logger = logging.getLogger("interakt_loader")
-
-
 class Progress:
-    """A tqdm bar around one load. `wanted` None: only where a person can see it.
+    """The progress of one load: a tqdm bar, or lines in the log. A context manager.
 
-    Without a bar a long load logs now and then how far it is.
+    `wanted` shows or hides the bar; None shows it in a terminal or a notebook only.
     """
 
     def __init__(self, rows: int | None, name: str, *, wanted: bool | None) -> None:
@@ -145,13 +140,14 @@ class Progress:
         self._name = printable(name)
         self._waits_for = ""
         self._lines = ProgressLines(rows, self._name)
-        if wanted is False or (wanted is None and not _somebody_looks()):
+        if wanted is False or (wanted is None and not _is_watched()):
             return
         self._out = {} if _in_notebook() else {"file": TolerantStream(sys.stderr)}
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # without ipywidgets, the bar is one of text: nothing to warn of
+            # Without ipywidgets the bar is one of text, which needs no warning.
+            warnings.simplefilter("ignore")
             module = importlib.import_module("tqdm.auto" if _in_notebook() else "tqdm")
-        # miniters: else tqdm would wait for rows before it shows anything new, and they wait for what is to be shown
+        # miniters=0: otherwise tqdm shows nothing until more rows end, not even why they wait.
         self._bar = module.tqdm(
             total=rows,
             desc=self._name,
@@ -173,20 +169,20 @@ class Progress:
             self._bar.close()
 
     def say(self, text: str) -> bool:
-        """Write a line above the bar; return whether there is one."""
+        """Write a line above the bar; return False if there is no bar."""
         if self._bar is None:
             return False
         self._bar.write(printable(text), **self._out)
         return True
 
     def hide(self) -> None:
-        """Take the bar away, until there is something new to show."""
+        """Hide the bar until there is something new to show. If the load ends before, it stays hidden."""
         if self._bar is not None:
             self._bar.clear()
-            self._bar.leave = False  # nor is it left behind if the load ends here
+            self._bar.leave = False
 
     def preparing(self, rows: int) -> None:
-        """Show how many rows have been prepared, before the first call."""
+        """Show how many rows are prepared, before the first call."""
         if self._bar is not None:
             self._bar.set_postfix_str(f"{rows:,} prepared", refresh=False)
             self._bar.update(0)
@@ -194,7 +190,7 @@ class Progress:
             _log(self._lines.preparing(rows))
 
     def begin(self, rows: int | None = None) -> None:
-        """Start the clock, now that calls go out; the number of rows may have become known."""
+        """Start the clock when the first call is sent. `rows` is how many there are, if that is known by now."""
         rows = self._rows = self._rows if rows is None else rows
         if self._bar is not None:
             self._bar.leave = True
@@ -203,18 +199,17 @@ class Progress:
             self._lines.begin(rows)
 
     def update(self, summary: Summary, waits_for: str = "") -> None:
-        """Show how far it is: rows that a stopped load did not come to are not done."""
-        if self._bar is not None:
-            not_done = 0 if summary.dry_run else summary.counts[Status.UNSENT]
-            failed = summary.failures - not_done
-            self._bar.set_postfix_str(f"{failed:,} failed", refresh=False)
-            self._bar.update(summary.rows - not_done - self._bar.n)
-            if waits_for != self._waits_for:
-                self._waits_for = waits_for
-                # at the left, which a narrow terminal shows; at once, as the next row may end long after this
-                self._bar.set_description_str(f"{self._name} ({waits_for})" if waits_for else self._name)
-        else:
+        """Show how many rows are done, and what the load waits for."""
+        if self._bar is None:
             _log(self._lines.sending(summary, waits_for))
+            return
+        done, failed = rows_done(summary)
+        self._bar.set_postfix_str(f"{failed:,} failed", refresh=False)
+        self._bar.update(done - self._bar.n)
+        if waits_for != self._waits_for:
+            self._waits_for = waits_for
+            # On the left, which a narrow terminal shows; at once, because the next row may end much later.
+            self._bar.set_description_str(f"{self._name} ({waits_for})" if waits_for else self._name)
 
 
 def _log(line: str | None) -> None:
@@ -227,5 +222,5 @@ def _in_notebook() -> bool:
     return shell is not None and hasattr(shell, "kernel")
 
 
-def _somebody_looks() -> bool:
+def _is_watched() -> bool:
     return _in_notebook() or TolerantStream(sys.stderr).isatty()

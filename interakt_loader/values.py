@@ -18,7 +18,7 @@ from typing import Any
 
 from interakt_loader.codes import ProblemCode
 from interakt_loader.model import LARGEST_BODY, Problem
-from interakt_loader.privacy.text import hidden_in, hidden_said, stripped
+from interakt_loader.privacy.text import describe_hidden, hidden_in, stripped
 
 LONGEST_SHOWN = 60
 """Characters of a value that a message shows."""
@@ -212,7 +212,7 @@ def id_text(text: str) -> str | None:
 def refusal(text: str) -> str | None:
     """Return why a text cannot be an id, to be read after the text; None if it can."""
     if hidden_in(text) is not None:
-        return hidden_said(text)
+        return describe_hidden(text)
     return next((reason for pattern, reason in _REFUSED_IDS if pattern.match(text)), None)
 
 

@@ -23,6 +23,7 @@ from interakt_loader.codes import ABOUT
 from interakt_loader.model import Status
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.settings import Settings
+from interakt_loader.settings.settings import Options
 
 SNAPSHOT = Path(__file__).with_name("public_api.txt")
 
@@ -137,9 +138,10 @@ def _attributes(init: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
 
 def _options() -> list[str]:
     lines = ["# options of a load, by keyword, and their environment variables"]
+    annotated = {name: kinds.__forward_arg__ for name, kinds in Options.__annotations__.items()}
     for one in fields(Settings):
         choices, variable = one.metadata["choices"], one.metadata["env"]
-        line = f"{one.name}: {one.type} = {one.default!r}"
+        line = f"{one.name}: {annotated[one.name]} = {one.default!r}"
         lines.append(line + (f" of {choices}" if choices else "") + (f" env {variable}" if variable else ""))
     return lines
 

@@ -8,7 +8,9 @@ from typing import get_args
 
 import pytest
 
-from interakt_loader.codes import ABOUT, Code, entries, hint
+from interakt_loader.codes import ABOUT, Code, entries
+from interakt_loader.errors import flags_in_messages
+from interakt_loader.result.view import hint
 from interakt_loader.settings import Settings
 from tests.docs.sentences import LONGEST, in_markdown
 
@@ -28,6 +30,16 @@ def test_a_hint_is_in_short_sentences_and_names_options_that_exist(code: str) ->
     assert text.endswith(".")
     assert [one.text for one in in_markdown(text) if one.words > LONGEST] == []
     assert {re.split("=", one)[0] for one in re.findall("`([^`]+)`", text)} <= OPTIONS
+
+
+def test_a_hint_names_options_as_its_reader_writes_them() -> None:
+    """Flags on the command line, option names in Python; no backquote is left."""
+    assert (hint("phone_invalid") or "").endswith("load with phones='possible'.")
+    assert (hint("event_content_differs") or "").endswith("use resend=True.")
+    with flags_in_messages():
+        assert (hint("phone_invalid") or "").endswith("load with --phones possible.")
+        assert (hint("event_content_differs") or "").endswith("use --resend.")
+        assert not any("`" in (hint(code) or "") for code in ABOUT)
 
 
 def test_a_code_of_another_version_has_no_hint() -> None:

@@ -24,10 +24,10 @@ SECRET = base64.b64encode(f"{KEY}:".encode()).decode()
     ],
 )
 def test_every_form_of_the_key_gives_the_same_header(given: str) -> None:
-    """Whatever form a person holds, the API sees `Basic <Secret Key>`."""
+    """Whatever form a person has, the API gets `Basic <Secret Key>`."""
     assert authorization(given) == f"Basic {SECRET}"
 
 
 def test_a_key_that_happens_to_look_like_base64_is_taken_as_it_is() -> None:
-    """`abcdefgh` is valid base64 of something; only base64 of `…:` is a Secret Key."""
+    """`abcdefgh` is valid base64 of something. Only base64 of `…:` is a Secret Key."""
     assert authorization("abcdefgh") == "Basic " + base64.b64encode(b"abcdefgh:").decode()

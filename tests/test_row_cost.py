@@ -15,7 +15,7 @@ from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.settings import Settings
 from tests.transport.servers import Server
 
-MOST_CALLS = 70
+MOST_CALLS = 69
 """Python functions that a consumer may call for a row: taking it, sending it, reading its answer, settling it."""
 
 
@@ -43,7 +43,7 @@ def counted(rows: int, workers: int = 4) -> Counter[str]:
 
 
 def test_a_row_is_one_piece_out_and_one_piece_in() -> None:
-    """Of 200 rows each costs one `send` and one `recv`, beyond those of the four connections; no head is built."""
+    """Each of 200 rows costs one `send` and one `recv`, beyond those of the four connections. No head is built."""
     fewer, more = counted(100), counted(300)
     assert {name: more[name] - fewer[name] for name in ("send", "sendall", "recv")} == {
         "send": 200,
@@ -56,15 +56,15 @@ def test_a_row_is_one_piece_out_and_one_piece_in() -> None:
 
 
 def test_a_row_takes_few_steps() -> None:
-    """What one consumer calls for one row more is bounded, in Python functions. Several wait for each other, now more
-    often and now less, and count into one counter."""
+    """The Python functions that one consumer calls for one more row are limited. One consumer only, because several
+    wait for each other in varying ways."""
     fewer, more = (sum(n for name, n in counted(rows, workers=1).items() if "." in name) for rows in (100, 300))
     assert round((more - fewer) / 200) <= MOST_CALLS  # how often it waits for the first rows differs by a few of 14,000
 
 
 def test_no_row_is_looked_at_by_itself_while_it_is_prepared() -> None:
-    """Mapping, coercion, phones and JSON: eight times the rows take no more Python calls, but for those few that Python
-    makes of itself, to free what nobody holds."""
+    """Mapping, conversion, phones and JSON: eight times the rows take no more Python calls. A few that Python makes to
+    free memory are allowed."""
     prepare = Preparation(Mapping.of({"user_id": "id", "phone": "phone", "traits": "*"}), "user", Settings(api_key="k"))
 
     def calls(rows: int) -> int:

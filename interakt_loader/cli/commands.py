@@ -1,9 +1,4 @@
-"""What the command line says at the end of a load.
-
-`interakt-loader demo`: the sample data, users and then events, into an embedded sandbox.
-
-The commands. Each imports what it needs when it runs, so that `--help` comes at once.
-"""
+"""The commands, and what a load says at its end. What only one command needs is imported when that one runs."""
 
 from __future__ import annotations
 
@@ -18,13 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interakt_loader import load as loading
 from interakt_loader._version import __version__
 from interakt_loader.cli.options import (
+    CONTEXT,
+    KIND,
     DefaultGroup,
+    Words,
     check_event,
+    check_types,
+    flag,
     given_mapping,
-    kind_of,
+    mapping_flags,
     mappings,
     names_identity,
     paths,
@@ -34,20 +33,20 @@ from interakt_loader.cli.options import (
     with_files,
     written_mapping,
 )
-from interakt_loader.errors import SettingsError
+from interakt_loader.errors import LoadInterrupted, SettingsError
 from interakt_loader.model import Kind
-from interakt_loader.privacy.process import imported
+from interakt_loader.privacy.process import freeze_imports
 from interakt_loader.privacy.text import number_of, printable, printable_json, printable_lines
-from interakt_loader.sandbox import Sandbox
-from interakt_loader.sandbox.demo_data import write_sample_data
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import beside, mapping_name
+from interakt_loader.settings.settings import KEPT, LOADED, MAPPED, OUTPUT, SENT, beside, mapping_name
+from interakt_loader.settings.values import OneOf, parsed
 
 if TYPE_CHECKING:
     from interakt_loader.cli.proposal import Confirmation
-    from interakt_loader.model import Kind
     from interakt_loader.result import LoadResult
     from interakt_loader.result.view import View
+
+OUTPUTS = ("text", "json")
 
 MOST_REASONS = 10
 
@@ -108,12 +107,17 @@ SHOWN = 3
 
 def run_demo(rows: int | None, folder: Path, say: Callable[[str], object]) -> int:
     """Load, show what came of it and what the sandbox holds; return 0 if every row has its line in a report."""
+    from interakt_loader import load as loading
+    from interakt_loader.load.opening import opened
     from interakt_loader.result import view_of
+    from interakt_loader.sandbox import Sandbox
+    from interakt_loader.sandbox.demo_data import write_sample_data
 
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         data = Path(__file__).resolve().parents[2] / "sample_data"
-        if not (data / "users.parquet").exists():  # installed from a wheel: made anew, the same by its seed
+        # Where it is not there, as in a wheel, it is made: the same by its seed.
+        if not (data / "users.parquet").exists():
             data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="interakt-loader-")))
             write_sample_data(data)
         sandbox = stack.enter_context(Sandbox())
@@ -126,7 +130,8 @@ def run_demo(rows: int | None, folder: Path, say: Callable[[str], object]) -> in
                 "limit": rows,
             }
             source = data / f"{table}.parquet"
-            result = loading.load(source, data / f"{table}.mapping.yaml", kind, Settings.resolve(options))
+            settings = Settings.resolve(options)
+            result = loading.load(opened(source, settings), data / f"{table}.mapping.yaml", kind, settings)
             say("\n" + as_text(view_of(result)))
         stats = sandbox.stats()
         say(f"\nthe sandbox now holds {stats.users:,} users and {stats.events:,} events; {SHOWN} of the users:")
@@ -136,59 +141,83 @@ def run_demo(rows: int | None, folder: Path, say: Callable[[str], object]) -> in
     return 0
 
 
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-
-
-@click.group(cls=DefaultGroup, context_settings=_CONTEXT, no_args_is_help=True)
+@click.group(cls=DefaultGroup, context_settings=CONTEXT, no_args_is_help=True)
 @click.version_option(__version__, prog_name="interakt-loader", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Load a table into Interakt: one API call a row, one report line a row, nothing lost.
+    """Load a table into Interakt: one API call and one report line for each row.
 
-    SOURCE is a file (Parquet, CSV and its like, JSON lines, Feather, ORC, Excel; compressed or not), a folder, a
-    pattern such as 'exports/*.csv', an address, or - for standard input; several are loaded in turn.
+    SOURCE is a file, a folder, a pattern such as 'exports/*.csv', an address, or - for standard input. Files may be
+    Parquet, CSV and its like, JSON lines, Feather, ORC or Excel, compressed or not. Several sources are loaded in turn.
     """
 
 
-@cli.command(context_settings=_CONTEXT)
+_LOAD_EXAMPLES = (
+    ("Check every row, and send nothing:", "customers.csv --dry-run"),
+    ("Try it against a local look-alike of the API:", "customers.csv --sandbox"),
+    ("Send, with a column for the user:", "customers.csv --map user_id=id"),
+    ("Send events, with a mapping of your own:", "orders.csv --mapping orders.yaml"),
+    ("Send the export of a shop:", "orders.csv --preset shopify-orders"),
+)
+
+
+@cli.command(context_settings=CONTEXT, examples=_LOAD_EXAMPLES)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=paths)
-@click.option("--as", "kind", type=click.Choice(["users", "events"]), help="What the rows are; else the mapping says.")
-@click.option(
+@KIND
+@flag(
     "--mapping",
+    group=MAPPED,
     metavar="FILE",
     shell_complete=mappings,
     help="Which column is which field: a YAML, TOML or JSON file, or preset:NAME.  [default: NAME.mapping.yaml, which "
-    "a confirmed proposal is written to]",
+    "holds the confirmed proposal]",
 )
-@click.option(
-    "--preset",
-    metavar="NAME",
-    shell_complete=presets,
-    help="The mapping of a well-known export, such as shopify-customers.",
+@flag("--preset", group=MAPPED, metavar="NAME", shell_complete=presets, help="The mapping of a well-known export.")
+@mapping_flags
+@flag(
+    "--yes",
+    group=MAPPED,
+    is_flag=True,
+    help="Confirm a proposed mapping without a question. It answers no open question.",
 )
-@click.option("--map", "fields", multiple=True, metavar="FIELD=COLUMN", help="Map one field, e.g. user_id=customer_id.")
-@click.option("--trait", "traits", multiple=True, metavar="NAME=COLUMN[:TYPE]", help="Map one trait.")
-@click.option("--event", metavar="NAME", help="The name of all events, where no column holds it.")
-@click.option("--yes", is_flag=True, help="Confirm a proposed mapping without being asked; answers no open question.")
-@click.option("--sandbox", is_flag=True, help="Send to an embedded sandbox instead of the API; needs no key.")
-@click.option(
+@flag("--sandbox", group=SENT, is_flag=True, help="Send to an embedded sandbox instead of the API; needs no key.")
+@flag(
     "--api-key-file",
+    group=SENT,
     metavar="FILE",
     shell_complete=paths,
-    help="Read the key from this file  [env: INTERAKT_API_KEY]",
+    help="Read the key from this file.  [env: INTERAKT_API_KEY]",
 )
-@click.option("--ask-key", is_flag=True, help="Ask for the key in the terminal, without showing it.")
+@flag("--ask-key", group=SENT, is_flag=True, help="Ask for the key in the terminal, without showing it.")
 @settings_flags
-@click.option(
+@flag(
     "--old-api-key-file",
+    group=KEPT,
     metavar="FILE",
     shell_complete=paths,
-    help="With --same-account, where the state folder does not hold the ledger's secret: read the old key from this "
-    "file.",
+    help="With --same-account: read the old key from this file. It is needed only where the state folder does not "
+    "hold the ledger's secret.",
 )
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="Form of the result on stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar and no messages.")
-@click.option("--debug", is_flag=True, help="Log what is done; bodies hold personal data.")
-def load(
+@flag(
+    "--output",
+    group=OUTPUT,
+    type=Words(OUTPUTS),
+    default="text",
+    help="Form of the result on standard output.  [default: text]",
+)
+@flag("-q", "--quiet", group=OUTPUT, is_flag=True, help="No progress bar and no messages.")
+@flag("--debug", group=OUTPUT, is_flag=True, help="Log every step. Bodies hold personal data.")
+def load(**given: Any) -> int:
+    """Load SOURCE (the default command).
+
+    Without a mapping, one is proposed from the columns. It is used only when it is confirmed: by the answer to a
+    question in the terminal, or by --yes. The confirmed mapping is kept in NAME.mapping.yaml in the working folder.
+    Later loads of this name use it. NAME is the source's name without a date.
+    """
+    return _load(record_only=False, **given)
+
+
+def _load(
+    *,
     sources: tuple[str, ...],
     kind: str | None,
     mapping: str | None,
@@ -204,18 +233,16 @@ def load(
     output: str,
     quiet: bool,
     debug: bool,
-    record_only: bool = False,
+    record_only: bool,
     **flags: Any,
 ) -> int:
-    """Load SOURCE (the default command).
-
-    Without a mapping, one is proposed from the columns, and sent by only when it is confirmed: by the answer to a
-    question in the terminal, or by --yes. It is then kept in NAME.mapping.yaml in the working folder, NAME being the
-    source's name without a date, and used by itself from then on.
-    """
-    del debug  # the group has seen to it, and to what `quiet` means for the log
+    """Load, or put on record only; return the exit code."""
+    # the group has begun the log already
+    del debug
     from interakt_loader.cli.keys import asked_key, key_from_file
 
+    output = parsed("--output", OneOf(OUTPUTS), output)
+    check_event(event)
     options = {name: value for name, value in flags.items() if value is not None}
     if record_only and sandbox:
         raise SettingsError("--sandbox: a new sandbox knows nobody, so there is nothing to put on record")
@@ -237,23 +264,22 @@ def load(
             options |= {"api_key": here.api_key, "base_url": here.url}
         from interakt_loader.cli.proposal import Chosen, Confirmation, Unwritten
         from interakt_loader.load import opening
-        from interakt_loader.load.opening import is_preset
         from interakt_loader.mapping import read_mapping
-        from interakt_loader.settings import Settings
 
         settings = Settings.resolve(options)
-        check_event(event)
+        kind_of_rows = opening.kind_of(kind)
         source = opening.opened(list(sources), settings)
+        check_types(traits, source.columns)
         # what sends nothing may go by a proposal that nobody has confirmed
         confirmed_by = replace(settings, dry_run=True) if record_only else settings
-        unwritten = Unwritten(sources, name, kind_of(kind), confirmed_by, event, fields, traits, yes, quiet)
+        unwritten = Unwritten(sources, name, kind_of_rows, confirmed_by, event, fields, traits, yes, quiet)
         if given is None and names_identity(fields):
             chosen = Chosen(written_mapping(None, fields, traits, event), source)
         elif given is None:
             if not settings.dry_run:
                 settings.require_key()
             chosen = unwritten.choose(source)
-        elif is_preset(given):
+        elif opening.is_preset(given):
             chosen = unwritten.by_preset(source, given)
         else:
             chosen = Chosen(written_mapping(read_mapping(given).as_dict(), fields, traits, event), source)
@@ -263,10 +289,10 @@ def load(
             "file of the old key": old_api_key_file,
         }
         confirmation = Confirmation(sources, settings, chosen, yes, quiet)
-        return _load(confirmation, name, reads, kind_of(kind), output, record_only=record_only)
+        return _run(confirmation, name, reads, kind_of_rows, output, record_only=record_only)
 
 
-def _load(
+def _run(
     confirmation: Confirmation,
     load_name: str,
     reads: dict[str, str | None],
@@ -275,45 +301,45 @@ def _load(
     *,
     record_only: bool,
 ) -> int:
-    from pathlib import Path
-
     from interakt_loader import load as loading
     from interakt_loader.cli.runs import Runs
-    from interakt_loader.errors import LoadInterrupted
-    from interakt_loader.load.monitor import outlive_terminal
-    from interakt_loader.load.outputs import Others, files_of
+    from interakt_loader.load.job import Observer
+    from interakt_loader.load.opening import OtherFiles, files_of
+    from interakt_loader.load.run import outlive_terminal
+    from interakt_loader.result import view_of
 
-    imported()
+    freeze_imports()
     sources, settings, chosen = confirmation.sources, confirmation.settings, confirmation.chosen
     name = (Path(sources[0]).name or sources[0]) if len(sources) == 1 and sources[0] != "-" else chosen.source.name
-    behind_first = [] if chosen.said is None else [chosen.said]
-
-    def say(line: str) -> None:
-        for one in (line, *behind_first):
-            _say(one)
-        behind_first.clear()
-
     folder = None if settings.dry_run else Path(beside(str(settings.report or ""), f"{load_name}.runs"))
     runs = None if folder is None else Runs(folder, load_name, sources, settings)
-    own = files_of(chosen.source)
+    files = files_of(chosen.source)
+    is_quiet = confirmation.quiet and not chosen.asks
+    after_first = [] if chosen.said is None else [chosen.said]
 
-    def begins() -> None:
-        if runs is not None:
-            runs.begin(own[0] if len(own) == 1 else None)
+    class Terminal(Observer):
+        """Shows on standard error what a load announces, and keeps the files of the run before."""
+
+        def announced(self, line: str) -> None:
+            if not is_quiet:
+                for one in (line, *after_first):
+                    _say(one)
+                after_first.clear()
+
+        def overwrites_report(self) -> None:
+            if runs is not None:
+                runs.begin(files[0] if len(files) == 1 else None)
 
     with outlive_terminal():
         try:
             result = loading.load(
-                list(sources),
+                chosen.source,
                 chosen.mapping,
                 kind,
                 settings,
-                None if confirmation.quiet and not chosen.asks else say,
-                chosen.source,
-                before=confirmation.before,
-                ask=confirmation,
-                begins=begins,
-                others=Others(reads, {"folder of the load's runs": folder}),
+                observer=Terminal(),
+                confirmation=confirmation,
+                other_files=OtherFiles(reads, {"folder of the load's runs": folder}),
                 record_only=record_only,
             )
             exit_code = result.exit_code
@@ -323,7 +349,8 @@ def _load(
             result, exit_code = error.result, error.exit_code
         if runs is not None:
             runs.end(result, exit_code)
-        _show(result, name, exit_code, output)
+        shown = as_json(result, exit_code) if output == "json" else as_text(replace(view_of(result), name=name))
+        click.echo(shown)
         return exit_code
 
 
@@ -331,37 +358,44 @@ def _say(line: str) -> None:
     click.echo(printable_lines(line), err=True)
 
 
-def _show(result: LoadResult, name: str, exit_code: int, output: str) -> None:
-    from interakt_loader.result import view_of
-
-    click.echo(as_json(result, exit_code) if output == "json" else as_text(replace(view_of(result), name=name)))
-
-
-@cli.command(context_settings=_CONTEXT, params=load.params)
+@cli.command(
+    context_settings=CONTEXT,
+    params=load.params,
+    examples=[("Record last year's orders as sent:", "baseline orders-2025.csv --event Order")],
+)
 def baseline(**given: Any) -> int:
     """Put the rows of SOURCE on record as sent, and send nothing.
 
-    For rows that Interakt has already, and for events of the past that no campaign shall answer: later loads take them
-    for unchanged. The flags are those of a load, so that the same mapping makes the same calls of the rows. Nobody is
-    asked anything: a complete proposal is taken as it is.
+    Use it for rows that Interakt has already, and for past events that no campaign shall answer. Later loads take them
+    as unchanged. Give the flags of the load: the same mapping makes the same calls of the rows. It asks no question: a
+    complete proposal is taken as it is.
     """
-    assert load.callback is not None
-    code: int = load.callback(**given, record_only=True)
-    return code
+    return _load(record_only=True, **given)
 
 
-@cli.command(context_settings=_CONTEXT)
+@cli.command(
+    context_settings=CONTEXT,
+    examples=[
+        ("Write a mapping file to start from:", "infer customers.csv > customers.yaml"),
+        ("See the mapping of a well-known export:", "infer --preset shopify-orders"),
+    ],
+)
 @click.argument("sources", nargs=-1, metavar="SOURCE...", shell_complete=paths)
-@click.option("--as", "kind", type=click.Choice(["users", "events"]), help="What the rows are.")
-@click.option("--event", metavar="NAME", help="The name of all events, where no column holds it.")
-@click.option("--preset", metavar="NAME", shell_complete=presets, help="Start from this one; without SOURCE, print it.")
+@KIND
+@flag("--event", group=MAPPED, metavar="NAME", help="The name of all events, where no column holds it.")
+@flag(
+    "--preset",
+    group=MAPPED,
+    metavar="NAME",
+    shell_complete=presets,
+    help="Start from this mapping of a well-known export. Without SOURCE, print it.",
+)
 @source_flags
 def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset: str | None, **flags: Any) -> int:
     """Print a mapping file to start from, proposed from the column names and the first rows of SOURCE."""
-    from interakt_loader.load.opening import PRESET, inferred
-    from interakt_loader.settings import Settings
+    from interakt_loader.load.opening import PRESET, inferred, kind_of
 
-    imported()
+    freeze_imports()
     check_event(event)
     settings = Settings.resolve({name: value for name, value in flags.items() if value is not None})
     named = None if preset is None else PRESET + preset
@@ -370,27 +404,62 @@ def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset:
     return 0
 
 
-@cli.command(context_settings=_CONTEXT)
-@click.option("--rows", type=click.IntRange(min=1), metavar="N", help="Load only the first N rows of each table.")
-@click.option("--folder", type=click.Path(file_okay=False), default=".", help="Where the two reports go.")
+@cli.command(context_settings=CONTEXT, examples=[("Put both reports into a new folder:", "demo --folder out")])
+@flag("--rows", group=LOADED, type=click.IntRange(min=1), metavar="N", help="Load only the first N rows of each table.")
+@flag(
+    "--folder",
+    group=KEPT,
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    default=".",
+    help="Where the two reports go.  [default: the working folder]",
+)
 def demo(rows: int | None, folder: str) -> int:
     """Load the sample data, users and then events, into an embedded sandbox."""
-    from pathlib import Path
-
-    imported()
+    freeze_imports()
     return run_demo(rows, Path(folder), click.echo)
 
 
-@cli.command(context_settings=_CONTEXT)
-@click.option("--port", type=click.IntRange(0, 65535), default=8077, show_default=True, help="0: any free one.")
-@click.option("--limit-per-minute", type=click.IntRange(min=1), metavar="N", help="Answer 429 above this.")
-@click.option("--latency", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Before each answer.")
-@click.option("--faults", metavar="KIND=SHARE,...", default="", help="Faults on demand, e.g. 500=2%,reset=1%.")
+@cli.command(
+    context_settings=CONTEXT,
+    examples=[("Answer one call in fifty with a server error:", "sandbox --faults 500=2%")],
+)
+@flag(
+    "--port",
+    group=SENT,
+    type=click.IntRange(0, 65535),
+    default=8077,
+    metavar="N",
+    help="Listen here; 0 takes any free port.  [default: 8077]",
+)
+@flag(
+    "--limit-per-minute",
+    group=SENT,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Answer 429 to more calls than this in a minute.",
+)
+@flag(
+    "--latency",
+    group=SENT,
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait so long before each answer.  [default: 0]",
+)
+@flag(
+    "--faults",
+    group=SENT,
+    metavar="KIND=SHARE,...",
+    default="",
+    help="Have a part of the calls fail, such as 500=2%,reset=1%. KIND is 400, 401, 429, 429-retry-after, 500, 503, "
+    "html502, reset, hang, cut or garbage.",
+)
 def sandbox(port: int, limit_per_minute: int | None, latency: float, faults: str) -> int:
     """Run the sandbox, a local look-alike of the API, until Ctrl-C."""
     from interakt_loader.sandbox import SandboxOptions, run_forever
 
-    imported()
+    freeze_imports()
     options = SandboxOptions(port=port, limit_per_minute=limit_per_minute, latency=latency, faults=faults)
 
     def ready(url: str) -> None:

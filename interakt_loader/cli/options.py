@@ -1,31 +1,40 @@
-"""What a shell offers after TAB. click asks for it in a process of its own: nothing is imported that is not needed.
-
-Flags made from `Settings`, and the flags that write a mapping.
-
-A click group whose default command is `load`, so that `interakt-loader events.parquet` needs no verb.
-"""
+"""The flags: made from `Settings`, or writing a mapping; how the help shows them, and what a shell offers after TAB."""
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from interakt_loader.cli.keys import refuse_key_on_command_line
-from interakt_loader.errors import MappingError
+from interakt_loader.errors import MappingError, flag_of, option
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import beside, load_name, report_path
-from interakt_loader.settings.values import check_name
+from interakt_loader.settings.settings import GROUPS, MAPPED, OUTPUT, beside, load_name, report_path
+from interakt_loader.settings.values import parse_name, parsed
 
 if TYPE_CHECKING:
-    import click
     from click.shell_completion import CompletionItem
 
     from interakt_loader.mapping.infer.inferred import Line
-    from interakt_loader.model import Kind
+
+WIDE = 10_000
+"""Columns that the help may take: as many as the terminal has."""
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": WIDE}
+
+NARROW, NARROW_FLAGS = 80, 22
+"""A terminal with fewer columns has flags with longer names on a line of their own."""
+
+
+# ---------------------------------------------------------------------------- what a shell offers
+#
+# click asks for it in a process of its own, at each TAB: nothing is imported that is not needed.
 
 
 def paths(context: click.Context, parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
@@ -37,7 +46,7 @@ def paths(context: click.Context, parameter: click.Parameter | None, incomplete:
 
 
 def mappings(context: click.Context, parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
-    """Offer the presets behind `preset:`, and files else."""
+    """Offer the presets after `preset:`, else files."""
     from click.shell_completion import CompletionItem
 
     before, colon, name = incomplete.partition(":")
@@ -47,18 +56,44 @@ def mappings(context: click.Context, parameter: click.Parameter | None, incomple
 
 
 def presets(context: click.Context, parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
-    """Return the presets' names that begin so; their files are called like them."""
-    from pathlib import Path
-
+    """Offer the presets whose names begin so."""
     from click.shell_completion import CompletionItem
 
     del context, parameter
-    found = (Path(__file__).resolve().parents[1] / "mapping" / "presets").glob("*.yaml")
-    names = sorted(one.stem.replace("_", "-") for one in found)
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [CompletionItem(name) for name in preset_names() if name.startswith(incomplete)]
 
+
+def preset_names() -> list[str]:
+    """Return the presets' names, which are those of their files."""
+    found = (Path(__file__).resolve().parents[1] / "mapping" / "presets").glob("*.yaml")
+    return sorted(one.stem.replace("_", "-") for one in found)
+
+
+# ---------------------------------------------------------------------------- flags
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Words(click.Choice[str]):
+    """Words for the help and for TAB. The option's own parser judges what is given, and names the word that is near."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Leave it as it is."""
+        del param, ctx
+        return value
+
+
+class Flag(click.Option):
+    """A flag that belongs to a group of the help."""
+
+    def __init__(self, *arguments: Any, group: str = OUTPUT, **facts: Any) -> None:
+        super().__init__(*arguments, **facts)
+        self.group = group
+
+
+def flag(*names: str, group: str, **facts: Any) -> Callable[[_Command], _Command]:
+    """Give a command one flag of a group."""
+    return click.option(*names, cls=Flag, group=group, **facts)
 
 
 def settings_flags(command: _Command) -> _Command:
@@ -74,58 +109,86 @@ def source_flags(command: _Command) -> _Command:
 def _flags(command: _Command, names: Sequence[str]) -> _Command:
     for one in reversed(fields(Settings)):
         if one.name in names and one.metadata["flag"] is not None:
-            command = _flag(one)(command)
+            command = _settings_flag(one)(command)
     return command
 
 
-def _flag(one: Any) -> Callable[[_Command], _Command]:
+def _settings_flag(one: Any) -> Callable[[_Command], _Command]:
+    """Return the flag of an option. It hands text on: the option's parser reads it."""
     facts = one.metadata
-    shown = one.default if one.default not in (None, False, "") and one.name != "dry_run" else None
-    text = facts["meaning"].replace("`", "")
-    if shown is not None:
-        text += f"  [default: {shown}]"
+    text = re.sub(r"`([^`]*)`", _shown, facts["meaning"])
+    if one.default not in (None, False, ""):
+        text += f"  [default: {one.default}]"
     if facts["env"]:
         text += f"  [env: {facts['env']}]"
-    if "/" in facts["flag"]:  # yes, no, or not said
-        return click.option(facts["flag"], one.name, default=None, help=text)
+    given: dict[str, Any] = {"default": None, "help": text, "group": facts["group"]}
     if one.default is False:
-        return click.option(facts["flag"], one.name, is_flag=True, default=None, help=text)
-    kind: Any = str
-    if facts["choices"]:
-        kind = click.Choice(facts["choices"])
-    elif isinstance(one.default, int) or one.name == "limit":
-        kind = float if one.name in ("timeout", "max_outage") else int
-    complete = paths if facts["metavar"] == "PATH" else None
-    metavar = facts["metavar"]
-    return click.option(
-        facts["flag"], one.name, type=kind, default=None, metavar=metavar, help=text, shell_complete=complete
-    )
+        given["is_flag"] = True
+    elif "/" not in facts["flag"]:
+        given |= {"type": Words(facts["choices"]) if facts["choices"] else str, "metavar": facts["metavar"]}
+        given["shell_complete"] = paths if facts["metavar"] == "PATH" else None
+    return flag(facts["flag"], one.name, **given)
+
+
+def _shown(quoted: re.Match[str]) -> str:
+    """Return an option's flag, and anything else between backquotes without them."""
+    return flag_of(quoted[1]) if quoted[1] in Settings.__dataclass_fields__ else quoted[1]
+
+
+def mapping_flags(command: _Command) -> _Command:
+    """Give a command the flags that write a mapping, over that of a file or a proposal."""
+    for add in (
+        flag("--event", group=MAPPED, metavar="NAME", help="The name of all events, where no column holds it."),
+        flag(
+            "--trait",
+            "traits",
+            group=MAPPED,
+            multiple=True,
+            metavar="NAME=COLUMN[:TYPE]",
+            help="Map one trait. TYPE is auto, string, number, boolean, datetime, date or list.",
+        ),
+        flag(
+            "--map",
+            "fields",
+            group=MAPPED,
+            multiple=True,
+            metavar="FIELD=COLUMN",
+            help="Map one field, such as user_id=customer_id.",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
+KIND = flag(
+    "--as",
+    "kind",
+    group=MAPPED,
+    type=Words(["users", "events"]),
+    help="What the rows are. Without it the mapping or the columns tell.",
+)
 
 
 def with_files(options: dict[str, Any], sources: Sequence[str], mapping: str | None, *, sandbox: bool) -> str:
-    """Put the files of a load where nobody has said where they go, by its name, which is returned.
+    """Add the default paths of a load's files to its options. Return the load's name, by which they are called.
 
     They lie in the report's folder, which is the working folder by default. A dry run, and a load that is only tried
     out in the sandbox, settle nothing: they leave the failures file as it is.
     """
-    # not kept among the options: a name that somebody gave accepts a source that is new to the ledger
-    name: str = options.get("name", load_name(sources, mapping))
-    check_name(name)
+    # not kept among the options: a name that the user gave accepts a source that is new to the ledger
+    name = parsed(option("name"), parse_name, options.get("name", load_name(sources, mapping)))
     is_trial = sandbox or options.get("dry_run") or options.get("mask")
     report = options.setdefault("report", report_path(name, dry_run=bool(options.get("dry_run"))))
     folder = "" if report.lower() == "none" else report
     options.setdefault("failures", "none" if is_trial else beside(folder, f"{name}.failures.csv"))
     options.setdefault("ledger", "none" if sandbox else beside(folder, f"{name}.ledger"))
-    for one in ("report", "failures", "ledger"):
-        if options[one].lower() == "none":
-            options[one] = None
+    for file in ("report", "failures", "ledger"):
+        if options[file].lower() == "none":
+            options[file] = None
     return name
 
 
-def kind_of(text: str | None) -> Kind | None:
-    """Return what `--as` says that the rows are."""
-    kinds: dict[str, Kind] = {"users": "user", "events": "event"}
-    return None if text is None else kinds[text]
+# ---------------------------------------------------------------------------- a mapping, written in flags
 
 
 def given_mapping(path: str | None, preset: str | None) -> str | None:
@@ -139,17 +202,17 @@ def given_mapping(path: str | None, preset: str | None) -> str | None:
     return PRESET + preset
 
 
-def names_identity(fields_: Sequence[str]) -> bool:
-    """Tell whether `--map` says who a row is about: then it is a mapping that somebody wrote."""
-    return not {"user_id", "phone"}.isdisjoint(_fields(fields_))
+def names_identity(maps: Sequence[str]) -> bool:
+    """Tell whether `--map` says who a row is about: then it is a mapping that the user wrote."""
+    return not {"user_id", "phone"}.isdisjoint(_fields(maps))
 
 
-def given_lines(fields_: Sequence[str], traits: Sequence[str]) -> list[Line]:
+def given_lines(maps: Sequence[str], traits: Sequence[str]) -> list[Line]:
     """Return what `--map` and `--trait` say as lines of a proposal. Raises `MappingError` where it is no mapping."""
     from interakt_loader.mapping import Mapping
     from interakt_loader.mapping.infer.inferred import Line
 
-    fields = _fields(fields_)
+    fields = _fields(maps)
     items = [_trait(one) for one in traits]
     Mapping.of(fields | ({"traits": items} if items else {}))
     return [Line(field, column, "given") for field, column in fields.items()] + [
@@ -158,13 +221,13 @@ def given_lines(fields_: Sequence[str], traits: Sequence[str]) -> list[Line]:
 
 
 def written_mapping(
-    base: dict[str, Any] | None, fields_: tuple[str, ...], traits: tuple[str, ...], event: str | None
+    base: dict[str, Any] | None, maps: Sequence[str], traits: Sequence[str], event: str | None
 ) -> dict[str, Any]:
-    """Return the mapping's written form with what the flags `--map`, `--trait` and `--event` say put over `base`.
+    """Return the mapping's written form: `base` with what the flags `--map`, `--trait` and `--event` say in its place.
 
     With `--map` alone every other column is a trait.
     """
-    written = dict(base or {}) | _fields(fields_)
+    written = dict(base or {}) | _fields(maps)
     if event is not None:
         written["event"] = {"value": event}
     if traits:
@@ -183,11 +246,29 @@ def written_mapping(
     return written
 
 
-def _fields(flags: Sequence[str]) -> dict[str, Any]:
+def check_types(traits: Sequence[str], columns: Iterable[str]) -> None:
+    """Refuse a `--trait` whose type there is not: its column is there without what follows the last colon."""
+    known = set(columns)
+    for text in traits:
+        column = _trait(text)["column"]
+        before, colon, last = column.rpartition(":")
+        if colon and column not in known and before in known:
+            from interakt_loader.columns import no_type
+
+            raise MappingError(f"--trait {text!r}: {no_type(last)}")
+
+
+def check_event(event: str | None) -> None:
+    """Refuse an event without a name."""
+    if event is not None and not event.strip():
+        raise MappingError("--event is empty; expected the name of the events")
+
+
+def _fields(maps: Sequence[str]) -> dict[str, Any]:
     """Return the fields that `--map` names, with a column each, or several columns in order of preference."""
     several: dict[str, list[str]] = {}
-    for one in flags:
-        field, column = _split("--map", one, "FIELD=COLUMN")
+    for text in maps:
+        field, column = _split("--map", text, "FIELD=COLUMN")
         several.setdefault(field, []).append(column)
     return {field: columns if len(columns) > 1 else columns[0] for field, columns in several.items()}
 
@@ -195,7 +276,7 @@ def _fields(flags: Sequence[str]) -> dict[str, Any]:
 def _trait(text: str) -> dict[str, str]:
     from interakt_loader.columns import TYPES
 
-    name, column = _split("--trait", text, "NAME=COLUMN[:TYPE]")
+    name, column = _split("--trait", text, f"NAME=COLUMN[:TYPE] (types: {', '.join(TYPES)})")
     before, colon, last = column.rpartition(":")
     if colon and last in TYPES:
         return {"name": name, "column": before, "type": last}
@@ -206,12 +287,6 @@ def _name(item: Any) -> str | None:
     return item.get("name", item.get("column")) if isinstance(item, dict) else item
 
 
-def check_event(event: str | None) -> None:
-    """Refuse an event without a name."""
-    if event is not None and not event.strip():
-        raise MappingError("--event is empty; expected the name of the events")
-
-
 def _split(flag: str, text: str, form: str) -> tuple[str, str]:
     left, equals, right = text.partition("=")
     if not equals or not left or not right:
@@ -219,11 +294,66 @@ def _split(flag: str, text: str, form: str) -> tuple[str, str]:
     return left, right
 
 
+# ---------------------------------------------------------------------------- commands and their help
+
 DEFAULT = "load"
+
+EXIT_CODES = [
+    ("0", "Every row is sent, unchanged or merged."),
+    ("1", "Some rows are invalid, rejected, failed or unknown."),
+    ("2", "The command, the mapping, the source or a setting is wrong. Nothing was sent."),
+    ("3", "The load stopped early. The same command continues."),
+    ("130, 143", "The load was interrupted. The same command continues."),
+]
+
+
+class Command(click.Command):
+    """A command whose help has the flags in groups, then `examples`, exit codes and presets."""
+
+    def __init__(self, *arguments: Any, examples: Sequence[tuple[str, str]] = (), **facts: Any) -> None:
+        super().__init__(*arguments, **facts)
+        self.examples = examples
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the flags by group."""
+        width = NARROW_FLAGS if formatter.width < NARROW else 30
+        by_group: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                by_group.setdefault(getattr(parameter, "group", OUTPUT), []).append(record)
+        for group in GROUPS:
+            if group in by_group:
+                with formatter.section(group):
+                    formatter.write_dl(by_group[group], col_max=width)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, and where a load is made the exit codes and the presets."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for meaning, command in self.examples:
+                    formatter.write_text(meaning)
+                    formatter.write(f"{'':>{formatter.current_indent}}  {ctx.find_root().info_name} {command}\n")
+        if any(parameter.name == "output" for parameter in self.params):
+            with formatter.section("Exit codes"):
+                formatter.write_dl(EXIT_CODES)
+        if any(parameter.name == "preset" for parameter in self.params):
+            with formatter.section("Presets"):
+                indent = " " * formatter.current_indent
+                names = textwrap.fill(
+                    ", ".join(preset_names()),
+                    formatter.width,
+                    break_on_hyphens=False,
+                    initial_indent=indent,
+                    subsequent_indent=indent,
+                )
+                formatter.write(f"{names}\n")
 
 
 class DefaultGroup(click.Group):
-    """Sends everything that does not begin with a command's name to `load`; its help shows `load`'s options."""
+    """The commands. What begins with no command's name is for `load`, whose options the help shows, too."""
+
+    command_class = Command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `load` in front where no command is named."""
@@ -252,20 +382,26 @@ class DefaultGroup(click.Group):
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the ways to call it."""
         formatter.write_usage(ctx.command_path, "SOURCE... [OPTIONS]", prefix="Usage: ")
-        for line in ("demo", "sandbox [OPTIONS]", "infer SOURCE...", "baseline SOURCE... [OPTIONS]"):
-            formatter.write_usage(ctx.command_path, line, prefix="       ")
+        formatter.write_usage(ctx.command_path, "COMMAND [OPTIONS]", prefix="       ")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write `load`'s options and the other commands."""
-        load = self.commands[DEFAULT]
-        load.format_options(click.Context(load, parent=ctx), formatter)
-        rows = [(name, one.get_short_help_str(80)) for name, one in self.commands.items() if name != DEFAULT]
+        """Write the commands, and the options of `load`."""
+        rows = [(name, one.get_short_help_str(WIDE)) for name, one in self.commands.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+            formatter.write_paragraph()
+            formatter.write_text(f"{ctx.command_path} COMMAND --help shows the options of a command.")
+        load = self.commands[DEFAULT]
+        load.format_options(click.Context(load, parent=ctx, help_option_names=ctx.help_option_names), formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what stands below the options of `load`."""
+        self.commands[DEFAULT].format_epilog(ctx, formatter)
 
 
 def _begin_log(*, debug: bool, quiet: bool) -> None:
-    import logging  # takes a tenth of what `--help` takes, which logs nothing
+    # takes a tenth of what `--help` takes, which logs nothing
+    import logging
 
     from interakt_loader.privacy.text import PrintableLog
 
@@ -273,4 +409,5 @@ def _begin_log(*, debug: bool, quiet: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableLog("%(levelname)s: %(message)s"))
     logging.basicConfig(level=level, handlers=[handler])
-    logging.getLogger("urllib3").setLevel(logging.INFO)  # at DEBUG it repeats what ours says, with addresses
+    # at DEBUG it repeats what our log says, with addresses
+    logging.getLogger("urllib3").setLevel(logging.INFO)

@@ -33,13 +33,13 @@ import click
 
 from interakt_loader.cli.options import given_lines, written_mapping
 from interakt_loader.errors import MappingError, SettingsError, UsageError
-from interakt_loader.load.api import Ready
-from interakt_loader.load.opening import proposed
+from interakt_loader.load.job import Ready
+from interakt_loader.load.opening import propose
 from interakt_loader.mapping import InferredMapping, Mapping, MappingFile, read_mapping_file
 from interakt_loader.mapping.infer.inferred import field_asked
 from interakt_loader.mapping.spec import FIELDS
 from interakt_loader.model import PATHS, Kind
-from interakt_loader.privacy.text import masked, masked_body, printable, printable_lines
+from interakt_loader.privacy.text import masked, masked_body, number_of, printable, printable_lines
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import mapping_name
 from interakt_loader.sources import Source
@@ -251,7 +251,7 @@ class Unwritten:
         lines = given_lines(self.fields, self.traits)
         named = any(line.field == "event" for line in lines)
         kind: Kind | None = "event" if named and self.kind is None else self.kind
-        found, source = proposed(source, kind, self.settings, self.event, preset)
+        found, source = propose(source, kind, self.settings, self.event, preset)
         if lines:
             found = found.with_given(lines)
             if not found.open_questions:
@@ -368,10 +368,7 @@ MOST_LINES = 24
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Asks in the terminal what is open, all in one question. Call it when a load is ready for its first call.
-
-    Raises `UsageError` where the answer is no, or where nobody is there to give one.
-    """
+    """Asks in the terminal, right before the first call, everything in one question."""
 
     sources: Sequence[str]
     settings: Settings
@@ -379,31 +376,27 @@ class Confirmation:
     yes: bool
     quiet: bool
 
-    @property
-    def before(self) -> Callable[[Ready], object] | None:
-        """This, where something is to be done before the first call whatever the events are."""
-        return None if self.chosen.confirmed is None else self
+    def is_needed(self, old_events: str | None) -> bool:
+        """Tell whether a mapping is to be confirmed, or there are old events to ask about."""
+        return old_events is not None or self.chosen.confirmed is not None
 
-    def __call__(self, ready: Ready) -> None:
-        """Ask, and write down what was confirmed."""
+    def refusal(self, ready: Ready) -> str | None:
+        """Ask, and write down what was confirmed. Return why nothing may be sent; None: the load may begin."""
         asks = self.chosen.asks
-        if ready.old is not None:
-            asks = self._asks_about(ready.old) or asks
+        if ready.old_events is not None:
+            if not (self.yes or has_terminal()):
+                return f"nothing was sent: this is {ready.old_events}. To send them all, add --yes. {self._to_record()}"
+            if not (self.yes and self.quiet):
+                _say(wrapped(masked(ready.old_events) if self.settings.mask else ready.old_events))
+            asks = asks or not self.yes
         if asks:
             self._show_first(ready)
             if not agreed(f"Send {_calls(ready)} to {urlsplit(self.settings.base_url).netloc}?"):
-                ways = [self.chosen.how_to_change, "" if ready.old is None else self._to_record()]
-                raise UsageError(". ".join(["nothing was sent", *filter(None, ways)]))
+                ways = [self.chosen.how_to_change, "" if ready.old_events is None else self._to_record()]
+                return ". ".join(["nothing was sent", *filter(None, ways)])
         if self.chosen.confirmed is not None:
             self.chosen.confirmed()
-
-    def _asks_about(self, old: str) -> bool:
-        """Say that there are events that campaigns may answer; return whether somebody is to be asked about them."""
-        if not (self.yes or has_terminal()):
-            raise UsageError(f"nothing was sent: this is {old}. To send them all, add --yes. {self._to_record()}")
-        if not (self.yes and self.quiet):
-            _say(wrapped(masked(old) if self.settings.mask else old))
-        return not self.yes
+        return None
 
     def _to_record(self) -> str:
         return f"To put them on record as sent instead: interakt-loader baseline {shown_sources(self.sources)}"
@@ -425,7 +418,7 @@ def _calls(ready: Ready) -> str:
     count = ready.rows if ready.calls is None else ready.calls
     if count is None:
         return "all rows, a call each,"
-    said = f"{count:,} call{'' if count == 1 else 's'}"
+    said = number_of(count, "call")
     if ready.calls is not None:
         return said
     return f"at most {said}" if ready.exact else f"about {said}"

@@ -12,7 +12,6 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import fields
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -141,10 +140,9 @@ def _shown(source: str) -> str:
 
 def _options(settings: Settings) -> dict[str, Any]:
     """Return the options that are not the defaults."""
-    given = settings.public()
-    defaults = {one.name: one.default for one in fields(Settings)}
+    defaults = Settings().public()
     return {
-        name: value for name, value in given.items() if name not in _LEFT_OUT and value != defaults.get(name, value)
+        name: value for name, value in settings.public().items() if name not in _LEFT_OUT and value != defaults[name]
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from interakt_loader.columns.convert import coerce, of_texts
 from interakt_loader.columns.date_forms import DatesSeen, Decision, date_format_of
-from interakt_loader.columns.target import TYPES, Coerced, Target, json_string, json_strings
+from interakt_loader.columns.target import TYPES, Coerced, Target, json_string, json_strings, no_type
 
 __all__ = [
     "TYPES",
@@ -21,5 +21,6 @@ __all__ = [
     "date_format_of",
     "json_string",
     "json_strings",
+    "no_type",
     "of_texts",
 ]

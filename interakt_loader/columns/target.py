@@ -20,6 +20,25 @@ from interakt_loader.model import Problem
 TYPES = ("auto", "string", "number", "boolean", "datetime", "date", "list")
 """What a column can become."""
 
+_OTHER_NAMES = {
+    **dict.fromkeys(("text", "str", "varchar"), "string"),
+    **dict.fromkeys(("int", "integer", "float", "double", "decimal"), "number"),
+    **dict.fromkeys(("bool", "truth"), "boolean"),
+    **dict.fromkeys(("timestamp", "time"), "datetime"),
+    "array": "list",
+}
+"""What other programs call the types."""
+
+
+def no_type(name: str) -> str:
+    """Return what to say about an unknown type: the type that may be meant, and all types."""
+    import difflib
+
+    near = difflib.get_close_matches(name.lower(), [*TYPES, *_OTHER_NAMES], n=1)
+    meant = f"; did you mean {_OTHER_NAMES.get(near[0], near[0])!r}?" if near else ""
+    return f"there is no type {name!r}{meant} (types: {', '.join(TYPES)})"
+
+
 DECIMALS = (".", ",")
 """Signs before a number's fraction."""
 
@@ -53,7 +72,7 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.type not in TYPES:
-            raise MappingError(f"there is no type {self.type!r} (types: {', '.join(TYPES)})")
+            raise MappingError(no_type(self.type))
         if self.separator == "":
             raise MappingError("the separator is empty; expected the text between two items, such as ','")
         if self.decimal not in DECIMALS:

@@ -1,9 +1,6 @@
-"""Who a call is about: user ids, phones and countries as people write them → as the API wants them.
+"""Who a call is about: user ids, phones and countries as people write them → as the API takes them.
 
-`written` reads cells as text, `user_ids` and `phones` are a column each; `preferred` picks the phone of a row from
-several columns. A phone is read in one of two ways, with the same result: `plans` judges a column at once where a
-country's numbering plan is simple; else `phone_text` takes the digits out of a text, and `one_phone` asks
-`phonenumbers` about them. `countries` reads countries, with the names in `countries.tsv`.
+`user_ids` reads columns of ids and event names, `phones` columns of phones, and `countries` the text of a country.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Countries as people write them: dialling codes, ISO letters, flags, names. The names are in `countries.tsv`."""
+"""Countries as people write them: dialling codes, ISO letters, flags, names. `countries.tsv` has the names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 NO_COUNTRY = "is not a country: expected one such as +91, IN or India"
 
 NON_GEOGRAPHIC = "001"
-"""The region that phonenumbers gives to +800 and its like."""
+"""The region of +800 and the like in `phonenumbers`."""
 
 _LONGEST = 100
 """Characters of the longest text that is looked up."""
@@ -22,7 +22,7 @@ _LONGEST = 100
 _BETWEEN_NAMES = tuple(
     map(re.compile, (r"[(\[](?=[^(\[]*$)", r"[()\[\]/|:,]+|\s[–—-]+\s", r"[()\[\]/|:,–—-]+")),
 )
-"""What may stand between two names of one country; some names have brackets, a comma or a dash themselves."""
+"""What may separate two names of one country; some names have brackets, a comma or a dash themselves."""
 _NORTH_AMERICA = 1
 _AREA_OF_NORTH_AMERICA = re.compile("[2-9][0-9]{2}")
 _FLAG = re.compile("[\U0001f1e6-\U0001f1ff]{2}")
@@ -37,7 +37,7 @@ class Country(NamedTuple):
     region: str
     """Two ISO letters, or `NON_GEOGRAPHIC`; of a code that several countries share, the main one."""
     area: str = ""
-    """The area code that was written with the dialling code, as in +1-876; else empty."""
+    """The area code that is written with the dialling code, as in +1-876; else empty."""
 
 
 def country_code(text: str) -> str | None:
@@ -72,7 +72,7 @@ def country_of(written: str) -> Country | None:
 
 
 def _by_code(groups: list[str], *, plus: bool) -> Country | None:
-    """Return the country of a dialling code, and of the area codes behind it: 91; 1 876; with a plus 1876 too."""
+    """Return the country of a dialling code and its area codes: 91; 1 876; with a plus also 1876."""
     if not groups:
         return None
     first, *areas = groups[0].removeprefix("00"), *groups[1:]
@@ -85,7 +85,8 @@ def _by_code(groups: list[str], *, plus: bool) -> Country | None:
         return None
     code = int(first)
     if code == _NORTH_AMERICA:
-        areas = [area for area in areas if area != first]  # as in 1-809, 1-829, 1-849
+        # the code is repeated in 1-809, 1-829, 1-849
+        areas = [area for area in areas if area != first]
     if not areas:
         return Country(code, phonenumbers.region_code_for_country_code(code))
     regions = {_region_of_area(code, area) for area in areas}
@@ -106,7 +107,7 @@ def _region_of_area(code: int, area: str) -> str | None:
         found = PhoneMetadata.metadata_for_region(region)
         if found is None:
             continue
-        examples = [one.example_number for one in (found.fixed_line, found.mobile) if one is not None]
+        examples = [numbers.example_number for numbers in (found.fixed_line, found.mobile) if numbers is not None]
         if (found.leading_digits and re.fullmatch(found.leading_digits, area)) or any(
             example.startswith(area) for example in examples if example and len(area) > 1
         ):
@@ -115,7 +116,7 @@ def _region_of_area(code: int, area: str) -> str | None:
 
 
 def _by_name(text: str) -> str | None:
-    """Return the region of a name or letters, or of several that say the same: `India (IN)`."""
+    """Return the region of a name or letters, or of several that agree: `India (IN)`."""
     whole = region_of(text)
     if whole is not None:
         return whole
@@ -134,17 +135,25 @@ def region_of(text: str) -> str | None:
 def name_keys(text: str) -> tuple[str, str]:
     """Return what names are compared by: without case, accents, spaces and full stops; then the words in any order.
 
-    The second reads `Korea, South`, `Gambia, The` and `St. Lucia` as what they are.
+    By the second, `Korea, South`, `Gambia, The` and `St. Lucia` are found.
     """
-    letters = "".join(one for one in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(one))
-    joined, words = _words(letters.replace(".", "")), _words(letters)
+    letters = letters_of(text)
+    joined, words = words_of(letters.replace(".", "")), words_of(letters)
     if len(words) > 1:
         words = [_LONG_FORMS.get(word, word) for word in words if word not in _LITTLE_WORDS]
     return "".join(joined), " ".join(sorted(words))
 
 
-def _words(text: str) -> list[str]:
-    return "".join(one if unicodedata.category(one)[0] in "LM" else " " for one in text).split()
+def letters_of(text: str) -> str:
+    """Return text without case and accents."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
+
+
+def words_of(text: str) -> list[str]:
+    """Return the runs of letters in a text, with their accents."""
+    letters = (character if unicodedata.category(character)[0] in "LM" else " " for character in text)
+    return "".join(letters).split()
 
 
 @functools.lru_cache(maxsize=1)
@@ -161,7 +170,7 @@ def country_names() -> list[tuple[str, list[str]]]:
 
 
 def _readable(character: str) -> str:
-    """Return a digit of any script as 0 to 9, a flag's letter as a letter, nothing for what cannot be seen."""
+    """Return a digit of any script as 0 to 9, a flag's letter as a letter, "" for an invisible character."""
     if character.isdecimal():
         return str(unicodedata.decimal(character))
     if _FLAG.fullmatch(character * 2):

@@ -1,11 +1,9 @@
-"""The account that a ledger belongs to: a random secret for each address, by which the digests there are keyed.
+"""The account that a ledger belongs to: a random secret for each address, which keys the digests for it.
 
-The secret stays when the account's API key is renewed, so that a new key makes no call look new. It is kept twice:
+The secret stays when the account's API key is renewed, so that no call looks new with the new key. It is stored twice:
 
-- in the ledger, wrapped under the API key: whoever has the file and not the key can do nothing with its digests;
-- in the user's state folder, as it is (mode 0600), for the day on which the key has been renewed.
-
-`wrap` and `unwrap` are pure; `Account` is the account of one load.
+- in the ledger, wrapped under the API key: the file without the key is of no use;
+- in the user's state folder, as it is (mode 0600), in case the key is renewed.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import struct
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from interakt_loader.errors import AnotherKey, option
 from interakt_loader.model import DIGEST, address, authorization
@@ -35,7 +33,7 @@ SECRET = 32
 
 _VERSION = 1
 _HEAD = struct.Struct(f"<B{DIGEST}s16s{SECRET}s")
-"""Version, the secret's id, the salt, the encrypted secret; an authentication code follows."""
+"""Version, id of the secret, salt, encrypted secret. An authentication code follows."""
 _CODE = 32
 
 _COPIES = "ledgers"
@@ -43,17 +41,17 @@ _COPIES = "ledgers"
 
 
 def secret_id(secret: bytes) -> bytes:
-    """Return what a secret is called. As the secret is random, its id says nothing of key, address or secret."""
+    """Return the id of a secret. The secret is random, so its id tells nothing about key, address or secret."""
     return blake2b(secret, digest_size=DIGEST, person=b"secret id").digest()
 
 
 def address_id(base_url: str) -> bytes:
-    """Return what an address is called in a ledger: the same for all ways of writing it."""
+    """Return the id of an address in a ledger, the same for each way to write it."""
     return blake2b(address(base_url).encode(), digest_size=DIGEST, person=b"address").digest()
 
 
 def wrap(secret: bytes, api_key: Secret | str, at: bytes) -> bytes:
-    """Encrypt the secret of the address `at` under the API key; each time another way, by a new salt."""
+    """Encrypt the secret of the address `at` under the API key, with a new salt each time."""
     salt = secrets.token_bytes(16)
     stream, code_key = _derived(api_key, salt)
     head = _HEAD.pack(_VERSION, secret_id(secret), salt, _xor(secret, stream))
@@ -61,7 +59,7 @@ def wrap(secret: bytes, api_key: Secret | str, at: bytes) -> bytes:
 
 
 def unwrap(wrapped: bytes, api_key: Secret | str, at: bytes) -> bytes | None:
-    """Return the secret of the address `at`; None where it was wrapped under another key, or for another address."""
+    """Return the secret of the address `at`; None if it was wrapped under another key or for another address."""
     if len(wrapped) != _HEAD.size + _CODE:
         return None
     head, code = wrapped[: _HEAD.size], wrapped[_HEAD.size :]
@@ -73,8 +71,8 @@ def unwrap(wrapped: bytes, api_key: Secret | str, at: bytes) -> bytes | None:
 def _derived(api_key: Secret | str, salt: bytes) -> tuple[bytes, bytes]:
     """Return the key stream and the key of the authentication code.
 
-    All forms of a key give the same. No slow derivation is needed: API keys are long and random, so nobody can try
-    them all, however fast one try is.
+    All forms of a key give the same result. A slow derivation is not needed: API keys are long and random, so nobody
+    can try them all, however fast one try is.
     """
     root = blake2b(authorization(api_key).encode(), person=b"ledger's account").digest()
     stream = blake2b(key=root, salt=salt, digest_size=SECRET, person=b"key stream").digest()
@@ -92,18 +90,18 @@ def _xor(one: bytes, other: bytes) -> bytes:
 class Account:
     """The secret of the settings' account and address in a ledger.
 
-    Raises `AnotherKey` where the ledger was made with another key for this address, and the settings do not say that it
-    is the same account, or the secret is to be had nowhere. A dry run changes nothing.
+    Raises `AnotherKey` if the ledger was made with another key for this address. With the setting `same_account` it
+    does so only if the secret cannot be found. A dry run changes nothing.
     """
 
     def __init__(self, store: Store, settings: Settings, shown: Path) -> None:
-        """Open the account, or make it; `shown` is what messages call the ledger."""
+        """Open the account, or create it. Messages call the ledger `shown`."""
         self._store, self._settings, self._shown = store, settings, shown
         self._key, self._at = settings.require_key(), address_id(settings.base_url)
         self._wrapped_anew = True
         found = store.destinations()
         self.is_new = self._at not in found
-        """Whether this load is the ledger's first one with this address."""
+        """Whether this is the ledger's first load with this address."""
         if self.is_new:
             self.secret = secrets.token_bytes(SECRET)
             if found:
@@ -123,15 +121,15 @@ class Account:
         return "<Account>"
 
     def _opened(self, wrapped: bytes) -> bytes:
-        """Return the secret that was wrapped under this key or, if that is said to be the same account, another."""
+        """Return the secret that was wrapped under this key or, with `same_account`, under the old one."""
         secret = unwrap(wrapped, self._key, self._at)
         if secret is not None:
             return secret
-        ledger, old_key = f"ledger {self._shown}", cast("Secret | None", self._settings.old_api_key)
+        ledger, old_key = f"ledger {self._shown}", self._settings.old_api_key
         if not self._settings.same_account:
             raise AnotherKey(
                 f"{ledger}: was made with another API key for {self._settings.base_url}. If the account's key was "
-                f"renewed, give {option('same_account', True)}; for another account, give a ledger of its own: "
+                f"renewed, give {option('same_account', value=True)}; for another account, give a ledger of its own: "
                 f"{option('ledger', placeholder='PATH')} or {option('name', placeholder='NAME')}"
             )
         self._wrapped_anew = False
@@ -151,19 +149,19 @@ class Account:
         )
 
     def renew(self) -> None:
-        """Wrap the secret under today's key, if it is not yet; the wrapping under the old one is erased.
+        """Wrap the secret under today's key, if it is not yet, and erase the wrapping under the old key.
 
-        To be called once the key has proved to be the right one, or no call is to be made: a mistyped key leaves the
-        ledger to the old one.
+        Call this when the API has accepted the key, or when no call is to be made. So a mistyped key does not replace
+        the old one.
         """
         if not (self._wrapped_anew or self._settings.dry_run):
             self._store.put_destination(self._at, wrap(self.secret, self._key, self._at))
             self._wrapped_anew = True
 
     def forget(self) -> None:
-        """Take the secret out again, if this load brought it: nothing is on record by it.
+        """Remove the secret again if this load created it and nothing is on record with it.
 
-        So a first load with a wrong key does not keep the next one, with the right key, from the ledger.
+        So after a first load with a wrong key the next one, with the right key, can use the ledger.
         """
         if not self.is_new or self._settings.dry_run:
             return
@@ -178,7 +176,7 @@ def _copy_path(name: bytes) -> Path | None:
 
 
 def _copy_of(name: bytes) -> bytes | None:
-    """Return the secret of this id from the state folder; None where it is not there, or damaged."""
+    """Return the secret of this id from the state folder; None if it is missing or damaged."""
     path = _copy_path(name)
     if path is None:
         return None
@@ -191,7 +189,7 @@ def _copy_of(name: bytes) -> bytes | None:
 
 
 def _keep_copy(secret: bytes) -> None:
-    """Keep a secret in the state folder, if there is one: the next load looks whether it is there, and whole."""
+    """Store a secret in the state folder, if there is one, unless it is there and undamaged."""
     name = secret_id(secret)
     path = _copy_path(name)
     if path is None or _copy_of(name) is not None:

@@ -1,17 +1,16 @@
-"""The digests that calls are known by: 16 bytes each, keyed by the destination's secret. Pure.
+"""The digests by which calls are known, and the decision which of them are sent. Pure.
 
-Each destination (account and address) has a random secret of its own (`account`), so no digest of one destination
-matches one of another, and nobody who finds a ledger can try out phone numbers on it.
+A digest has 16 bytes and is keyed. Each destination (account and address) has a random secret of its own (`account`).
+So no digest of one destination matches one of another, and whoever finds a ledger cannot try out phone numbers on it.
 
-What goes out, by what the ledger knows. Pure.
+A user call replaces traits, so the sequence of a user's calls counts. The ledger holds one digest of the calls that
+were accepted since the first (`Known.state`). The input's rows of that user are unchanged as far as they lead to the
+same digest. Usually a user has one row, and the digest is that of its body.
 
-A user call replaces traits, so what counts is the sequence of a user's calls: the ledger holds one digest of the
-calls accepted since the first of them (`Known.state`), and the input's rows of that user are unchanged as far as
-the same sequence leads there. Usually a user has one row, and the digest is that of its body.
-
-What a call does to the ledger once it is accepted is its *step*: the state after it; preceded by the state before
-it, unless it is the first of its sequence. A step whose *before* is not what the ledger holds, because an earlier
-call of the user failed, leaves a state that matches nothing: then the user's rows all go out next time, in order.
+The *step* of a call is what it does to the ledger once it is accepted: the state after it. The state before it comes
+first in the step, unless the call is the first of its sequence. That state may not be what the ledger holds, because an
+earlier call of the user failed. Then the new state matches nothing, and the next load sends all rows of the user again,
+in order.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from typing import NamedTuple
 from interakt_loader.model import DIGEST
 
 PERSON = DIGEST // 2
-"""Bytes at the beginning of the state of an event with an id that say who it is about."""
+"""The first bytes of the state of an event with an id: they identify the person."""
 
 
 class Keys:
@@ -37,48 +36,49 @@ class Keys:
         return "<Keys>"
 
     def of_input(self, salt: bytes) -> Keys:
-        """Return other keys, for the events of one input: what says the same in two inputs are two events there."""
+        """Return other keys, for the events of one input: equal events of two inputs are two events."""
         return Keys(self._digest(salt, b"input"))
 
     def user(self, ordering_key: str) -> bytes:
-        """Return what a user is known by; `ordering_key` is the identity that the messages of one user share."""
+        """Return the key of a user; `ordering_key` is the identity that the messages of one user share."""
         return self._digest(ordering_key.encode(), b"user")
 
     def body(self, body: bytes) -> bytes:
-        """Return what a user call's body is known by."""
+        """Return the digest of a user call's body."""
         return self._digest(body, b"body")
 
     def chain(self, before: bytes, body: bytes) -> bytes:
-        """Return what a user's calls up to this one are known by: those before it, and its own body's digest."""
+        """Return the state after a call: from the state before it and the digest of its body."""
         return self._digest(before + body, b"chain")
 
     def event(self, body: bytes) -> bytes:
-        """Return what an event is known by: all that it says, the user and `createdAt` among it."""
+        """Return the key of an event: the digest of its whole body, with the user and `createdAt`."""
         return self._digest(body, b"event")
 
     def repeated_event(self, event: bytes, number: int) -> bytes:
-        """Return what the same event is known by when it stands in the input for the `number`th time (from 2)."""
+        """Return the key of an equal event that is in the input for the `number`th time (from 2)."""
         return self._digest(event + number.to_bytes(8, "big"), b"repeated event")
 
     def event_id(self, event: str, event_id: str) -> bytes:
-        """Return what an event with an id is known by: its name and the id."""
+        """Return the key of an event with an id: the digest of its name and the id."""
         return self._digest(f"{len(event)}:{event}{event_id}".encode(), b"event id")
 
     def event_state(self, ordering_key: str, body: bytes) -> bytes:
-        """Return the state of an accepted event with an id: half of it is who it is about, half what it says."""
+        """Return the state of an accepted event with an id: one half for the person, one for the content."""
         return self._digest(ordering_key.encode(), b"person")[:PERSON] + self._digest(body, b"event")[PERSON:]
 
     def topic(self, text: str) -> bytes:
-        """Return what notes about a topic are known by."""
+        """Return the key of the notes about a topic."""
         return self._digest(text.encode(), b"topic")
 
     def name(self, text: str) -> bytes:
-        """Return what one of a topic's notes is known by."""
+        """Return the key of one note of a topic."""
         return self._digest(text.encode(), b"name")
 
     def _digest(self, data: bytes, what: bytes) -> bytes:
         begun = self._begun.get(what)
-        if begun is None:  # the key is taken in once for each kind: that is half the work of a short digest
+        # hashing the key is half the work of a short digest, so it is done once for each kind
+        if begun is None:
             begun = self._begun[what] = blake2b(digest_size=DIGEST, key=self._key, person=what)
         digest = begun.copy()
         digest.update(data)
@@ -86,7 +86,7 @@ class Keys:
 
 
 EVENT = b"\x01"
-"""The state of an event without an id that was accepted: there is nothing more to say about one."""
+"""The state of each accepted event without an id."""
 
 
 class Known(NamedTuple):
@@ -95,21 +95,21 @@ class Known(NamedTuple):
     state: bytes | None
     """Digest of the calls accepted; None: none."""
     doubt: bytes | None
-    """The state that there may be instead: a call went out, and nobody knows whether it was accepted."""
+    """The state that there may be instead: a call was sent, and it is unknown whether it was accepted."""
     maybe_duplicate: bool
     """The call that led to the state may have been accepted more than once."""
 
 
-NOTHING = Known(None, None, False)
+NOTHING = Known(None, None, maybe_duplicate=False)
 
 
 class Decision(NamedTuple):
-    """What is done about one row."""
+    """The decision about one row."""
 
     step: bytes | None
     """None: unchanged, no call."""
     doubted: bool = False
-    """An earlier load ended while this very call was out."""
+    """An earlier load ended while this call was in flight."""
     maybe_duplicate: bool = False
     """Of an unchanged row: it may have been accepted more than once."""
 
@@ -121,7 +121,8 @@ def decide(known: Known, bodies: Sequence[bytes], chain: Callable[[bytes, bytes]
         states.append(chain(states[-1], body))
     matched = states.index(known.state) + 1 if known.state in states else 0
     if known.doubt is not None and states[matched : matched + 1] != [known.doubt]:
-        matched = 0  # the doubted call, if it was accepted, has changed what those before it had set
+        # the call in doubt, if it was accepted, has changed what earlier calls had set
+        matched = 0
     unchanged = [Decision(None)] * (matched - 1) + [Decision(None, maybe_duplicate=known.maybe_duplicate)] * (
         matched > 0
     )
@@ -133,35 +134,36 @@ def decide(known: Known, bodies: Sequence[bytes], chain: Callable[[bytes, bytes]
 
 
 def decide_event(known: Known, state: bytes, *, resend: bool = False) -> Decision:
-    """Decide about one event, whose state is this once it is accepted."""
+    """Decide about one event; `state` is its state once it is accepted."""
     if known.doubt is not None:
         return Decision(state, doubted=True)
     if not known.state:
         return Decision(state)
-    if resend:  # the API will hold it twice, as was asked for
+    # the API will hold it twice, as requested
+    if resend:
         return Decision(state, doubted=True)
     return Decision(None, maybe_duplicate=known.maybe_duplicate)
 
 
 class EventDecision(NamedTuple):
-    """What is done about one of the rows that share an event's name and id."""
+    """The decision about one of the rows that share an event's name and id."""
 
     decision: Decision
     differs: bool = False
-    """Of an unchanged row: what was accepted said something else."""
+    """Of an unchanged row: the accepted event has other content."""
     conflict: bool = False
     """Refused: another person, or other content than another row of the input."""
-    beside: int | None = None
-    """The place, among these rows, of the one that counts instead; None: this one counts, or the ledger is why not."""
+    counts_instead: int | None = None
+    """The index, among these rows, of the one that counts instead. None: this one counts, or the ledger decided."""
 
 
 def decide_event_id(known: Known, states: Sequence[bytes], *, resend: bool = False) -> list[EventDecision]:
-    """Decide about the rows of the input that share an event's name and id, by the states they would lead to.
+    """Decide about the rows of the input that share an event's name and id. `states` are those after each of them.
 
-    An id stands for one person for ever: a row about another one than the ledger knows, or has in doubt, is refused,
-    with `resend` too. Of the others one counts: the first that says what was accepted before, else the first. Its
-    equals go with it; those that say something else are refused. An event that was accepted cannot be changed: if the
-    row that counts says something else, it is unchanged all the same.
+    An id belongs to one person for ever. A row about another person than in the ledger is refused, with `resend` too.
+    One of the others counts: the first with the accepted content, else the first. Equal rows are merged into it; rows
+    with other content are refused. An accepted event cannot be changed: if the row that counts has other content, it is
+    unchanged all the same.
     """
     held = [one for one in (known.state, known.doubt) if one]
     mine = [at for at, state in enumerate(states) if all(one[:PERSON] == state[:PERSON] for one in held)]
@@ -174,9 +176,9 @@ def decide_event_id(known: Known, states: Sequence[bytes], *, resend: bool = Fal
     differs = decision.step is None and states[counts] != known.state
     for at in mine:
         if states[at] != states[counts]:
-            decisions[at] = refused._replace(beside=counts)
+            decisions[at] = refused._replace(counts_instead=counts)
         elif at == counts or decision.step is None:
             decisions[at] = EventDecision(decision, differs)
         else:
-            decisions[at] = EventDecision(Decision(None), beside=counts)
+            decisions[at] = EventDecision(Decision(None), counts_instead=counts)
     return decisions

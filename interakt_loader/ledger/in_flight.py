@@ -1,14 +1,14 @@
-"""The calls that are out at this instant, on record before they go.
+"""The calls in flight, on record before they are sent.
 
-A call that goes out is first written to a slot of a small file that is mapped into memory: that costs a fraction of a
-microsecond, and what is in it outlives the process, however that ends. Its answer is noted in the same slot at once,
-so after a `kill -9` just the calls that were really out are in doubt. A slot is freed when what it says has gone into
-the ledger itself, some hundred calls at a time.
+Before a call is sent, it is written to a slot of a small file that is mapped into memory. That takes a fraction of a
+microsecond, and survives the process however it ends. The answer is noted in the same slot at once. So after a
+`kill -9` only the calls that were really in flight are in doubt. Some hundred calls at a time go into the ledger
+itself, which frees their slots.
 
-The file's blocks are there before the first call, so that a full disk cannot hurt it. After a power cut the calls of
-the last instants may not be known to have gone out.
+The file's blocks are allocated before the first call, so that a full disk does no harm. After a power cut the loader
+may forget the last few calls.
 
-The file is there as long as a load has the ledger, with nothing but zeros until the first call (`Store` makes it).
+The file exists as long as a load has the ledger. Until the first call it has only zeros (`Store` creates it).
 """
 
 from __future__ import annotations
@@ -46,30 +46,31 @@ logger = logging.getLogger("interakt_loader")
 
 _MAGIC = b"interakt calls 2"
 _HEADER = struct.Struct("<16s16sI")
-"""The magic, the ledger's id, how many slots there are. A checksum of these follows, then the count of `recorded`."""
+"""The magic, the ledger's id and the number of slots; then follow their checksum and the total of `recorded`."""
 _CHECKSUM = struct.Struct("<I")
 _TOTAL = struct.Struct("<Q")
 _TOTAL_AT = _HEADER.size + _CHECKSUM.size
 _BEGIN = CALLS_HEADER
-"""Where the slots begin."""
+"""Where the slots begin in the file."""
 
 _SLOT = struct.Struct(f"<BBBxIQ{DIGEST}s{2 * DIGEST}s")
-"""What is so, whether it is doubted, length of the step, a checksum of what follows, the row, the key, the step."""
+"""State, whether it is in doubt, length of the step, checksum of the rest, row, key, step."""
 
-# each differs from any other in four bits, so that one that is damaged is none of them
-_FREE, _OUT, _ACCEPTED, _REFUSED = 0, 0x35, 0x56, 0x63
+# each differs from the others in four bits, so that a damaged one is detected
+_FREE, _IN_FLIGHT, _ACCEPTED, _REFUSED = 0, 0x35, 0x56, 0x63
 _DOUBTED = 0x0F
 
 
 class InFlight:
-    """Slots for `size` calls in the file at `path`. Thread-safe. Raises `SettingsError` when it cannot be had.
+    """Slots for `size` calls in the file at `path`. Thread-safe. Raises `SettingsError` if it cannot be written.
 
-    `ledger` is the ledger's id, `total` how many calls it has on record.
+    `ledger` is the ledger's id, `total` the number of calls that it has on record.
     """
 
     def __init__(self, path: Path, size: int, ledger: bytes, total: int = 0) -> None:
         self._lock = threading.Lock()
-        self._slots: dict[int, int] = {}  # row → where its slot begins
+        # row → where its slot begins
+        self._slots: dict[int, int] = {}
         self._free = [_BEGIN + number * _SLOT.size for number in range(size)]
         header = _HEADER.pack(_MAGIC, ledger, size)
         header += _CHECKSUM.pack(zlib.crc32(header)) + _TOTAL.pack(total)
@@ -81,7 +82,8 @@ class InFlight:
                 file.truncate()
                 file.write(bytes(size * _SLOT.size))
                 file.flush()
-                file.seek(0)  # a header says that all of the file is there
+                # the header comes last: a file with one is complete
+                file.seek(0)
                 file.write(header)
                 file.flush()
                 os.fsync(file.fileno())
@@ -89,8 +91,8 @@ class InFlight:
         except OSError as error:
             raise SettingsError(f"ledger file {path}: cannot be written: {error.strerror or error}") from None
 
-    def goes(self, message: Message) -> bool:
-        """Put on record that the message's call goes out next; False: the load has ended, and it must not."""
+    def begin(self, message: Message) -> bool:
+        """Put on record that a call is sent next. False: the load has ended, and it must not be sent."""
         if message.entry is None:
             return True
         key, step = message.entry
@@ -102,28 +104,30 @@ class InFlight:
                 at = self._slots[message.row] = self._free.pop()
                 doubted, checksum = _DOUBTED if message.doubted else 0, _checksum(message.row, key, step)
                 _SLOT.pack_into(self._memory, at, _FREE, doubted, len(step), checksum, message.row, key, step)
-            self._memory[at] = _OUT  # last, and in one go: a slot is never half true
+            # last, and a single byte: a slot is never half written
+            self._memory[at] = _IN_FLIGHT
         return True
 
-    def came_back(self, message: Message, answer: Answer) -> None:
-        """Note the answer. A doubted call stays out for as long as no later try of it is accepted."""
+    def end(self, message: Message, answer: Answer) -> None:
+        """Note the answer. A call in doubt counts as in flight until a later try of it is accepted."""
         if message.entry is None:
             return
         with self._lock:
             at = self._slots.get(message.row)
-            if at is None or self._memory.closed:  # the load ended without waiting for this answer
+            # the load may have ended without waiting for this answer
+            if at is None or self._memory.closed:
                 return
             if not answer.accepted and in_doubt(answer):
                 self._memory[at + 1] = _DOUBTED
             elif answer.accepted:
                 self._memory[at] = _ACCEPTED
             else:
-                self._memory[at] = _OUT if self._memory[at + 1] else _REFUSED
+                self._memory[at] = _IN_FLIGHT if self._memory[at + 1] else _REFUSED
 
     def recorded(self, rows: list[int], total: int) -> None:
-        """Free the slots of rows that the ledger now knows, in the order in which they settled.
+        """Free the slots of rows that are in the ledger now, in the order in which they settled.
 
-        `total` says how many calls it has on record with these: by that, lost ones are noticed.
+        `total` is the number of calls on record with these. By it, lost calls are detected.
         """
         with self._lock:
             self._memory[_TOTAL_AT : _TOTAL_AT + _TOTAL.size] = _TOTAL.pack(total)
@@ -134,26 +138,26 @@ class InFlight:
                     self._free.append(at)
 
     def close(self) -> bool:
-        """Give the file up; tell whether all of its calls are accounted for, so that nobody needs it any more."""
+        """Close the file; tell whether all of its calls are in the ledger, so that the file is not needed any more."""
         with self._lock:
             self._memory.close()
             return not self._slots
 
 
 class Left(NamedTuple):
-    """What a load that was killed has left in its file."""
+    """What a killed load has left in its calls file."""
 
     journal_entries: list[JournalEntry]
-    """Accepted and doubted calls, in the input's order."""
+    """Accepted calls and calls in doubt, in the input's order."""
     total: int | None
-    """How many calls the ledger had on record at least; None: that load made no call."""
+    """The least number of calls that the ledger had on record; None: that load made no call."""
 
 
 def left_behind(path: Path, ledger: bytes, shown: Path | None = None) -> Left:
-    """Return what a load that was killed has left. A file that is empty or not complete is of one that made no call.
+    """Return what a killed load has left. If the file is empty or incomplete, that load made no call.
 
-    Messages call it `shown`. Raises `SettingsError` if the file is damaged: calls that it does not tell of could go out
-    again.
+    Messages call the file `shown`. Raises `SettingsError` if it is damaged, because calls that it has lost could be
+    sent again.
     """
     shown = shown or path
     try:
@@ -180,17 +184,17 @@ def left_behind(path: Path, ledger: bytes, shown: Path | None = None) -> Left:
 
 
 def _slot(shown: Path, content: bytes, at: int) -> tuple[int, JournalEntry] | None:
-    """Return the row of a slot, and what is known of its call; None: nothing."""
+    """Return the row of a slot and the journal entry of its call; None if there is none."""
     state, doubted, length, checksum, row, key, step = _SLOT.unpack_from(content, at)
     if state == _FREE:
         return None
     step = step[:length]
-    known = state in (_OUT, _ACCEPTED, _REFUSED) and doubted in (0, _DOUBTED) and length == len(step)
+    known = state in (_IN_FLIGHT, _ACCEPTED, _REFUSED) and doubted in (0, _DOUBTED) and length == len(step)
     if not known or checksum != _checksum(row, key, step):
         raise damaged_calls(shown)
     if state == _ACCEPTED:
         return row, (key, step, None, bool(doubted))
-    return (row, (key, b"", Entry(key, step).after, False)) if state == _OUT else None
+    return (row, (key, b"", Entry(key, step).after, False)) if state == _IN_FLIGHT else None
 
 
 def _checksum(row: int, key: bytes, step: bytes) -> int:
@@ -198,19 +202,19 @@ def _checksum(row: int, key: bytes, step: bytes) -> int:
 
 
 def warn_of_loss(path: Path) -> None:
-    """Say that the file does not hold all that it held."""
-    logger.warning("ledger file %s: was cut short; calls that were out may go out again, unmarked", path)
+    """Log a warning that the file has lost calls."""
+    logger.warning("ledger file %s: was cut short; calls that were in flight may be sent again, unmarked", path)
 
 
 def forget(path: Path) -> None:
-    """Make the file say that no call is out. Raises `OSError`."""
+    """Write into the file that no call is in flight. Raises `OSError`."""
     with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
         file.truncate(_BEGIN)
         file.write(bytes(OWN_HEADER))
 
 
 class RecordingTransport:
-    """A transport whose calls are on record before they go."""
+    """A transport whose calls are on record before they are sent."""
 
     def __init__(self, transport: Transport, in_flight: InFlight) -> None:
         self._transport = transport
@@ -218,10 +222,10 @@ class RecordingTransport:
 
     def send(self, message: Message) -> Answer:
         """Make one call, on record."""
-        if not self._in_flight.goes(message):
+        if not self._in_flight.begin(message):
             return Answer.not_sent("abandoned", "the load had ended", 0.0)
         answer = self._transport.send(message)
-        self._in_flight.came_back(message, answer)
+        self._in_flight.end(message, answer)
         return answer
 
     def close(self) -> None:

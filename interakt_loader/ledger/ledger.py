@@ -1,7 +1,4 @@
-"""A copy of a ledger as it is at one moment, for a dry run: nothing of the ledger itself changes, not even a lock.
-
-The ledger of one load, as `deliver` uses it.
-"""
+"""The ledger of one load, as the pipeline uses it, and a copy of it for a dry run."""
 
 from __future__ import annotations
 
@@ -42,17 +39,20 @@ from interakt_loader.settings import Settings
 _TRIES = 20
 
 _ENDINGS = ("-calls", "", "-journal", "-wal")
-"""In the order in which they are copied, so that what is in the file of calls is not newer than what is on record, and
-what is brought from the log into the file meanwhile is in the copy of the log too."""
+"""The files of a ledger, in the order in which they are copied.
+
+So the calls file is not newer than the calls on record. What is brought from the log into the ledger meanwhile is in
+the copy of the log too.
+"""
 
 _LOG_HEADER = 32
 
 
 def copied(path: Path, folder: Path) -> Path:
-    """Copy a ledger, and what a load has beside it, to a folder; return where it is. A load may be using it.
+    """Copy a ledger, which a load may be using, with its other files to a folder. Return the path of the copy.
 
-    SQLite's log is only written at its end, until it begins anew, which its first bytes and the ledger's own file show.
-    As long as both stay the same, the copies belong together. Raises `SettingsError`.
+    SQLite only appends to its log until it starts a new one. Then the log's first bytes and the ledger's own file
+    change. As long as both stay the same, the copies belong together. Raises `SettingsError`.
     """
     ledger = Path(os.path.realpath(path))
     if not ledger.is_file():
@@ -64,7 +64,8 @@ def copied(path: Path, folder: Path) -> Path:
                 of, to = (one / (ledger.name + ending) for one in (ledger.parent, folder))
                 to.unlink(missing_ok=True)
                 if of.is_file():
-                    with suppress(FileNotFoundError):  # a load has ended
+                    # it is gone if a load has ended
+                    with suppress(FileNotFoundError):
                         shutil.copyfile(of, to)
             if before == _state(ledger):
                 return folder / ledger.name
@@ -85,15 +86,15 @@ logger = logging.getLogger("interakt_loader")
 
 
 class Ledger:
-    """Which calls have been accepted. A context manager; from its making to its end no other load can have the file.
+    """Which calls have been accepted. A context manager; until its end no other load can use the file.
 
-    Raises `SettingsError` when the file cannot be had; `LedgerBroken` later on.
+    Raises `SettingsError` if the file cannot be opened, and `LedgerBroken` later on.
     """
 
     def __init__(self, path: str | Path, kind: Kind, settings: Settings, shown: str | Path | None = None) -> None:
-        """Open the ledger at `path`, made if it is not there; take in what a load that was killed left behind.
+        """Open the ledger at `path`, or create it, and put on record what a killed load left behind.
 
-        `shown` is what messages and results call it.
+        Messages and results call it `shown`.
         """
         self.path = Path(shown or path)
         self._kind = kind
@@ -103,12 +104,12 @@ class Ledger:
         self._plan: Plan | None = None
         self._has_recorded = False
         try:
-            # before anything is put on record: what is on record belongs to some account
+            # first of all, because everything on record belongs to an account
             self._account = Account(self._store, settings, self.path)
             self._keys = Keys(self._account.secret)
             self.loads = Loads(self._store, self._keys, kind)
-            """What the ledger remembers of the loads so far."""
-            self._take_in()
+            """What the ledger remembers of earlier loads."""
+            self._recover()
         except sqlite3.Error as error:
             self._store.close()
             raise self._store.unusable(error) from error
@@ -119,14 +120,14 @@ class Ledger:
             self._store.close()
             raise
 
-    def _take_in(self) -> None:
-        """Put on record what a load that was killed left of its calls."""
+    def _recover(self) -> None:
+        """Put on record the calls that a killed load left behind."""
         store = self._store
         left = left_behind(store.calls_path, store.id, store.calls_shown)
         if store.was_used and not store.was_left:
             logger.warning(
                 "ledger %s: was copied or moved while a load was using it, without the files beside it (%s-wal, "
-                "%s-calls): what that load sent is not on record here, and goes out again",
+                "%s-calls): what that load sent is not on record here, and is sent again",
                 *(self.path, self.path.name, self.path.name),
             )
         if left.total is None:
@@ -142,7 +143,7 @@ class Ledger:
     @classmethod
     @contextlib.contextmanager
     def snapshot(cls, path: str | Path, kind: Kind, settings: Settings) -> Iterator[Ledger]:
-        """Open a copy of the ledger as it is at this moment, a load of it under way or not; nothing of it changes."""
+        """Open a copy of the ledger as it is now. Nothing of the ledger itself changes, not even its lock."""
         with (
             tempfile.TemporaryDirectory(prefix="interakt-loader-") as folder,
             cls(copied(Path(path), Path(folder)), kind, settings, path) as ledger,
@@ -157,11 +158,11 @@ class Ledger:
 
     @property
     def on_record(self) -> int:
-        """How many users and events were accepted, as of the last load."""
+        """How many users and events were on record after the last load."""
         return self._store.on_record
 
     def renew_account(self) -> None:
-        """Keep the account's secret under today's key from now on, although no call has been made with it yet."""
+        """Wrap the account's secret under today's key, although no call has been made with it yet."""
         try:
             self._account.renew()
         except sqlite3.Error as error:
@@ -194,18 +195,18 @@ class Ledger:
         return self._plan
 
     def recording(self, transport: Transport) -> Transport:
-        """Return the transport, with each call on record before it goes."""
+        """Return a transport that puts each call on record before it is sent. Raises `SettingsError`."""
         store = self._store
         if not store.is_in_place():
             raise SettingsError(f"ledger {self.path}: {_GONE}; nothing was sent")
-        # What has been read from the schedule is not yet freed here, so there may be twice as much as that holds.
+        # outcomes that were read from the schedule still have their slots, so there may be twice as many calls
         with contextlib.suppress(OSError):
             store.use()
         self._in_flight = InFlight(store.calls_path, 2 * self._settings.max_queue_size, store.id, store.total)
         return RecordingTransport(transport, self._in_flight)
 
     def record(self, outcomes: list[Outcome]) -> None:
-        """Put settled calls on record; when this returns, they are on disk."""
+        """Put settled calls on record. When this returns, they are on disk."""
         if not outcomes:
             return
         journal_entries = _journal_entries(outcomes)
@@ -217,12 +218,12 @@ class Ledger:
         except sqlite3.Error as error:
             raise LedgerBroken(f"ledger {self.path}: cannot be written: {error}") from error
         if not self._store.is_in_place():
-            raise LedgerBroken(f"ledger {self.path}: {_GONE}; put it back, or events that were sent go out again")
+            raise LedgerBroken(f"ledger {self.path}: {_GONE}; put it back, or events that were sent are sent again")
         if self._in_flight is not None:
             self._in_flight.recorded([one.message.row for one in outcomes], self._store.total)
 
     def close(self) -> None:
-        """Sort in what was recorded, and let the next load have the file."""
+        """Merge what was recorded, and release the file."""
         finished = False
         try:
             if self._plan is not None:
@@ -230,7 +231,8 @@ class Ledger:
                     self._plan.close()
             if self._in_flight is not None:
                 finished = self._in_flight.close()
-            with contextlib.suppress(sqlite3.Error, OSError):  # on a full disk it is sorted in at the next opening
+            # if merging fails (full disk), it is merged at the next opening
+            with contextlib.suppress(sqlite3.Error, OSError):
                 self._store.merge()
             if not self._has_recorded and (self._in_flight is None or finished):
                 with contextlib.suppress(sqlite3.Error, OSError, SettingsError):

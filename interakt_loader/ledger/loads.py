@@ -1,20 +1,18 @@
-"""The shape of a mapping: all of it, and of the settings, that decides what the calls say. Pure.
+"""What a ledger remembers of earlier loads: their mappings, sources, inputs and event names.
 
-An event without an event id is known by all that it says, so with another mapping every old event would be a new one.
-The ledger keeps the shape of each load, and a load with another shape is stopped before its first call. Two mappings
-that make the same calls have the same shape, however they are written: flags, a dict, YAML, a preset.
+A call is known by its digest. That does not tell whether the same rows would give the same digests again, nor whether
+an equal row is the same event. So before its first call a load is compared with earlier ones:
 
-What a ledger remembers of the loads so far: their mappings, sources, inputs and event names.
+- Its mapping has the same *shape*, or all rows would be sent again as other calls.
+- Events come from a source that the ledger knows, or the load has a name of its own.
+- Events that have neither `created_at` nor an event id belong to an input that the ledger knows by its first rows. Each
+  such input has digests of its own, so equal events of two inputs are never taken for one event.
 
-A call is known by its digest. That says nothing about whether the same rows would make the same digests again, or
-whether a row that says the same is the same event. So a load is held against the earlier ones before its first call:
+A load is noted right before its first call. The note is removed if no call of the load was accepted.
 
-- its mapping has the shape that it had (`shape`), or the rows would go out again as others;
-- events come from a source that the ledger knows, or somebody gave the load its name;
-- events that have neither `created_at` nor an event id are of an input that the ledger knows by its first rows. Each
-  such input has digests of its own, so what says the same in two inputs is never taken for one event.
-
-What is noted is noted right before the first call, and taken back if no call of the load was accepted.
+The shape of a mapping is everything in it, and in the settings, that decides the content of the calls. An event without
+an event id is known by its whole content, so another mapping would make a new event of every old one. Two mappings that
+make the same calls have the same shape, whether they are given as flags, a dict, YAML or a preset.
 """
 
 from __future__ import annotations
@@ -35,22 +33,24 @@ from interakt_loader.model import DIGEST, Kind
 from interakt_loader.settings import Settings
 
 Shape = dict[str, list[str]]
-"""What is mapped, by field, trait (`trait NAME`) or setting. A field has its column, or `CONSTANT` and a digest; then
-the options that change what is sent."""
+"""What is mapped, by field, trait (`trait NAME`) or setting.
+
+A field has its column, or `CONSTANT` and a digest, and then the options that change what is sent.
+"""
 
 CONSTANT = "constant"
 
 _IDENTITY = ("user_id", "phone", "phones", "country_code", "default_country", "event", "event_id")
-"""What says who a call is about, and which event it is; all else is what the call says about them."""
+"""The fields that identify the person and the event of a call. All others are content."""
 
 _PHONE = ("phone", "phones", "country_code", "default_country")
-"""What says which phone a call is about."""
+"""The fields that identify the phone."""
 
 _OWN_TYPE = {"event": "string", "created_at": "datetime", "tags": "list"}
-"""What `auto` means for a field."""
+"""The type that `auto` means for a field."""
 
 _SHOWN = 4
-"""Changes that are named; of more, their number."""
+"""Changes that a message names; the others are counted."""
 
 
 def shape_of(
@@ -64,8 +64,8 @@ def shape_of(
 ) -> Shape:
     """Return the shape of a mapping for a table with these columns.
 
-    `digest` hides constants. `open_ended`: rows may have more columns than these, so `"*"` is not spelled out: a column
-    that a row does not have changes nothing about that row's call.
+    `digest` hides constants. `open_ended`: rows may have more columns than these. Then `"*"` is not spelled out: a
+    column that a row does not have does not change its call.
     """
 
     def constant(value: Any) -> list[str]:
@@ -80,7 +80,8 @@ def shape_of(
     if mapping.phone:
         shape["phone"] = [text for one in mapping.phone for text in source(one)]
         shape |= _countries(mapping, settings, constant)
-        if settings.phones == "as-is":  # the two others differ in what they refuse, not in what they send
+        # the two other values differ in what they refuse, not in what they send
+        if settings.phones == "as-is":
             shape["phones"] = ["as-is"]
     event_id = event_id_of(mapping, settings)
     if kind == "event" and event_id is not None:
@@ -95,13 +96,13 @@ def shape_of(
         shape["traits"] = ["every other column"]
     if settings.nulls != "omit":
         shape["nulls"] = [settings.nulls]
-    if settings.null_words:
-        shape["null_values"] = sorted(settings.null_words)
+    if settings.null_values:
+        shape["null_values"] = sorted(settings.null_values)
     return shape
 
 
 def event_id_of(mapping: Mapping, settings: Settings) -> Field | None:
-    """Return where the event ids are, if events have any."""
+    """Return the field of the event ids, if events have any."""
     if settings.event_id is not None:
         return Field(settings.event_id)
     field: Field | None = getattr(mapping, "event_id", None)
@@ -109,7 +110,7 @@ def event_id_of(mapping: Mapping, settings: Settings) -> Field | None:
 
 
 def _countries(mapping: Mapping, settings: Settings, constant: Callable[[Any], list[str]]) -> Shape:
-    """Return where the countries of phones come from: a constant and the default are the same thing."""
+    """Return where the countries of phones come from. A constant and the default are equivalent."""
     field = mapping.country_code
     if field is not None and field.column is not None:
         return {"country_code": [field.column], "default_country": [_country(settings.default_country)]}
@@ -121,10 +122,11 @@ def _country(written: Any) -> str:
 
 
 def _options(field: Field, settings: Settings, own_type: str) -> list[str]:
-    """Return the options of a field that change what is sent, as a person would name them."""
+    """Return the options of a field that change what is sent, for messages."""
     target = field.target
     kind = own_type if target.type == "auto" else target.type
-    is_name = own_type == "string"  # of an event: no time, whatever the load's zone is
+    # the name of an event is never a time, so the time zone does not count
+    is_name = own_type == "string"
     zone = settings.timezone if target.timezone == Target().timezone else target.timezone
     found = {
         "type": kind if kind != own_type else None,
@@ -146,11 +148,10 @@ def _may_be_a_time(field: Field, kind: str) -> bool:
 
 
 def changes(before: Shape, now: Shape, kind: Kind) -> list[str]:
-    """Return the fields whose change would make other calls of the same rows: new events, or of somebody else.
+    """Return the changed fields that would make other calls of the same rows: new events, or calls about other people.
 
-    For users that is who a call is about: what it says may change, and is then sent. Likewise for events that have an
-    event id: by that they are known whatever they say. A phone that is mapped beside the same user id, where none was
-    before, is only one thing more that is said.
+    For users, only the identity counts: other content is sent as a change. The same is true for events with an event
+    id, which are known by it. A phone that is added to the same user id is content too.
     """
     changed = [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
     by_content = kind == "event" and "event_id" not in now
@@ -162,9 +163,9 @@ def changes(before: Shape, now: Shape, kind: Kind) -> list[str]:
 
 
 def shown(changed: Sequence[str], before: Shape, now: Shape, constants: Callable[[str], str | None]) -> str:
-    """Return the changes for a person. `constants` gives what the mapping of today says, where that is a constant."""
+    """Return the changes for a message. `constants` gives the constant that today's mapping has for a field."""
 
-    def said(name: str, shape: Shape, constant: str | None) -> str:
+    def shown_field(name: str, shape: Shape, constant: str | None) -> str:
         parts = shape.get(name)
         if parts is None:
             return "none"
@@ -174,60 +175,61 @@ def shown(changed: Sequence[str], before: Shape, now: Shape, constants: Callable
 
     texts = []
     for name in changed[:_SHOWN]:
-        old, new = said(name, before, None), said(name, now, constants(name))
+        old, new = shown_field(name, before, None), shown_field(name, now, constants(name))
         texts.append(f"{name}: {old} → {new}" if old != new else f"{name}: another constant")
     more = len(changed) - _SHOWN
     return "; ".join(texts) + (f"; and {more} more" if more > 0 else "")
 
 
 ROW = 8
-"""Bytes by which a row of an input's beginning is known: whether it could be sent, and seven of a digest."""
+"""Bytes by which one of the first rows of an input is known: whether it could be sent, and seven of a digest."""
 
 _OF_FAILURES = "of failures"
-"""In a shape: the load was one of failed rows, of whose source no row was accepted."""
+"""In a shape: the load was one of failed rows, and no row of their source was accepted."""
 
 _Notes = dict[bytes, bytes]
 
 
 @dataclass(frozen=True)
 class ThisLoad:
-    """What a load is held against the earlier ones by."""
+    """What of a load is compared with earlier loads."""
 
     names: tuple[str, ...]
-    """What it is called. If somebody gave it a name, that comes first, and then what its source is called: a later load
-    without a name finds its mapping by that. Frames and streams without a name are all `""`. Last, what its failures
-    file is called, which may be by the mapping."""
+    """Its names: the given one first, then the source's, by which a later load without a name finds its mapping.
+
+    Frames and streams without a name are all `""`. The last one is the name of its failures file.
+    """
     is_named: bool
-    """Whether somebody gave it its name, and so answers for its source."""
+    """Whether it was given a name. Then a source that is new to the ledger is accepted."""
     shape: Shape
     constants: dict[str, str]
-    """Constants of the mapping, for messages."""
+    """The constants of the mapping, for messages."""
     sources: tuple[tuple[str, ...], ...] = ()
-    """Each source by the spellings of its folder and name. Frames and streams have none."""
+    """Each source, by the spellings of its folder and name; none for frames and streams."""
     place: str = ""
-    """Where the very input lies; empty for frames and streams."""
+    """The paths of the input, with dates; empty for frames and streams."""
     failures_name: str = ""
-    """What a load of its failures file is called, if not by its first name."""
+    """The name of a load of its failures file, if it is not the first name."""
     is_failures: bool = False
-    """The rows are failed ones of an earlier load of this name."""
+    """The rows failed in an earlier load of this name."""
     renews: bool = False
-    """All rows are to be sent, or recorded, whatever the ledger knows."""
+    """All rows are to be sent, or recorded, whatever the ledger holds."""
     beginning: bytes | None = None
-    """Digests of the first rows, `ROW` bytes each. None: the events have a time or an id of their own, or are users."""
+    """Digests of the first rows, `ROW` bytes each. None for users, and for events with a time or an id of their own."""
 
 
 class Input(NamedTuple):
-    """An input of events that are known by nothing but what they say."""
+    """An input of events that are known only by their content."""
 
     place: bytes
     name: bytes
     number: int
-    """Counts the inputs of a ledger."""
+    """The number of the input in the ledger, from 1."""
     beginning: bytes
 
     @classmethod
     def read(cls, value: bytes) -> Input:
-        """Return what a note says."""
+        """Return the input of a note."""
         place, name, number = value[:DIGEST], value[DIGEST : 2 * DIGEST], value[2 * DIGEST : 2 * DIGEST + 4]
         return cls(place, name, int.from_bytes(number, "big"), value[2 * DIGEST + 4 :])
 
@@ -237,27 +239,28 @@ class Input(NamedTuple):
 
 
 class Loads:
-    """The loads of one kind to one destination, as far as a ledger remembers them."""
+    """What a ledger remembers of the loads of one kind to one destination."""
 
     def __init__(self, store: Store, keys: Keys, kind: Kind) -> None:
         self._store, self._keys, self._kind = store, keys, kind
         self._load: ThisLoad | None = None
         self._before: list[tuple[bytes, _Notes]] = []
         self.salt: bytes | None = None
-        """What the digests of this input are made with; None: with nothing, as the events are known by more."""
+        """Added to the digests of this input; None if its events have a time or an id of their own."""
 
     def check(self, load: ThisLoad, ledger: str) -> None:
-        """Take in a load, or refuse it with what there is to do. Raises `UsageError`."""
+        """Accept a load, or raise a `UsageError` that tells what to do."""
         self._load = load
         where = f"ledger {ledger}"
         self._check_source(load, where)
         self._check_shape(load, where)
-        if load.beginning:  # an input without rows is none
+        # an input without rows is not remembered
+        if load.beginning:
             self.salt = self._input_of(load, where)
 
     @property
     def is_of_failures(self) -> bool:
-        """Whether the load is one of rows that failed in an earlier load."""
+        """Whether the rows failed in an earlier load."""
         return self._load is not None and self._load.is_failures
 
     @property
@@ -266,7 +269,7 @@ class Loads:
         return not self._notes("shapes")
 
     def digest(self, text: str) -> bytes:
-        """Return what a text is known by, such as a constant of a mapping."""
+        """Return the digest of a text, such as a constant of a mapping."""
         return self._keys.name(text)
 
     def knows_event(self, name: str) -> bool:
@@ -274,7 +277,7 @@ class Loads:
         return self._keys.name(name) in self._notes("event names")
 
     def begin(self, events: Iterable[str] = ()) -> None:
-        """Note the load, and the names of its events: the first call is about to go out."""
+        """Note the load and the names of its events, right before the first call."""
         load = self._load
         if load is None:
             return
@@ -282,7 +285,8 @@ class Loads:
         shape = json.dumps(own, ensure_ascii=False).encode()
         self._note("shapes", dict.fromkeys(self._names(load), shape))
         spellings = [one for several in load.sources for one in several]
-        if not load.is_failures:  # a file of failures may lie anywhere
+        # a failures file may be anywhere
+        if not load.is_failures:
             self._note("sources", {self._keys.name(one): b"1" for one in spellings})
         self._note("event names", {self._keys.name(name): b"1" for name in events})
         if self.salt is not None and load.beginning:
@@ -293,10 +297,10 @@ class Loads:
                 self._note("inputs", {self.salt: Input(place, name, number, load.beginning).written()})
 
     def _names(self, load: ThisLoad) -> list[bytes]:
-        """Return the names whose mapping this load's is from now on.
+        """Return the names that have this load's mapping from now on.
 
-        A second load of a source, with a name of its own, says nothing about the one that goes by the source's name;
-        failed rows say nothing about any that is known.
+        A second load of a source, with a name of its own, does not change the mapping of the source's name. A load of
+        failed rows changes no mapping that is known.
         """
         own, *others = map(self._keys.name, load.names)
         known = self._notes("shapes")
@@ -305,7 +309,7 @@ class Loads:
         return [own, *(one for one in others if load.renews or known.get(one) in (None, known.get(own)))]
 
     def take_back(self) -> None:
-        """Forget the load again, because none of its calls was accepted."""
+        """Remove the note of the load, because none of its calls was accepted."""
         for topic, values in reversed(self._before):
             self._store.note(topic, values)
         self._before.clear()
@@ -314,7 +318,7 @@ class Loads:
         if self._kind != "event" or load.is_named or not load.sources or self.is_first:
             return
         known = self._notes("sources")
-        # a failures file is a source by its name alone, and so is its own source where none of its rows was good
+        # a failures file is known by its name alone, and so is its source if none of that source's rows was good
         if (load.is_failures or not known) and self._keys.name(load.names[0]) in self._notes("shapes"):
             return
         if all(any(self._keys.name(one) in known for one in several) for several in load.sources):
@@ -334,28 +338,28 @@ class Loads:
         from_failures = before.pop(_OF_FAILURES, None) is not None
         changed = changes(before, load.shape, self._kind)
         if (load.is_failures or from_failures) and ("traits" in before) != ("traits" in load.shape):
-            # one of the two spells out the columns of a file of which nobody knew them all
+            # one of the two loads did not know all columns of the source, and so the traits are spelled differently
             changed = [name for name in changed if name != "traits" and not name.startswith("trait ")]
         if not changed:
             return
-        said = shown(changed, before, load.shape, load.constants.get)
+        differences = shown(changed, before, load.shape, load.constants.get)
         rows = "users" if self._kind == "user" else "events"
         raise UsageError(
-            f"nothing was sent: the mapping is not the one by which {where} knows these {rows} ({said}), so all of "
-            f"them would go out again. Change it back; or {self._ways(load)}; or, if these are other rows, give them "
-            f"a name of their own: {option('name', placeholder='NAME')}"
+            f"nothing was sent: the mapping is not the one by which {where} knows these {rows} ({differences}), so "
+            f"all of them would be sent again. Change it back; or {self._ways(load)}; or, if these are other rows, "
+            f"give them a name of their own: {option('name', placeholder='NAME')}"
         )
 
     def _ways(self, load: ThisLoad) -> str:
         baseline = by_surface("baseline(…)", "interakt-loader baseline")
-        again = option("resend", True)
+        again = option("resend", value=True)
         ways = f"put the rows on record as they are now ({baseline}), or send all of them again ({again})"
         if self._kind == "user" or "event_id" in load.shape:
             return ways
         return f"map event_id, so that later changes do no harm, and {ways}"
 
     def _input_of(self, load: ThisLoad, where: str) -> bytes:
-        """Return the salt of the input that this is, or of a new one."""
+        """Return the salt of the input, or a new one if the ledger does not know it."""
         assert load.beginning is not None
         known = self._inputs()
         place, name = self._keys.name(load.place), self._keys.name(load.names[0])
@@ -373,8 +377,8 @@ class Loads:
         if not (self.is_first or load.renews):
             raise UsageError(
                 f"nothing was sent: {where} holds events of another input, and these events have neither created_at "
-                "nor an event id, so nothing tells whether one that says the same was sent before. Map created_at or "
-                f"event_id; or say that all rows are new events ({option('resend', True)}); or give the input a "
+                "nor an event id, so nothing tells whether an equal one was sent before. Map created_at or "
+                f"event_id; or say that all rows are new events ({option('resend', value=True)}); or give the input a "
                 f"ledger of its own ({option('ledger', placeholder='PATH')})"
             )
         return os.urandom(DIGEST)
@@ -398,14 +402,14 @@ class Loads:
 
 
 def known_row(digest: bytes, *, sent: bool) -> bytes:
-    """Return what a row of an input's beginning is known by; `sent`: it could be sent."""
+    """Return by what one of the first rows of an input is known; `sent`: it could be sent."""
     return bytes([sent]) + digest[: ROW - 1]
 
 
 def begins_alike(before: bytes, now: bytes) -> bool:
-    """Tell whether an input whose first rows were `before` may now begin with `now`: rows were only added behind them.
+    """Tell whether an input that began with `before` may begin with `now`, because rows were only added at its end.
 
-    A row that could not be sent then may have been corrected since. At least one row has to be the same.
+    A row that could not be sent may have been corrected since. At least one row has to be the same.
     """
     if len(now) < len(before):
         return False

@@ -1,14 +1,9 @@
-"""The rows of a plan that make no call of their own, because another row's call stands for theirs.
+"""The plan of a load: the whole input, prepared and compared with the ledger before the first call.
 
-That row *carries* them, and they end as it ends. Until then they are kept in temporary tables, since there may be any
-number of them, and the row that carries them may be far away in the input.
-
-The whole input, prepared and compared with the ledger before the first call goes out.
-
-What is to be sent depends on rows that come later (a user may have several), so the input is read to its end first.
-The prepared rows go to a temporary file beside the ledger, and the calls are then made from there: a source that
-changes or goes away during hours of loading does no harm. Their digests go to a temporary SQLite table, which sorts
-them and brings them together with the ledger's; memory stays flat (a byte a row).
+What is to be sent depends on rows that come later, because a user may have several rows. So the input is read to its
+end first. The prepared rows are written to a temporary file next to the ledger, and the calls are made from there. So a
+source may change or disappear during hours of loading. The digests of the rows are in a temporary SQLite table, which
+sorts them and joins them with the ledger's. Memory stays flat: a byte a row.
 """
 
 from __future__ import annotations
@@ -60,20 +55,24 @@ from interakt_loader.settings import Settings
 from interakt_loader.values import shortened
 
 LOT = 2048
-"""Outcomes that are made at a time."""
+"""Outcomes that are yielded at a time."""
 
 _COLUMNS = "row, body, user_id, country_code, phone, event, source"
 
 
 class MergedRows:
-    """Which row carries which others, and the bodies of the calls that stand for several rows of a user."""
+    """Rows that make no call of their own, because the call of another row, their *carrier*, stands for theirs.
+
+    They end as their carrier ends. Until then they are in temporary tables: there may be any number of them, and the
+    carrier may be far away in the input. The bodies of calls that stand for several rows of a user are there too.
+    """
 
     def __init__(self, db: sqlite3.Connection, kind: Kind, label: Callable[[int], str]) -> None:
         """Make the tables, in the attached database `plan`."""
         self._db, self._kind, self._label = db, kind, label
         self._code: NoteCode = "coalesced" if kind == "user" else "event_id_repeated"
         self.count = 0
-        """How many rows another one carries."""
+        """How many rows have a carrier."""
         db.execute("CREATE TABLE plan.contents (row INTEGER PRIMARY KEY, body BLOB)")
         db.execute("CREATE TABLE plan.folded (row INTEGER PRIMARY KEY, body BLOB)")
         db.execute(
@@ -82,19 +81,19 @@ class MergedRows:
         )
 
     def keep(self, batch: pa.RecordBatch) -> None:
-        """Keep the bodies of prepared rows, to be folded once all rows are known."""
+        """Store the bodies of prepared rows, to be folded once all rows are known."""
         good = zip(batch["row"].to_pylist(), batch["body"].to_pylist(), strict=True)
         self._db.executemany("INSERT INTO plan.contents VALUES (?, ?)", (one for one in good if one[1] is not None))
 
     def add(self, row: int, carrier: int) -> None:
-        """Note that a row is carried by another."""
+        """Note the carrier of a row."""
         self.count += 1
         self._db.execute("INSERT INTO plan.merged (row, carrier) VALUES (?, ?)", (row, carrier))
 
     def fold(self, rows: Sequence[int]) -> list[list[int]]:
-        """Fold the rows of one user, and return them in groups: the last row of each carries the others.
+        """Fold the rows of one user, and return them in groups. The last row of a group is the carrier of the others.
 
-        There is one group, unless its call would be larger than the API takes.
+        There is one group, unless its call would be larger than the API accepts.
         """
         groups: list[list[int]] = []
         fold: Fold | None = None
@@ -118,14 +117,17 @@ class MergedRows:
             self.add(row, carrier)
 
     def complete(self, merged: Iterable[pa.RecordBatch]) -> None:
-        """Take in what the report lines of the merged rows need, and forget the bodies kept."""
+        """Store what the report lines of the merged rows need."""
         lines = (
             (one.body, one.user_id, one.country_code, one.phone, one.event, one.source, one.row)
             for batch in merged
             for one in messages(batch, self._kind)[0]
         )
-        said = "UPDATE plan.merged SET body = ?, user_id = ?, country_code = ?, phone = ?, event = ?, source = ?"
-        self._db.executemany(f"{said} WHERE row = ?", lines)
+        self._db.executemany(
+            "UPDATE plan.merged SET body = ?, user_id = ?, country_code = ?, phone = ?, event = ?, source = ? "
+            "WHERE row = ?",
+            lines,
+        )
         self._db.execute("CREATE INDEX plan.merged_by_carrier ON merged (carrier)")
 
     def body(self, carrier: int) -> bytes:
@@ -134,7 +136,7 @@ class MergedRows:
         return body
 
     def carrier(self, row: int) -> int:
-        """Return the row that carries this one."""
+        """Return the carrier of a row."""
         carrier: int = self._db.execute("SELECT carrier FROM plan.merged WHERE row = ?", (row,)).fetchone()[0]
         return carrier
 
@@ -143,7 +145,7 @@ class MergedRows:
         return carried(message, carrier, self._code, self._label)
 
     def outcomes(self, carriers: Iterable[Outcome]) -> Iterator[list[Outcome]]:
-        """Yield the outcomes of the rows that these have carried, some at a time."""
+        """Yield the outcomes of the rows of these carriers, some at a time."""
         if not self.count:
             return
         lot: list[Outcome] = []
@@ -171,15 +173,25 @@ class MergedRows:
         return Message(row, self._kind, "", body, user_id, country_code, phone, event, source)
 
 
-_NO_CALL = 0  # invalid
-_UNCHANGED, _MAYBE_TWICE = 1, 2  # accepted before; perhaps twice
-_DIFFERS, _DIFFERS_MAYBE_TWICE = 3, 4  # likewise, an event with an id, which said something else then
-_SEND = 5  # goes out, and the row itself says all
-_SPECIAL = 6  # goes out, and the table `special` says how
-_FOLDED = 7  # likewise, with the body of several rows
-_SKIPPED = 8  # in doubt, and left so
-_MERGED = 9  # another row's call stands for it
-_CONFLICT = 10  # refused: its event id stands for something else
+# The decision about a row.
+# Invalid:
+_NO_CALL = 0
+# accepted before; perhaps twice:
+_UNCHANGED, _MAYBE_TWICE = 1, 2
+# likewise, for an event with an id whose content was different then:
+_DIFFERS, _DIFFERS_MAYBE_TWICE = 3, 4
+# sent, and key and step follow from the row itself:
+_SEND = 5
+# sent, with key and step from the table `special`:
+_SPECIAL = 6
+# likewise, with the body of several rows:
+_FOLDED = 7
+# in doubt, and not sent again:
+_SKIPPED = 8
+# the call of another row stands for it:
+_MERGED = 9
+# refused, because its event id belongs to another event:
+_CONFLICT = 10
 
 _COMPARE = """
 SELECT rows.key, rows.row, rows.body, calls.state, calls.doubt, calls.maybe_duplicate
@@ -192,10 +204,10 @@ _Compared = tuple[bytes, int, bytes, "bytes | None", "bytes | None", "int | None
 
 
 class _Part(NamedTuple):
-    """Some prepared rows, by what is done about them."""
+    """Some prepared rows, sorted by the decision about them."""
 
     calls: pa.RecordBatch
-    """They go out, or are invalid."""
+    """Rows that are sent, and invalid ones."""
     skipped: pa.RecordBatch
     merged: pa.RecordBatch
     unchanged: pa.RecordBatch | None
@@ -203,7 +215,7 @@ class _Part(NamedTuple):
 
 
 class Plan:
-    """What a load will do with each row: `make` it, then go through its `work_batches`."""
+    """The decision about each row of a load: `make` it, then go through its `work_batches`."""
 
     def __init__(
         self,
@@ -232,31 +244,33 @@ class Plan:
         self._skip_doubted = kind == "event" and settings.on_unknown == "skip"
         self._file = tempfile.TemporaryFile(dir=store.path.parent, prefix=f"{store.path.name}-")  # noqa: SIM115 - held
         self._first = settings.row_range[0]
-        self._decisions = bytearray()  # a byte a row, from that first one on
+        # a byte a row, from the first one on
+        self._decisions = bytearray()
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self._merged: MergedRows | None = None
         self.examples: list[Message] = []
-        """The first calls that go out, once the rows have been gone through."""
+        """After `checked`: the first calls."""
         self.rows = 0
         """Rows of the input."""
         self.unchanged = 0
-        """Rows that the ledger shows accepted."""
+        """Rows that were accepted before, according to the ledger."""
         self.skipped = 0
-        """Rows that may have been accepted, and that `on_unknown="skip"` leaves alone."""
+        """Rows that may have been accepted, and that `on_unknown="skip"` does not send again."""
         self.calls = 0
-        """Rows that go out."""
+        """Rows that are sent."""
         self.doubted = 0
-        """Rows among them that were out when an earlier load ended."""
+        """Those of them that were in flight when an earlier load ended."""
 
     @property
     def merged(self) -> int:
-        """Rows that another row's call stands for."""
+        """Rows for which the call of another row stands."""
         return 0 if self._merged is None else self._merged.count
 
     def make(self, prepared: Iterable[pa.RecordBatch]) -> None:
-        """Take in all rows, then decide about each."""
+        """Read all rows, then decide about each."""
         db = self._store.db
-        db.execute("ATTACH '' AS plan")  # a temporary database, on disk where it gets large
+        # a temporary database, on disk if it gets large
+        db.execute("ATTACH '' AS plan")
         db.execute("PRAGMA plan.journal_mode = OFF")
         db.execute("PRAGMA plan.synchronous = OFF")
         db.execute("CREATE TABLE plan.rows (row INTEGER PRIMARY KEY, key BLOB, body BLOB)")
@@ -291,17 +305,17 @@ class Plan:
         self._batches = iter(pa.ipc.open_stream(self._file))
 
     def first_call(self) -> Message | None:
-        """Return the first call, and begin again."""
+        """Return the first call, and go back to the first row."""
         found = (one for part in self._parts() for one in first_calls(part.calls, self._kind, 1))
         first = next(found, None) if self.calls else None
         self._rewind()
         return first
 
     def _decide(self, key: bytes, rows: list[_Compared], merged: MergedRows) -> None:
-        """Decide about the rows that share a key: a user's, or the same event time and again."""
+        """Decide about the rows that share a key: those of a user, or equal events."""
         _, row, after, state, doubt, maybe_duplicate = rows[0]
         if len(rows) == 1 and (state is None or (state == after and doubt is None and not self._resend)):
-            # nearly all are so: what `decide` would say, without the steps that lead there
+            # nearly all rows are such: the same result as from `decide`, but faster
             is_new = state is None
             self._decisions[row - self._first] = _SEND if is_new else _MAYBE_TWICE if maybe_duplicate else _UNCHANGED
             self.calls += is_new
@@ -312,11 +326,11 @@ class Plan:
             known = known._replace(state=None) if self._resend else known
             decisions = decide(known, [one[2] for one in rows], self._keys.chain)
             numbered = [(one[1], decision) for one, decision in zip(rows, decisions, strict=True)]
-            going = [(number, decision) for number, decision in numbered if decision.step is not None]
-            if self._coalesce and len(going) > 1:
-                for number, decision in numbered[: -len(going)]:
+            to_send = [(number, decision) for number, decision in numbered if decision.step is not None]
+            if self._coalesce and len(to_send) > 1:
+                for number, decision in numbered[: -len(to_send)]:
                     self._note(number, key, decision, single=False)
-                self._fold(key, dict(going), merged)
+                self._fold(key, dict(to_send), merged)
             else:
                 for number, decision in numbered:
                     self._note(number, key, decision, single=len(rows) == 1)
@@ -329,16 +343,16 @@ class Plan:
                 known = self._store.known(repeated) or NOTHING
                 self._note(other, repeated, decide_event(known, EVENT, resend=self._resend), single=False)
 
-    def _fold(self, key: bytes, going: dict[int, Decision], merged: MergedRows) -> None:
-        """Make one call of the rows of a user that go out."""
-        for group in merged.fold(list(going)):
-            steps = [step for row in group if (step := going[row].step) is not None]
+    def _fold(self, key: bytes, decisions: dict[int, Decision], merged: MergedRows) -> None:
+        """Make one call of the rows of a user that are to be sent."""
+        for group in merged.fold(list(decisions)):
+            steps = [step for row in group if (step := decisions[row].step) is not None]
             entry = Entry(key, steps[0])
             for step in steps[1:]:
                 entry = entry.then(Entry(key, step))
             for row in group[:-1]:
                 self._decisions[row - self._first] = _MERGED
-            doubted = any(going[row].doubted for row in group)
+            doubted = any(decisions[row].doubted for row in group)
             self._note(group[-1], key, Decision(entry.step, doubted), single=False, folded=len(group) > 1)
 
     def _share_id(self, key: bytes, known: Known, rows: list[_Compared], merged: MergedRows) -> None:
@@ -347,13 +361,13 @@ class Plan:
         for (_, row, state, *_), one in zip(rows, decisions, strict=True):
             if one.conflict:
                 self._decisions[row - self._first] = _CONFLICT
-                if one.beside is not None:
-                    first, other = rows[one.beside][1:3]
+                if one.counts_instead is not None:
+                    first, other = rows[one.counts_instead][1:3]
                     conflict = (row, first, other[:PERSON] != state[:PERSON])
                     self._store.db.execute("INSERT INTO plan.conflicts VALUES (?, ?, ?)", conflict)
-            elif one.beside is not None:
+            elif one.counts_instead is not None:
                 self._decisions[row - self._first] = _MERGED
-                merged.add(row, rows[one.beside][1])
+                merged.add(row, rows[one.counts_instead][1])
             else:
                 self._note(row, key, one.decision, single=True, differs=one.differs)
 
@@ -373,7 +387,7 @@ class Plan:
         self.skipped += is_skipped
         self.calls += not is_skipped
         self.doubted += decision.doubted and not is_skipped
-        if single and not decision.doubted:  # the key and the step follow from the row itself
+        if single and not decision.doubted:
             self._decisions[at] = _SEND
             return
         self._decisions[at] = _SKIPPED if is_skipped else _FOLDED if folded else _SPECIAL
@@ -393,14 +407,14 @@ class Plan:
         return zip(rows, map(keys.user, good["ordering_key"].to_pylist()), map(keys.body, bodies), strict=True)
 
     def work_batches(self) -> Iterator[WorkBatch]:
-        """Yield the rows by what is done about them, batch by batch. Merged rows are not among them: see `carried`."""
+        """Yield the rows batch by batch, sorted by the decision about them, without merged rows (see `carried`)."""
         for part in self._parts():
             good, invalid = messages(part.calls, self._kind)
             settled = [*map(Outcome.invalid, invalid), *map(skipped, messages(part.skipped, self._kind)[0])]
             yield WorkBatch(self._entered(part.calls, good), settled, part.unchanged, part.merged.num_rows)
 
     def carried(self, outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
-        """Yield the outcomes of the rows that the rows of these outcomes have carried, some at a time."""
+        """Yield the outcomes of the merged rows whose carriers have these outcomes, some at a time."""
         return iter(()) if self._merged is None else self._merged.outcomes(outcomes)
 
     def checked(self) -> Iterator[pa.RecordBatch]:
@@ -411,7 +425,7 @@ class Plan:
             yield from _in_order([not_sent(part.calls)], others, part.unchanged)
 
     def _merged_of(self, part: _Part) -> Iterator[Outcome]:
-        """Yield the outcomes of merged rows as they are if all that goes out is accepted."""
+        """Yield the outcomes that merged rows have if every call is accepted."""
         if self._merged is None or not part.merged.num_rows:
             return
         for message in messages(part.merged, self._kind)[0]:
@@ -421,7 +435,7 @@ class Plan:
             yield self._merged.outcome(message, ended)
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
-        """Yield the report lines of the rows that `work_batches` has not come to, and of those that they carry."""
+        """Yield the report lines of the rows that `work_batches` has not reached, and of those merged into them."""
         for part in self._parts():
             left = [*map(skipped, messages(part.skipped, self._kind)[0])]
             yield from _in_order([not_sent(part.calls, stop)], left, part.unchanged)
@@ -430,7 +444,7 @@ class Plan:
                 yield from map(from_outcomes, self.carried([*calls, *left]))
 
     def _parts(self) -> Iterator[_Part]:
-        """Yield the prepared rows by what is done about them."""
+        """Yield the prepared rows, sorted by the decision about them."""
         for spooled in self._batches:
             first = spooled["row"][0].as_py() - self._first
             decisions = pa.array(memoryview(self._decisions)[first : first + spooled.num_rows], pa.uint8())
@@ -443,55 +457,57 @@ class Plan:
                 batch.filter(_is(decisions, _NO_CALL, _CONFLICT, _SEND, _SPECIAL, _FOLDED)),
                 batch.filter(_is(decisions, _SKIPPED)),
                 batch.filter(_is(decisions, _MERGED)),
-                accepted_before(lines, twice, differs, self._event_id, self._are_by_content) if len(of) else None,
+                accepted_before(lines, twice, differs, self._event_id, failed_by_content=self._are_by_content)
+                if len(of)
+                else None,
             )
 
     def _with_conflicts(self, batch: pa.RecordBatch, conflicts: pa.BooleanArray) -> pa.RecordBatch:
-        """Return the batch with no call, but a reason, in the rows whose event id stands for something else."""
+        """Return the batch with a reason in place of a call in the rows whose event id belongs to another event."""
         rows = batch["row"].filter(conflicts).to_pylist()
         if not rows:
             return batch
         ids = batch["event_id"].filter(conflicts).to_pylist()
-        said = [self._conflict(row, event_id) for row, event_id in zip(rows, ids, strict=True)]
+        texts = [self._conflict(row, event_id) for row, event_id in zip(rows, ids, strict=True)]
         return _replaced(
             batch,
             body=null_where(batch["body"], conflicts),
             code=pc.if_else(conflicts, "event_id_conflict", batch["code"]),
             column=pc.if_else(conflicts, self._event_id, batch["column"]),
-            message=pc.replace_with_mask(batch["message"], conflicts, pa.array(said, pa.string())),
+            message=pc.replace_with_mask(batch["message"], conflicts, pa.array(texts, pa.string())),
         )
 
     def _conflict(self, row: int, event_id: str) -> str:
-        said = f"{self._event_id}: {shortened(event_id)}"
+        shown = f"{self._event_id}: {shortened(event_id)}"
         found = self._store.db.execute(
             "SELECT first, other_person FROM plan.conflicts WHERE row = ?", (row,)
         ).fetchone()
         if found is None:
-            return f"{said} is on record as the id of this event for another person"
+            return f"{shown} is on record as the id of this event for another person"
         first, other_person = found
-        what = "is about another person" if other_person else "says something else"
-        return f"{said}: row {self._label(first)} has the same event id and {what}"
+        what = "is about another person" if other_person else "has other content"
+        return f"{shown}: row {self._label(first)} has the same event id and {what}"
 
     def _with_folded(self, batch: pa.RecordBatch, folded: pa.BooleanArray) -> pa.RecordBatch:
-        """Return the batch with the call of all rows of the user in the rows that carry others."""
+        """Return the batch with the folded call in the rows that are carriers."""
         rows = batch["row"].filter(folded).to_pylist()
         if not rows or self._merged is None:
             return batch
         bodies = [self._merged.body(row) for row in rows]
-        said = [json.loads(body) for body in bodies]
+        folded_calls = [json.loads(body) for body in bodies]
         return _replaced(
             batch,
             body=pc.replace_with_mask(batch["body"], folded, pa.array(bodies, pa.binary())),
             **{
                 name: pc.replace_with_mask(
-                    batch[name], folded, pa.array([one.get(member) for one in said], pa.string())
+                    batch[name], folded, pa.array([one.get(member) for one in folded_calls], pa.string())
                 )
                 for name, member in (("country_code", "countryCode"), ("phone", "phoneNumber"))
             },
         )
 
     def _entered(self, batch: pa.RecordBatch, calls: list[Message]) -> list[Message]:
-        """Return the calls with what the ledger knows them by."""
+        """Return the calls with their ledger entries."""
         entered = []
         for message, (row, key, body) in zip(calls, self._digests(batch), strict=True):
             entry, doubted = Entry(key, body), False
@@ -506,7 +522,8 @@ class Plan:
         """Remove the temporary file and tables."""
         self._batches = iter(())
         self._file.close()
-        with contextlib.suppress(sqlite3.Error):  # it goes with the connection anyway
+        # closing the connection removes them anyway
+        with contextlib.suppress(sqlite3.Error):
             self._store.db.execute("DETACH plan")
 
 

@@ -1,38 +1,29 @@
-"""The lock that keeps a ledger to one load at a time.
+"""The ledger's file: SQLite, held by one load at a time, with a checksum at its end.
 
-It is on the file itself, so each of its names, a link too, leads to the same lock. The system frees it when the process
-ends, however that ends. SQLite's own lock is not enough: POSIX drops all locks that a process has on a file as soon as
-anything in that process closes the file.
+While a load runs, accepted calls are only appended to a journal, which costs the same however large the ledger is. At
+the end of the load, or when the next one opens the ledger, they are merged into `calls` in one sweep.
 
-The seal at the end of a ledger's file: a checksum over all of it, by which damage is noticed.
+All writes go to SQLite's log (`-wal`) first. Only `Store.seal` brings the log into the file, and then writes the *seal*
+at its end: a checksum over the whole file. SQLite overwrites or cuts off the seal when it writes to the file. So a
+damaged file is detected before anything is done with it. The log has checksums of its own, so that even while a load
+runs the file is nearly always sealed.
 
-The file is sealed whenever all that was written is in it. SQLite writes to its log (`-wal`) first, which has checksums
-of its own, so even while a load runs the file is nearly always sealed. SQLite cuts the seal off, or writes over it,
-when it brings the log into the file.
+The seal also tells whether a load is using the file. What that load records is in the log at first, and a copy of the
+file alone lacks it.
 
-The seal also says whether a load is using the file: what that load records is in SQLite's log at first, so a copy of
-the file alone lacks it.
+A checksum over the file takes 0.03 s for a million calls. One for each row would take thirty times as long, and would
+not detect a row that is lost or whose key is damaged.
 
-A checksum over the file costs 0.03 s for a million calls; one for each row would cost thirty times that, and would miss
-a row that is lost or whose key is damaged.
-
-The ledger's file: SQLite, held by one load at a time.
-
-While a load runs, what is accepted is only appended (`journal_entries`), which costs the same however large the ledger is; at
-its end, or when the next load opens the ledger, it is sorted into `calls` in one sweep.
-
-All that is written goes to SQLite's log (`-wal`) first. `Store.seal` alone brings it into the file, and puts a checksum
-at its end (`seal`): so a damaged file is told from a sound one before anything is done with it.
+The lock is on the file itself (`privacy.files`), so that all of its names, links included, lead to the same lock.
+SQLite's own lock is not enough: POSIX drops all locks that a process has on a file when the process closes it anywhere.
 """
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sqlite3
 import struct
-import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -43,98 +34,26 @@ from typing import NamedTuple
 from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.ledger.digests import Known
 from interakt_loader.model import DIGEST
-from interakt_loader.privacy.files import OWNER_ONLY, make_private
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
-_BYTE = 0x4000_0000 + 1024
-"""Where the lock is: in the one page of a database that SQLite never writes, beside SQLite's own locks."""
-
-_HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
-_NO_SUCH_LOCK = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
-
-
-class Held(Exception):
-    """Somebody else has the lock."""
-
-
-class FileLock:
-    """The lock on one file, held from its making until `close`. Raises `Held`, or `OSError` if it cannot be opened.
-
-    Where the system has no lock that belongs to an open file (neither Linux, macOS nor Windows), there is none, and
-    SQLite's has to do.
-    """
-
-    def __init__(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        self.handle = os.open(path, flags, 0o600)
-        """Of the file. It stays open: the lock belongs to it."""
-        try:
-            _lock(self.handle)
-            found = os.fstat(self.handle)
-        except OSError as error:
-            os.close(self.handle)
-            if error.errno in _HELD:
-                raise Held from None
-            raise
-        self._path = path
-        self._file = (found.st_dev, found.st_ino)
-
-    def is_in_place(self) -> bool:
-        """Tell whether the path still leads to this file, and nobody has deleted or replaced it."""
-        try:
-            found = os.stat(self._path)  # noqa: PTH116 - asked for each group of answers, and a Path is slower
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == self._file
-
-    def close(self) -> None:
-        """Let the file go, and the lock with it."""
-        handle, self.handle = self.handle, -1
-        if handle != -1:
-            os.close(handle)
-
-
-def _lock(handle: int) -> None:
-    if sys.platform == "win32":
-        os.lseek(handle, _BYTE, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        return
-    command = getattr(fcntl, "F_OFD_SETLK", None)
-    if command is None:
-        return
-    if sys.platform == "darwin":
-        wanted = struct.pack("qqihh", _BYTE, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
-    else:
-        wanted = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, _BYTE, 1, 0)
-    try:
-        fcntl.fcntl(handle, command, wanted)
-    except OSError as error:
-        if error.errno not in _NO_SUCH_LOCK:
-            raise
-
+from interakt_loader.privacy.files import OWNER_ONLY, FileLock, LockHeld, make_private
 
 _SEAL = struct.Struct("<16sQI4s")
 _MAGIC = b"interakt sealed\n"
 _USED, _AT_REST = b"used", bytes(4)
-"""The last bytes of a seal: a load is using the file, or none is."""
+"""The last bytes of a seal: whether a load is using the file."""
 
 _BLOCK = 512
-"""Bytes of which a page of SQLite has a multiple; the seal is shorter."""
+"""Each page of SQLite has a multiple of so many bytes; the seal is shorter."""
 
 _CHUNK = 1 << 18
 
 
 def has_seal(handle: int) -> bool:
-    """Tell whether the file ends in a seal, right or wrong: SQLite has changed nothing since it was made."""
+    """Tell whether the file ends in a seal, valid or not: SQLite has not written to it since it was sealed."""
     return _end(handle)[:16] == _MAGIC
 
 
 def is_whole(handle: int) -> bool:
-    """Tell whether the file ends in a seal, and is as it was when it was sealed."""
+    """Tell whether the file has not changed since it was sealed."""
     end = _end(handle)
     if end[:16] != _MAGIC or end[-4:] not in (_USED, _AT_REST):
         return False
@@ -147,7 +66,7 @@ def is_used(handle: int) -> bool:
 
 
 def say_used(handle: int, *, used: bool) -> None:
-    """Have the seal say so. When this returns, it is on disk."""
+    """Write into the seal whether a load is using the file. When this returns, it is on disk."""
     if is_used(handle) != used:
         os.lseek(handle, -4, os.SEEK_END)
         os.write(handle, _USED if used else _AT_REST)
@@ -155,7 +74,7 @@ def say_used(handle: int, *, used: bool) -> None:
 
 
 def seal(handle: int, *, used: bool = False) -> None:
-    """Seal the file as it is. When this returns, the seal is on disk."""
+    """Write the seal. When this returns, it is on disk."""
     size = os.fstat(handle).st_size // _BLOCK * _BLOCK
     made = _seal_of(handle, size, used=used)
     os.lseek(handle, size, os.SEEK_SET)
@@ -165,8 +84,8 @@ def seal(handle: int, *, used: bool = False) -> None:
     os.fsync(handle)
 
 
-def name_of(handle: int) -> int:
-    """Return a number that tells this sealed state of the file from others, whether it is in use or not."""
+def state_of(handle: int) -> int:
+    """Return a number that identifies this sealed state of the file, whether a load is using it or not."""
     return zlib.crc32(_end(handle)[:-4])
 
 
@@ -187,21 +106,23 @@ def _seal_of(handle: int, size: int, *, used: bool = False) -> bytes:
 logger = logging.getLogger("interakt_loader")
 
 APPLICATION_ID = 0x494C_4447
-"""Tells SQLite's `file` magic and us that a database is one of these ledgers."""
+"""Marks a database as one of these ledgers, also for the `file` command."""
 
 VERSION = 2
-"""Of the schema below; a ledger of another version is refused."""
+"""Of the schema below. A ledger of another version is refused."""
 
 CACHE = 16_000
 """KiB of pages that SQLite keeps in memory."""
 
 LONGEST_LOG = 1 << 24
-"""Bytes of SQLite's log from which on it is brought into the file in mid-load."""
+"""Bytes of SQLite's log above which it is brought into the file during the load."""
 
 CALLS_HEADER, OWN_HEADER = 64, 48
-"""Bytes with which the file of calls begins, and how many of these are about the calls: they are zero until there are
-calls. The others say what SQLite's log belongs to: the seal of the ledger's file, and whether that is being written, so
-that its seal cannot be right."""
+"""Bytes of the header of the calls file, and of its first part.
+
+The first part is about the calls, and is zero until there are calls. The second part tells which seal of the ledger's
+file SQLite's log belongs to, and whether that file is being written, so that its seal cannot be valid.
+"""
 
 _SCHEMA = f"""
 BEGIN EXCLUSIVE;
@@ -213,7 +134,7 @@ CREATE TABLE calls (
     doubt BLOB,
     maybe_duplicate INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE news (
+CREATE TABLE journal (
     number INTEGER PRIMARY KEY,
     key BLOB NOT NULL,
     step BLOB NOT NULL,
@@ -234,13 +155,13 @@ CREATE TABLE destinations (
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
 COMMIT;
-"""  # noqa: S608 - numbers of ours are put in, nothing from outside
+"""  # noqa: S608 - only our own numbers are put in
 
-# A step that begins with a state (it is longer than one digest) counts only where that state is held. An empty state
-# matches nothing; nor does a step that was put in whole because there was no state to begin with.
+# A step that begins with a state is longer than one digest. It counts only if the ledger holds that state. An empty
+# state matches nothing, and neither does a step that was inserted whole because the ledger held no state.
 _MERGE = f"""
 INSERT INTO calls (key, state, doubt, maybe_duplicate)
-SELECT key, step, doubt, maybe_duplicate FROM news WHERE true ORDER BY key, number
+SELECT key, step, doubt, maybe_duplicate FROM journal WHERE true ORDER BY key, number
 ON CONFLICT (key) DO UPDATE SET
     state = CASE
         WHEN excluded.doubt IS NOT NULL THEN calls.state
@@ -253,40 +174,39 @@ ON CONFLICT (key) DO UPDATE SET
         WHEN excluded.doubt IS NULL THEN excluded.maybe_duplicate ELSE calls.maybe_duplicate
     END,
     doubt = excluded.doubt
-"""  # noqa: S608 - a number of ours is put in, nothing from outside
+"""  # noqa: S608 - only our own number is put in
 
 JournalEntry = tuple[bytes, bytes, "bytes | None", bool]
-"""(key, step, None, maybe_duplicate) of an accepted call; (key, b"", the state it led to, False) of a doubted one."""
+"""Of an accepted call (key, step, None, maybe_duplicate); of a call in doubt (key, b"", its state, False)."""
 
 
 _BASE = struct.Struct("<III")
-"""The name of a sealed state, three times, the second time with all bits turned round: a damaged one is no name."""
+"""The number of a sealed state, three times, the second time inverted: a damaged one is detected."""
 
 
 class _Marks(NamedTuple):
-    """What the file of calls says."""
+    """What the header of the calls file tells."""
 
     writing: bool
-    """A load that has not ended was writing to the ledger's file."""
+    """A load that did not end was writing to the ledger's file."""
     calls: bool
-    """It made calls."""
+    """That load made calls."""
     base: bytes | None
-    """The seal of the file that SQLite's log belongs to; None: nobody knows."""
+    """The sealed state that SQLite's log belongs to; None: unknown."""
 
 
 class Store:
-    """One open ledger file. Raises `SettingsError` when it cannot be had; `sqlite3.Error` later on.
+    """One open ledger file. Raises `SettingsError` if it cannot be opened, and `sqlite3.Error` later on.
 
-    The file is the one that the path really leads to, and all that lies beside it goes by that file's name. `shown` is
-    what messages call it.
+    Links are resolved first, and the files next to it are named after the resolved one. Messages call it `shown`.
     """
 
     def __init__(self, path: Path, shown: str | Path | None = None) -> None:
         self.path = Path(os.path.realpath(path))
         self.calls_path = _beside(self.path, "-calls")
-        """Of the calls that are out. The file is there from the opening on: a load that has not ended leaves it."""
+        """The calls file: calls in flight. It exists from the opening on, and stays if the load does not end."""
         self.calls_shown = _beside(Path(os.path.realpath(shown or path)), "-calls")
-        """What messages call it."""
+        """The name of the calls file in messages."""
         self._log = _beside(self.path, "-wal")
         self._shown = shown or path
         self._used = False
@@ -299,26 +219,27 @@ class Store:
                 unfinished = self._is_unfinished()
                 if not unfinished:
                     self.mark(writing=False)
-                for ending in ("", "-wal"):  # SQLite makes the second with the rights that the first has
+                # SQLite creates the log with the permissions of the ledger
+                for ending in ("", "-wal"):
                     make_private(f"{self.path}{ending}")
                 self.db = sqlite3.connect(self.path, timeout=0.2, isolation_level=None, check_same_thread=False)
                 undo.callback(self._abandon)
-                self._open(unfinished)
+                self._open(unfinished=unfinished)
                 undo.pop_all()
-        except Held:
+        except LockHeld:
             raise self._in_use("load") from None
         except sqlite3.Error as error:
             raise self.unusable(error) from None
         except OSError as error:
-            is_of_calls = str(error.filename) == str(self.calls_path) and self.calls_path.exists()
-            name = f"file {self.calls_shown}" if is_of_calls else self._shown
+            is_calls_file = str(error.filename) == str(self.calls_path) and self.calls_path.exists()
+            name = f"file {self.calls_shown}" if is_calls_file else self._shown
             raise SettingsError(f"ledger {name}: cannot be opened: {error.strerror or error}") from None
 
     def _make(self) -> None:
-        """Make an empty file, and before it a file of calls that says so.
+        """Create an empty file, and before it a calls file that tells so.
 
-        Of several loads that begin at once, one does: a lock on the file of calls keeps the others away. What lies
-        beside a ledger that is not there belongs to one that was deleted, and goes. Raises `Held`.
+        Of several loads that begin at once, only one does this: a lock on the calls file keeps the others away. Files
+        next to a missing ledger belong to a deleted one, and are removed. Raises `LockHeld`.
         """
         self._keep_off_calls()
         lock = FileLock(self.calls_path)
@@ -338,7 +259,7 @@ class Store:
             set_aside(self.calls_path, self.calls_shown, "is no file")
 
     def mark(self, *, writing: bool) -> None:
-        """See to it that the file of calls is there, and says whether the ledger's file is being written."""
+        """Write into the calls file, which is created if needed, whether the ledger's file is being written."""
         self._keep_off_calls()
         with os.fdopen(
             os.open(self.calls_path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), OWNER_ONLY), "r+b"
@@ -361,29 +282,32 @@ class Store:
         base = header[OWN_HEADER : OWN_HEADER + _BASE.size]
         return _Marks(any(header[CALLS_HEADER - 1 :]), any(header[:OWN_HEADER]), base if any(base) else None)
 
-    def _open(self, unfinished: bool) -> None:
+    def _open(self, *, unfinished: bool) -> None:
         db = self.db
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # keeps other programs out
+        # other programs cannot use the file
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA wal_autocheckpoint = 0")  # the file itself is written by `seal` alone
-        db.execute("PRAGMA synchronous = FULL")  # what a report says was sent is on disk, even if the power fails
+        # only `seal` writes to the file itself
+        db.execute("PRAGMA wal_autocheckpoint = 0")
+        # rows that the report calls sent are on disk, even if the power fails
+        db.execute("PRAGMA synchronous = FULL")
         db.execute(f"PRAGMA cache_size = -{CACHE}")
         if unfinished:
             self._check()
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:
             db.executescript(_SCHEMA)
-        meta = db.execute("SELECT id, total + (SELECT count(*) FROM news) FROM meta").fetchone()
+        meta = db.execute("SELECT id, total + (SELECT count(*) FROM journal) FROM meta").fetchone()
         if meta is None:
             raise self.damaged("a record is missing")
         self.id: bytes = meta[0]
-        """Tells this ledger from others."""
+        """Identifies this ledger."""
         self.total: int = meta[1]
-        """How many calls were put on record since it was made."""
+        """How many calls were put on record since it was created."""
         if unfinished:
             self.seal()
 
     def _abandon(self) -> None:
-        """Close a file that cannot be used, without a seal. SQLite may bring its log into it."""
+        """Close a file that cannot be used, without sealing it. SQLite may bring its log into it."""
         with suppress(OSError):
             if _size_of(self._log):
                 self.mark(writing=True)
@@ -394,16 +318,16 @@ class Store:
     def _is_unfinished(self) -> bool:
         """Tell whether a load ended while it wrote to the file. Raises `SettingsError` if it is damaged, or no ledger.
 
-        The file that such a load leaves for its calls tells it from a damaged one.
+        Such a load leaves its calls file, which tells its ledger from a damaged one.
         """
         handle = self._lock.handle
         os.lseek(handle, 0, os.SEEK_SET)
         header = os.read(handle, 100)
         self.was_replaced = False
         self.was_left = self.calls_path.is_file()
-        """Whether the file of calls was there before: a load has not come to its end."""
+        """Whether the calls file existed before: a load was killed."""
         self.was_used = is_used(handle)
-        """Whether the file itself says so, with that file beside it or not."""
+        """Whether the seal tells that a load was using the file, with or without its calls file."""
         whole, marks = is_whole(handle), self._marks()
         if not header:
             if marks.writing and not marks.calls:
@@ -412,23 +336,25 @@ class Store:
         if not header.startswith(b"SQLite format 3\0"):
             raise SettingsError(f"ledger {self._shown}: is no ledger, or a damaged one; choose another path")
         application, version = (int.from_bytes(header[at : at + 4], "big") for at in (68, 60))
-        if application == 0 and marks.writing:  # a load has just begun to make it
+        # a load has just begun to create it
+        if application == 0 and marks.writing:
             return True
         if application != APPLICATION_ID:
-            said = "is some other SQLite database, or a damaged ledger; choose another path"
-            raise SettingsError(f"ledger {self._shown}: {said}")
+            raise SettingsError(
+                f"ledger {self._shown}: is some other SQLite database, or a damaged ledger; choose another path"
+            )
         if version == 1 and not has_seal(handle):
             raise SettingsError(
                 f"ledger {self._shown}: was made by an unreleased version of interakt_loader, and cannot be read; "
-                "delete it, and record what was sent with `baseline`: without that all events go out again"
+                "delete it, and record what was sent with `baseline`: without that all events are sent again"
             )
         if version > VERSION:
-            said = "was made by a newer interakt_loader; upgrade this one"
-            raise SettingsError(f"ledger {self._shown}: {said}" if whole else f"{self.damaged('')}, or {said}")
+            newer = "was made by a newer interakt_loader; upgrade this one"
+            raise SettingsError(f"ledger {self._shown}: {newer}" if whole else f"{self.damaged('')}, or {newer}")
         if not whole and not marks.writing:
             raise self.damaged("its checksum is wrong")
         self.was_replaced = whole and marks.base not in (None, _base_of(handle))
-        """Whether a load that has not come to its end had another file here: a copy was put back."""
+        """Whether a killed load had another file here: somebody has put back a copy."""
         if self.was_replaced and not _is_base(marks.base):
             raise damaged_calls(self.calls_shown)
         if self.was_replaced and _size_of(self._log):
@@ -436,7 +362,7 @@ class Store:
         return not whole
 
     def _check(self) -> None:
-        """Look over a file whose checksum cannot be right, because a load ended while it wrote to it."""
+        """Check a file without a valid checksum, because a load ended while it wrote to it."""
         db = self.db
         found = db.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
         if not found:
@@ -447,25 +373,26 @@ class Store:
             fresh.executescript(_SCHEMA)
             if found != fresh.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall():
                 raise self.damaged("its tables are not what they were")
-        said = db.execute("PRAGMA main.quick_check(1)").fetchone()[0]
-        if said != "ok":
-            raise self.damaged(" ".join(said.split()))
+        finding = db.execute("PRAGMA main.quick_check(1)").fetchone()[0]
+        if finding != "ok":
+            raise self.damaged(" ".join(finding.split()))
         if db.execute("SELECT count(*) FROM calls").fetchone() != db.execute("SELECT rows FROM meta").fetchone():
             raise self.damaged("calls are missing")
 
     def damaged(self, what: str) -> SettingsError:
-        """Return the error that says so, and what to do."""
+        """Return the error for a damaged ledger, with what to do about it."""
         return SettingsError(
             f"ledger {self._shown}: is damaged{what and f' ({what})'}, and nothing was sent; put back a copy of it, or "
-            "delete it and record what was sent with `baseline`: without that all events go out again"
+            "delete it and record what was sent with `baseline`: without that all events are sent again"
         )
 
     def _in_use(self, by: str) -> NotJustNow:
-        said = f"is in use by another {by}; wait for it, or give this one a ledger of its own"
-        return NotJustNow(f"ledger {self._shown}: {said}")
+        return NotJustNow(
+            f"ledger {self._shown}: is in use by another {by}; wait for it, or give this one a ledger of its own"
+        )
 
     def unusable(self, error: sqlite3.Error) -> SettingsError:
-        """Return what to say of an error that came before the first call."""
+        """Return the error to raise for one of SQLite's before the first call."""
         if "locked" in str(error):
             return self._in_use("program")
         if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
@@ -482,29 +409,31 @@ class Store:
         """Put accepted and doubted calls on record, in their order, in one transaction."""
         with _transaction(self.db):
             done = self.db.executemany(
-                "INSERT INTO news (key, step, doubt, maybe_duplicate) VALUES (?, ?, ?, ?)", journal_entries
+                "INSERT INTO journal (key, step, doubt, maybe_duplicate) VALUES (?, ?, ?, ?)", journal_entries
             )
         self.total += max(0, done.rowcount)
         if (_size_of(self._log) or 0) > LONGEST_LOG:
-            with suppress(sqlite3.Error, OSError):  # a full disk: the log has it all
+            # on a full disk everything is still in the log
+            with suppress(sqlite3.Error, OSError):
                 self.seal()
 
     def has_journal_entries(self) -> bool:
-        """Tell whether calls are on record that are not sorted in yet."""
-        return self.db.execute("SELECT 1 FROM news LIMIT 1").fetchone() is not None
+        """Tell whether calls are on record that are not merged yet."""
+        return self.db.execute("SELECT 1 FROM journal LIMIT 1").fetchone() is not None
 
     def merge(self) -> None:
-        """Sort in what was appended."""
+        """Merge the journal into `calls`."""
         if self.has_journal_entries():
             with _transaction(self.db):
                 self.db.execute(_MERGE)
                 self.db.execute(
-                    "UPDATE meta SET total = total + (SELECT count(*) FROM news), rows = (SELECT count(*) FROM calls)"
+                    "UPDATE meta SET total = total + (SELECT count(*) FROM journal), "
+                    "rows = (SELECT count(*) FROM calls)"
                 )
-                self.db.execute("DELETE FROM news")
+                self.db.execute("DELETE FROM journal")
 
     def seal(self) -> None:
-        """Bring all that was written into the file itself, and seal that. Raises `sqlite3.Error` or `OSError`."""
+        """Bring the log into the file, and seal the file. Raises `sqlite3.Error` or `OSError`."""
         if _size_of(self._log) == 0 and has_seal(self._lock.handle):
             say_used(self._lock.handle, used=self._used)
             return
@@ -519,7 +448,7 @@ class Store:
         self.mark(writing=False)
 
     def use(self) -> None:
-        """Have the file say that a load is using it, until that load has ended. Raises `OSError`."""
+        """Mark the file as used by a load, until that load has ended. Raises `OSError`."""
         self._used = True
         if has_seal(self._lock.handle):
             say_used(self._lock.handle, used=True)
@@ -538,7 +467,7 @@ class Store:
         return dict(self.db.execute("SELECT name, value FROM notes WHERE topic = ?", (topic,)))
 
     def note(self, topic: bytes, values: Mapping[bytes, bytes]) -> None:
-        """Note values about a topic, by name; one of the same name is replaced. Raises `SettingsError`."""
+        """Note values about a topic, by name; a value of the same name is replaced. Raises `SettingsError`."""
         rows = [(topic, name, value) for name, value in values.items()]
         try:
             with _transaction(self.db):
@@ -547,27 +476,30 @@ class Store:
             raise self.unusable(error) from None
 
     def is_empty(self) -> bool:
-        """Return whether no call is on record and nothing is noted, of whichever destination."""
-        anything = "SELECT 1 FROM calls UNION ALL SELECT 1 FROM news UNION ALL SELECT 1 FROM notes WHERE value != x''"
+        """Tell whether there are no calls and no notes, for any destination."""
+        anything = (
+            "SELECT 1 FROM calls UNION ALL SELECT 1 FROM journal UNION ALL SELECT 1 FROM notes WHERE value != x''"
+        )
         return self.db.execute(f"{anything} LIMIT 1").fetchone() is None
 
     def destinations(self) -> dict[bytes, bytes]:
-        """Return the wrapped secret of each address. Raises `SettingsError` where one of them is damaged or lost."""
+        """Return the wrapped secret of each address. Raises `SettingsError` if one of them is damaged or lost."""
         rows = self.db.execute("SELECT address, wrapped, checksum FROM destinations").fetchall()
         whole = all(isinstance(part, bytes) for row in rows for part in row)
         found = {address: wrapped for address, wrapped, _ in rows}
         if rows:
             whole = whole and {row[2] for row in rows} == {_checksum(found)}
         elif not self.is_empty():
-            whole = False  # no call is put on record before the destination that it belongs to
+            # the destination of a call is put on record before the call
+            whole = False
         if not whole:
             raise self.damaged("the secret of an account is missing")
         return found
 
     def put_destination(self, address: bytes, wrapped: bytes | None) -> None:
-        """Keep the wrapped secret of an address, or none, and leave no byte of the one before on the disk.
+        """Store the wrapped secret of an address, or remove it, and erase the former one from the disk.
 
-        The checksum, which each row has, is over all rows: a row that is lost is noticed too.
+        Each row has a checksum over all rows, so that a lost row is detected too.
         """
         kept = self.destinations()
         kept.pop(address, None)
@@ -581,15 +513,17 @@ class Store:
             rows = [(name, value, checksum) for name, value in kept.items()]
             self.db.executemany("INSERT INTO destinations VALUES (?, ?, ?)", rows)
         self.db.execute(f"PRAGMA secure_delete = {erases}")
-        with suppress(sqlite3.Error, OSError):  # a full disk: the one before goes with the next seal
+        # on a full disk the next seal erases the former one
+        with suppress(sqlite3.Error, OSError):
             self.seal()
 
     def close(self, *, finished: bool = False) -> None:
-        """Seal the file, close it and let go of the lock. `finished`: what is in the file of calls is on record."""
+        """Seal the file, close it and release the lock. `finished`: all calls of the calls file are on record."""
         sealed = False
         with suppress(OSError):
             self._used = self._used and not finished and self._marks().calls
-        with suppress(sqlite3.Error, OSError):  # what a full disk forbids now is done at the next opening
+        # if that fails (full disk), it is done at the next opening
+        with suppress(sqlite3.Error, OSError):
             if self._lock.is_in_place():
                 self.seal()
                 sealed = True
@@ -601,7 +535,7 @@ class Store:
 
 
 def _base_of(handle: int) -> bytes:
-    name = name_of(handle)
+    name = state_of(handle)
     return _BASE.pack(name, name ^ 0xFFFF_FFFF, name)
 
 
@@ -613,15 +547,15 @@ def _is_base(base: bytes | None) -> bool:
 
 
 def damaged_calls(path: Path) -> SettingsError:
-    """Return the error that says that a file of calls is damaged, and what to do."""
+    """Return the error for a damaged calls file, with what to do about it."""
     return SettingsError(
-        f"ledger file {path}: is damaged, and it says which calls were out when a load was killed; put back a copy, or "
-        "delete it: then these calls, at most one for each worker, may go out a second time"
+        f"ledger file {path}: is damaged, and it tells which calls were in flight when a load was killed; put back a "
+        "copy, or delete it: then these calls, at most one for each worker, may be sent a second time"
     )
 
 
 def set_aside(path: Path, shown: Path, reason: str) -> None:
-    """Rename what lies at the path of a file of calls and is none of this ledger. Raises `OSError`."""
+    """Rename a file that does not belong to this ledger. Raises `OSError`."""
     number = 1
     while (other := _beside(path, f"-{number}")).exists():
         number += 1
@@ -634,7 +568,7 @@ def _beside(path: Path, ending: str) -> Path:
 
 
 def _size_of(path: Path) -> int | None:
-    """Return a file's size; None: it is not there."""
+    """Return a file's size; None if it does not exist."""
     try:
         return os.stat(path).st_size  # noqa: PTH116 - asked for each group of answers, and a Path is slower
     except OSError:
@@ -642,7 +576,7 @@ def _size_of(path: Path) -> int | None:
 
 
 def _checksum(wrapped_of: Mapping[bytes, bytes]) -> bytes:
-    """Return a checksum of all destinations: against damage, not against attackers."""
+    """Return a checksum of all destinations. It detects damage, not attacks."""
     parts = [part for item in sorted(wrapped_of.items()) for part in item]
     return blake2b(b"".join(parts), digest_size=DIGEST).digest()
 
@@ -654,6 +588,7 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
         yield
         db.execute("COMMIT")
     except BaseException:
-        if db.in_transaction:  # a full disk may have ended it already
+        # a full disk may have ended it already
+        if db.in_transaction:
             db.execute("ROLLBACK")
         raise

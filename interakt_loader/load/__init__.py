@@ -1,23 +1,12 @@
-"""`load_users`, `load_events`, `baseline` and `check`: everything that stands around the line.
+"""Loading a table: `load_users`, `load_events`, `baseline`, `check` and `infer`, and the way of a row through a load.
 
-- `loading`: the four functions, and `load`, which they, the command line and Airflow share.
-- `opening`: whatever was given → a source, and which of its columns is which.
-- `origin`: where the rows come from, whatever way that is spelled.
-- `earlier`: a load held against the earlier ones of its ledger, or of this process.
-- `old_events`: events that a campaign may answer though they are long past.
-- `selection`: the rows that were asked for.
-- `interrupts`: Ctrl-C and SIGTERM → a stop.
-- `failing`: the rows that failed, with their own columns.
-- `failures_file`: the same as a file to be fixed and loaded again.
-- `outputs`: the files that a load writes, kept apart from one another and from those that it reads.
-
-The line that a row walks, from record batches to report lines.
-
-- `pipeline`: `deliver`, the line itself.
-- `job`: what a load needs to know, and the parts that it is made of.
-- `monitor`: the caller's side of the engine: has outcomes recorded, and ends a load that goes wrong.
-- `tally`: whether too many rows have failed. Pure.
-- `in_order`: outcomes → report lines, in the input's order as far as a second's wait allows.
+- `api`: the public functions, and `load`, which they share with the command line and Airflow.
+- `opening`: the data are opened as a source, its mapping is chosen, and the files that are written are checked.
+- `earlier`: a load compared with the earlier ones of its ledger, or of this process.
+- `job`: one load, its observer, the question before its first call, and the engine that sends it.
+- `run`: everything around the pipeline: the report, the progress bar, signals, the result.
+- `pipeline`: the line that each row walks, from record batches to report lines.
+- `failed_rows`: the rows that failed, with their own columns, as a frame and as a file to correct and load again.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""The rows that a person has to look at, as they stand in the input, with what the report says of each beside them.
+"""The rows that failed, with the columns of the input and with what the report says of each: a frame and a file.
 
-The failures file: the rows of a load that need a person, as they stand in the input, to be fixed and loaded again.
-
-It is one for people, so it is CSV for spreadsheets: UTF-8 with a mark, every text in quotes, and what a spreadsheet
-would run made harmless. `sources.failures` reads it back; what it could not read back as the same value is not written
-as one.
+The failures file is for people, who correct it in a spreadsheet and load it again. So it is CSV in UTF-8 with a byte
+order mark, every text is quoted, and text that a spreadsheet would run as a formula is guarded. `sources.failures`
+reads it back. A value that it could not read back as the same value is not written as one.
 """
 
 from __future__ import annotations
@@ -19,15 +17,15 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.codes import hint
 from interakt_loader.columns import Target, coerce
 from interakt_loader.columns.normalize import is_mixed
 from interakt_loader.errors import InteraktLoaderError, SourceBroken, SourceError
-from interakt_loader.load.outputs import files_of
+from interakt_loader.load.opening import files_of
 from interakt_loader.model import FAILURES, Status
 from interakt_loader.privacy.files import replacing
 from interakt_loader.privacy.formula_guard import guarded
 from interakt_loader.report.reading import read_batches
+from interakt_loader.result.view import hint
 from interakt_loader.sources import (
     CELL_ERRORS_COLUMN,
     OF_AN_OBJECT,
@@ -61,15 +59,16 @@ Rows: TypeAlias = "npt.NDArray[np.int64]"
 logger = logging.getLogger("interakt_loader")
 
 
-def as_they_stand(lines: pa.Table, data: Any, source: Source) -> pd.DataFrame:
-    """Return the input's own columns of the rows of these lines of the report, with `REPORT_COLUMNS` beside them.
+def as_in_the_input(lines: pa.Table, source: Source) -> pd.DataFrame:
+    """Return the input's own columns of the rows of these report lines, with `REPORT_COLUMNS` added.
 
-    `lines` are in the input's order. The input is read again, as it is now; of one that can be read only once, the
-    report's lines come back alone. A column of the report has `load_` before its name where the input has one called
-    so. Loaded again, the frame is without the report's columns (`sources.frames` sees to it).
+    `lines` are in the input's order. The input is read again, as it is now. If it can be read only once, only the
+    report's lines are returned. A column of the report has `load_` before its name if the input has one of this name.
+    When the frame is loaded, the report's columns are left out (see `sources.memory`).
 
-    Raises `InteraktLoaderError` where the input has become shorter.
+    Raises `InteraktLoaderError` if the input has become shorter.
     """
+    data = source.data
     try:
         if is_pandas(data, "DataFrame"):
             own = own_columns(data).iloc[lines["row"].to_numpy()]
@@ -78,17 +77,17 @@ def as_they_stand(lines: pa.Table, data: Any, source: Source) -> pd.DataFrame:
         else:
             own = _read_again(source, lines)
     except SourceError as error:
-        logger.warning("%s: the failures come without its own columns", error)
+        logger.warning("%s: the failures come without the columns of the input", error)
         frame: pd.DataFrame = lines.to_pandas()
         return frame
     except (IndexError, SourceBroken):
         raise _has_fewer_rows(source) from None
     taken = [str(name) for name in own.columns]
     names = {_free(name, taken): name for name in REPORT_COLUMNS}
-    said = lines.select(list(REPORT_COLUMNS)).to_pandas()
-    beside = own.assign(**{name: said[column].to_numpy() for name, column in names.items()})
-    beside.attrs[REPORT_COLUMNS_KEY] = list(names)
-    return beside
+    reported = lines.select(list(REPORT_COLUMNS)).to_pandas()
+    failed = own.assign(**{name: reported[column].to_numpy() for name, column in names.items()})
+    failed.attrs[REPORT_COLUMNS_KEY] = list(names)
+    return failed
 
 
 def _free(name: str, taken: list[str]) -> str:
@@ -98,7 +97,7 @@ def _free(name: str, taken: list[str]) -> str:
 
 
 def _of_records(records: Sequence[dict[Any, Any]]) -> pd.DataFrame:
-    """Return dicts as rows, their values as they are."""
+    """Return dicts as rows, with unchanged values."""
     import pandas as pd
 
     names = dict.fromkeys(name for one in records for name in one)
@@ -128,7 +127,7 @@ def _pieces(source: Source, rows: Rows) -> Iterator[pd.DataFrame]:
 
 
 def taken_rows(source: Source, rows: Rows) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of these numbers, which ascend; nothing is read beyond the last of them."""
+    """Yield the rows of these ascending numbers; nothing is read beyond the last one."""
     first = 0
     for batch in source.batches():
         if not len(rows):
@@ -141,7 +140,7 @@ def taken_rows(source: Source, rows: Rows) -> Iterator[pa.RecordBatch]:
 
 
 def _of_numbers(arrow: pa.DataType) -> Any:
-    """Return the pandas type that keeps a whole number whole and a boolean one, where others are missing."""
+    """Return the pandas type in which whole numbers and booleans stay what they are beside missing values."""
     import pandas as pd
     import pyarrow.types as of
 
@@ -164,20 +163,20 @@ class FailuresFile:
     """The failures file of one load."""
 
     def __init__(self, path: str | Path, source: Source) -> None:
-        """Make it known before the load begins to read its source, which is read again at the end."""
+        """Remember the state of the source's files. At the end they are read again, and have to be the same."""
         self._path, self._source = Path(path), source
         self._files = self._fingerprint()
 
     def _fingerprint(self) -> list[tuple[int, int]]:
-        """Return what changes with the source's files on this machine."""
+        """Return the size and the time of change of each of the source's files on this machine."""
         return [(status.st_size, status.st_mtime_ns) for status in (one.stat() for one in files_of(self._source))]
 
     def settle(self, result: LoadResult, *, whole: bool) -> Path | None:
-        """Write the rows that need a person, or remove the file where there are none; return it if it is there.
+        """Write the rows that need a person, or remove the file if there are none. Return its path if it exists.
 
-        `whole`: the load has come to every row of its source. If not, rows that are in the file may still have to be
-        loaded: it stays where it is the source itself, or where there is nothing to write. What goes wrong is worth a
-        warning and no more, as the rows are on record.
+        `whole`: the load has reached every row of its source. If not, rows of the file may still have to be loaded. So
+        it is kept if it is the source itself, or if there is nothing to write. An error is only a warning, because the
+        rows are on record.
         """
         try:
             return self._settled(result, whole=whole)
@@ -211,29 +210,28 @@ def _is_same(path: Path, other: str) -> bool:
 
 
 def _lines(report: Path) -> pa.Table:
-    """Return what the report says of the rows, in the input's order."""
+    """Return the report's lines of the rows that need a person, in the input's order."""
     wanted = pa.array(_NEED_A_PERSON)
     batches = read_batches(report, ["row", "status", "code", "column", "message"])
     return pa.Table.from_batches([one.filter(pc.is_in(one["status"], wanted)) for one in batches]).sort_by("row")
 
 
 def _rows(lines: pa.Table, source: Source) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of these lines as text; of an input that can be read only once, what is said of them alone."""
+    """Yield the rows of these lines as text; if the input can be read only once, only what the report says of them."""
     done = 0
-    names: list[str] | None = None
     try:
         for batch in taken_rows(source, lines["row"].to_numpy()):
             own, kinds = _own(batch, [name for name in source.columns if name not in RESERVED])
-            said = _said(lines.slice(done, batch.num_rows))
+            reported = _reported(lines.slice(done, batch.num_rows))
             done += batch.num_rows
-            names = [*own, *said, VALUE_KINDS]
-            yield pa.RecordBatch.from_arrays([*own.values(), *said.values(), kinds], names=names)
+            columns = {**own, **reported, VALUE_KINDS: kinds}
+            yield pa.RecordBatch.from_arrays([*columns.values()], names=[*columns])
     except SourceError as error:
         if done:
             raise
-        logger.warning("%s: the failures file has not its own columns, and cannot be loaded", error)
-        said = _said(lines)
-        yield pa.RecordBatch.from_arrays([*said.values()], names=[*said])
+        logger.warning("%s: the failures file lacks the columns of the input, and cannot be loaded", error)
+        reported = _reported(lines)
+        yield pa.RecordBatch.from_arrays([*reported.values()], names=[*reported])
         return
     except (IndexError, SourceBroken):
         raise _changed(source) from None
@@ -243,7 +241,7 @@ def _rows(lines: pa.Table, source: Source) -> Iterator[pa.RecordBatch]:
 
 def _changed(source: Source) -> InteraktLoaderError:
     return InteraktLoaderError(
-        f"{source.name}: is another than when the load began, so its rows are not written; see the report"
+        f"{source.name}: has changed since the load began, so its rows are not written; see the report"
     )
 
 
@@ -263,20 +261,22 @@ def _own(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[dict[str, pa.Arra
         for row, kind in enumerate(found or ()):
             if kind is not None:
                 kinds[row][name] = kind
-    said = [json.dumps(one, ensure_ascii=False, separators=(",", ":")) if one else None for one in kinds]
+    written_kinds = [json.dumps(one, ensure_ascii=False, separators=(",", ":")) if one else None for one in kinds]
     if PROBLEM_COLUMN in batch.schema.names:
         for row in pc.indices_nonzero(batch.column(PROBLEM_COLUMN).is_valid()).to_pylist():
-            said[row] = UNREADABLE
-    return texts, pa.array(said, pa.string())
+            written_kinds[row] = UNREADABLE
+    return texts, pa.array(written_kinds, pa.string())
 
 
 def _column(column: pa.Array, wrong: set[int]) -> tuple[pa.StringArray, list[str | None] | None]:
-    """Return a column as text, and the kinds of its values; what would be sent as another value has none that reads."""
+    """Return a column as text, and the kinds of its values. One that cannot be read back is left out."""
     text, kinds = written(column)
     if kinds is not None:
         before, after = (coerce(one, Target()) for one in (column, read_back(text, kinds)))
         same = pc.or_kleene(pc.equal(before.json, after.json), pc.and_(before.json.is_null(), after.json.is_null()))
-        wrong = wrong.union(before.problems, pc.indices_nonzero(pc.invert(same.fill_null(False))).to_pylist())
+        wrong = wrong.union(
+            before.problems, pc.indices_nonzero(pc.invert(pc.coalesce(same, pa.scalar(value=False)))).to_pylist()
+        )
     if not wrong:
         return text, kinds
     texts = [CANNOT_BE_SENT if row in wrong else one for row, one in enumerate(text.to_pylist())]
@@ -285,7 +285,7 @@ def _column(column: pa.Array, wrong: set[int]) -> tuple[pa.StringArray, list[str
 
 
 def _wrong_cells(batch: pa.RecordBatch) -> dict[str, set[int]]:
-    """Return the rows of each column whose cell holds an error of a workbook."""
+    """Return, for each column, the rows whose cell holds an error of a workbook."""
     wrong: dict[str, set[int]] = {}
     if CELL_ERRORS_COLUMN in batch.schema.names:
         for row, cells in enumerate(batch.column(CELL_ERRORS_COLUMN).to_pylist()):
@@ -294,7 +294,8 @@ def _wrong_cells(batch: pa.RecordBatch) -> dict[str, set[int]]:
     return wrong
 
 
-def _said(lines: pa.Table) -> dict[str, pa.Array]:
+def _reported(lines: pa.Table) -> dict[str, pa.Array]:
+    """Return the columns that stand after a row's own: its number in the input, and what is wrong with it."""
     hints = [hint(code) for code in lines["code"].to_pylist()]
     texts = (
         lines["row"].cast(pa.string()).to_pylist(),

@@ -1,18 +1,18 @@
-"""One load: what is to be done, and what can be told to it while it runs."""
+"""One load: what is to be done, who may watch it, who is asked before its first call, and the engine that sends it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from interakt_loader.errors import SettingsError, option
 from interakt_loader.mapping import Field, Mapping, Preparation
-from interakt_loader.model import Kind, Message, Stop
+from interakt_loader.model import Kind, Message, StopToken
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.scheduler import Schedule
-from interakt_loader.sending.work import Prepares, Work
+from interakt_loader.sending.work import Prepares
 from interakt_loader.sending.workers import Engine
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Rate
@@ -20,48 +20,57 @@ from interakt_loader.sources.base import Lines
 from interakt_loader.transport import HttpTransport
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from interakt_loader.ledger import Ledger, Plan
+    from interakt_loader.ledger import Ledger
+    from interakt_loader.report.writer import Summary
     from interakt_loader.sending.shared_limit_client import SharedLimitClient
     from interakt_loader.shared_limit import ReservedSlots, SharedClock, Turns
 
 
-@dataclass
-class Control:
-    """What can be told to a running load, and what it tells: shared with the signal handler and the progress bar."""
+class Observer:
+    """Watches a load. Override the methods for what you want to see; all are called on the thread of the load."""
 
-    stop_wanted: Stop | None = None
-    """Set this to have the load finish its calls in flight and stop."""
-    stopped: Stop | None = None
-    """Why the load ended before its last row."""
-    source_ended: bool = True
-    """False if an interrupt left part of the source unread: the rows from there on have no line."""
-    examples: list[Message] = field(default_factory=list)
-    """After a dry run: the first calls that would go out."""
-    waits_for: str = ""
-    """What all calls wait for at the moment: an answer, the end of a 429, the shared clock; empty: nothing."""
-    share_away: bool = False
-    """Whether the clock that this load shares with others cannot be reached at the moment."""
-    turns: Turns | None = None
-    """The calls of a load with a declared limit, which other loads of the account hold as well."""
-    most_held: int = 0
-    """The most rows that were under the bound at once."""
-    on_waiting: Callable[[], object] = field(default=lambda: None)
-    """Called when `waits_for` has changed."""
-    on_prepared: Callable[[int], object] = field(default=lambda _: None)
-    """Called with the number of rows prepared so far, while the load is being planned."""
-    on_rows: Callable[[pa.RecordBatch], object] | None = None
-    """Called with prepared rows before the first call: all of them where there is a ledger, else the first `AHEAD`."""
-    on_plan: Callable[[Plan], object] = field(default=lambda _: None)
-    """Called with the plan before the first call."""
-    on_ready: Callable[[Work], object] = field(default=lambda _: None)
-    """Called right before the first call. What it raises ends the load, and nothing was sent."""
+    def announced(self, line: str) -> None:
+        """See a line about the load, such as how many calls there are to make. The progress bar has not shown it."""
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether a person or the system wants the load to end soon."""
-        return self.stop_wanted is not None and self.stop_wanted.reason == "interrupted"
+    def prepared(self, rows: int) -> None:
+        """See how many rows have been prepared, while the load is being planned."""
+
+    def overwrites_report(self) -> None:
+        """See that the report's file, perhaps that of an earlier load, is about to be overwritten."""
+
+    def waits(self, reason: str) -> None:
+        """See what all calls wait for now, such as an answer; empty: nothing any more."""
+
+    def progressed(self, summary: Summary) -> None:
+        """See the counts, after some rows have been written to the report."""
+
+
+class Ready(NamedTuple):
+    """What a load is about to send."""
+
+    kind: Kind
+    calls: int | None
+    """None: there is no plan, so each row may be a call."""
+    rows: int | None
+    """None: unknown."""
+    exact: bool
+    """Whether `rows` are counted, not estimated."""
+    first: Message | None
+    """The first call; None if it is not among the first rows."""
+    old_events: str | None = None
+    """A line about events that are long past, which a campaign may answer all the same (see `earlier`)."""
+
+
+class Confirmation(Protocol):
+    """Asks a person right before the first call. A load without calls asks nothing."""
+
+    def is_needed(self, old_events: str | None) -> bool:
+        """Tell whether `refusal` is to be called; `old_events` is as in `Ready`."""
+        ...
+
+    def refusal(self, ready: Ready) -> str | None:
+        """Return why nothing may be sent; None: the load may begin."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -71,9 +80,12 @@ class Job:
     mapping: Mapping
     kind: Kind
     settings: Settings
-    control: Control = field(default_factory=Control)
+    observer: Observer = field(default_factory=Observer)
+    stop_token: StopToken = field(default_factory=StopToken)
     ledger: Ledger | None = None
     share: SharedClock | None = None
+    keeps_ledger: bool = False
+    """Whether the ledger outlives the load. One that does not only compares the rows of the input with one another."""
     record_only: bool = False
     """Whether the rows are put on record as sent, and nothing is sent."""
     limit: Rate | None = None
@@ -90,81 +102,90 @@ class Job:
 
     @property
     def event_id(self) -> Field | None:
-        """Where the ids of the events come from, if they have some."""
+        """Where the ids of the events come from, if they have any."""
         return self.mapping.event_id_by(self.settings.event_id)
 
-    @contextmanager
-    def engine(self) -> Iterator[Engine]:
-        """Run an engine for this job, and what keeps it supplied where the limit is shared."""
-        if self.share is None:
-            with self._alone() as engine:
-                yield engine
-            return
+
+class Sender(NamedTuple):
+    """An engine that runs, and the limit that it holds together with other loads, if there is one."""
+
+    engine: Engine
+    turns: Turns | None = None
+    """The calls of a declared limit that the loads of this machine hold together."""
+    shared_limit: SharedLimitClient | None = None
+    """The clock of the option `share`."""
+
+
+@contextmanager
+def open_sender(job: Job) -> Iterator[Sender]:
+    """Run an engine for a job, and what supplies it with its part of a shared limit. Raises `SettingsError`."""
+    settings = job.settings
+    limit, shared_limit = job.limit or settings.rate_limit, settings.shared_limit
+    if job.share is not None and shared_limit is not None:
         from interakt_loader.shared_limit import slots_of
 
-        assert isinstance(self.settings.rate, Rate)  # the settings see to it
-        slots = slots_of(self.settings.rate, self.settings.workers)
-        with self._engine(RateLimit(None, slots)) as engine, self._shared_limit_client(self.share, slots, engine.wake):
-            yield engine
-
-    @contextmanager
-    def _alone(self) -> Iterator[Engine]:
-        """Run an engine that holds a declared limit together with the account's other loads on this machine."""
-        settings = self.settings
-        rate, limit = settings.rate, self.limit or settings.rate
-        if not isinstance(limit, Rate):
-            with self._engine(RateLimit(rate)) as engine:
-                yield engine
-            return
+        _, rate = shared_limit
+        slots = slots_of(rate, settings.workers)
+        with _engine(job, RateLimit(None, slots)) as engine, _client(job, job.share, slots, engine) as client:
+            yield Sender(engine, shared_limit=client)
+    elif isinstance(limit, Rate):
         from interakt_loader.shared_limit import open_turns
 
-        with open_turns(settings.base_url, settings.require_key(), limit) as turns:
-            self.control.turns = turns
-            with self._engine(RateLimit(None if rate == limit else rate, turns)) as engine:
-                yield engine
+        with (
+            open_turns(settings.base_url, settings.require_key(), limit) as turns,
+            _engine(job, RateLimit(None if settings.rate_limit == limit else settings.rate_limit, turns)) as engine,
+        ):
+            yield Sender(engine, turns)
+    else:
+        with _engine(job, RateLimit(settings.rate_limit)) as engine:
+            yield Sender(engine)
 
-    def _shared_limit_client(
-        self, share: SharedClock, slots: ReservedSlots, wake: Callable[[], object]
-    ) -> SharedLimitClient:
-        from interakt_loader.sending.shared_limit_client import SharedLimitClient
 
-        control = self.control
+def _client(job: Job, share: SharedClock, slots: ReservedSlots, engine: Engine) -> SharedLimitClient:
+    from interakt_loader.sending.shared_limit_client import SharedLimitClient
 
-        def tell(away: bool) -> None:
-            control.share_away = away
+    settings = job.settings
+    return SharedLimitClient(
+        share, slots, engine, job.stop_token, patience=settings.max_outage, shown=str(settings.share)
+    )
 
-        def give_up(reason: str) -> None:
-            stop = Stop("share_lost", f"share {self.settings.share}: {reason}")
-            control.stop_wanted = control.stop_wanted or stop
 
-        return SharedLimitClient(share, slots, self.settings.max_outage, wake=wake, tell=tell, give_up=give_up)
+def _engine(job: Job, rate_limit: RateLimit) -> Engine:
+    settings = job.settings
+    _check_open_files(settings.workers)
+    schedule = Schedule(
+        max_queue_size=settings.max_queue_size,
+        max_retries=settings.max_retries,
+        rate_limit=rate_limit,
+        max_outage=settings.max_outage,
+        # with a ledger, the plan has folded the rows already
+        coalesce=settings.coalesce and job.ledger is None,
+        resend_doubted=settings.on_unknown == "resend",
+        label=job.lines.label,
+    )
+    transport = HttpTransport(
+        settings.base_url, settings.require_key(), timeout=settings.timeout, connections=settings.workers
+    )
+    return Engine(
+        schedule,
+        job.ledger.recording(transport) if job.ledger else transport,
+        settings.workers,
+        stop_token=job.stop_token,
+    )
 
-    def _engine(self, rate_limit: RateLimit) -> Engine:
-        settings = self.settings
-        _check_files(settings.workers)
-        schedule = Schedule(
-            max_queue_size=settings.max_queue_size,
-            max_retries=settings.max_retries,
-            rate_limit=rate_limit,
-            max_outage=settings.max_outage,
-            coalesce=settings.coalesce and self.ledger is None,  # the plan has folded what there was to fold
-            resend_doubted=settings.on_unknown == "resend",
-            label=self.lines.label,
-        )
-        transport = HttpTransport(
-            settings.base_url, settings.require_key(), timeout=settings.timeout, connections=settings.workers
-        )
-        control = self.control
-        return Engine(
-            schedule,
-            self.ledger.recording(transport) if self.ledger else transport,
-            settings.workers,
-            stop_wanted=lambda: control.stop_wanted,
-        )
+
+def open_shared_clock(settings: Settings) -> SharedClock | None:
+    """Return the clock of the option `share`, which the caller closes; None without the option and in a dry run."""
+    if settings.shared_limit is None:
+        return None
+    from interakt_loader.shared_limit import open_share
+
+    address, rate = settings.shared_limit
+    return open_share(address, settings.base_url, settings.require_key(), rate)
 
 
 def check_coalesce(kind: Kind, settings: Settings) -> None:
-    """Refuse to fold rows together that stand for themselves: whoever makes a `Job` asks this first."""
+    """Refuse `coalesce` for events. Whoever makes a `Job` calls this first."""
     if settings.coalesce and kind == "event":
         raise SettingsError(f"{option('coalesce')} is for users: each event stands for itself")
 
@@ -173,11 +194,12 @@ OTHER_FILES = 48
 """Files that a load needs open besides a connection for each worker."""
 
 
-def _check_files(workers: int) -> None:
-    """Refuse more workers than the system lets this process have connections: else calls would fail for no reason."""
+def _check_open_files(workers: int) -> None:
+    """Refuse more workers than the system allows connections to this process: calls would fail for no other reason."""
+    # Windows does not count connections as files
     try:
         import resource
-    except ImportError:  # Windows, where connections are not counted as files
+    except ImportError:
         return
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if most != resource.RLIM_INFINITY and workers + OTHER_FILES > most:

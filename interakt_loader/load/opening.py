@@ -1,30 +1,49 @@
-"""The mapping of a load: the one that is given, a preset fitted to the table, or a proposal that may be used.
+"""What comes before a load: the data are opened, the mapping is chosen, and the files that are written are checked.
 
-What comes before a load: the data opened, and the mapping to load it by.
+The mapping is the one that is given, a preset fitted to the table, or a proposal that may be used. Each file that is
+written differs from the others, from those that are read, and from those that later loads of the source read.
 """
 
 from __future__ import annotations
 
+import fnmatch
+import glob
 import logging
+import os
+import stat
+import sys
+import unicodedata
+from collections.abc import Mapping as Dict
+from contextlib import suppress
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from interakt_loader.columns import Target
 from interakt_loader.errors import MappingError, MappingNeeded, SettingsError, option
 from interakt_loader.identity import country_code
-from interakt_loader.mapping.files import read_mapping
+from interakt_loader.mapping.files import read_mapping_file
 from interakt_loader.mapping.infer.inferred import InferredMapping, Line
 from interakt_loader.mapping.spec import Mapping, listed
 from interakt_loader.model import Kind
+from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.settings import Settings
-from interakt_loader.settings.values import did_you_mean
-from interakt_loader.sources import ReadOptions, Source, open_source, peek
+from interakt_loader.settings.settings import is_failures
+from interakt_loader.settings.values import OneOf, did_you_mean, parsed
+from interakt_loader.sources import ReadOptions, Source, is_failures_file, is_own_name, open_source, peek
 from interakt_loader.sources.base import Lines
+from interakt_loader.sources.failures import EXTRA_COLUMNS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from interakt_loader.mapping.presets import Preset
     from interakt_loader.settings.settings import Options
+
+logger = logging.getLogger("interakt_loader")
 
 PRESET = "preset:"
 """What the name of a preset begins with where a mapping is expected."""
@@ -37,32 +56,53 @@ _UNCONFIRMED = (
 
 
 class Choice(NamedTuple):
-    """The mapping to load by, and how it was found."""
+    """The mapping of a load, and how it was found."""
 
     mapping: Mapping
     source: Source
     """The source to read from then on."""
     inferred: InferredMapping | None
-    """The proposal, to be shown before anything is sent; None where the mapping was given."""
+    """The proposal, to be shown before anything is sent; None if the mapping was given."""
 
 
-def choose(given: Any, source: Source, kind: Kind | None, settings: Settings, event: str | None = None) -> Choice:
+@usable_stderr()
+def opened(data: Any, settings: Settings) -> Source:
+    """Open the data, and log how it is read."""
+    sheet = settings.sheet
+    options = ReadOptions(
+        settings.encoding,
+        settings.delimiter,
+        settings.header,
+        int(sheet) if sheet is not None and str(sheet).isdigit() else sheet,
+    )
+    source = replace(open_source(data, options), data=data)
+    for note in source.notes:
+        logger.warning("%s", note)
+    return source
+
+
+def choose_mapping(
+    given: Any, source: Source, kind: Kind | None, settings: Settings, event: str | None = None
+) -> Choice:
     """Return the mapping by which to load a source.
 
-    `given` is None, `preset:NAME`, or what `read_mapping` reads; the rest is as in `infer`. Raises `MappingError` where
-    there is none, and `MappingNeeded` where questions are open, or where a guess would be sent to the API that nobody
-    has confirmed.
+    `given` is as for `load_users`; the rest is as in `infer`. Raises `MappingError` if there is no mapping, and
+    `SettingsError` for an unknown country or time zone. Raises `MappingNeeded` for open questions, and for a proposal
+    that would be sent to the API although nobody has confirmed it.
     """
+    check_places(settings)
     if given is None or is_preset(given):
         found, source = propose(source, kind, settings, event, given)
         if not (found.is_recognised or given is not None or settings.sends_nothing_outside):
-            raise needed(found)
+            raise _needed(found)
     elif isinstance(given, InferredMapping):
         found = given
+    elif is_mapping_file(given):
+        return Choice(read_mapping_file(Path(given)).mapping, source, None)
     else:
-        return Choice(read_mapping(given), source, None)
+        return Choice(Mapping.of(given), source, None)
     if found.open_questions:
-        raise needed(found)
+        raise _needed(found)
     return Choice(found, source, None if found is given else found)
 
 
@@ -71,28 +111,28 @@ def is_preset(given: Any) -> bool:
     return isinstance(given, str) and given.startswith(PRESET)
 
 
+def is_mapping_file(given: Any) -> bool:
+    """Tell whether what is given as a mapping is the path of a file."""
+    return isinstance(given, (str, Path)) and not is_preset(given)
+
+
 def propose(
     source: Source, kind: Kind | None, settings: Settings, event: str | None = None, preset: str | None = None
 ) -> tuple[InferredMapping, Source]:
-    """Return what the source shows of its mapping, whatever it leaves open, and the source to read from then on.
+    """Return the mapping that the source suggests, even with open questions, and the source to read from then on.
 
-    `preset` is `preset:NAME`, or None to look for one that fits.
+    `preset` is `preset:NAME`, or None to look for one that fits. Raises `SettingsError` for an unknown country or time
+    zone.
     """
     from interakt_loader.mapping.infer.infer import SAMPLE_ROWS
 
+    check_places(settings)
     named = _preset(preset)
     sample, source = peek(source, SAMPLE_ROWS)
     return _proposed(source.columns, kind, settings, event, named, sample, source.lines), source
 
 
-def propose_of_preset(preset: str, kind: Kind | None, settings: Settings, event: str | None = None) -> InferredMapping:
-    """Return the mapping of `preset:NAME` for the export as it is today."""
-    named = _preset(preset)
-    assert named is not None
-    return _proposed(named.headings, kind, settings, event, named, ())
-
-
-def needed(found: InferredMapping) -> MappingNeeded:
+def _needed(found: InferredMapping) -> MappingNeeded:
     """Return the error that shows a proposal which cannot be sent, or not yet."""
     why = _OPEN if found.open_questions else _UNCONFIRMED
     return MappingNeeded(f"{why}\n\n{found.to_python()}", found)
@@ -118,45 +158,16 @@ def _proposed(
     given = settings.country_given
     found = infer(columns, kind, event, sample, preset=preset, settings=settings, country_given=given, lines=lines)
     if given and not found.open_questions and found.phone and found.country_code is None:
-        # the mapping outlives this call, and the next one may not say the country
+        # the mapping outlives this call, and the next call may not give the country
         country = {"value": settings.default_country}
         return found.with_given([Line("country_code", country, "given as default_country")])
     return found
 
 
-logger = logging.getLogger("interakt_loader")
-
-
-def opened(data: Any, settings: Settings) -> Source:
-    """Open the data, and log how it is read."""
-    sheet = settings.sheet
-    options = ReadOptions(
-        settings.encoding,
-        settings.delimiter,
-        settings.header,
-        int(sheet) if sheet is not None and str(sheet).isdigit() else sheet,
-    )
-    source = open_source(data, options)
-    for note in source.notes:
-        logger.warning("%s", note)
-    return source
-
-
-def choose_mapping(
-    given: Any, source: Source, kind: Kind | None, settings: Settings, event: str | None = None
-) -> Choice:
-    """Return the mapping by which to load a source, as `mapping.choose` finds it.
-
-    Raises `SettingsError` for a country or a zone that there is not.
-    """
-    check_places(settings)
-    return choose(given, source, kind, settings, event)
-
-
 def check_mapping(mapping: Mapping, kind: Kind, source: Source) -> None:
-    """Refuse a mapping that does not fit the source, or one of its files.
+    """Refuse a mapping that does not fit the source, or one of its files. Raises `MappingError`.
 
-    A file whose rows have no columns in common (JSON lines) may lack what a call can do without.
+    A file of JSON lines, whose rows need no columns in common, may lack columns that a call does not need.
     """
     twice = [name for name in source.doubled if name in mapping.columns() or mapping.all_columns]
     if twice:
@@ -177,14 +188,6 @@ def check_mapping(mapping: Mapping, kind: Kind, source: Source) -> None:
                 f"{part.path}: lacks {', '.join(map(repr, missing))}, which the mapping names{hints}; the columns by "
                 f"its first row: {listed(part.columns)}. Every file needs a header with the names that are mapped"
             )
-
-
-def proposed(
-    source: Source, kind: Kind | None, settings: Settings, event: str | None = None, preset: str | None = None
-) -> tuple[InferredMapping, Source]:
-    """Return what a source shows of its mapping (see `mapping.propose`), whatever it leaves open."""
-    check_places(settings)
-    return propose(source, kind, settings, event, preset)
 
 
 def infer(
@@ -211,30 +214,29 @@ def infer(
 def inferred(
     data: Any, settings: Settings, kind: Kind | None = None, event: str | None = None, preset: str | None = None
 ) -> InferredMapping:
-    """Return what the data shows of its mapping, also where that leaves something open.
+    """Return the mapping that the data suggest, even with open questions.
 
-    With a preset (`preset:NAME`) its mapping fitted to the data; without data (None), the preset's for the export as
-    it is today.
+    With a preset (`preset:NAME`) it is the preset's mapping, fitted to the data. Without data (None) it is the preset's
+    mapping for all columns that the export has today.
     """
-    check_places(settings)
     if data is not None:
         return propose(opened(data, settings), kind, settings, event, preset)[0]
-    if preset is None:
+    check_places(settings)
+    named = _preset(preset)
+    if named is None:
         raise MappingError("nothing to look at: give a source, or the name of a preset")
-    return propose_of_preset(preset, kind, settings, event)
+    return _proposed(named.headings, kind, settings, event, named, ())
 
 
 def kind_of(text: str | None) -> Kind | None:
-    """Return the kind that is called `users` or `events`; None: nobody has said it."""
+    """Return the kind that is called `users` or `events`; None stays None."""
     if text is None:
         return None
-    if text not in ("users", "events"):
-        raise SettingsError(f"{option('as')} is {text!r}; expected users or events")
-    return "user" if text == "users" else "event"
+    return "user" if parsed(option("as"), OneOf(("users", "events")), text) == "users" else "event"
 
 
 def check_places(settings: Settings) -> None:
-    """Refuse a country or a time zone that there is not: rows are looked at with them."""
+    """Refuse an unknown country or time zone. Raises `SettingsError`."""
     if country_code(settings.default_country) is None:
         raise SettingsError(
             f"{option('default_country')} is {settings.default_country!r}; expected one such as +91, 91 or IN"
@@ -243,3 +245,130 @@ def check_places(settings: Settings) -> None:
         Target(timezone=settings.timezone)
     except MappingError as error:
         raise SettingsError(f"{option('timezone')}: {error}") from None
+
+
+# ------------------------------------------------------------------ the files that a load writes
+
+# Files are compared by identity, not by spelling: through links, relative and absolute paths, and upper and lower case
+# where the file system ignores it. A pipe or device, such as `/dev/null`, may be given more than once.
+
+_OF_A_LEDGER = ("", "-wal", "-shm", "-journal", "-calls")
+"""Endings of the files of which a ledger is made."""
+
+
+class OtherFiles(NamedTuple):
+    """Files of a load that its settings do not name. Each key says what the file is, for messages."""
+
+    reads: Dict[str, str | os.PathLike[str] | None] = {}
+    folders: Dict[str, str | os.PathLike[str] | None] = {}
+    """Folders in which files are written and removed."""
+
+
+def check_outputs(source: Source, settings: Settings, other_files: OtherFiles) -> None:
+    """Refuse outputs that are one file, or a file that is read. Raises `SettingsError`; opens nothing for writing."""
+    outputs = {name: getattr(settings, name) for name in ("report", "failures", "html", "ledger")}
+    outputs = {name: Path(path) for name, path in outputs.items() if path is not None}
+    _keep_apart(source, outputs, other_files)
+    for name, path in outputs.items():
+        _keep_out_of_sources(name, path, source)
+        _keep_out_of_folders(name, path, other_files)
+    # in this order, because the others are in the report's folder
+    for name in ("report", "html", "failures"):
+        file = outputs.get(name)
+        if file is not None and (file.is_dir() or not file.parent.is_dir()):
+            raise SettingsError(f"{name} {file}: expected a file in a folder that exists")
+    ledger = outputs.get("ledger")
+    if ledger is not None and ledger.exists() and not ledger.is_file():
+        raise SettingsError(f"ledger {ledger}: is no file; choose another path")
+    failures = outputs.get("failures")
+    if failures is not None and failures.is_file() and failures.stat().st_size and not is_failures_file(failures):
+        raise SettingsError(f"failures {failures}: is there already and is something else; choose another path")
+
+
+def files_of(source: Source) -> list[Path]:
+    """Return the files of this machine that a source reads."""
+    given = [part.path for part in source.parts] or ([source.path] if source.path is not None else [])
+    found = (Path(url2pathname(urlsplit(one).path) if one.startswith("file:") else one).expanduser() for one in given)
+    return [one for one in found if one.is_file()]
+
+
+def _keep_apart(source: Source, outputs: Dict[str, Path], other_files: OtherFiles) -> None:
+    taken: dict[object, str] = {}
+    of_dataset = getattr(source.data, "files", None)
+    for path in [*files_of(source), *(map(Path, of_dataset) if isinstance(of_dataset, list) else ())]:
+        taken[_identity(path)] = "source itself"
+        _keep_out_of_folders("source", path, other_files)
+    if "-" in source.given_paths and sys.stdin is not None:
+        # a program may have replaced it by an object that is no file
+        with suppress(OSError):
+            taken[_identity(sys.stdin.fileno())] = "source itself"
+    for name, read in other_files.reads.items():
+        if read is not None:
+            taken.setdefault(_identity(read), name)
+    own = _identity(outputs["failures"]) if source.of_failures and "failures" in outputs else None
+    # a load of its own failures file rewrites it at the end, without the rows that are settled
+    taken.pop(own, None)
+    for name, path in outputs.items():
+        for ending in _OF_A_LEDGER if name == "ledger" else ("",):
+            identity = _identity(f"{os.path.realpath(path)}{ending}")
+            if identity is not None and identity in taken:
+                too = "" if taken[identity] == "source itself" else " too"
+                other = "choose another path"
+                if name == "failures" and is_failures(str(path)) and not source.of_failures:
+                    other = f"put its columns {', '.join(EXTRA_COLUMNS)} back, or {other}"
+                raise SettingsError(f"{name} {path}{ending}: is the {taken[identity]}{too}; {other}")
+            taken[identity] = name
+
+
+def _identity(path: str | os.PathLike[str] | int) -> object:
+    """Return a value that only this file has, whether it exists or not; None for a pipe or a device."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - it may be a handle
+    except (OSError, ValueError):
+        if isinstance(path, int):
+            return None
+        real = Path(os.path.realpath(path))
+        folder = _identity(real.parent) if real.parent != real else None
+        return (folder or str(real.parent), unicodedata.normalize("NFC", real.name).casefold())
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        return None
+    # a file system without numbers for its files
+    if status.st_ino == 0 and not isinstance(path, int):
+        return os.path.normcase(os.path.realpath(path))
+    return (status.st_dev, status.st_ino)
+
+
+def _keep_out_of_sources(name: str, path: Path, source: Source) -> None:
+    """Refuse a file that the next load of the same folder or pattern would read."""
+    if not source.given_paths or name in ("ledger", "html") or is_own_name(path.name):
+        return
+    real = Path(os.path.realpath(path))
+    for given in source.given_paths:
+        found = Path(given).expanduser()
+        in_folder = found.is_dir() and _is_in(real, Path(os.path.realpath(found)))
+        if in_folder or (glob.has_magic(given) and not found.exists() and _matches(real, found)):
+            raise SettingsError(
+                f"{name} {path}: the next load of {given} would read it as a source; choose another folder, or a name "
+                f"such as {path.stem}.report{path.suffix}"
+            )
+
+
+def _is_in(path: Path, folder: Path) -> bool:
+    """Tell whether a file is in a folder, or in a folder below it that is a partition of its table."""
+    if not path.is_relative_to(folder):
+        return False
+    return all("=" in part for part in path.relative_to(folder).parts[:-1])
+
+
+def _matches(path: Path, pattern: Path) -> bool:
+    fixed = tuple(takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    names = Path(*fixed).resolve().parts + pattern.parts[len(fixed) :]
+    if "**" in names:
+        return fnmatch.fnmatch(str(path), str(Path(*(one for one in names if one != "**"))))
+    return len(names) == len(path.parts) and all(map(fnmatch.fnmatch, path.parts, names))
+
+
+def _keep_out_of_folders(name: str, path: Path, other_files: OtherFiles) -> None:
+    for folder, at in other_files.folders.items():
+        if at is not None and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(at)):
+            raise SettingsError(f"{name} {path}: lies in {at}, the {folder}, where files are removed; choose another")

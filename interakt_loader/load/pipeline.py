@@ -1,20 +1,21 @@
-"""Outcomes back in the input's order, as far as a short wait brings the missing ones.
-
-The line that every row walks: batches of rows in, batches of outcomes out.
+"""The line that every row walks: batches of rows in, batches of report lines out.
 
     source ─► record batches ─► preparation ─► messages ─► engine (schedule, consumers, transport) ─► outcomes
                                        │                                                                ▲
-                                     plan, where there is a ledger: what is unchanged goes straight on ─┘
+                                     plan, if there is a ledger: unchanged rows go straight on ─────────┘
 
-`deliver` is all of it. It runs on the caller's thread, which reads the source, prepares rows, offers them to the
-engine, puts outcomes on record and hands them on; the engine's consumers do nothing but call the API.
+All of it runs on the caller's thread: it reads the source, prepares rows and offers them to the engine. It also puts
+outcomes on record and hands them on. The engine's consumers only call the API.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -24,14 +25,221 @@ from interakt_loader.errors import (
     SettingsError,
     SourceBroken,
     SourceError,
+    option,
 )
-from interakt_loader.load.job import Control, Job
-from interakt_loader.load.monitor import Monitor
-from interakt_loader.model import OnError, Outcome, Status, Stop, report_error
+from interakt_loader.load.job import Job, Sender, open_sender
+from interakt_loader.model import FAILURES, OnError, Outcome, Status, Stop, report_error
 from interakt_loader.report.outcomes import from_outcomes, masked_lines
 from interakt_loader.sending.pending import recorded, unsent
-from interakt_loader.sending.work import Streamed, Work
-from interakt_loader.sending.workers import Engine
+from interakt_loader.sending.retry_policy import DRAIN
+from interakt_loader.sending.work import Streamed, Work, WorkBatch
+from interakt_loader.settings.values import Failures
+
+if TYPE_CHECKING:
+    from interakt_loader.ledger import Plan
+    from interakt_loader.load.earlier import EventNames
+    from interakt_loader.shared_limit import Turns
+
+logger = logging.getLogger("interakt_loader")
+
+GLANCE = 0.2
+"""Seconds for which the pipeline waits at most: then it looks for an interrupt, and hands on what has settled."""
+
+GROUP = 2048
+"""Outcomes that are worth handing on at once."""
+
+GRACE = 2.0
+"""Seconds that an interrupted load may take to list the rows that it has not sent."""
+
+AHEAD = 1001
+"""Rows whose event names are looked at before the first call of a load that has no plan."""
+
+
+def deliver(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBatch]:
+    """Plan and send the rows of the batches, and yield their report lines: a `Pipeline` that nobody asks anything."""
+    pipeline = Pipeline(batches, job)
+    pipeline.plan()
+    yield from pipeline.lines()
+
+
+class Pipeline:
+    """The line of one load: `plan` it, then go through its `lines`.
+
+    Every row of the input comes out exactly once, in the input's order as far as a look-ahead of about a second
+    allows. A row never raises.
+    """
+
+    def __init__(self, batches: Iterator[pa.RecordBatch], job: Job, event_names: EventNames | None = None) -> None:
+        """`event_names` take in prepared rows before the first call: all with a ledger, else the first `AHEAD`."""
+        self._batches, self._job, self._event_names = batches, job, event_names
+        self._first_row = job.settings.row_range[0]
+        self._work: Streamed | Plan | None = None
+        self.rows = 0
+        """How many rows have been read."""
+        self.stopped: Stop | None = None
+        """Why the load ended before its last row."""
+        self.source_ended = True
+        """False if a part of the source was not read: the rows from there on have no line."""
+        self.most_held = 0
+        """The most rows that were under the bound at once."""
+
+    def plan(self) -> Streamed | Plan:
+        """Return the work: with a ledger a `Plan`, for which all rows are read now. Nothing is sent yet.
+
+        Raises `SourceError` if the source breaks off, and `SettingsError` if the ledger cannot be used.
+        """
+        try:
+            self._work = self._streamed() if self._job.ledger is None else self._planned()
+        except SourceBroken as error:
+            raise SourceError(str(error)) from error
+        except LedgerBroken as error:
+            raise SettingsError(str(error)) from error
+        return self._work
+
+    def lines(self) -> Iterator[pa.RecordBatch]:
+        """Send the rows, and yield a report line for each (schema `outcomes.OUTCOMES`).
+
+        The source's own errors raise only before the first call. After it they stop the load.
+        """
+        assert self._work is not None
+        lines = self._lines(self._work)
+        yield from map(masked_lines, lines) if self._job.settings.mask else lines
+
+    def _lines(self, work: Work) -> Iterator[pa.RecordBatch]:
+        job = self._job
+        if job.settings.dry_run:
+            yield from self._checked(work)
+            return
+        if job.stop_token.stop is not None:
+            self.stopped = job.stop_token.stop
+        elif job.record_only:
+            yield from self._recorded(work)
+        else:
+            with open_sender(job) as sender:
+                yield from self._send(work, sender)
+            self.most_held = sender.engine.most_held
+        if self.stopped is not None and self.stopped.reason != "source_broken":
+            yield from self._list_unsent(work, self.stopped)
+
+    def _numbered(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield the batches that have rows, each with the number of its first row in the input."""
+        for batch in self._batches:
+            if batch.num_rows:
+                first = self._first_row + self.rows
+                self.rows += batch.num_rows
+                yield first, batch
+
+    def _streamed(self) -> Streamed:
+        rows, prepare, names = self._numbered(), self._job.preparation, self._event_names
+        ahead: list[tuple[int, pa.RecordBatch]] = []
+        for first, batch in rows:
+            ahead.append((first, batch))
+            if names is None:
+                break
+            names.add(prepare(batch, first))
+            if self.rows >= AHEAD:
+                break
+        return Streamed(prepare, chain(ahead, rows), self._job.kind)
+
+    def _planned(self) -> Plan:
+        job = self._job
+        assert job.ledger is not None
+        event_id = None if job.event_id is None else job.event_id.label
+        return job.ledger.plan(self._prepared(), event_id, job.lines.label)
+
+    def _prepared(self) -> Iterator[pa.RecordBatch]:
+        """Yield all rows, prepared, until the load is to stop."""
+        job, prepare = self._job, self._job.preparation
+        for first, batch in self._numbered():
+            rows = prepare(batch, first)
+            if self._event_names is not None:
+                self._event_names.add(rows)
+            yield rows
+            job.observer.prepared(self.rows)
+            if job.stop_token.stop is not None:
+                self.source_ended = False
+                return
+
+    def _checked(self, work: Work) -> Iterator[pa.RecordBatch]:
+        lines, token = work.checked(), self._job.stop_token
+        try:
+            for batch in lines:
+                yield batch
+                if token.stop is not None:
+                    self.stopped, self.source_ended = token.stop, next(lines, None) is None
+                    break
+        except SourceBroken as error:
+            # nothing was sent
+            raise SourceError(str(error)) from error
+
+    def _in_order(self) -> InOrder:
+        settings = self._job.settings
+        return InOrder(settings.on_error, self._first_row, settings.max_queue_size)
+
+    def _send(self, work: Work, sender: Sender) -> Iterator[pa.RecordBatch]:
+        """Offer row after row to the engine and hand on what settles, until the source or the load has ended."""
+        order, monitor, engine = self._in_order(), Monitor(sender, self._job), sender.engine
+        wanted = max(1, min(GROUP, self._job.settings.max_queue_size // 2))
+
+        def settled(outcomes: list[Outcome], lines: pa.RecordBatch | None = None) -> Iterator[pa.RecordBatch]:
+            yield from order.add(outcomes, lines)
+            for more in work.carried(outcomes):
+                yield from order.add(more)
+
+        try:
+            for batch in work.work_batches():
+                monitor.take_in(batch)
+                yield from settled(batch.settled, batch.unchanged)
+                calls = batch.calls
+                offered = engine.offer(calls)
+                while offered < len(calls):
+                    yield from settled(monitor.read(wanted, GLANCE))
+                    if engine.stopped is not None:
+                        yield from settled([unsent(one, engine.stopped) for one in calls[offered:]])
+                        break
+                    offered += engine.offer(calls, offered)
+                yield from settled(monitor.read())
+                if engine.stopped is not None:
+                    break
+        except SourceBroken as error:
+            # the rows that were read before are good, and are sent
+            self.stopped, self.source_ended = Stop("source_broken", str(error)), False
+        while engine.unfinished:
+            yield from settled(monitor.read(wanted, GLANCE))
+        yield from settled(monitor.read())
+        yield from order.rest()
+        self.stopped = engine.stopped or self.stopped
+
+    def _recorded(self, work: Work) -> Iterator[pa.RecordBatch]:
+        """Put row after row on record as sent, until all are or the load is to stop."""
+        ledger, order = self._job.ledger, self._in_order()
+        assert ledger is not None
+        for batch in work.work_batches():
+            outcomes = [*batch.settled, *map(recorded, batch.calls)]
+            try:
+                ledger.record(outcomes)
+            except LedgerBroken as error:
+                self.stopped = Stop("ledger_broken", str(error))
+                outcomes = [*batch.settled, *(unsent(one, self.stopped) for one in batch.calls)]
+            yield from order.add(outcomes, batch.unchanged)
+            self.stopped = self.stopped or self._job.stop_token.stop
+            if self.stopped is not None:
+                break
+        yield from order.rest()
+
+    def _list_unsent(self, work: Work, stop: Stop) -> Iterator[pa.RecordBatch]:
+        """Account for the rows that a stopped load did not reach; an interrupted one takes at most `GRACE` for it."""
+        deadline = time.monotonic() + GRACE
+        lines = work.unsent(stop)
+        try:
+            for batch in lines:
+                yield batch
+                if self._job.stop_token.is_interrupt and time.monotonic() > deadline:
+                    self.source_ended = next(lines, None) is None
+                    return
+        except SourceBroken:
+            self.source_ended = False
+
 
 PATIENCE = 1.0
 """Seconds that an outcome is held back for the sake of the input's order."""
@@ -41,34 +249,37 @@ MOST_HELD = 65_536
 
 
 class InOrder:
-    """Takes outcomes, and report lines that are ready made, and hands them on as report lines.
+    """Brings outcomes, and report lines that are made already, back into the input's order, and yields report lines.
 
-    `on_error` hears of a failed row once its line is on record: when the batch that was yielded has been used.
+    `on_error` is called for a failed row once its line is written: when the batch that was yielded has been used.
     """
 
     def __init__(self, on_error: OnError | None = None, first_row: int = 0, most_held: int = MOST_HELD) -> None:
         self._on_error = on_error
         self._most_held = most_held
         self._outcomes: list[Outcome] = []
-        self._lines: list[tuple[float, pa.RecordBatch]] = []  # each with the instant from which it is not held back
-        self._next = first_row  # the row that is due
+        # each with the time at which it came
+        self._lines: list[tuple[float, pa.RecordBatch]] = []
+        # the row that is due
+        self._next = first_row
 
     def add(self, outcomes: Iterable[Outcome], lines: pa.RecordBatch | None = None) -> Iterator[pa.RecordBatch]:
-        """Take them in; return an iterator over what may go out now."""
+        """Take them in, and return an iterator over the lines that are due now."""
         self._outcomes.extend(outcomes)
         if lines is not None:
             self._lines.append((time.time(), lines))
         return self._ready(time.time() - PATIENCE)
 
     def rest(self) -> Iterator[pa.RecordBatch]:
-        """Return everything that is still held, in order."""
+        """Return an iterator over all lines that are still held."""
         return self._ready(float("inf"))
 
     def _ready(self, not_since: float) -> Iterator[pa.RecordBatch]:
         too_many = len(self._outcomes) > self._most_held or sum(one.num_rows for _, one in self._lines) > MOST_HELD
         overdue = [one.message.row for one in self._outcomes if too_many or one.finished_at <= not_since]
         overdue += [lines["row"][-1].as_py() for since, lines in self._lines if too_many or since <= not_since]
-        self._next = max([self._next, *(row + 1 for row in overdue)])  # what should come before is not waited for
+        # the rows before an overdue one are not waited for
+        self._next = max([self._next, *(row + 1 for row in overdue)])
         before = self._next = self._complete_before()
         out = [one for one in self._outcomes if one.message.row < before]
         pieces = [from_outcomes(out)] if out else []
@@ -85,7 +296,7 @@ class InOrder:
                         report_error(self._on_error, one)
 
     def _complete_before(self) -> int:
-        """Return the first row from `_next` on of which nothing is known yet."""
+        """Return the first row from `_next` on without an outcome so far."""
         known = [np.array([one.message.row for one in self._outcomes], np.int64)]
         known += [np.asarray(lines["row"]) for _, lines in self._lines]
         rows = np.sort(np.concatenate(known))
@@ -116,176 +327,140 @@ def _ascends(batch: pa.RecordBatch) -> bool:
     return bool((rows[1:] > rows[:-1]).all())
 
 
-GLANCE = 0.2
-"""Seconds after which the line looks up while it waits: for an interrupt, and to hand on what has settled."""
-
-GROUP = 2048
-"""Outcomes that are worth handing on at once."""
-
-GRACE = 2.0
-"""Seconds that an interrupted load may take to list the rows that it has not sent."""
-
-AHEAD = 1001
-"""Rows that are shown to `Control.on_rows` before the first call of a load that has no plan."""
+LEAST_ROWS = 100
+"""Rows, and settled ones among them, from which on a share of failures means something."""
 
 
-def deliver(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBatch]:
-    """Send every row of the batches, and yield what became of each (schema `outcomes.OUTCOMES`).
+@dataclass
+class Tally:
+    """How many rows of a running load have failed so far, and whether that is too many. Pure.
 
-    Every row of the input comes out exactly once, in the input's order as far as a look-ahead of about a second
-    allows. A row never raises. The source's own errors raise only before the first call; after it they stop the
-    load (`job.control.stopped`).
+    Invalid rows are known long before the calls of their batch settle.
     """
-    if job.settings.mask:
-        yield from map(masked_lines, _delivered(batches, job))
-    else:
-        yield from _delivered(batches, job)
+
+    read: int = 0
+    """Rows read."""
+    refused: int = 0
+    """Of these, the invalid ones, for which there is no call."""
+    settled: int = 0
+    """Of the others, the ones whose outcome is known."""
+    failed: int = 0
+    """Of the settled ones, those that were rejected, failed or are unknown."""
+
+    def settle(self, outcomes: Iterable[Outcome]) -> None:
+        """Count calls that have ended. Rows that a stop left unsent do not count."""
+        for one in outcomes:
+            if one.status is not Status.UNSENT:
+                self.settled += 1
+                self.failed += one.status in FAILURES
+
+    def are_too_many(self, allowed: Failures) -> bool:
+        """Decide by the counts so far. A share of all rows is estimated from both kinds of failures."""
+        if self.refused + self.failed > allowed.rows:
+            return True
+        invalid = self.refused / self.read if self.read >= LEAST_ROWS else 0.0
+        failing = self.failed / self.settled if self.settled >= LEAST_ROWS else 0.0
+        return invalid + (1 - invalid) * failing > allowed.share
+
+    def __str__(self) -> str:
+        return f"{self.refused:,} of {self.read:,} rows are invalid, {self.failed:,} of {self.settled:,} calls failed"
 
 
-def _delivered(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBatch]:
-    control = job.control
-    try:
-        work = _planned(batches, job) if job.ledger is not None else _streamed(batches, job)
-    except SourceBroken as error:
-        raise SourceError(str(error)) from error  # nothing was sent yet
-    except LedgerBroken as error:
-        raise SettingsError(str(error)) from error  # likewise
-    if job.settings.dry_run:
-        yield from _checked(work, control)
-        return
-    if control.stop_wanted is not None:
-        control.stopped = control.stop_wanted
-    else:
-        control.on_ready(work)
-        if job.record_only:
-            yield from _recorded(work, job)
-        else:
-            with job.engine() as engine:
-                yield from _send(work, engine, job)
-            control.most_held = engine.most_held
-    if control.stopped is not None and control.stopped.reason != "source_broken":
-        yield from _list_unsent(work, control.stopped, control)
+NO_ANSWER = "no answer: waiting"
+OVER_THE_LIMIT = "over the call limit: waiting"
+SHARE_AWAY = "the shared clock cannot be reached: waiting"
 
 
-def _checked(work: Work, control: Control) -> Iterator[pa.RecordBatch]:
-    lines = work.checked()
-    try:
-        for batch in lines:
-            yield batch
-            if control.stop_wanted is not None:
-                control.stopped, control.source_ended = control.stop_wanted, next(lines, None) is None
-                break
-    except SourceBroken as error:
-        raise SourceError(str(error)) from error  # nothing was sent
-    control.examples = work.examples
+class Monitor:
+    """Reads outcomes from the engine, and puts them on record before anybody sees them.
 
+    It also ends a load that goes wrong: too many failures, an interrupt, calls that hang.
+    """
 
-def _numbered(batches: Iterator[pa.RecordBatch], row: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    for batch in batches:
-        if batch.num_rows:
-            yield row, batch
-            row += batch.num_rows
+    def __init__(self, sender: Sender, job: Job) -> None:
+        self._engine, self._turns, self._shared_limit = sender.engine, sender.turns, sender.shared_limit
+        self._ledger, self._observer, self._stop_token = job.ledger, job.observer, job.stop_token
+        self._settings = job.settings
+        self._allowed = job.settings.max_failures or Failures()
+        self._tally = Tally()
+        self._deadline: float | None = None
+        self._waits_for = ""
+        self._warned_of_file = False
+        self._holds = None if self._turns is None else self._turns.rate
 
+    def read(self, wanted: int = 1, timeout: float = 0.0) -> list[Outcome]:
+        """Return what has settled, and is on record. Wait up to `timeout` seconds for `wanted` outcomes."""
+        outcomes = self._engine.read(wanted, timeout)
+        self._record(outcomes)
+        self._tally.settle(outcomes)
+        self._look_up()
+        return outcomes
 
-def _streamed(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
-    rows = _numbered(batches, job.settings.row_range[0])
-    on_rows, prepare = job.control.on_rows, job.preparation
-    ahead: list[tuple[int, pa.RecordBatch]] = []
-    count = 0
-    for first, batch in rows:
-        ahead.append((first, batch))
-        count += batch.num_rows
-        if on_rows is not None:
-            on_rows(prepare(batch, first))
-        if on_rows is None or count >= AHEAD:
-            break
-    return Streamed(prepare, chain(ahead, rows), job.kind)
+    def take_in(self, work_batch: WorkBatch) -> None:
+        """Count the rows of a batch that has been read."""
+        unchanged = 0 if work_batch.unchanged is None else work_batch.unchanged.num_rows
+        self._tally.read += len(work_batch.calls) + len(work_batch.settled) + unchanged + work_batch.merged
+        self._tally.refused += len(work_batch.settled)
+        self._tally.settled += unchanged
 
-
-def _planned(batches: Iterator[pa.RecordBatch], job: Job) -> Work:
-    control, prepare = job.control, job.preparation
-
-    def prepared() -> Iterator[pa.RecordBatch]:
-        for first, batch in _numbered(batches, job.settings.row_range[0]):
-            rows = prepare(batch, first)
-            if control.on_rows is not None:
-                control.on_rows(rows)
-            yield rows
-            control.on_prepared(first - job.settings.row_range[0] + batch.num_rows)
-            if control.stop_wanted is not None:
-                control.source_ended = False
-                return
-
-    assert job.ledger is not None
-    plan = job.ledger.plan(prepared(), None if job.event_id is None else job.event_id.label, job.lines.label)
-    if control.stop_wanted is None:
-        control.on_plan(plan)
-    return plan
-
-
-def _send(work: Work, engine: Engine, job: Job) -> Iterator[pa.RecordBatch]:
-    """Offer row after row to the engine and hand on what settles, until the source or the load has ended."""
-    order = InOrder(job.settings.on_error, job.settings.row_range[0], job.settings.max_queue_size)
-    monitor = Monitor(engine, job)
-    wanted = max(1, min(GROUP, job.settings.max_queue_size // 2))
-
-    def settled(outcomes: list[Outcome], lines: pa.RecordBatch | None = None) -> Iterator[pa.RecordBatch]:
-        yield from order.add(outcomes, lines)
-        for more in work.carried(outcomes):
-            yield from order.add(more)
-
-    try:
-        for piece in work.work_batches():
-            monitor.take_in(piece)
-            yield from settled(piece.settled, piece.unchanged)
-            calls = piece.calls
-            offered = engine.offer(calls)
-            while offered < len(calls):
-                yield from settled(monitor.read(wanted, GLANCE))
-                if engine.stopped is not None:
-                    yield from settled([unsent(one, engine.stopped) for one in calls[offered:]])
-                    break
-                offered += engine.offer(calls, offered)
-            yield from settled(monitor.read())
-            if engine.stopped is not None:
-                break
-    except SourceBroken as error:  # what was read before it broke is good, and goes out
-        job.control.stopped, job.control.source_ended = Stop("source_broken", str(error)), False
-    while engine.unfinished:
-        yield from settled(monitor.read(wanted, GLANCE))
-    yield from settled(monitor.read())
-    yield from order.rest()
-    job.control.stopped = engine.stopped or job.control.stopped
-
-
-def _recorded(work: Work, job: Job) -> Iterator[pa.RecordBatch]:
-    """Put row after row on record as sent, until all are or the load is to stop."""
-    control, ledger = job.control, job.ledger
-    assert ledger is not None
-    order = InOrder(job.settings.on_error, job.settings.row_range[0], job.settings.max_queue_size)
-    for piece in work.work_batches():
-        outcomes = [*piece.settled, *map(recorded, piece.calls)]
+    def _record(self, outcomes: list[Outcome]) -> None:
+        if self._ledger is None:
+            return
         try:
-            ledger.record(outcomes)
+            self._ledger.record(outcomes)
         except LedgerBroken as error:
-            control.stopped = Stop("ledger_broken", str(error))
-            outcomes = [*piece.settled, *(unsent(one, control.stopped) for one in piece.calls)]
-        yield from order.add(outcomes, piece.unchanged)
-        control.stopped = control.stopped or control.stop_wanted
-        if control.stopped is not None:
-            break
-    yield from order.rest()
+            # the slots of the calls in flight keep what cannot be written now
+            self._ledger = None
+            self._engine.stop(Stop("ledger_broken", str(error)))
 
+    def _say_which_limit_holds(self, turns: Turns) -> None:
+        """Log once if another load's limit holds, or if the limits of other loads cannot be read."""
+        if turns.holds != self._holds:
+            self._holds = turns.holds
+            if turns.holds == turns.rate:
+                limit = option("rate_limit")
+                logger.info("%s %s holds again: the load with the lower limit has ended", limit, turns.rate)
+            else:
+                logger.warning(
+                    "%s is %s, and another load of this account on this machine declares %s: the lower limit "
+                    "holds for both until one of them ends",
+                    option("rate_limit"),
+                    turns.rate,
+                    turns.holds,
+                )
+        if turns.file_error and not self._warned_of_file:
+            self._warned_of_file = True
+            logger.warning(
+                "the limit is held by this process alone: the file for all loads of this machine cannot be used (%s)",
+                turns.file_error,
+            )
 
-def _list_unsent(work: Work, stop: Stop, control: Control) -> Iterator[pa.RecordBatch]:
-    """Account for the rows that a stopped load has not come to; an interrupted one takes no longer than `GRACE`."""
-    deadline = time.monotonic() + GRACE
-    lines = work.unsent(stop)
-    try:
-        for batch in lines:
-            yield batch
-            if control.interrupted and time.monotonic() > deadline:
-                control.source_ended = next(lines, None) is None
-                return
-    except SourceBroken:
-        control.source_ended = False
+    def _look_up(self) -> None:
+        engine = self._engine
+        if self._turns is not None:
+            self._say_which_limit_holds(self._turns)
+        if self._tally.are_too_many(self._allowed):
+            limit = f"{option('max_failures')} is {self._settings.max_failures}"
+            engine.stop(Stop("too_many_failures", f"{self._tally}: {limit}"))
+        waits_for = self._what_calls_wait_for()
+        if waits_for != self._waits_for:
+            self._waits_for = waits_for
+            if waits_for == NO_ANSWER:
+                logger.warning("no answer from the API (%s): trying one call now and then", engine.last_silence)
+            self._observer.waits(waits_for)
+        if self._stop_token.stop is not None:
+            engine.stop(self._stop_token.stop)
+        if engine.stopped is not None:
+            now = time.monotonic()
+            self._deadline = self._deadline or now + self._settings.timeout + DRAIN
+            if now > self._deadline:
+                engine.abandon()
+
+    def _what_calls_wait_for(self) -> str:
+        if self._engine.stopped is not None:
+            return ""
+        if self._shared_limit is not None and self._shared_limit.is_away:
+            return SHARE_AWAY
+        if self._engine.in_outage:
+            return NO_ANSWER
+        return OVER_THE_LIMIT if self._engine.is_held else ""

@@ -1,11 +1,7 @@
-"""The text of a mapping file → plain values: YAML, TOML or JSON, whatever is in it, in bounded time and memory. Pure.
+"""Mapping files in YAML, TOML or JSON, read in bounded time and memory whatever is in them.
 
-A few lines of YAML can stand for more values than any machine holds, each form can be nested deeper than its parser
-goes, and two of them let a key be written twice and keep the second. None of that is a mapping.
-
-YAML, safe and bounded: no tags that make objects, each key once, and no merges that grow without end.
-
-Mappings in files: YAML, TOML or JSON, by the ending.
+A few lines of YAML can stand for more values than any machine holds. Each format can be nested deeper than its parser
+goes. YAML and JSON let a key be written twice, and keep the second. All of that is refused.
 """
 
 from __future__ import annotations
@@ -26,184 +22,24 @@ from interakt_loader.errors import MappingError
 from interakt_loader.mapping.spec import Mapping
 from interakt_loader.privacy.text import printable
 
-MOST_VALUES = 50_000
-"""Values that a file may hold, with what its aliases stand for. Of a long text each `LONG` characters count."""
-
-LONG = 64
-
-DEEPEST = 20
-"""Levels of lists and dicts in each other."""
-
-MOST_BITS = 64
-"""Of a whole number."""
-
-MOST_DOTS = 100
-"""On a line of TOML: a key `a.b.c` takes the square of its parts, in memory too, and 128,000 of them all there is."""
-
-
-def parsed(ending: str, text: str) -> Any:
-    """Return what a text with this file ending says: dicts, lists and plain values. Raises `ValueError` in one line."""
-    parse: Callable[[str], Any] = {".json": _json, ".toml": _toml}.get(ending, _yaml)
-    try:
-        written = parse(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    check_values(written)
-    return written
-
-
-def check_values(written: Any) -> None:
-    """Raise `ValueError` if there is too much of it, if it contains itself, or if a value is of no use in a mapping."""
-    waiting, values = [(written, 0)], 1
-    while waiting:
-        value, depth = waiting.pop()
-        if isinstance(value, (dict, list)):
-            if depth > DEEPEST:
-                raise ValueError(f"it is nested more than {DEEPEST} levels deep")
-            values += len(value) * (2 if isinstance(value, dict) else 1)
-            if values <= MOST_VALUES:
-                inner = [*value.keys(), *value.values()] if isinstance(value, dict) else value
-                waiting += [(one, depth + 1) for one in inner]
-        elif isinstance(value, str):
-            values += len(value) // LONG
-        else:
-            _check_plain(value)
-        if values > MOST_VALUES:
-            raise ValueError(f"it holds more than {MOST_VALUES:,} values, aliases counted each time")
-
-
-def _check_plain(value: Any) -> None:
-    if isinstance(value, int) and value.bit_length() > MOST_BITS:
-        raise ValueError(f"a whole number has more than {MOST_BITS} bits")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} is no number")
-    if value is not None and not isinstance(value, (int, float, dt.date, dt.time)):
-        raise ValueError(f"a value is a {type(value).__name__}")
-
-
-def _json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_each_key_once, parse_constant=_no_number)
-
-
-def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in made:
-            raise ValueError(f"{key!r} is there twice")
-        made[key] = value
-    return made
-
-
-def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no number")
-
-
-def _toml(text: str) -> Any:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:  # pragma: no cover - Python 3.10; `make test-lowest` runs it
-        import tomli as tomllib
-    if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
-        raise ValueError(f"a line has more than {MOST_DOTS} dots")
-    return tomllib.loads(text)
-
-
-def _yaml(text: str) -> Any:
-    from yaml import YAMLError
-
-    try:
-        return loads(text)
-    except (RecursionError, ValueError):
-        raise
-    except YAMLError as error:
-        raise ValueError(str(error)) from None
-    except Exception as error:  # noqa: BLE001 - whatever PyYAML raises for an untrue tag: `!!bool maybe`
-        raise ValueError(f"a value is not what its tag says ({type(error).__name__})") from None
-
-
-MOST_MERGED = 10_000
-"""Pairs that `<<` may copy in a file: a dozen lines of merges of merges make billions."""
-
-LONGEST_NUMBER = 100
-"""Characters."""
-
-_MERGE = "tag:yaml.org,2002:merge"
-
-
-def loads(text: str) -> Any:
-    """Return what a YAML text says. Raises `yaml.YAMLError`, and what its constructors raise for untrue tags."""
-    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-
-
-class _Loader(yaml.SafeLoader):
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self._flat: set[int] = set()  # the ids of nodes that hold no merge any more; a cycle of merges ends here
-        self._merged = 0
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Put the pairs that `<<` names in its place."""
-        if id(node) in self._flat:
-            return
-        self._flat.add(id(node))
-        self._check_keys(node)
-        for key, value in node.value:
-            if key.tag == _MERGE:
-                for one in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                    if isinstance(one, yaml.MappingNode):
-                        self.flatten_mapping(one)
-                        self._merged += len(one.value)
-                        if self._merged > MOST_MERGED:
-                            raise ConstructorError(None, None, "merges (<<) that copy too much", node.start_mark)
-        super().flatten_mapping(node)
-
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        """Read a whole number; one in base 60, as `1:30` is, takes the square of its length."""
-        _check_digits(node)
-        return super().construct_yaml_int(node)
-
-    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
-        """Likewise of a fraction."""
-        _check_digits(node)
-        return super().construct_yaml_float(node)
-
-    def _check_keys(self, node: yaml.MappingNode) -> None:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if (key.tag, key.value) in seen:
-                    raise ConstructorError(None, None, f"{key.value!r} is there twice", key.start_mark)
-                seen.add((key.tag, key.value))
-
-
-def _check_digits(node: yaml.ScalarNode) -> None:
-    if len(node.value) > LONGEST_NUMBER:
-        raise ConstructorError(None, None, f"a number of more than {LONGEST_NUMBER} characters", node.start_mark)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
-_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
-
-
 ENDINGS = (".yaml", ".yml", ".toml", ".json")
+
+CONFIRMED = "confirmed"
+"""A key that only files have: false in a proposal that nobody has confirmed."""
 
 LONGEST = 262_144
 """Bytes of a mapping file; one of a thousand traits has a tenth of that."""
 
 LONGEST_REASON = 500
-"""Characters that are said about a file that is no mapping."""
-
-
-CONFIRMED = "confirmed"
-"""A key that only files have: false in a proposal that nobody has confirmed."""
+"""Characters of the reason why a file is no mapping."""
 
 
 class MappingFile(NamedTuple):
-    """What a mapping file says."""
+    """The content of a mapping file."""
 
     mapping: Mapping
     confirmed: bool
-    """False only where the file says so."""
+    """False only if the file has `confirmed: false`."""
 
 
 def read_mapping(given: Any) -> Mapping:
@@ -235,7 +71,7 @@ def read_mapping_file(path: Path) -> MappingFile:
 
 
 def _read(path: Path) -> str:
-    """Return the text of a file, if that is what it is: a pipe's end may never come, and a device has none."""
+    """Return the text of a regular file; a pipe or a device may never end."""
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
         raise MappingError(f"mapping {path}: is {'a directory' if stat.S_ISDIR(mode) else 'no regular file'}")
@@ -247,7 +83,162 @@ def _read(path: Path) -> str:
 
 
 def _in_short(error: object) -> str:
-    """Return an error's words in one line, whatever it quotes of the file: what is wrong is said before or after."""
-    said = printable(" ".join(str(error).split()))
+    """Return an error's message in one line, without its middle if it is long."""
+    message = printable(" ".join(str(error).split()))
     half = LONGEST_REASON // 2
-    return said if len(said) <= LONGEST_REASON else f"{said[: half - 1]}…{said[-half:]}"
+    return message if len(message) <= LONGEST_REASON else f"{message[: half - 1]}…{message[-half:]}"
+
+
+# ------------------------------------------------------------------ any text
+
+MOST_VALUES = 50_000
+"""Values that a file may hold; what an alias stands for counts each time. A text counts once for each `LONG` of it."""
+
+LONG = 64
+"""Characters."""
+
+DEEPEST = 20
+"""Levels of lists and dicts in each other."""
+
+MOST_BITS = 64
+"""Of a whole number."""
+
+
+def parsed(ending: str, text: str) -> Any:
+    """Return the dicts, lists and scalars of a text with this file ending. Raises `ValueError` in one line."""
+    parse: Callable[[str], Any] = {".json": _json, ".toml": _toml}.get(ending, _yaml)
+    try:
+        written = parse(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    check_values(written)
+    return written
+
+
+def check_values(written: Any) -> None:
+    """Raise `ValueError` if there are too many values, if one contains itself, or if a mapping has no use for one."""
+    waiting, values = [(written, 0)], 1
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, (dict, list)):
+            if depth > DEEPEST:
+                raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+            values += len(value) * (2 if isinstance(value, dict) else 1)
+            if values <= MOST_VALUES:
+                inner = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+                waiting += [(item, depth + 1) for item in inner]
+        elif isinstance(value, str):
+            values += len(value) // LONG
+        else:
+            _check_scalar(value)
+        if values > MOST_VALUES:
+            raise ValueError(f"it holds more than {MOST_VALUES:,} values, aliases counted each time")
+
+
+def _check_scalar(value: Any) -> None:
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        raise ValueError(f"a whole number has more than {MOST_BITS} bits")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is no number")
+    if value is not None and not isinstance(value, (int, float, dt.date, dt.time)):
+        raise ValueError(f"a value is a {type(value).__name__}")
+
+
+# ------------------------------------------------------------------ JSON and TOML
+
+MOST_DOTS = 100
+"""On a line of TOML. A key `a.b.c` takes time and memory by the square of its parts: 128,000 parts take all memory."""
+
+
+def _json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_each_key_once, parse_constant=_no_number)
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise ValueError(f"{key!r} is there twice")
+        made[key] = value
+    return made
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
+
+
+def _toml(text: str) -> Any:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:  # pragma: no cover - Python 3.10; `make test-lowest` runs it
+        import tomli as tomllib
+    if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+        raise ValueError(f"a line has more than {MOST_DOTS} dots")
+    return tomllib.loads(text)
+
+
+# ------------------------------------------------------------------ YAML
+
+MOST_MERGED = 10_000
+"""Pairs that `<<` may copy in a file: a dozen lines of merges of merges make billions."""
+
+LONGEST_NUMBER = 100
+"""Characters. A number in base 60, such as `1:30`, takes time by the square of its length."""
+
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def _yaml(text: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except (RecursionError, ValueError):
+        raise
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+    except Exception as error:  # noqa: BLE001 - PyYAML raises any error for an untrue tag, such as `!!bool maybe`
+        raise ValueError(f"a value is not what its tag says ({type(error).__name__})") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, with each key once, bounded merges and short numbers."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        # the ids of nodes whose merges are done, so that a cycle of merges ends
+        self._flat: set[int] = set()
+        self._merged = 0
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Replace `<<` by the pairs that it names."""
+        if id(node) in self._flat:
+            return
+        self._flat.add(id(node))
+        _check_keys(node)
+        for key, value in node.value:
+            if key.tag == _MERGE:
+                for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                    if isinstance(merged, yaml.MappingNode):
+                        self.flatten_mapping(merged)
+                        self._merged += len(merged.value)
+                        if self._merged > MOST_MERGED:
+                            raise ConstructorError(None, None, "merges (<<) that copy too much", node.start_mark)
+        super().flatten_mapping(node)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """Return a scalar's text, if it is not a number of too many characters."""
+        if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
+            reason = f"a number of more than {LONGEST_NUMBER} characters"
+            raise ConstructorError(None, None, reason, node.start_mark)
+        return super().construct_scalar(node)
+
+
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    seen = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if (key.tag, key.value) in seen:
+                raise ConstructorError(None, None, f"{key.value!r} is there twice", key.start_mark)
+            seen.add((key.tag, key.value))

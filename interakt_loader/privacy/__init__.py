@@ -1,15 +1,10 @@
-"""What goes out to people and into files, made harmless: it gives nothing away, and nothing obeys it.
+"""Protects the key and personal data, and makes text from outside safe to show.
 
-- `secret`: a key or password that shows itself nowhere.
-- `masking`: phones and e-mail addresses in a text, made unreadable. Pure.
-- `printable`: text from outside as one line that no terminal or page obeys. Pure.
-- `visible`: characters that cannot be seen. Pure.
-- `id_text`: what text can be an id, and what stands for nothing. Pure.
-- `streams`: standard streams that cannot be written harm no load.
-- `private_files`: files for their owner alone.
-- `formula_guard`: text in a CSV file that no spreadsheet takes for a formula, and back.
-- `file_lock`: one holder of an open file at a time.
-- `state_folder`: the folder that the loads of one user share.
+- `secrets`: a key or password that is never shown or pickled.
+- `text`: escapes for terminals and pages, and masks for phones and e-mail addresses.
+- `formula_guard`: text in a CSV file that no spreadsheet runs as a formula, and back.
+- `files`: files for their owner only, locks, and the user's state folder.
+- `process`: standard streams that may be closed, and the memory of the command line's process.
 """
 
 from __future__ import annotations

@@ -1,11 +1,6 @@
-"""Files that hold people's data: for their owner only (mode 0600), new ones and those that are written over.
+"""Files with personal data: readable by their owner only (mode 0600), and locked by one load at a time.
 
-The user's state folder: what the loads of one user on one machine share.
-
-A lock on an open file: at most one holder on this machine, in whichever process or thread.
-
-It belongs to the open file, so that opening and closing the same file elsewhere in the process does not end it, and it
-ends with the process, however that ends. Reading is not hindered.
+Also the user's state folder, which all loads of one user on one machine share.
 """
 
 from __future__ import annotations
@@ -13,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -26,17 +22,17 @@ OWNER_ONLY = 0o600
 
 
 def open_private(path: str | Path, *, keep: bool = False) -> IO[bytes]:
-    """Open a file to be written anew; nobody else can read it, from its first byte on. Raises `OSError`.
+    """Open a file to write it from its start; only its owner can read it. Raises `OSError`.
 
-    With `keep` what is there stays until it is `cut_off`.
+    With `keep` the old content stays until `truncate`.
     """
-    # what is there is cut off by hand, once nobody else can look any more
+    # No O_TRUNC: the file is truncated after everybody else's rights to it have been removed.
     handle = os.open(path, os.O_CREAT | os.O_WRONLY | getattr(os, "O_BINARY", 0), OWNER_ONLY)
     file = os.fdopen(handle, "wb")
     try:
         make_private(handle)
         if not keep:
-            cut_off(file)
+            truncate(file)
     except BaseException:
         file.close()
         raise
@@ -45,10 +41,10 @@ def open_private(path: str | Path, *, keep: bool = False) -> IO[bytes]:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[IO[bytes]]:
-    """Open a file to be written in place of what is there, in one step: whoever reads it meanwhile reads it whole.
+    """Open a file whose content replaces the old one in one step: readers see either the old or the new content.
 
-    What is there stays where an error is raised. What is no file, such as a pipe, and a file in a folder that cannot be
-    written, are written as they are. Raises `OSError`.
+    If an error is raised, the old content stays. A pipe, and a file in a folder that is not writable, are written
+    directly. Raises `OSError`.
     """
     real = Path(os.path.realpath(path))
     if (real.exists() and not real.is_file()) or not os.access(real.parent, os.W_OK):
@@ -66,34 +62,35 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def cut_off(file: IO[bytes]) -> None:
-    """Take away what a file holds; a pipe has no length."""
+def truncate(file: IO[bytes]) -> None:
+    """Delete the content of a file; do nothing for a pipe."""
     with suppress(OSError):
         file.truncate(0)
 
 
 def make_private(file: str | Path | int) -> None:
-    """Take everybody else's rights to a file away, if it is there; Windows has its own way with rights.
+    """Remove all rights of others to a file, if it exists. Does nothing on Windows.
 
-    What is no file, such as a pipe, stays as it is; so does what is somebody else's, or on a disk that knows no rights.
+    Does nothing for a pipe, for a file of another user, or on a disk without rights.
     """
     if os.name != "posix":
         return
+    # `file` may be a handle, which has no Path.
     with suppress(OSError):
-        mode = os.stat(file).st_mode  # noqa: PTH116 - a handle has no Path
+        mode = os.stat(file).st_mode  # noqa: PTH116
         if stat.S_ISREG(mode) and mode & 0o077:
-            os.chmod(file, stat.S_IMODE(mode) & ~0o077)  # noqa: PTH101 - likewise
+            os.chmod(file, stat.S_IMODE(mode) & ~0o077)  # noqa: PTH101
 
 
 VARIABLE = "INTERAKT_STATE_DIR"
-"""Names another folder; `none` means to do without one."""
+"""The environment variable with another folder; `none`: no folder."""
 
 
 def state_folder() -> Path | None:
-    """Return the user's state folder, made if it is not there, for its owner only (mode 0700).
+    """Return the user's state folder; create it if needed, for its owner only (mode 0700).
 
-    None where it cannot be made or written, or where `INTERAKT_STATE_DIR` is `none`. It is `interakt-loader` in the
-    place that the system has for such files: on Linux `~/.local/state`, or `XDG_STATE_HOME`.
+    Return None if it cannot be created or written, or if `INTERAKT_STATE_DIR` is `none`. Its name is `interakt-loader`,
+    in the system's folder for such files: on Linux `~/.local/state`, or `XDG_STATE_HOME`.
     """
     given = os.environ.get(VARIABLE, "").strip()
     if given.lower() == "none":
@@ -101,26 +98,44 @@ def state_folder() -> Path | None:
     try:
         folder = Path(given).expanduser() if given else user_state_path("interakt-loader", appauthor=False)
         folder.mkdir(mode=OWNER_ONLY | 0o100, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # no home folder, or one that cannot be written
+    # RuntimeError: the user has no home folder.
+    except (OSError, RuntimeError):
         return None
     return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 
-_FAR = 1 << 62
-"""Where Windows locks a byte: beyond what any file holds, as nobody could read a locked part."""
+_LOCKED_BYTE = 1 << 62
+"""Where the locked byte is: beyond the end of any file, so that a lock hinders no reader.
+
+Windows lets nobody else read a locked byte, and SQLite has its own locks around byte 2**30.
+"""
+
+_HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+_NO_SUCH_LOCK = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+
+
+class LockHeld(Exception):
+    """Another process or thread holds the lock."""
 
 
 def try_lock(handle: int) -> bool:
-    """Lock the open file, and return whether nobody else has locked it; does not wait.
+    """Lock an open file, which is open for writing. Return False if it is locked already; do not wait.
 
-    True as well for what is no regular file, such as a pipe, and on a file system that knows no locks.
+    The lock belongs to the open file. It ends when this file is closed or the process ends. It does not end when the
+    process opens and closes the same file elsewhere, as POSIX locks and so SQLite's own do.
+
+    Return True without a lock for a pipe, on a file system without locks, and on a system without such locks (neither
+    Linux, macOS nor Windows). Raises `OSError`.
     """
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         return True
     try:
         _lock(handle)
     except OSError as error:
-        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+        if error.errno in _HELD:
+            return False
+        if error.errno not in _NO_SUCH_LOCK:
+            raise
     return True
 
 
@@ -129,7 +144,7 @@ if sys.platform == "win32":
 
     def _lock(handle: int) -> None:
         at = os.lseek(handle, 0, os.SEEK_CUR)
-        os.lseek(handle, _FAR, os.SEEK_SET)
+        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         finally:
@@ -139,12 +154,55 @@ else:
     import fcntl
 
     def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        command = getattr(fcntl, "F_OFD_SETLK", None)
+        if command is None:
+            return
+        if sys.platform == "darwin":
+            wanted = struct.pack("qqihh", _LOCKED_BYTE, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
+        else:
+            wanted = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, _LOCKED_BYTE, 1, 0)
+        fcntl.fcntl(handle, command, wanted)
 
 
 def is_still_at(handle: int, path: str | os.PathLike[str]) -> bool:
-    """Tell whether a path still leads to the open file: whoever held the lock before may have removed it."""
+    """Tell whether the path still leads to the open file. The last holder of its lock may have removed it."""
     try:
-        return os.path.samestat(os.fstat(handle), os.stat(path))  # noqa: PTH116 - a handle has no Path
+        return os.path.samestat(os.fstat(handle), os.stat(path))  # noqa: PTH116
     except FileNotFoundError:
         return False
+
+
+class FileLock:
+    """The lock on one file, held from its creation until `close`.
+
+    Creates the file if it does not exist. Raises `LockHeld` if another has the lock, and `OSError`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        self.handle = os.open(path, flags, OWNER_ONLY)
+        """Of the file. It stays open, because the lock belongs to it."""
+        try:
+            is_locked, found = try_lock(self.handle), os.fstat(self.handle)
+        except OSError:
+            os.close(self.handle)
+            raise
+        if not is_locked:
+            os.close(self.handle)
+            raise LockHeld
+        self._path = path
+        self._file = (found.st_dev, found.st_ino)
+
+    def is_in_place(self) -> bool:
+        """Tell whether the path still leads to this file: nobody has deleted or replaced it."""
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - asked for each group of answers, and a Path is slower
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._file
+
+    def close(self) -> None:
+        """Close the file, which ends the lock."""
+        handle, self.handle = self.handle, -1
+        if handle != -1:
+            os.close(handle)

@@ -1,13 +1,13 @@
-r"""Text cells that a spreadsheet or a terminal would obey, made harmless in a CSV file, and back again. Vectorised.
+r"""Makes the text of a CSV file safe for spreadsheets and terminals, and restores it. Works on whole columns.
 
-Control characters, marks of direction and characters of no width become escapes, `\x1b` or `\u202e`: a report is looked
-at with `cat`, and a line break in a cell must not pass for a line of its own (`safety.printable.escaped`). Joiners
-stay: names of India need them.
+Control characters, direction marks and characters without width become escapes, such as `\x1b` or `\u202e`
+(`privacy.text.escaped`). People read reports with `cat`, and a line break in a cell must not look like a new line.
+Joiners stay, because Indian names need them.
 
-A cell that begins with `=`, `+`, `-`, `@`, a tab or a line break may be run when somebody opens the file, whoever wrote
-it: a customer who calls himself `=HYPERLINK(…)`, say. Such a cell is written with an apostrophe before it, which makes
-it text. One that has apostrophes before such a beginning already gets one more, so that reading takes off exactly what
-writing put on. Plain numbers with a sign (`+91`, `-5`) are no formulas, and stay as they are.
+A spreadsheet may run a cell that begins with `=`, `+`, `-`, `@`, a tab or a line break. A customer can choose such a
+name: `=HYPERLINK(…)`. Such a cell gets an apostrophe before it, which makes it text. A cell that has apostrophes there
+already gets one more, so that reading removes exactly what writing added. Numbers with a sign (`+91`, `-5`) are not
+formulas, and stay unchanged.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.privacy.text import OBEYED, escaped, unescaped
+from interakt_loader.privacy.text import UNSAFE, escaped, unescaped
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 _BEGINNINGS = "=+\\-@\t\r\n＝＋－＠"
-"""The full-width forms too: where those are written, spreadsheets take them for the others."""
+"""The full-width forms too: spreadsheets in some languages treat them the same."""
 
 _RISKY = f"'*[{_BEGINNINGS}]"
 _NUMBER = r"'*[+-][0-9]+(\.[0-9]+)?"
@@ -35,30 +35,30 @@ _APOSTROPHE = ord("'")
 
 _FIRST_BYTES = np.zeros(256, bool)
 _FIRST_BYTES[[*b"'=+-@\t\r\n", "＝".encode()[0]]] = True
-"""What a risky text's first byte can be: looking at that alone is a tenth of the work, and nearly always all of it."""
+"""Possible first bytes of a risky text. Checking only these is a tenth of the work, and almost always enough."""
 
 
-_OBEYED_BYTES = np.zeros(256, bool)
-_OBEYED_BYTES[[*range(0x20), 0x7F, *b"\\", 0xC2, 0xD8, 0xE1, 0xE2, 0xEF, 0xF0, 0xF3]] = True
-"""The bytes with which a character to be escaped begins in UTF-8, and the backslash. Devanagari begins with none."""
+_UNSAFE_BYTES = np.zeros(256, bool)
+_UNSAFE_BYTES[[*range(0x20), 0x7F, *b"\\", 0xC2, 0xD8, 0xE1, 0xE2, 0xEF, 0xF0, 0xF3]] = True
+"""The first bytes in UTF-8 of characters to be escaped, and the backslash. No Devanagari letter begins with one."""
 
-_TO_LOOK_AT = "|".join(
-    ["[" + "".join(one if one == "-" else f"\\x{{{ord(one):x}}}" for one in OBEYED) + "]", r"\\[xuU][0-9a-f]{2}"]
+_MAY_CHANGE = "|".join(
+    ["[" + "".join(one if one == "-" else f"\\x{{{ord(one):x}}}" for one in UNSAFE) + "]", r"\\[xuU][0-9a-f]{2}"]
 )
-"""Texts that may have something to escape or to read back, for Arrow's RE2."""
+"""A pattern for Arrow's RE2: texts that may have a character to escape or an escape to restore."""
 
 
 COLUMNS = ("source", "user_id", "country_code", "phone", "event", "column", "message")
-"""Of the report, those with text that is not our own."""
+"""The report's columns with text from outside."""
 
 
 def guard(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return report lines as they are written to a CSV file."""
+    """Return report lines in the form of the CSV file."""
     return _with_each(batch, guarded)
 
 
 def unguard(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return report lines, or some of their columns, as they were before `guard`."""
+    """Return report lines, or some of their columns, in their form before `guard`."""
     return _with_each(batch, unguarded)
 
 
@@ -71,14 +71,14 @@ def _with_each(batch: pa.RecordBatch, changed: Callable[[pa.StringArray], pa.Str
 
 
 def guarded(texts: pa.StringArray) -> pa.StringArray:
-    """Return the texts with what would be obeyed in escapes, and an apostrophe before what is like a formula."""
+    """Return the texts with unsafe characters as escapes, and an apostrophe before each formula."""
     texts = _with_escapes(texts, escaped)
     risky = _risky(texts)
     return texts if risky is None else pc.if_else(risky, pc.binary_join_element_wise("'", texts, ""), texts)
 
 
 def unguarded(texts: pa.StringArray) -> pa.StringArray:
-    """Return what `guarded` made these texts of; a risky text without an apostrophe stays as it is."""
+    """Return the texts before `guarded`. A risky text without an apostrophe stays unchanged."""
     risky = _risky(texts)
     if risky is not None:
         texts = pc.if_else(pc.and_(risky, pc.starts_with(texts, "'")), pc.utf8_slice_codeunits(texts, 1), texts)
@@ -86,14 +86,14 @@ def unguarded(texts: pa.StringArray) -> pa.StringArray:
 
 
 def _with_escapes(texts: pa.StringArray, changed: Callable[[str], str]) -> pa.StringArray:
-    """Return the texts with each changed in which there may be something to escape or to read back."""
+    """Return the texts, with `changed` applied to each that may have a character to escape or an escape."""
     _, offsets, data = texts.buffers()
     if data is None or not len(texts):
         return texts
     begin, end = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]]
-    if not _OBEYED_BYTES[np.frombuffer(data, np.uint8)[begin:end]].any():
+    if not _UNSAFE_BYTES[np.frombuffer(data, np.uint8)[begin:end]].any():
         return texts
-    some = pc.fill_null(pc.match_substring_regex(texts, _TO_LOOK_AT), False)
+    some = pc.match_substring_regex(texts, _MAY_CHANGE).fill_null(fill_value=False)
     if not pc.any(some).as_py():
         return texts
     new = pa.array([changed(text) for text in texts.filter(some).to_pylist()], texts.type)
@@ -101,13 +101,14 @@ def _with_escapes(texts: pa.StringArray, changed: Callable[[str], str]) -> pa.St
 
 
 def _risky(texts: pa.StringArray) -> pa.BooleanArray | None:
-    """Return which texts begin, apostrophes apart, as formulas do; None: none of them."""
+    """Return which texts begin like a formula, without their apostrophes; None: none of them."""
     candidates = _candidates(texts)
     if not len(candidates):
         return None
     first = texts[int(candidates[0])]
+    # Often all rows have one country code.
     if not _is_risky(first.as_py() or "") and pc.all(pc.equal(texts, first)).as_py():
-        return None  # one country code for all
+        return None
     some = texts.take(pa.array(candidates))
     risky = pc.match_substring_regex(some, f"^{_RISKY}")
     if pc.any(risky).as_py():
@@ -115,7 +116,7 @@ def _risky(texts: pa.StringArray) -> pa.BooleanArray | None:
     if not pc.any(risky).as_py():
         return None
     mask = np.zeros(len(texts), bool)
-    mask[candidates] = risky.fill_null(False)
+    mask[candidates] = risky.fill_null(fill_value=False)
     return pa.array(mask)
 
 
@@ -124,9 +125,9 @@ def _is_risky(text: str) -> bool:
 
 
 def _candidates(texts: pa.StringArray) -> npt.NDArray[np.int64]:
-    """Return where a text's first byte, or what follows an apostrophe there, is one that a risky text's can be.
+    """Return the positions of texts whose first byte, or the byte after an apostrophe, can begin a risky text.
 
-    Missing and empty ones may be among them, as if they began with what comes next.
+    A missing or empty text may be among them, because the byte at its place belongs to the next text.
     """
     _, offsets, data = texts.buffers()
     if data is None or not data.size or not len(texts):

@@ -1,11 +1,7 @@
-"""The thread in which Python takes signals.
+"""The process of a load: its main thread, its standard streams, and its memory.
 
-Standard streams that may be gone: a full disk, a pipe that nobody reads any more, a terminal that was closed.
-
-What a load says there is for people who may not be there. Its report is the record, so a line that cannot be written is
-left out, and the load goes on.
-
-What makes the command line's own process smaller and faster. Only for a process that is ours alone.
+A standard stream may be gone: a full disk, a pipe without a reader, a closed terminal. The report is the record of a
+load. So a line that cannot be written to a stream is left out, and the load continues.
 """
 
 from __future__ import annotations
@@ -22,27 +18,28 @@ from typing import Any, TextIO
 
 
 def is_main_thread() -> bool:
-    """Tell whether this is the main thread; under eventlet it is one of another `threading`, with its own class."""
+    """Return True on the main thread, which receives Python's signals."""
+    # Under eventlet it belongs to another `threading`, with a class of its own.
     this = threading.current_thread()
     return this is threading.main_thread() or type(this).__name__ == "_MainThread"
 
 
 _LOST = (OSError, ValueError, RuntimeError)
-"""What writing raises: no room or no reader; a stream that was closed; a signal handler's call while others write."""
+"""What a write raises: no space or no reader; a closed stream; a call from a signal handler during another write."""
 
 
 class TolerantStream:
-    """A text stream that leaves out what it cannot write. Everything else is the stream's own."""
+    """A text stream that leaves out what it cannot write. All other attributes are the stream's."""
 
     def __init__(self, stream: TextIO | None) -> None:
-        """Write to this stream; None, as Python calls one that was closed from the start: to nowhere."""
+        """Write to this stream. None, which Python uses for a stream that was closed at the start: write nothing."""
         self._stream = stream
         self.closed = False
         self.error: OSError | None = None
-        """The first reason why something was left out, if the other end is to blame."""
+        """The first error of the stream's other end, such as a full disk."""
 
     def write(self, text: str) -> int:
-        """Write a text, with escapes for characters that the stream's encoding does not have."""
+        """Write a text, with escapes for characters that the stream's encoding lacks."""
         if self._stream is None:
             return len(text)
         try:
@@ -55,7 +52,7 @@ class TolerantStream:
             return len(text)
 
     def flush(self) -> None:
-        """Write what waits in buffers."""
+        """Write the buffered text."""
         try:
             if self._stream is not None:
                 self._stream.flush()
@@ -63,7 +60,7 @@ class TolerantStream:
             self._lost(error)
 
     def isatty(self) -> bool:
-        """Tell whether a person may be reading."""
+        """Return True if the stream is a terminal."""
         try:
             return self._stream is not None and self._stream.isatty()
         except _LOST:
@@ -79,7 +76,7 @@ class TolerantStream:
 
 @contextmanager
 def tolerant_streams() -> Iterator[TolerantStream]:
-    """Have standard output and error leave out what cannot be written; yield the former."""
+    """Make standard output and error leave out what cannot be written; yield standard output."""
     former = sys.stdout, sys.stderr
     out = TolerantStream(sys.stdout)
     sys.stdout, sys.stderr = out, TolerantStream(sys.stderr)
@@ -93,7 +90,7 @@ def tolerant_streams() -> Iterator[TolerantStream]:
 
 @contextmanager
 def usable_stderr() -> Iterator[None]:
-    """Where the program has closed `sys.stderr`, have it take nothing: else Python's own logging raises."""
+    """Replace a closed `sys.stderr` by one that writes nothing, because Python's logging would raise."""
     if sys.stderr is None or not sys.stderr.closed:
         yield
         return
@@ -105,47 +102,46 @@ def usable_stderr() -> Iterator[None]:
 
 
 def hold_standard_handles() -> None:
-    """Open the null device in place of each standard stream that was closed before the process began (`2>&-`).
+    """Open the null device for each standard stream that was closed before the process began (`2>&-`).
 
-    The next file that is opened, a ledger perhaps, would take its number, and with it whatever a library prints there.
+    Otherwise the next opened file, such as a ledger, gets the stream's number, and all that libraries print there.
     """
     for handle in range(3):
         try:
             os.fstat(handle)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            # It gets the lowest free number.
+            os.open(os.devnull, os.O_RDWR)
 
 
-_NOT_NEEDED = "pandas"
+class _NoPandas:
+    """A finder that reports pandas as missing.
 
-
-class _NotImported:
-    """A finder that finds no pandas.
-
-    pyarrow imports it, if it is installed, to make its first array: 45 MB and a quarter of a second for something
-    that a load from files never uses.
+    If pandas is installed, pyarrow imports it for its first array. That costs 45 MB and a quarter of a second, and a
+    load from files never uses it.
     """
 
     def find_spec(self, name: str, *_: Sequence[str] | ModuleType | None) -> ModuleSpec | None:
-        """Refuse pandas; leave every other module to the finders behind."""
-        if name == _NOT_NEEDED:
-            raise ModuleNotFoundError(f"the command line does without {name}", name=name)
+        """Refuse pandas; leave every other module to the next finders."""
+        if name == "pandas":
+            raise ModuleNotFoundError("the command line does not use pandas", name=name)
         return None
 
 
-def keep_small() -> None:
-    """Do without pandas, and have Arrow use malloc, unless the environment says otherwise.
+def save_memory() -> None:
+    """Import no pandas, and let Arrow use malloc, unless the environment names another allocator.
 
-    Arrow's own allocators keep some 35 MB more; call this before pyarrow is imported.
+    Arrow's own allocators keep about 35 MB more. Call this before pyarrow is imported, and only in the command line's
+    own process.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    sys.meta_path.insert(0, _NotImported())
+    sys.meta_path.insert(0, _NoPandas())
 
 
-def imported() -> None:
-    """Begin to look for garbage, now that all modules are there, and never among them.
+def freeze_imports() -> None:
+    """Start the garbage collector after the imports, and exclude the objects that exist already.
 
-    Nothing that an import makes is garbage: looking for some costs a tenth of the start, and of each call later on.
+    Imports make no garbage. Searching their objects costs a tenth of the start, and of each later call.
     """
     if not gc.isenabled():
         gc.freeze()

@@ -1,7 +1,7 @@
-"""A text that shows itself nowhere: the key, and an address that holds a password.
+"""A text that is never shown: the key, or an address with a password.
 
-Tracebacks with locals, debuggers, logs and reports show what an object says of itself. So the key is held in a `Secret`
-from the moment it comes in, and no function has it as plain text in a variable while anything can go wrong.
+Tracebacks with locals, debuggers, logs and reports show the `repr` of objects. So the key is a `Secret` from the moment
+it arrives, and no function keeps it as text in a variable where an error can be raised.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ DOTS = "•••"
 
 
 class Secret:
-    """A text that only `reveal` says. Equal secrets hold equal texts.
+    """A text that only `reveal` returns. Equal secrets have equal texts.
 
-    A pickle of it does not hold the text: what comes out of one can be shown, and has nothing to reveal.
+    A pickle does not contain the text: an unpickled secret can be shown, but not revealed.
     """
 
     __slots__ = ("_shown", "_text")
 
     def __init__(self, text: str | None, shown: str = DOTS) -> None:
-        """Hold a text, and say `shown` in its place; what is no text is held, too, so that nobody shows that either."""
+        """Keep a text, and show `shown` in its place. A value of a wrong type is kept too, so that it is not shown."""
         self._text = text
         self._shown = shown
 
     def reveal(self) -> str:
-        """Return the text. Raises `SettingsError` where it was left behind by a pickle."""
+        """Return the text. Raises `SettingsError` for an unpickled secret."""
         if self._text is None:
-            raise SettingsError("the key does not travel in a pickle: give it again, such as by INTERAKT_API_KEY")
+            raise SettingsError("a pickle does not contain the key: give the key again, such as by INTERAKT_API_KEY")
         return self._text
 
     def __repr__(self) -> str:
@@ -55,5 +55,5 @@ class Secret:
 
 
 def hidden(value: Any) -> Any:
-    """Return a value as a `Secret`; None, and what is one, as it is."""
+    """Return a value as a `Secret`. None and a `Secret` are returned unchanged."""
     return value if value is None or isinstance(value, Secret) else Secret(value)

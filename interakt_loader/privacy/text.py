@@ -1,15 +1,10 @@
-r"""Characters that cannot be seen: two texts that differ in them look the same.
+r"""Text for people: shows characters that terminals and pages would obey, and masks phones and e-mail addresses.
 
-Text from outside → text for people: what a terminal or a page would obey is shown, and obeyed by nobody. Pure.
+A table, a file's name or a server's message can contain escapes that move the cursor or set the window's title. It can
+contain direction marks, which make a line read differently, and characters without width. Each becomes its escape,
+`\x1b` or `\u202e`, as in Python's `repr`.
 
-A name in a table, a file's name and a server's message can hold anything: escapes that move the cursor or set the
-window's title, marks that turn the direction of writing around so that a line reads as another, characters of no width.
-Each becomes its escape, `\x1b` or `\u202e`, as in Python's own `repr`.
-
-The zero-width joiner and non-joiner stay: Hindi, Malayalam, Persian and many an emoji cannot be written without them,
-and they move nothing.
-
-Phones and e-mail addresses made unreadable, alone or within a text. Pure.
+The zero-width joiner and non-joiner stay. Hindi, Malayalam, Persian and many emoji need them, and they move nothing.
 """
 
 from __future__ import annotations
@@ -21,26 +16,26 @@ import unicodedata
 from typing import Any
 
 _FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0"
-"""Characters of other categories that show nothing; with the ranges below, those that Unicode says to ignore."""
+"""Invisible characters of other categories. With the ranges below, these are the ones that Unicode says to ignore."""
 _RANGES = (("\u180b", "\u180f"), ("\ufe00", "\ufe0f"), ("\ufff0", "\ufff8"), ("\U000e0000", "\U000e0fff"))
 
 _WHITE_CONTROLS = "\t\n\v\f\r\x85"
 _CONTROLS = r"\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"
 INVISIBLE = rf"[{_CONTROLS}\p{{Cf}}{_FILLERS}{''.join(f'{first}-{last}' for first, last in _RANGES)}]"
-"""The same as a class of characters, for Arrow's patterns."""
+"""Invisible characters, as a class for Arrow's patterns."""
 HIDDEN_ENDS = rf"^(?:{INVISIBLE}|[\s\x0b\x85\p{{Z}}])+|(?:{INVISIBLE}|[\s\x0b\x85\p{{Z}}])+$"
-"""What `stripped` takes off."""
+"""What `stripped` removes, as a pattern for Arrow."""
 
 DAMAGED = "\ufffd"
-"""What decoders put in the place of bytes that they could not read."""
+"""The character that decoders write for bytes that they cannot read."""
 
 _JOINERS = "\u200c\u200d"
 JOINED = rf"([^\x00-\x7f])[{_JOINERS}]+"
-"""Joiners behind letters that are not ASCII: they shape the letters of some scripts, and show by that."""
+"""Joiners after letters that are not ASCII. In some scripts they change the shape of letters, so they are visible."""
 
 
 def is_invisible(character: str) -> bool:
-    """Tell whether a character shows nothing and is no white space: a control, a format, a filler."""
+    """Return True for a character that shows nothing and is not white space: a control, a format, a filler."""
     if character.isascii() and character.isprintable():
         return False
     if unicodedata.category(character) in ("Cc", "Cf") or character in _FILLERS:
@@ -59,16 +54,16 @@ def stripped(text: str) -> str:
 
 
 def hidden_in(text: str) -> str | None:
-    """Return the first character of a text that cannot be seen or stands for a damaged one; None if all can.
+    """Return the first invisible character of a text, or the sign of a damaged one; None: there is none.
 
-    Joiners that shape letters are part of the writing.
+    Joiners that shape letters are visible.
     """
     text = re.sub(JOINED, r"\1", text)
     return next((one for one in text if one == DAMAGED or is_invisible(one)), None)
 
 
-def hidden_said(text: str) -> str:
-    """Say what is hidden in a text, to be read behind it."""
+def describe_hidden(text: str) -> str:
+    """Return the end of a sentence about the invisible character in a text: "holds U+200B ZERO WIDTH SPACE, …"."""
     hidden = hidden_in(text)
     if hidden is None:
         return "shows all that it holds"
@@ -77,45 +72,50 @@ def hidden_said(text: str) -> str:
     return f"holds {name}, {why}"
 
 
-OBEYED = (
-    "\x00-\x1f\x7f-\x9f"  # control characters, C0 and C1: a terminal's escapes begin with one
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks of direction
-    "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"  # unseen
-    "\U0001d173-\U0001d17a\U000e0000-\U000e007f"  # likewise
-    "\u2028\u2029"  # ends of lines, for some
+UNSAFE = (
+    # Control characters, C0 and C1. A terminal's escapes begin with one.
+    "\x00-\x1f\x7f-\x9f"
+    # Direction marks.
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+    # Invisible characters.
+    "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+    # Some programs end a line at these.
+    "\u2028\u2029"
 )
-"""What a terminal or a page would obey, or nobody would see: as a class of characters, but for its brackets."""
-_HALVES = "\ud800-\udfff"  # of pairs, which no UTF-8 can hold
+"""Characters that a terminal or a page would obey, or that nobody would see: a class without its brackets."""
+_SURROGATES = "\ud800-\udfff"
+"""Halves of pairs. UTF-8 has no form for them."""
 
-_ONE = re.compile(f"[{OBEYED}{_HALVES}]")
-_ONE_WITHIN_LINES = re.compile(f"(?!\n)[{OBEYED}{_HALVES}]")
+_UNSAFE_CHARACTER = re.compile(f"[{UNSAFE}{_SURROGATES}]")
+_UNSAFE_BUT_LINE_BREAK = re.compile(f"(?!\n)[{UNSAFE}{_SURROGATES}]")
 
 _FORM = "x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}"
-_TO_ESCAPE = re.compile(rf"(?<!\\)(\\*)([{OBEYED}])|(?<!\\)(\\+)({_FORM})")
+_TO_ESCAPE = re.compile(rf"(?<!\\)(\\*)([{UNSAFE}])|(?<!\\)(\\+)({_FORM})")
 _ESCAPED = re.compile(rf"(?<!\\)(\\+)({_FORM})")
 
 
 def printable(text: str) -> str:
-    """Return a text as one line that can be shown as it is."""
-    return text if text.isprintable() else _ONE.sub(_escape, text)
+    """Return a text as one line that is safe to show."""
+    return text if text.isprintable() else _UNSAFE_CHARACTER.sub(_escape, text)
 
 
 def printable_lines(text: str) -> str:
-    """Likewise of a text that has lines, which it keeps. Only for text of our own, made of parts that are printable."""
-    return text if text.isprintable() else _ONE_WITHIN_LINES.sub(_escape, text)
+    """Do the same for a text with lines, and keep these. Only for our own text, made of printable parts."""
+    return text if text.isprintable() else _UNSAFE_BUT_LINE_BREAK.sub(_escape, text)
 
 
 def escaped(text: str) -> str:
-    r"""Return a text with those characters as escapes, such as `\x1b` or `\u202e`, so that `unescaped` undoes it.
+    r"""Return a text with unsafe characters as escapes, such as `\x1b` or `\u202e`; `unescaped` restores it.
 
-    Backslashes directly before such an escape are doubled, whether the escape stood in the text or is a new one. All
-    others stay as they are. The text is one that UTF-8 can hold.
+    Backslashes directly before such an escape are doubled, for new escapes and for those that were in the text. All
+    others stay. The text has no surrogates.
     """
     return _TO_ESCAPE.sub(_escaped_run, text)
 
 
 def unescaped(text: str) -> str:
-    """Return what `escaped` made this text of."""
+    """Return the text before `escaped`."""
     return _ESCAPED.sub(_unescaped_run, text)
 
 
@@ -135,29 +135,30 @@ def _unescaped_run(found: re.Match[str]) -> str:
 
 
 def _form(character: str) -> str:
-    """Return a character's escape without its backslash; unlike Python's own, a line break has none of its own."""
+    """Return a character's escape without its backslash. Unlike Python's, there is no short form such as `n`."""
     code = ord(character)
     return f"x{code:02x}" if code <= 0xFF else f"u{code:04x}" if code <= 0xFFFF else f"U{code:08x}"
 
 
 def _character(form: str) -> str | None:
-    """Return the character of an escape, if it is one that `escaped` writes."""
+    """Return the character of an escape; None if `escaped` does not write it."""
     code = int(form[1:], 16)
-    if code > 0x10FFFF or not _ONE.match(chr(code)) or form != _form(chr(code)) or 0xD800 <= code <= 0xDFFF:
+    if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
         return None
-    return chr(code)
+    character = chr(code)
+    return character if _UNSAFE_CHARACTER.match(character) and form == _form(character) else None
 
 
 def printable_json(line: str) -> str:
-    """Return JSON text, without line breaks of its own, in escapes of JSON's: it reads back as the same."""
-    return line if line.isprintable() else _ONE.sub(lambda found: json.dumps(found[0])[1:-1], line)
+    """Return one line of JSON with unsafe characters as JSON escapes. Its value is the same."""
+    return line if line.isprintable() else _UNSAFE_CHARACTER.sub(lambda found: json.dumps(found[0])[1:-1], line)
 
 
 class PrintableLog(logging.Formatter):
-    """Writes a record's message so; a traceback keeps its lines."""
+    """Writes log records with `printable_lines`; a traceback keeps its lines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as text."""
+        """Return the record as text that is safe to show."""
         return printable_lines(super().format(record))
 
 
@@ -169,21 +170,21 @@ DOT = "•"
 
 _OF_A_MAIL = r"[^\s@<>\"'(),;:\[\]]"
 _MAIL = re.compile(rf"(?<!{_OF_A_MAIL}){_OF_A_MAIL}+@({_OF_A_MAIL}+\.[^\s@<>\"'(),;:\[\].]+)")
-"""Begins where a word does: were each of its characters a beginning, a long word would be searched once for each."""
+"""It matches only at the start of a word. Otherwise a long word would be searched again from each character."""
 
 _DIGITS = re.compile(r"\d")
-_LEFT = 3
-"""Digits of a phone that are left, so that a row can be told from its neighbours."""
+_VISIBLE_DIGITS = 3
+"""Digits of a phone that stay visible, so that people can tell rows apart."""
 
-_FEWEST = 7
-"""Digits of a phone, at least."""
+_FEWEST_DIGITS = 7
+"""Fewest digits of a phone."""
 
 _NUMBER = re.compile(r"(?<!\w)(?<!\d\.)[+(]?\d(?:(?:[^\S\r\n]|[().\-/\u2010-\u2014]){0,3}\d){6,16}(?!\w)")
-"""Seven to seventeen digits with what people write between those of a phone, white space of any kind included. What
-stands after a digit and a point is a fraction; after a word and a point (`Mob.98765 43210`) it is a phone."""
+"""Seven to seventeen digits, with what people write between the digits of a phone, such as any white space. After a
+digit and a point the digits are a fraction; after a word and a point (`Mob.98765 43210`) they are a phone."""
 
 _ALONE, _NOT_ON = r"(?<![\d.])(?<!\d[-/])", r"(?!\d|[-/.]\d)"
-"""Digits that go on behind a hyphen, a slash or a point are a part of something longer: of a phone, perhaps."""
+"""Digits that continue after a hyphen, a slash or a point are part of something longer, which may be a phone."""
 
 _DATE = (
     r"\d{4}-[01]\d-[0-3]\d|(?:19|20)\d\d[/.][01]?\d[/.][0-3]?\d"
@@ -197,38 +198,37 @@ _NO_PHONE = re.compile(
     r"|(?<!\w)[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?!\w)"
     rf"|(?<!\w)0x[0-9A-Fa-f]+|(?<!\w){_ALONE}0\.\d+{_NOT_ON}"
 )
-"""What has as many digits and is no phone: a date, a time of day, a private network's address, a UUID, an address in
-memory, a fraction. Other networks' addresses may be phones: `91.234.56.78` is one."""
+"""Text with as many digits that is not a phone: a date, a time of day, a private network's address, a UUID, a memory
+address, a fraction. Other networks' addresses may be phones: `91.234.56.78` is one."""
 
 _IN_TEXT = re.compile(f"(?P<kept>{_NO_PHONE.pattern})|{_NUMBER.pattern}")
 
 _VERSION = re.compile(r"(?<![\d.])(?<!\d[-() ])\d{1,2}(?:\.\d{1,2}){1,2}(?!\w|\.\d|[-() ]{1,2}\d)")
-"""`3.11.7`: too few digits for a phone, and they do not go on."""
+"""`3.11.7`: too few digits for a phone, with no more digits after them."""
 
 _PATH = re.compile(r"(?:[A-Za-z]:|~|\.{1,2})?[/\\][^/\\]+[/\\]")
-"""How a path begins, such as those in a traceback."""
+"""The start of a path, such as those in a traceback."""
 
 _QUOTED = re.compile(r"(['\"])([^'\"\n]*)\1")
 
 
 def masked(text: str) -> str:
-    """Return a text without the phones and e-mail addresses that are in it: `•••••••210`, `•••@example.com`.
+    """Return a text with its phones and e-mail addresses masked: `•••••••210`, `•••@example.com`.
 
-    What looks like a phone and is none, such as a long id of digits, is masked as well; dates, versions and paths are
-    not, nor are digits that are part of a word, except in quotes: there a message has a value as it came, whatever is
-    wrong with it.
+    A long id of digits looks like a phone, and is masked too. Dates, versions, paths and digits within a word are not.
+    In quotes, digits within a word are masked too: there a message has the value from the table, which may be wrong.
     """
     return _IN_TEXT.sub(_masked_number, _QUOTED.sub(_masked_quote, _MAIL.sub(rf"{DOT * 3}@\1", text)))
 
 
 def masked_phone(phone: str) -> str:
-    """Return a phone with its last three digits only."""
-    most = max(len(_DIGITS.findall(phone)) - _LEFT, 0)
+    """Return a phone with only its last three digits visible."""
+    most = max(len(_DIGITS.findall(phone)) - _VISIBLE_DIGITS, 0)
     return _DIGITS.sub(DOT, phone, count=most) if most else DOT * len(phone)
 
 
 def masked_body(body: str) -> str:
-    """Return the JSON body of a call with each text in it masked, and each number that looks like a phone."""
+    """Return the JSON body of a call with each text masked, and each number that looks like a phone."""
     return json.dumps(_masked_value(json.loads(body)), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -246,8 +246,8 @@ def _masked_value(value: Any) -> Any:
 def _masked_quote(found: re.Match[str]) -> str:
     quote, value = found.groups()
     left = _VERSION.sub("", _NO_PHONE.sub("", value))
-    is_none = len(_DIGITS.findall(left)) < _FEWEST or _PATH.match(value)
-    return found[0] if is_none else f"{quote}{masked_phone(value)}{quote}"
+    is_no_phone = len(_DIGITS.findall(left)) < _FEWEST_DIGITS or _PATH.match(value)
+    return found[0] if is_no_phone else f"{quote}{masked_phone(value)}{quote}"
 
 
 def _masked_number(found: re.Match[str]) -> str:

@@ -1,14 +1,4 @@
-"""Outcomes as Arrow: the report's columns, and the two ways in which rows become report lines.
-
-Report lines without phones and e-mail addresses: what `mask` does, before anything is written or counted.
-
-- `phone` keeps its last three digits;
-- in `user_id`, `event`, `column` and `message` what looks like a phone or an e-mail address is masked, and the rest
-  stays: an id is what a row is found by, unless it is one of these itself;
-- where a phone is at fault, the value that the message quotes is masked whole, whatever it looks like.
-
-Everything else stays as it is, `row` above all: by it the row is found in the input.
-"""
+"""The lines of the report as Arrow: their columns, how outcomes become lines, and how `mask` masks them."""
 
 from __future__ import annotations
 
@@ -72,20 +62,20 @@ def from_outcomes(outcomes: list[Outcome]) -> pa.RecordBatch:
 
 
 def not_sent(prepared: pa.RecordBatch, stop: Stop | None = None) -> pa.RecordBatch:
-    """Return prepared rows that are not sent as report lines, a batch at a time.
+    """Return a batch of prepared rows that are not sent as report lines.
 
-    Rows without a body and with a reason are `invalid`; all others are `unsent`, because of this stop; in a dry run,
-    where there is none, with what was noted when they were prepared.
+    Rows with a reason in place of a body are `invalid`. All others are `unsent`, because of this stop. In a dry run
+    there is no stop: then they keep the note of their preparation.
     """
     is_invalid = pc.and_(pc.is_null(prepared["body"]), pc.is_valid(prepared["code"]))
     status = pc.if_else(is_invalid, Status.INVALID.value, Status.UNSENT.value)
-    said_code, said_text, column = prepared["code"], prepared["message"], prepared["column"]
+    code, text, column = prepared["code"], prepared["message"], prepared["column"]
     if stop is not None:
-        said_code = pc.if_else(is_invalid, said_code, stop.reason)
-        said_text = pc.if_else(is_invalid, said_text, f"not sent: {stop.message}")
+        code = pc.if_else(is_invalid, code, stop.reason)
+        text = pc.if_else(is_invalid, text, f"not sent: {stop.message}")
         column = null_where(column, pc.invert(is_invalid))
-    nowhere = pa.repeat(False, prepared.num_rows)
-    return _lines(prepared, status, said_code, column, said_text, nowhere)
+    no_duplicates = pa.repeat(value=False, size=prepared.num_rows)
+    return _lines(prepared, status, code, column, text, no_duplicates)
 
 
 def accepted_before(
@@ -93,13 +83,14 @@ def accepted_before(
     maybe_duplicate: pa.BooleanArray,
     differs: pa.BooleanArray,
     event_id: str | None,
+    *,
     failed_by_content: bool = False,
 ) -> pa.RecordBatch:
     """Return rows that were accepted before as report lines.
 
-    `differs`: what was accepted under the row's event id, which is in the column `event_id`, says something else.
-    `failed_by_content`: the rows are events without ids that failed before, so each may be another than the equal one
-    that was accepted.
+    - `differs`: the event that was accepted under the row's id, from the column `event_id`, has other content.
+    - `failed_by_content`: the rows are events without ids that failed before. Each may be another event than the equal
+      one that was accepted.
     """
     nothing = pa.scalar(None, pa.string())
     same_code, same_text = nothing, nothing
@@ -110,7 +101,7 @@ def accepted_before(
         )
     code = pc.if_else(differs, "event_content_differs", same_code)
     column = pc.if_else(differs, pa.scalar(event_id, pa.string()), nothing)
-    text = pc.if_else(differs, "not sent: the event accepted under this id says something else, and stays", same_text)
+    text = pc.if_else(differs, "not sent: the event accepted under this id has other content, and stays", same_text)
     status = pa.repeat(Status.UNCHANGED.value, prepared.num_rows)
     return _lines(prepared, status, code, column, text, maybe_duplicate)
 
@@ -144,51 +135,64 @@ _LEFT = 3
 """Digits of a phone that stay."""
 
 _SUSPECT = r"@|\p{Nd}(?:\P{Nd}*\p{Nd}){6}"
-"""Texts in which there may be something to mask: none are left out that `masked` would change, and most others are."""
+"""Every text that `masked` would change matches this, and most others do not."""
 
 _OPENING = re.compile(r"(?<!\w)['\"]")
 _CLOSING = {quote: re.compile(rf"{quote}(?!\w)") for quote in "'\""}
 
 
 def masked_lines(lines: pa.RecordBatch) -> pa.RecordBatch:
-    """Return lines of the report (schema `OUTCOMES`), masked."""
-    of_phone = pc.fill_null(pc.starts_with(lines["code"], "phone_"), False)
+    """Return lines of the report without phones and e-mail addresses.
+
+    - In `phone` only the last three digits stay.
+    - In `user_id`, `event`, `column` and `message`, what looks like a phone or an e-mail address is masked. Other ids
+      stay, because a row is found by its id.
+    - If a phone is at fault, the value that the message quotes is masked, whatever it looks like.
+
+    All other columns stay as they are.
+    """
+    is_of_phone = pc.fill_null(pc.starts_with(lines["code"], "phone_"), fill_value=False)
+    messages = pc.if_else(is_of_phone, _mask_all(lines["message"], _mask_quoted), lines["message"])
     columns = {
         **{name: lines[name] for name in OUTCOMES.names},
-        **{name: _each(lines[name], masked) for name in ("user_id", "event", "column")},
-        "phone": _phones(lines["phone"]),
-        "message": _each(
-            pc.if_else(of_phone, _each(lines["message"], _unquoted, every=True), lines["message"]), masked
-        ),
+        **{name: _mask_suspect(lines[name]) for name in ("user_id", "event", "column")},
+        "phone": _mask_phones(lines["phone"]),
+        "message": _mask_suspect(messages),
     }
     return pa.RecordBatch.from_arrays(list(columns.values()), schema=OUTCOMES)
 
 
-def _phones(phones: pa.StringArray) -> pa.StringArray:
-    """Mask phones: those of digits alone, which is nearly all of them, as a column."""
+def _mask_phones(phones: pa.StringArray) -> pa.StringArray:
+    """Mask phones. Nearly all have digits only, and are masked as a column."""
     length = pc.utf8_length(phones)
     dots = pc.binary_repeat(DOT, pc.fill_null(pc.max_element_wise(pc.subtract(length, _LEFT), 0), 0))
     shown = pc.binary_join_element_wise(dots, pc.utf8_slice_codeunits(phones, -_LEFT), "")
-    is_plain = pc.fill_null(pc.match_substring_regex(phones, r"^[0-9]{4,}$"), True)
-    if pc.all(is_plain).as_py() is not False:
+    is_digits = pc.fill_null(pc.match_substring_regex(phones, r"^[0-9]{4,}$"), fill_value=True)
+    if pc.all(is_digits).as_py() is not False:
         return shown
-    others = null_where(phones, is_plain)
-    return pc.if_else(is_plain, shown, _each(others, masked_phone, every=True))
+    return pc.if_else(is_digits, shown, _mask_all(null_where(phones, is_digits), masked_phone))
 
 
-def _each(texts: pa.StringArray, mask: Callable[[str], str], *, every: bool = False) -> pa.StringArray:
-    """Mask each text that is there; unless `every`, only those in which there may be something."""
-    wanted = pc.is_valid(texts) if every else pc.fill_null(pc.match_substring_regex(texts, _SUSPECT), False)
-    if not pc.any(wanted).as_py():
+def _mask_suspect(texts: pa.StringArray) -> pa.StringArray:
+    return _mask(texts, pc.fill_null(pc.match_substring_regex(texts, _SUSPECT), fill_value=False), masked)
+
+
+def _mask_all(texts: pa.StringArray, mask: Callable[[str], str]) -> pa.StringArray:
+    return _mask(texts, pc.is_valid(texts), mask)
+
+
+def _mask(texts: pa.StringArray, where: pa.BooleanArray, mask: Callable[[str], str]) -> pa.StringArray:
+    if not pc.any(where).as_py():
         return texts
-    new = pa.array([mask(text) for text in texts.filter(wanted).to_pylist()], pa.string())
-    return pc.replace_with_mask(texts, wanted, new)
+    new = pa.array([mask(text) for text in texts.filter(where).to_pylist()], pa.string())
+    return pc.replace_with_mask(texts, where, new)
 
 
-def _unquoted(message: str) -> str:
-    """Mask what stands between quotes: the value that a message is about."""
+def _mask_quoted(message: str) -> str:
+    """Mask what is between quotes: the value that a message is about."""
     parts = []
-    unclosed = set()  # kinds of quotes that nothing closes from here on: each is searched to the end once
+    # Quotes that are not closed from here on. Without this, each of them would be searched for to the end.
+    unclosed = set()
     at = kept = 0
     while opening := _OPENING.search(message, at):
         at, quote = opening.end(), opening[0]

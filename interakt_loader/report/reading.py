@@ -1,6 +1,6 @@
-"""A report file → Arrow again: a batch at a time as it lies there, or whole and in the input's order.
+"""A report file read back: its lines as Arrow, or what happened when as a `Timeline`.
 
-A report → what happened when: rows, calls and answer times in some hundred bins, whatever the number of rows.
+Files are read a batch at a time, however many rows they have.
 """
 
 from __future__ import annotations
@@ -22,27 +22,43 @@ from interakt_loader.report.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    import pyarrow as pa
+
+Counts: TypeAlias = "npt.NDArray[np.int64]"
+
+MOST_BINS, FEWEST_BINS = 120, 10
+
+CALLS_A_BIN, SECONDS_A_BIN = 50, 0.5
+"""A bin has about this many calls, and is at least this long: with fewer calls, its rate would vary by chance."""
+
+PERCENTILES = (50, 95, 99)
+
+STEPS = 40
+"""Answer times are counted in this many steps a decade. Each step is 6 % above the last: so exact are percentiles."""
+
+_FASTEST, _DECADES = 0.01, 8
+"""The milliseconds of the first step, and the decades of all steps: they reach to a quarter of an hour."""
 
 
 def read_report(path: str | Path) -> pa.Table:
-    """Read a report back, in the order of the input (schema `outcomes.OUTCOMES`)."""
+    """Return a report in the order of the input (schema `outcomes.OUTCOMES`)."""
     return pa.Table.from_batches(read_batches(path), OUTCOMES).sort_by("row")
 
 
 def read_batches(path: str | Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """Yield a report's lines in the order in which they were written, with these columns or all of them.
+    """Yield the lines of a report in the order in which they were written, with these columns or all.
 
-    Raises `InteraktLoaderError` where the file is not whole: the disk was full, or the load was killed in mid-line. Of
-    text, a cut just at the end of a line, or within its last cell, does not show.
+    Raises `InteraktLoaderError` if the file is not whole, because the disk was full or the load was killed. In a text
+    file, a cut at the end of a line or in its last cell cannot be detected.
     """
     schema = OUTCOMES if columns is None else pa.schema([OUTCOMES.field(name) for name in columns])
     path = Path(path)
-    if path.is_dir():  # of Spark: a file from each task
+    if path.is_dir():
+        # Spark writes a folder, with a file for each task.
         for part in sorted(path.glob("*.parquet")):
             yield from read_batches(part, columns)
         return
-    if path.stat().st_size == 0:  # JSON lines of no rows
+    if path.stat().st_size == 0:
+        # JSON lines without rows, which Arrow does not read.
         return
     read = {".parquet": _parquet, ".jsonl": _json_lines}.get(path.suffix.lower(), _csv)
     try:
@@ -81,50 +97,35 @@ def _csv(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         yield from map(unguard, reader)
 
 
-Counts: TypeAlias = "npt.NDArray[np.int64]"
-
-MOST_BINS, FEWEST_BINS = 120, 10
-
-CALLS_A_BIN, SECONDS_A_BIN = 50, 0.5
-"""A bin holds about so many calls, and is so long at least: the fewer, the more its rate jumps about by chance."""
-
-PERCENTILES = (50, 95, 99)
-
-STEPS = 40
-"""Answer times are counted in so many steps a decade, each 6 % above the last: that is how exact a percentile is."""
-
-_FASTEST, _DECADES = 0.01, 8
-"""Milliseconds at which the steps begin, and how far they go: to a quarter of an hour."""
-
-
 @dataclass(frozen=True)
 class Timeline:
-    """What happened in each of the bins, from the first call's end to the last's."""
+    """What happened in each bin, from the end of the first call to the end of the last."""
 
     began: float
     """Seconds since the epoch."""
     width: float
     """Seconds of a bin."""
     rows: dict[str, list[int]]
-    """Status: rows that came to it in each bin; those refused before the first call are in the first."""
+    """Status: the rows that got it in each bin. Rows refused before the first call are in the first bin."""
     calls: list[int]
-    """HTTP calls, counted when their row was done."""
+    """HTTP calls, in the bin in which their row ended."""
     latency: dict[int, list[float | None]]
-    """Percentile: milliseconds that the last call of a row took; None where there was none."""
+    """Percentile: milliseconds of the last call of each row; None if a bin has no call."""
 
     @property
     def seconds(self) -> float:
-        """From the first bin's start to the last one's end."""
+        """From the start of the first bin to the end of the last."""
         return self.width * len(self.calls)
 
 
 def read_timeline(report: Path) -> Timeline | None:
-    """Read a report twice, a batch at a time; None where no call was made."""
+    """Return the timeline of a report; None if no call was made. The report is read twice."""
     first, last, made = _span(report)
     if not made:
         return None
     bins = int(min(MOST_BINS, max(FEWEST_BINS, min(made / CALLS_A_BIN, (last - first) / 1000 / SECONDS_A_BIN))))
-    width = max((last - first) / bins, 1.0)  # milliseconds
+    # In milliseconds.
+    width = max((last - first) / bins, 1.0)
     calls = np.zeros(bins, np.int64)
     rows = {status.value: np.zeros(bins, np.int64) for status in Status}
     steps = np.zeros((bins, STEPS * _DECADES), np.int64)
@@ -132,8 +133,8 @@ def read_timeline(report: Path) -> Timeline | None:
         at = np.clip((_milliseconds(batch) - first) / width, 0, bins - 1).astype(np.int64)
         calls += np.bincount(at, batch["attempts"].to_numpy(), bins).astype(np.int64)
         for status in rows:
-            of_it = pc.equal(batch["status"], status).to_numpy(zero_copy_only=False)
-            rows[status] += np.bincount(at[of_it], minlength=bins)
+            has_status = pc.equal(batch["status"], status).to_numpy(zero_copy_only=False)
+            rows[status] += np.bincount(at[has_status], minlength=bins)
         _add_latency(steps, at, batch["latency_ms"].to_numpy(zero_copy_only=False))
     return Timeline(
         began=first / 1000,
@@ -145,7 +146,7 @@ def read_timeline(report: Path) -> Timeline | None:
 
 
 def _span(report: Path) -> tuple[float, float, int]:
-    """Return when the first and the last row with a call were done (milliseconds since the epoch), and the calls."""
+    """Return when the first and the last row with a call ended (milliseconds since the epoch), and the calls."""
     first, last, made = math.inf, -math.inf, 0
     for batch in read_batches(report, ["attempts", "finished_at"]):
         calls = batch["attempts"].to_numpy()
@@ -162,6 +163,7 @@ def _milliseconds(batch: pa.RecordBatch) -> Counts:
 
 
 def _add_latency(steps: Counts, at: Counts, latency: npt.NDArray[np.float64]) -> None:
+    """Count answer times, each in its bin and step."""
     known = ~np.isnan(latency)
     step = np.log10(np.maximum(latency[known], _FASTEST) / _FASTEST) * STEPS
     flat = at[known] * steps.shape[1] + np.minimum(step, steps.shape[1] - 1).astype(np.int64)
@@ -169,7 +171,7 @@ def _add_latency(steps: Counts, at: Counts, latency: npt.NDArray[np.float64]) ->
 
 
 def _percentile(steps: Counts, percent: int) -> float | None:
-    """Return the middle of the step that so many percent of the answers do not exceed."""
+    """Return the middle of the step that this percentage of the answers does not exceed."""
     total = int(steps.sum())
     if not total:
         return None

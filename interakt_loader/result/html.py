@@ -20,7 +20,7 @@ from interakt_loader.errors import SettingsError
 from interakt_loader.privacy.files import replacing
 from interakt_loader.privacy.text import masked_phone, number_of
 from interakt_loader.report.reading import Timeline, read_batches, read_timeline
-from interakt_loader.result.view import AXES, Course, View, duration, time_unit
+from interakt_loader.result.view import AXES, Course, View, elapsed, time_unit
 from interakt_loader.templates import asset, render
 
 CARD_REASONS = 20
@@ -173,7 +173,7 @@ def charts(course: Course) -> list[Chart]:
 def done_chart(course: Course) -> Chart:
     """Return the rows of each status over time, on top of each other."""
     done = sum(totals[-1] for _, _, totals in course.done)
-    words = f"{number_of(done, 'row')} done in {duration(course.seconds)}"
+    words = f"{number_of(done, 'row')} done in {elapsed(course.seconds)}"
     chart = Chart(AXES[0], words, course.seconds, done)
     low = [0] * len(course.rates)
     for label, colour, totals in course.done:

@@ -1,4 +1,4 @@
-"""What a load comes back with."""
+"""What a load returns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from interakt_loader.privacy.text import masked, masked_body, number_of, printab
 from interakt_loader.report.reading import read_batches, read_report, read_timeline
 from interakt_loader.report.writer import Report, Summary
 from interakt_loader.result.html import card, write_page
-from interakt_loader.result.view import View, duration
+from interakt_loader.result.view import View, elapsed
+from interakt_loader.settings.values import Rate
 from interakt_loader.sources.base import Lines
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ _STOPS: dict[str, type[LoadStopped]] = {
 
 
 class LoadResult:
-    """How a load went: counts, and the report's lines on demand (they are on disk, whatever their number)."""
+    """How a load went: the counts, and the lines of the report, which are read from disk when they are needed."""
 
     def __init__(
         self,
@@ -64,36 +65,39 @@ class LoadResult:
         most_held: int = 0,
         examples: Sequence[Message] = (),
         forecast: str | None = None,
+        rate_limit: Rate | str | None = None,
         rows_of: Callable[[pa.Table], pd.DataFrame],
         options: Mapping[str, Any],
         lines: Lines | None = None,
     ) -> None:
         self.name = name
-        """What the input is called: the file's name, or what kind of table it is."""
+        """The name of the input: of its file, or of its type."""
         self.kind = kind
         """`user` or `event`."""
         self.summary = summary
         """The counts and the reasons."""
         self.seconds = seconds
-        """How long the load took."""
+        """How many seconds the load took."""
         self.report = report
-        """Where the report lies; a temporary file, gone with this object, where none was asked for."""
-        self._address = address  # of a report that only Spark can read
+        """The file of the report. Without the option `report` it is temporary, and removed with this object."""
+        # The address of a report that only Spark can read.
+        self._address = address
         self.ledger = ledger
-        """Where the ledger lies, if there is one."""
+        """The file of the ledger, if there is one."""
         self.failures_file: Path | None = None
-        """Where the rows that need a person lie, to be fixed and loaded; None: nowhere."""
+        """The file with the rows to fix and load; None if there is none."""
         mask = bool(options.get("mask"))
         self.stopped = stopped._replace(message=masked(stopped.message)) if stopped is not None and mask else stopped
         """Why the load ended before its last row, or None."""
         self.most_held = most_held
-        """The most rows that were held at once: never above `max_queue_size`."""
+        """The most rows that were in memory at once: at most `max_queue_size`."""
         self.examples = [masked_body(body) if mask else body for body in (one.body.decode() for one in examples)]
-        """Of a dry run: the JSON bodies of the first calls, just as they would go out."""
+        """Of a dry run: the JSON bodies of the first calls, exactly as they would be sent."""
         self.forecast = forecast
-        """Of a dry run: how many calls the load would make, and how long that takes at the limit."""
+        """Of a dry run: how many calls the load would make, and how long that takes at the rate limit."""
         self.options = dict(options)
         """The options of the load, without the key."""
+        self._rate_limit = rate_limit
         self.lines = lines or Lines()
         """On which line each row of a text file begins: `result.lines.of(row)`."""
         self._keep_alive = keep_alive
@@ -126,12 +130,12 @@ class LoadResult:
 
     @property
     def merged(self) -> int:
-        """Rows for which another row's call, which was accepted, stands."""
+        """Rows that are included in the accepted call of another row."""
         return self.summary.counts[Status.MERGED]
 
     @property
     def invalid(self) -> int:
-        """Rows refused here, before any call."""
+        """Rows that cannot be sent, found before any call."""
         return self.summary.counts[Status.INVALID]
 
     @property
@@ -141,27 +145,27 @@ class LoadResult:
 
     @property
     def failed(self) -> int:
-        """Rows that used up their retries and were surely not accepted."""
+        """Rows that used up their retries and were certainly not accepted."""
         return self.summary.counts[Status.FAILED]
 
     @property
     def unknown(self) -> int:
-        """Rows that may have been accepted: their last try ended without a readable answer."""
+        """Rows that may have been accepted: their last call had no readable answer."""
         return self.summary.counts[Status.UNKNOWN]
 
     @property
     def unsent(self) -> int:
-        """Rows whose turn did not come."""
+        """Rows that were not tried, because the load stopped before; in a dry run, rows that would be sent."""
         return self.summary.counts[Status.UNSENT]
 
     @property
     def ok(self) -> bool:
-        """Whether every row is sent, unchanged, recorded or merged; in a dry run: whether every row could be sent."""
+        """Whether every row is sent, unchanged, recorded or merged; in a dry run, whether every row could be sent."""
         return self.summary.failures == 0 and self.stopped is None
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether events were sent without a ledger: loaded again, they go out a second time."""
+        """Whether events were sent without a ledger. If they are loaded again, they are sent a second time."""
         return self.kind == "event" and self.ledger is None and self.attempts > 0
 
     @property
@@ -181,20 +185,20 @@ class LoadResult:
         return frame
 
     def failures(self) -> pd.DataFrame:
-        """Return the rows that a person has to look at, in the input's order: of a dry run, the invalid ones.
+        """Return the rows that a person has to look at, in the input's order; of a dry run, the invalid rows.
 
-        They have the input's own columns, and beside them the report's `row`, `status`, `code`, `column` and
-        `message` (`load_status`, … where the input has a column called so). The frame can be mended and loaded again
-        as it is: the report's columns are not loaded, as long as the frame is one of pandas.
+        They have the columns of the input, and `row`, `status`, `code`, `column` and `message` of the report. If the
+        input has a column `status`, that of the report is called `load_status`, and so on. You can fix the frame and
+        load it again as it is: the columns of the report are not loaded, as long as it is a pandas DataFrame.
 
-        The input is read again, as it is now. Of one that can be read only once, such as a RecordBatchReader, the
-        report's lines come back alone, with a warning. Raises `InteraktLoaderError` where the report is gone or not
-        whole, or the input has become shorter.
+        The input is read again, as it is now. If it can be read only once, like a RecordBatchReader, the lines of the
+        report are returned alone, with a warning. Raises `InteraktLoaderError` if the report is missing or not whole,
+        or if the input has become shorter.
         """
         return self._rows_of(self.failing_lines())
 
     def failing_lines(self) -> pa.Table:
-        """Return the report's lines of the rows that a person has to look at, in the input's order."""
+        """Return the lines of the report for the rows that a person has to look at, in the input's order."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -206,15 +210,16 @@ class LoadResult:
 
     def _whole_report(self) -> Path:
         if self._address is not None:
-            raise InteraktLoaderError(f"the report {self._address} is where Spark keeps files: read it with Spark")
+            raise InteraktLoaderError(f"the report {self._address} can be read by Spark only: read it with Spark")
         if not self.report.exists():
-            raise InteraktLoaderError(f"the report {self.report} is not there, or no longer")
-        if self.stopped is not None and self.stopped.reason == "report_broken":  # a cut at a line's end does not show
+            raise InteraktLoaderError(f"the report {self.report} does not exist, or no longer")
+        # The file itself may look whole, if it was cut at the end of a line.
+        if self.stopped is not None and self.stopped.reason == "report_broken":
             raise InteraktLoaderError(f"the report {self.report} is not whole: the load could not write all of it")
         return self.report
 
     def raise_for_failures(self) -> None:
-        """Raise `LoadStopped` if the load ended early, `RowsFailed` if rows failed; else do nothing."""
+        """Raise `LoadStopped` if the load ended early, or `RowsFailed` if rows failed."""
         if self.stopped is not None:
             raise _STOPS.get(self.stopped.reason, LoadStopped)(self.stopped.message)
         if not self.ok:
@@ -225,7 +230,7 @@ class LoadResult:
             raise RowsFailed(f"of {rows}: {self._counts()} ({reasons}); report: {self.report}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return counts and paths as plain values, JSON-able."""
+        """Return counts and paths as values that can be written as JSON."""
         return {
             "kind": self.kind,
             "rows": self.rows,
@@ -241,7 +246,7 @@ class LoadResult:
         }
 
     def write_report(self, path: str | Path) -> Path:
-        """Write the report again, as CSV, JSON lines or Parquet by the ending; return the path."""
+        """Write the report again and return the path. Its ending chooses CSV, JSON lines or Parquet."""
         path, own = Path(path), self._whole_report()
         if path.exists() and path.samefile(own):
             return path
@@ -255,23 +260,24 @@ class LoadResult:
         return path
 
     def plot(self) -> Figure:
-        """Return a matplotlib figure: progress, calls a second against the limit, answer times, and outcomes.
+        """Return a matplotlib figure: rows done, calls a second and their limit, answer times, and outcomes.
 
-        Needs the extra `plot`; raises `SettingsError` without it. A notebook shows the figure; elsewhere
-        `result.plot().savefig("load.png")`. Retries count when their row is done, and what is drawn is binned: a
-        report of millions of rows makes the same figure.
+        Raises `SettingsError` if matplotlib is not installed. A notebook shows the figure. Elsewhere, use
+        `result.plot().savefig("load.png")`. Retries count when their row is done. Values are put in bins, so a report
+        of millions of rows makes the same figure.
         """
         from interakt_loader.result.plot import draw
 
         return draw(view_of(self), read_timeline(self._whole_report()))
 
     def write_html(self, path: str | Path, *, personal: bool = False) -> Path:
-        """Write a page about the load, one HTML file that needs no network; return the path.
+        """Write a page about the load and return the path. It is one HTML file that needs no network.
 
-        It has the counts, the load over time, what went wrong and what to do about it, the rows to look at (at most
-        2,000, and 200 of each reason) and the settings, without the key. Phones and e-mail addresses are masked
-        unless `personal`; what the report is without (`mask`) does not come back by it. Raises `SettingsError` where
-        the path cannot be written.
+        It shows the counts, the load over time, what went wrong and what to do about it. Below are the rows to look
+        at, and the settings without the key. It has at most 2,000 rows, and 200 of each reason.
+
+        Phones and e-mail addresses are masked unless `personal`. A load with the option `mask` has none to show.
+        Raises `SettingsError` if the path cannot be written.
         """
         masks = bool(self.options.get("mask")) or not personal
         return write_page(view_of(self, masks=masks), self._whole_report(), path)
@@ -285,7 +291,7 @@ class LoadResult:
     def __repr__(self) -> str:
         stopped = f"; stopped: {printable(self.stopped.message)}" if self.stopped else ""
         forgotten = "; no ledger: nothing remembers these events" if self.is_forgotten else ""
-        calls = f"{number_of(self.attempts, 'call')} in {duration(self.seconds)}"
+        calls = f"{number_of(self.attempts, 'call')} in {elapsed(self.seconds)}"
         return f"<LoadResult: {self._counts()}; {calls}{stopped}{forgotten}>"
 
 
@@ -303,6 +309,7 @@ def view_of(result: LoadResult, *, masks: bool = False) -> View:
         bodies=result.examples,
         forecast=result.forecast,
         is_forgotten=result.is_forgotten,
+        rate_limit=result._rate_limit,
         options=result.options,
         lines=result.lines,
         masks=masks,

@@ -13,12 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from interakt_loader.codes import hint
+from interakt_loader.codes import ABOUT
+from interakt_loader.errors import spell_options
 from interakt_loader.model import PATHS, Kind, Status, Stop
 from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.report.reading import Timeline
 from interakt_loader.report.writer import Reason, Summary
-from interakt_loader.settings.values import Rate, parse_rate
+from interakt_loader.settings.values import Rate
 from interakt_loader.sources.base import Lines
 
 COLOURS = {
@@ -106,6 +107,7 @@ class View:
     """Of a dry run: the bodies of the first calls."""
     forecast: str | None
     is_forgotten: bool
+    rate_limit: Rate | str | None
     options: Mapping[str, Any]
     lines: Lines
     """On which line each row of a text file begins."""
@@ -168,7 +170,7 @@ class View:
             return None
         rate = self.summary.attempts / self.seconds if self.seconds else 0.0
         rate_text = f"{rate:,.1f}" if rate < 10 else f"{rate:,.0f}"
-        return f"{number_of(self.summary.attempts, 'call')} in {duration(self.seconds)} ({rate_text} a second)"
+        return f"{number_of(self.summary.attempts, 'call')} in {elapsed(self.seconds)} ({rate_text} a second)"
 
     @property
     def duplicates(self) -> str | None:
@@ -236,7 +238,6 @@ class View:
     def course(self, timeline: Timeline) -> Course:
         """Return the load over time."""
         unit, unit_name = time_unit(timeline.seconds)
-        limit = parse_rate(self.options["rate_limit"])
         done = [
             (self.label(status), self.colour(status), list(itertools.accumulate(timeline.rows[status])))
             for status in COLOURS
@@ -249,10 +250,15 @@ class View:
             ends=[(number + 1) * timeline.width / unit for number in range(len(timeline.calls))],
             done=done,
             rates=[count / timeline.width for count in timeline.calls],
-            limit=limit.calls / limit.seconds if isinstance(limit, Rate) else None,
+            limit=limit.calls / limit.seconds if isinstance(limit := self.rate_limit, Rate) else None,
             limit_label=f"limit: {limit}",
             latency=[(percent, f"{percent} % within", times) for percent, times in timeline.latency.items()],
         )
+
+
+def hint(code: str | None) -> str | None:
+    """Return what to do about a code; None if this version does not know the code, or if there is none."""
+    return spell_options(ABOUT[code].hint) if code in ABOUT else None
 
 
 def time_unit(seconds: float) -> tuple[float, str]:
@@ -262,7 +268,7 @@ def time_unit(seconds: float) -> tuple[float, str]:
     return (60.0, "min") if seconds >= 300 else (1.0, "s")
 
 
-def duration(seconds: float) -> str:
+def elapsed(seconds: float) -> str:
     """Return how long something took: `9.5 s`, `2 min 5 s` or `1 h 20 min`."""
     if seconds < 100:
         return f"{seconds:.1f} s"

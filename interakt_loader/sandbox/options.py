@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -130,5 +131,7 @@ def _pairs(text: str) -> Iterable[tuple[str, float]]:
 def known_kind(kind: str) -> str:
     """Return the kind. Raises `SettingsError` if there is no such fault."""
     if kind not in KINDS:
-        raise SettingsError(f"there is no fault {kind!r}; there are {', '.join(KINDS)}")
+        near = difflib.get_close_matches(kind, KINDS, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        raise SettingsError(f"there is no fault {kind!r}{meant} (there are {', '.join(KINDS)})")
     return kind

@@ -50,6 +50,21 @@ def decide(answer: Answer) -> RetryDecision:
     return RetryDecision.DONE
 
 
+def is_retried(answer: Answer) -> bool:
+    """Return True if a call that was not accepted is tried again, as long as its row has retries left.
+
+    The exception is an event in doubt: with `on_unknown="skip"` the schedule does not retry it, because the API might
+    record it twice.
+    """
+    # what stops the load without an answer is not the row's fault: the row waits for a retry and ends as unsent
+    return decide(answer) in (RetryDecision.RETRY, RetryDecision.RETRY_FREE) or not answer.reached
+
+
+def counts(answer: Answer) -> bool:
+    """Return True if a try counts against `max_retries`. A call that was not sent says nothing about the row."""
+    return answer.sent and decide(answer) is not RetryDecision.RETRY_FREE
+
+
 def stop_reason(answer: Answer) -> StopReason:
     """Return why an answer stops the load."""
     return answer.code if answer.code in ("certificate_untrusted", "plan_without_api") else "key_refused"

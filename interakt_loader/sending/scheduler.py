@@ -30,9 +30,11 @@ from interakt_loader.sending.retry_policy import (
     Outage,
     RetryDecision,
     backoff,
+    counts,
     decide,
     final_status,
     in_doubt,
+    is_retried,
     stop_reason,
     stopped_status,
 )
@@ -200,21 +202,19 @@ class Schedule:
         self._in_flight.discard(pending)
         pending.last = answer
         decision = decide(answer)
-        if not answer.accepted and in_doubt(answer):
-            pending.doubts += 1
-        # a call that was not sent says nothing about the row
-        if answer.sent and decision is not RetryDecision.RETRY_FREE:
-            pending.charged += 1
         if answer.reached:
             self._answered(pending, answer, decision, now)
         else:
             self._not_answered(pending, answer, now)
+        if answer.accepted:
+            self._finish(pending, Status.SENT, answer.at)
+            return
+        pending.doubts += in_doubt(answer)
+        pending.charged += counts(answer)
         if decision is RetryDecision.STOP:
             self.stop(Stop(stop_reason(answer), answer.message), answer.at)
-        # without an answer, what stops the load is not the row's fault: the row is unsent
-        retried = decision in (RetryDecision.RETRY, RetryDecision.RETRY_FREE) or not answer.reached
-        if pending.doubts and pending.message.kind == "event" and not self._resend_doubted:
-            retried = False
+        is_doubted_event = pending.doubts > 0 and pending.message.kind == "event"
+        retried = is_retried(answer) and (self._resend_doubted or not is_doubted_event)
         if retried and self.stopped:
             self._finish(pending, stopped_status(calls=pending.calls, doubts=pending.doubts), answer.at)
         elif retried and pending.charged <= self._max_retries:

@@ -1,46 +1,44 @@
-"""The thread that talks to a shared clock, so that no call and no lock ever waits for it."""
+"""The thread that talks to a shared clock, so that neither a call nor a lock waits for it."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
 from types import TracebackType
 
+from interakt_loader.model import Stop, StopToken
 from interakt_loader.sending.retry_policy import FIRST_CLOCK_WAIT, LONGEST_CLOCK_WAIT, LONGEST_STEP, Duration
-from interakt_loader.shared_limit import (
-    RateDiffers,
-    ReservedSlots,
-    ShareAway,
-    SharedClock,
-)
+from interakt_loader.sending.workers import Engine
+from interakt_loader.shared_limit import RateDiffers, ReservedSlots, ShareAway, SharedClock
 from interakt_loader.shared_limit.clock import Ask, SlotReservation
 
 logger = logging.getLogger("interakt_loader")
 
 
 class SharedLimitClient:
-    """Fetches the slots that are asked for, and pushes the clock after a 429. A context manager around its thread.
+    """Reserves the slots that are requested, and pushes the clock after a 429. A context manager around its thread.
 
-    `wake` is called when slots have come, `tell` with True while the clock is away and with False when it is back;
-    `give_up` with the reason if it stays away for longer than `patience` seconds, or will not do.
+    It wakes the engine when slots have come. It requests a stop if the clock cannot be reached for longer than
+    `patience` seconds, or refuses the load. The stop's message calls the clock `shown`.
     """
 
     def __init__(
         self,
         clock: SharedClock,
         slots: ReservedSlots,
-        patience: float,
+        engine: Engine,
+        stop_token: StopToken,
         *,
-        wake: Callable[[], object],
-        tell: Callable[[bool], object],
-        give_up: Callable[[str], object],
+        patience: float,
+        shown: str,
     ) -> None:
-        self._clock, self._slots, self._patience = clock, slots, patience
-        self._wake, self._tell, self._give_up = wake, tell, give_up
+        self._clock, self._slots, self._engine, self._stop_token = clock, slots, engine, stop_token
+        self._patience, self._shown = patience, shown
+        self.is_away = False
+        """Whether the clock cannot be reached at the moment."""
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="interakt-share", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="interakt-shared-limit", daemon=True)
 
     def __enter__(self) -> SharedLimitClient:
         self._thread.start()
@@ -53,10 +51,10 @@ class SharedLimitClient:
         self._slots.asks.put(None)
         self._thread.join()
 
-    def _keep(self) -> None:
+    def _serve(self) -> None:
         while (ask := self._slots.asks.get()) is not None and not self._closed.is_set():
             try:
-                reservation = self._patiently(ask)
+                reservation = self._reserve(ask)
             except (ShareAway, RateDiffers) as error:
                 self._give_up(str(error))
                 return
@@ -66,10 +64,13 @@ class SharedLimitClient:
                 return
             if ask.slots and reservation is not None:
                 self._slots.grant(reservation)
-                self._wake()
+                self._engine.wake()
 
-    def _patiently(self, ask: Ask) -> SlotReservation | None:
-        """Reserve, however long it takes to reach the clock; None: nobody wants it any more."""
+    def _give_up(self, reason: str) -> None:
+        self._stop_token.request(Stop("share_lost", f"share {self._shown}: {reason}"))
+
+    def _reserve(self, ask: Ask) -> SlotReservation | None:
+        """Reserve slots, and wait while the clock cannot be reached; None: the load has ended."""
         away, wait = Duration(LONGEST_STEP), FIRST_CLOCK_WAIT
         while not self._closed.is_set():
             try:
@@ -79,11 +80,10 @@ class SharedLimitClient:
                     raise
                 if wait == FIRST_CLOCK_WAIT:
                     logger.warning("%s: waiting until it is back", error)
-                    self._tell(True)
+                    self.is_away = True
                 self._closed.wait(wait)
                 wait = min(2 * wait, LONGEST_CLOCK_WAIT)
             else:
-                if wait > FIRST_CLOCK_WAIT:
-                    self._tell(False)
+                self.is_away = False
                 return reservation
         return None

@@ -21,6 +21,7 @@ from interakt_loader.model import (
     Message,
     Outcome,
     Stop,
+    StopToken,
     Transport,
 )
 from interakt_loader.sending.pending import PendingCall
@@ -48,7 +49,7 @@ class ConcurrencyLimit:
     """How many of `most` consumers may be awake. Pure: `now` is an argument.
 
     Python runs one thread at a time. If answers come at once, consumers wait for the interpreter and not for the
-    server, and each additional one slows down all of them: with a local server, 4 consumers make 20,000 calls per
+    server, and each additional one slows down all of them. With a local server, 4 consumers make 20,000 calls per
     second and 16 make 15,000. If answers take longer, all of them are useful. So the limit depends on how much of the
     time consumers spend computing, not on how fast the server is.
     """
@@ -143,8 +144,7 @@ class Engine:
     exception abandons what is queued: calls in flight end later, in daemon threads.
 
     Outcomes are fetched by `read` (by one reader), or, with `on_outcomes`, handed to it on the thread that settled
-    them. `stop_wanted` is asked before each call: a signal handler, which must not wait for a lock, can stop the
-    engine through it.
+    them. `stop_token` is read before each call.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
         thread_time: Callable[[], float] | None = None,
         on_outcomes: Callable[[list[Outcome]], object] | None = None,
-        stop_wanted: Callable[[], Stop | None] = lambda: None,
+        stop_token: StopToken | None = None,
     ) -> None:
         self._schedule = schedule
         self._transport = transport
@@ -165,7 +165,7 @@ class Engine:
         self._clock = clock
         self._thread_time = thread_time or time.thread_time
         self._on_outcomes = on_outcomes
-        self._stop_wanted = stop_wanted
+        self._stop_token = stop_token or StopToken()
         # threads that are calling `on_outcomes` now
         self._reporting: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -355,7 +355,7 @@ class Engine:
     def _await_pending(self, condition: threading.Condition) -> PendingCall | None:
         """Sleep until a call may go, and return it; None: this consumer ends. Holds the lock."""
         while True:
-            stop = self._stop_wanted()
+            stop = self._stop_token.stop
             if stop is not None and not self._schedule.stopped:
                 self._schedule.stop(stop, time.time())
                 self._after_settling()

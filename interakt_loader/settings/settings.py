@@ -1,13 +1,7 @@
-"""What a load is called, and where the files go that nobody gave a path for. Pure.
+"""The options of a load, with default, meaning and parser; and the default names of a load and of its files. Pure.
 
-Every option, said once: its name, default and meaning.
-
-The command line's flags, the environment variables and the table of docs/options.md are made from the fields below,
-and a test holds them to it. `options.Options` repeats the names for type checkers only, and is held to it as well.
-
-Which settings make no sense, by themselves or together. Pure; raises `SettingsError` in one line.
-
-The keyword options of the Python functions, for type checkers: nothing imports this when it runs.
+The flags of the command line are made from the fields of `Settings`. Tests hold the tables of the documentation to
+them, and `Options`, which is for type checkers.
 """
 
 from __future__ import annotations
@@ -22,30 +16,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 from urllib.parse import unquote, urlsplit
 
-from interakt_loader.errors import SettingsError
-from interakt_loader.privacy.secrets import Secret, hidden
+from interakt_loader.errors import SettingsError, by_surface, option
+from interakt_loader.privacy.secrets import Secret
 from interakt_loader.settings.values import (
     BASE_URL,
+    Failures,
+    Number,
+    OneOf,
     Rate,
-    check_base_url,
-    check_key,
-    check_name,
-    check_number,
-    check_share,
+    RowRange,
+    Text,
     did_you_mean,
-    hidden_share,
     hide_secrets,
     is_this_machine,
+    optional,
+    parse_base_url,
     parse_failures,
+    parse_failures_path,
+    parse_function,
+    parse_key,
+    parse_name,
     parse_rate,
     parse_rows,
+    parse_share,
+    parse_truth,
     parse_words,
+    parsed,
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from interakt_loader.privacy.secrets import Secret
+    from typing_extensions import Unpack
 
 _COMPRESSION = r"gz|gzip|bz2|xz|lzma|zst|zstd|lz4|sz|snappy|br|zip|z"
 _FORMAT = r"csv|tsv|tab|psv|txt|json|jsonl|ndjson|parquet|pq|feather|arrow|ipc|orc|xlsx?|xlsm|xlsb|ods"
@@ -177,254 +177,361 @@ def ledger_beside(report: str, name: str | None = None) -> str:
     return beside(report, f"{name or Path(report).stem.removesuffix('.report')}.ledger")
 
 
+LOADED = "What to load"
+MAPPED = "Which column is which, and what values mean"
+SENT = "How it is sent"
+KEPT = "What is kept"
+OUTPUT = "Output"
+GROUPS = (LOADED, MAPPED, SENT, KEPT, OUTPUT)
+"""The groups of options, by what a person wants."""
+
+
 def _option(
-    default: Any,
     meaning: str,
+    group: str,
+    parse: Callable[[Any], Any] | None = None,
     *,
+    default: Any,
     flag: str | None = None,
     env: str | None = None,
     metavar: str | None = None,
-    choices: tuple[str, ...] = (),
     secret: bool = False,
 ) -> Any:
-    """Describe one option; `flag` is its name on the command line, None where it has no place there."""
-    facts = {"meaning": meaning, "flag": flag, "env": env, "metavar": metavar, "choices": choices}
-    return field(default=default, repr=not secret, metadata=facts)
+    """Describe one option.
+
+    `parse` is its one parser, None where every value is good. `flag` is its name on the command line, None where it has
+    no place there.
+    """
+    choices = parse.choices if isinstance(parse, OneOf) else ()
+    facts = {"meaning": meaning, "group": group, "parse": parse, "choices": choices}
+    return field(default=default, repr=not secret, metadata=facts | {"flag": flag, "env": env, "metavar": metavar})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a load is done. Frozen and checked: a `Settings` that exists makes sense."""
+    """How a load is done. Its fields hold parsed values that make sense together."""
 
-    api_key: str | Secret | None = _option(
-        None,
+    api_key: Secret | None = _option(
         "The account's key: the Secret Key as the dashboard shows it, or decoded and without the colon.",
+        SENT,
+        optional(parse_key),
+        default=None,
         env="INTERAKT_API_KEY",
         secret=True,
     )
     base_url: str = _option(
-        BASE_URL,
         "The address of the API. `https://`, or `http://` for a server on this machine.",
+        SENT,
+        parse_base_url,
+        default=BASE_URL,
         flag="--base-url",
         env="INTERAKT_BASE_URL",
         metavar="URL",
     )
     timeout: float = _option(
-        10, "Seconds to wait for a connection, and seconds to wait for an answer.", flag="--timeout", metavar="SECONDS"
+        "Seconds to wait for a connection, and seconds to wait for an answer.",
+        SENT,
+        Number(0, 86_400, above=True),
+        default=10,
+        flag="--timeout",
+        metavar="SECONDS",
     )
     max_retries: int = _option(
-        3, "How many times a row is tried again: 3 means at most 4 calls.", flag="--max-retries", metavar="N"
+        "How many times a row is tried again: 3 means at most 4 calls.",
+        SENT,
+        Number(0, whole=True),
+        default=3,
+        flag="--max-retries",
+        metavar="N",
     )
     max_queue_size: int = _option(
-        10_000,
         "Rows held at once: queued, in flight, waiting for a retry, or not yet in the report.",
+        SENT,
+        Number(1, whole=True),
+        default=10_000,
         flag="--max-queue-size",
         metavar="N",
     )
-    workers: int = _option(16, "Calls in flight at once.", flag="--workers", metavar="N")
-    rate_limit: str | None = _option(
-        "auto",
+    workers: int = _option(
+        "Calls in flight at once.", SENT, Number(1, 1024, whole=True), default=16, flag="--workers", metavar="N"
+    )
+    rate_limit: Rate | Literal["auto"] | None = _option(
         "The account's limit: `300/min`, `10/s`, `growth` (300/min), `advanced` (600/min) or `none`. `auto` "
         "detects it from the API's 429 answers.",
+        SENT,
+        parse_rate,
+        default="auto",
         flag="--rate-limit",
         metavar="RATE",
     )
-    share: str | Secret | None = _option(
-        None,
+    share: Secret | None = _option(
         "Where loads of the account share the limit `rate_limit`. `sqlite:///PATH` is for the loads of one "
         "machine, `redis://HOST:PORT/NUMBER` for those of several.",
+        SENT,
+        optional(parse_share),
+        default=None,
         flag="--share",
         metavar="URL",
         secret=True,
     )
     max_outage: float = _option(
-        300,
         "Stop with exit code 3 after so many seconds without any answer, or with nothing but 429.",
+        SENT,
+        Number(0),
+        default=300,
         flag="--max-outage",
         metavar="SECONDS",
     )
-    max_failures: str | int | None = _option(
-        None,
-        "Stop with exit code 3 if more than N rows, or more than P% of the rows so far, are invalid, rejected, "
-        "failed or unknown. P% is checked from row 100 on.",
+    max_failures: Failures | None = _option(
+        "Stop with exit code 3 if more than N rows, or more than P% of the rows so far, are invalid, "
+        "rejected, failed or unknown. P% is checked from row 100 on.",
+        SENT,
+        optional(parse_failures),
+        default=None,
         flag="--max-failures",
         metavar="N|P%",
     )
     name: str | None = _option(
-        None,
-        "The name of the load, and of its ledger, report and failures file. On the command line the default is "
-        "the source's name without folder, ending, date and the mark of a copy.",
+        "The name of the load, and of its ledger, report and failures file. On the command line the default "
+        "is the source's name without folder, ending, date and the mark of a copy.",
+        KEPT,
+        optional(parse_name),
+        default=None,
         flag="--name",
         metavar="NAME",
     )
     report: str | Path | None = _option(
-        None,
-        "Path of the report: `.csv`, `.jsonl` or `.parquet`. On the command line the default is `NAME.report.csv`"
-        " in the working folder, or `NAME.check.csv` for a dry run. `none` writes no report.",
+        "Path of the report: `.csv`, `.jsonl` or `.parquet`. On the command line the default is "
+        "`NAME.report.csv` in the working folder, or `NAME.check.csv` for a dry run. `none` writes no "
+        "report.",
+        KEPT,
+        default=None,
         flag="--report",
         metavar="PATH",
     )
     failures: str | Path | None = _option(
-        None,
         "Path of the failures file: a `.csv` file with the rows that need a person, to fix and load. On the "
         "command line the default is `NAME.failures.csv` beside the report. `none` writes none.",
+        KEPT,
+        optional(parse_failures_path),
+        default=None,
         flag="--failures",
         metavar="PATH",
     )
     html: str | Path | None = _option(
-        None,
         "Path of an HTML page about the load, with counts, charts and the rows to fix. Phones and e-mail "
         "addresses are masked in it.",
+        KEPT,
+        default=None,
         flag="--html",
         metavar="PATH",
     )
     mask: bool = _option(
-        False,
-        "Mask phones and e-mail addresses in the report and in everything that is shown. Rows are then identified"
-        " by their number, and by ids that are neither.",
+        "Mask phones and e-mail addresses in the report and in everything that is shown. Rows are then "
+        "identified by their number, and by ids that are neither.",
+        KEPT,
+        parse_truth,
+        default=False,
         flag="--mask",
     )
     ledger: str | Path | None = _option(
-        None,
-        "Path of the ledger, which stores the calls that were accepted. Rows already accepted are skipped. On the"
-        " command line the default is `NAME.ledger` beside the report. `none` keeps no ledger.",
+        "Path of the ledger, which stores the calls that were accepted. Rows already accepted are skipped. "
+        "On the command line the default is `NAME.ledger` beside the report. `none` keeps no ledger.",
+        KEPT,
+        default=None,
         flag="--ledger",
         metavar="PATH",
     )
-    resend: bool = _option(False, "Send every row, whatever is in the ledger, and update the ledger.", flag="--resend")
+    resend: bool = _option(
+        "Send every row, whatever is in the ledger, and update the ledger.",
+        KEPT,
+        parse_truth,
+        default=False,
+        flag="--resend",
+    )
     same_account: bool = _option(
-        False,
-        "The account's key was renewed: continue with the ledger that was made with the old key. Rows already "
-        "accepted are skipped.",
+        "The account's key was renewed: continue with the ledger that was made with the old key. Rows "
+        "already accepted are skipped.",
+        KEPT,
+        parse_truth,
+        default=False,
         flag="--same-account",
     )
-    old_api_key: str | Secret | None = _option(
-        None,
-        "The key before it was renewed, for `same_account`. It is needed only if this user's state folder has no "
-        "secret of the ledger, for example on another machine.",
+    old_api_key: Secret | None = _option(
+        "The key before it was renewed, for `same_account`. It is needed only if this user's state folder "
+        "has no secret of the ledger, for example on another machine.",
+        KEPT,
+        optional(parse_key),
+        default=None,
         secret=True,
     )
     event_id: str | None = _option(
-        None,
-        "The column that identifies an event together with its name. It overrides the mapping's. Default: all "
-        "fields together.",
+        "The column that identifies an event together with its name. It overrides the mapping's. Default: "
+        "all fields together.",
+        MAPPED,
+        default=None,
         flag="--event-id",
         metavar="COLUMN",
     )
     on_unknown: str = _option(
-        "resend",
         "What to do with an event if it is unknown whether it was accepted: `resend` it, which may store it "
         "twice, or `skip` it. Users are always sent again, which does no harm.",
+        SENT,
+        OneOf(("resend", "skip")),
+        default="resend",
         flag="--on-unknown",
-        choices=("resend", "skip"),
     )
     coalesce: bool = _option(
-        False,
         "Users only: make one call of several rows of a user. With a ledger it is made of all rows to send, "
         "without one of the rows that wait at that moment.",
+        SENT,
+        parse_truth,
+        default=False,
         flag="--coalesce",
     )
     default_country: str = _option(
-        "+91",
         "Country of phones that have no country code: a dialling code, ISO letters or an English name.",
+        MAPPED,
+        Text("+91"),
+        default="+91",
         flag="--default-country",
         metavar="CODE",
     )
     phones: str = _option(
-        "strict",
-        "How phones are checked: by the numbering plans (`strict`), by their length (`possible`), or not at all "
-        "(`as-is`: their digits are sent).",
+        "How phones are checked: by the numbering plans (`strict`), by their length (`possible`), or not at "
+        "all (`as-is`: their digits are sent).",
+        MAPPED,
+        OneOf(("strict", "possible", "as-is")),
+        default="strict",
         flag="--phones",
-        choices=("strict", "possible", "as-is"),
     )
-    timezone: str = _option("UTC", "Time zone of times that have none (IANA name).", flag="--timezone", metavar="ZONE")
+    timezone: str = _option(
+        "Time zone of times that have none (IANA name).",
+        MAPPED,
+        Text("UTC"),
+        default="UTC",
+        flag="--timezone",
+        metavar="ZONE",
+    )
     bad_values: str = _option(
-        "reject",
         "If a trait cannot be sent: `reject` the row, or `drop` the trait, send the row and note it in the report.",
+        MAPPED,
+        OneOf(("reject", "drop")),
+        default="reject",
         flag="--bad-values",
-        choices=("reject", "drop"),
     )
     nulls: str = _option(
-        "omit",
         "Empty traits: `omit` them, or `clear` what Interakt has (sent as null).",
+        MAPPED,
+        OneOf(("omit", "clear")),
+        default="omit",
         flag="--nulls",
-        choices=("omit", "clear"),
     )
-    null_values: str | Sequence[str] = _option(
-        "",
+    null_values: tuple[str, ...] = _option(
         "Texts that count as an empty cell, such as `NULL,N/A`. The whole cell must be equal to the text.",
+        MAPPED,
+        parse_words,
+        default="",
         flag="--null-values",
         metavar="TEXT,...",
     )
     dry_run: bool = _option(
-        False, "Check every row and send nothing. Valid rows are reported as `unsent`.", flag="--dry-run"
+        "Check every row and send nothing. Valid rows are reported as `unsent`.",
+        SENT,
+        parse_truth,
+        default=False,
+        flag="--dry-run",
     )
     encoding: str | None = _option(
-        None,
         "Encoding of text files, such as `cp1252`. By default it is detected, and a warning says which.",
+        LOADED,
+        default=None,
         flag="--encoding",
         metavar="NAME",
     )
     delimiter: str | None = _option(
-        None,
         "The character between the cells of a text file. By default it is detected.",
+        LOADED,
+        default=None,
         flag="--delimiter",
         metavar="CHARACTER",
     )
     header: bool | None = _option(
-        None,
         "Whether the first line of a text file or workbook has the column names. By default it is detected. "
         "Without a header the columns are column_1, column_2, …",
+        LOADED,
+        optional(parse_truth),
+        default=None,
         flag="--header/--no-header",
     )
     sheet: str | None = _option(
-        None, "Sheet of a workbook: its name or number. The default is the first.", flag="--sheet", metavar="NAME"
+        "Sheet of a workbook: its name or number. The default is the first.",
+        LOADED,
+        default=None,
+        flag="--sheet",
+        metavar="NAME",
     )
-    limit: int | None = _option(None, "Read only the first N rows.", flag="--limit", metavar="N")
-    rows: str | None = _option(
-        None,
+    limit: int | None = _option(
+        "Read only the first N rows.",
+        LOADED,
+        optional(Number(0, whole=True)),
+        default=None,
+        flag="--limit",
+        metavar="N",
+    )
+    rows: RowRange | None = _option(
         "Read only rows A to B, without B, numbered from 0 as in the report: `1000:2000`, `1000:`, `:50`.",
+        LOADED,
+        optional(parse_rows),
+        default=None,
         flag="--rows",
         metavar="A:B",
     )
     progress: bool | None = _option(
-        None, "Show a progress bar. By default it is shown in a terminal or a notebook. `--quiet` turns it off."
+        "Show a progress bar. By default it is shown in a terminal or a notebook. `--quiet` turns it off.",
+        OUTPUT,
+        optional(parse_truth),
+        default=None,
     )
     on_error: Callable[[Exception, dict[str, Any]], object] | None = _option(
-        None,
-        "Called as `on_error(error, queue_msg)` for each row that is refused or not accepted, once it is in the "
-        "report. It is not called for rows that a stopped load did not reach.",
+        "Called as `on_error(error, queue_msg)` for each row that is refused or not accepted, once it is in "
+        "the report. It is not called for rows that a stopped load did not reach.",
+        OUTPUT,
+        optional(parse_function),
+        default=None,
     )
 
     given: InitVar[frozenset[str]] = frozenset()
     """Names of the options that were given, as an argument or in the environment, whatever their values."""
+    from_environment: InitVar[frozenset[str]] = frozenset()
+    """Names of the options whose values come from environment variables."""
 
-    def __post_init__(self, given: frozenset[str]) -> None:
-        object.__setattr__(self, "given", given)
-        object.__setattr__(self, "api_key", hidden(self.api_key))
-        object.__setattr__(self, "old_api_key", hidden(self.old_api_key))
-        object.__setattr__(self, "share", hidden_share(self.share))
-        check(self)
+    if TYPE_CHECKING:
 
-    @property
-    def hidden_share(self) -> Secret | None:
-        """`share`, which `str` shows without its password."""
-        return cast("Secret | None", self.share)
+        def __init__(
+            self,
+            *,
+            given: frozenset[str] = frozenset(),
+            from_environment: frozenset[str] = frozenset(),
+            **options: Unpack[Options],
+        ) -> None:
+            """Take the options as their users write them; the fields hold what they mean."""
 
-    @property
-    def rate(self) -> Rate | Literal["auto"] | None:
-        """`rate_limit`, parsed."""
-        return parse_rate(self.rate_limit)
-
-    @property
-    def null_words(self) -> tuple[str, ...]:
-        """`null_values`, one by one."""
-        return parse_words("null_values", self.null_values)
+    def __post_init__(self, given: frozenset[str], from_environment: frozenset[str]) -> None:
+        for name, value in (("given", given), ("from_environment", from_environment)):
+            object.__setattr__(self, name, value)
+        # before anything can fail: a traceback with locals shows `self`
+        hide_secrets(vars(self))
+        for one in fields(self):
+            if one.metadata["parse"] is not None:
+                shown = one.metadata["env"] if one.name in from_environment else option(one.name)
+                object.__setattr__(self, one.name, parsed(shown, one.metadata["parse"], getattr(self, one.name)))
+        _check_together(self)
 
     @property
     def row_range(self) -> tuple[int, int | None]:
         """Number of the first row to read, and of the first one not to read any more; None: to the end."""
-        first, end = parse_rows(self.rows)
+        first, end = self.rows or RowRange()
         if self.limit is not None:
             end = first + self.limit if end is None else min(end, first + self.limit)
         return first, end
@@ -432,19 +539,24 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether the address is on this machine: a sandbox or a stand-in, not the API."""
-        from urllib.parse import urlsplit
-
         return is_this_machine(urlsplit(self.base_url).hostname or "")
 
     @property
     def country_given(self) -> bool:
-        """Whether somebody has said `default_country`, be it the default."""
+        """Whether the user gave `default_country`, be it the default."""
         return "default_country" in vars(self)["given"]
 
     @property
     def sends_nothing_outside(self) -> bool:
-        """Whether this is a dry run, or a load to this machine: then a guess can do no harm."""
+        """Whether this is a dry run, or a load to this machine: then a wrong mapping does no damage."""
         return self.dry_run or self.is_local
+
+    @property
+    def shared_limit(self) -> tuple[Secret, Rate] | None:
+        """The address of the shared limit and the rate that is shared; None where no call uses them."""
+        if self.share is None or self.dry_run:
+            return None
+        return self.share, cast("Rate", self.rate_limit)
 
     @classmethod
     def resolve(cls, options: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
@@ -460,30 +572,39 @@ class Settings:
             if name not in known:
                 raise SettingsError(f"there is no option {name!r}{did_you_mean(name, known)}")
         values = dict(options)
+        from_environment: set[str] = set()
         for name, one in known.items():
             variable = one.metadata["env"]
             if variable and values.get(name) is None:
                 values.pop(name, None)
-                values |= _from_environment(name, variable, environ)
-        return cls(**values, given=frozenset(name for name, value in values.items() if value is not None))
+                found = _from_environment(name, variable, environ)
+                values |= found
+                from_environment |= found.keys()
+        given = frozenset(name for name, value in values.items() if value is not None)
+        return cls(**cast("Options", values), given=given, from_environment=frozenset(from_environment))
 
     def require_key(self) -> Secret:
         """Return the key, or raise `SettingsError` with the ways to give one."""
         if self.api_key is None:
-            raise SettingsError(
-                "no API key: set INTERAKT_API_KEY (or --api-key-file, --ask-key, api_key=…); or try without one: "
-                "--dry-run sends nothing, --sandbox sends to a local look-alike"
+            ways = by_surface(
+                "set INTERAKT_API_KEY, or give api_key=KEY; or try without one: dry_run=True sends nothing, and "
+                "interakt_loader.sandbox.Sandbox is a local look-alike of the API",
+                "set INTERAKT_API_KEY, or give --api-key-file FILE or --ask-key; or try without one: --dry-run sends "
+                "nothing, --sandbox sends to a local look-alike",
             )
-        return cast("Secret", self.api_key)
+            raise SettingsError(f"no API key: {ways}")
+        return self.api_key
 
     def public(self) -> dict[str, Any]:
         """What may be shown: every option but the keys and callables, JSON-able."""
         hidden = ("api_key", "old_api_key", "on_error", "progress")
-        shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in hidden}
-        paths = {
-            name: None if shown[name] is None else str(shown[name]) for name in ("report", "failures", "html", "ledger")
-        }
-        return shown | paths | {"share": None if self.share is None else str(self.share)}
+        return {one.name: _as_json(getattr(self, one.name)) for one in fields(self) if one.name not in hidden}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, (Rate, Failures, RowRange, Secret, Path)):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _from_environment(name: str, variable: str, environ: Mapping[str, str] | None) -> dict[str, Any]:
@@ -494,55 +615,24 @@ def _from_environment(name: str, variable: str, environ: Mapping[str, str] | Non
     return found
 
 
-def check(settings: Settings) -> None:
-    """Refuse an option that is no such value, and options that do not go together."""
-    check_number("timeout", settings.timeout, least=0, most=86_400, exclusive=True)
-    check_number("max_outage", settings.max_outage, least=0)
-    check_number("max_retries", settings.max_retries, least=0, whole=True)
-    check_number("max_queue_size", settings.max_queue_size, least=1, whole=True)
-    check_number("workers", settings.workers, least=1, most=1024, whole=True)
-    parse_failures(settings.max_failures)
-    parse_rows(settings.rows)
-    parse_words("null_values", settings.null_values)
-    if settings.limit is not None:
-        check_number("limit", settings.limit, least=0, whole=True)
-    for one in fields(settings):
-        choices = one.metadata["choices"]
-        if choices and getattr(settings, one.name) not in choices:
-            raise SettingsError(f"{one.name} is {getattr(settings, one.name)!r}; expected {' or '.join(choices)}")
-    if settings.rate_limit is not None and not isinstance(settings.rate_limit, str):
-        raise SettingsError(f"rate_limit is {settings.rate_limit!r}; expected text such as '300/min', or None")
-    for name, example in (("default_country", "+91"), ("timezone", "UTC")):
-        if not isinstance(getattr(settings, name), str):
-            raise SettingsError(f"{name} is {getattr(settings, name)!r}; expected text such as {example!r}")
-    if settings.on_error is not None and not callable(settings.on_error):
-        raise SettingsError(f"on_error is {settings.on_error!r}; expected a function")
-    check_share(settings.hidden_share, parse_rate(settings.rate_limit))
+def _check_together(settings: Settings) -> None:
+    """Refuse options that do not fit together. Raises `SettingsError`."""
+    if settings.share is not None and not isinstance(settings.rate_limit, Rate):
+        raise SettingsError(
+            f"{option('share')} needs a declared limit: give {option('rate_limit')} too, such as 300/min or growth"
+        )
     for name in ("resend", "same_account", "event_id"):
         if getattr(settings, name) and settings.ledger is None:
-            raise SettingsError(f"{name} is about the ledger: give one too (--ledger PATH, in Python ledger=PATH)")
-    if settings.name is not None:
-        check_name(settings.name)
-    if settings.failures is not None:
-        check_failures_path(settings)
-    check_base_url(settings.base_url)
-    for name in ("api_key", "old_api_key"):
-        if getattr(settings, name) is not None:
-            check_key(name, cast("Secret", getattr(settings, name)))
+            raise SettingsError(f"{option(name)} is about the ledger: give {option('ledger', placeholder='PATH')} too")
+    if settings.failures is not None and settings.mask:
+        raise SettingsError(
+            f"{option('failures')} holds the input's own rows, with the phones that {option('mask')} would hide; "
+            "expected one of the two"
+        )
     if settings.old_api_key is not None and not settings.same_account:
         raise SettingsError(
-            "old_api_key is given without same_account: give same_account=True (--same-account) too if the account's "
-            "key was renewed"
-        )
-
-
-def check_failures_path(settings: Settings) -> None:
-    """Refuse a failures file of another form, and one beside `mask`."""
-    if not str(settings.failures).lower().endswith(".csv"):
-        raise SettingsError(f"failures {settings.failures}: expected a name ending in .csv")
-    if settings.mask:
-        raise SettingsError(
-            "failures holds the input's own rows, with the phones that mask would hide; expected one of the two"
+            f"{option('old_api_key')} is given without {option('same_account')}: if the account's key was renewed, "
+            f"give {option('same_account', value=True)} too"
         )
 
 

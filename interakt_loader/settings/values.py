@@ -1,4 +1,8 @@
-"""Values of options as people write them → checked values, or one line that says what was expected. Pure.
+"""One parser for each kind of option: the text or value that a user gave → the value that the loader works with. Pure.
+
+A parser raises `BadValue`, whose text continues the option's name: "is 0; expected a number above 0". `parsed` makes a
+`SettingsError` of it. A parsed value passes unchanged. Text is accepted wherever it has one meaning: environment
+variables, flags and templates have nothing else.
 
 What only a check needs is imported when it checks: `--help` reads this module and checks nothing.
 """
@@ -6,28 +10,133 @@ What only a check needs is imported when it checks: `--help` reads this module a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, MutableMapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from interakt_loader.errors import SettingsError
+from interakt_loader.errors import SettingsError, option
 from interakt_loader.privacy.secrets import Secret, hidden
+
+T = TypeVar("T")
 
 BASE_URL = "https://api.interakt.ai"
 """The real API [doc]."""
 
-PLAN_RATES = {"growth": "300/min", "advanced": "600/min"}
-"""Calls that Interakt's plans allow [doc]."""
 
-_UNITS = {
-    "s": 1.0,
-    "sec": 1.0,
-    "second": 1.0,
-    "m": 60.0,
-    "min": 60.0,
-    "minute": 60.0,
-    "h": 3600.0,
-    "hour": 3600.0,
-}
+class BadValue(ValueError):
+    """A value that an option cannot have; the text continues the option's name."""
+
+
+def parsed(name: str, parse: Callable[[Any], T], value: object) -> T:
+    """Return the parsed value of an option; `name` is what a message calls it. Raises `SettingsError`."""
+    try:
+        return parse(value)
+    except BadValue as error:
+        raise SettingsError(f"{name} {error}") from None
+
+
+def optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    """Return the parser with None added to what it accepts."""
+    return lambda value: None if value is None else parse(value)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `"; did you mean 'workers'?"`, or nothing when no known name is near."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+# ---------------------------------------------------------------------------- numbers, words and texts
+
+
+@dataclass(frozen=True)
+class Number:
+    """Reads a number from `least` (itself excluded if `above`) to `most`."""
+
+    least: float
+    most: float | None = None
+    whole: bool = False
+    above: bool = False
+
+    def __call__(self, value: Any) -> Any:
+        """Return the number that a value is, or a text holds."""
+        kind = int if self.whole else float
+        number = value
+        if isinstance(value, str):
+            try:
+                number = kind(value)
+            except ValueError:
+                raise BadValue(f"is {value!r}; expected {self}") from None
+        if not isinstance(number, int if self.whole else (int, float)) or isinstance(number, bool):
+            raise BadValue(f"is {value!r}; expected {self}")
+        is_enough = number > self.least if self.above else number >= self.least
+        if not is_enough or (self.most is not None and number > self.most):
+            raise BadValue(f"is {value!r}; expected {self}")
+        return number
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        most = "" if self.most is None else f" and at most {self.most:g}"
+        return f"{kind} {'above' if self.above else 'of at least'} {self.least:g}{most}"
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Reads one of a few words."""
+
+    choices: tuple[str, ...]
+
+    def __call__(self, value: Any) -> str:
+        """Return the word; else name all of them, and the one that may be meant."""
+        if value not in self.choices:
+            near = did_you_mean(value, self.choices) if isinstance(value, str) else ""
+            raise BadValue(f"is {value!r}; expected {' or '.join(self.choices)}{near}")
+        return str(value)
+
+
+_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def parse_truth(value: Any) -> bool:
+    """Read true or false."""
+    if not isinstance(value, str):
+        return bool(value)
+    if value.strip().lower() not in _TRUTHS:
+        raise BadValue(f"is {value!r}; expected true or false")
+    return _TRUTHS[value.strip().lower()]
+
+
+@dataclass(frozen=True)
+class Text:
+    """Reads a text; `example` is one."""
+
+    example: str
+
+    def __call__(self, value: Any) -> str:
+        """Return the text."""
+        if not isinstance(value, str):
+            raise BadValue(f"is {value!r}; expected text such as {self.example!r}")
+        return value
+
+
+def parse_words(given: Any) -> tuple[str, ...]:
+    """Read `"NULL,N/A"` or a list of texts; white space around a word is no part of it."""
+    words = given.split(",") if isinstance(given, str) else given
+    if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+        raise BadValue(f"is {given!r}; expected texts, such as 'NULL,N/A' or a list of them")
+    return tuple(word.strip() for word in words if word.strip())
+
+
+def parse_function(value: Any) -> Any:
+    """Read a function."""
+    if not callable(value):
+        raise BadValue(f"is {value!r}; expected a function")
+    return value
+
+
+# ---------------------------------------------------------------------------- limits and ranges
 
 
 class Rate(NamedTuple):
@@ -41,59 +150,76 @@ class Rate(NamedTuple):
         return f"{self.calls:g}/{unit}"
 
 
-def parse_rate(text: str | None) -> Rate | Literal["auto"] | None:
+PLAN_RATES = {"growth": Rate(300, 60), "advanced": Rate(600, 60)}
+"""Calls that Interakt's plans allow [doc]."""
+
+_SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
+
+
+def parse_rate(given: Any) -> Rate | Literal["auto"] | None:
     """Read `"300/min"`, `"10/s"`, `"growth"`, `"advanced"`, `"auto"` or `"none"`; None means no limit."""
-    if text is None or text.strip().lower() == "none":
-        return None
-    word = text.strip().lower()
-    if word == "auto":
-        return "auto"
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*/\s*([a-z]+)", PLAN_RATES.get(word, word))
-    if match is None or match[2] not in _UNITS or float(match[1]) <= 0:
-        raise SettingsError(
-            f"rate_limit is {text!r}; expected auto, none, growth, advanced, or calls in a time such as 300/min or 10/s"
+    if given is None or isinstance(given, Rate):
+        return given
+    if not isinstance(given, str):
+        raise BadValue(f"is {given!r}; expected text such as '300/min', or None")
+    word = given.strip().lower()
+    if word in ("none", "auto"):
+        return "auto" if word == "auto" else None
+    if word in PLAN_RATES:
+        return PLAN_RATES[word]
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*/\s*([a-z]+)", word)
+    if match is None or match[2] not in _SECONDS or float(match[1]) <= 0:
+        near = did_you_mean(word, ["auto", "none", *PLAN_RATES])
+        raise BadValue(
+            f"is {given!r}; expected auto, none, growth, advanced, or calls in a time such as 300/min or 10/s{near}"
         )
-    return Rate(float(match[1]), _UNITS[match[2]])
+    return Rate(float(match[1]), float(_SECONDS[match[2]]))
 
 
 class Failures(NamedTuple):
-    """How many rows may fail: a number, or a share."""
+    """How many rows may fail: a number of rows, or a part of them from 0 to 1."""
 
     rows: float = float("inf")
     share: float = 1.0
 
-
-def parse_failures(text: str | int | None) -> Failures:
-    """Read `20`, `"20"` or `"5%"`; None: as many as there are rows."""
-    if text is None:
-        return Failures()
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", str(text))
-    if match is not None and not isinstance(text, bool):
-        if match[2] and float(match[1]) <= 100:
-            return Failures(share=float(match[1]) / 100)
-        if match[1].isdigit() and not match[2]:
-            return Failures(rows=int(match[1]))
-    raise SettingsError(f"max_failures is {text!r}; expected a whole number of rows, or a share such as 5%")
+    def __str__(self) -> str:
+        return f"{self.share * 100:g}%" if self.rows == float("inf") else f"{self.rows:g}"
 
 
-def parse_rows(text: str | None) -> tuple[int, int | None]:
-    """Read `"1000:2000"`, `"1000:"` or `":50"`: the first row, and the one after the last (None: to the end)."""
-    if text is None:
-        return 0, None
-    first, colon, end = map(str.strip, str(text).partition(":"))
-    is_good = colon and (first or end) and all(re.fullmatch(r"\d{0,18}", one) for one in (first, end))
+def parse_failures(given: Any) -> Failures:
+    """Read `20`, `"20"` or `"5%"`."""
+    if isinstance(given, Failures):
+        return given
+    match = None if isinstance(given, bool) else re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", str(given))
+    if match is not None and match[2] and float(match[1]) <= 100:
+        return Failures(share=float(match[1]) / 100)
+    if match is not None and match[1].isdigit() and not match[2]:
+        return Failures(rows=int(match[1]))
+    raise BadValue(f"is {given!r}; expected a whole number of rows, or a share such as 5%")
+
+
+class RowRange(NamedTuple):
+    """The first row to read, counted from 0, and the first one not to read any more; None: to the end."""
+
+    first: int = 0
+    end: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.first}:{'' if self.end is None else self.end}"
+
+
+def parse_rows(given: Any) -> RowRange:
+    """Read `"1000:2000"`, `"1000:"` or `":50"`."""
+    if isinstance(given, RowRange):
+        return given
+    first, colon, end = map(str.strip, str(given).partition(":"))
+    is_good = colon and (first or end) and all(re.fullmatch(r"\d{0,18}", number) for number in (first, end))
     if not is_good or (end and int(first or 0) >= int(end)):
-        raise SettingsError(f"rows is {text!r}; expected the first row and the one after the last, such as 1000:2000")
-    return int(first or 0), int(end) if end else None
+        raise BadValue(f"is {given!r}; expected the first row and the one after the last, such as 1000:2000")
+    return RowRange(int(first or 0), int(end) if end else None)
 
 
-def parse_words(name: str, given: object) -> tuple[str, ...]:
-    """Read `"NULL,N/A"` or a list of texts; white space around a word is no part of it."""
-    words = given.split(",") if isinstance(given, str) else given
-    if not isinstance(words, (list, tuple)) or not all(isinstance(one, str) for one in words):
-        raise SettingsError(f"{name} is {given!r}; expected texts, such as 'NULL,N/A' or a list of them")
-    return tuple(one.strip() for one in words if one.strip())
-
+# ---------------------------------------------------------------------------- names and files
 
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])(?:\..*)?", re.IGNORECASE | re.DOTALL)
 """What Windows keeps for devices, with any ending."""
@@ -104,72 +230,85 @@ _LONGEST_NAME = 200
 """Bytes of a load's name: with its endings a file's name may have 255."""
 
 
-def check_name(name: object) -> None:
-    """Refuse a load's name that cannot be a file's name on every system: the load's files are called by it."""
-    if not isinstance(name, str):
-        raise SettingsError(f"name is {name!r}; expected text, such as 'orders'")
-    why = None
-    if not name.strip():
+def parse_name(given: Any) -> str:
+    """Read a load's name. Its files are called by it, so it must be possible in a file's name on every system."""
+    if not isinstance(given, str):
+        raise BadValue(f"is {given!r}; expected text, such as 'orders'")
+    if not given.strip():
         why = "is blank"
-    elif found := _NOT_IN_NAMES.search(name):
+    elif found := _NOT_IN_NAMES.search(given):
         why = f"holds {found[0]!r}"
-    elif name.endswith("."):
+    elif given.endswith("."):
         why = "ends with a dot"
-    elif name.strip(" ") != name:
+    elif given.strip(" ") != given:
         why = "begins or ends with a space"
-    elif _RESERVED.fullmatch(name):
-        why = "is kept for a device by Windows"
-    elif len(name.encode()) > _LONGEST_NAME:
+    elif _RESERVED.fullmatch(given):
+        why = "is reserved for a device by Windows"
+    elif len(given.encode()) > _LONGEST_NAME:
         why = f"has more than {_LONGEST_NAME} bytes"
-    if why is not None:
-        raise SettingsError(f"name {name[:60]!r} {why}; expected a part of a file's name, such as 'orders'")
+    else:
+        return given
+    raise BadValue(f"{given[:60]!r} {why}; expected a part of a file's name, such as 'orders'")
 
 
-def did_you_mean(name: str, known: Mapping[str, Any] | list[str]) -> str:
-    """Return `"; did you mean 'workers'?"`, or nothing when no known name is near."""
-    import difflib
+def parse_failures_path(given: Any) -> Any:
+    """Read the path of a failures file, which is CSV."""
+    if not str(given).lower().endswith(".csv"):
+        raise BadValue(f"{given}: expected a name ending in .csv")
+    return given
 
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+
+# ---------------------------------------------------------------------------- addresses and keys
 
 
-def check_base_url(url: str) -> None:
-    """Refuse an address that is none, or over which the key would travel in clear."""
+def parse_base_url(url: Any) -> str:
+    """Read the API's address. Refuse one over which the key would travel unencrypted."""
     from urllib.parse import urlsplit
 
     if "@" in str(url):
-        raise SettingsError("base_url holds a user name or password, or another @; the key goes into api_key")
+        raise BadValue(f"holds a user name or password, or another @; the key goes into {option('api_key')}")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-        is_plain = url.isprintable() and not set(url) & set(" \\")  # others would read another host out of it
+        # a blank or a backslash makes other programs read another host out of it
+        is_whole = url.isprintable() and not set(url) & set(" \\")
     except (ValueError, AttributeError, TypeError):
-        raise SettingsError(f"base_url is {url!r}; expected an address such as {BASE_URL}") from None
-    if parts.scheme not in ("http", "https") or not host or not is_plain:
-        raise SettingsError(f"base_url is {url!r}; expected an address such as {BASE_URL}")
+        raise BadValue(f"is {url!r}; expected an address such as {BASE_URL}") from None
+    if parts.scheme not in ("http", "https") or not host or not is_whole:
+        raise BadValue(f"is {url!r}; expected an address such as {BASE_URL}")
     if parts.query or parts.fragment:
-        raise SettingsError(f"base_url is {re.split('[?#]', url)[0]!r} and more; expected an address without ? or #")
+        raise BadValue(f"is {re.split('[?#]', url)[0]!r} and more; expected an address without ? or #")
     if parts.scheme == "http" and not is_this_machine(host):
-        raise SettingsError(
-            f"base_url is {url!r}: over http:// the key would travel in clear; use https:// "
+        raise BadValue(
+            f"is {url!r}: over http:// the key would travel unencrypted; use https:// "
             "(http:// is for this machine only)"
         )
+    return str(url)
 
 
-SHARES = "sqlite:///PATH (for this machine) or redis://HOST:PORT/NUMBER (for several)"
-"""The forms of a share."""
+def is_this_machine(host: str) -> bool:
+    """Tell whether a host's name or address is this machine's own."""
+    if host == "localhost":
+        return True
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
-def check_share(share: Secret | None, rate: Rate | Literal["auto"] | None) -> None:
-    """Refuse an address where no shared clock can stand, and a limit that cannot be shared."""
-    if share is None:
-        return
+_SHARES = "sqlite:///PATH (for this machine) or redis://HOST:PORT/NUMBER (for several)"
+"""The forms of a shared limit's address."""
+
+
+def parse_share(share: Any) -> Secret:
+    """Read the address of a shared limit."""
     if not isinstance(share, Secret):
-        raise SettingsError(f"share is {share!r}; expected {SHARES}")
+        raise BadValue(f"is {share!r}; expected {_SHARES}")
     if not _is_a_share(share.reveal()):
-        raise SettingsError(f"share is '{share}'; expected {SHARES}")
-    if not isinstance(rate, Rate):
-        raise SettingsError("share needs a declared limit: give rate_limit too, such as 300/min or growth")
+        raise BadValue(f"is '{share}'; expected {_SHARES}")
+    return share
 
 
 def _is_a_share(share: str) -> bool:
@@ -179,7 +318,8 @@ def _is_a_share(share: str) -> bool:
         parts = urlsplit(share)
         is_file = parts.scheme == "sqlite" and not parts.netloc and parts.path.strip("/")
         is_server = parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is none, say
+    except ValueError:
+        # such as a port that is no number
         return False
     return bool(is_file or is_server)
 
@@ -208,48 +348,15 @@ def hide_secrets(options: MutableMapping[str, Any]) -> None:
             options[name] = hide(options[name])
 
 
-def check_key(name: str, key: Secret) -> None:
+def parse_key(key: Secret) -> Secret:
     """Refuse a key that cannot be one; the message never holds it."""
     kind = type(key.reveal())
     if not issubclass(kind, str):
-        raise SettingsError(f"{name} is a {kind.__name__}; expected text")
+        raise BadValue(f"has the type {kind.__name__}; expected text")
     if not _can_be_a_key(key.reveal().strip()):
-        raise SettingsError(f"{name} is blank or holds characters that no key has; copy the Secret Key again")
+        raise BadValue("is blank or holds characters that no key has; copy the Secret Key again")
+    return key
 
 
 def _can_be_a_key(text: str) -> bool:
     return bool(text) and text.isascii() and text.isprintable()
-
-
-def is_this_machine(host: str) -> bool:
-    """Tell whether a host's name or address is this machine's own."""
-    if host == "localhost":
-        return True
-    import ipaddress
-
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def check_number(
-    name: str,
-    value: Any,
-    *,
-    least: float,
-    most: float | None = None,
-    whole: bool = False,
-    exclusive: bool = False,
-) -> None:
-    """Refuse what is no number, or one outside of `least` (itself excluded if `exclusive`) to `most`."""
-    expected = f"a{' whole' if whole else ''} number {'above' if exclusive else 'of at least'} {least:g}"
-    if most is not None:
-        expected += f" and at most {most:g}"
-    good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    if good:
-        good = value > least if exclusive else value >= least
-    if good and most is not None:
-        good = value <= most
-    if not good:
-        raise SettingsError(f"{name} is {value!r}; expected {expected}")

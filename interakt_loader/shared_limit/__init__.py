@@ -1,20 +1,16 @@
 """One call limit for all loads of an account, wherever they run.
 
-By itself a load holds a declared limit together with the other loads of its process and machine. Each call claims its
-turn right before it goes, so nothing is reserved and a process that is killed holds nothing.
+Without any option, the loads of one machine share a declared limit. Each call claims its turn right before it goes. So
+nothing is reserved, and a process that is killed holds nothing.
 
-- `spacing`: the declared limits → when the next call may go. Pure.
-- `account_limit`: what the loads of this process go by.
-- `machine_file`: what the processes of one user go by: a file in the user's state folder.
+- `account_limit`: the turns of the loads of this process, and the file through which the processes of a user agree.
 
-With the option `share` they go by a shared clock instead, which may be far away. So a process reserves a few slots on
-it at a time and makes its calls at these instants, and a 429 that it gets pushes the clock for all. What was reserved
-and not used is lost, and that is less than a tenth of a second of the limit.
+With the option `share`, loads use a shared clock instead, which may be on another machine. So a process reserves a few
+slots at a time and makes its calls at these instants. A 429 pushes the clock for all. Slots that were reserved and not
+used are lost: less than a tenth of a second of the limit.
 
-- `pace`: the declared rate → the distance of slots, and how late one may be used. Pure.
-- `clock`: what a clock does, and the arithmetic of reserving. Pure.
-- `slots`: what this process holds, and when it asks for more. Pure; `ratelimit` takes it in the place of its own clock.
-- `sqlite_clock`, `redis_clock`: where the clock stands: in a file for one machine, in Redis for many.
+- `clock`: when the next call may go, for both ways; and the slots that this process has reserved. Pure.
+- `sqlite`, `redis`: the shared clock in a file for one machine, or in Redis for many.
 """
 
 from __future__ import annotations
@@ -40,14 +36,14 @@ __all__ = ["RateDiffers", "ReservedSlots", "ShareAway", "SharedClock", "Turns", 
 
 
 def open_turns(base_url: str, api_key: Secret | str, rate: Rate) -> AbstractContextManager[Turns]:
-    """Let a load take turns under its declared limit, together with all others of the account on this machine."""
+    """Let a load take turns under its declared limit, together with all loads of the account on this machine."""
     return turns_of(_fingerprint(base_url, api_key), rate)
 
 
 def open_share(share: Secret | str, base_url: str, api_key: Secret | str, rate: Rate) -> SharedClock:
-    """Return the clock of an account at `share`, which the settings have checked.
+    """Return the shared clock of an account at the address `share`, which the settings have checked.
 
-    Raises, in one line, `NotJustNow` if it cannot be reached, `SettingsError` if another load declares another rate.
+    Raises `NotJustNow` if it cannot be reached, and `SettingsError` if another load declares another rate.
     """
     share = hidden_share(share)
     account = _fingerprint(base_url, api_key)
@@ -73,10 +69,10 @@ def open_share(share: Secret | str, base_url: str, api_key: Secret | str, rate: 
 
 
 def slots_of(rate: Rate, workers: int) -> ReservedSlots:
-    """Return this process' slots, none yet, of a clock at this rate."""
+    """Return the slots of this process, none yet, for a clock at this rate."""
     return ReservedSlots(pace_of(rate), workers)
 
 
 def _fingerprint(base_url: str, api_key: Secret | str) -> bytes:
-    """Return what an account at one address is known by; API keys are random, so nobody finds the key out of it."""
+    """Return a digest that identifies an account at one address. Keys are random, so it does not reveal the key."""
     return blake2b(destination(base_url, api_key).encode(), digest_size=16, person=b"share").digest()

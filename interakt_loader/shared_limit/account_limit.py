@@ -1,13 +1,9 @@
-"""The last call of each account, and the limits that running loads declare: a file that the loads of a machine share.
+"""One declared limit for all loads of an account on this machine, one after another or at once.
 
-Each claim is one short transaction, so a process that is killed holds nothing. The time is the wall clock's, which is
-the same in all processes.
-
-One declared limit for all loads of an account that this process and this machine run, one after another or at once.
-
-The loads of one process go by a clock in memory. Where the user has a state folder they go by the file in it
-(`machine_file`), together with those of other processes. The file is never worth stopping a load: while it cannot be
-used, the clock in memory holds.
+The loads of one process share a clock in memory. If the user has a state folder, the processes of the user also share a
+file in it (`MachineFile`). It holds the last call of each account, and the limits that running loads declare. Each
+claim is one short transaction, so a process that is killed holds nothing. The file never stops a load: while it cannot
+be used, only the clock in memory counts.
 """
 
 from __future__ import annotations
@@ -36,10 +32,10 @@ NAME = "limits.sqlite"
 """In the user's state folder."""
 
 BUSY = 0.2
-"""Seconds to wait for others who have the file: each has it for less than a millisecond."""
+"""Seconds to wait while others use the file. Each uses it for less than a millisecond."""
 
 DECLARED_FOR = 10.0
-"""Seconds after its last call for which a declared limit counts: so long one that was killed slows the others."""
+"""Seconds after its last call for which a load's declared limit counts, also if the load was killed."""
 
 FORGET = 7 * 24 * 3600.0
 """Seconds after which an account's last call is forgotten."""
@@ -67,17 +63,18 @@ _OTHERS = """
 SELECT CAST(calls AS REAL), CAST(seconds AS REAL) FROM declared
 WHERE account = ? AND process != ? AND until BETWEEN ? AND ? AND calls > 0 AND seconds > 0 AND seconds / calls < 1e9
 """
-"""What no load writes is left out: a damaged number must not hold anybody up."""
+"""Numbers that no load writes are ignored, so that a damaged one stops no load."""
 
 
 class MachineFile:
-    """The file, for one account. To open it, or to claim a call, raises `ShareAway` if it cannot be used."""
+    """The file, for one account. Opening it and claiming a call raise `ShareAway` if it cannot be used."""
 
     def __init__(self, folder: Path, account: bytes) -> None:
         self._path = folder / NAME
         self._account = account
         self._process = os.urandom(8)
-        self._declared: tuple[Rate, float] | None  # what stands in the file, and until when
+        # what the file says of this process, and until when
+        self._declared: tuple[Rate, float] | None
         try:
             try:
                 self._open()
@@ -90,11 +87,12 @@ class MachineFile:
 
     def _open(self) -> None:
         self._declared = None
-        with suppress(FileExistsError):  # never open one that is there: closing it would end the locks on it
+        # never open a file that exists: closing it would release the locks on it
+        with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ONLY))
         self._db = sqlite3.connect(self._path, timeout=BUSY, isolation_level=None, check_same_thread=False)
         try:
-            # what a crash can take away is out of date anyway, and a damaged file is replaced
+            # what a crash destroys is out of date anyway, and a damaged file is replaced
             self._db.execute("PRAGMA synchronous = OFF")
             self._db.execute("PRAGMA journal_mode = MEMORY")
             if self._db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
@@ -112,14 +110,14 @@ class MachineFile:
         self._open()
 
     def _is_in_place(self) -> bool:
-        """Return False if the file was deleted or replaced: then others use another one."""
+        """Return False if the file was deleted or replaced. Other processes then use another one."""
         try:
             return self._path.stat().st_ino == self._inode
         except FileNotFoundError:
             return False
 
     def claim(self, rates: Collection[Rate]) -> Claim:
-        """Have the account's next call, if it may go now, by the limits of this process and of all others.
+        """Claim the account's next call, under the limits of this process and of all others.
 
         Instants in the claim are monotonic seconds.
         """
@@ -160,7 +158,7 @@ class MachineFile:
         return Claim(call, claim.next_at + to_monotonic, claim.holds)
 
     def _declare(self, rate: Rate, now: float) -> None:
-        """Have the others know this process' limit."""
+        """Tell the other processes the limit of this one."""
         before, until = self._declared or (None, 0.0)
         if before == rate and DECLARED_FOR / 2 < until - now <= DECLARED_FOR:
             return
@@ -171,57 +169,57 @@ class MachineFile:
         self._declared = rate, until
 
     def abandon(self) -> None:
-        """Let go of the file, as a forked child has to: what is declared in there is its parent's."""
+        """Close the file in a forked child. What is declared in it is its parent's."""
         self._db.close()
 
     def close(self) -> None:
-        """Take back what this process declared."""
+        """Remove the limit that this process declared."""
         with suppress(sqlite3.Error):
             self._db.execute("DELETE FROM declared WHERE account = ? AND process = ?", (self._account, self._process))
         self._db.close()
 
 
 def _is_damaged(error: sqlite3.DatabaseError) -> bool:
-    """Return True if the file's content is at fault: not a disk, a right or another process."""
+    """Return True if the file's content is the cause, and not the disk, a permission or another process."""
     return type(error) is sqlite3.DatabaseError or "no such" in str(error) or "has no column" in str(error)
 
 
 TRY_AGAIN = 5.0
-"""Seconds for which a file that cannot be used is left alone."""
+"""Seconds after which a file that cannot be used is tried again."""
 
 LOOK_AGAIN = 1.0
-"""Seconds after which a load asks again at the latest: another one with a lower limit may have ended."""
+"""Seconds after which a load asks again at the latest. Another load with a lower limit may have ended."""
 
 REMEMBER = 60.0
-"""Seconds for which the last call of an account without loads is remembered at least."""
+"""Seconds for which the last call of an account without loads is remembered, at least."""
 
 
 class Turns:
-    """One load's calls under the account's limit, in the place of a rate limit's own clock."""
+    """The turns of one load under the account's limit, in place of a rate limit's own clock."""
 
     def __init__(self, account: AccountLimit, rate: Rate) -> None:
         self._account = account
         self.rate = rate
         """The limit that this load declares."""
         self.holds = rate
-        """The limit that holds: another load may declare a lower one."""
+        """The limit that holds. Another load may declare a lower one."""
         self.file_error = ""
-        """Why the loads of other processes could not be taken into account; empty: they were, or need not be."""
+        """Why the loads of other processes could not be included. Empty: they were, or there is no file."""
 
-    def due(self, now: float, waiting: int, out: int) -> float:
-        """Return when the next call may go. If that is now, its turn is taken, and the call has to go."""
-        del waiting, out
+    def due(self, now: float, waiting: int, in_flight: int) -> float:
+        """Return when the next call may go. If that is now, the turn is taken, and the call must go."""
+        del waiting, in_flight
         return self._account.claim(self, now)
 
     def spend(self) -> None:
         """Do nothing: `due` has taken the turn."""
 
     def hold(self, seconds: float) -> None:
-        """Do nothing: each load finds out by itself when a 429 is over."""
+        """Do nothing: each load probes for itself whether a 429 is over."""
 
 
 class AccountLimit:
-    """The limit of one account. Thread-safe; the engines' locks are taken before its own, never after."""
+    """The limit of one account. Thread-safe. Engines take their own lock before this one, never after."""
 
     def __init__(self, account: bytes) -> None:
         self._account = account
@@ -231,18 +229,20 @@ class AccountLimit:
         self._remembered_until = -math.inf
         self._file: MachineFile | None = None
         self._try_file_at = -math.inf
-        self._ask_at = -math.inf  # no call may go before
-        self._holds = Rate(math.inf, 1.0)  # as of the last claim
+        # no call may go before
+        self._ask_at = -math.inf
+        # as of the last claim
+        self._holds = Rate(math.inf, 1.0)
 
     def start_afresh(self) -> None:
-        """Forget the loads and the open file of the parent process. Holds the lock."""
+        """Forget the parent process's loads and open file. The caller holds the lock."""
         self._loads.clear()
         if self._file is not None:
             self._file.abandon()
             self._file = None
 
     def is_needed(self, now: float) -> bool:
-        """Return False if no load uses it and its last call is so long ago that it can be forgotten."""
+        """Return False if no load uses it and its last call was long ago, so that it can be forgotten."""
         return bool(self._loads) or now < self._remembered_until
 
     def enter(self, load: Turns) -> None:
@@ -252,7 +252,7 @@ class AccountLimit:
             self._ask_at = -math.inf
 
     def leave(self, load: Turns) -> None:
-        """Take back what a load has declared."""
+        """Remove the limit that a load has declared."""
         with self.lock:
             self._loads.discard(load)
             self._ask_at = -math.inf
@@ -260,7 +260,7 @@ class AccountLimit:
                 self._close_file()
 
     def claim(self, load: Turns, now: float) -> float:
-        """Return when the next call may go, in monotonic seconds like `now`; if that is now, the load has it."""
+        """Return when the next call may go, in monotonic seconds like `now`. If that is now, the load has the turn."""
         with self.lock:
             granted = False
             if now >= self._ask_at:
@@ -272,7 +272,7 @@ class AccountLimit:
             return now if granted else max(self._ask_at, math.nextafter(now, math.inf))
 
     def _claim(self, load: Turns, now: float) -> Claim:
-        rates = {one.rate for one in self._loads}
+        rates = {turns.rate for turns in self._loads}
         claim = claimed(self._last, now, rates)
         if now >= self._try_file_at:
             try:
@@ -309,7 +309,7 @@ _registry: dict[bytes, AccountLimit] = {}
 
 @contextmanager
 def turns_of(account: bytes, rate: Rate) -> Iterator[Turns]:
-    """Give a load of an account its turns under the limit that it declares."""
+    """Let a load of an account take turns under the limit that it declares."""
     now = time.monotonic()
     with _registry_lock:
         for known, limit in list(_registry.items()):
@@ -325,7 +325,7 @@ def turns_of(account: bytes, rate: Rate) -> Iterator[Turns]:
 
 
 def _hold_locks() -> None:
-    """Let no claim be half made when the process forks."""
+    """Hold all locks during a fork, so that no claim is half done."""
     _registry_lock.acquire()
     for limit in _registry.values():
         limit.lock.acquire()
@@ -338,11 +338,12 @@ def _release_locks() -> None:
 
 
 def _forget_parents() -> None:
-    """Start a child with no loads; when the account's last call was, it knows as well as its parent."""
+    """Start a child without loads. It still knows the account's last call."""
     for limit in _registry.values():
         limit.start_afresh()
     _release_locks()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+# Windows has no fork
+if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_hold_locks, after_in_parent=_release_locks, after_in_child=_forget_parents)

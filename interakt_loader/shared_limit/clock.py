@@ -1,14 +1,10 @@
-"""How far apart the slots of a shared clock are, and how late one may be used. Pure.
+"""When an account's next call may go: by turns on one machine, or by reserved slots of a shared clock. Pure.
 
-A call goes out at its slot's instant or up to `late` after it, and reaches the API after a delay that is uneven by up
-to `SLOT_ROOM`. So the calls of any window had slots within a time that is longer than the window by these two.
-The slots are so far apart that such a time holds just the declared number.
+Turns: calls are spread evenly by GCRA (`claimed`).
 
-What a shared clock does, wherever it stands, and the arithmetic of reserving. Pure.
-
-The slots that this process holds, and when it asks for more. Pure: asks go to a queue, leases come by `grant`.
-
-When the account's next call may go, so that calls are spread evenly (GCRA). Pure; seconds of any one clock.
+Slots: a call goes out at its slot's instant or up to `late` after it. It reaches the API after a delay that varies by
+up to `SLOT_ROOM`. So the calls of any window had slots in a time that is longer than the window by both. The slots are
+so far apart that such a time holds no more than the declared number.
 """
 
 from __future__ import annotations
@@ -22,27 +18,29 @@ from typing import NamedTuple, Protocol
 
 from interakt_loader.settings.values import Rate
 
+# ---------------------------------------------------------------------- slots of a shared clock
+
 LATE = 0.005, 0.02
-"""How late a slot may be used: as a share of the limit's window, and at least these seconds."""
+"""How late a slot may be used: a share of the limit's window, and at least so many seconds."""
 
 SLOT_ROOM = 0.005, 0.015
-"""Left free for uneven delays between a call's slot and its arrival: likewise."""
+"""The same for delays that vary between a call's slot and its arrival."""
 
 BATCH = 0.05
-"""Seconds of slots that are reserved at once at most: what a process that is killed costs the others."""
+"""Seconds of slots that are reserved at once, at most. A process that is killed costs the others so much."""
 
 
 class Pace(NamedTuple):
-    """Of one declared rate."""
+    """The slots of one declared rate."""
 
     step: int
     """Microseconds from slot to slot."""
     late: float
-    """Seconds after its instant for which a slot may be used."""
+    """Seconds after its instant in which a slot may be used."""
     catch_up: int
-    """Microseconds by which the first slot may lie back when the clock has stood still: late calls are made up for."""
+    """Microseconds by which the first slot after a pause may lie in the past, so that late calls are made up for."""
     batch: int
-    """Slots that are reserved at once at most."""
+    """Slots that are reserved at once, at most."""
 
 
 def pace_of(rate: Rate) -> Pace:
@@ -53,19 +51,19 @@ def pace_of(rate: Rate) -> Pace:
 
 
 FORGET = 60
-"""Seconds after which a clock that nobody has moved is as if it had never been: then another rate may be declared."""
+"""Seconds after which an unused clock is forgotten. Then another rate may be declared."""
 
 
 class ShareAway(Exception):
-    """The clock cannot be reached at the moment; trying again may help."""
+    """The shared clock cannot be reached at the moment. Trying again may help."""
 
 
 class NoClock(Exception):
-    """What is there is no clock, and none can be made of it. It does not help to try again."""
+    """What exists at the address is not a clock, and cannot become one. Trying again does not help."""
 
 
 class RateDiffers(Exception):
-    """Another load of the same account declares another rate. It does not help to try again."""
+    """Another load of the same account declares another rate. Trying again does not help."""
 
     def __init__(self, mine: Rate, theirs: str) -> None:
         super().__init__(f"another load of this account declares {theirs}, this one {mine}; declare the same")
@@ -75,41 +73,41 @@ class SlotReservation(NamedTuple):
     """Slots reserved for this process."""
 
     first: float
-    """The first one's instant, in this process' monotonic seconds."""
+    """The instant of the first one, in monotonic seconds of this process."""
     step: float
     """Seconds from slot to slot."""
     slots: int
-    """How many."""
+    """How many slots."""
 
 
 class SharedClock(Protocol):
-    """The account's next due instant, moved forward by all processes."""
+    """The instant of the account's next call, which all processes move forward."""
 
     def reserve(self, count: int, hold: float = 0.0) -> SlotReservation:
-        """Reserve `count` slots, which nobody else will get; first push the clock by `hold` seconds from now on.
+        """Reserve `count` slots for this process only. Before that, push the clock to `hold` seconds from now.
 
         Raises `ShareAway` or `RateDiffers`.
         """
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection or file."""
         ...
 
 
 class State(NamedTuple):
-    """What is kept of a clock, in microseconds since the epoch."""
+    """What is stored of a clock, in microseconds since the epoch."""
 
     due: int
-    """When the next slot is."""
+    """The instant of the next slot."""
     at: int
     """When that was written."""
 
 
 def reserved(before: State | None, now: int, count: int, hold: int, pace: Pace) -> tuple[int, State]:
-    """Return the instant of the first of `count` slots, and what is to be kept. The Lua script is this in Lua.
+    """Return the instant of the first of `count` slots, and what is to be stored. `redis` has the same in Lua.
 
-    If `now` is before the last writing, the wall clock has been set back: what was left to wait then is waited now.
+    If `now` is before the last writing, the wall clock was set back. The wait that was left then is waited now.
     """
     due = 0 if before is None else before.due - max(0, before.at - now)
     first = max(due, now + (hold or -pace.catch_up))
@@ -117,16 +115,19 @@ def reserved(before: State | None, now: int, count: int, hold: int, pace: Pace) 
 
 
 class Ask(NamedTuple):
-    """What is asked of the shared clock."""
+    """A request to the shared clock."""
 
     slots: int
-    """So many."""
+    """How many to reserve."""
     hold: float
-    """Push the clock by so many seconds: a 429 came."""
+    """Seconds from now to which the clock is pushed, after a 429."""
 
 
 class ReservedSlots:
-    """Takes the place of a rate limit's own clock. All but `grant` is called under the engine's lock."""
+    """The slots that this process has reserved, in place of a rate limit's own clock.
+
+    All methods but `grant` are called under the engine's lock.
+    """
 
     def __init__(self, pace: Pace, workers: int) -> None:
         self._late = pace.late
@@ -136,17 +137,17 @@ class ReservedSlots:
         self._reservations: deque[SlotReservation] = deque()
         self._has_asked = False
         self.asks: SimpleQueue[Ask | None] = SimpleQueue()
-        """Whoever talks to the clock takes these; None: no more will come."""
+        """Requests for the thread that talks to the clock. None: no more will come."""
 
     def grant(self, reservation: SlotReservation) -> None:
-        """Hand over what was asked for; from any thread."""
+        """Add reserved slots. Any thread may call it."""
         self._reservations.append(reservation)
 
-    def due(self, now: float, waiting: int, out: int) -> float:
-        """Return the instant of the next slot; infinity while there is none, until a lease comes.
+    def due(self, now: float, waiting: int, in_flight: int) -> float:
+        """Return the instant of the next slot; infinity until reserved slots come.
 
-        `waiting` calls want to go, and `out` are out. Slots are asked for in time, but no more than there are calls
-        for them and workers to make them: a slot that goes unused is lost to all.
+        `waiting` calls are ready, and `in_flight` are out. Slots are requested early, but no more than there are calls
+        to use them and workers to make these: an unused slot is lost to all loads.
         """
         while self._reservations:
             first, step, count = self._reservations.popleft()
@@ -154,7 +155,7 @@ class ReservedSlots:
             self._has_asked = False
         while self._held and self._held[0] + self._late < now:
             self._held.popleft()
-        wanted = max(1, min(self._batch, waiting, self._workers - out))
+        wanted = max(1, min(self._batch, waiting, self._workers - in_flight))
         if not self._has_asked and 2 * len(self._held) <= wanted:
             self._has_asked = True
             self.asks.put(Ask(wanted - len(self._held), 0.0))
@@ -165,55 +166,59 @@ class ReservedSlots:
         self._held.popleft()
 
     def hold(self, seconds: float) -> None:
-        """Have the clock pushed: nobody's next slot is earlier than in so many seconds."""
+        """Request that the clock is pushed: no process gets a slot earlier than in so many seconds."""
         self.asks.put(Ask(0, seconds))
 
 
+# ---------------------------------------------------------------------- turns on one machine
+
 CATCH_UP = 0.005
-"""Share of the limit's window by which a late call may be made up for."""
+"""How late a call may be made up for, as a share of the limit's window."""
 
 ROOM = 1 / 99, 0.015
-"""Share of the window, and at least these seconds, that are left free.
+"""How much of the window is left free: a share of it, and at least so many seconds.
 
-They are for what is made up for, late wake-ups and uneven network delays: a window of the limit's own length never
-holds more calls than declared, and 99 % of a limit by the minute are used, 98.5 % of one by the second.
+It covers late calls that are made up for, late wake-ups, and network delays that vary. So a window of the limit's own
+length never holds more calls than declared. Of a limit per minute 99 % are used, of a limit per second 98.5 %.
 """
 
 
 class Spacing(NamedTuple):
-    """Of one or more declared limits."""
+    """How far apart calls are, under one or more declared limits."""
 
     step: float
     """Seconds from call to call."""
     slack: float
-    """Seconds by which a late call may be made up for."""
+    """Seconds by which a call may be late and made up for."""
 
 
 class LastCall(NamedTuple):
-    """What is remembered of the account's last call."""
+    """The account's last call."""
 
     slot: float
-    """The instant that it counts for: when it was due, or up to the slack before it went."""
+    """The instant for which it counts: when it was due, or up to the slack before it went out."""
     at: float
-    """When it went."""
+    """When it went out."""
 
 
 class Claim(NamedTuple):
-    """What comes of asking for a call."""
+    """The answer to a request for a call."""
 
     call: LastCall | None
-    """The call, which goes now and has to be remembered; None if it is too early."""
+    """The call, which goes now and must be stored; None if it is too early."""
     next_at: float
-    """When the one after it may go, or else this one."""
+    """When the next call may go: the one after this, or this one if it is too early."""
     holds: Rate
-    """The lowest limit that is declared."""
+    """The lowest of the declared limits, which holds for all."""
 
 
 def spacing_of(rates: Iterable[Rate]) -> Spacing:
-    """Return the spacing that keeps to all of the rates."""
+    """Return the spacing that keeps all rates."""
     share, least = ROOM
-    found = [((one.seconds + max(share * one.seconds, least)) / one.calls, one.seconds * CATCH_UP) for one in rates]
-    return Spacing(max(step for step, _ in found), min(slack for _, slack in found))
+    spacings = [
+        ((rate.seconds + max(share * rate.seconds, least)) / rate.calls, rate.seconds * CATCH_UP) for rate in rates
+    ]
+    return Spacing(max(step for step, _ in spacings), min(slack for _, slack in spacings))
 
 
 def lower(one: Rate, other: Rate) -> Rate:
@@ -222,9 +227,9 @@ def lower(one: Rate, other: Rate) -> Rate:
 
 
 def claimed(last: LastCall | None, now: float, rates: Collection[Rate]) -> Claim:
-    """Return what comes of asking for a call now, by all limits that are declared.
+    """Return whether a call may go now, under all limits that are declared.
 
-    A clock that was set back makes nobody wait for longer than one step.
+    If the clock was set back, no call waits longer than one step.
     """
     step, slack = spacing_of(rates)
     slot = now - slack

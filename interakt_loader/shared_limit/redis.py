@@ -1,7 +1,7 @@
 """A shared clock in Redis, for the processes of many machines. The time is the Redis server's own.
 
-A Redis that is started anew without its data begins at now: then the slots that were reserved before, `pace.BATCH` of
-them and what may be made up for, come on top once.
+A Redis server that restarts without its data starts at the current time. Then the slots that were reserved before,
+at most `clock.BATCH` seconds of them and of calls made up for, are used in addition, once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TIMEOUT = 5.0
 """Seconds to wait for Redis."""
 
 ROUND_TRIPS = 16
-"""The quickest of so many round trips tells how far the server's clock is from ours."""
+"""The fastest of so many round trips shows the difference between the server's clock and ours."""
 
 _SCRIPT = """
 local time = redis.call('TIME')
@@ -45,9 +45,9 @@ return {string.format('%.0f', now), string.format('%.0f', first)}
 
 
 class RedisClock:
-    """The clock of one account in the Redis that `share` names. Raises `SettingsError` without the package `redis`.
+    """The clock of one account in the Redis at the address `share`. Raises `SettingsError` without the package `redis`.
 
-    The password may stand in the address, or, so that no process list shows it, in REDISCLI_AUTH.
+    The password may be in the address, or in the variable REDISCLI_AUTH, where no process list shows it.
     """
 
     def __init__(self, share: Secret, account: bytes, rate: Rate, pace: Pace) -> None:
@@ -71,9 +71,9 @@ class RedisClock:
         self._script = self._redis.register_script(_SCRIPT)
 
     def reserve(self, count: int, hold: float = 0.0) -> SlotReservation:
-        """Reserve slots, as `SharedClock` has it."""
+        """Reserve slots, as `SharedClock.reserve` describes."""
         step = self._pace.step
-        # where Redis is far away, a slot of now would be over before we hear of it
+        # if Redis is far away, a slot for the current instant would be over when the answer arrives
         numbers: list[str | int] = [
             count,
             int(hold * 1e6),
@@ -95,7 +95,7 @@ class RedisClock:
         return SlotReservation(int(first) / 1e6 - offset, step / 1e6, count)
 
     def _round_trip(self) -> int:
-        """Return how long asking takes, in microseconds: the median of what was seen lately."""
+        """Return how long a request takes, in microseconds: the median of the last ones."""
         return int(sorted(self._trips)[len(self._trips) // 2][0] * 1e6) if self._trips else 0
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """A shared clock in a small SQLite file, for the processes of one machine.
 
-The time is the wall clock's: it is the same for all processes, in containers too, and goes on over a reboot, which is
-not so of the monotonic one. It may be set; that is provided for (see `clock.reserved`; set forward, it costs at most
-the slots that were reserved at that instant).
+The time is the wall clock's. Unlike the monotonic clock, it is the same for all processes, in containers too, and
+continues after a reboot. It may be set: see `clock.reserved` for setting it back. Setting it forward costs at most the
+slots that were reserved at that instant.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from interakt_loader.shared_limit.clock import (
 )
 
 APPLICATION_ID = 0x494C_5348
-"""Tells our files from other SQLite databases."""
+"""Distinguishes our files from other SQLite databases."""
 
 BUSY = 5.0
-"""Seconds to wait for others who have the file: each has it for a fraction of a millisecond."""
+"""Seconds to wait while others use the file. Each uses it for a fraction of a millisecond."""
 
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -44,7 +44,7 @@ COMMIT;
 
 
 class SqliteClock:
-    """The clock of one account in the file that `share` names; the file is made if it is not there."""
+    """The clock of one account in the file at the address `share`. The file is created if it does not exist."""
 
     def __init__(self, share: str, account: bytes, rate: Rate, pace: Pace) -> None:
         self._account, self._rate, self._pace = account, rate, pace
@@ -66,12 +66,14 @@ class SqliteClock:
         is_ours = db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
         if not is_ours and db.execute("SELECT count(*) FROM sqlite_master WHERE name != 'clocks'").fetchone()[0]:
             raise NoClock("is some other SQLite database; choose another path")
-        db.execute("PRAGMA journal_mode = WAL")  # kept in the file; a process that is killed leaves nothing to mend
-        db.execute("PRAGMA synchronous = OFF")  # what a failing power supply takes away is out of date anyway
+        # stored in the file; a process that is killed leaves nothing to repair
+        db.execute("PRAGMA journal_mode = WAL")
+        # what a power cut destroys is out of date anyway
+        db.execute("PRAGMA synchronous = OFF")
         db.executescript(_SCHEMA)
 
     def reserve(self, count: int, hold: float = 0.0) -> SlotReservation:
-        """Reserve slots, as `SharedClock` has it."""
+        """Reserve slots, as `SharedClock.reserve` describes."""
         db = self._db
         try:
             db.execute("BEGIN IMMEDIATE")
@@ -104,6 +106,7 @@ class SqliteClock:
 
 
 def path_of(share: str) -> Path:
-    """Return the file that `sqlite:///PATH` names; a fourth slash, as SQLAlchemy has it, changes nothing."""
+    """Return the path in `sqlite:///PATH`. A fourth slash, as in SQLAlchemy's addresses, changes nothing."""
     path = "/" + unquote(urlsplit(share).path).lstrip("/")
-    return Path(path[1:] if path[2:3] == ":" else path)  # C:/…
+    # on Windows, /C:/… is C:/…
+    return Path(path[1:] if path[2:3] == ":" else path)

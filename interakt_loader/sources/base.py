@@ -7,6 +7,7 @@ done to each batch, such as its size, and structs as columns of their own.
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from array import array
 from bisect import bisect_right
@@ -183,6 +184,8 @@ class Source:
     """Columns of the input that are not read: the doubled ones, and pandas' index."""
     lines: Lines = field(default_factory=Lines, repr=False, compare=False)
     """On which line each row of a text file begins."""
+    data: Any = field(default=None, repr=False, compare=False)
+    """What it was opened from: paths, a DataFrame, a list of dicts, …"""
 
     def __post_init__(self) -> None:
         names = _checked_names(self.where, self.columns)
@@ -206,6 +209,12 @@ class Source:
             ("left_out", left_out if columns else given_left_out),
         ):
             object.__setattr__(self, name, value)
+
+    @property
+    def given_paths(self) -> list[str]:
+        """The paths, folders, patterns and addresses that it was opened from, as given; none for data in memory."""
+        items = self.data if isinstance(self.data, (list, tuple)) else [self.data]
+        return [os.fsdecode(one) for one in items if isinstance(one, (str, os.PathLike))]
 
     @property
     def where(self) -> str:

@@ -352,10 +352,8 @@ def open_excel(file: File, options: ReadOptions) -> Source:
         _refuse_title(given, texts)
         has_header = holds_names(texts[0], texts[1:])
         if not has_header:
-            notes.append(
-                f"{given}: the first row holds values, not names; if it is a header, "
-                f"give {option('header', value=True)}"
-            )
+            way = option("header", value=True)
+            notes.append(f"{given}: the first row holds values, not names; if it is a header, give {way}")
         elif is_group_row(texts):
             raise SourceError(
                 f"{given}: the first two rows both hold names, and not values; leave one row of names, or if the first "

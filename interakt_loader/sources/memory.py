@@ -454,6 +454,7 @@ def _has_report_columns(frame: Any) -> bool:
 
 def open_frame(frame: Any) -> Source:
     """Return a DataFrame as a source. The names of its columns are the text of their labels."""
+    of_failures = REPORT_COLUMNS_KEY in frame.attrs
     frame = own_columns(frame)
     names = [unicode_text(str(label)) or str(label) for label in frame.columns]
 
@@ -463,7 +464,9 @@ def open_frame(frame: Any) -> Source:
             yield objects_to_batch({name: _column(series) for name, series in zip(names, _series(piece), strict=True)})
 
     columns = [*chain.from_iterable(map(_names, names, _series(frame)))]
-    return Source(name="DataFrame", columns=columns, rows=len(frame), rows_exact=True, read=read)
+    return Source(
+        name="DataFrame", columns=columns, rows=len(frame), rows_exact=True, read=read, of_failures=of_failures
+    )
 
 
 def _series(frame: Any) -> Iterator[Any]:

@@ -147,6 +147,7 @@ def test_rows_that_need_a_person_are_written_and_settled(api: Sandbox, capsys: p
     with Path("orders.failures.csv").open(encoding="utf-8-sig", newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["interakt_hint"].startswith("Correct the number in the source.")
+    assert row["interakt_hint"].endswith("load with --phones possible.")
     del row["interakt_hint"]
     assert row == {
         "id": "2",

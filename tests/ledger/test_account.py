@@ -189,7 +189,9 @@ def test_a_renewed_key_stops_the_load_before_any_call_and_same_account_goes_on(s
     assert caught.value.exit_code == 2
     said = str(caught.value)
     assert "\n" not in said
-    assert all(word in said for word in ("visits.ledger", "was renewed", "--same-account", "--ledger", "--name"))
+    assert all(
+        word in said for word in ("visits.ledger", "was renewed", "same_account=True", "ledger=PATH", "name=NAME")
+    )
     assert account.load(NEW, NEW, same_account=True).unchanged == 5
     assert account.load(NEW, NEW).unchanged == 5
     assert account.load(NEW, NEW, same_account=True).unchanged == 5
@@ -327,7 +329,7 @@ def test_calls_that_a_killed_load_left_behind_are_no_damage(tmp_path: Path) -> N
     """Its ledger was deleted, the file of its calls was not: the next ledger begins with nothing, and is opened again
     like any other."""
     left = InFlight(tmp_path / "l-calls", 1, b"i" * 16)
-    left.goes(Message(0, "event", "u", b"{}", entry=Entry(b"k" * 16, EVENT)))
+    left.begin(Message(0, "event", "u", b"{}", entry=Entry(b"k" * 16, EVENT)))
     left.close()
     for _ in range(2):
         Ledger(tmp_path / "l", "event", Settings(api_key=OLD)).close()
@@ -613,11 +615,11 @@ def test_airflow_does_not_try_again_with_another_key(
     [
         (
             {"same_account": True},
-            r"same_account is about the ledger: give one too \(--ledger PATH, in Python ledger=PATH\)",
+            r"same_account is about the ledger: give ledger=PATH too",
         ),
         ({"old_api_key": "k", "ledger": "l"}, "old_api_key is given without same_account"),
         ({"old_api_key": " ", "ledger": "l", "same_account": True}, "old_api_key is blank"),
-        ({"old_api_key": 5, "ledger": "l", "same_account": True}, "old_api_key is a int; expected text"),
+        ({"old_api_key": 5, "ledger": "l", "same_account": True}, "old_api_key has the type int; expected text"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], said: str) -> None:

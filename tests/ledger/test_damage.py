@@ -177,5 +177,7 @@ def test_what_a_killed_load_left_is_not_believed_if_it_is_damaged(
             refused = str(error)
         ends[bool(refused)] += 1
         assert not refused or "damaged" in refused, (change.__name__, refused)
-        assert found >= before or "was cut short; calls that were out may go out again" in caplog.text, change.__name__
+        assert found >= before or "was cut short; calls that were in flight may be sent again" in caplog.text, (
+            change.__name__
+        )
     assert ends[True] > 10, ends

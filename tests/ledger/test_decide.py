@@ -161,11 +161,11 @@ UNCHANGED, DIFFERS = EventDecision(Decision(None)), EventDecision(Decision(None)
 
 
 def with_row(at: int) -> EventDecision:
-    return EventDecision(Decision(None), beside=at)
+    return EventDecision(Decision(None), counts_instead=at)
 
 
 def refused_for(at: int) -> EventDecision:
-    return REFUSED._replace(beside=at)
+    return REFUSED._replace(counts_instead=at)
 
 
 @pytest.mark.parametrize(

@@ -61,12 +61,12 @@ def test_a_call_is_on_record_before_it_goes(tmp_path: Path) -> None:
 def test_what_is_left_behind(tmp_path: Path, answers: list[Answer | None], left: list[object]) -> None:
     """After any answers (None: the next try is out), the file says accepted, in doubt, or nothing."""
     in_flight = InFlight(tmp_path / "calls", 1, LEDGER)
-    in_flight.goes(message())
+    in_flight.begin(message())
     for answer in answers:
         if answer is None:
-            in_flight.goes(message())
+            in_flight.begin(message())
         else:
-            in_flight.came_back(message(), answer)
+            in_flight.end(message(), answer)
     assert left_behind(tmp_path / "calls", LEDGER).journal_entries == left
 
 
@@ -74,8 +74,8 @@ def test_the_file_is_that_of_earlier_versions(tmp_path: Path) -> None:
     """A killed load can be continued after an upgrade: a header, then slots of 64 bytes, little-endian."""
     in_flight = InFlight(tmp_path / "calls", 3, LEDGER, 7)
     for row, step, doubted in ((2**40, STEP, True), (5, A, False)):
-        in_flight.goes(message(row, step, doubted=doubted))
-    in_flight.came_back(message(5), OK)
+        in_flight.begin(message(row, step, doubted=doubted))
+    in_flight.end(message(5), OK)
     out = b"\x35\x0f\x20\0" + zlib.crc32(KEY + STEP, 2**8 ^ 32).to_bytes(4, "little")
     out += (2**40).to_bytes(8, "little") + KEY + STEP
     accepted = b"\x56\0\x10\0" + zlib.crc32(KEY + A, 5 ^ 16).to_bytes(4, "little")
@@ -91,10 +91,10 @@ def test_the_file_is_that_of_earlier_versions(tmp_path: Path) -> None:
 def test_a_carried_doubt_goes_into_the_record(tmp_path: Path) -> None:
     """A call that an earlier load left in doubt: accepted, it may be there twice; refused, it stays doubted."""
     in_flight = InFlight(tmp_path / "calls", 1, LEDGER)
-    in_flight.goes(message(doubted=True))
-    in_flight.came_back(message(doubted=True), ERROR)
+    in_flight.begin(message(doubted=True))
+    in_flight.end(message(doubted=True), ERROR)
     assert left_behind(tmp_path / "calls", LEDGER).journal_entries == [(KEY, b"", A, False)]
-    in_flight.came_back(message(doubted=True), OK)
+    in_flight.end(message(doubted=True), OK)
     assert left_behind(tmp_path / "calls", LEDGER).journal_entries == [(KEY, A, None, True)]
 
 
@@ -102,8 +102,8 @@ def test_slots_are_used_again(tmp_path: Path) -> None:
     """Two slots do for a thousand calls, if these are put on record in time; then all of them are accounted for."""
     in_flight = InFlight(tmp_path / "calls", 2, LEDGER)
     for row in range(1000):
-        in_flight.goes(message(row))
-        in_flight.came_back(message(row), OK)
+        in_flight.begin(message(row))
+        in_flight.end(message(row), OK)
         in_flight.recorded([row], row + 1)
     assert left_behind(tmp_path / "calls", LEDGER) == ([], 1000)
     assert in_flight.close()
@@ -112,9 +112,9 @@ def test_slots_are_used_again(tmp_path: Path) -> None:
 def test_an_unaccounted_call_keeps_the_file(tmp_path: Path) -> None:
     """Closed with a call that nobody has put on record: the next load finds it; a late answer changes nothing."""
     in_flight = InFlight(tmp_path / "calls", 2, LEDGER)
-    in_flight.goes(message())
+    in_flight.begin(message())
     assert not in_flight.close()
-    in_flight.came_back(message(), OK)
+    in_flight.end(message(), OK)
     assert left_behind(tmp_path / "calls", LEDGER).journal_entries == [(KEY, b"", A, False)]
 
 
@@ -169,8 +169,8 @@ def test_what_was_left_comes_in_the_order_of_the_rows(tmp_path: Path) -> None:
     """Whatever slots they had."""
     in_flight = InFlight(tmp_path / "calls", 3, LEDGER)
     for row, step in ((7, B), (3, STEP), (5, A)):
-        in_flight.goes(message(row, step))
-        in_flight.came_back(message(row, step), OK)
+        in_flight.begin(message(row, step))
+        in_flight.end(message(row, step), OK)
     assert [step for _, step, _, _ in left_behind(tmp_path / "calls", LEDGER).journal_entries] == [STEP, A, B]
 
 
@@ -195,7 +195,7 @@ def test_a_file_that_was_cut_short_says_what_it_still_holds(tmp_path: Path, capl
     """At any byte: the slots before it count, and one line says that calls may go out again."""
     in_flight = InFlight(tmp_path / "calls", 4, LEDGER)
     for row in range(4):
-        in_flight.goes(message(row))
+        in_flight.begin(message(row))
     content = (tmp_path / "calls").read_bytes()
     for size in range(len(content)):
         caplog.clear()
@@ -209,7 +209,7 @@ def test_a_file_that_was_cut_short_says_what_it_still_holds(tmp_path: Path, capl
 def test_a_slot_that_is_damaged_is_not_believed(tmp_path: Path) -> None:
     """Whichever byte of a slot that is in use has changed, or of the header: one line that says what it costs."""
     in_flight = InFlight(tmp_path / "calls", 1, LEDGER)
-    in_flight.goes(message(step=STEP, doubted=True))
+    in_flight.begin(message(step=STEP, doubted=True))
     content = (tmp_path / "calls").read_bytes()
     other = {64 + 3, *range(40, 64)}  # padding; the count of calls on record; what the store notes
     for at in set(range(len(content))) - other:
@@ -217,7 +217,7 @@ def test_a_slot_that_is_damaged_is_not_believed(tmp_path: Path) -> None:
             changed = bytearray(content)
             changed[at] ^= bit
             (tmp_path / "changed").write_bytes(changed)
-            with pytest.raises(SettingsError, match="may go out a second time"):
+            with pytest.raises(SettingsError, match="may be sent a second time"):
                 left_behind(tmp_path / "changed", LEDGER)
     in_flight.close()
 
@@ -226,7 +226,7 @@ def test_a_file_of_another_ledger_is_set_aside(tmp_path: Path, caplog: pytest.Lo
     """Under another name, which one line says; what it holds is no news of this ledger."""
     for number in (1, 2):
         in_flight = InFlight(tmp_path / "calls", 1, b"o" * 16)
-        in_flight.goes(message())
+        in_flight.begin(message())
         in_flight.close()
         assert left_behind(tmp_path / "calls", LEDGER) == ([], None)
         assert f"belongs to another ledger, and is set aside as calls-{number}" in caplog.text
@@ -240,7 +240,7 @@ def test_what_cannot_be_read_is_told_and_what_is_no_entry_leaves_no_mark(tmp_pat
         left_behind(tmp_path / "folder", LEDGER)
     in_flight = InFlight(tmp_path / "calls", 1, LEDGER)
     unfollowed = Message(0, "user", "u", b"{}")
-    assert in_flight.goes(unfollowed)
-    in_flight.came_back(unfollowed, OK)
+    assert in_flight.begin(unfollowed)
+    in_flight.end(unfollowed, OK)
     assert left_behind(tmp_path / "calls", LEDGER).journal_entries == []
     assert in_flight.close()

@@ -19,7 +19,8 @@ import pytest
 
 from interakt_loader import LoadResult, check, load_events
 from interakt_loader.errors import NotJustNow, SettingsError
-from interakt_loader.ledger.store import FileLock, Store
+from interakt_loader.ledger.store import Store
+from interakt_loader.privacy.files import FileLock
 from interakt_loader.sandbox import Sandbox
 
 EVENTS = {"user_id": "user", "event": {"value": "Visit"}, "created_at": "at", "traits": ["page"]}
@@ -352,7 +353,7 @@ def test_a_long_log_is_brought_into_the_ledger_in_mid_load(
     load_events(visits(5), EVENTS, **to(sandbox, ledger))
     result = load_and_meanwhile(sandbox, ledger, lambda: shutil.copytree(tmp_path, left))
     with closing(sqlite3.connect(f"{(left / 'own.ledger').as_uri()}?immutable=1", uri=True)) as without_log:
-        assert without_log.execute("SELECT count(*) FROM news").fetchone()[0] > 0
+        assert without_log.execute("SELECT count(*) FROM journal").fetchone()[0] > 0
     assert (left / "own.ledger-wal").stat().st_size < 60_000
     assert check(visits(), EVENTS, **to(sandbox, left / "own.ledger")).unchanged >= 100
     assert result.sent == ROWS - 6

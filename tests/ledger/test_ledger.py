@@ -42,7 +42,7 @@ def known(path: Path, *keys: bytes) -> list[Known | None]:
     """Say what the file holds after the load."""
     store = Store(path)
     try:
-        assert store.db.execute("SELECT count(*) FROM news").fetchone() == (0,)  # all of it is sorted in
+        assert store.db.execute("SELECT count(*) FROM journal").fetchone() == (0,)  # all of it is sorted in
         return [store.known(key) for key in keys]
     finally:
         store.close()
@@ -108,9 +108,9 @@ def test_what_a_killed_load_left_behind_is_taken_in_once_and_its_file_goes(tmp_p
     store = Store(tmp_path / "l")
     store.close()
     left = InFlight(tmp_path / "l-calls", 2, store.id)
-    left.goes(message(0))
-    left.came_back(message(0), OK)
-    left.goes(message(1, OTHER))
+    left.begin(message(0))
+    left.end(message(0), OK)
+    left.begin(message(1, OTHER))
     left.close()
     with Ledger(tmp_path / "l", "user", SETTINGS) as ledger:
         assert (tmp_path / "l-calls").read_bytes()[:48] == bytes(48)
@@ -142,7 +142,7 @@ def test_a_ledger_that_another_program_has_changed_is_refused(tmp_path: Path) ->
     """One line, and the lock is free."""
     Store(tmp_path / "l").close()
     db = sqlite3.connect(tmp_path / "l")
-    db.execute("DROP TABLE news")
+    db.execute("DROP TABLE journal")
     db.close()
     for _ in range(2):
         with pytest.raises(SettingsError, match=r"l: is damaged \(its checksum is wrong\)"):

@@ -189,7 +189,7 @@ def test_an_event_id_that_stands_for_two_things_is_a_conflict(tmp_path: Path) ->
         assert carried(plan, *calls) == [(3, "merged", "event_id_repeated")]
     assert [one.row for one in calls] == [0, 4]
     assert [(one.message.row, one.status.value, one.code, one.column, one.text) for one in settled] == [
-        (1, "invalid", "event_id_conflict", "order", "order: '7': row 0 has the same event id and says something else"),
+        (1, "invalid", "event_id_conflict", "order", "order: '7': row 0 has the same event id and has other content"),
         (
             2,
             "invalid",

@@ -178,7 +178,7 @@ def test_what_is_sorted_in_is_no_journal_entries_any_more(tmp_path: Path) -> Non
     store = Store(tmp_path / "l")
     store.append([(KEY, A, None, False)])
     store.merge()
-    assert store.db.execute("SELECT * FROM news").fetchall() == []
+    assert store.db.execute("SELECT * FROM journal").fetchall() == []
     store.close()
 
 

@@ -19,8 +19,8 @@ from interakt_loader import (
     load_users,
 )
 from interakt_loader.load import load
-from interakt_loader.load.job import Control
-from interakt_loader.model import Stop
+from interakt_loader.load.opening import opened
+from interakt_loader.model import Stop, StopToken
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.settings import Settings
 
@@ -165,14 +165,14 @@ def test_one_that_was_killed_goes_on(sandbox: Sandbox, to: dict[str, Any], tmp_p
 
 def test_one_that_is_stopped_lists_the_rest_as_unsent(to: dict[str, Any]) -> None:
     """The same call goes on from there."""
-    control = Control()
+    token = StopToken()
 
     def stop(*_: object) -> None:
-        control.stop_wanted = Stop("interrupted", "the load was interrupted")
+        token.request(Stop("interrupted", "the load was interrupted"))
 
     frame = paid(*(f"u{number}" if number != 100 else None for number in range(20_000)))
     settings = Settings.resolve({**to, "on_error": stop})
-    stopped = load(frame, EVENTS, None, settings, control=control, record_only=True)
+    stopped = load(opened(frame, settings), EVENTS, None, settings, stop_token=token, record_only=True)
     assert stopped.rows == 20_000
     assert stopped.recorded > 0
     assert stopped.unsent > 0

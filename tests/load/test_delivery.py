@@ -16,7 +16,7 @@ import pyarrow.parquet
 import pytest
 
 from interakt_loader import load_events, load_users
-from interakt_loader.load.job import Control, Job
+from interakt_loader.load.job import Job
 from interakt_loader.load.pipeline import deliver
 from interakt_loader.mapping import Mapping
 from interakt_loader.model import Status
@@ -230,7 +230,7 @@ def test_closing_the_line_early_ends_its_threads() -> None:
     with Sandbox() as sandbox:
         settings = Settings(api_key=sandbox.api_key, base_url=sandbox.url, workers=3)
         batches = pa.Table.from_pandas(visits(30_000, 1)).to_batches(max_chunksize=500)
-        line = deliver(iter(batches), Job(Mapping.of(EVENTS), "event", settings, Control()))
+        line = deliver(iter(batches), Job(Mapping.of(EVENTS), "event", settings))
         assert next(line).num_rows
         assert isinstance(line, Generator)
         line.close()

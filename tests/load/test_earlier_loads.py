@@ -102,7 +102,7 @@ def test_a_changed_mapping_stops_a_load_of_events(load: Loader, mapping: Any, op
     load.events(frame)
     why = load.refused(frame, mapping, **options)
     assert f"({said})" in why
-    for way in ("map event_id", "interakt-loader baseline", "--resend", "--name"):
+    for way in ("map event_id", "baseline(…)", "resend=True", "name=NAME"):
         assert way in why
     assert counts(load.events(frame)) == {"unchanged": 2}
 
@@ -211,7 +211,7 @@ def test_a_source_that_is_new_to_the_ledger_stops(load: Loader) -> None:
     other = file(load.folder / "store-13.csv", paid("b"))
     said = load.refused(other)
     assert "holds events of other sources" in said
-    assert "--name store-13" in said
+    assert "name='store-13'" in said
     assert counts(load.events(other, name="store-13")) == {"sent": 1}
     assert counts(load.events(other)) == {"unchanged": 1}
 

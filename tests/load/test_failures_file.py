@@ -28,6 +28,8 @@ from interakt_loader import (
 )
 from interakt_loader.errors import UsageError
 from interakt_loader.load import load
+from interakt_loader.load.job import Observer
+from interakt_loader.load.opening import opened
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source
@@ -275,7 +277,7 @@ def test_an_input_that_can_be_read_once_gives_what_is_said_alone(
     load_users(pa.Table.from_pandas(FRAME).to_reader(), mapping, failures=path, **there)
     (row,) = rows_of(path)
     assert (row["interakt_row"], row["interakt_code"]) == ("1", "phone_invalid")
-    assert "has not its own columns, and cannot be loaded" in caplog.text
+    assert "lacks the columns of the input, and cannot be loaded" in caplog.text
     with pytest.raises(UsageError):
         load_users(path, mapping, **there)
     assert sandbox.stats().accepted == 1
@@ -299,7 +301,7 @@ def test_a_source_that_was_changed_meanwhile_gives_no_rows(
         api_key=sandbox.api_key,
         base_url=sandbox.url,
     )
-    assert "is another than when the load began, so its rows are not written" in caplog.text
+    assert "has changed since the load began, so its rows are not written" in caplog.text
     assert [one.name for one in tmp_path.iterdir()] == ["users.csv"]
 
 
@@ -375,11 +377,12 @@ def test_a_failures_file_that_is_edited_while_it_is_loaded_stays(sandbox: Sandbo
     text = path.read_text(encoding="utf-8-sig").replace('"12"', '"9876543210"').replace('"13"', '"9876543211"')
     path.write_text(text, encoding="utf-8")
 
-    def edits() -> None:
-        path.write_text(text + '"3","9876543212"\n', encoding="utf-8")
+    class Edits(Observer):
+        def overwrites_report(self) -> None:
+            path.write_text(text + '"3","9876543212"\n', encoding="utf-8")
 
-    report = tmp_path / "report.csv"
-    result = load(path, mapping, "user", Settings.resolve({**there, "report": report}), begins=edits)
+    settings = Settings.resolve({**there, "report": tmp_path / "report.csv"})
+    result = load(opened(path, settings), mapping, "user", settings, observer=Edits())
     assert (result.invalid, result.failures_file) == (0, None)
     assert '"3"' in path.read_text(encoding="utf-8")
 

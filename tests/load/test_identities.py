@@ -66,7 +66,7 @@ def test_no_event_is_called_by_a_word_for_nothing(form: str, sandbox: Sandbox) -
     mapping = {"user_id": "id", "event": "ev"}
     result = load_events(of_case("null_event.csv", form), mapping, api_key=sandbox.api_key, base_url=sandbox.url)
     assert {line[:2] for line in lines_of(result)} == {("invalid", "event_missing")}
-    assert "this one is 'NULL', which stands for nothing" in result.to_pandas()["message"][0]
+    assert "this one is 'NULL', which means a missing value" in result.to_pandas()["message"][0]
 
 
 @pytest.mark.parametrize("form", ["file", "frame"])

@@ -10,8 +10,8 @@ import pytest
 
 from interakt_loader.load.earlier import (
     EventNames,
-    FirstOf,
-    said,
+    NewName,
+    old_events_line,
     worth_asking,
 )
 from interakt_loader.mapping import Mapping, Preparation
@@ -39,9 +39,9 @@ def test_the_oldest_of_each_new_name_over_all_batches() -> None:
     second = {"id": ["a", "b"], "event": ["Paid", "Paid"], "at": ["2025-12-31T23:00:00+05:30", "2026-01-01"]}
     names = names_of(first, second, known="Old")
     assert names.names == ["Paid", "Seen", "Old"]
-    assert names.first_ones == [
-        FirstOf("Paid", 3, "2025-12-31T17:30:00.000Z"),
-        FirstOf("Seen", 1, "2026-01-03T00:00:00.000Z"),
+    assert names.new_names == [
+        NewName("Paid", 3, "2025-12-31T17:30:00.000Z"),
+        NewName("Seen", 1, "2026-01-03T00:00:00.000Z"),
     ]
 
 
@@ -54,9 +54,9 @@ def test_a_time_is_read_from_nowhere_else(odd: str) -> None:
         "at": [None],
         "createdAt": ["1999-01-01"],
     }
-    assert [one.oldest for one in names_of(table).first_ones] == [""]
+    assert [one.oldest for one in names_of(table).new_names] == [""]
     table["at"] = ["2026-01-02"]
-    assert [one.oldest for one in names_of(table).first_ones] == ["2026-01-02T00:00:00.000Z"]
+    assert [one.oldest for one in names_of(table).new_names] == ["2026-01-02T00:00:00.000Z"]
 
 
 @pytest.mark.parametrize(
@@ -71,16 +71,16 @@ def test_a_time_is_read_from_nowhere_else(odd: str) -> None:
 )
 def test_many_are_more_than_a_thousand_and_old_is_more_than_a_week(rows: int, oldest: str, asked: bool) -> None:
     """To the event, and to the second."""
-    one = FirstOf("Paid", rows, oldest)
+    one = NewName("Paid", rows, oldest)
     assert worth_asking([one], NOW) == ([one] if asked else [])
 
 
 def test_what_is_said_of_them() -> None:
     """How many of which name, and how old."""
-    asked = [FirstOf("Paid", 1500, "2025-03-01T00:00:00.000Z"), FirstOf("Seen", 1, "")]
-    assert said(asked, ledger=True, complete=True) == (
+    asked = [NewName("Paid", 1500, "2025-03-01T00:00:00.000Z"), NewName("Seen", 1, "")]
+    assert old_events_line(asked, ledger=True, complete=True) == (
         "the first load from this ledger of 'Paid' (1,500 events, the oldest of 2025-03-01), 'Seen' (1 event): "
         "campaigns that are on may message these people now"
     )
-    assert "(1,500 events or more, the" in said(asked, ledger=False, complete=False)
-    assert said([FirstOf(str(n), 1, "") for n in range(8)], ledger=True, complete=True).count("event") == 5
+    assert "(1,500 events or more, the" in old_events_line(asked, ledger=False, complete=False)
+    assert old_events_line([NewName(str(n), 1, "") for n in range(8)], ledger=True, complete=True).count("event") == 5

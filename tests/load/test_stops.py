@@ -24,15 +24,14 @@ from interakt_loader import load_users
 from interakt_loader.errors import InteraktLoaderError, SettingsError, TooManyFailures
 from interakt_loader.ledger.account import address_id, wrap
 from interakt_loader.ledger.store import Store
-from interakt_loader.load.job import Control, Job
-from interakt_loader.load.monitor import Tally
-from interakt_loader.load.pipeline import deliver
+from interakt_loader.load.job import Job
+from interakt_loader.load.pipeline import Tally, deliver
 from interakt_loader.mapping import Mapping
-from interakt_loader.model import Stop
+from interakt_loader.model import Stop, StopToken
 from interakt_loader.report.reading import read_report
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings import Settings
-from interakt_loader.settings.values import parse_failures
+from interakt_loader.settings.values import Failures, parse_failures
 
 USERS = {"user_id": "user", "traits": ["n"]}
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals, links and limits as POSIX has them")
@@ -68,7 +67,7 @@ def to(sandbox: Sandbox | SandboxProcess, **options: Any) -> dict[str, Any]:
 )
 def test_how_many_failures_are_too_many(limit: Any, tally: Tally, too_many: bool) -> None:
     """More than N; more than P % of the rows, as far as they are known, from the hundredth on."""
-    assert tally.are_too_many(parse_failures(limit)) is too_many
+    assert tally.are_too_many(Failures() if limit is None else parse_failures(limit)) is too_many
 
 
 @pytest.mark.parametrize("limit", ["x", "-1", "101%", "1.5", True, 2.5, ""])
@@ -154,7 +153,7 @@ def test_an_interrupt_ends_within_the_timeout(tmp_path: Path, signum: int, code:
 def test_calls_that_never_come_back_are_waited_for_no_longer_than_the_timeout() -> None:
     """A server that drips a byte now and then keeps each wait short and never ends: the load ends all the same."""
     dripping, over = threading.Event(), threading.Event()
-    control = Control()
+    token = StopToken()
 
     def drip(listening: socket.socket) -> None:
         connection, _ = listening.accept()
@@ -167,7 +166,7 @@ def test_calls_that_never_come_back_are_waited_for_no_longer_than_the_timeout() 
 
     def interrupt() -> None:
         dripping.wait(10)
-        control.stop_wanted = Stop("interrupted", "the load was interrupted")
+        token.request(Stop("interrupted", "the load was interrupted"))
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threads = [threading.Thread(target=drip, args=[listening]), threading.Thread(target=interrupt)]
@@ -175,7 +174,7 @@ def test_calls_that_never_come_back_are_waited_for_no_longer_than_the_timeout() 
             thread.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         settings = Settings(api_key="key", base_url=url, timeout=2, workers=1)
-        job = Job(Mapping.of(USERS), "user", settings, control)
+        job = Job(Mapping.of(USERS), "user", settings, stop_token=token)
         batches = iter(pa.Table.from_pandas(users(3)).to_batches())
         lines = [one for batch in deliver(batches, job) for one in batch.to_pylist()]
         over.set()

@@ -73,7 +73,7 @@ def test_it_is_asked_of_american_tables(rows: int, at_least: float) -> None:
     drawn = random.Random(rows)
     tables = [asked([american(drawn) for _ in range(rows)]) for _ in range(200)]
     assert sum(map(bool, tables)) >= at_least * len(tables)
-    assert all("--default-country +1, " in one for one in tables if one)
+    assert all("default_country='+1', " in one for one in tables if one)
 
 
 @pytest.mark.parametrize("region", ["AE", "SA", "SG", "MY", "ID", "AU", "DE", "BR", "ZA", "PK", "LK", "BD"])
@@ -86,7 +86,7 @@ def test_it_is_asked_of_other_countries_whose_numbers_have_another_form(region: 
     phones = [
         valid(region, lambda: example[:2] + "".join(str(drawn.randrange(10)) for _ in example[2:])) for _ in range(30)
     ]
-    assert f"--default-country +{phonenumbers.country_code_for_region(region)}" in asked(phones)
+    assert f"default_country='+{phonenumbers.country_code_for_region(region)}'" in asked(phones)
 
 
 BOTH = ["9725550116", "7025550122", "8185550121"]
@@ -108,7 +108,8 @@ BOTH = ["9725550116", "7025550122", "8185550121"]
 )
 def test_a_column_beside_the_numbers_names_another_country(beside: dict[str, list[str]], code: str) -> None:
     """A state, a currency or a postcode, in one row and in three."""
-    assert f"--default-country {code}" in asked(BOTH, beside)
+    named = f"={code!r}" if code.startswith("+") else f" {code}"
+    assert f"default_country{named}, or" in asked(BOTH, beside)
     assert asked(BOTH[:1], {name: values[:1] for name, values in beside.items()})
     assert asked(BOTH, beside, country_given=True) == ""
 
@@ -140,4 +141,4 @@ def test_the_default_country_is_the_users() -> None:
     drawn = random.Random(1)
     assert asked([american(drawn) for _ in range(30)], {"state": ["TX"] * 30}, default="+1") == ""
     mobiles = [valid("IN", lambda: f"9{drawn.randrange(10**9):09}") for _ in range(30)]
-    assert "--default-country +91, " in asked(mobiles, default="+1")
+    assert "default_country='+91', " in asked(mobiles, default="+1")

@@ -1,4 +1,4 @@
-"""Words that stand for nothing: told, and read as missing when asked for."""
+"""Null words: noted, and read as missing if they are named in `null_values`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ CITIES = ["NULL", "Pune", "n/a", "None", "Nullarbor", None]
 TABLE = {"id": list(range(6)), "city": CITIES}
 
 
-def test_a_null_word_is_sent_and_told() -> None:
-    """A person may be called so: the row goes out, and its line names the word and the option."""
+def test_a_null_word_is_sent_and_noted() -> None:
+    """A person may be called Null: the row is sent, and its line names the word and the option."""
     rows = prepared(TABLE, MAPPING)
     assert [row["body"]["traits"].get("city") for row in rows] == CITIES
     assert [row["code"] for row in rows] == ["null_word", None, "null_word", "null_word", None, None]
-    assert rows[0]["message"] == (
-        'city: "NULL" is sent as it stands: if it means that nothing is there, name it in null_values (--null-values)'
-    )
+    assert rows[0]["message"] == ('city: "NULL" is sent as text: if it means a missing value, name it in null_values')
 
 
 @pytest.mark.parametrize("given", ["NULL, n/a", ["NULL", "n/a"]])

@@ -133,7 +133,7 @@ def test_a_pickle_leaves_the_key_behind() -> None:
     """What comes out of one says that the key is missing; a copy within the process has it."""
     settings = Settings(api_key=PLAIN)
     arrived = pickle.loads(pickle.dumps(settings))
-    with pytest.raises(SettingsError, match="the key does not travel in a pickle: give it again"):
+    with pytest.raises(SettingsError, match="a pickle does not contain the key: give the key again"):
         arrived.require_key().reveal()
     assert copy.deepcopy(settings).require_key().reveal() == copy.copy(settings.require_key()).reveal() == PLAIN
     assert len({Secret(PLAIN), Secret(PLAIN), Secret("other")}) == 2
@@ -167,8 +167,8 @@ def test_what_goes_to_sparks_workers_has_the_key_only_where_that_is_said() -> No
     carried = Load(load.mapping, "user", settings, with_secrets=True)
     arrived = pickle.loads(pickle.dumps(carried))
     assert arrived.settings.require_key().reveal() == PLAIN
-    assert arrived.settings.hidden_share.reveal() == "redis://:pa55word@cache:6379/0"
+    assert arrived.settings.share.reveal() == "redis://:pa55word@cache:6379/0"
     assert forms_in(pickle.dumps(load)) == []
     assert b"pa55word" not in pickle.dumps(load)
-    assert "pa55word" not in f"{load!r}{carried!r}{settings.public()}{settings.hidden_share}"
+    assert "pa55word" not in f"{load!r}{carried!r}{settings.public()}{settings.share}"
     assert forms_in(f"{load!r}{carried!r}") == []

@@ -34,8 +34,8 @@ from interakt_loader.settings.values import parse_rate
         (
             "growth",
             {"rows": 1000, "unchanged": 0, "calls": 900, "merged": 60, "skipped": 30},
-            "0 of 1,000 rows unchanged, 60 merged, 30 in doubt and left so, 10 invalid; 900 calls, about 3 min at "
-            "300/min",
+            "0 of 1,000 rows unchanged, 60 merged, 30 in doubt and not sent again, 10 invalid; 900 calls, about 3 min "
+            "at 300/min",
         ),
         ("none", {"rows": 9, "calls": 8, "at_most": True}, "9 rows, 1 invalid; at most 8 calls"),
         (

@@ -136,7 +136,7 @@ def test_a_report_that_was_taken_away_is_told(sandbox: Sandbox, tmp_path: Path) 
     report = tmp_path / "users.report.csv"
     result = load_users(FRAME, MAPPING, api_key=sandbox.api_key, base_url=sandbox.url, report=report)
     report.unlink()
-    with pytest.raises(InteraktLoaderError, match=r"users\.report\.csv is not there, or no longer"):
+    with pytest.raises(InteraktLoaderError, match=r"users\.report\.csv does not exist, or no longer"):
         result.failures()
 
 
@@ -179,7 +179,7 @@ def test_a_report_where_spark_keeps_files() -> None:
         options={},
     )
     assert result.as_dict()["report"] == "s3://bucket/report"
-    with pytest.raises(InteraktLoaderError, match=r"s3://bucket/report is where Spark keeps files"):
+    with pytest.raises(InteraktLoaderError, match=r"s3://bucket/report can be read by Spark only"):
         result.failures()
 
 

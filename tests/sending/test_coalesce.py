@@ -1,4 +1,4 @@
-"""Rows of one user folded into one call: pure, in the schedule, and over the real sandbox."""
+"""Several rows of one user become one call: pure, in the schedule, and with the real sandbox."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_what_is_folded() -> None:
 
 
 def test_a_row_without_traits_or_tags_is_folded_too() -> None:
-    """Either of the two may lack them: what the other one says stays."""
+    """Either of the two may lack them. What the other one has stays."""
     bare, full = message(1), message(2, traits={"city": "Goa"}, tags=["b"])
     for both in (folded(bare, full), folded(full, bare)):
         assert json.loads(both.body) == {"userId": "u", "traits": {"city": "Goa"}, "tags": ["b"]}
@@ -60,13 +60,14 @@ def test_a_row_without_traits_or_tags_is_folded_too() -> None:
 
 
 def test_the_body_is_as_short_as_any_other() -> None:
-    """No white space, and Devanagari as it is: the limit on a body's size is in bytes."""
+    """No white space, and Devanagari unescaped, because the limit on a body's size is in bytes."""
     both = folded(message(1, traits={"a": 1}), message(2, traits={"city": "पुणे"}))
     assert both.body.decode() == '{"userId":"u","traits":{"a":1,"city":"पुणे"}}'
 
 
 def test_what_the_ledger_knows_of_both_is_one_step() -> None:
-    """From the state before the earlier row to that after the later one; where only one is known, the later counts."""
+    """From the state before the earlier row to the state after the later one. If only one is known, it is the later
+    one."""
     one, two = b"1" * 16, b"2" * 16
     earlier, later = Entry(b"k" * 16, b"0" * 16 + one), Entry(b"k" * 16, one + two)
     first, second = message(1), message(2)
@@ -79,7 +80,7 @@ def test_what_the_ledger_knows_of_both_is_one_step() -> None:
 
 
 def test_a_doubt_about_either_is_one_about_both() -> None:
-    """An earlier load ended while one of them was out."""
+    """An earlier load ended while one of them was in flight."""
     first, second = message(1), message(2)
     assert folded(first._replace(doubted=True), second).doubted
     assert folded(first, second._replace(doubted=True)).doubted
@@ -93,7 +94,8 @@ def ended(status: Status, code: Code | None = None, text: str | None = None) -> 
 
 
 def test_a_row_that_was_folded_ends_as_the_row_that_carries_it() -> None:
-    """It made no call, says which row carries it, and cannot be there twice; it is merged if that was accepted."""
+    """It made no call, names the row that carries it, and cannot be a duplicate. It is merged if that row was
+    accepted."""
     cases: list[tuple[Outcome, tuple[Status, Code | None, str]]] = [
         (ended(Status.SENT, "white_space_tidied", "one space"), (Status.MERGED, "coalesced", "row 2 carries it")),
         (ended(Status.REJECTED, "rejected", "No"), (Status.REJECTED, "rejected", "row 2 carries it: No")),
@@ -106,7 +108,7 @@ def test_a_row_that_was_folded_ends_as_the_row_that_carries_it() -> None:
 
 
 def test_a_call_never_becomes_larger_than_the_api_takes() -> None:
-    """A body that would be larger is not taken; one that replaces what is there is, however many there were."""
+    """A row that makes the body too large is not added. Rows that replace what is there are, however many they are."""
     big = json.dumps({"userId": "u", "traits": {"a": "x" * (LARGEST_BODY - 100)}}).encode()
     fold = Fold(big)
     assert not fold.take(json.dumps({"userId": "u", "traits": {"b": "y" * 200}}).encode())
@@ -129,7 +131,7 @@ def schedule() -> Schedule:
 
 
 def test_a_row_that_is_out_takes_no_other_in() -> None:
-    """While u's first call is out, the second row waits, and the third is folded into the second."""
+    """While a user's first call is in flight, the second row waits, and the third is combined with the second."""
     given = schedule()
     given.admit(message(0, traits={"n": 0}))
     first = given.take(0.0)
@@ -151,7 +153,7 @@ def test_a_row_that_is_out_takes_no_other_in() -> None:
 
 
 def test_a_row_that_was_tried_takes_no_other_in() -> None:
-    """A retry keeps its body: its answer must be about what was sent."""
+    """A retry keeps its body, because its answer must be about what was sent."""
     given = schedule()
     given.admit(message(0, traits={"n": 0}))
     first = given.take(0.0)
@@ -163,7 +165,7 @@ def test_a_row_that_was_tried_takes_no_other_in() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.dictionaries(st.sampled_from("abc"), st.integers(0, 9)))))
 def test_the_traits_end_as_if_every_row_had_been_sent(rows: list[tuple[int, dict[str, int]]]) -> None:
-    """Any rows of four users: the calls, applied in their order, leave what all rows would have left."""
+    """Any rows of four users: the calls, applied in order, have the same effect as all rows."""
     given = schedule()
     held: dict[str, dict[str, int]] = {}
     wanted: dict[str, dict[str, int]] = {}
@@ -181,7 +183,7 @@ def test_the_traits_end_as_if_every_row_had_been_sent(rows: list[tuple[int, dict
 
 
 def test_a_limit_is_spared(tmp_path: Path) -> None:
-    """5,000 rows of 100 users: with a ledger one call each; without one a few hundred at 100 a second."""
+    """5,000 rows of 100 users: one call each with a ledger, and a few hundred without one at 100 per second."""
     frame = pd.DataFrame({"user": [f"u{n % 100}" for n in range(5000)], "city": range(5000), "tier": 1})
     with Sandbox(SandboxOptions(latency=0.02)) as sandbox:
         options: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "rate_limit": "100/s"}
@@ -201,6 +203,6 @@ def test_a_limit_is_spared(tmp_path: Path) -> None:
 
 
 def test_events_are_never_folded() -> None:
-    """Asking for it is an error."""
+    """To request it for events is an error."""
     with pytest.raises(SettingsError, match="coalesce is for users"):
         load_events(pd.DataFrame({"u": [1]}), {"user_id": "u", "event": {"value": "X"}}, api_key="k", coalesce=True)

@@ -1,4 +1,4 @@
-"""How many consumers are awake: fewer where they only wait for one another, all of them where they wait for answers."""
+"""How many consumers are awake: few if they wait for each other, all of them if they wait for answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OK = read_answer(202, b'{"result": true}', 0.1)
 
 
 def after(concurrency: ConcurrencyLimit, shares: list[float], began: float = 0.0) -> int:
-    """Return how many are wanted after times in which consumers computed for these shares."""
+    """Return how many are wanted after periods in which consumers computed for these shares."""
     wanted = concurrency.wanted(began)
     for number, share in enumerate(shares, start=1):
         concurrency.computed(share * MEASURED * 1.01)
@@ -27,21 +27,21 @@ def after(concurrency: ConcurrencyLimit, shares: list[float], began: float = 0.0
 
 
 def test_all_are_of_use_until_they_are_in_each_others_way() -> None:
-    """A server that takes its time keeps all of them; one next door leaves two, whose time is used up."""
+    """With a slow server all of them are awake. With a very fast one two are left, which use up the processor."""
     assert after(ConcurrencyLimit(64), [0.3] * 20) == 64
     assert after(ConcurrencyLimit(64), [1.0] * 20) == 2
     assert after(ConcurrencyLimit(64), [1.0] * 20 + [0.8] * 20) == 2  # they fill the time: one more would find none
 
 
 def test_they_come_back_as_soon_as_there_is_time() -> None:
-    """An answer that takes longer from one moment to the next: all are awake again after a few looks."""
+    """Answers become slow: all consumers are awake again after a few measurements."""
     concurrency = ConcurrencyLimit(64)
     assert after(concurrency, [1.0] * 20) == FEWEST
     assert after(concurrency, [0.0] * 5, began=10.0) == 64
 
 
 def test_it_is_measured_over_a_look_at_a_time() -> None:
-    """Nothing changes before 20 ms are over; what was computed before does not count twice."""
+    """Nothing changes before 20 ms have passed, and what was computed before does not count twice."""
     concurrency = ConcurrencyLimit(16)
     assert concurrency.wanted(0.0) == 16
     concurrency.computed(1.0)
@@ -52,14 +52,15 @@ def test_it_is_measured_over_a_look_at_a_time() -> None:
 
 
 def test_what_was_computed_before_the_first_look_is_not_of_its_time() -> None:
-    """The time begins with the first look."""
+    """The first measurement begins with the first question."""
     concurrency = ConcurrencyLimit(16)
     concurrency.computed(5.0)
     assert [concurrency.wanted(0.0), concurrency.wanted(MEASURED)] == [16, 16]
 
 
 def test_a_quarter_goes_and_twice_as_many_come() -> None:
-    """Above 90 % of the time a quarter is sent to sleep, below 70 % twice as many are awake, between them all stays."""
+    """Above 90 % of the time a quarter must sleep, below 70 % twice as many are awake, and in between nothing
+    changes."""
     concurrency, now = ConcurrencyLimit(64), 0.0
     concurrency.wanted(now)
     wanted = []
@@ -71,7 +72,8 @@ def test_a_quarter_goes_and_twice_as_many_come() -> None:
 
 
 def test_what_several_compute_adds_up() -> None:
-    """Two that are busy for half of the time each leave none of it to a third: a quarter of ten goes, in whole ones."""
+    """Two consumers that compute half of the time leave no time for a third: a quarter of ten must sleep, in whole
+    numbers."""
     concurrency = ConcurrencyLimit(10)
     concurrency.wanted(0.0)
     concurrency.computed(0.5 * MEASURED)
@@ -82,7 +84,7 @@ def test_what_several_compute_adds_up() -> None:
 
 
 def test_a_concurrency_of_one_is_one() -> None:
-    """The fewest are two, unless there are fewer."""
+    """At least two may be awake, unless there are fewer."""
     assert after(ConcurrencyLimit(1), [1.0] * 5) == 1
     assert after(ConcurrencyLimit(2), [1.0] * 5) == 2
     assert after(ConcurrencyLimit(3), [1.0] * 5) == FEWEST
@@ -90,15 +92,14 @@ def test_a_concurrency_of_one_is_one() -> None:
 
 @given(st.integers(1, 512), st.lists(st.floats(0, 4), max_size=60))
 def test_there_is_always_somebody(most: int, shares: list[float]) -> None:
-    """Whatever is measured, at least one is wanted, and never more than there are."""
+    """At least one is always wanted, and never more than there are."""
     assert 1 <= after(ConcurrencyLimit(most), shares) <= most
 
 
 class Turning:
-    """Answers at once, after some computing; from call `turn` on only when all `workers` are out at the same time.
-
-    What a consumer computes is told by `thread_time`: the system's own clock of that runs slowly on a busy machine.
-    """
+    """Answers at once, after some computing. From call `turn` on it answers only when all `workers` have a call in
+    flight. `thread_time` says what a consumer computes, because the system's clock for that is slow on a busy
+    machine."""
 
     def __init__(self, turn: int, workers: int) -> None:
         self._lock = threading.Lock()
@@ -133,7 +134,8 @@ class Turning:
 
 
 def test_consumers_that_sleep_wake_up_when_calls_begin_to_hang() -> None:
-    """Sixteen consumers compute, so most are sent to sleep; then each call hangs until sixteen are out: they are."""
+    """Sixteen consumers compute, so most are put to sleep. Then each call waits until sixteen are in flight: they
+    are."""
     transport = Turning(1_000, 16)
     schedule = Schedule(max_queue_size=2_000, max_retries=0, rate_limit=RateLimit(None), max_outage=300)
     with Engine(schedule, transport, 16, thread_time=transport.thread_time) as engine:

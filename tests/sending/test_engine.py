@@ -1,4 +1,4 @@
-"""The engine around odd transports and sudden stops."""
+"""The engine with unusual transports and sudden stops."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from interakt_loader.model import (
     Outcome,
     Status,
     Stop,
+    StopToken,
 )
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.scheduler import Schedule
@@ -31,7 +32,7 @@ def messages(count: int) -> list[Message]:
 
 
 def test_a_transport_that_raises_costs_no_thread_and_no_row(caplog: pytest.LogCaptureFixture) -> None:
-    """Each call raises: each row still ends, as unknown, and the engine comes to its end."""
+    """Each call raises. Each row still ends, as unknown, and so does the engine."""
 
     class Broken:
         def send(self, message: Message) -> Answer:
@@ -50,9 +51,9 @@ def test_a_transport_that_raises_costs_no_thread_and_no_row(caplog: pytest.LogCa
     assert "a call could not be made" in caplog.text
 
 
-def test_nothing_goes_out_after_a_stop_is_wanted() -> None:
-    """While the first call is out a stop is wanted, and nobody reads: the calls in the queue stay there."""
-    wanted: list[Stop] = []
+def test_nothing_is_sent_after_a_stop_is_requested() -> None:
+    """A stop is requested while the first call is in flight and no thread reads. The queued calls are not sent."""
+    token = StopToken()
     first_is_out, may_answer = threading.Event(), threading.Event()
     sent: list[int] = []
 
@@ -66,10 +67,10 @@ def test_nothing_goes_out_after_a_stop_is_wanted() -> None:
         def close(self) -> None:
             pass
 
-    with Engine(schedule(), Slow(), 1, stop_wanted=lambda: wanted[0] if wanted else None) as engine:
+    with Engine(schedule(), Slow(), 1, stop_token=token) as engine:
         engine.offer(messages(100))
         first_is_out.wait(10)
-        wanted.append(Stop("interrupted", "the load was interrupted"))
+        token.request(Stop("interrupted", "the load was interrupted"))
         may_answer.set()
         outcomes = []
         while engine.unfinished:
@@ -80,7 +81,7 @@ def test_nothing_goes_out_after_a_stop_is_wanted() -> None:
 
 
 class Recording:
-    """Accepts everything at once, and tells when a row goes out."""
+    """Accepts everything at once, and notes when a row goes out."""
 
     def __init__(self, row: int) -> None:
         self._row = row
@@ -96,7 +97,7 @@ class Recording:
 
 
 def test_a_slow_on_outcomes_holds_up_no_call() -> None:
-    """While `on_outcomes` is told of a user's first call, the second one goes out: another consumer sees to it."""
+    """While `on_outcomes` handles a user's first call, another consumer sends the second one."""
     transport = Recording(1)
     in_time = []
 
@@ -109,7 +110,8 @@ def test_a_slow_on_outcomes_holds_up_no_call() -> None:
 
 
 def test_on_outcomes_may_wait_for_the_end_on_any_thread() -> None:
-    """A stop hands outcomes over on the caller's own thread: asked from there, the engine cannot wait for itself."""
+    """A stop hands outcomes over on the caller's thread. If that thread waits for the engine's end in there, it does
+    not wait for itself."""
     is_out, may_answer = threading.Event(), threading.Event()
     answers: list[bool] = []
 
@@ -131,7 +133,8 @@ def test_on_outcomes_may_wait_for_the_end_on_any_thread() -> None:
 
 
 def test_consumers_with_nothing_to_do_end_and_are_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a rest all of them are gone, those too that slept while a call was out; a message is sent as ever."""
+    """After some idle time all of them have ended, including those that slept during a call. A new message is still
+    sent."""
     monkeypatch.setattr("interakt_loader.sending.workers.LONGEST_IDLE", 0.01)
     together = threading.Barrier(4)
 
@@ -151,7 +154,7 @@ def test_consumers_with_nothing_to_do_end_and_are_started_anew(monkeypatch: pyte
 
 
 def test_who_waits_for_the_end_is_told_when_all_has_been_read() -> None:
-    """One thread waits until everything is read, another one reads."""
+    """One thread waits until everything is read, and another one reads."""
     with Engine(schedule(), Recording(0), 1) as engine:
         engine.offer(messages(3))
         waits = threading.Thread(target=engine.wait_until_idle, daemon=True)

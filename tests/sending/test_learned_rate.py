@@ -1,4 +1,4 @@
-"""A limit that is learned from 429s alone: servers of every shape, on a clock that jumps from event to event."""
+"""A limit that is learned from 429s alone: many kinds of servers, on a clock that jumps from event to event."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Server(Protocol):
 
 
 class FromFirstCall:
-    """A window begins with the first call after the last one has ended."""
+    """A window begins with the first call after the last window has ended."""
 
     def __init__(self, calls: int, seconds: float) -> None:
         self.calls, self.seconds, self.ends, self.used = calls, seconds, -math.inf, 0
@@ -34,7 +34,7 @@ class FromFirstCall:
 
 
 class ByTheClock:
-    """Windows begin at the full minute of the server's own clock."""
+    """Windows begin at the full minute of the server's clock."""
 
     def __init__(self, calls: int, seconds: float) -> None:
         self.calls, self.seconds, self.window, self.used = calls, seconds, -1, 0
@@ -47,7 +47,7 @@ class ByTheClock:
 
 
 class Sliding:
-    """So many calls in any stretch of time; refused ones may count as well."""
+    """So many calls in any period of this length. Refused calls may count too."""
 
     def __init__(self, calls: int, seconds: float, *, refused_count: bool = False) -> None:
         self.calls, self.seconds, self.refused_count = calls, seconds, refused_count
@@ -73,7 +73,8 @@ Answers = list[tuple[float, bool]]
 
 
 def load(server: Server, seconds: float, *, workers: int = 16, latency: float = 0.02) -> Answers:
-    """Send as fast as the learned limit lets `workers` do; return when each answer came, and whether it was no 429."""
+    """Send as fast as the learned limit lets `workers` send; return when each answer came, and whether it was not a
+    429."""
     limit, rng, now, answers = RateLimit("auto"), random.Random(1), START, []
     out: list[tuple[float, float, float, bool]] = []
     while now < START + seconds:
@@ -94,7 +95,7 @@ def load(server: Server, seconds: float, *, workers: int = 16, latency: float = 
 
 
 def used(answers: Answers, limit: float, begin: float, end: float) -> tuple[float, float]:
-    """Return which share of the limit (calls a second) was used in that time, and which share of calls was refused."""
+    """Return the share of the limit (calls per second) that was used in that time, and the share of calls refused."""
     inside = [accepted for at, accepted in answers if START + begin <= at < START + end]
     return sum(inside) / (limit * (end - begin)), 1 - sum(inside) / max(1, len(inside))
 
@@ -106,8 +107,8 @@ SHAPES: list[Callable[[int, float], Any]] = [FromFirstCall, ByTheClock, Sliding,
 @pytest.mark.parametrize("calls", [300, 600])
 @pytest.mark.parametrize(("workers", "latency"), [(1, 0.02), (16, 0.02), (16, 0.2), (64, 0.05)])
 def test_the_plans_limits(shape: Callable[[int, float], Any], calls: int, workers: int, latency: float) -> None:
-    """300 and 600 a minute: over the first ten minutes, learning included, at least 90 % is used; then for an hour at
-    least 90 %, with under 2 % refused. Up to 16 workers the first ten minutes are under 2 % as well."""
+    """300 and 600 per minute. In the first ten minutes, learning included, at least 90 % are used. In the hour after
+    that at least 90 %, with under 2 % refused. Up to 16 workers, the first ten minutes have under 2 % refused too."""
     if workers / latency < 1.5 * calls / 60:
         pytest.skip("so few workers never come near the limit")
     answers = load(shape(calls, 60.0), 4200, workers=workers, latency=latency)
@@ -123,8 +124,8 @@ def test_the_plans_limits(shape: Callable[[int, float], Any], calls: int, worker
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("calls", "seconds"), [(10, 1.0), (100, 10.0), (60, 60.0), (1000, 1.0)])
 def test_other_limits(shape: Callable[[int, float], Any], calls: int, seconds: float) -> None:
-    """Limits and windows that the client has never heard of: learned within 200 windows; where refused calls use up the
-    limit as well, trying for more costs more, and 85 % is used."""
+    """Limits and windows that the client does not know are learned within 200 windows. If refused calls use up the
+    limit too, probing costs more, and 85 % are used."""
     latency = 0.02 if calls < 1000 else 0.005
     answers = load(shape(calls, seconds), 400 * seconds, latency=latency)
     settled, refused = used(answers, calls / seconds, 200 * seconds, 400 * seconds)
@@ -133,7 +134,7 @@ def test_other_limits(shape: Callable[[int, float], Any], calls: int, seconds: f
 
 
 class Changing:
-    """One server until an instant, another one from then on."""
+    """One server until an instant, and another one from then on."""
 
     def __init__(self, before: Server, after: Server, at: float) -> None:
         self.before, self.after, self.at = before, after, START + at
@@ -144,7 +145,7 @@ class Changing:
 
 @pytest.mark.parametrize("shape", [FromFirstCall, Sliding])
 def test_a_limit_that_is_halved(shape: Callable[[int, float], Any]) -> None:
-    """Ten minutes after the account allows only half, the new limit is used and not run into."""
+    """Ten minutes after the account's limit is halved, the new limit is used and not exceeded."""
     answers = load(Changing(shape(300, 60.0), shape(150, 60.0), 1200), 3600)
     share, refused = used(answers, 150 / 60, 1800, 3600)
     assert 0.9 <= share <= 1.01
@@ -152,7 +153,7 @@ def test_a_limit_that_is_halved(shape: Callable[[int, float], Any]) -> None:
 
 
 def test_a_limit_that_is_doubled() -> None:
-    """Twenty minutes after the account allows twice as much, at least 90 % of that is used."""
+    """Twenty minutes after the limit is doubled, at least 90 % of it are used."""
     answers = load(Changing(FromFirstCall(300, 60.0), FromFirstCall(600, 60.0), 1200), 4800)
     share, refused = used(answers, 600 / 60, 2400, 4800)
     assert share >= 0.9
@@ -160,7 +161,7 @@ def test_a_limit_that_is_doubled() -> None:
 
 
 def test_another_client_of_the_account() -> None:
-    """Somebody else uses half of the limit: what is left is found and used."""
+    """Another client uses half of the limit. The other half is found and used."""
 
     class Shared(Sliding):
         next_other = START
@@ -177,7 +178,7 @@ def test_another_client_of_the_account() -> None:
 
 
 def test_a_429_now_and_then_without_any_limit() -> None:
-    """One call in a thousand gets a 429 for no reason: that costs less than half of the pace."""
+    """One call in a thousand gets a 429 for no reason. That costs less than half of the rate."""
 
     class Moody:
         rng = random.Random(3)
@@ -194,7 +195,7 @@ def test_a_429_now_and_then_without_any_limit() -> None:
 
 
 def test_a_closed_laptop() -> None:
-    """Eight hours of sleep are not taken for eight hours in which the account let nothing through."""
+    """Eight hours of sleep do not count as hours in which the account accepted nothing."""
     limit, server, now, answers = RateLimit("auto"), FromFirstCall(300, 60.0), START, 0
     for call in range(3000):
         now = max(now, limit.due(0.0))
@@ -212,7 +213,7 @@ def test_a_closed_laptop() -> None:
 
 
 def test_nothing_is_slowed_down_before_the_first_429() -> None:
-    """Without a 429 a call may always go, whatever was learned elsewhere."""
+    """Without a 429 a call may always go."""
     limit = RateLimit("auto")
     for call in range(10_000):
         assert limit.due(0.0) <= call / 1000

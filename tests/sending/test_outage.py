@@ -1,4 +1,4 @@
-"""An outage is told from bad luck, and probed with one call now and then: pure, on a made-up clock."""
+"""An outage is distinguished from single failures, and probed with one call at a time. Pure, with a fake clock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def pending(row: int = 0) -> PendingCall:
 
 
 def begun(now: float = 10.0, max_outage: float = 300.0) -> Outage:
-    """Return an outage that has just begun: three tries at the same instant brought nothing."""
+    """Return an outage that has just begun: three tries at the same instant brought no answer."""
     outage = Outage(max_outage)
     for _ in range(OUTAGE_AFTER):
         outage.not_answered(pending(), now)
@@ -22,7 +22,7 @@ def begun(now: float = 10.0, max_outage: float = 300.0) -> Outage:
 
 
 def test_a_duration_is_as_long_as_between_the_first_and_the_last_time_that_it_was_seen() -> None:
-    """The first sight counts nothing; what ends begins anew."""
+    """The first sighting counts nothing. After `reset` it starts again from zero."""
     duration = Duration(60.0)
     assert [duration.extend(now) for now in (100.0, 101.0, 104.0)] == [0.0, 1.0, 4.0]
     duration.reset()
@@ -30,13 +30,13 @@ def test_a_duration_is_as_long_as_between_the_first_and_the_last_time_that_it_wa
 
 
 def test_a_machine_that_slept_has_not_waited() -> None:
-    """Between two sights at most the longest step counts."""
+    """A gap between two sightings counts for the longest step at most."""
     duration = Duration(60.0)
     assert [duration.extend(now) for now in (0.0, 60.0, 4000.0)] == [0.0, 60.0, 120.0]
 
 
 def test_the_third_try_in_a_row_without_an_answer_begins_an_outage() -> None:
-    """Two are bad luck, over whatever time; an answer between them makes the count begin anew."""
+    """Two are not an outage, however far apart. An answer between them restarts the count."""
     outage = Outage(300.0)
     assert OUTAGE_AFTER == 3
     assert [outage.not_answered(pending(), now) for now in (0.0, 5.0)] == [0.0, 0.0]
@@ -49,7 +49,7 @@ def test_the_third_try_in_a_row_without_an_answer_begins_an_outage() -> None:
 
 
 def test_while_a_probe_is_out_nothing_goes() -> None:
-    """One call finds out; a call from before the outage that ends now changes nothing about the next probe."""
+    """Only the probe decides. A call from before the outage that fails now does not change the next probe."""
     outage, probe = begun(), pending()
     outage.spend(probe)
     assert outage.due() == math.inf
@@ -60,7 +60,7 @@ def test_while_a_probe_is_out_nothing_goes() -> None:
 
 
 def test_a_call_outside_of_an_outage_is_no_probe() -> None:
-    """Calls go as they like before it; one of them is no probe later on."""
+    """Before an outage calls go freely, and none of them counts as a probe later."""
     outage, early = Outage(300.0), pending()
     outage.spend(early)
     assert outage.due() == -math.inf
@@ -83,7 +83,7 @@ def test_probes_come_at_growing_distances_up_to_a_quarter_of_a_minute() -> None:
 
 
 def test_the_last_probe_comes_when_the_patience_ends() -> None:
-    """With four seconds of patience, of which one and a half are over, the next probe is not two seconds away."""
+    """With four seconds of patience and one and a half over, the next probe comes in less than two seconds."""
     outage = begun(0.0, 2.0)
     waits, now = [], 0.0
     for row in range(3):
@@ -96,7 +96,7 @@ def test_the_last_probe_comes_when_the_patience_ends() -> None:
 
 
 def test_any_answer_ends_it() -> None:
-    """Calls go at once; the silence that was does not count for the next outage, nor do its long waits."""
+    """Calls go at once. Neither the silence nor its long waits count for the next outage."""
     outage = begun()
     probe = pending()
     outage.spend(probe)
@@ -109,6 +109,6 @@ def test_any_answer_ends_it() -> None:
 
 
 def test_a_long_sleep_within_an_outage_is_no_minute_of_silence() -> None:
-    """A laptop that was closed for an hour has been without an answer for a minute more."""
+    """A laptop that was closed for an hour adds one minute without an answer."""
     outage = begun(0.0, 300.0)
     assert outage.not_answered(pending(), 3600.0) == 60.0

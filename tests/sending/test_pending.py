@@ -1,4 +1,4 @@
-"""How a message's way ends: its outcome says what happened to it, and no more than is known."""
+"""How a message ends: its outcome says what happened to it, and no more than is known."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def pending(answer: Answer | None, calls: int = 1, doubts: int = 0) -> PendingCa
 
 
 def test_a_pending_begins_with_nothing() -> None:
-    """No call, none that is charged, no doubt, no answer."""
+    """No call, no counted try, no doubt, no answer."""
     new = PendingCall(MESSAGE)
     assert (new.calls, new.charged, new.doubts, new.last) == (0, 0, 0, None)
 
 
 def test_a_row_that_was_sent_keeps_its_note() -> None:
-    """What was changed on the way in is said of the row; the answer's latency is in milliseconds, to a microsecond."""
+    """The note about what was changed stays. The latency is in milliseconds, to a microsecond."""
     one = outcome(pending(OK, calls=2), Status.SENT, 123.0, None)
     assert one.message is MESSAGE
     assert (one.status, one.attempts, one.http_status) == (Status.SENT, 2, 202)
@@ -43,13 +43,13 @@ def test_a_row_that_was_sent_keeps_its_note() -> None:
 
 @pytest.mark.parametrize("status", [Status.REJECTED, Status.FAILED])
 def test_a_row_that_was_not_sent_says_what_was_answered(status: Status) -> None:
-    """The last answer's code and words; the note's column would be beside the point."""
+    """It has the last answer's code and message, and not the note's column."""
     one = outcome(pending(BAD), status, 1.0, None)
     assert (one.http_status, one.code, one.column, one.text) == (400, "rejected", None, "phoneNumber is wrong")
 
 
 def test_an_unsent_row_says_why_the_load_has_stopped() -> None:
-    """The stop's reason and words, whatever was answered before; without a stop there are none."""
+    """It has the stop's reason and message, whatever was answered before. Without a stop it has none."""
     one = outcome(pending(BAD), Status.UNSENT, 1.0, STOP)
     assert (one.code, one.column, one.text) == ("interrupted", None, "not sent: the load was interrupted")
     one = outcome(pending(None, calls=0), Status.UNSENT, 1.0, None)
@@ -57,7 +57,8 @@ def test_an_unsent_row_says_why_the_load_has_stopped() -> None:
 
 
 def test_a_row_in_doubt_says_which_load_left_it_so() -> None:
-    """Without an answer: the call was out when this load, or an earlier one, has ended. With one: what it was."""
+    """Without an answer: the call was in flight when this load, or an earlier one, ended. With an answer: that
+    answer."""
     this = outcome(pending(None, calls=1, doubts=1), Status.UNKNOWN, 1.0, STOP)
     assert (this.code, this.column) == ("in_doubt", None)
     assert this.text is not None
@@ -84,7 +85,7 @@ def test_a_row_in_doubt_says_which_load_left_it_so() -> None:
 def test_a_copy_is_possible_once_two_calls_may_have_been_taken(
     status: Status, doubts: int, maybe_duplicate: bool
 ) -> None:
-    """A row that was sent needs one doubt for it, any other two."""
+    """A row that was sent needs one call in doubt for that, and any other row two."""
     assert outcome(pending(OK, doubts=doubts), status, 1.0, None).maybe_duplicate is maybe_duplicate
 
 
@@ -99,12 +100,12 @@ def test_a_copy_is_possible_once_two_calls_may_have_been_taken(
     ],
 )
 def test_what_a_stop_makes_of_a_row_that_waits(calls: int, doubts: int, status: Status) -> None:
-    """Unsent, unless a call of this load may have been taken."""
+    """Unsent, unless a call of this load may have been accepted."""
     assert stopped_status(calls=calls, doubts=doubts) is status
 
 
 def test_a_row_whose_turn_never_came() -> None:
-    """It is unsent now; one that is not sent again is in doubt, and surely there no more than once."""
+    """It is unsent. A row that is not sent again is in doubt, and cannot be a duplicate."""
     before = time.time()
     one, other = unsent(MESSAGE, STOP), skipped(MESSAGE)
     after = time.time()

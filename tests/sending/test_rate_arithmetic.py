@@ -1,4 +1,5 @@
-"""The figures of the rate limit: what a hold lasts, and what exactly is learned from a 429. Pure, a made-up clock."""
+"""The figures of the rate limit: how long a hold is, and what exactly is learned from a 429. Pure, with a fake
+clock."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def let_through(limit: RateLimit, sent_at: float, now: float) -> None:
 
 
 def learned() -> RateLimit:
-    """Return a limit that has seen 200 calls go through in 10.5 s, the last tenth of a second of it refused."""
+    """Return a limit for which 200 calls were accepted in 10.5 s, with 429s in the last tenth of a second."""
     limit = RateLimit("auto")
     calls(limit, 200, 0.0, 0.05)
     refused(limit, 10.0, 10.1)
@@ -47,7 +48,7 @@ STEP = (HIGH / LOW - 1) / 2
 
 
 def test_a_declared_limit_spaces_calls_evenly() -> None:
-    """99 % of the declared rate; a call that is late is made up for by half a percent of the window at most."""
+    """99 % of the declared rate. A late call is made up for by half a percent of the window at most."""
     limit = RateLimit(Rate(60, 60.0))
     assert limit.rate() == pytest.approx(0.99)
     limit.spend(100.0)
@@ -61,7 +62,7 @@ def test_a_declared_limit_spaces_calls_evenly() -> None:
 
 
 def test_a_hold_grows_by_half_up_to_five_seconds_while_probes_are_refused() -> None:
-    """A tenth of a second first; it is one hold from its first 429 on, until a probe gets through."""
+    """It starts with a tenth of a second. It is one hold from its first 429 until a probe is accepted."""
     limit, now, waits = RateLimit(None), 1.0, []
     assert limit.holding_since is None
     for _ in range(12):
@@ -78,7 +79,8 @@ def test_a_hold_grows_by_half_up_to_five_seconds_while_probes_are_refused() -> N
 
 
 def test_an_answer_from_before_the_hold_changes_only_what_it_says() -> None:
-    """One that is accepted does not end it; a 429 counts for its Retry-After, and the next hold is no longer for it."""
+    """An accepted call does not end the hold. A 429 counts only with its Retry-After, and does not lengthen the next
+    hold."""
     limit = RateLimit(None)
     for _ in range(3):
         limit.spend(1.0)
@@ -92,7 +94,7 @@ def test_an_answer_from_before_the_hold_changes_only_what_it_says() -> None:
 
 
 def test_a_shorter_retry_after_shortens_nothing() -> None:
-    """The hold's own length is the least, and what an earlier answer has asked for is kept to."""
+    """The hold is at least as long as without it, and as long as an earlier answer asked for."""
     limit = RateLimit(None)
     limit.spend(0.0)
     limit.spend(0.0)
@@ -104,7 +106,7 @@ def test_a_shorter_retry_after_shortens_nothing() -> None:
 
 
 def test_a_lost_call_that_is_no_probe_opens_nothing() -> None:
-    """While the probe is out, a call from before the hold that is lost lets no second one go."""
+    """While the probe is in flight, a lost call from before the hold lets no second probe go."""
     limit = RateLimit(None)
     limit.spend(1.0)
     refused(limit, 2.0)
@@ -116,7 +118,8 @@ def test_a_lost_call_that_is_no_probe_opens_nothing() -> None:
 
 
 def test_what_was_let_through_is_the_rate() -> None:
-    """200 calls until the probe got through after 10.5 s; the next may go at once, the one after it at that rate."""
+    """200 calls until the probe was accepted after 10.5 s. The next call may go at once, the one after it at that
+    rate."""
     limit = learned()
     assert limit.rate() == pytest.approx(LOW)
     assert limit.due(10.5) == 10.5
@@ -127,7 +130,7 @@ def test_what_was_let_through_is_the_rate() -> None:
 
 
 def test_a_learned_rate_grows_by_steps_that_double() -> None:
-    """After 200 good calls by one step, after 400 by three, after 600 by seven; the probe is none of them."""
+    """After 200 accepted calls by one step, after 400 by three, after 600 by seven. The probe does not count."""
     limit, rates = learned(), []
     for group in range(3):
         calls(limit, 199, 11.0 + 20 * group, 0.06)
@@ -139,7 +142,7 @@ def test_a_learned_rate_grows_by_steps_that_double() -> None:
 
 
 def test_a_429_takes_the_last_step_back() -> None:
-    """One step was earned and brought a 429: the rate is what it was before."""
+    """One step brought a 429: the rate is the one before it."""
     limit = learned()
     calls(limit, 250, 11.0, 0.06)
     refused(limit, 26.0)
@@ -148,7 +151,7 @@ def test_a_429_takes_the_last_step_back() -> None:
 
 
 def test_a_429_before_any_step_takes_three_percent() -> None:
-    """Too little was seen since the last one to measure anew."""
+    """There were too few calls since the last one to measure again."""
     limit = learned()
     calls(limit, 50, 11.0, 0.06)
     refused(limit, 14.0)
@@ -157,7 +160,7 @@ def test_a_429_before_any_step_takes_three_percent() -> None:
 
 
 def test_no_step_back_goes_below_what_was_just_let_through() -> None:
-    """150 calls in 5 s got through: that much is allowed, whatever was thought before."""
+    """150 calls were accepted in 5 s: so many are allowed, whatever was assumed before."""
     limit = learned()
     calls(limit, 150, 10.5, 0.03)
     refused(limit, 15.0)
@@ -166,7 +169,7 @@ def test_no_step_back_goes_below_what_was_just_let_through() -> None:
 
 
 def test_a_limit_that_has_become_lower_is_measured_anew() -> None:
-    """150 calls, then nothing but 429 for a fifth of the time: what was let through is all that is allowed."""
+    """150 calls, then only 429s for a fifth of the time: what was accepted is all that is allowed."""
     limit = learned()
     calls(limit, 150, 10.5, 0.1)
     refused(limit, 26.0, 27.0, 28.0, 29.0)
@@ -175,7 +178,7 @@ def test_a_limit_that_has_become_lower_is_measured_anew() -> None:
 
 
 def test_few_calls_over_a_long_time_say_something_too() -> None:
-    """80 calls in 70 s, a fifth of them refused: measured anew. In 50 s: not yet, three percent less."""
+    """80 calls in 70 s, a fifth of the time refused: measured again. In 50 s: not yet, and three percent less."""
     long, short = learned(), learned()
     calls(long, 80, 10.5, 0.5)
     refused(long, 60.5, 65.0, 75.0)
@@ -188,7 +191,8 @@ def test_few_calls_over_a_long_time_say_something_too() -> None:
 
 
 def test_a_first_measurement_that_was_rough_is_mended_by_large_steps() -> None:
-    """Ten calls in a second, then a minute's wait: the rate is surely 10 a minute, and grows by a quarter first."""
+    """Ten calls in a second, then a wait of a minute: the rate is at least 10 per minute, and grows by a quarter
+    first."""
     limit = RateLimit("auto")
     calls(limit, 10, 0.0, 0.1)
     limit.spend(1.0)
@@ -200,7 +204,8 @@ def test_a_first_measurement_that_was_rough_is_mended_by_large_steps() -> None:
 
 
 def test_the_more_were_refused_the_longer_a_step_takes() -> None:
-    """Five calls were refused around the last 429: a step takes 500 good calls, so that one in a hundred is refused."""
+    """Five calls were refused around the last 429, so a step takes 500 accepted calls. Then one in a hundred is
+    refused."""
     limit = learned()
     calls(limit, 250, 11.0, 0.06)
     for _ in range(4):
@@ -217,7 +222,7 @@ def test_the_more_were_refused_the_longer_a_step_takes() -> None:
 
 
 def test_refused_from_the_very_first_call_on_nothing_is_learned() -> None:
-    """That tells of somebody else's calls: all go as fast as they can until the next 429."""
+    """Calls from elsewhere used the limit up. All go as fast as they can until the next 429."""
     limit = RateLimit("auto")
     refused(limit, 0.0)
     let_through(limit, 1.0, 1.1)
@@ -225,7 +230,7 @@ def test_refused_from_the_very_first_call_on_nothing_is_learned() -> None:
 
 
 def test_a_pause_without_any_call_is_not_counted() -> None:
-    """A hundred calls in 10 s, a quarter of an hour of nothing, a hundred more in 10 s: 10 a second, not fewer."""
+    """A hundred calls in 10 s, a quarter of an hour without calls, a hundred more in 10 s: 10 per second, not fewer."""
     limit = RateLimit("auto")
     calls(limit, 100, 0.0, 0.1)
     calls(limit, 100, 1010.0, 0.1)
@@ -235,7 +240,7 @@ def test_a_pause_without_any_call_is_not_counted() -> None:
 
 
 def test_a_minute_s_pause_is_counted() -> None:
-    """Up to 60 s it may be the server that kept everybody waiting; the time for which a 429 asked is never a pause."""
+    """Up to 60 s, the server may be the cause of a pause. The wait that a 429 asked for is never a pause."""
     limit = RateLimit("auto")
     calls(limit, 100, 0.0, 0.1)
     calls(limit, 100, 69.8, 0.1)
@@ -255,7 +260,7 @@ def test_a_declared_limit_learns_nothing() -> None:
 
 
 def test_a_shared_limit_goes_by_its_slots_and_pushes_the_clock_at_a_429() -> None:
-    """Slots are asked for as calls want them; a 429 is told to all; nothing is asked for while all wait."""
+    """Slots are requested as calls need them. A 429 pushes the clock for all. Nothing is requested while all wait."""
     slots = ReservedSlots(pace_of(Rate(10, 1.0)), 4)
     limit = RateLimit(None, slots)
     assert limit.due(1.0, waiting=3, in_flight=0) == math.inf

@@ -1,4 +1,4 @@
-"""Where what is learned from a 429 turns: after how many calls, how long, at which share. A made-up clock."""
+"""The thresholds of what is learned from a 429: how many calls, how long, at which share. With a fake clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.sending.test_rate_arithmetic import LOW, calls, learned, let_through,
 
 @pytest.mark.parametrize(("count", "is_enough"), [(98, False), (99, True)])
 def test_a_hundred_calls_say_something(count: int, is_enough: bool) -> None:
-    """The probe before is the first of them; with one call less, a 429 is a step back."""
+    """The last probe is the first of them. With one call less, a 429 takes a step back."""
     limit = learned()
     calls(limit, count, 10.5, 0.1)
     refused(limit, 21.0, 22.0, 24.0)
@@ -20,7 +20,7 @@ def test_a_hundred_calls_say_something(count: int, is_enough: bool) -> None:
 
 @pytest.mark.parametrize(("now", "is_enough"), [(70.25, False), (70.5, True)])
 def test_a_minute_says_something(now: float, is_enough: bool) -> None:
-    """However few calls there were in it; not before it is over."""
+    """However few calls there were in it, but not before it is over."""
     limit = learned()
     calls(limit, 80, 10.5, 0.5)
     refused(limit, 60.5, 65.0, 69.0)
@@ -30,7 +30,7 @@ def test_a_minute_says_something(now: float, is_enough: bool) -> None:
 
 @pytest.mark.parametrize(("last", "is_less"), [(25.875, False), (26.0, True)])
 def test_refused_for_a_tenth_of_the_time_the_account_allows_less(last: float, is_less: bool) -> None:
-    """A lone 429 before, however long its call was out, adds nothing to that time and takes nothing off it."""
+    """An earlier single 429 neither adds to that time nor takes from it, however long its call was in flight."""
     limit = learned()
     calls(limit, 50, 10.5, 0.125)
     limit.spend(16.75)
@@ -44,7 +44,7 @@ def test_refused_for_a_tenth_of_the_time_the_account_allows_less(last: float, is
 
 
 def test_each_measurement_begins_where_the_one_before_ended() -> None:
-    """What was let through before a measurement is no part of the next."""
+    """What was accepted before a measurement is not part of the next."""
     limit = learned()
     for start in (10.5, 30.5):
         calls(limit, 150, start, 0.0625)
@@ -55,7 +55,7 @@ def test_each_measurement_begins_where_the_one_before_ended() -> None:
 
 
 def test_a_first_measurement_of_few_calls_is_one() -> None:
-    """Ten calls in five seconds: two a second, and from there on it is measured anew."""
+    """Ten calls in five seconds: two per second, and the next measurement begins there."""
     limit = RateLimit("auto")
     calls(limit, 10, 0.0, 0.1)
     refused(limit, 1.0)
@@ -68,7 +68,8 @@ def test_a_first_measurement_of_few_calls_is_one() -> None:
 
 
 def test_one_call_that_was_accepted_is_enough_to_learn_from() -> None:
-    """One in a minute; the last 429 came after 50 s, so it may be one in 50 s: the first step is half of the way."""
+    """One in a minute. The last 429 came after 50 s, so it may be one in 50 s: the first step is half of the
+    difference."""
     limit = RateLimit("auto")
     calls(limit, 1, 1000.0, 1.0)
     refused(limit, 1050.0)
@@ -80,7 +81,7 @@ def test_one_call_that_was_accepted_is_enough_to_learn_from() -> None:
 
 @pytest.mark.parametrize("sent_at", [0.0, 0.5])
 def test_a_429_within_the_first_second_is_a_rough_measurement(sent_at: float) -> None:
-    """Of a call that went out at the very instant of the first one too: what is allowed may be much more."""
+    """Even for a call sent at the same instant as the first one: much more may be allowed."""
     limit = RateLimit("auto")
     limit.spend(0.0)
     limit.spend(sent_at)
@@ -93,7 +94,7 @@ def test_a_429_within_the_first_second_is_a_rough_measurement(sent_at: float) ->
 
 
 def test_a_slow_limit_is_taken_back_by_three_percent_too() -> None:
-    """Six calls a minute: less than one a second is nothing special."""
+    """Six calls per minute: less than one per second makes no difference."""
     limit = RateLimit("auto")
     calls(limit, 6, 0.0, 0.125)
     refused(limit, 50.0)
@@ -107,7 +108,7 @@ def test_a_slow_limit_is_taken_back_by_three_percent_too() -> None:
 
 @pytest.mark.parametrize(("refusals", "earning"), [([10.0], 200), ([10.0, 10.1, 10.25], 300)])
 def test_a_step_takes_two_hundred_good_calls_or_a_hundred_for_each_refused(refusals: list[float], earning: int) -> None:
-    """Counted from the first call on."""
+    """Counted from the first call."""
     limit = RateLimit("auto")
     calls(limit, 200, 0.0, 0.05)
     refused(limit, *refusals)
@@ -119,7 +120,7 @@ def test_a_step_takes_two_hundred_good_calls_or_a_hundred_for_each_refused(refus
 
 
 def test_a_fast_limit_makes_up_for_one_call_at_most() -> None:
-    """At 40 a second: 25 ms of lateness, and no more."""
+    """At 40 per second that is 25 ms."""
     limit = RateLimit("auto")
     calls(limit, 400, 0.0, 0.025)
     limit.spend(10.0)
@@ -131,7 +132,7 @@ def test_a_fast_limit_makes_up_for_one_call_at_most() -> None:
 
 
 def test_a_very_slow_limit_makes_up_for_fifty_milliseconds() -> None:
-    """At one call in a hundred seconds a late one is made up for like at any other."""
+    """Also at one call in a hundred seconds."""
     limit = RateLimit("auto")
     calls(limit, 1, 0.0, 1.0)
     limit.spend(1.0)
@@ -143,7 +144,7 @@ def test_a_very_slow_limit_makes_up_for_fifty_milliseconds() -> None:
 
 @pytest.mark.parametrize(("pause", "counts"), [(60.0, True), (60.5, False)])
 def test_a_pause_counts_up_to_a_minute(pause: float, counts: bool) -> None:
-    """Longer ones are left out whole."""
+    """A longer pause does not count at all."""
     limit = RateLimit("auto")
     calls(limit, 101, 0.0, 0.125)
     calls(limit, 99, 12.5 + pause, 0.125)
@@ -153,7 +154,7 @@ def test_a_pause_counts_up_to_a_minute(pause: float, counts: bool) -> None:
 
 
 def test_an_answer_ends_a_pause() -> None:
-    """A server that takes 50 s for an answer has kept everybody waiting: there was no pause of 100 s."""
+    """A server that takes 50 s for an answer caused the wait: there was no pause of 100 s."""
     limit = RateLimit("auto")
     calls(limit, 99, 0.0, 0.1)
     limit.spend(10.0)
@@ -164,7 +165,7 @@ def test_an_answer_ends_a_pause() -> None:
 
 
 def test_a_machine_that_slept_with_a_call_out_has_used_nothing_up() -> None:
-    """The 429 came in before and is read after 15 minutes."""
+    """The 429 came before the sleep and is read 15 minutes later."""
     limit = RateLimit("auto")
     calls(limit, 100, 0.0, 0.1)
     limit.spend(10.0)

@@ -19,7 +19,7 @@ from tests.shared_limit.windows import most_in_a_window
     lateness=st.lists(st.floats(0, 0.05), min_size=1, max_size=20),
 )
 def test_no_window_holds_more_than_declared(calls: int, seconds: float, lateness: list[float]) -> None:
-    """However late each wake-up comes, no window of the limit's own length ever holds more calls than declared."""
+    """However late each wake-up is, no window of the limit's length ever holds more calls than declared."""
     limit, now, went = RateLimit(Rate(calls, seconds)), 100.0, []
     for number in range(min(3 * calls, 3000)):
         now = max(now, limit.due(0.0)) + lateness[number % len(lateness)]
@@ -49,7 +49,7 @@ def test_without_a_limit_a_call_may_always_go() -> None:
 
 
 def test_a_429_holds_every_call_and_then_lets_one_probe_go() -> None:
-    """After a 429 nothing goes until the hold ends; then one call goes out alone, and its success opens the gate."""
+    """After a 429 nothing goes until the hold ends. Then one call goes alone, and its success ends the hold for all."""
     limit = RateLimit(None)
     limit.spend(10.0)
     limit.refused(10.1, sent_at=10.0, retry_after=None)
@@ -61,7 +61,7 @@ def test_a_429_holds_every_call_and_then_lets_one_probe_go() -> None:
 
 
 def test_retry_after_is_a_minimum_and_an_absurd_one_is_bounded() -> None:
-    """Retry-After lengthens the hold; a week is asked again after five minutes."""
+    """Retry-After lengthens the hold. If it asks for a week, a call probes after five minutes."""
     limit = RateLimit(None)
     limit.refused(0.0, sent_at=0.0, retry_after=7.0)
     assert limit.due(0.0) == 7.0
@@ -71,7 +71,7 @@ def test_retry_after_is_a_minimum_and_an_absurd_one_is_bounded() -> None:
 
 
 def test_calls_in_flight_when_the_hold_began_do_not_lengthen_it() -> None:
-    """Sixteen calls in flight bring sixteen 429s; they are one event, not sixteen."""
+    """Sixteen calls in flight bring sixteen 429s, which count as one."""
     limit = RateLimit(None)
     for _ in range(16):
         limit.spend(1.0)
@@ -81,7 +81,7 @@ def test_calls_in_flight_when_the_hold_began_do_not_lengthen_it() -> None:
 
 
 def test_a_probe_without_an_answer_does_not_close_the_gate_for_good() -> None:
-    """A probe that is lost on the network is made again."""
+    """A probe that is lost on the network is repeated."""
     limit = RateLimit(None)
     limit.refused(0.0, sent_at=0.0, retry_after=None)
     limit.spend(1.0)
@@ -90,7 +90,7 @@ def test_a_probe_without_an_answer_does_not_close_the_gate_for_good() -> None:
 
 
 def test_a_call_that_went_out_at_the_instant_of_the_hold_was_in_flight() -> None:
-    """Clocks have coarse steps: a call sent within the same step as the 429 neither ends the hold nor lengthens it."""
+    """Clocks have coarse steps: a call sent in the same step as the 429 neither ends the hold nor lengthens it."""
     for rate in (None, "auto"):
         limit = RateLimit(rate)
         for _ in range(3):

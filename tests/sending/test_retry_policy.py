@@ -1,4 +1,4 @@
-"""Retries are decided from one answer, with no clock and no network."""
+"""The retry policy decides from one answer, without a clock or a network."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def answer(status: int, body: bytes = b'{"result": false, "message": "no"}') -> 
     ],
 )
 def test_judge(given: Answer, verdict: RetryDecision) -> None:
-    """Network errors, 408, 429 and 5xx are tried again, 401 and 403 stop the load, everything else is final."""
+    """Network errors, 408, 429 and 5xx are retried, 401 and 403 stop the load, and everything else is final."""
     assert decide(given) is verdict
 
 

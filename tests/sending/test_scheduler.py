@@ -1,4 +1,4 @@
-"""The schedule is pure: a fake clock, made-up answers, and every order of events that hypothesis can think of."""
+"""The schedule is pure: a fake clock, made-up answers, and every order of events that hypothesis tries."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def pending(given: Schedule, now: float) -> PendingCall:
 
 
 def run(given: Schedule, answers: list[Answer], now: float = 0.0) -> tuple[list[Outcome], float]:
-    """Send all that is queued, one call at a time on a clock that jumps; answers repeat the last one."""
+    """Send all that is queued, one call at a time on a clock that jumps. The last answer repeats."""
     outcomes: list[Outcome] = []
     answers = list(answers)
     while given.unfinished:
@@ -90,7 +90,7 @@ def run(given: Schedule, answers: list[Answer], now: float = 0.0) -> tuple[list[
     ],
 )
 def test_how_a_row_ends(answers: list[Answer], status: Status, attempts: int, maybe_duplicate: bool) -> None:
-    """At most 1 + max_retries calls are charged to a row, a 429 none; a doubt is never forgotten."""
+    """At most 1 + max_retries calls count for a row, and a 429 does not count. A doubt is never forgotten."""
     one = schedule()
     one.admit(message(0))
     (outcome,), _ = run(one, answers)
@@ -98,7 +98,7 @@ def test_how_a_row_ends(answers: list[Answer], status: Status, attempts: int, ma
 
 
 def test_a_message_without_room_is_not_taken() -> None:
-    """The bound counts queued, in flight, parked, and settled but unread; reading is what frees room."""
+    """The bound includes messages that are queued, in flight, parked, and settled but not read. Reading frees room."""
     one = schedule(queue=2)
     assert [one.admit(message(row)) for row in range(3)] == [True, True, False]
     one.settle(pending(one, 0.0), OK, 0.1)
@@ -108,7 +108,7 @@ def test_a_message_without_room_is_not_taken() -> None:
 
 
 def test_two_messages_of_a_user_are_never_out_at_once() -> None:
-    """The second waits behind the first, through the first one's retries too, while other users go by."""
+    """The second waits for the first and its retries, while other users continue."""
     one = schedule()
     for waiting in (message(0, "ann"), message(1, "ann"), message(2, "bob")):
         one.admit(waiting)
@@ -132,7 +132,7 @@ def test_a_parked_retry_frees_its_consumer() -> None:
 
 
 def test_a_429_holds_every_ordering_key() -> None:
-    """After a 429 nothing goes, whoever's row it was; the refused row goes first when the hold ends."""
+    """After a 429 no row goes. The refused row goes first when the hold ends."""
     one = schedule()
     for row in range(3):
         one.admit(message(row))
@@ -165,7 +165,7 @@ def test_a_refused_key_stops_the_load() -> None:
 
 
 def test_an_outage_costs_no_row_its_retries() -> None:
-    """Ten minutes of silence, then the server is back: every row is sent, by calls that were few while it was away."""
+    """Ten minutes of silence, then the server is back: every row is sent, and few calls were made meanwhile."""
     one = schedule(retries=1, max_outage=3600.0)
     for row in range(20):
         one.admit(message(row))
@@ -187,7 +187,7 @@ def test_an_outage_costs_no_row_its_retries() -> None:
 
 
 def test_an_outage_ends_the_load_after_max_outage() -> None:
-    """Nothing reachable for `max_outage` seconds: stop, everything unsent and accounted for."""
+    """No answer for `max_outage` seconds: the load stops, and every row has an outcome."""
     one = schedule(max_outage=60.0)
     for row in range(5):
         one.admit(message(row))
@@ -199,7 +199,7 @@ def test_an_outage_ends_the_load_after_max_outage() -> None:
 
 
 def test_a_single_bad_connection_is_no_outage() -> None:
-    """One row whose connection always breaks, among others that get through, fails by itself."""
+    """One row's connections always break, while others succeed: only that row fails."""
     one = schedule(retries=2)
     for row in range(10):
         one.admit(message(row))
@@ -224,7 +224,7 @@ def test_a_single_bad_connection_is_no_outage() -> None:
 
 
 def test_rows_whose_calls_the_server_drops_hold_up_nobody() -> None:
-    """Three such rows in a row look like an outage; the probe is another row, so all others are sent, and soon."""
+    """Three such rows look like an outage. The probe is another row, so all others are sent soon."""
     one = schedule(retries=3)
     for row in range(50):
         one.admit(message(row))
@@ -245,7 +245,7 @@ def test_rows_whose_calls_the_server_drops_hold_up_nobody() -> None:
 
 
 def test_an_event_is_not_sent_time_and_again_while_answers_come_too_late() -> None:
-    """Every call is taken and none is answered in time: no row goes out more often than its retries allow."""
+    """Every call is accepted and none is answered in time: no row is sent more often than its retries allow."""
     one = schedule(retries=1, max_outage=600.0)
     for row in range(100):
         one.admit(message(row)._replace(kind="event"))
@@ -256,7 +256,7 @@ def test_an_event_is_not_sent_time_and_again_while_answers_come_too_late() -> No
 
 
 def test_a_retry_that_comes_due_wakes_somebody() -> None:
-    """What the engine asks: when is the first of the parked retries due?"""
+    """The engine can ask when the first parked retry is due."""
     one = schedule()
     assert one.parked_until is None
     one.admit(message(0))
@@ -266,7 +266,7 @@ def test_a_retry_that_comes_due_wakes_somebody() -> None:
 
 
 def test_nothing_but_429_for_max_outage_stops_the_load() -> None:
-    """A server that says 429 for ever does not keep a load for ever."""
+    """A server that answers 429 forever does not keep a load forever."""
     one = schedule(max_outage=120.0)
     one.admit(message(0))
     (outcome,), now = run(one, [LIMITED])
@@ -278,7 +278,7 @@ def test_nothing_but_429_for_max_outage_stops_the_load() -> None:
 
 @pytest.mark.parametrize("asked", [7.0, 300.0, 86_400.0])
 def test_patience_with_429_is_not_overruled_by_retry_after(asked: float) -> None:
-    """The last call goes out when patience is over, and not after the five minutes that the server asks for."""
+    """The last call goes out when the patience ends, and not after the five minutes that the server asks for."""
     one = Schedule(max_queue_size=9, max_retries=0, rate_limit=RateLimit(None), max_outage=300.0, max_refusal=30.0)
     one.admit(message(0))
     (outcome,), now = run(one, [LIMITED._replace(retry_after=asked)])
@@ -288,7 +288,7 @@ def test_patience_with_429_is_not_overruled_by_retry_after(asked: float) -> None
 
 
 def test_what_is_given_up_may_have_been_accepted() -> None:
-    """Abandoned: calls in flight end as unknown at that instant; what was sent before in vain may be there twice."""
+    """After `abandon`, calls in flight end as unknown at once. Rows with an earlier call in doubt may be duplicates."""
     one = schedule()
     for row in range(3):
         one.admit(message(row, "ann" if row == 2 else ""))
@@ -319,7 +319,7 @@ def test_what_is_given_up_may_have_been_accepted() -> None:
 
 
 def test_a_stop_settles_all_that_is_not_out() -> None:
-    """Ready, parked and behind: unsent at the stop's instant, or unknown; the first stop's reason is the one told."""
+    """Ready, parked and behind: unsent, or unknown, at the stop's instant. The first stop's reason is reported."""
     one = schedule()
     for row, ordering_key in enumerate(["a", "b", "c", "a", "b", "c", "d"]):
         one.admit(message(row, ordering_key))
@@ -340,7 +340,7 @@ def test_a_stop_settles_all_that_is_not_out() -> None:
 
 
 def test_a_retry_comes_after_its_backoff_and_not_before_retry_after() -> None:
-    """Half to all of 0.5 s; of a 503's own Retry-After up to a minute is kept to."""
+    """Half to all of 0.5 s. A 503's own Retry-After counts up to a minute."""
     for answer, least, most in (
         (ERROR, 0.25, 0.5),
         (read_answer(503, b"", 0.1, retry_after=20.0), 20.0, 20.0),
@@ -359,7 +359,7 @@ def test_a_retry_comes_after_its_backoff_and_not_before_retry_after() -> None:
 
 
 def test_the_second_retry_waits_twice_as_long() -> None:
-    """The backoff goes by what the row was charged with."""
+    """The backoff depends on the tries that counted."""
     one = schedule()
     one.admit(message(0))
     now, waits = 0.0, []
@@ -374,7 +374,7 @@ def test_the_second_retry_waits_twice_as_long() -> None:
 
 
 def test_a_retry_that_is_due_goes_before_what_was_not_tried() -> None:
-    """It has waited longer; one that is not due yet does not hold up the others."""
+    """It has waited longer. A retry that is not due yet does not hold up the others."""
     one = schedule()
     for row in range(3):
         one.admit(message(row))
@@ -385,7 +385,7 @@ def test_a_retry_that_is_due_goes_before_what_was_not_tried() -> None:
 
 
 def test_of_two_retries_that_are_due_the_earlier_goes_first() -> None:
-    """By their instants, whichever row they are of."""
+    """The instants decide, not the rows."""
     one = schedule()
     one.admit(message(0))
     one.admit(message(1))
@@ -397,7 +397,7 @@ def test_of_two_retries_that_are_due_the_earlier_goes_first() -> None:
 
 
 def test_what_is_told_of_an_outage_and_of_a_429() -> None:
-    """Both are seen from outside, from their first sign to the answer that ends them; the stop says how long it was."""
+    """Both are visible from their first sign to the answer that ends them, and the stop says how long it was."""
     one = schedule(max_outage=60.0)
     for row in range(4):
         one.admit(message(row))
@@ -414,7 +414,7 @@ def test_what_is_told_of_an_outage_and_of_a_429() -> None:
 
 
 def test_the_stop_of_an_outage_says_how_long_it_was_and_what_the_last_sign_was() -> None:
-    """In whole seconds, with the last error's words; of a 429 too, which has a patience of its own."""
+    """In whole seconds, with the last error's message. The same for 429s, which have a patience of their own."""
     one = schedule(max_outage=60.0)
     one.admit(message(0))
     run(one, [UNREACHED])
@@ -430,7 +430,8 @@ def test_the_stop_of_an_outage_says_how_long_it_was_and_what_the_last_sign_was()
 
 
 def test_an_event_in_doubt_is_left_alone_if_that_is_asked_for() -> None:
-    """With `resend_doubted=False` an event ends as unknown after the call that may have been taken; a user goes on."""
+    """With `resend_doubted=False` an event ends as unknown after a call that may have been accepted. A user is
+    retried."""
     for kind, calls in (("event", 1), ("user", 2)):
         one = Schedule(
             max_queue_size=9, max_retries=3, rate_limit=RateLimit(None), max_outage=300.0, resend_doubted=False
@@ -442,7 +443,7 @@ def test_an_event_in_doubt_is_left_alone_if_that_is_asked_for() -> None:
 
 
 def test_a_doubt_from_an_earlier_load_counts() -> None:
-    """Sent now, the row may be there twice; rejected, it is there once at most."""
+    """If it is sent now, it may be a duplicate. If it is rejected, it exists once at most."""
     for answer, maybe_duplicate in ((OK, True), (BAD, False)):
         one = schedule()
         one.admit(message(0)._replace(doubted=True))

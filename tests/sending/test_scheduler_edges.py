@@ -1,4 +1,4 @@
-"""The schedule at its turning points: just in time and just not, and what it asks of the limit. A made-up clock."""
+"""The schedule at its thresholds: just in time and just too late, and what it asks of the limit. With a fake clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BUSY = read_answer(503, b"", 0.1, retry_after=20.0)
 
 
 def test_of_two_retries_due_at_the_same_instant_the_one_that_failed_first_goes_first() -> None:
-    """Three of them, so that a heap's own order would show."""
+    """With three of them, the order of a heap alone would be wrong."""
     one = schedule()
     for row in range(3):
         one.admit(message(row))
@@ -28,7 +28,7 @@ def test_of_two_retries_due_at_the_same_instant_the_one_that_failed_first_goes_f
 
 
 def test_a_retry_goes_first_from_the_instant_on_at_which_it_is_due() -> None:
-    """Before a row that has not been tried; and an instant earlier it does not."""
+    """It goes before a row that was not tried yet, but not an instant earlier."""
     for now, first in ((20.999, 1), (21.0, 0)):
         one = schedule()
         one.admit(message(0))
@@ -38,7 +38,7 @@ def test_a_retry_goes_first_from_the_instant_on_at_which_it_is_due() -> None:
 
 
 def test_the_first_of_several_retries_is_the_one_that_counts() -> None:
-    """Due after 20, 40 and 30 s: the earliest is told, waited for, and goes before a row that was not tried."""
+    """Due after 20, 40 and 30 s: the earliest is reported, and goes before a row that was not tried yet."""
     one = schedule()
     for row in range(3):
         one.admit(message(row))
@@ -51,7 +51,7 @@ def test_the_first_of_several_retries_is_the_one_that_counts() -> None:
 
 
 def test_a_call_that_reached_nobody_is_made_again_at_once() -> None:
-    """It has cost its row nothing; only an outage makes it wait."""
+    """It does not count for its row, and only an outage makes it wait."""
     one = schedule(retries=0)
     one.admit(message(0))
     assert one.has_ready is True
@@ -62,7 +62,7 @@ def test_a_call_that_reached_nobody_is_made_again_at_once() -> None:
 
 
 def test_an_event_in_doubt_is_sent_again_unless_asked_otherwise() -> None:
-    """That is what `on_unknown` says where nobody says anything."""
+    """This is the default of `on_unknown`."""
     one = schedule()
     one.admit(message(0)._replace(kind="event"))
     (outcome,), _ = run(one, [TIMEOUT, OK])
@@ -70,7 +70,7 @@ def test_an_event_in_doubt_is_sent_again_unless_asked_otherwise() -> None:
 
 
 def test_a_doubt_is_folded_in_too() -> None:
-    """The later row carries the earlier one's call, and may so be there twice, even if it is itself in doubt."""
+    """The later row carries the earlier one's call, so it may be a duplicate, even if it is in doubt itself."""
     one = Schedule(max_queue_size=9, max_retries=0, rate_limit=RateLimit(None), max_outage=300.0, coalesce=True)
     assert one.admit(message(0, "ann")) is True
     assert one.admit(message(1, "ann")._replace(doubted=True)) is True
@@ -82,7 +82,7 @@ def test_a_doubt_is_folded_in_too() -> None:
 
 
 def test_a_retry_that_is_due_waits_for_the_rate_limit_too() -> None:
-    """At the very instant at which its own wait is over, the limit is asked."""
+    """The limit is asked at the instant at which its own wait ends."""
     one = schedule(rate=Rate(60, 60.0))
     one.admit(message(0))
     one.settle(pending(one, 0.0), ERROR, 0.0)
@@ -92,7 +92,7 @@ def test_a_retry_that_is_due_waits_for_the_rate_limit_too() -> None:
 
 
 def test_a_shared_limit_is_asked_for_as_many_slots_as_calls_wait() -> None:
-    """For three, and once one is out, for the two that wait; for one where just a retry is due."""
+    """For three, then for the two that are left, and for one if only a retry is due."""
     slots = ReservedSlots(pace_of(Rate(6000, 1.0)), 4)
     one = Schedule(max_queue_size=9, max_retries=3, rate_limit=RateLimit(None, slots), max_outage=300.0)
     for row in range(3):
@@ -113,7 +113,7 @@ def test_a_shared_limit_is_asked_for_as_many_slots_as_calls_wait() -> None:
 
 
 def test_a_probe_that_is_lost_is_made_again() -> None:
-    """After a 429 one call goes out alone; it brings no answer, and the next one goes."""
+    """After a 429 one call goes alone. It brings no answer, and the next one goes."""
     one = schedule()
     one.admit(message(0))
     (outcome,), _ = run(one, [LIMITED, TIMEOUT, OK])
@@ -133,7 +133,7 @@ def test_one_429_adds_five_and_a_half_minutes_at_most_and_patience_is_over_when_
 
 
 def test_a_retry_after_lasts_no_longer_than_what_is_left_of_patience() -> None:
-    """Of thirty seconds ten are over: the next call goes out after twenty more; a shorter one is kept to."""
+    """Ten of thirty seconds are over: the next call goes after twenty more, or after a shorter Retry-After."""
     one = Schedule(max_queue_size=9, max_retries=3, rate_limit=RateLimit(None), max_outage=300.0, max_refusal=30.0)
     one.admit(message(0))
     for now, asked, due in ((0.0, 7.0, 7.0), (10.0, 300.0, 30.0)):
@@ -142,7 +142,7 @@ def test_a_retry_after_lasts_no_longer_than_what_is_left_of_patience() -> None:
 
 
 def test_a_call_that_is_taken_ends_a_refusal() -> None:
-    """A hundred seconds of 429, one call that gets through, a hundred more: patience for 120 s is enough."""
+    """A hundred seconds of 429, one accepted call, a hundred more seconds: patience for 120 s is enough."""
     one = schedule(max_outage=120.0)
     for start in (0.0, 110.0):
         one.admit(message(int(start)))
@@ -155,7 +155,7 @@ def test_a_call_that_is_taken_ends_a_refusal() -> None:
 
 @pytest.mark.parametrize(("patience", "stops"), [(60.0, True), (60.5, False)])
 def test_patience_with_an_outage_is_over_as_soon_as_it_has_lasted_so_long(patience: float, stops: bool) -> None:
-    """To the instant; calls that were out before count too."""
+    """To the instant. Calls from before the outage count too."""
     one = schedule(max_outage=patience)
     for row in range(4):
         one.admit(message(row))
@@ -167,7 +167,7 @@ def test_patience_with_an_outage_is_over_as_soon_as_it_has_lasted_so_long(patien
 
 
 def test_nothing_waits_where_nothing_is() -> None:
-    """No call, and no instant to come back at, however late it is."""
+    """No call, and no instant to ask again."""
     one = schedule()
     assert one.take(0.0) is None
     assert one.take(math.inf) is None

@@ -1,4 +1,4 @@
-"""What every shared clock promises, wherever it lives; each kind has its own tests that inherit these."""
+"""What every shared clock promises. The tests of each kind of clock inherit these claims."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOWHERE = "http://127.0.0.1:1"
 
 @dataclass
 class Place:
-    """Where a clock lives."""
+    """Where a clock is."""
 
     url: str
     take_away: Callable[[], object]
@@ -66,8 +66,8 @@ class SharedClockClaims:
     def test_four_processes_hold_one_limit(
         self, tmp_path: Path, place: Place, shape: Literal["fixed", "sliding"]
     ) -> None:
-        """Four loads at once declare 100 a second: no window of a second ever holds more calls (a busy machine may
-        deliver one late), and at least 95 % are used."""
+        """Four loads at once declare 100 per second. No window of a second holds more calls (a busy machine may deliver
+        one late), and at least 95 % are used."""
         options = SandboxOptions(record_arrivals=True, limit_per_minute=100, window=1.0, limit_shape=shape)
         with SandboxProcess(options) as sandbox:
             loads = [
@@ -82,7 +82,7 @@ class SharedClockClaims:
         assert used.per_second >= 95
 
     def test_a_429_of_one_process_holds_the_next_lease_of_the_other(self, place: Place) -> None:
-        """One clock is pushed by 3 s: what another process reserves then is not before that."""
+        """One process pushes the clock by 3 s. What another one reserves then is not before that."""
         mine, theirs = (open_share(place.url, NOWHERE, KEY, Rate(100, 1)) for _ in range(2))
         before = time.monotonic()
         mine.reserve(0, hold=3.0)
@@ -91,7 +91,7 @@ class SharedClockClaims:
         theirs.close()
 
     def test_another_account_has_a_clock_of_its_own(self, place: Place) -> None:
-        """The same place serves two accounts, each with its own limit."""
+        """Two accounts use the same place, each with its own limit."""
         mine = open_share(place.url, NOWHERE, KEY, Rate(100, 1))
         theirs = open_share(place.url, NOWHERE, "b3RoZXI6", Rate(300, 60))
         before = time.monotonic()
@@ -101,13 +101,13 @@ class SharedClockClaims:
         theirs.close()
 
     def test_two_rates_for_one_account_are_refused(self, place: Place) -> None:
-        """Loads that declare different limits cannot share: the second is told before any call."""
+        """Loads that declare different limits cannot share: the second is refused before any call."""
         open_share(place.url, NOWHERE, KEY, Rate(100, 1)).close()
         with pytest.raises(SettingsError, match=r"another load of this account declares 100/s, this one 300/min"):
             open_share(place.url, NOWHERE, KEY, Rate(300, 60))
 
     def test_a_clock_that_comes_back_costs_no_row(self, place: Place) -> None:
-        """It goes away in mid-load and is back a second later: the load waits, and every row is sent once."""
+        """It is unreachable for a second during the load: the load waits, and every row is sent once."""
 
         def away_for_a_second() -> None:
             place.take_away()
@@ -118,7 +118,7 @@ class SharedClockClaims:
         assert (result.sent, arrived) == (300, 300)
 
     def test_a_clock_that_stays_away_stops_the_load(self, place: Place) -> None:
-        """It is gone for good: after `max_outage` the load stops, and the rest of the rows are `unsent`."""
+        """It stays unreachable: after `max_outage` the load stops, and the remaining rows are `unsent`."""
         result, arrived = load_while(place, place.take_away, max_outage=1)
         assert result.sent == arrived
         assert 20 <= result.sent < 300

@@ -1,4 +1,4 @@
-"""Several loads at once, each a command of its own, against one sandbox that writes down when calls arrive."""
+"""Several loads at once, each a command of its own, against one sandbox that records when calls arrive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOME = Path(__file__).resolve().parents[2]
 
 
 class Use(NamedTuple):
-    """What was made of the limit."""
+    """How much of the limit was used."""
 
     arrived: int
     refused: int
@@ -47,13 +47,13 @@ def _path() -> list[str]:
 
 
 def ended(processes: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str]]:
-    """Wait for loads; return each one's exit code and what it said."""
+    """Wait for loads; return each one's exit code and output."""
     said = [process.communicate(timeout=90)[0] for process in processes]
     return [(process.returncode, text) for process, text in zip(processes, said, strict=True)]
 
 
 def use(sandbox: SandboxProcess, window: float, since: int = 0) -> Use:
-    """Return what was made of the limit, by the sandbox's own log; calls a second from so many calls on."""
+    """Return how much of the limit was used, from the sandbox's log: calls per second after so many calls."""
     arrivals = sorted(sandbox.arrivals())
     middle = [one for one in arrivals if arrivals[since] + 1 <= one <= arrivals[-1] - 1]
     per_second = (len(middle) - 1) / (middle[-1] - middle[0])

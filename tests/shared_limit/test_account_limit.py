@@ -1,4 +1,4 @@
-"""A declared limit holds over all loads of an account: of one process, and of one machine."""
+"""A declared limit holds for all loads of an account, in one process and on one machine."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def test_loads_of_several_processes_hold_one_limit(tmp_path: Path, state: Path) 
 
 @pytest.mark.alone
 def test_the_lower_of_two_limits_holds_and_both_loads_end(caplog: pytest.LogCaptureFixture) -> None:
-    """A load at 200 a second beside one at 5 a second: at most 5 in any second while that runs, which is said; then
-    the fast one goes on at its own limit."""
+    """A load at 200 per second runs beside one at 5 per second. Meanwhile there are at most 5 calls in any second, and
+    the log says so. Then the fast load uses its own limit."""
     with SandboxProcess(SandboxOptions(record_arrivals=True)) as sandbox, ThreadPoolExecutor(2) as pool:
         slow = pool.submit(load, sandbox, 8, "5/s")
         while not sandbox.arrivals():
@@ -108,7 +108,7 @@ def test_the_lower_of_two_limits_holds_and_both_loads_end(caplog: pytest.LogCapt
 
 
 def test_another_account_has_a_limit_of_its_own() -> None:
-    """What one account calls makes no other one wait."""
+    """The calls of one account do not slow down another one."""
     with open_turns(LOCAL, "one:", Rate(1, 3600)) as mine, open_turns(LOCAL, "two:", Rate(1, 3600)) as theirs:
         assert mine.due(1000.0, 1, 0) <= 1000.0
         assert mine.due(1000.0, 1, 0) > 1000.0
@@ -116,14 +116,14 @@ def test_another_account_has_a_limit_of_its_own() -> None:
 
 
 def test_forms_of_one_key_are_one_account() -> None:
-    """The key as the dashboard shows it and in its decoded form: one limit."""
+    """The key from the dashboard and its decoded form have one limit."""
     with open_turns(LOCAL, "c2VjcmV0Og==", Rate(1, 3600)) as mine, open_turns(LOCAL + "/", "secret", mine.rate) as same:
         assert mine.due(1000.0, 1, 0) <= 1000.0
         assert same.due(1000.0, 1, 0) > 1000.0
 
 
 def test_accounts_without_loads_are_forgotten() -> None:
-    """A process that has loaded for many accounts keeps none of those whose last call is long ago."""
+    """A process that has loaded for many accounts forgets those whose last call was long ago."""
     before = len(account_limit._registry)
     for number in range(50):
         with open_turns(LOCAL, f"tenant-{number}:", FAST) as turns:
@@ -134,7 +134,7 @@ def test_accounts_without_loads_are_forgotten() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks on Windows")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_holds_the_limit_too(state: Path) -> None:
-    """The parent is in the middle of a load: the child's own call comes after the parent's, and the parent goes on."""
+    """The parent is in the middle of a load. The child's call comes after the parent's, and the parent continues."""
     with open_turns(LOCAL, "fork:", Rate(1, 3600)) as mine:
         assert mine.due(1000.0, 1, 0) <= 1000.0
         child = os.fork()
@@ -172,13 +172,13 @@ def test_no_window_of_any_declared_limit_holds_more(rates: list[Rate], lateness:
 
 @pytest.mark.parametrize(("rate", "used"), [(Rate(300, 60), 0.99), (Rate(10, 1), 0.985), (Rate(100, 1), 0.985)])
 def test_98_percent_of_a_limit_are_used(rate: Rate, used: float) -> None:
-    """Of a limit by the minute 99 % are used, of one by the second 98.5 %."""
+    """Of a limit per minute 99 % are used, of a limit per second 98.5 %."""
     assert rate.seconds / rate.calls / spacing_of([rate]).step == pytest.approx(used, abs=0.0003)
 
 
 @pytest.mark.parametrize("at", [1e12, float("inf")])
 def test_a_clock_that_was_set_back_makes_nobody_wait_longer_than_a_step(at: float) -> None:
-    """The last call lies in the future, or what is on record is damaged: the next one goes within a step."""
+    """The last call is in the future, or the record is damaged: the next call goes within one step."""
     claim = claimed(LastCall(at, at), 1000.0, [FAST])
     assert claim.next_at <= 1000.0 + spacing_of([FAST]).step + 1e-6
 
@@ -187,7 +187,7 @@ def test_a_clock_that_was_set_back_makes_nobody_wait_longer_than_a_step(at: floa
 
 
 def step(mine: MachineFile, *rates: Rate) -> float:
-    """Return the seconds from the account's last call to the next one, as the file has it now."""
+    """Return the seconds from the account's last call to the next one, from the file as it is now."""
     while mine.claim(rates).call is None:
         pass
     claim = mine.claim(rates)
@@ -201,7 +201,8 @@ def last_call(file: MachineFile) -> float:
 
 
 def test_a_lower_limit_of_another_process_holds_until_it_ends(tmp_path: Path) -> None:
-    """Another process declares 5 a second: this one's calls are so far apart until it ends, then 20 a second again."""
+    """Another process declares 5 per second. This one's calls keep to that until it ends, then to 20 per second
+    again."""
     mine, other = MachineFile(tmp_path, ACCOUNT), MachineFile(tmp_path, ACCOUNT)
     assert step(mine, FAST) == pytest.approx(spacing_of([FAST]).step, abs=0.01)
     assert other.claim([SLOW]).holds == SLOW
@@ -213,7 +214,7 @@ def test_a_lower_limit_of_another_process_holds_until_it_ends(tmp_path: Path) ->
 
 
 def test_a_process_that_was_killed_slows_the_others_for_seconds_only(tmp_path: Path) -> None:
-    """It has declared a lower limit and never took that back: ten seconds after its last call that is over."""
+    """It declared a lower limit and was killed. Ten seconds after its last call that limit is over."""
     mine, killed = MachineFile(tmp_path, ACCOUNT), MachineFile(tmp_path, ACCOUNT)
     killed.claim([SLOW])
     assert mine.claim([FAST]).holds == SLOW
@@ -237,7 +238,7 @@ def test_a_process_that_was_killed_slows_the_others_for_seconds_only(tmp_path: P
 )
 @pytest.mark.parametrize("running", [False, True])
 def test_a_damaged_file_is_replaced(tmp_path: Path, damage: Callable[[Path], object], running: bool) -> None:
-    """Whatever has become of the file, before a load opens it or while it runs: calls go on, and are on record."""
+    """The file is damaged before a load opens it or while it runs: calls continue, and are recorded."""
     mine = MachineFile(tmp_path, ACCOUNT)
     mine.claim([FAST])
     if not running:
@@ -256,7 +257,7 @@ def test_a_damaged_file_is_replaced(tmp_path: Path, damage: Callable[[Path], obj
 def test_a_file_that_cannot_be_used_stops_no_load(
     sandbox: Sandbox, state: Path, state_of_file: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Another process never lets go of the file, or a folder has its name: the load goes on and says so once."""
+    """Another process locks the file for good, or a folder has its name: the load continues and warns once."""
     state.mkdir()
     path = state / machine_file.NAME
     if state_of_file == "a folder":
@@ -276,14 +277,14 @@ def test_a_file_that_cannot_be_used_stops_no_load(
 def test_without_a_state_folder_nothing_is_said(
     sandbox: Sandbox, given: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The folder is not wanted, or cannot be written: the load goes on by the limit of its process, without a word."""
+    """The folder is switched off, or cannot be written: the limit holds in this process, without a warning."""
     monkeypatch.setenv("INTERAKT_STATE_DIR", given)
     load(sandbox, 3, "100/s")
     assert [one for one in caplog.records if "limit is held" in one.getMessage()] == []
 
 
 def test_the_file_is_for_its_owner_only_and_names_nobody(state: Path, sandbox: Sandbox) -> None:
-    """Mode 0600; the key and the address are not in it, and no load that has ended."""
+    """Mode 0600. It contains neither the key nor the address, nor loads that have ended."""
     load(sandbox, 2, "100/s")
     path = state / machine_file.NAME
     if os.name == "posix":
@@ -298,7 +299,7 @@ def test_the_file_is_for_its_owner_only_and_names_nobody(state: Path, sandbox: S
 
 
 def test_a_dry_run_and_a_load_without_a_limit_take_no_turns(state: Path, sandbox: Sandbox) -> None:
-    """Nothing is declared, or nothing is sent: the file is not even made."""
+    """Nothing is declared, or nothing is sent: the file is not created."""
     load(sandbox, 2, "auto")
     frame = pd.DataFrame({"user": ["u1"]})
     load_events(frame, MAPPING, api_key=sandbox.api_key, base_url=sandbox.url, rate_limit="1/h", dry_run=True)

@@ -1,4 +1,4 @@
-"""Slots on a shared clock are pure: these tests let several processes take turns on a clock that jumps."""
+"""Slots on a shared clock are pure: several processes take turns on a clock that jumps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Clock:
         self.state: State | None = None
 
     def serve(self, slots: ReservedSlots, now: float) -> None:
-        """Answer what has been asked."""
+        """Answer the requests."""
         while not slots.asks.empty():
             ask = slots.asks.get()
             assert ask is not None
@@ -36,10 +36,8 @@ class Clock:
 
 
 def run(rate: Rate, processes: int, calls: int, lateness: list[float], workers: int = 16) -> list[float]:
-    """Let processes that always have calls waiting take turns; wake-ups come late. Return when the calls went.
-
-    Ends early where all wake up so late that every slot is over.
-    """
+    """Let processes that always have calls waiting take turns, with late wake-ups. Return when the calls went. It ends
+    early if all wake up so late that every slot is over."""
     clock = Clock(rate)
     limits = []
     for _ in range(processes):
@@ -70,8 +68,8 @@ def run(rate: Rate, processes: int, calls: int, lateness: list[float], workers: 
     lateness=st.lists(st.floats(0.0001, 0.1), min_size=1, max_size=20),
 )
 def test_no_window_holds_more_than_declared(rate: Rate, processes: int, lateness: list[float]) -> None:
-    """However many processes there are and however late each wakes up, no window of the limit's own length ever
-    holds more calls than declared."""
+    """However many processes there are and however late they wake up, no window of the limit's length ever holds more
+    calls than declared."""
     went = run(rate, processes, min(400, int(3 * rate.calls)), lateness)
     assert most_in_a_window(went, rate.seconds) <= rate.calls
 
@@ -79,8 +77,7 @@ def test_no_window_holds_more_than_declared(rate: Rate, processes: int, lateness
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("processes", [1, 4])
 def test_at_least_95_percent_are_used(rate: Rate, processes: int) -> None:
-    """With wake-ups up to 5 ms late, or half a slot where those are narrower, at least 95 % of what is declared
-    goes out."""
+    """With wake-ups up to 5 ms late, or half a slot if that is shorter, at least 95 % of the declared calls go out."""
     rng = random.Random(7)
     latest = min(0.005, 0.5 * rate.seconds / rate.calls)
     went = run(rate, processes, int(10 * rate.calls), [rng.random() * latest for _ in range(997)])
@@ -88,10 +85,10 @@ def test_at_least_95_percent_are_used(rate: Rate, processes: int) -> None:
 
 
 def test_no_more_slots_are_asked_for_than_can_be_used() -> None:
-    """Three calls wait and two workers are free: two slots; nothing more while the answer is on its way."""
+    """Three calls wait and two workers are free: two slots are requested, and no more until the answer comes."""
     slots = ReservedSlots(pace_of(Rate(1000, 1)), workers=4)
-    assert slots.due(0.0, waiting=3, out=2) == math.inf
-    assert slots.due(0.0, waiting=3, out=2) == math.inf
+    assert slots.due(0.0, waiting=3, in_flight=2) == math.inf
+    assert slots.due(0.0, waiting=3, in_flight=2) == math.inf
     ask = slots.asks.get_nowait()
     assert ask is not None
     assert ask.slots == 2
@@ -99,7 +96,7 @@ def test_no_more_slots_are_asked_for_than_can_be_used() -> None:
 
 
 def test_a_slot_is_lost_when_its_time_has_passed() -> None:
-    """A slot that was not used in time is never used: the next ones are asked for."""
+    """A slot that was not used in time is never used, and new ones are requested."""
     slots = ReservedSlots(pace_of(Rate(300, 60)), workers=4)
     slots.due(0.0, 1, 0)
     slots.grant(SlotReservation(1.0, 0.2, 1))
@@ -109,7 +106,7 @@ def test_a_slot_is_lost_when_its_time_has_passed() -> None:
 
 
 def test_a_429_pushes_the_clock_for_all() -> None:
-    """One process is told to wait for 7 s: what another one reserves then comes after that."""
+    """One process must wait for 7 s. What another one reserves then is after that."""
     clock = Clock(Rate(300, 60))
     mine, theirs = ReservedSlots(clock.pace, 4), ReservedSlots(clock.pace, 4)
     limit = RateLimit(None, mine)
@@ -127,7 +124,7 @@ def test_a_429_pushes_the_clock_for_all() -> None:
 
 
 def test_a_clock_that_is_set_back_makes_nobody_wait_for_it() -> None:
-    """The wall clock is set back by an hour: what was left to wait is waited, and no more."""
+    """The wall clock is set back by an hour. The wait that was left is waited, and no more."""
     pace = pace_of(Rate(300, 60))
     _, state = reserved(None, 7_200_000_000, 3, 0, pace)
     first, _ = reserved(state, 3_600_000_000, 1, 0, pace)
@@ -135,7 +132,7 @@ def test_a_clock_that_is_set_back_makes_nobody_wait_for_it() -> None:
 
 
 def test_a_clock_that_stood_still_makes_up_for_little() -> None:
-    """After a night without calls the first slot is now, but for what a late call may be made up for."""
+    """After a night without calls the first slot is now, or earlier by what a late call may be made up for."""
     pace = pace_of(Rate(300, 60))
     first, _ = reserved(State(5_000_000, 5_000_000), 40_000_000_000, 1, 0, pace)
     assert first == 40_000_000_000 - pace.catch_up

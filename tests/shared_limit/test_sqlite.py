@@ -1,4 +1,4 @@
-"""A shared clock in a file: real processes against the sandbox's own log, and what can be wrong with the file."""
+"""A shared clock in a file: real processes against the sandbox's own log, and files that cannot be used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAPPING = {"user_id": "user", "event": {"value": "Visit"}}
 
 
 class TestClaims(SharedClockClaims):
-    """In a file, whose table somebody takes away."""
+    """In a file whose table is removed and restored."""
 
     @pytest.fixture
     def place(self, tmp_path: Path) -> Place:
@@ -36,7 +36,7 @@ class TestClaims(SharedClockClaims):
 
 @pytest.mark.alone
 def test_a_process_that_is_killed_stops_nobody(tmp_path: Path) -> None:
-    """One of two loads is killed with SIGKILL: the other one has the whole limit from then on."""
+    """One of two loads is killed with SIGKILL. The other one has the whole limit from then on."""
     share = f"sqlite:///{tmp_path}/rate.sqlite"
     with SandboxProcess(SandboxOptions(record_arrivals=True)) as sandbox:
         doomed = start(tmp_path, "doomed", 5000, sandbox, "--share", share, "--rate-limit", "100/s")
@@ -54,7 +54,7 @@ def test_a_process_that_is_killed_stops_nobody(tmp_path: Path) -> None:
 
 
 def test_a_share_that_cannot_be_opened_is_one_line_and_exit_2(tmp_path: Path) -> None:
-    """The folder is not there: exit 2 in one line, and no call is made."""
+    """The folder does not exist: exit 2 with one line, and no call is made."""
     with SandboxProcess(SandboxOptions(record_arrivals=True)) as sandbox:
         share = f"sqlite:///{tmp_path}/nowhere/rate.sqlite"
         ((code, said),) = ended([start(tmp_path, "one", 5, sandbox, "--share", share, "--rate-limit", "100/s")])
@@ -65,7 +65,7 @@ def test_a_share_that_cannot_be_opened_is_one_line_and_exit_2(tmp_path: Path) ->
 
 
 def test_another_database_is_left_alone(tmp_path: Path) -> None:
-    """The path is that of somebody's own database: refused, and not touched."""
+    """The path is that of another database: it is refused and not changed."""
     path = tmp_path / "shop.sqlite"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE orders (number INTEGER)")
@@ -106,7 +106,7 @@ def test_a_share_in_redis_without_the_package_says_what_to_install(monkeypatch: 
 
 
 def test_a_reserve_on_a_spoilt_file_says_so(tmp_path: Path) -> None:
-    """What SQLite raises is told as a clock that is away, which can be waited for."""
+    """An error of SQLite is reported as an unreachable clock, for which the load can wait."""
     path = tmp_path / "rate.sqlite"
     clock = open_share(f"sqlite:///{path}", NOWHERE, KEY, Rate(100, 1))
     _execute(path, "ALTER TABLE clocks RENAME TO elsewhere")
@@ -116,7 +116,7 @@ def test_a_reserve_on_a_spoilt_file_says_so(tmp_path: Path) -> None:
 
 
 def test_a_rate_that_changes_in_mid_load_is_no_outage(tmp_path: Path) -> None:
-    """Where another rate stands in the file, waiting does not help: it is told as what it is."""
+    """Another rate is in the file. Waiting does not help, so it is not reported as an unreachable clock."""
     path = tmp_path / "rate.sqlite"
     clock = open_share(f"sqlite:///{path}", NOWHERE, KEY, Rate(100, 1))
     _execute(path, "UPDATE clocks SET rate = '10/s'")

@@ -35,11 +35,11 @@ ANSWERS = {
 
 
 def may_be_tried_again(answer: Answer) -> bool:
-    """Say it in the words of the documents: no answer, an unclear one, 408, 429 and 5xx; never after success."""
+    """The rule in the words of the documents: no answer, an unclear one, 408, 429 and 5xx; never after success."""
     status = answer.http_status
     return not answer.accepted and (status is None or in_doubt(answer) or status in (408, 429) or status >= 500)
 
 
 def costs_a_retry(answer: Answer) -> bool:
-    """Say whose fault it was: a 429 is the account's, a call that never reached the server is nobody's."""
+    """A 429 concerns the account, and a call that was not sent concerns no row."""
     return answer.http_status != 429 and answer.sent

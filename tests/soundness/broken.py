@@ -1,4 +1,4 @@
-"""Engines with one thing wrong, which the explorer has to find. Each is a mistake that one could make."""
+"""Engines with one mistake each, which the explorer has to find. All are mistakes that are easy to make."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ class _KeepsAnOldAlarm(IdleWorkers):
 
 
 class LeavesTheRestAlone(Engine):
-    """Who goes off, with a call or to `on_outcomes`, asks nobody to look after what else may go."""
+    """A consumer that leaves, with a call or for `on_outcomes`, wakes no other one for the calls that may go."""
 
     def _wake_another(self, now: float) -> None:
         pass
 
 
 class EndsAlone(Engine):
-    """The last consumer ends without telling the others, who sleep."""
+    """The last consumer ends without waking the others."""
 
     def _wake_all(self) -> None:
         self._reader.notify_all()
 
 
 class ForgetsTheReader(Engine):
-    """Whoever reads is not told that there is something."""
+    """Does not notify the reader that there are outcomes."""
 
     def _after_settling(self) -> None:
         if self._closing and not self._schedule.unfinished:
@@ -67,7 +67,7 @@ class ForgetsTheReader(Engine):
 
 
 class IsIdleTooEarly(Engine):
-    """Does not wait for those that are just handing outcomes over."""
+    """Does not wait for threads that are handing outcomes over."""
 
     def wait_until_idle(self, timeout: float | None = None) -> bool:
         if vars(engine)["threading"].current_thread() in self._reporting:
@@ -78,7 +78,7 @@ class IsIdleTooEarly(Engine):
 
 
 class WaitsForItself(Engine):
-    """Does not see that it is `on_outcomes` that asks."""
+    """Does not notice that it is called from `on_outcomes`."""
 
     def wait_until_idle(self, timeout: float | None = None) -> bool:
         schedule = self._schedule
@@ -89,7 +89,7 @@ class WaitsForItself(Engine):
 
 
 class ReadsSilently(Engine):
-    """Takes the last outcomes away, and tells nobody who waits for that."""
+    """Reads the last outcomes, and does not notify those who wait for that."""
 
     def read(self, wanted: int = 1, timeout: float = 0.0) -> list[Outcome]:
         with self._lock:
@@ -101,7 +101,7 @@ class ReadsSilently(Engine):
 
 
 class OffersWithoutTheLock(Engine):
-    """Looks for room, and takes in what fits, while others do the same."""
+    """Checks for room, and takes messages in, while other threads do the same."""
 
     def offer(self, messages: Sequence[Message], start: int = 0) -> int:
         if self._closing or self._schedule.stopped:
@@ -116,7 +116,7 @@ class OffersWithoutTheLock(Engine):
 
 
 class ClosesSilently(Engine):
-    """Does not tell the consumers that sleep that it is closing."""
+    """Does not wake the sleeping consumers when it closes."""
 
     def close(self, *, wait: bool = True) -> None:
         with self._lock:

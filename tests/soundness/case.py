@@ -1,4 +1,4 @@
-"""One history of an `Engine` with its threads, its callers and its API, made from a seed; and what must hold in it."""
+"""One history of an `Engine` with its threads, its callers and its API, made from a seed, and what must hold in it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from interakt_loader.model import (
     Outcome,
     Status,
     Stop,
+    StopToken,
 )
 from interakt_loader.sending import workers as engine_module
 from interakt_loader.sending.pending import PendingCall
@@ -41,11 +42,11 @@ OTHERS = ["stop", "abandon", "wake", "flush", "glance", "end", "flag", "offer", 
 
 
 class Leave(Exception):
-    """What the caller's own code may raise in the middle of a load."""
+    """The exception that the caller's own code raises in the middle of a load."""
 
 
 class Case:
-    """Drawn from a seed: the load, what the API answers, who else has a hand in it and when."""
+    """Drawn from a seed: the load, what the API answers, and what other threads do and when."""
 
     def __init__(self, seed: int, kind_of_engine: type[Engine] = Engine, *, share_of_line_by_line: float = 0.1) -> None:
         self.rng = rng = random.Random(seed)
@@ -82,7 +83,7 @@ class Case:
             rng=rng,
         )
         self.bound = self.schedule.room
-        self.flag: Stop | None = None
+        self.stop_token = StopToken()
         self.is_ending = self.was_abandoned = self.was_stopped = False
         self.admitted: list[int] = []
         self.outcomes: list[Outcome] = []
@@ -99,7 +100,7 @@ class Case:
             self.longest_idle = FOR_EVER / 4
 
     def run(self) -> None:
-        """Let it happen. Raises what is wrong, with the steps that led there."""
+        """Run it. Raises what is wrong, with the steps that led there."""
         world = self.world
         world.before_waiting = self._nobody_waits_for_nothing
         world.at_each_step = self._the_bound_holds
@@ -129,7 +130,7 @@ class Case:
             self.workers,
             clock=self.world.monotonic,
             on_outcomes=self._tell if self.calls_back else None,
-            stop_wanted=lambda: self.flag,
+            stop_token=self.stop_token,
         )
         with contextlib.suppress(Leave), engine:
             offered = 0
@@ -163,8 +164,8 @@ class Case:
 
     def _read(self, wanted: int) -> None:
         engine = self.engine
-        if self.flag is not None:  # as the monitor does
-            engine.stop(self.flag)
+        if self.stop_token.stop is not None:  # as the monitor does
+            engine.stop(self.stop_token.stop)
         if self.calls_back:
             self.world.sleep(1.0)
             return
@@ -204,7 +205,7 @@ class Case:
             self.more += 3
             self._offer([Message(self.more + number, "user", f"more-{self.more}", b"{}") for number in range(3)])
         elif what == "flag":
-            self.flag = Stop("interrupted", "test")
+            self.stop_token.request(Stop("interrupted", "test"))
 
     def _flush(self, timeout: float | None) -> None:
         before = set(self.admitted)
@@ -220,7 +221,7 @@ class Case:
     tellers: tuple[str, ...] = ()
 
     def _tell(self, outcomes: list[Outcome]) -> None:
-        """Be `on_outcomes`: take a while, and call back in."""
+        """Act as `on_outcomes`: take some time, and call the engine."""
         me = self.world.current.name
         self.tellers = (*self.tellers, me)
         self.world.sleep(self.rng.choice([0.0, 0.0, 0.5]))
@@ -236,7 +237,7 @@ class Case:
     # ------------------------------------------------------------------ the API
 
     def send(self, message: Message) -> Answer:
-        """Be the transport."""
+        """Act as the transport."""
         assert message.ordering_key not in self.out, "two calls with one ordering key are out"
         assert len(self.out) < self.workers
         assert not self.transport_closed or self.was_abandoned or self.leaves_at is not None
@@ -254,7 +255,7 @@ class Case:
         return ANSWERS[self.rng.choice(self.kinds)]
 
     def close(self) -> None:
-        """Be the transport that is closed."""
+        """Act as the transport that is closed."""
         self.transport_closed = True
 
     # ------------------------------------------------------------------ what must hold

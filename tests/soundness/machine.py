@@ -1,7 +1,5 @@
-"""Any history of a `Schedule`: what may happen to one, and what must hold after each step.
-
-Nothing here looks inside: it keeps a log of its own of what was admitted, handed out, answered and read.
-"""
+"""Any history of a `Schedule`: what may happen to it, and what must hold after each step. It never looks inside the
+schedule. It keeps its own log of what was admitted, taken, answered and read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine under every order of its threads that dice can think of. `make soundness` runs thousands of histories."""
+"""The engine under random orders of its threads. `make soundness` runs thousands of histories."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CASES = LONG or 250
 
 
 def explore(kind: type[Engine], first: int, cases: int, share_of_line_by_line: float = 0.1) -> int:
-    """Run so many histories; return how many steps they had. The first that goes wrong raises, and says its seed."""
+    """Run so many histories; return how many steps they had. The first one that fails raises with its seed."""
     steps = 0
     for seed in range(first, first + cases):
         case = Case(seed, kind, share_of_line_by_line=share_of_line_by_line)
@@ -32,7 +32,7 @@ def explore(kind: type[Engine], first: int, cases: int, share_of_line_by_line: f
 
 @pytest.mark.timeout(7200 if LONG else 120)
 def test_no_order_of_the_threads_loses_a_row_a_wake_up_or_the_end() -> None:
-    """Offers, reads, answers of any kind, stops, flushes and ends at any point: see `Case` for what must hold."""
+    """Offers, reads, answers of any kind, stops, flushes and ends at any point. `Case` says what must hold."""
     began = time.monotonic()
     steps = explore(Engine, FIRST, CASES)
     print(f"\n{CASES} histories of an engine, {steps} steps, {time.monotonic() - began:.0f} s")
@@ -41,17 +41,15 @@ def test_no_order_of_the_threads_loses_a_row_a_wake_up_or_the_end() -> None:
 
 @pytest.mark.parametrize("kind", broken.ALL)
 def test_an_engine_with_a_mistake_in_it_is_found_out(kind: type[Engine]) -> None:
-    """A notify that is forgotten, a lock that is not taken: each is seen within a hundred histories.
-
-    But one, which takes three hundred from the first on: to save time, they begin where it is seen.
-    """
+    """A notify that is forgotten, a lock that is not taken: each is found within a hundred histories. One takes three
+    hundred; to save time, its histories begin where it is found."""
     first = 250 if kind is broken.ReadsSilently else 0
     with pytest.raises(AssertionError, match=r"^seed \d+: .*\nThe last steps:\n"):
         explore(kind, first, 100, 0.5 if kind is broken.OffersWithoutTheLock else 0.1)
 
 
 def test_the_same_seed_is_the_same_history() -> None:
-    """So that a failure can be looked at again."""
+    """So a failure can be repeated."""
     first, second = Case(7), Case(7)
     first.run()
     second.run()

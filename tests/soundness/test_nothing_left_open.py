@@ -1,4 +1,4 @@
-"""Everything that is opened is closed: whole programs in Python's development mode, which tells of what is not."""
+"""Everything that is opened is closed: whole programs in Python's development mode, which reports what is not."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def environ(sandbox: Sandbox) -> dict[str, str]:
 def test_no_program_leaves_a_file_socket_or_thread_open(
     arguments: list[str], environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """Python's development mode warns of each file and socket that nobody closed: there is not one such line."""
+    """Python's development mode warns of each file and socket that was not closed. There is no such line."""
     done = subprocess.run(
         [sys.executable, *arguments],
         env=environ,
@@ -87,7 +87,7 @@ def test_no_program_leaves_a_file_socket_or_thread_open(
 
 
 def test_development_mode_would_tell(environ: dict[str, str]) -> None:
-    """A socket that is left open is a line on standard error: what the other tests look for is really there."""
+    """A socket that is left open is one line on standard error, so the other tests look for the right thing."""
     script = "import socket; socket.socket()"
     done = subprocess.run(
         [sys.executable, "-c", script], env=environ, capture_output=True, text=True, timeout=60, check=True

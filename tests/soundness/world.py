@@ -1,4 +1,4 @@
-"""A world of threads that run one at a time, on a clock of its own, in an order that dice decide.
+"""A world of threads that run one at a time, on its own clock, in a random order.
 
 `World` has what `sending.engine` uses of the standard library's `threading` and `time`. Each thread is a real
 one that waits at a gate until it is its turn. Whatever threads do to one another (ask for a lock, wait, notify, start,
@@ -7,7 +7,7 @@ then all the same, because a machine may be slow. If all threads wait and none f
 
 In some histories every line of the files in `line_by_line` is such a point too: that shows what lacks a lock.
 
-The same dice lead to the same history, so a failure is told with its seed and the last steps that led there.
+The same seed leads to the same history, so a failure is reported with its seed and the last steps that led there.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ def test_no_name_is_ever_read_in_the_wrong_letters(language: str, encoding: str)
     ("language", "encoding"), [key for key in NAMES if key[1] in ("cp1252", "latin-1") and key[0] != "Estonian"]
 )
 def test_western_names_are_read_without_a_question(language: str, encoding: str) -> None:
-    """A table of several names of one language, and of all of them, needs no --encoding."""
+    """A table of several names of one language, and of all of them, needs no `encoding`."""
     content = NAMES[language, encoding].encode(encoding)
     assert guess(content).encoding == "cp1252"
 
@@ -238,7 +238,7 @@ def test_turkish_and_baltic_tables_are_asked_about(language: str, file: Path) ->
     encoding, names = next((key[1], words) for key, words in NAMES.items() if key[0] == language)
     text = "id,name\n" + "".join(f"{at},{name}\n" for at, name in enumerate(names.split()))
     file.write_bytes(text.encode(encoding))
-    with pytest.raises(SourceError, match=f"do not tell the encoding .*{encoding}.*--encoding"):
+    with pytest.raises(SourceError, match=f"do not tell the encoding .*{encoding}.*encoding=NAME"):
         open_source(file)
     assert list(rows_of(open_source(file, ReadOptions(encoding=encoding)))) == rows(text)
 

@@ -135,7 +135,7 @@ def test_what_is_said_of_several_files_alike_is_said_once(tmp_path: Path) -> Non
     paths = [str(tmp_path / f"{at}.csv") for at in range(4)]
     assert open_source(paths).notes == [
         f"{paths[0]} and 2 more: this is not UTF-8, so it is read as cp1252 (Western European); "
-        "if letters look wrong, give the encoding",
+        "if letters look wrong, give encoding=NAME",
         f"{paths[3]}: line 1 holds values, not names, so the columns are column_1 to column_2; "
         "if it is a header, give header=True",
         f"{', '.join(paths[:3])} and 1 more: without columns that other files have: id, name, column_1 and 1 more",

@@ -150,7 +150,7 @@ def test_a_value_in_place_of_an_object_is_a_rows_problem(tmp_path: Path) -> None
     result = check(path, {"user_id": "id", "traits": ["address.city", "plan"]})
     assert (result.rows, result.invalid) == (BATCH_ROWS + 3, 2)
     assert [(row["id"], row["code"], row["message"]) for row in result.failures().to_dict("records")] == [
-        (-1, "unsupported_type", "address.city: address is a value of its own here"),
+        (-1, "unsupported_type", "address.city: address is a value here, not an object"),
         (-2, "unsupported_type", "plan: is an object here, not a value"),
     ]
 

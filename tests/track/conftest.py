@@ -1,4 +1,4 @@
-"""A `track` as a program finds it when it starts, and no thread of it left when the test ends."""
+"""A `track` as a program finds it at its start. No thread of it is left when the test ends."""
 
 from __future__ import annotations
 

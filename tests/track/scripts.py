@@ -1,4 +1,4 @@
-"""Scripts as users write them, run as processes of their own against the sandbox."""
+"""Scripts as users write them, run as separate processes against the sandbox."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Ended(NamedTuple):
 
 
 def run(script: str, sandbox: Sandbox, *arguments: str, folder: Path | None = None) -> Ended:
-    """Run a script with the key and the sandbox's address in its environment; 30 s are a hang."""
+    """Run a script with the key and the sandbox's address in its environment. It must end within 30 s."""
     process = start(script, sandbox, *arguments, folder=folder)
     try:
         stdout, stderr = process.communicate(timeout=30)
@@ -36,7 +36,7 @@ def run(script: str, sandbox: Sandbox, *arguments: str, folder: Path | None = No
 
 
 def start(script: str, sandbox: Sandbox, *arguments: str, folder: Path | None = None) -> subprocess.Popen[str]:
-    """Start a script likewise."""
+    """Start a script in the same way."""
     environ = {
         **os.environ,
         "INTERAKT_API_KEY": sandbox.api_key,

@@ -26,7 +26,7 @@ class Plan(str, enum.Enum):
 
 
 def arrived(sandbox: Sandbox, value: Any) -> Any:
-    """Send a value as a trait and return what the sandbox holds, of the very same type; "absent" if nothing."""
+    """Send a value as a trait and return what the sandbox holds, with its exact type; "absent" if it holds nothing."""
     track.user("u1", traits={"value": value})
     track.flush()
     (user,) = sandbox.users()
@@ -84,7 +84,7 @@ def test_a_trait_arrives_as_json_of_its_kind(aimed: Sandbox, value: Any, expecte
     ids=repr,
 )
 def test_a_missing_trait_is_left_out(aimed: Sandbox, value: Any) -> None:
-    """What stands for "no value" is not sent, so it wipes nothing that Interakt holds."""
+    """A value that means "no value" is not sent, so it deletes nothing in Interakt."""
     track.user("u1", traits={"value": "before"})
     assert arrived(aimed, value) == "before"
 
@@ -109,7 +109,7 @@ def test_a_missing_trait_is_left_out(aimed: Sandbox, value: Any) -> None:
     ],
 )
 def test_created_at_arrives_in_utc(aimed: Sandbox, value: Any, expected: str | None) -> None:
-    """A datetime, a date or ISO-8601 text; a time without a zone is UTC; none at all is left to the server."""
+    """A datetime, a date or ISO-8601 text. A time without a zone is UTC. Without a value, the server decides."""
     track.user("u1", created_at=value)
     track.event("u1", "Order Placed", created_at=value)
     track.flush()
@@ -121,7 +121,7 @@ def test_created_at_arrives_in_utc(aimed: Sandbox, value: Any, expected: str | N
     ["yesterday", "2025-02-30", "2025-03-27T25:00:00Z", "0001-01-01T00:00:00+05:30", "2020-11-01T012:10:26.122Z"],
 )
 def test_a_created_at_that_is_no_time_is_named(aimed: Sandbox, value: str) -> None:
-    """Text that says no time raises `BadArgument` with the argument's name, and nothing is sent."""
+    """Text that is not a time raises `BadArgument` with the argument's name, and nothing is sent."""
     with pytest.raises(BadArgument, match="created_at"):
         track.user("u1", created_at=value)
     track.flush()
@@ -187,7 +187,7 @@ def test_a_bad_type_is_a_type_error_that_names_it(aimed: Sandbox, arguments: dic
 
 @pytest.mark.parametrize(("event", "kind"), [(None, TypeError), (5, TypeError), ("", ValueError), (" ", ValueError)])
 def test_an_event_needs_its_name(aimed: Sandbox, event: Any, kind: type[Exception]) -> None:
-    """An event without a name raises, whatever the vendor's table calls optional."""
+    """An event without a name raises, although the vendor's table calls it optional."""
     with pytest.raises(kind, match="event is"):
         track.event("u1", event)
     track.flush()
@@ -221,7 +221,7 @@ def test_the_vendors_order_of_arguments_holds(aimed: Sandbox) -> None:
 
 @pytest.mark.parametrize("word", ["N/A", "NULL", r"\N", "undefined", "-", "(null)", "\u200b", "nan", "[object Object]"])
 def test_a_word_for_nothing_is_no_identity_and_no_event(word: str) -> None:
-    """As in tables: the phone says who it is, or the argument is refused."""
+    """As in tables: the phone is the identity, or the argument is refused."""
     body = body_of(
         "user", user_id=word, country_code="+91", phone_number="9876543210", traits={"note": word}, created_at=None
     )
@@ -237,7 +237,7 @@ def test_a_word_for_nothing_is_no_identity_and_no_event(word: str) -> None:
     [("1.23457E+17", "lost digits"), ("1\u200b7", r"U\+200B"), ("C\ufffd", r"U\+FFFD"), ("#REF!", "a formula failed")],
 )
 def test_an_id_that_a_table_could_not_send_is_refused(user_id: str, said: str) -> None:
-    """One rule for both; characters that cannot be seen come off the ends."""
+    """One rule for both. Invisible characters are removed from the ends."""
     with pytest.raises(BadArgument, match=said):
         body_of("user", user_id=user_id, country_code=None, phone_number=None, traits=None, created_at=None)
     body = body_of("user", user_id="\ufeff17\u200b", country_code=None, phone_number=None, traits=None, created_at=None)

@@ -1,4 +1,4 @@
-"""What happens to calls that are queued: each is sent, in order, or `on_error` hears of it."""
+"""What happens to queued calls: each is sent, in order, or `on_error` is called for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CALLS = 500
 
 
 class RawResponse:
-    """An `on_error` that keeps what it is told."""
+    """An `on_error` that keeps its arguments."""
 
     def __init__(self) -> None:
         self.errors: list[Exception] = []
@@ -48,7 +48,7 @@ def raw_response() -> RawResponse:
 def test_a_client_that_is_let_go_leaves_no_thread_and_no_connection(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody calls `join`: after a rest its threads have ended, and with them goes what they held."""
+    """`join` is never called. After some idle time its threads have ended, and everything they held is freed."""
     monkeypatch.setattr("interakt_loader.sending.workers.LONGEST_IDLE", 0.01)
     one = track.Client(sandbox.api_key, host=sandbox.url)
     one.event("ann", "Order Placed")
@@ -63,7 +63,7 @@ def test_a_client_that_is_let_go_leaves_no_thread_and_no_connection(
 
 @pytest.mark.parametrize("end", [track.join, track.flush, track.shutdown])
 def test_join_flush_and_shutdown_lose_nothing(aimed: Sandbox, end: Any) -> None:
-    """All calls made before it have arrived when it returns, and a call made after it arrives too."""
+    """All calls made before have arrived when it returns, and a call made afterwards arrives too."""
     for number in range(CALLS):
         assert track.event(str(number), "Order Placed")[0] is True
     end()
@@ -74,7 +74,7 @@ def test_join_flush_and_shutdown_lose_nothing(aimed: Sandbox, end: Any) -> None:
 
 
 def test_a_flush_waits_for_what_another_thread_is_joining() -> None:
-    """While `join` still sends, a flush elsewhere does not come back early."""
+    """While `join` still sends, a flush in another thread does not return early."""
     with Sandbox(SandboxOptions(latency=0.01)) as sandbox:
         one = client.Client(sandbox.api_key, sandbox.url)
         for number in range(100):
@@ -93,7 +93,7 @@ def test_a_call_returns_its_queue_msg(aimed: Sandbox) -> None:
 
 
 def test_a_full_queue_reaches_on_error(raw_response: RawResponse) -> None:
-    """What does not fit returns False and its message, `on_error` gets `QueueFull`; what fitted is all sent."""
+    """A call without room returns False and its message, and `on_error` gets `QueueFull`. All others are sent."""
     with Sandbox(SandboxOptions(latency=0.3)) as sandbox:
         track.api_key, track.host, track.max_queue_size = sandbox.api_key, sandbox.url, 5
         answers = [track.user(str(number)) for number in range(20)]
@@ -105,20 +105,20 @@ def test_a_full_queue_reaches_on_error(raw_response: RawResponse) -> None:
 
 
 def test_what_is_not_sent_is_logged_where_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
-    """Without `on_error` there is a line for each call: for one that did not fit, and for one that was refused."""
+    """Without `on_error` there is a log line for each call, whether the queue was full or the API refused it."""
     with Sandbox(SandboxOptions(latency=0.3)) as sandbox:
         sandbox.force(["400"])
         track.api_key, track.host, track.max_queue_size = sandbox.api_key, sandbox.url, 1
         assert [track.user(user)[0] for user in ("ann", "bob")] == [True, False]
         track.flush()
     assert [record.getMessage().split(":")[0] for record in caplog.records] == [
-        "the queue of 1 calls is full",
+        "the queue of 1 call is full",
         "user call not sent",
     ]
 
 
 def test_a_refused_call_reaches_on_error(aimed: Sandbox, raw_response: RawResponse) -> None:
-    """A 400 is not retried; the handler gets an `APIError` with status and text, and the body that was sent."""
+    """A 400 is not retried. The handler gets an `APIError` with status and text, and the body that was sent."""
     track.user("u1", traits={"": "note"})
     track.flush()
     (error,) = raw_response.errors
@@ -132,7 +132,7 @@ def test_a_refused_call_reaches_on_error(aimed: Sandbox, raw_response: RawRespon
 
 
 def test_retries_used_up_reach_on_error(aimed: Sandbox, raw_response: RawResponse) -> None:
-    """`max_retries` 1 is two calls, then the handler hears of the last answer."""
+    """`max_retries` 1 means two calls. Then the handler gets the last answer."""
     track.max_retries = 1
     aimed.force(["500", "503"])
     track.user("u1")
@@ -145,7 +145,7 @@ def test_retries_used_up_reach_on_error(aimed: Sandbox, raw_response: RawRespons
 def test_an_on_error_that_raises_is_logged_and_harms_nobody(
     aimed: Sandbox, caplog: pytest.LogCaptureFixture, raised: BaseException
 ) -> None:
-    """More failures than there are threads: each is logged, and the calls after them are sent."""
+    """More failures than threads: each is logged, and the calls after them are sent."""
 
     def on_error(error: Exception, queue_msg: dict[str, Any]) -> None:
         raise raised
@@ -162,7 +162,7 @@ def test_an_on_error_that_raises_is_logged_and_harms_nobody(
 
 
 def test_an_on_error_that_raises_for_a_full_queue_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """On the caller's own thread, too, the handler's exception does not reach the caller."""
+    """The handler runs on the caller's thread, but its exception does not reach the caller."""
 
     def on_error(error: Exception, queue_msg: dict[str, Any]) -> None:
         raise RuntimeError("mine")
@@ -176,7 +176,7 @@ def test_an_on_error_that_raises_for_a_full_queue_is_logged(caplog: pytest.LogCa
 
 @pytest.mark.parametrize("end", ["flush", "join"])
 def test_on_error_may_flush_join_and_call(aimed: Sandbox, end: str) -> None:
-    """Two clients' failures at once, each handler flushes or joins both: no deadlock, and its own call arrives."""
+    """Two clients fail at once, and each handler flushes or joins both: no deadlock, and its own call arrives."""
     both_failed = threading.Event()
 
     def on_error(error: Exception, queue_msg: dict[str, Any]) -> None:
@@ -199,7 +199,7 @@ def test_on_error_may_flush_join_and_call(aimed: Sandbox, end: str) -> None:
 
 
 def test_on_error_may_flush_when_the_queue_is_full() -> None:
-    """The handler runs on the caller's thread then, while another failure waits to be told: no deadlock."""
+    """The handler runs on the caller's thread, while another failure waits to be reported: no deadlock."""
 
     def on_error(error: Exception, queue_msg: dict[str, Any]) -> None:
         track.flush()
@@ -213,7 +213,7 @@ def test_on_error_may_flush_when_the_queue_is_full() -> None:
 
 
 def test_on_error_is_called_once_at_a_time(aimed: Sandbox) -> None:
-    """A handler need not be thread-safe: no call of it begins before the last has ended."""
+    """A handler need not be thread-safe: no call of it begins before the last one has ended."""
     steps: list[str] = []
 
     def on_error(error: Exception, queue_msg: dict[str, Any]) -> None:
@@ -243,7 +243,7 @@ def test_a_users_calls_keep_their_order(aimed: Sandbox) -> None:
 
 
 def test_429_loses_no_call(raw_response: RawResponse) -> None:
-    """A limit that refuses most calls for a while delays them; with no retry allowed they all arrive once."""
+    """A limit that refuses most calls for a while delays them. Even without retries they all arrive once."""
     with Sandbox(SandboxOptions(limit_per_minute=20, window=1.0)) as sandbox:
         track.api_key, track.host, track.max_retries = sandbox.api_key, sandbox.url, 0
         for number in range(50):
@@ -255,7 +255,7 @@ def test_429_loses_no_call(raw_response: RawResponse) -> None:
 
 
 def test_a_limit_that_turns_late_is_no_outage(raw_response: RawResponse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The account's minute is longer than an outage may be: calls that wait for it are not given up."""
+    """The account's minute is longer than an outage may be. Calls that wait for it are not given up."""
     monkeypatch.setattr(client, "TRACK_MAX_OUTAGE", 0.5)
     with Sandbox(SandboxOptions(limit_per_minute=2, window=2.0)) as sandbox:
         track.api_key, track.host = sandbox.api_key, sandbox.url
@@ -271,7 +271,7 @@ def test_a_limit_that_turns_late_is_no_outage(raw_response: RawResponse, monkeyp
 def test_a_server_that_is_down_ends_in_on_error_and_one_that_is_back_is_called(
     aimed: Sandbox, raw_response: RawResponse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After `TRACK_MAX_OUTAGE` each queued call is told, once; the client goes on with the next call by itself."""
+    """After `TRACK_MAX_OUTAGE`, `on_error` is called once for each queued call. The next call is sent as usual."""
     monkeypatch.setattr(client, "TRACK_MAX_OUTAGE", 1.0)
     aimed.stop()
     for number in range(50):
@@ -286,7 +286,7 @@ def test_a_server_that_is_down_ends_in_on_error_and_one_that_is_back_is_called(
 
 
 def test_a_stopped_engines_threads_end(aimed: Sandbox, raw_response: RawResponse) -> None:
-    """A refused key stops each engine in turn; however many calls meet it, no more than one engine's threads stay."""
+    """A refused key stops each engine in turn. However many calls it refuses, only one engine's threads stay."""
     track.api_key = "another-key"
     for number in range(20):
         track.user(str(number))
@@ -301,7 +301,7 @@ def test_a_stopped_engines_threads_end(aimed: Sandbox, raw_response: RawResponse
 
 
 def test_changed_settings_hold_for_the_calls_that_follow(aimed: Sandbox) -> None:
-    """Another key and address are another account: each call goes to the one that was set when it was made."""
+    """Another key and address are another account. Each call goes to the account that was set when it was made."""
     with Sandbox(SandboxOptions(api_key="second")) as second:
         track.user("u1")
         track.api_key, track.host = "second", second.url + "/"
@@ -311,7 +311,7 @@ def test_changed_settings_hold_for_the_calls_that_follow(aimed: Sandbox) -> None
 
 
 def test_the_key_is_never_shown(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither the client's repr nor an exception nor a log at DEBUG holds the key in any of its forms."""
+    """The client's repr, exceptions and the DEBUG log hold the key in none of its forms."""
     caplog.set_level(logging.DEBUG)
     raw_response = RawResponse()
     key = "s3cret-s3cret"
@@ -334,6 +334,6 @@ def test_the_key_is_never_shown(sandbox: Sandbox, caplog: pytest.LogCaptureFixtu
 
 
 def test_a_missing_key_says_so() -> None:
-    """Without a key the first call raises and says where one can be given."""
+    """Without a key the first call raises, and says how to give one."""
     with pytest.raises(ValueError, match="INTERAKT_API_KEY"):
         track.user("u1")

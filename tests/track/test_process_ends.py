@@ -1,4 +1,4 @@
-"""Ends of a process that Python's own `atexit` does not see, or sees too late: what is queued is sent all the same."""
+"""Ends of a process that Python's `atexit` misses, or sees too late: what is queued is sent anyway."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_worker_of_billiards_own_pool_loses_no_call() -> None:
 
 @needs_signals
 def test_the_workers_of_a_pool_that_is_terminated_send_their_calls() -> None:
-    """`with multiprocessing.Pool()` ends its workers by SIGTERM; what they have queued arrives all the same."""
+    """`with multiprocessing.Pool()` ends its workers by SIGTERM. What they have queued arrives."""
     script = """
         import multiprocessing
         from interakt_loader import track
@@ -109,7 +109,7 @@ def test_the_workers_of_a_pool_that_is_terminated_send_their_calls() -> None:
 @needs_signals
 @pytest.mark.parametrize("signum", [signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)])
 def test_a_signal_that_ends_a_script_ends_it_with_everything_sent(signum: signal.Signals) -> None:
-    """A script has 100 calls queued and waits: all arrive, and it has ended by the signal, as without `track`."""
+    """A script has 100 calls queued and waits: all arrive, and the signal ends it, as without `track`."""
     script = """
         import time
         from interakt_loader import track
@@ -130,7 +130,7 @@ def test_a_signal_that_ends_a_script_ends_it_with_everything_sent(signum: signal
 
 @needs_signals
 def test_what_a_busy_script_has_queued_when_sigterm_comes_arrives() -> None:
-    """Two threads call `track.event` all the time: each call that has returned when the process is gone has arrived."""
+    """Two threads call `track.event` all the time. Each call that returned before the end has arrived."""
     script = """
         import sys, threading
         from interakt_loader import track
@@ -157,7 +157,7 @@ def test_what_a_busy_script_has_queued_when_sigterm_comes_arrives() -> None:
 
 @needs_signals
 def test_a_second_sigterm_ends_a_script_at_once() -> None:
-    """What is queued takes minutes; whoever asks twice does not wait for it."""
+    """Sending what is queued would take minutes. A second signal does not wait for it."""
     script = """
         import time
         from interakt_loader import track
@@ -181,7 +181,7 @@ def test_a_second_sigterm_ends_a_script_at_once() -> None:
 @needs_signals
 @pytest.mark.parametrize("before", [True, False])
 def test_a_programs_own_handler_stays(sandbox: Sandbox, before: bool) -> None:
-    """Whether it is set before `track` is imported or after: it is called, and `track` is not in its way."""
+    """Set before or after `track` is imported, it is called, and `track` does not interfere."""
     setting = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"
     script = f"""
         import signal, sys, time
@@ -214,7 +214,7 @@ LATE = {
 
 @pytest.mark.parametrize("end", LATE)
 def test_a_track_that_is_first_imported_at_the_end_sends_its_calls(sandbox: Sandbox, end: str) -> None:
-    """Python takes no `atexit` function any more by then; every call arrives, and nothing is printed."""
+    """Python accepts no `atexit` function then. Every call arrives, and nothing is printed."""
     script = f"""
 def late():
     import threading
@@ -268,7 +268,7 @@ def test_a_call_after_pythons_end_is_sent_or_one_line_says_so(sandbox: Sandbox) 
 
 
 def test_300_dropped_clients_leave_no_thread_and_lose_no_call(sandbox: Sandbox) -> None:
-    """Nobody calls `join`: two seconds after the last call nothing of them is left, and all calls have arrived."""
+    """`join` is never called. Two seconds after the last call no thread is left, and all calls have arrived."""
     for number in range(300):
         track.Client(sandbox.api_key, host=sandbox.url).event(f"u{number}", f"{number:03}")
     deadline = time.monotonic() + 30
@@ -284,7 +284,7 @@ def test_300_dropped_clients_leave_no_thread_and_lose_no_call(sandbox: Sandbox) 
 
 
 def test_dropped_clients_send_what_is_queued_when_the_script_ends(sandbox: Sandbox) -> None:
-    """Clients that nobody holds any more, and a script that ends at once: every call arrives."""
+    """Clients without references, and a script that ends at once: every call arrives."""
     script = """
         from interakt_loader import track
         for number in range(50):

@@ -1,4 +1,4 @@
-"""How a program that uses `track` ends: by itself, soon, and with everything sent."""
+"""How a program that uses `track` ends: without help, soon, and with everything sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def names(sandbox: Sandbox) -> list[str]:
 
 
 def test_a_script_without_shutdown_exits_by_itself_with_everything_sent() -> None:
-    """500 calls at 20 ms, then the script's last line: all arrive, and it ends within 2 s of the last answer."""
+    """500 calls at 20 ms, then the script's last line. All arrive, and it ends within 2 s of the last answer."""
     script = f"""
         from interakt_loader import track
         for number in range({CALLS}):
@@ -46,7 +46,7 @@ def test_a_script_that_ends_by_an_exception_still_sends(sandbox: Sandbox) -> Non
 
 
 def test_an_only_call_in_an_atexit_handler_is_sent(sandbox: Sandbox) -> None:
-    """A call made while the interpreter ends arrives, whether its handler runs before `track`'s or after."""
+    """A call made while the interpreter ends arrives, whether its handler runs before `track`'s or after it."""
     script = """
         import atexit
         atexit.register(lambda: track.event("u1", "after"))
@@ -59,7 +59,7 @@ def test_an_only_call_in_an_atexit_handler_is_sent(sandbox: Sandbox) -> None:
 
 
 def test_calls_that_on_error_makes_at_the_end_are_sent(sandbox: Sandbox) -> None:
-    """A handler that reports each failure by an event of its own is heard, even when the program is ending."""
+    """A handler reports each failure by an event, which arrives even when the program is ending."""
     script = """
         from interakt_loader import track
         track.max_retries = 0
@@ -76,7 +76,7 @@ def test_calls_that_on_error_makes_at_the_end_are_sent(sandbox: Sandbox) -> None
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks on Windows")
 def test_after_a_fork_both_sides_calls_arrive_once() -> None:
-    """The parent's queue stays the parent's, the child's calls are sent by the child, and both end normally."""
+    """The parent sends its queue, the child sends its own calls, and both end normally."""
     script = """
         import os, sys, warnings
         from interakt_loader import track
@@ -99,7 +99,7 @@ def test_after_a_fork_both_sides_calls_arrive_once() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks on Windows")
 def test_a_forked_multiprocessing_child_sends_its_calls(sandbox: Sandbox) -> None:
-    """Such a child ends without running `atexit`; what it queued arrives all the same."""
+    """Such a child ends without running `atexit`. What it queued arrives."""
     script = """
         import multiprocessing, warnings
         from interakt_loader import track
@@ -119,7 +119,7 @@ def test_a_forked_multiprocessing_child_sends_its_calls(sandbox: Sandbox) -> Non
 
 
 def test_importing_track_imports_no_table_library(sandbox: Sandbox) -> None:
-    """A program that only tracks pays neither for pandas nor for pyarrow nor for NumPy, not even for its calls."""
+    """A program that only tracks imports neither pandas nor pyarrow nor NumPy, not even for its calls."""
     script = """
         import sys
         from interakt_loader import track

@@ -1,4 +1,4 @@
-"""What happens when somebody changes `track`'s settings on the way."""
+"""What happens when `track`'s settings change between calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from interakt_loader.sandbox import Sandbox
 
 
 def test_calls_keep_their_order_when_a_setting_changes(aimed: Sandbox) -> None:
-    """plan=old fails once and waits for its retry; a setting changes; plan=new: the user ends with plan=new."""
+    """plan=old fails once and waits for its retry, then a setting changes, then plan=new: the user ends with
+    plan=new."""
     aimed.force_for("1", ["500"])
     track.user(user_id="1", traits={"plan": "old"})
     track.timeout = 11
@@ -22,7 +23,7 @@ def test_calls_keep_their_order_when_a_setting_changes(aimed: Sandbox) -> None:
 
 
 def test_a_new_on_error_for_each_call_makes_no_new_client(aimed: Sandbox) -> None:
-    """Fifty functions, even ones that cannot be hashed: one client, and the last function hears of what fails."""
+    """Fifty functions, some of which cannot be hashed: one client, and the last function gets the failures."""
     heard: list[int] = []
 
     class Handler:

@@ -18,7 +18,7 @@ def _sync() -> None:
 
 
 def test_it_retries_and_returns_the_response(aimed: Sandbox) -> None:
-    """A 500 is retried; the answer to the second try comes back."""
+    """A 500 is retried, and the answer to the second try is returned."""
     aimed.force(["500", None])
     response = track.user("u1", traits={"name": "Ann"})
     assert (response.status_code, response.ok, response.json()["result"]) == (202, True, True)
@@ -27,7 +27,7 @@ def test_it_retries_and_returns_the_response(aimed: Sandbox) -> None:
 
 
 def test_it_holds_on_through_429(aimed: Sandbox) -> None:
-    """A 429 costs no retry."""
+    """A 429 does not count as a try."""
     track.max_retries = 0
     aimed.force(["429", "429", None])
     assert track.event("u1", "Order Placed").status_code == 201
@@ -37,7 +37,7 @@ def test_it_holds_on_through_429(aimed: Sandbox) -> None:
 def test_a_final_failure_raises(
     aimed: Sandbox, fault: str, status: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the retries are used up, `APIError` carries the last status, or None where there was no answer."""
+    """After the last retry, `APIError` carries the last status, or None if there was no answer."""
     track.max_retries = 0
     if fault == "stopped":
         monkeypatch.setattr(client, "TRACK_MAX_OUTAGE", 0.5)

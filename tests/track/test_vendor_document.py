@@ -1,4 +1,4 @@
-"""The vendor's document, run: every snippet of it, with only its import line changed and its typography mended."""
+"""Every snippet of the vendor's document is run. Only its import line and its typographic quotes are changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DOCUMENT = Path(__file__).resolve().parents[3] / "shared" / "design" / "vendor-d
 
 
 def snippets(document: str) -> list[str]:
-    """Return the document's code, statement by statement; the body of its function gets its indentation back."""
+    """Return the document's code, statement by statement, with the indentation of its function restored."""
     found: list[str] = []
     unclosed = False
     for line in document.splitlines():
@@ -29,14 +29,14 @@ def snippets(document: str) -> list[str]:
 
 
 def mended(snippet: str) -> str:
-    """Mend typographic quotes, and quotes around a keyword, which no Python takes."""
+    """Replace typographic quotes, and remove quotes around a keyword, which Python does not accept."""
     straight = snippet.translate({ord("“"): '"', ord("”"): '"'})
     straight = re.sub(r'"(\w+)"=', r"\1=", straight)
     return re.sub(r"^import track$", "from interakt_loader import track", straight)
 
 
 def test_the_vendors_document_runs_as_written() -> None:
-    """All its snippets, in order, as one script that just ends: each call arrives as the document says it does."""
+    """All its snippets, in order, as one script: each call arrives as the document describes it."""
     if not DOCUMENT.is_file():
         pytest.skip(f"the vendor's document is not at {DOCUMENT}")
     code = [mended(one) for one in snippets(DOCUMENT.read_text(encoding="utf-8"))]
@@ -69,7 +69,7 @@ def test_the_vendors_document_runs_as_written() -> None:
 
 
 def test_the_documents_on_error_is_called_as_it_says(sandbox: Sandbox) -> None:
-    """With a key that the API refuses, the document's own handler prints the error and the message, once a call."""
+    """With a refused key, the document's own handler prints the error and the message, once per call."""
     if not DOCUMENT.is_file():
         pytest.skip(f"the vendor's document is not at {DOCUMENT}")
     code = [mended(one) for one in snippets(DOCUMENT.read_text(encoding="utf-8"))]

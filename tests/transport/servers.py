@@ -1,4 +1,4 @@
-"""Real servers on real sockets, that note what they hear: one of HTTP, with TLS or without, and a proxy."""
+"""Real servers on real sockets that record what they receive: HTTP with and without TLS, and a proxy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n{"result": true}
 
 
 class Call(NamedTuple):
-    """One call as it came over the wire."""
+    """One call as it arrived."""
 
     connection: int
     """The number of the connection, from 0."""
@@ -27,7 +27,7 @@ class Call(NamedTuple):
         return self.head.split(b"\r\n")[0].decode()
 
     def header(self, name: str) -> str | None:
-        """A header's value; None: there is none of that name."""
+        """A header's value; None if there is no such header."""
         for line in self.head.decode().split("\r\n")[1:]:
             key, _, value = line.partition(": ")
             if key.lower() == name.lower():
@@ -36,7 +36,7 @@ class Call(NamedTuple):
 
 
 class Server:
-    """Answers every call alike: with `answer`, or not at all if that is None. A context manager."""
+    """Answers every call in the same way: with `answer`, or never if that is None. A context manager."""
 
     def __init__(
         self, answer: bytes | None = ACCEPTED, *, tls: ssl.SSLContext | None = None, hangs_up: bool = False
@@ -56,7 +56,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its address."""
         return f"{'https' if self._tls else 'http'}://localhost:{self.port}"
 
     def __enter__(self) -> Server:
@@ -111,7 +111,7 @@ class Server:
 
 
 class Proxy(Server):
-    """Tunnels to this machine, and answers calls itself that it is to pass on. With `password` it asks for that."""
+    """Tunnels to this machine, and answers the calls that it is asked to forward. With `password` it requires that."""
 
     def __init__(self, password: str | None = None, *, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(tls=tls)
@@ -132,7 +132,7 @@ class Proxy(Server):
 
 
 def _relay(one: socket.socket, other: socket.socket) -> None:
-    """Carry bytes both ways until either side ends; by one thread, as TLS wants it."""
+    """Copy bytes both ways until either side ends. One thread does it, as TLS requires."""
     while True:
         waiting = [one] if isinstance(one, ssl.SSLSocket) and one.pending() else select.select([one, other], [], [])[0]
         for source in waiting:

@@ -1,4 +1,4 @@
-"""A certificate that does not verify stops the load at once; what may become good by waiting is waited for."""
+"""An untrusted certificate stops the load at once. Other failures may pass, so the load waits."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PATIENT = {"api_key": KEY, "max_outage": 3600, "max_retries": 100, "timeout": 5}
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """An authority that nobody knows."""
+    """An authority that is not trusted."""
     return trustme.CA()
 
 
@@ -61,7 +61,7 @@ def issued(authority: trustme.CA, name: str = "localhost", *, expired: bool = Fa
 
 @contextmanager
 def distrusted(why: str, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Yield a server whose certificate, or whose proxy's, does not verify."""
+    """Yield a server whose certificate, or whose proxy's certificate, is not trusted."""
     if why not in ("unknown authority", "a company's proxy"):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
     name = "api.example" if why == "another host" else "localhost"
@@ -93,7 +93,7 @@ WHY = {
 def test_a_certificate_that_does_not_verify_stops_the_load_at_once(
     why: str, kind: str, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every row is unsent for that reason, nothing is in doubt, and it says what is wrong and what may help."""
+    """Every row is unsent for that reason and none is in doubt. The message says what is wrong and what may help."""
     mapping = MAPPING | ({} if kind == "users" else {"event": {"value": "Seen"}})
     with distrusted(why, authority, tmp_path, monkeypatch) as server:
         load = load_users if kind == "users" else load_events
@@ -114,7 +114,7 @@ def test_a_certificate_that_does_not_verify_stops_the_load_at_once(
 def test_the_command_line_ends_with_3_and_says_so(
     why: str, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At once, though it would wait an hour for an outage."""
+    """At once, although it would wait an hour for an outage."""
     FRAME.to_csv(tmp_path / "users.csv", index=False)
     with distrusted(why, authority, tmp_path, monkeypatch) as server:
         options = ["--map", "user_id=id", "--max-outage", "3600", "--base-url", server.url, "--output", "json"]
@@ -137,7 +137,7 @@ def test_the_command_line_ends_with_3_and_says_so(
 def test_track_tells_on_error_at_once_for_each_call(
     why: str, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No wait of 30 seconds, no retries: each of the calls has its error, and in `sync_mode` raises it."""
+    """No wait of 30 seconds and no retries. `on_error` is called for each call, and in `sync_mode` each call raises."""
     heard: list[str] = []
     with distrusted(why, authority, tmp_path, monkeypatch) as server:
         client = Client(KEY, server.url, max_retries=100, on_error=lambda error, _: heard.append(str(error)))
@@ -171,7 +171,7 @@ def _alert(connection: socket.socket) -> None:
 
 @pytest.mark.parametrize("behave", [_reset, _hang_up, _speak_plainly, _alert])
 def test_any_other_failure_of_tls_is_an_outage(behave: Callable[[socket.socket], None]) -> None:
-    """A server that restarts does all of these: the load waits, and goes on when it is back."""
+    """A server that restarts does all of these: the load waits, and continues afterwards."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -211,7 +211,7 @@ def test_an_outage_says_why_while_it_lasts(caplog: pytest.LogCaptureFixture) -> 
 def test_a_ca_bundle_that_is_none_is_told_before_anything_is_done(
     variable: str, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line with its path: for a load before the report is touched, for `track` at the call."""
+    """One line with its path: before a load touches the report, and at the call of `track`."""
     bundle = tmp_path / "bundle.pem"
     bundle.write_bytes(content)
     monkeypatch.setenv(variable, str(bundle))
@@ -224,7 +224,7 @@ def test_a_ca_bundle_that_is_none_is_told_before_anything_is_done(
 
 
 def test_a_ca_bundle_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Likewise; a folder of certificates is none of these."""
+    """The same for a file that cannot be read."""
     bundle = tmp_path / "bundle.pem"
     bundle.write_bytes(b"")
     bundle.chmod(0)
@@ -236,7 +236,7 @@ def test_a_ca_bundle_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_folder_of_certificates_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `requests` takes one; that nothing in it signs the server shows at the first call."""
+    """As in `requests`. That nothing in it signs the server is seen at the first call."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
     with Server(tls=issued(trustme.CA())) as server:
         result = load_users(FRAME, MAPPING, base_url=server.url, **PATIENT)  # type: ignore[arg-type]

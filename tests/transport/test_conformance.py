@@ -1,4 +1,4 @@
-"""The lean way to the wire does as plain `requests`: the same claims, of both, over real sockets and real TLS."""
+"""The loader's transport does what `requests` does: the same claims for both, over real sockets and real TLS."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHUNKED = (
 
 
 class Way(Protocol):
-    """Somebody who makes calls."""
+    """A client that makes calls."""
 
     def call(self) -> str:
         """Make a call; return the answer's status, or a code for what came instead."""
@@ -39,7 +39,7 @@ class Way(Protocol):
 
 
 class Plain:
-    """`requests`, as everybody uses it."""
+    """`requests`, used in the normal way."""
 
     def __init__(self, url: str, timeout: float) -> None:
         self._url, self._timeout = url + PATHS["user"], timeout
@@ -77,7 +77,7 @@ def _with_key(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 class Lean:
-    """What the loader uses."""
+    """The loader's transport."""
 
     def __init__(self, url: str, timeout: float) -> None:
         self._transport = HttpTransport(url, KEY, timeout=timeout, connections=2)
@@ -97,7 +97,7 @@ Open = Callable[..., Way]
 
 @pytest.fixture(params=[Plain, Lean])
 def way(request: pytest.FixtureRequest) -> Iterator[Open]:
-    """Return what opens one of the two ways to a URL; closed at the end."""
+    """Return a function that opens one of the two clients for a URL. They are closed at the end."""
     with ExitStack() as stack:
 
         def opened(url: str, timeout: float = 5.0) -> Way:
@@ -110,7 +110,7 @@ def way(request: pytest.FixtureRequest) -> Iterator[Open]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy and no CA bundle but the test's own."""
+    """No proxy and no CA bundle but those of the test."""
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -120,7 +120,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """A certificate authority that nobody knows."""
+    """A certificate authority that is not trusted."""
     return trustme.CA()
 
 
@@ -145,7 +145,7 @@ def context(authority: trustme.CA, name: str = "localhost") -> ssl.SSLContext:
 def test_a_ca_bundle_is_trusted(
     way: Open, authority: trustme.CA, bundle: Path, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Either variable names the CAs to trust, and many calls go over one connection."""
+    """Either variable names the trusted CAs, and many calls use one connection."""
     monkeypatch.setenv(variable, str(bundle))
     with Server(tls=context(authority)) as server:
         client = way(server.url)
@@ -154,7 +154,7 @@ def test_a_ca_bundle_is_trusted(
 
 
 def test_an_unknown_ca_is_refused(way: Open, authority: trustme.CA) -> None:
-    """Without the bundle nothing of the call reaches the server."""
+    """Without the bundle, no byte of the call reaches the server."""
     with Server(tls=context(authority)) as server:
         assert way(server.url).call() == "tls_failed"
     assert server.calls == []
@@ -163,7 +163,7 @@ def test_an_unknown_ca_is_refused(way: Open, authority: trustme.CA) -> None:
 def test_a_certificate_for_another_host_is_refused(
     way: Open, authority: trustme.CA, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The CA is trusted and the name is not that of the URL."""
+    """The CA is trusted, but the name is not that of the URL."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     with Server(tls=context(authority, "api.example")) as server:
         assert way(server.url).call() == "tls_failed"
@@ -173,7 +173,7 @@ def test_a_certificate_for_another_host_is_refused(
 def test_a_server_that_demands_a_client_certificate(
     way: Open, authority: trustme.CA, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is none to show, and the call comes to nothing."""
+    """There is none, and the call fails."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     demanding = context(authority)
     demanding.verify_mode = ssl.CERT_REQUIRED
@@ -189,7 +189,7 @@ def test_a_server_that_demands_a_client_certificate(
 def test_https_goes_through_a_tunnel(
     way: Open, authority: trustme.CA, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HTTPS_PROXY: one CONNECT with the proxy's password; the server's certificate is checked, the key not shown."""
+    """HTTPS_PROXY: one CONNECT with the proxy's password. The server's certificate is checked, the key is not shown."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     password = base64.b64encode(b"me:secret").decode()
     with Server(tls=context(authority)) as server, Proxy(password) as proxy:
@@ -205,7 +205,7 @@ def test_https_goes_through_a_tunnel(
 def test_tls_to_a_proxy_and_tls_within(
     way: Open, authority: trustme.CA, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An `https://` proxy before an https API: both are checked, and many calls go over one connection."""
+    """An `https://` proxy in front of an https API: both are checked, and many calls use one connection."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     with Server(tls=context(authority)) as server, Proxy(tls=context(authority)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
@@ -215,7 +215,7 @@ def test_tls_to_a_proxy_and_tls_within(
 
 
 def test_a_proxy_that_refuses(way: Open, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without its password the proxy makes no tunnel."""
+    """Without its password the proxy builds no tunnel."""
     with Server(tls=context(authority)) as server, Proxy("another") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         assert way(server.url).call() == "proxy_failed"
@@ -223,7 +223,7 @@ def test_a_proxy_that_refuses(way: Open, authority: trustme.CA, monkeypatch: pyt
 
 
 def test_a_proxy_that_is_not_there(way: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens where the proxy should be, and the server is not asked without it."""
+    """No program listens at the proxy's address, and the server is not called without it."""
     with Server() as server:
         with socket.create_server(("127.0.0.1", 0)) as free:
             monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free.getsockname()[1]}")
@@ -232,7 +232,7 @@ def test_a_proxy_that_is_not_there(way: Open, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_http_is_passed_on_by_the_proxy(way: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HTTP_PROXY: the call itself goes to the proxy, with the whole URL and the proxy's password."""
+    """HTTP_PROXY: the call goes to the proxy, with the whole URL and the proxy's password."""
     password = base64.b64encode(b"me:secret").decode()
     with Proxy(password) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://me:secret@127.0.0.1:{proxy.port}")
@@ -243,7 +243,7 @@ def test_http_is_passed_on_by_the_proxy(way: Open, monkeypatch: pytest.MonkeyPat
 
 
 def test_no_proxy_is_heeded(way: Open, authority: trustme.CA, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """NO_PROXY names the host: straight to the server."""
+    """NO_PROXY names the host: the call goes straight to the server."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     with Server(tls=context(authority)) as server, Proxy() as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
@@ -268,14 +268,14 @@ def test_what_goes_out(way: Open) -> None:
 
 
 def test_a_path_before_the_apis_own(way: Open) -> None:
-    """A base URL may have a path: a gateway's."""
+    """A base URL may have a path, for example of a gateway."""
     with Server() as server:
         way(f"{server.url}/gateway").call()
     assert server.calls[0].first_line == f"POST /gateway{PATHS['user']} HTTP/1.1"
 
 
 def test_netrc_is_not_used(way: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry for the host does not take the key's place."""
+    """An entry for the host does not replace the key."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine localhost login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -295,7 +295,7 @@ def test_netrc_is_not_used(way: Open, tmp_path: Path, monkeypatch: pytest.Monkey
     ],
 )
 def test_answers_after_which_the_connection_goes_on(way: Open, answer: bytes, status: str) -> None:
-    """Keep-alive: a hundred calls, one connection, whichever way the answer says where it ends."""
+    """Keep-alive: a hundred calls on one connection, however the answer says where it ends."""
     with Server(answer) as server:
         client = way(server.url)
         assert [client.call() for _ in range(100)] == [status] * 100
@@ -312,7 +312,7 @@ def test_the_server_announces_that_it_closes(way: Open) -> None:
 
 
 def test_the_server_closes_without_a_word(way: Open) -> None:
-    """An idle connection that the server has ended is noticed before a call goes out on it."""
+    """An idle connection that the server has closed is noticed before a call is sent on it."""
     with Server(hangs_up=True) as server:
         client = way(server.url)
         for _ in range(5):
@@ -331,7 +331,7 @@ def test_an_answer_that_ends_with_the_connection(way: Open) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(way: Open, status: int) -> None:
-    """The key goes to the one address that it was given for."""
+    """The key goes only to the address for which it was given."""
     with Server() as elsewhere:
         answer = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere.url}/\r\nContent-Length: 0\r\n\r\n".encode()
         with Server(answer) as server:
@@ -343,14 +343,14 @@ def test_a_redirect_is_not_followed(way: Open, status: int) -> None:
 
 
 def test_no_answer_within_the_timeout(way: Open) -> None:
-    """The server takes the call and says nothing."""
+    """The server reads the call and does not answer."""
     with Server(None) as server:
         assert way(server.url, 0.2).call() == "timeout"
     assert len(server.calls) == 1
 
 
 def test_no_connection_within_the_timeout(way: Open) -> None:
-    """The queue of connections that wait to be accepted is full: a new one gets no word."""
+    """The queue of connections to accept is full, so a new one gets no answer."""
     with socket.socket() as listening, ExitStack() as stack:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)

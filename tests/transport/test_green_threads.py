@@ -1,4 +1,4 @@
-"""Under gevent and eventlet, which put their own sockets, threads and locks in place of Python's, everything holds."""
+"""Everything works under gevent and eventlet, which replace Python's sockets, threads and locks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SLACK = 15.0
 
 @pytest.fixture(params=PATCHES)
 def library(request: pytest.FixtureRequest) -> str:
-    """Return the library's name, where it is installed and knows this Python."""
+    """Return the library's name if it is installed and supports this Python."""
     name = str(request.param)
     if (reason := _missing(name)) is not None:
         pytest.skip(f"{name} cannot be used here: {reason}")
@@ -46,7 +46,7 @@ def library(request: pytest.FixtureRequest) -> str:
 
 @functools.cache
 def _missing(library: str) -> str | None:
-    """Say why a library cannot be used; asked in a process of its own, since it changes the one that it is used in."""
+    """Return why a library cannot be used. A separate process checks it, because the library changes its process."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PATCHES[library]], capture_output=True, text=True, check=False
     )
@@ -64,7 +64,7 @@ def script(library: str, code: str, **environment: str) -> subprocess.Popen[str]
 
 
 def ended(process: subprocess.Popen[str]) -> str:
-    """Return what the script printed, once it has ended well."""
+    """Return what the script printed, after it ended without an error."""
     with process:
         try:
             out, err = process.communicate(timeout=2 * SLACK)
@@ -77,7 +77,7 @@ def ended(process: subprocess.Popen[str]) -> str:
 
 @contextmanager
 def silent() -> Iterator[str]:
-    """Takes the call and never answers."""
+    """Reads the call and never answers."""
     with Server(None) as server:
         yield server.url
 
@@ -96,7 +96,7 @@ def byte_at_a_time() -> Iterator[str]:
 
 @contextmanager
 def deaf() -> Iterator[str]:
-    """Makes a connection and reads nothing, so that a long call cannot be sent."""
+    """Accepts a connection and reads nothing, so that a long call cannot be sent."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
@@ -139,7 +139,7 @@ print(answer.code, round(time.monotonic() - began, 2))
     ],
 )
 def test_every_wait_ends(library: str, server: object, size: int, code: str, waits: int) -> None:
-    """To connect, to shake hands, to send, for the first byte and for the last: each bound holds as without it."""
+    """Connecting, handshake, sending, first byte and last byte: each limit holds as without the library."""
     with server() as url:  # type: ignore[operator]
         said, seconds = ended(script(library, ONE_CALL.format(url=url, timeout=TIMEOUT, size=size))).split()
     assert said == code
@@ -147,7 +147,7 @@ def test_every_wait_ends(library: str, server: object, size: int, code: str, wai
 
 
 def test_a_silent_answer_over_tls_ends(library: str, tmp_path: Path) -> None:
-    """TLS has sockets of its own, here too."""
+    """TLS has its own sockets here too."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -158,7 +158,7 @@ def test_a_silent_answer_over_tls_ends(library: str, tmp_path: Path) -> None:
 
 
 def test_a_proxys_tunnel_that_is_never_there_ends(library: str) -> None:
-    """A byte now and then keeps each wait short; the watch that ends all of them does so here, too."""
+    """A byte now and then keeps each wait short. The watch that limits all of them works here too."""
     gone = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -200,7 +200,7 @@ print(json.dumps([[one["sent"], one["unchanged"]] for one in said]))
 
 @pytest.mark.parametrize("kind", ["users", "events"])
 def test_a_whole_load_with_a_ledger(library: str, kind: str, tmp_path: Path) -> None:
-    """Every row once, over all workers, and nothing the second time: no lock waits for ever."""
+    """Every row is sent once by all workers, and nothing is sent the second time: no lock waits forever."""
     mapping = {"user_id": "id", "traits": ["n"]} | ({} if kind == "users" else {"event": {"value": "Seen"}})
     with Sandbox(SandboxOptions(latency=0.005)) as sandbox:
         code = LOAD.format(
@@ -215,7 +215,7 @@ def test_a_whole_load_with_a_ledger(library: str, kind: str, tmp_path: Path) -> 
 
 
 def test_ctrl_c_ends_a_load_in_order(library: str, tmp_path: Path) -> None:
-    """The calls in flight are finished and recorded, and the rest goes next time."""
+    """The calls in flight are finished and recorded, and the next load sends the rest."""
     with Sandbox(SandboxOptions(latency=0.05)) as sandbox:
         code = f"""
         from interakt_loader import load_users
@@ -238,7 +238,7 @@ def test_ctrl_c_ends_a_load_in_order(library: str, tmp_path: Path) -> None:
 
 
 def test_a_load_of_which_nothing_is_answered_stops(library: str) -> None:
-    """After `max_outage`, with every row accounted for."""
+    """After `max_outage`, and every row has an outcome."""
     with Server(None) as server:
         code = f"""
         from interakt_loader import load_users
@@ -251,7 +251,7 @@ def test_a_load_of_which_nothing_is_answered_stops(library: str) -> None:
 
 
 def test_track_sends_all_and_tells_of_silence(library: str, sandbox: Sandbox) -> None:
-    """A script that just ends sends what is queued; what nobody answers reaches `on_error` in the timeout."""
+    """A script that ends sends what is queued. Calls without an answer reach `on_error` within the timeout."""
     code = f"""
     from interakt_loader import track
 
@@ -276,7 +276,7 @@ def test_track_sends_all_and_tells_of_silence(library: str, sandbox: Sandbox) ->
 
 
 def test_sigterm_of_a_script_sends_what_track_has_queued(library: str) -> None:
-    """The main thread is known as that one here too, so that the signal is handled."""
+    """The main thread is recognized here too, so that the signal is handled."""
     with Sandbox(SandboxOptions(latency=0.02)) as sandbox:
         code = f"""
         import time

@@ -1,4 +1,4 @@
-"""A proxy's address that makes no sense is one line that does not repeat it."""
+"""A proxy's address that cannot be used gives one line that does not repeat it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_malformed_proxy_address_is_one_line(
     address: str, variable: str, scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It names the variable and what was expected, and shows nothing of the address, in which a password may stand."""
+    """It names the variable and what was expected. It shows no part of the address, which may contain a password."""
     monkeypatch.setenv(variable, address)
     with pytest.raises(SettingsError) as raised:
         read_environment(f"{scheme}://localhost:9")
@@ -103,7 +103,7 @@ def test_a_malformed_proxy_address_is_one_line(
 
 @pytest.mark.parametrize("address", GOOD)
 def test_what_is_an_address_is_taken(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `requests` takes it."""
+    """As in `requests`."""
     monkeypatch.setenv("HTTPS_PROXY", address)
     assert read_environment("https://localhost:9").proxies.get("https", "") == address
 
@@ -130,7 +130,7 @@ def test_socks_without_its_package_says_which(scheme: str, monkeypatch: pytest.M
 
 
 def test_a_load_is_refused_before_it_touches_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither report nor ledger is there; without calls, in a dry run, it does not matter."""
+    """Neither report nor ledger exists. It does not matter for a dry run, which makes no calls."""
     monkeypatch.setenv("HTTPS_PROXY", "http://me:s3cret@host:1:2")
     paths = {"report": tmp_path / "out.csv", "ledger": tmp_path / "a.ledger"}
     options = {"api_key": "a-key-of-ours", "base_url": "https://localhost:9"}

@@ -1,4 +1,4 @@
-"""The bytes of an answer: in whatever pieces they come, and whatever is wrong with them."""
+"""The bytes of an answer: in any pieces, and with anything wrong."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def one_by_one(data: bytes) -> list[bytes]:
 
 @given(st.sampled_from(GOOD), st.lists(st.integers(0, 200)))
 def test_the_pieces_in_which_an_answer_comes_do_not_matter(answer: bytes, cuts: list[int]) -> None:
-    """Cut anywhere, it is the same answer, and the connection goes on."""
+    """Cut anywhere, it is the same answer, and the connection stays open."""
     borders = [0, *sorted(min(cut, len(answer)) for cut in cuts), len(answer)]
     pieces = [answer[begin:end] for begin, end in itertools.pairwise(borders)]
     assert read(pieces) == RawResponse(202, JSON, "7", has_length=True, keep_alive=True)
@@ -62,12 +62,12 @@ def test_the_pieces_in_which_an_answer_comes_do_not_matter(answer: bytes, cuts: 
     ],
 )
 def test_answers_after_which_the_connection_is_dropped(answer: bytes) -> None:
-    """It says so, or something is there that nobody asked for: the next answer could be taken for another's."""
+    """The server says so, or sent unexpected bytes, which could be taken for the next answer."""
     assert read([answer]) == RawResponse(202, JSON, None, has_length=True, keep_alive=False)
 
 
 def test_an_answer_that_ends_with_the_connection() -> None:
-    """No length and no chunks: the end says where it ends, and whether something is missing nobody knows."""
+    """Without a length and chunks it ends with the connection. Whether something is missing is unknown."""
     assert read([b"HTTP/1.1 400 Bad\r\n\r\n", b"{", b"}"]) == RawResponse(
         400, b"{}", None, has_length=False, keep_alive=False
     )
@@ -75,7 +75,7 @@ def test_an_answer_that_ends_with_the_connection() -> None:
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_answers_that_have_no_body(status: int) -> None:
-    """Whatever they say of its length."""
+    """Whatever they say about its length."""
     answer = b"HTTP/1.1 %d Nothing\r\nContent-Length: 16\r\n\r\n" % status
     assert read([answer]) == RawResponse(status, b"", None, has_length=True, keep_alive=True)
 
@@ -91,7 +91,7 @@ def test_answers_that_have_no_body(status: int) -> None:
 )
 @pytest.mark.parametrize("piece", [1000, 100_000])
 def test_a_long_body_is_read_no_further(head: bytes, piece: int) -> None:
-    """No more than `LONGEST_BODY` of it is kept, and the connection is dropped."""
+    """At most `LONGEST_BODY` of it is kept, and the connection is closed."""
     body = b"x" * piece
     blank = b"\r\n" if b"\r\n\r\n" in head else b"\r\n\r\n"
     raw_response = read([b"HTTP/1.1 400 Bad\r\n" + head + blank, *[body] * 1000])
@@ -130,7 +130,7 @@ def test_a_long_body_is_read_no_further(head: bytes, piece: int) -> None:
     ],
 )
 def test_what_comes_after_the_status_line_and_is_no_answer(rest: bytes) -> None:
-    """The status is known, and whatever more was to be said is not."""
+    """Only the status is known."""
     for pieces in (
         [b"HTTP/1.1 202 Accepted\r\n" + rest],
         [b"HTTP/1.1 202 Accepted\r\n", *one_by_one(rest[:200]), rest[200:]],
@@ -142,7 +142,7 @@ def test_what_comes_after_the_status_line_and_is_no_answer(rest: bytes) -> None:
 
 @pytest.mark.parametrize("status", [100, 102, 103, 199])
 def test_an_informational_answer_is_read_past(status: int) -> None:
-    """Any number of them, in whatever pieces; the answer that follows is the call's, and the connection goes on."""
+    """Any number of them, in any pieces. The answer that follows is the call's, and the connection stays open."""
     early = b"HTTP/1.1 %d Early\r\nLink: </a>\r\nRetry-After: 9\r\nConnection: close\r\n\r\n" % status
     for said in (early + PLAIN, early * 3 + PLAIN):
         for pieces in ([said], one_by_one(said)):
@@ -150,7 +150,7 @@ def test_an_informational_answer_is_read_past(status: int) -> None:
 
 
 def test_another_protocol_is_no_informational_answer() -> None:
-    """101: what follows is not HTTP, and it was not requested."""
+    """101: what follows is not HTTP, and the loader did not request it."""
     with pytest.raises(BrokenOff) as broken:
         read([b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + PLAIN])
     assert broken.value.status == 101
@@ -201,7 +201,7 @@ def test_ten_thousand_times_go_on() -> None:
     ],
 )
 def test_no_more_than_so_many_bytes_are_taken_for_an_answer(begins: bytes, goes_on: bytes, piece: int) -> None:
-    """What may come time and again ends all the same, and however it is cut what comes after that is not looked at."""
+    """What may repeat is limited too. What comes after the limit is ignored, however it is cut."""
     said = begins + goes_on * (LONGEST_ANSWER // len(goes_on) + 1)
     said = (said[:LONGEST_ANSWER] + PLAIN) * 10
     pieces = iter([said[at : at + piece] for at in range(0, len(said), piece)])
@@ -211,7 +211,7 @@ def test_no_more_than_so_many_bytes_are_taken_for_an_answer(begins: bytes, goes_
 
 
 def test_an_answer_that_ends_where_reading_does_is_the_connections_last() -> None:
-    """More may have come with it, and would be taken for the next call's answer."""
+    """More bytes may have come with it, and would be taken for the next call's answer."""
     go_on = b"HTTP/1.1 100 Continue\r\nX: \r\n\r\n"
     times, rest = divmod(LONGEST_ANSWER - len(PLAIN), len(go_on))
     padded = go_on.replace(b"X: ", b"X: " + b"y" * rest) + go_on * (times - 1) + PLAIN

@@ -1,4 +1,4 @@
-"""One message, one answer: whatever the server or the network does, over real sockets."""
+"""One message, one answer, whatever the server or the network does, over real sockets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def send(url: str, key: str = "key", timeout: float = 2.0) -> Answer:
 
 @contextmanager
 def server(behave: Callable[[socket.socket], object], ends_with: bytes = MESSAGE.body) -> Iterator[str]:
-    """Accept one connection, read the whole call (what is left unread would turn the end into a reset), do as told."""
+    """Accept one connection, read the whole call, then do what the test asks. Unread bytes would turn the end into a
+    reset."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -105,7 +106,7 @@ def test_one_connection_serves_many_calls() -> None:
     ],
 )
 def test_every_fault_has_its_code(fault: str, code: str, doubtful: bool) -> None:
-    """What surely was not taken and what may have been are told apart."""
+    """Calls that were certainly not accepted and calls that may have been are distinguished."""
     with Sandbox() as sandbox:
         sandbox.force([fault])
         answer = send(sandbox.url, sandbox.api_key, timeout=0.5)
@@ -113,7 +114,7 @@ def test_every_fault_has_its_code(fault: str, code: str, doubtful: bool) -> None
 
 
 def test_a_wrong_key() -> None:
-    """401 is called that, with the API's words and where the right key is, and without the key."""
+    """401 has its own code, with the API's words and where the right key is. The key is not shown."""
     with Sandbox() as sandbox:
         answer = send(sandbox.url, "wrong-key-of-mine")
     assert (answer.code, answer.message) == (
@@ -133,7 +134,7 @@ def test_a_wrong_key() -> None:
     ],
 )
 def test_a_wrong_key_is_called_that_whatever_the_answer_says(body: bytes, said: str) -> None:
-    """One line of at most 300 characters with where the right key is; nothing of the key is shown."""
+    """One line of at most 300 characters says where the right key is. No part of the key is shown."""
     with server(saying(b"HTTP/1.1 401 No\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))) as url:
         answer = send(url, "wrong-key-of-mine")
     assert (answer.code, len(answer.message) <= 300) == ("key_refused", True)
@@ -142,14 +143,14 @@ def test_a_wrong_key_is_called_that_whatever_the_answer_says(body: bytes, said: 
 
 
 def test_retry_after_is_read_from_a_429() -> None:
-    """The header's seconds come with the answer."""
+    """The answer has the header's seconds."""
     with Sandbox(SandboxOptions(fault_retry_after="7")) as sandbox:
         sandbox.force(["429-retry-after"])
         assert send(sandbox.url, sandbox.api_key).retry_after == 7.0
 
 
 def test_nobody_listens_and_no_such_host() -> None:
-    """Surely not delivered, and said in plain words."""
+    """Certainly not delivered, in a clear message."""
     with Sandbox() as sandbox:
         url = sandbox.url
     refused = send(url)
@@ -160,7 +161,7 @@ def test_nobody_listens_and_no_such_host() -> None:
 
 
 def test_what_no_one_foresaw_is_judged_by_when_it_came() -> None:
-    """Before the call went out nothing was delivered; afterwards the server may have taken it."""
+    """Before the call was sent, nothing was delivered. Afterwards the server may have accepted it."""
     before = not_connected(ConnectionResetError(104, "reset"), 0.1)
     assert (before.code, before.message) == ("connection_failed", "could not connect (refused)")
     assert (before.reached, in_doubt(before)) == (False, False)
@@ -170,7 +171,7 @@ def test_what_no_one_foresaw_is_judged_by_when_it_came() -> None:
 
 
 def test_a_plain_server_where_tls_is_expected() -> None:
-    """The handshake fails before the call went out: no doubt."""
+    """The handshake fails before the call is sent: no doubt."""
     with server(saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), ends_with=b"") as url:
         answer = send(url.replace("http://", "https://"))
     assert (answer.code, in_doubt(answer)) == ("tls_failed", False)
@@ -187,7 +188,7 @@ def test_a_plain_server_where_tls_is_expected() -> None:
     ],
 )
 def test_answers_that_break_off(said: bytes, status: int | None, code: str) -> None:
-    """A 2xx whose body breaks off is in doubt; a 500 that breaks off is still a 500."""
+    """A 2xx whose body breaks off is in doubt. A 500 that breaks off is still a 500."""
     with server(saying(said)) as url:
         answer = send(url)
     assert (answer.accepted, answer.http_status, answer.code) == (False, status, code)
@@ -195,7 +196,7 @@ def test_answers_that_break_off(said: bytes, status: int | None, code: str) -> N
 
 
 def test_a_redirect_is_not_followed() -> None:
-    """The key goes to no other address than the one it was given for."""
+    """The key goes only to the address for which it was given."""
     with server(saying(b"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n")) as url:
         answer = send(url)
     assert (answer.http_status, answer.code, answer.reached) == (307, "redirected", True)
@@ -204,7 +205,7 @@ def test_a_redirect_is_not_followed() -> None:
 
 
 def test_an_endless_answer_is_cut() -> None:
-    """No more than `LONGEST_BODY` bytes are read, and the connection is dropped."""
+    """At most `LONGEST_BODY` bytes are read, and the connection is closed."""
 
     def talk(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 400 Bad\r\nConnection: close\r\n\r\n")
@@ -242,7 +243,7 @@ def test_an_endless_answer_is_cut() -> None:
     ],
 )
 def test_bodies_of_every_kind(status: int, body: bytes, accepted: bool, message: str | None) -> None:
-    """JSON or not, whole or not: judged without a crash, and the message is one clean line."""
+    """JSON or not, complete or not: each is understood without an exception, and the message is one clean line."""
     answer = read_answer(status, body, 0.1)
     assert answer.accepted is accepted
     if message is not None:
@@ -265,13 +266,13 @@ def test_bodies_of_every_kind(status: int, body: bytes, accepted: bool, message:
     ],
 )
 def test_retry_after(header: str | None, seconds: float | None) -> None:
-    """Seconds or a date; nonsense is as if it were not there."""
+    """Seconds or a date. Anything else is ignored."""
     now = dt.datetime(2026, 11, 23, 12, 0, 0, tzinfo=dt.timezone.utc)
     assert parse_retry_after(header, now) == seconds
 
 
 def test_a_ca_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong REQUESTS_CA_BUNDLE is told before the first call."""
+    """A wrong REQUESTS_CA_BUNDLE is reported before the first call."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with pytest.raises(SettingsError, match=r"/nowhere/ca\.pem does not exist"):
         send("https://example.invalid")
@@ -283,7 +284,7 @@ def test_the_key_is_not_in_its_repr() -> None:
 
 
 def test_early_hints_are_read_past_and_the_connection_goes_on() -> None:
-    """102 and 103 before each answer: a hundred calls over one connection, which plain `requests` cannot do."""
+    """102 and 103 before each answer: a hundred calls on one connection, which `requests` cannot do."""
     early = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"
     with Server(early + ACCEPTED) as listening:
         transport = HttpTransport(listening.url, "key", timeout=5, connections=1)
@@ -293,7 +294,7 @@ def test_early_hints_are_read_past_and_the_connection_goes_on() -> None:
 
 
 def test_another_protocol_is_not_the_answer_and_nobody_reads_what_follows() -> None:
-    """101, then more: the call is in doubt, and the next one goes out on a new connection."""
+    """101, then more: the call is in doubt, and the next one uses a new connection."""
     hints = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
     refusal = b'HTTP/1.1 400 Bad\r\nContent-Length: 37\r\n\r\n{"result": false, "message": "a is bad"}'
     accepted = b'HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n{"result": true}'
@@ -324,7 +325,7 @@ def test_another_protocol_is_not_the_answer_and_nobody_reads_what_follows() -> N
     ("said", "accepted"), [('{"result": true}', True), ('{"result": false, "message": "no"}', False)]
 )
 def test_a_byte_order_mark_before_the_json_is_read_past(encoding: str, said: str, accepted: bool) -> None:
-    """The answer means what it says, whichever of JSON's encodings it has."""
+    """The answer has its meaning in each of JSON's encodings."""
     body = said.encode(encoding)
     with server(saying(b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))) as url:
         answer = send(url)
@@ -333,13 +334,13 @@ def test_a_byte_order_mark_before_the_json_is_read_past(encoding: str, said: str
 
 
 def test_a_byte_order_mark_is_not_shown() -> None:
-    """Neither before a page's words nor in the body that a caller of `track` gets."""
+    """Neither in the text of a page nor in the body that a caller of `track` gets."""
     assert read_answer(400, b"\xef\xbb\xbfnot found", 0.1).message == "not found"
     assert read_answer(202, b'\xef\xbb\xbf{"result": true}', 0.1).body == b'{"result": true}'
 
 
 def test_half_an_emoji_in_a_message() -> None:
-    """The API cut its message in the middle of a pair of surrogates: the message can be written down all the same."""
+    """The API cut its message inside a surrogate pair. The message can still be written."""
     answer = read_answer(400, b'{"result": false, "message": "too long: \\ud83d"}', 0.1)
     assert answer.message.encode() == b"too long: ?"
 
@@ -357,7 +358,7 @@ TOKEN = base64.b64encode(f"{KEY}:".encode()).decode()
 @pytest.mark.parametrize("given", [KEY, f"{KEY}:", TOKEN, f"Basic {TOKEN}"])
 @pytest.mark.parametrize("shown", [KEY, TOKEN])
 def test_an_answer_that_repeats_the_key_is_not_shown(given: str, shown: str) -> None:
-    """In whatever form it was given and is repeated, and however far into the answer."""
+    """In every form in which it can be given and repeated, and anywhere in the answer."""
     body = b'{"result": false, "message": "%s no such token %s"}' % (b"x" * 290, shown.encode())
     head = b"HTTP/1.1 400 Bad\r\nContent-Length: %d\r\n\r\n" % len(body)
     with server(saying(head + body)) as url:
@@ -368,7 +369,7 @@ def test_an_answer_that_repeats_the_key_is_not_shown(given: str, shown: str) -> 
 
 
 def test_a_success_whose_head_was_cut() -> None:
-    """Without a length, an empty body may be one that was cut off: nobody knows."""
+    """Without a length, an empty body may be one that was cut off: unknown."""
     with server(saying(b"HTTP/1.1 202 Accepted\r\nContent-Le")) as url:
         answer = send(url)
     assert (answer.accepted, answer.code, in_doubt(answer)) == (False, "unreadable_answer", True)
@@ -383,7 +384,7 @@ def test_a_firewalls_403_is_about_one_call() -> None:
 
 
 def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A byte now and then keeps each wait short; all of them together are bounded too."""
+    """A byte now and then keeps each wait short. All waits together are limited too."""
     monkeypatch.setattr("interakt_loader.transport.http.ANSWER_TIMEOUTS", 0.0)
     gone = threading.Event()
 
@@ -413,7 +414,7 @@ def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["no status line", "a header without end", "dripping headers", "a flood of headers"],
 )
 def test_a_proxy_whose_tunnel_is_never_there(begins: bytes, goes_on: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever it says to keep each wait short: no call went out, and the thread that watched has ended."""
+    """Whatever it sends to keep each wait short: no call was sent, and the watching thread has ended."""
     monkeypatch.setattr("interakt_loader.transport.route.TUNNEL_TIMEOUTS", 0.1)
     gone = threading.Event()
 
@@ -438,7 +439,7 @@ def test_a_proxy_whose_tunnel_is_never_there(begins: bytes, goes_on: bytes, monk
     "says", [b"", b"SMTP ready\r\n\r\n", b"HTTP/1.1 407 Who?\r\n\r\n", b"HTTP/1.1 200 " + b"x" * 70_000]
 )
 def test_a_proxy_that_speaks_nonsense(says: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever comes instead of a tunnel: the proxy is to blame, not the network, and no call went out."""
+    """Whatever comes instead of a tunnel: the proxy is the cause, not the network, and no call was sent."""
     with server(saying(says), ends_with=b"\r\n\r\n") as url:
         monkeypatch.setenv("HTTPS_PROXY", url)
         answer = send("https://api.example", timeout=1.0)
@@ -446,7 +447,7 @@ def test_a_proxy_that_speaks_nonsense(says: bytes, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_handshake_that_never_comes() -> None:
-    """The server accepts the connection and says nothing: no call went out."""
+    """The server accepts the connection and sends nothing: no call was sent."""
     with server(lambda _: None, ends_with=b"never") as url:
         answer = send(url.replace("http://", "https://"), timeout=0.2)
     assert (answer.code, answer.reached, in_doubt(answer)) == ("connect_timeout", False, False)
@@ -463,7 +464,7 @@ def test_a_handshake_that_never_comes() -> None:
     ],
 )
 def test_a_refused_client_certificate_leaves_no_doubt(reason: str | None, first_call: bool, doubtful: bool) -> None:
-    """With TLS 1.3 the server's alert comes when the call is out already: it says that the call was not taken."""
+    """With TLS 1.3 the server's alert comes after the call was sent. It means that the call was not read."""
     alert = ssl.SSLError(1, "something of TLS")
     if reason is not None:
         alert.reason = reason
@@ -473,7 +474,7 @@ def test_a_refused_client_certificate_leaves_no_doubt(reason: str | None, first_
 
 @pytest.mark.parametrize("slowly", [False, True])
 def test_an_answer_that_nobody_asked_for_is_not_the_next_calls(slowly: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second answer comes after the first: the next call goes out on a new connection, however soon it is made."""
+    """A second answer comes after the first. The next call uses a new connection, however soon it is made."""
     if slowly:
         monkeypatch.setattr("interakt_loader.transport.http.RECENTLY_USED", 0.0)
     refused = b'HTTP/1.1 400 Bad\r\nContent-Length: 37\r\n\r\n{"result": false, "message": "a is bad"}'
@@ -506,7 +507,7 @@ def test_an_answer_that_nobody_asked_for_is_not_the_next_calls(slowly: bool, mon
 
 
 def test_an_accepted_answer_that_repeats_the_key_is_accepted_all_the_same() -> None:
-    """What is shown of it is replaced, not what it means; written with an escape it is not shown either."""
+    """What is shown of it is replaced, not what it means. Written with an escape it is not shown either."""
     key = "super/secret/key"
     for shown in (key, key.replace("/", "\\/")):
         body = b'{"result": true, "message": "for %s"}' % shown.encode()
@@ -517,7 +518,7 @@ def test_an_accepted_answer_that_repeats_the_key_is_accepted_all_the_same() -> N
 
 
 def test_a_firewalls_403_that_repeats_the_key_is_about_one_call() -> None:
-    """It is judged by what it is, a page, and does not stop the load."""
+    """It is a page, so it does not stop the load."""
     body = b"<html><title>Blocked: %s</title></html>" % TOKEN.encode()
     with server(saying(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n" % len(body) + body)) as url:
         answer = send(url, KEY)
@@ -529,7 +530,7 @@ def test_a_firewalls_403_that_repeats_the_key_is_about_one_call() -> None:
 
 
 def test_a_429_that_breaks_off_says_how_long_to_wait() -> None:
-    """Its head came, with the header that counts."""
+    """Its head came, with the Retry-After header."""
     with server(saying(b"HTTP/1.1 429 Slow Down\r\nRetry-After: 7\r\nContent-Length: 50\r\n\r\n{")) as url:
         answer = send(url)
     assert (answer.code, answer.retry_after) == ("rate_limited", 7.0)
@@ -538,14 +539,14 @@ def test_a_429_that_breaks_off_says_how_long_to_wait() -> None:
 @pytest.mark.parametrize("body", [b"", b" ", b"\r\n"])
 @pytest.mark.parametrize("status", [200, 202, 203, 206])
 def test_a_success_without_a_body_or_its_length_is_in_doubt(status: int, body: bytes) -> None:
-    """Whatever success it is: its body may have been cut off, and a line's end before it is none."""
+    """For any 2xx: its body may have been cut off, and a line end does not change that."""
     with server(saying(b"HTTP/1.1 %d Fine\r\n\r\n%b" % (status, body))) as url:
         answer = send(url)
     assert (answer.accepted, answer.code, in_doubt(answer)) == (False, "unreadable_answer", True)
 
 
 def test_many_connections_at_once_are_no_cause_for_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """More than urllib3 would keep by itself: it has none to keep, and says nothing."""
+    """More than urllib3 would keep. It has none to keep, and does not warn."""
     with Server() as listening:
         transport = HttpTransport(listening.url, "key", timeout=5, connections=40)
         with ThreadPoolExecutor(40) as pool:
@@ -562,7 +563,7 @@ def test_many_connections_at_once_are_no_cause_for_a_warning(caplog: pytest.LogC
 
 
 def test_a_call_that_outlives_its_transport_leaves_no_connection() -> None:
-    """Closed while the call is out: the call gets its answer, and its connection is not kept."""
+    """The transport is closed during the call. The call gets its answer, and its connection is not kept."""
     heard, answer_now, gone = threading.Event(), threading.Event(), threading.Event()
 
     def talk(connection: socket.socket) -> None:

@@ -86,7 +86,7 @@ def _load(
 ) -> dict[str, Any]:
     from interakt_loader.errors import LoadInterrupted
     from interakt_loader.integrations.airflow.task_load import TaskLoad, read_options, told_to_airflow, with_files
-    from interakt_loader.load.monitor import Interrupts
+    from interakt_loader.load.run import Interrupts
 
     with told_to_airflow():
         given = read_options(options)
@@ -95,7 +95,7 @@ def _load(
 
             given = InteraktHook(interakt_conn_id).options(**given)
         load = TaskLoad()
-        with Interrupts(load.stop) as interrupts:
+        with Interrupts(load.stop_token, "the task was ended") as interrupts:
             result = load.run(path, mapping, kind, with_files(path, given))
         if interrupts.signum is not None:
             raise LoadInterrupted(result, interrupts.signum)

@@ -78,11 +78,13 @@ class InteraktHook(BaseHook):
 
     def _load(self, data: Any, mapping: Any, kind: Kind, options: Options) -> LoadResult:
         from interakt_loader.integrations.airflow.task_load import TaskLoad
-        from interakt_loader.load.monitor import Interrupts
+        from interakt_loader.load.run import Interrupts
 
         with told_to_airflow():
             load = TaskLoad()
-            with Interrupts(load.stop) as interrupts:  # Airflow's own handler tells operators, and no hook
+            with Interrupts(
+                load.stop_token, "the task was ended"
+            ) as interrupts:  # Airflow's own handler tells operators, and no hook
                 result = load.run(data, mapping, kind, self.options(**{"progress": False, **options}))
             if interrupts.signum is not None:
                 raise LoadInterrupted(result, interrupts.signum)

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from interakt_loader.errors import (
@@ -23,13 +22,13 @@ from interakt_loader.errors import (
     SourceError,
     UsageError,
 )
+from interakt_loader.model import Stop, StopToken
 from interakt_loader.privacy.text import masked
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import ledger_beside, report_beside
-from interakt_loader.settings.values import check_name
+from interakt_loader.settings.settings import Options, ledger_beside, report_beside
+from interakt_loader.settings.values import parse_name, parsed
 
 if TYPE_CHECKING:
-    from interakt_loader.load.job import Control
     from interakt_loader.model import Kind
     from interakt_loader.result import LoadResult
 
@@ -72,40 +71,20 @@ def told_to_airflow() -> Iterator[None]:
         raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
 
-_TYPES = {one.name: str(one.type).split(" | ") for one in fields(Settings)}
-"""What each option may be, as `Settings` says it."""
-
-_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_CAN_BE_NONE = {name for name, kinds in Options.__annotations__.items() if "None" in str(kinds)}
 
 
 def read_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with text turned into the numbers and truths that they are; blank ones are left out.
+    """Return the options without blank ones, and with None for `"none"` where an option can be that.
 
-    `"none"` is None where an option can be that. Raises `SettingsError` for text that is no such value; names that
-    are no options are left to `Settings`.
+    `Settings` reads all other text, as it does on the command line.
     """
     filled = {name: value for name, value in given.items() if not (isinstance(value, str) and not value.strip())}
-    return {name: _read(name, value) if isinstance(value, str) else value for name, value in filled.items()}
+    return {name: None if name in _CAN_BE_NONE and _is_none(value) else value for name, value in filled.items()}
 
 
-def _read(name: str, text: str) -> Any:
-    kinds = _TYPES.get(name, ["str"])
-    word = text.strip().lower()
-    if word == "none" and "None" in kinds:
-        return None
-    try:
-        if "bool" in kinds:
-            return _WORDS[word]
-        if "str" in kinds:
-            return text
-        if "int" in kinds:
-            return int(word)
-        if "float" in kinds:
-            return float(word)
-    except (KeyError, ValueError):
-        expected = "true or false" if "bool" in kinds else "a whole number" if "int" in kinds else "a number"
-        raise SettingsError(f"{name} is {text!r}; expected {expected}") from None
-    return text
+def _is_none(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().lower() == "none"
 
 
 def with_files(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,7 +98,7 @@ def with_files(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     given = dict(options)
     name = given.get("name")
     if name is not None:
-        check_name(name)
+        parsed("name", parse_name, name)
     if given.get("report") is None:
         first = str(source[0]) if isinstance(source, (list, tuple)) and source else str(source)
         if "://" in first:
@@ -142,19 +121,11 @@ class TaskLoad:
     """
 
     def __init__(self) -> None:
-        self._control: Control | None = None
-        self._wanted: str | None = None
+        self.stop_token = StopToken()
 
     def stop(self, why: str = "the task was ended") -> None:
-        """Have the load drained; from any thread, and from a signal's handler. Does not wait for it."""
-        self._wanted = self._wanted or why
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._wanted is not None and self._control is not None:
-            from interakt_loader.model import Stop
-
-            self._control.stop_wanted = self._control.stop_wanted or Stop("interrupted", self._wanted)
+        """Have the load drained; from any thread. Does not wait for it."""
+        self.stop_token.request(Stop("interrupted", why))
 
     def run(
         self, data: Any, mapping: Any, kind: Kind | None, options: Mapping[str, Any], event: str | None = None
@@ -165,18 +136,14 @@ class TaskLoad:
         is raised on this thread meanwhile, the load is drained before that goes on; a KeyboardInterrupt while it is
         being drained leaves at once.
         """
-        from interakt_loader.load.job import Control
-
-        self._control = Control()
-        self._tell()  # it may have been wanted while the imports ran
         done: Future[LoadResult] = Future()
-        work = (_load, done, data, mapping, kind, options, event, self._control)
+        work = (_load, done, data, mapping, kind, options, event, self.stop_token)
         thread = threading.Thread(target=copy_context().run, args=work, name="interakt-load", daemon=True)
         thread.start()
         try:
             _await(done)
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and self._wanted is not None:
+            if isinstance(error, KeyboardInterrupt) and self.stop_token.is_interrupt:
                 raise
             self.stop(f"the task was ended ({type(error).__name__})")
             logger.info("the task ends: finishing the calls in flight, and the report")
@@ -200,20 +167,20 @@ def _load(
     kind: Kind | None,
     options: Mapping[str, Any],
     event: str | None,
-    control: Control,
+    stop_token: StopToken,
 ) -> None:
     try:
         from interakt_loader import load as loading
         from interakt_loader.load.opening import choose_mapping, opened
 
         settings = Settings.resolve(options)
-        source = None
+        source = opened(data, settings)
         if event is not None:
-            choice = choose_mapping(mapping, opened(data, settings), kind, settings, event)
+            choice = choose_mapping(mapping, source, kind, settings, event)
             if choice.inferred is not None:
                 logger.warning("%s", masked(choice.inferred.summary()))
             source, mapping = choice.source, choice.mapping.as_dict() | {"event": {"value": event}}
-        done.set_result(loading.load(data, mapping, kind, settings, source=source, control=control))
+        done.set_result(loading.load(source, mapping, kind, settings, stop_token=stop_token))
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where the result is waited for
         done.set_exception(error)
 

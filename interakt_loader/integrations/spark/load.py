@@ -48,7 +48,7 @@ from interakt_loader.report.writer import Reason, Summary
 from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import beside
-from interakt_loader.settings.values import Rate, check_name, check_number, hide_secrets
+from interakt_loader.settings.values import Number, Rate, hide_secrets, parse_name, parsed
 from interakt_loader.sources import Source
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def settings_of(options: Dict[str, Any]) -> Settings:
         if options.get(name) not in (None, False):
             raise SettingsError(f"{name} cannot be had with Spark: {instead}")
     settings = Settings.resolve(options)
-    if settings.rate == "auto" and not settings.is_local and not settings.dry_run:
+    if settings.rate_limit == "auto" and not settings.is_local and not settings.dry_run:
         raise SettingsError("rate_limit: say what the account allows, such as 300/min: many tasks cannot find it out")
     return settings
 
@@ -116,9 +116,7 @@ def check_session(session: Any) -> None:
 def choose_count(partitions: int | None, settings: Settings, slots: int) -> int:
     """Return how many partitions a load has: as told, as its ledgers are, or as many as tasks can run at once."""
     if partitions is not None:
-        check_number("partitions", partitions, least=1, whole=True)
-    if partitions is not None:
-        return partitions
+        return int(parsed("partitions", Number(1, whole=True), partitions))
     known = None if settings.ledger is None else known_count(Path(settings.ledger))
     return slots if known is None else known
 
@@ -126,17 +124,17 @@ def choose_count(partitions: int | None, settings: Settings, slots: int) -> int:
 def settings_of_task(settings: Settings, count: int) -> Settings:
     """Return the settings of each of so many tasks: its part of the rate, where no clock is shared."""
     settings = replace(settings, same_account=False, old_api_key=None)  # the driver has seen to the ledgers
-    rate = settings.rate
+    rate = settings.rate_limit
     if rate == "auto" or settings.dry_run:  # on this machine, where nobody has limits; or no call is made
         return replace(settings, rate_limit=None)
     if settings.share is not None or not isinstance(rate, Rate):
         return settings
-    return replace(settings, rate_limit=str(part_of(rate, count)))
+    return replace(settings, rate_limit=part_of(rate, count))
 
 
 def whole_limit(settings: Settings) -> Rate | None:
     """Return the limit of which each task has a part; None where a clock is shared or nothing is declared."""
-    rate = settings.rate
+    rate = settings.rate_limit
     return rate if isinstance(rate, Rate) and settings.share is None and not settings.dry_run else None
 
 
@@ -258,6 +256,7 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
         ledger=None if settings.ledger is None else Path(settings.ledger),
         stopped=stop_of(summary),
         rows_of=_alone,
+        rate_limit=settings.rate_limit,
         options=settings.public(),
     )
 
@@ -286,7 +285,7 @@ def default_ledger(given: Any, report: str, name: str | None) -> str | None:
         raise SettingsError(f"ledger: expected a folder that all workers see, or 'none'; {report} is no place for one")
     if given is None:
         if name is not None:
-            check_name(name)
+            parsed("name", parse_name, name)
             return beside(report.rstrip("/"), f"{name}.ledgers")
         return f"{report.rstrip('/')}.ledgers"
     return None if str(given) == "none" else str(given)
@@ -322,7 +321,7 @@ def _checked(loads: Loads, sdf: DataFrame, mapping: Mapping, kind: Kind, setting
     if is_known_by_content(mapping, kind, settings):
         place = "\n".join([str(sdf.semanticHash()), *sorted(sdf.inputFiles())])
         beginning = known_row(loads.digest(place), sent=True)
-    origin = Origin("", (), place, is_failures=False)
+    origin = Origin(place=place)
     if kind == "event" and loads.is_first and not settings.is_local:
         logger.warning(
             "the first load of events from ledger %s: campaigns that are on may message these people now, also about "

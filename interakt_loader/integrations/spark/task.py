@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 
 from interakt_loader.codes import StopReason
 from interakt_loader.errors import NotJustNow, SettingsError
-from interakt_loader.load.job import Job
+from interakt_loader.load.job import Job, open_shared_clock
 from interakt_loader.load.pipeline import deliver
 from interakt_loader.mapping import PREPARED, Mapping, Preparation
 from interakt_loader.model import Kind, Stop
@@ -154,7 +154,7 @@ class Load:
     """Whether a pickle holds the key, and the password of the share."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        secrets = (self.settings.api_key, self.settings.hidden_share)
+        secrets = (self.settings.api_key, self.settings.share)
         carried = [one.reveal() if self.with_secrets and isinstance(one, Secret) else one for one in secrets]
         bare = replace(self.settings, api_key=None, share=None)
         return _arrived, (self.mapping, self.kind, bare, self.limit, carried)
@@ -187,12 +187,8 @@ def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> It
                 ledger = open_ledger(Path(load.settings.ledger), bucket, load.kind, load.settings)
                 job = replace(job, ledger=stack.enter_context(ledger))
             reason = "share_lost"
-            if load.settings.hidden_share is not None and not load.settings.dry_run:
-                from interakt_loader.shared_limit import open_share
-
-                assert isinstance(load.settings.rate, Rate)  # the settings see to it
-                key = load.settings.require_key()
-                share = open_share(load.settings.hidden_share, load.settings.base_url, key, load.settings.rate)
+            share = open_shared_clock(load.settings)
+            if share is not None:
                 job = replace(job, share=stack.enter_context(closing(share)))
             reason = "abandoned" if job.ledger is None else "ledger_broken"
             for lines in deliver(calls, job):

@@ -111,7 +111,7 @@ def test_nobody_at_the_address_is_told(sandbox: Sandbox, monkeypatch: pytest.Mon
         ({"extra": {"workes": 3}}, "did you mean 'workers'?"),
         ({"extra": {"workers": "many"}}, "workers is 'many'; expected a whole number"),
         ({"extra": {"api_key": "k"}}, "api_key has a field of its own"),
-        ({"host": "http://example.com"}, "the key would travel in clear"),
+        ({"host": "http://example.com"}, "the key would travel unencrypted"),
     ],
 )
 def test_a_connection_without_sense_is_told(

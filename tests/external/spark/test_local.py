@@ -139,7 +139,7 @@ def test_a_renewed_key_is_refused_before_any_call_and_same_account_goes_on(
         port = sandbox.port
         assert load(session, sandbox, tmp_path, 30).sent == 30
     with SandboxProcess(SandboxOptions(api_key="the-new-key", port=port)) as sandbox:
-        with pytest.raises(AnotherKey, match="--same-account"):
+        with pytest.raises(AnotherKey, match="same_account=True"):
             load(session, sandbox, tmp_path, 30)
         assert load(session, sandbox, tmp_path, 30, **options).unchanged == 30
         assert sandbox.stats().calls == 0

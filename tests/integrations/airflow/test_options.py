@@ -8,21 +8,23 @@ import pytest
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.airflow.task_load import read_options, with_files
+from interakt_loader.settings import Settings
+from interakt_loader.settings.values import Failures
 
 
 @pytest.mark.parametrize(
     ("given", "read"),
     [
         ({"workers": "8", "timeout": "2.5", "limit": "10"}, {"workers": 8, "timeout": 2.5, "limit": 10}),
-        ({"limit": "none", "ledger": "None", "resend": "True"}, {"limit": None, "ledger": None, "resend": True}),
-        ({"header": "no", "max_failures": "5%"}, {"header": False, "max_failures": "5%"}),
-        ({"rate_limit": "", "share": "  ", "workers": 3}, {"workers": 3}),
-        ({"workes": "3"}, {"workes": "3"}),
+        ({"limit": "none", "ledger": "None", "mask": "True"}, {"limit": None, "ledger": None, "mask": True}),
+        ({"header": "no", "max_failures": "5%"}, {"header": False, "max_failures": Failures(share=0.05)}),
+        ({"rate_limit": "", "share": "  ", "workers": 3}, {"rate_limit": "auto", "share": None, "workers": 3}),
     ],
 )
 def test_text_becomes_what_it_means(given: dict[str, Any], read: dict[str, Any]) -> None:
-    """Numbers, truths and nothing; what is blank is not given; what is no option is left to `Settings`."""
-    assert read_options(given) == read
+    """Numbers, truths and nothing; what is blank is not given."""
+    settings = Settings.resolve(read_options(given), environ={})
+    assert {name: getattr(settings, name) for name in read} == read
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ def test_text_becomes_what_it_means(given: dict[str, Any], read: dict[str, Any])
 def test_text_that_means_nothing_is_refused(given: dict[str, Any], expected: str) -> None:
     """With the option, the text, and what was expected."""
     with pytest.raises(SettingsError, match=expected):
-        read_options(given)
+        Settings.resolve(read_options(given), environ={})
 
 
 def test_the_ledger_goes_with_the_report() -> None:

@@ -121,11 +121,11 @@ def test_the_parts_never_exceed_the_whole(calls: int, seconds: float, count: int
 def test_the_settings_of_a_task() -> None:
     """Its part of the rate; all of it with a shared clock; none where there is none."""
     local = {"base_url": "http://127.0.0.1:1"}
-    assert settings_of_task(Settings(rate_limit="300/min"), 4).rate_limit == "75/min"
-    assert settings_of_task(Settings(rate_limit="growth"), 4).rate_limit == "75/min"
-    assert settings_of_task(Settings(rate_limit="300/min", share="redis://host"), 4).rate_limit == "300/min"
-    assert settings_of_task(Settings(rate_limit="none"), 4).rate_limit == "none"
-    assert settings_of_task(Settings(rate_limit="auto", **local), 4).rate is None  # type: ignore[arg-type]
+    assert settings_of_task(Settings(rate_limit="300/min"), 4).rate_limit == Rate(75, 60)
+    assert settings_of_task(Settings(rate_limit="growth"), 4).rate_limit == Rate(75, 60)
+    assert settings_of_task(Settings(rate_limit="300/min", share="redis://host"), 4).rate_limit == Rate(300, 60)
+    assert settings_of_task(Settings(rate_limit="none"), 4).rate_limit is None
+    assert settings_of_task(Settings(rate_limit="auto", **local), 4).rate_limit is None  # type: ignore[arg-type]
 
 
 def test_the_number_of_partitions(tmp_path: Path) -> None:
