@@ -40,41 +40,6 @@ from interakt_loader.sources.local_file import File, Format, is_marked
 _LARGEST = (2**63 - 1) // 1000
 # In milliseconds. Older Arrows wrote times before 1970 as 2**64 nanoseconds too late: a birth in 1960 as one in 2544.
 _DAMAGED = (2**63 // 10**6, 3 * 2**63 // 10**6)
-
-
-def int96_columns(file: Any) -> list[str]:
-    """Return the names of a ParquetFile's columns that are INT96, fields of structs too, but not those in lists."""
-    schema, names = file.schema, flat_names(file.schema_arrow)
-    columns = (schema.column(at) for at in range(len(schema.names)))
-    return [column.path for column in columns if column.physical_type == "INT96" and column.path in names]
-
-
-def without_wrapped(batch: pa.RecordBatch, in_milliseconds: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the batch without the times that overflowed, in microseconds or when they were written.
-
-    Their rows have a problem. Arrow gives no error when a time does not fit. Milliseconds fit all times of INT96, so
-    they show it.
-    """
-    problems: dict[int, str] = {}
-    for at, name in enumerate(in_milliseconds.schema.names):
-        instants = in_milliseconds.column(at).cast(pa.int64())
-        too_far = pc.or_(pc.greater(instants, _LARGEST), pc.less(instants, -_LARGEST))
-        damaged = pc.and_(pc.greater(instants, _DAMAGED[0]), pc.less(instants, _DAMAGED[1]))
-        for row in pc.indices_nonzero(too_far).to_pylist():
-            problems[row] = f"the time in {name!r} is too far from today to be held (INT96)"
-        for row in pc.indices_nonzero(damaged).to_pylist():
-            problems[row] = (
-                f"the time in {name!r} is after the year 2262, or before 1970 and damaged when it was written (INT96)"
-            )
-        place = batch.schema.get_field_index(name)
-        held = null_where(batch.column(place), pc.or_(too_far, damaged))
-        batch = batch.set_column(place, batch.schema.field(place), held)
-    if problems:
-        texts = [problems.get(row) for row in range(batch.num_rows)]
-        batch = batch.append_column(PROBLEM_COLUMN, pa.array(texts, pa.string()))
-    return batch
-
-
 _MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
 # Bytes of a column chunk that are read at a time. Without this, Arrow holds whole row groups.
@@ -88,23 +53,15 @@ _SENDABLE = (
 _SQUEEZED = 100
 # Batches after which unused memory is released, which the allocator does not do without a request.
 _RELEASE_EVERY = 8
-
-
-def is_parquet_file(data: object) -> bool:
-    """Return whether data is a pyarrow ParquetFile; False if that part of pyarrow is not imported."""
-    module = sys.modules.get("pyarrow.parquet")
-    return module is not None and isinstance(data, module.ParquetFile)
-
-
-def open_parquet_file(file: Any) -> Source:
-    """Return a pyarrow ParquetFile as a source. It stays open, since the caller opened it."""
-    return Source(
-        name="ParquetFile",
-        columns=flat_names(file.schema_arrow, "ParquetFile"),
-        rows=_rows("ParquetFile", file),
-        rows_exact=True,
-        read=lambda: _batches(file),
-    )
+# Four in old streams, and in those of JavaScript.
+_END_MARK_BYTES = (4, 8)
+_BEGIN = "import sys; sys.path[:] = sys.argv[1:]; from interakt_loader.sources.columnar import serve; serve()"
+_READY = "ready"
+# Seconds, and one more for each million bytes.
+_PATIENCE = 300.0
+# Bytes, plus a multiple of the file's size. More is due to a damaged length, or a bomb.
+_MEMORY = 4 << 30
+_MEMORY_FACTOR = 16
 
 
 def open_parquet(file: File) -> Source:
@@ -130,6 +87,35 @@ def open_parquet(file: File) -> Source:
             yield from _batches(opened, again, instants)
 
     return Source(name=file.name, columns=flat_names(schema, path), rows=rows, rows_exact=True, read=read, path=path)
+
+
+def is_parquet_file(data: object) -> bool:
+    """Return whether data is a pyarrow ParquetFile; False if that part of pyarrow is not imported."""
+    module = sys.modules.get("pyarrow.parquet")
+    return module is not None and isinstance(data, module.ParquetFile)
+
+
+def open_parquet_file(file: Any) -> Source:
+    """Return a pyarrow ParquetFile as a source. It stays open, since the caller opened it."""
+    return Source(
+        name="ParquetFile",
+        columns=flat_names(file.schema_arrow, "ParquetFile"),
+        rows=_rows("ParquetFile", file),
+        rows_exact=True,
+        read=lambda: _batches(file),
+    )
+
+
+def _check_ends(file: File) -> None:
+    with file.open() as stream:
+        head = stream.read(4)
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - 4))
+        tail = stream.read(4)
+    if _ENCRYPTED in (head, tail):
+        raise SourceError(f"{file.given}: the Parquet file is encrypted; decrypt it first")
+    if tail != _MAGIC or size < 12:
+        raise SourceError(f"{file.given}: the Parquet file is cut short; copy or write it again")
 
 
 def _opened(file: File, int96_unit: str = "us") -> Any:
@@ -191,21 +177,6 @@ def _annotations(file: Any) -> dict[str, str]:
     return {path: kind.upper() for path, kind in types.items() if kind not in _SENDABLE or kind == "UUID"}
 
 
-def _rows_at_once(file: Any) -> int:
-    """Return how many rows to read at a time, so that a batch of wide rows fits into memory.
-
-    A value in a dictionary may be in every row: a few kilobytes can become gigabytes of text.
-    """
-    widest = 1.0
-    metadata = file.metadata
-    for at, group in enumerate(map(metadata.row_group, range(metadata.num_row_groups))):
-        for column in _columns(file, at):
-            size = column.total_uncompressed_size
-            is_squeezed = column.has_dictionary_page and size > _SQUEEZED * column.total_compressed_size
-            widest = max(widest, size if is_squeezed else size / max(1, group.num_rows))
-    return max(1, min(BATCH_ROWS, int(WIDE_BYTES / widest)))
-
-
 def _batches(file: Any, in_milliseconds: Any = None, instants: Sequence[str] = ()) -> Batches:
     pool = pa.default_memory_pool()
     # One thread: each further one would keep an arena of memory, and the API is far slower anyway.
@@ -225,20 +196,52 @@ def _batches(file: Any, in_milliseconds: Any = None, instants: Sequence[str] = (
             pool.release_unused()
 
 
-def _check_ends(file: File) -> None:
-    with file.open() as stream:
-        head = stream.read(4)
-        size = stream.seek(0, 2)
-        stream.seek(max(0, size - 4))
-        tail = stream.read(4)
-    if _ENCRYPTED in (head, tail):
-        raise SourceError(f"{file.given}: the Parquet file is encrypted; decrypt it first")
-    if tail != _MAGIC or size < 12:
-        raise SourceError(f"{file.given}: the Parquet file is cut short; copy or write it again")
+def _rows_at_once(file: Any) -> int:
+    """Return how many rows to read at a time, so that a batch of wide rows fits into memory.
+
+    A value in a dictionary may be in every row: a few kilobytes can become gigabytes of text.
+    """
+    widest = 1.0
+    metadata = file.metadata
+    for at, group in enumerate(map(metadata.row_group, range(metadata.num_row_groups))):
+        for column in _columns(file, at):
+            size = column.total_uncompressed_size
+            is_squeezed = column.has_dictionary_page and size > _SQUEEZED * column.total_compressed_size
+            widest = max(widest, size if is_squeezed else size / max(1, group.num_rows))
+    return max(1, min(BATCH_ROWS, int(WIDE_BYTES / widest)))
 
 
-# Four in old streams, and in those of JavaScript.
-_END_MARK_BYTES = (4, 8)
+def int96_columns(file: Any) -> list[str]:
+    """Return the names of a ParquetFile's columns that are INT96, fields of structs too, but not those in lists."""
+    schema, names = file.schema, flat_names(file.schema_arrow)
+    columns = (schema.column(at) for at in range(len(schema.names)))
+    return [column.path for column in columns if column.physical_type == "INT96" and column.path in names]
+
+
+def without_wrapped(batch: pa.RecordBatch, in_milliseconds: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch without the times that overflowed, in microseconds or when they were written.
+
+    Their rows have a problem. Arrow gives no error when a time does not fit. Milliseconds fit all times of INT96, so
+    they show it.
+    """
+    problems: dict[int, str] = {}
+    for at, name in enumerate(in_milliseconds.schema.names):
+        instants = in_milliseconds.column(at).cast(pa.int64())
+        too_far = pc.or_(pc.greater(instants, _LARGEST), pc.less(instants, -_LARGEST))
+        damaged = pc.and_(pc.greater(instants, _DAMAGED[0]), pc.less(instants, _DAMAGED[1]))
+        for row in pc.indices_nonzero(too_far).to_pylist():
+            problems[row] = f"the time in {name!r} is too far from today to be held (INT96)"
+        for row in pc.indices_nonzero(damaged).to_pylist():
+            problems[row] = (
+                f"the time in {name!r} is after the year 2262, or before 1970 and damaged when it was written (INT96)"
+            )
+        place = batch.schema.get_field_index(name)
+        held = null_where(batch.column(place), pc.or_(too_far, damaged))
+        batch = batch.set_column(place, batch.schema.field(place), held)
+    if problems:
+        texts = [problems.get(row) for row in range(batch.num_rows)]
+        batch = batch.append_column(PROBLEM_COLUMN, pa.array(texts, pa.string()))
+    return batch
 
 
 def open_ipc(file: File) -> Source:
@@ -353,14 +356,6 @@ def _opened_orc(location: Path) -> Any:
 
 OPENERS: dict[Format, Callable[[File], Source]] = {"ipc": open_ipc, "orc": open_orc}
 """The formats that are tried in another process, and how each is opened."""
-
-_BEGIN = "import sys; sys.path[:] = sys.argv[1:]; from interakt_loader.sources.columnar import serve; serve()"
-_READY = "ready"
-# Seconds, and one more for each million bytes.
-_PATIENCE = 300.0
-# Bytes, plus a multiple of the file's size. More is due to a damaged length, or a bomb.
-_MEMORY = 4 << 30
-_MEMORY_FACTOR = 16
 
 
 def unpacked(form: Format, file: File) -> File:

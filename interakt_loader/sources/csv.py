@@ -52,6 +52,52 @@ _USUAL_NAMES = re.compile(
     "id|((customer|user|order)id)|((first|last|full)?name)|email(address)?|((phone|mobile)(number)?)|whatsapp|city|state|"
     "country|zip(code)?|pin(code)?|postcode|address|street|company|date|amount|total|status|type|age|gender|birthday"
 )
+_CELL_CHARACTERS = 1 << 20
+_SAMPLE_LINES = 100
+_SAMPLE_CHARACTERS = 4 << 20
+# In place of NUL, which the csv module of Python 3.10 refuses. No encoding gives a lone surrogate, so no cell has one.
+_NUL = "\udc00"
+
+
+def open_csv(file: File, options: ReadOptions) -> Source:
+    """Return a CSV file as a source; the row count is an estimate from the lines.
+
+    Raises SourceError when its encoding is unknown, or it has no usable first row.
+    """
+    # The limit is the whole process's. Other code may have raised it further.
+    csv.field_size_limit(max(csv.field_size_limit(), _CELL_CHARACTERS))
+    text = open_text(file, options.encoding)
+    with text.open() as stream:
+        dialect = find_dialect(file.given, file.name, _first_lines(stream), options)
+    if any(_NUL in name for name in dialect.names):
+        raise SourceError(f"{file.given}: the header holds a NUL byte; expected text")
+    names = dialect.names
+    lines = Lines()
+    notes = [*text.notes, *dialect.notes]
+    if dialect.has_index:
+        notes.append(f"{file.given}: the first column, which has no name and counts the rows, is left out")
+    return Source(
+        name=file.name,
+        columns=names,
+        rows=max(0, text.lines - dialect.skipped - dialect.has_header),
+        rows_exact=False,
+        read=lambda: _batches(text, dialect, lines),
+        path=file.given,
+        notes=notes,
+        left_out=frozenset(names[:1] if dialect.has_index else ()),
+        lines=lines,
+    )
+
+
+def _first_lines(stream: TextIO) -> list[str]:
+    lines: list[str] = []
+    characters = 0
+    for line in islice(stream, _SAMPLE_LINES):
+        lines.append(line.replace("\0", _NUL))
+        characters += len(line)
+        if characters > _SAMPLE_CHARACTERS:
+            break
+    return lines
 
 
 @dataclass(frozen=True)
@@ -313,54 +359,6 @@ def _kind(cell: str) -> str | None:
     if _DATE.fullmatch(cell):
         return "date"
     return "address" if _ADDRESS.fullmatch(cell) else None
-
-
-_CELL_CHARACTERS = 1 << 20
-_SAMPLE_LINES = 100
-_SAMPLE_CHARACTERS = 4 << 20
-# In place of NUL, which the csv module of Python 3.10 refuses. No encoding gives a lone surrogate, so no cell has one.
-_NUL = "\udc00"
-
-
-def open_csv(file: File, options: ReadOptions) -> Source:
-    """Return a CSV file as a source; the row count is an estimate from the lines.
-
-    Raises SourceError when its encoding is unknown, or it has no usable first row.
-    """
-    # The limit is the whole process's. Other code may have raised it further.
-    csv.field_size_limit(max(csv.field_size_limit(), _CELL_CHARACTERS))
-    text = open_text(file, options.encoding)
-    with text.open() as stream:
-        dialect = find_dialect(file.given, file.name, _first_lines(stream), options)
-    if any(_NUL in name for name in dialect.names):
-        raise SourceError(f"{file.given}: the header holds a NUL byte; expected text")
-    names = dialect.names
-    lines = Lines()
-    notes = [*text.notes, *dialect.notes]
-    if dialect.has_index:
-        notes.append(f"{file.given}: the first column, which has no name and counts the rows, is left out")
-    return Source(
-        name=file.name,
-        columns=names,
-        rows=max(0, text.lines - dialect.skipped - dialect.has_header),
-        rows_exact=False,
-        read=lambda: _batches(text, dialect, lines),
-        path=file.given,
-        notes=notes,
-        left_out=frozenset(names[:1] if dialect.has_index else ()),
-        lines=lines,
-    )
-
-
-def _first_lines(stream: TextIO) -> list[str]:
-    lines: list[str] = []
-    characters = 0
-    for line in islice(stream, _SAMPLE_LINES):
-        lines.append(line.replace("\0", _NUL))
-        characters += len(line)
-        if characters > _SAMPLE_CHARACTERS:
-            break
-    return lines
 
 
 def _batches(text: Text, dialect: Dialect, line_of: Lines) -> Batches:

@@ -26,7 +26,79 @@ import pyarrow as pa
 
 from interakt_loader.errors import SourceError
 
+_COPY_BYTES = 1 << 20
 _BUFFER_BYTES = 256 << 10
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is not empty, of any format."""
+
+    given: str
+    """The name in messages and in the report: the path or address as the user wrote it."""
+    name: str
+    """Its name without folders and without the ending of a compression. The last ending tells the format."""
+    location: Path
+    compression: Compression | None = None
+    partitions: tuple[tuple[str, str | None], ...] = ()
+    """Columns from the names of its folders (`country=IN`)."""
+    copy: TemporaryCopy | None = field(default=None, repr=False)
+    """Kept as long as the file is read."""
+
+    def open(self) -> BinaryIO:
+        """Return its uncompressed bytes from the start."""
+        return self.location.open("rb") if self.compression is None else self.compression.open(self.location)
+
+    def head(self, size: int) -> bytes:
+        """Return its first uncompressed bytes."""
+        with self.open() as stream:
+            return stream.read(size)
+
+    def uncompressed(self) -> File:
+        """Return the file itself, or an uncompressed copy, for formats that are not read from start to end."""
+        if self.compression is None:
+            return self
+        with self.open() as stream:
+            copy = TemporaryCopy(stream)
+        return replace(self, location=copy.location, compression=None, copy=copy)
+
+
+def find_file(
+    given: str,
+    location: Path,
+    name: str | None = None,
+    partitions: tuple[tuple[str, str | None], ...] = (),
+    copy: TemporaryCopy | None = None,
+) -> File:
+    """Return the file at a location; SourceError when it is empty or not a regular file."""
+    status = location.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(f"{given}: this is not a regular file")
+    if status.st_size == 0:
+        raise SourceError(f"{given}: the file is empty")
+    # This opens the file, so it fails here where reading is not permitted.
+    compression = compression_of(given, location)
+    name = inner_name(name or location.name, location, compression)
+    return File(given, name, location, compression, partitions, copy)
+
+
+class TemporaryCopy:
+    """A copy on disk of bytes that can be read only once or only slowly. It is removed when nothing refers to it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        handle, path = tempfile.mkstemp(prefix="interakt-loader-")
+        self.location = Path(path)
+        weakref.finalize(self, _remove, path)
+        with os.fdopen(handle, "wb") as file:
+            shutil.copyfileobj(stream, file, _COPY_BYTES)
+
+
+def _remove(path: str) -> None:
+    # On Windows, a file that is still open stays.
+    with suppress(OSError):
+        Path(path).unlink()
+
+
 # A flag of a member of a zip.
 _ENCRYPTED = 1
 # Bytes of memory. The highest usual level, `xz -9`, takes 65 MB.
@@ -202,80 +274,7 @@ def _is_of_a_system(name: str) -> bool:
     return "__MACOSX" in folders or file.startswith((".", "~$")) or file.lower() in _SYSTEM_FILES
 
 
-_COPY_BYTES = 1 << 20
-
-
-class TemporaryCopy:
-    """A copy on disk of bytes that can be read only once or only slowly. It is removed when nothing refers to it."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        handle, path = tempfile.mkstemp(prefix="interakt-loader-")
-        self.location = Path(path)
-        weakref.finalize(self, _remove, path)
-        with os.fdopen(handle, "wb") as file:
-            shutil.copyfileobj(stream, file, _COPY_BYTES)
-
-
-@dataclass(frozen=True)
-class File:
-    """A file that is not empty, of any format."""
-
-    given: str
-    """The name in messages and in the report: the path or address as the user wrote it."""
-    name: str
-    """Its name without folders and without the ending of a compression. The last ending tells the format."""
-    location: Path
-    compression: Compression | None = None
-    partitions: tuple[tuple[str, str | None], ...] = ()
-    """Columns from the names of its folders (`country=IN`)."""
-    copy: TemporaryCopy | None = field(default=None, repr=False)
-    """Kept as long as the file is read."""
-
-    def open(self) -> BinaryIO:
-        """Return its uncompressed bytes from the start."""
-        return self.location.open("rb") if self.compression is None else self.compression.open(self.location)
-
-    def head(self, size: int) -> bytes:
-        """Return its first uncompressed bytes."""
-        with self.open() as stream:
-            return stream.read(size)
-
-    def uncompressed(self) -> File:
-        """Return the file itself, or an uncompressed copy, for formats that are not read from start to end."""
-        if self.compression is None:
-            return self
-        with self.open() as stream:
-            copy = TemporaryCopy(stream)
-        return replace(self, location=copy.location, compression=None, copy=copy)
-
-
-def find_file(
-    given: str,
-    location: Path,
-    name: str | None = None,
-    partitions: tuple[tuple[str, str | None], ...] = (),
-    copy: TemporaryCopy | None = None,
-) -> File:
-    """Return the file at a location; SourceError when it is empty or not a regular file."""
-    status = location.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise SourceError(f"{given}: this is not a regular file")
-    if status.st_size == 0:
-        raise SourceError(f"{given}: the file is empty")
-    # This opens the file, so it fails here where reading is not permitted.
-    compression = compression_of(given, location)
-    name = inner_name(name or location.name, location, compression)
-    return File(given, name, location, compression, partitions, copy)
-
-
-def _remove(path: str) -> None:
-    # On Windows, a file that is still open stays.
-    with suppress(OSError):
-        Path(path).unlink()
-
-
 Format = Literal["csv", "json", "parquet", "ipc", "orc", "excel"]
-
 ENDINGS: dict[str, Format] = {
     ".parquet": "parquet",
     ".pq": "parquet",
@@ -298,7 +297,6 @@ ENDINGS: dict[str, Format] = {
     ".ods": "excel",
 }
 """The format of each ending, in lower case."""
-
 _MARKS: tuple[tuple[bytes, Format], ...] = (
     (b"PAR1", "parquet"),
     (b"PARE", "parquet"),

@@ -49,12 +49,224 @@ from interakt_loader.values import (
 
 _LOOKED_THROUGH, _DEEPEST = 6, 32
 """Levels of objects after which an object is checked first, and the most levels that there may be."""
-
 _TWICE = Problem("unsupported_type", "comes twice: as a name with a dot in it, and as a field of an object")
 _TOO_MUCH = Problem("unsupported_type", "holds itself, or more objects within objects than can be sent")
 _OF_A_VARIANT = {"metadata", "value", "typed_value"}
 _VARIANT = Problem("unsupported_type", "a value of type VARIANT cannot be sent")
 _SAME_NAMES = Problem("unsupported_type", "is an object with two fields of one name")
+_NONE = type(None)
+# Sets of exact types whose values Arrow converts as they are. NaN is null, also among integers.
+_PLAIN_TYPES = ({str, _NONE}, {int, float, _NONE}, {bool, _NONE}, {dt.date, _NONE}, {bytes, _NONE})
+_FLOATS_EXACT_UP_TO = 2**53
+_PROBLEM = pa.struct({"code": pa.string(), "message": pa.string(), "json": pa.string()})
+_KINDS: dict[type, Kind] = {
+    bool: "bool",
+    float: "float",
+    Narrow: "narrow",
+    Decimal: "digits",
+    str: "text",
+    dt.date: "date",
+    dt.time: "time",
+    list: "list",
+}
+_ARROW_TYPES: dict[Kind, pa.DataType] = {
+    "bool": pa.bool_(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "narrow": pa.float32(),
+    "text": pa.string(),
+    "timestamp": pa.timestamp("us"),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+}
+_FOREIGN = (pa.ArrowException, ValueError, TypeError, OverflowError)
+logger = logging.getLogger("interakt_loader")
+REPORT_COLUMNS_KEY = "interakt_loader.beside"
+"""The key in a frame's `attrs` for the names of columns that the loader added, and that are not loaded."""
+REPORT_COLUMNS = ("row", "status", "code", "column", "message")
+"""The columns of the report that are added to rows that failed."""
+
+
+def is_pandas(data: object, kind: str) -> bool:
+    """Return whether data is a pandas object of this class; False if pandas is not imported."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(data, getattr(pandas, kind))
+
+
+def open_frame(frame: Any) -> Source:
+    """Return a DataFrame as a source. The names of its columns are the text of their labels."""
+    of_failures = REPORT_COLUMNS_KEY in frame.attrs
+    frame = own_columns(frame)
+    names = [unicode_text(str(label)) or str(label) for label in frame.columns]
+
+    def read() -> Batches:
+        for start in range(0, len(frame), BATCH_ROWS):
+            piece = frame.iloc[start : start + BATCH_ROWS]
+            yield objects_to_batch({name: _column(series) for name, series in zip(names, _series(piece), strict=True)})
+
+    columns = [*chain.from_iterable(map(_names, names, _series(frame)))]
+    return Source(
+        name="DataFrame", columns=columns, rows=len(frame), rows_exact=True, read=read, of_failures=of_failures
+    )
+
+
+def own_columns(frame: Any) -> Any:
+    """Return a frame without the columns that the loader added.
+
+    pandas drops a frame's `attrs` when it is merged with another one, as corrections often are. Then the columns are
+    known by their names and their values, and a warning says so.
+    """
+    added = frame.attrs.get(REPORT_COLUMNS_KEY)
+    if added is None and _has_report_columns(frame):
+        logger.warning("not loaded: %s, which come from a report", ", ".join(REPORT_COLUMNS))
+        added = list(REPORT_COLUMNS)
+    return frame.drop(columns=added or [], errors="ignore")
+
+
+def _has_report_columns(frame: Any) -> bool:
+    names = [*map(str, frame.columns)]
+    if any(names.count(name) != 1 for name in REPORT_COLUMNS):
+        return False
+    return set(frame["status"].dropna().unique().tolist()) <= {one.value for one in FAILURES} and len(frame) > 0
+
+
+def _series(frame: Any) -> Iterator[Any]:
+    return (frame.iloc[:, at] for at in range(frame.shape[1]))
+
+
+def _names(name: str, series: Any) -> Iterable[str]:
+    """Return the names of the columns that one column makes: of objects and structs, one for each field."""
+    values = _column(series if series.dtype == object else series.iloc[:1])
+    return laid_out({name: values}) if isinstance(values, list) else leaf_names(name, values.type)
+
+
+def _column(series: Any) -> list[Any] | pa.Array:
+    """Return a column as Arrow, and objects as they are, also if they are categories."""
+    categories = getattr(series.dtype, "categories", None)
+    if series.dtype == object or (categories is not None and is_mixed(to_arrow(list(categories)).type)):
+        return series.tolist()
+    try:
+        array = pa.array(series, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        # Arrow does not know all dtypes: complex, sparse.
+        return series.tolist()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    # Periods and intervals are better as text.
+    if isinstance(array.type, pa.BaseExtensionType):
+        return series.tolist()
+    return array
+
+
+def open_table(table: Any) -> Source:
+    """Return a Table or RecordBatch as a source. Nothing is copied: its batches are views."""
+    name = type(table).__name__
+    names = flat_names(table.schema, name)
+    if isinstance(table, pa.RecordBatch):
+        table = pa.Table.from_batches([table])
+
+    def read() -> Batches:
+        yield from table.to_reader(max_chunksize=BATCH_ROWS)
+
+    return Source(name=name, columns=names, rows=table.num_rows, rows_exact=True, read=read)
+
+
+def open_stream(data: Any) -> Source:
+    """Return an object with `__arrow_c_stream__` as a source; SourceError when its stream is not a table.
+
+    The stream is requested once for each reading, because this may run a query. A RecordBatchReader can be read only
+    once.
+    """
+    name = type(data).__name__
+    once = isinstance(data, pa.RecordBatchReader)
+    try:
+        reader = data if once else pa.RecordBatchReader.from_stream(data)
+    except Exception as error:
+        raise SourceError(f"{name}: its data cannot be read as a table: {reason(error)}") from error
+    names = flat_names(reader.schema, name)
+    unread = [reader]
+
+    def read() -> Batches:
+        if not unread and once:
+            raise SourceError(f"{name}: it can be read only once, and that has been done")
+        current = unread.pop() if unread else pa.RecordBatchReader.from_stream(data)
+        try:
+            yield from current
+        finally:
+            if not once:
+                current.close()
+
+    rows = next((n for n in (getattr(data, "num_rows", None), getattr(data, "height", None)) if type(n) is int), None)
+    return Source(name=name, columns=names, rows=rows, rows_exact=rows is not None, read=read)
+
+
+def is_dataset(data: object) -> bool:
+    """Return whether data is a pyarrow Dataset; False if that part of pyarrow is not imported."""
+    module = sys.modules.get("pyarrow.dataset")
+    return module is not None and isinstance(data, module.Dataset)
+
+
+def open_dataset(dataset: Any) -> Source:
+    """Return a pyarrow Dataset as a source, with little read-ahead. The number of rows is known for Parquet only."""
+    name = type(dataset).__name__
+    names = flat_names(dataset.schema, name)
+    # Other formats would have to be read whole to be counted.
+    is_parquet = type(getattr(dataset, "format", None)).__name__ == "ParquetFileFormat"
+    try:
+        rows = dataset.count_rows() if is_parquet else None
+    except Exception as error:
+        raise SourceError(f"{name}: cannot be read: {reason(error)}") from error
+
+    def read() -> Batches:
+        yield from dataset.to_batches(batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1, use_threads=False)
+
+    return Source(name=name, columns=names, rows=rows, rows_exact=rows is not None, read=read)
+
+
+def records_to_batch(
+    records: Sequence[Mapping[Any, Any]],
+    problems: Mapping[int, str] | None = None,
+    names: Iterable[str] = (),
+    infinity: Problem | None = None,
+) -> pa.RecordBatch:
+    """Return one row for each record. The columns are `names`, and then each further key in order of appearance.
+
+    With `problems` (the position of a row, and why it could not be read), the batch has a PROBLEM_COLUMN too.
+    """
+    keys = dict.fromkeys([*names, *(key for record in records for key in record)])
+    columns: dict[str, Sequence[Any]] = {}
+    for key in keys:
+        name = unicode_text(str(key))
+        if name is not None:
+            columns[name] = [record.get(key) for record in records]
+        elif problems is not None:
+            problem = f"its object has a name that is not text: {shortened(str(key))}"
+            problems = {row: problem for row, record in enumerate(records) if key in record} | {**problems}
+    last = {} if problems is None else {PROBLEM_COLUMN: problem_column(problems, len(records))}
+    return objects_to_batch(columns, last, infinity)
+
+
+def objects_to_batch(
+    columns: Mapping[str, Sequence[Any] | pa.Array],
+    last: Mapping[str, pa.Array] | None = None,
+    infinity: Problem | None = None,
+) -> pa.RecordBatch:
+    """Return columns of Python objects or of Arrow as one batch, with dicts as columns of their fields."""
+    arrays: list[pa.Array] = []
+    fields: list[pa.Field] = []
+    for name, values in laid_out(columns).items():
+        array = values if isinstance(values, pa.Array) else to_arrow(values, infinity=infinity)
+        arrays.append(array)
+        fields.append(pa.field(name, array.type, metadata=None if name in columns else OF_AN_OBJECT))
+    for name, array in (last or {}).items():
+        arrays.append(array)
+        fields.append(pa.field(name, array.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def problem_column(problems: Mapping[int, str], rows: int) -> pa.Array:
+    """Return the PROBLEM_COLUMN of a batch with this number of rows."""
+    return pa.array([problems.get(row) for row in range(rows)], pa.string())
 
 
 def laid_out(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
@@ -123,34 +335,6 @@ def _either(one: Any, other: Any) -> Any:
     return other if one is None else one if other is None else _TWICE
 
 
-_NONE = type(None)
-# Sets of exact types whose values Arrow converts as they are. NaN is null, also among integers.
-_PLAIN_TYPES = ({str, _NONE}, {int, float, _NONE}, {bool, _NONE}, {dt.date, _NONE}, {bytes, _NONE})
-_FLOATS_EXACT_UP_TO = 2**53
-_PROBLEM = pa.struct({"code": pa.string(), "message": pa.string(), "json": pa.string()})
-_KINDS: dict[type, Kind] = {
-    bool: "bool",
-    float: "float",
-    Narrow: "narrow",
-    Decimal: "digits",
-    str: "text",
-    dt.date: "date",
-    dt.time: "time",
-    list: "list",
-}
-_ARROW_TYPES: dict[Kind, pa.DataType] = {
-    "bool": pa.bool_(),
-    "int": pa.int64(),
-    "float": pa.float64(),
-    "narrow": pa.float32(),
-    "text": pa.string(),
-    "timestamp": pa.timestamp("us"),
-    "date": pa.date32(),
-    "time": pa.time64("us"),
-}
-_FOREIGN = (pa.ArrowException, ValueError, TypeError, OverflowError)
-
-
 def to_arrow(
     values: Sequence[Any],
     of_type: pa.DataType | None = None,
@@ -202,52 +386,6 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, Decimal):
         return format(value, "f")
     return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
-
-
-def records_to_batch(
-    records: Sequence[Mapping[Any, Any]],
-    problems: Mapping[int, str] | None = None,
-    names: Iterable[str] = (),
-    infinity: Problem | None = None,
-) -> pa.RecordBatch:
-    """Return one row for each record. The columns are `names`, and then each further key in order of appearance.
-
-    With `problems` (the position of a row, and why it could not be read), the batch has a PROBLEM_COLUMN too.
-    """
-    keys = dict.fromkeys([*names, *(key for record in records for key in record)])
-    columns: dict[str, Sequence[Any]] = {}
-    for key in keys:
-        name = unicode_text(str(key))
-        if name is not None:
-            columns[name] = [record.get(key) for record in records]
-        elif problems is not None:
-            problem = f"its object has a name that is not text: {shortened(str(key))}"
-            problems = {row: problem for row, record in enumerate(records) if key in record} | {**problems}
-    last = {} if problems is None else {PROBLEM_COLUMN: problem_column(problems, len(records))}
-    return objects_to_batch(columns, last, infinity)
-
-
-def objects_to_batch(
-    columns: Mapping[str, Sequence[Any] | pa.Array],
-    last: Mapping[str, pa.Array] | None = None,
-    infinity: Problem | None = None,
-) -> pa.RecordBatch:
-    """Return columns of Python objects or of Arrow as one batch, with dicts as columns of their fields."""
-    arrays: list[pa.Array] = []
-    fields: list[pa.Field] = []
-    for name, values in laid_out(columns).items():
-        array = values if isinstance(values, pa.Array) else to_arrow(values, infinity=infinity)
-        arrays.append(array)
-        fields.append(pa.field(name, array.type, metadata=None if name in columns else OF_AN_OBJECT))
-    for name, array in (last or {}).items():
-        arrays.append(array)
-        fields.append(pa.field(name, array.type))
-    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
-
-
-def problem_column(problems: Mapping[int, str], rows: int) -> pa.Array:
-    """Return the PROBLEM_COLUMN of a batch with this number of rows."""
-    return pa.array([problems.get(row) for row in range(rows)], pa.string())
 
 
 def _by_kind(values: Sequence[Any], found: list[Any], infinity: Problem | None) -> pa.Array:
@@ -350,148 +488,3 @@ def _inferred(values: Sequence[Any]) -> pa.Array | None:
 
 def _has_infinities(array: pa.Array) -> bool:
     return bool(pa.types.is_floating(array.type) and pc.any(pc.is_inf(array)).as_py())
-
-
-def open_table(table: Any) -> Source:
-    """Return a Table or RecordBatch as a source. Nothing is copied: its batches are views."""
-    name = type(table).__name__
-    names = flat_names(table.schema, name)
-    if isinstance(table, pa.RecordBatch):
-        table = pa.Table.from_batches([table])
-
-    def read() -> Batches:
-        yield from table.to_reader(max_chunksize=BATCH_ROWS)
-
-    return Source(name=name, columns=names, rows=table.num_rows, rows_exact=True, read=read)
-
-
-def open_stream(data: Any) -> Source:
-    """Return an object with `__arrow_c_stream__` as a source; SourceError when its stream is not a table.
-
-    The stream is requested once for each reading, because this may run a query. A RecordBatchReader can be read only
-    once.
-    """
-    name = type(data).__name__
-    once = isinstance(data, pa.RecordBatchReader)
-    try:
-        reader = data if once else pa.RecordBatchReader.from_stream(data)
-    except Exception as error:
-        raise SourceError(f"{name}: its data cannot be read as a table: {reason(error)}") from error
-    names = flat_names(reader.schema, name)
-    unread = [reader]
-
-    def read() -> Batches:
-        if not unread and once:
-            raise SourceError(f"{name}: it can be read only once, and that has been done")
-        current = unread.pop() if unread else pa.RecordBatchReader.from_stream(data)
-        try:
-            yield from current
-        finally:
-            if not once:
-                current.close()
-
-    rows = next((n for n in (getattr(data, "num_rows", None), getattr(data, "height", None)) if type(n) is int), None)
-    return Source(name=name, columns=names, rows=rows, rows_exact=rows is not None, read=read)
-
-
-def is_dataset(data: object) -> bool:
-    """Return whether data is a pyarrow Dataset; False if that part of pyarrow is not imported."""
-    module = sys.modules.get("pyarrow.dataset")
-    return module is not None and isinstance(data, module.Dataset)
-
-
-def open_dataset(dataset: Any) -> Source:
-    """Return a pyarrow Dataset as a source, with little read-ahead. The number of rows is known for Parquet only."""
-    name = type(dataset).__name__
-    names = flat_names(dataset.schema, name)
-    # Other formats would have to be read whole to be counted.
-    is_parquet = type(getattr(dataset, "format", None)).__name__ == "ParquetFileFormat"
-    try:
-        rows = dataset.count_rows() if is_parquet else None
-    except Exception as error:
-        raise SourceError(f"{name}: cannot be read: {reason(error)}") from error
-
-    def read() -> Batches:
-        yield from dataset.to_batches(batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1, use_threads=False)
-
-    return Source(name=name, columns=names, rows=rows, rows_exact=rows is not None, read=read)
-
-
-logger = logging.getLogger("interakt_loader")
-
-REPORT_COLUMNS_KEY = "interakt_loader.beside"
-"""The key in a frame's `attrs` for the names of columns that the loader added, and that are not loaded."""
-
-REPORT_COLUMNS = ("row", "status", "code", "column", "message")
-"""The columns of the report that are added to rows that failed."""
-
-
-def is_pandas(data: object, kind: str) -> bool:
-    """Return whether data is a pandas object of this class; False if pandas is not imported."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(data, getattr(pandas, kind))
-
-
-def own_columns(frame: Any) -> Any:
-    """Return a frame without the columns that the loader added.
-
-    pandas drops a frame's `attrs` when it is merged with another one, as corrections often are. Then the columns are
-    known by their names and their values, and a warning says so.
-    """
-    added = frame.attrs.get(REPORT_COLUMNS_KEY)
-    if added is None and _has_report_columns(frame):
-        logger.warning("not loaded: %s, which come from a report", ", ".join(REPORT_COLUMNS))
-        added = list(REPORT_COLUMNS)
-    return frame.drop(columns=added or [], errors="ignore")
-
-
-def _has_report_columns(frame: Any) -> bool:
-    names = [*map(str, frame.columns)]
-    if any(names.count(name) != 1 for name in REPORT_COLUMNS):
-        return False
-    return set(frame["status"].dropna().unique().tolist()) <= {one.value for one in FAILURES} and len(frame) > 0
-
-
-def open_frame(frame: Any) -> Source:
-    """Return a DataFrame as a source. The names of its columns are the text of their labels."""
-    of_failures = REPORT_COLUMNS_KEY in frame.attrs
-    frame = own_columns(frame)
-    names = [unicode_text(str(label)) or str(label) for label in frame.columns]
-
-    def read() -> Batches:
-        for start in range(0, len(frame), BATCH_ROWS):
-            piece = frame.iloc[start : start + BATCH_ROWS]
-            yield objects_to_batch({name: _column(series) for name, series in zip(names, _series(piece), strict=True)})
-
-    columns = [*chain.from_iterable(map(_names, names, _series(frame)))]
-    return Source(
-        name="DataFrame", columns=columns, rows=len(frame), rows_exact=True, read=read, of_failures=of_failures
-    )
-
-
-def _series(frame: Any) -> Iterator[Any]:
-    return (frame.iloc[:, at] for at in range(frame.shape[1]))
-
-
-def _names(name: str, series: Any) -> Iterable[str]:
-    """Return the names of the columns that one column makes: of objects and structs, one for each field."""
-    values = _column(series if series.dtype == object else series.iloc[:1])
-    return laid_out({name: values}) if isinstance(values, list) else leaf_names(name, values.type)
-
-
-def _column(series: Any) -> list[Any] | pa.Array:
-    """Return a column as Arrow, and objects as they are, also if they are categories."""
-    categories = getattr(series.dtype, "categories", None)
-    if series.dtype == object or (categories is not None and is_mixed(to_arrow(list(categories)).type)):
-        return series.tolist()
-    try:
-        array = pa.array(series, from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        # Arrow does not know all dtypes: complex, sparse.
-        return series.tolist()
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
-    # Periods and intervals are better as text.
-    if isinstance(array.type, pa.BaseExtensionType):
-        return series.tolist()
-    return array

@@ -21,6 +21,178 @@ from typing import NamedTuple, TextIO, cast
 from interakt_loader.errors import SourceError, option
 from interakt_loader.sources.local_file import File
 
+LONGEST_LINE = 64 << 20
+"""The most characters in a line. A line is held in memory, and a longer one is not the row of a table."""
+_CHUNK_BYTES = 256 << 10
+_MARK = "\ufeff"
+_SAMPLE_BYTES = 64 << 10
+_LINE_END = re.compile(rb"[\r\n]+")
+# Bytes.
+_LONGEST_WORD = 100
+_WORDS_FOR_A_BYTE = 20
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
+_UTF8 = re.compile("[^\0-\x7f\udc80-\udcff]")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text file that is known to be in the encoding from start to end."""
+
+    file: File
+    encoding: str
+    lines: int
+    """The number of lines, including a last one without a newline."""
+    has_nul: bool
+    """Some character is NUL, which no text should have."""
+    has_marks: bool
+    """A byte order mark is inside the text: files were joined."""
+    notes: list[str]
+    """The encoding, unless it is UTF-8."""
+
+    def open(self) -> TextIO:
+        """Return the text from its start, with its newlines as they are."""
+        return cast(TextIO, io.TextIOWrapper(self.file.open(), self.encoding, newline=""))
+
+    def each_line(self, stream: TextIO) -> Iterable[str]:
+        """Return the lines of the opened text, without byte order marks at their starts."""
+        return (line.removeprefix(_MARK) for line in stream) if self.has_marks else stream
+
+
+def open_text(file: File, encoding: str | None) -> Text:
+    """Find the encoding unless it is given, check that all of the file is in it, and count the lines.
+
+    This is done before anything is sent, so that a fault in the last row is not found after the others were sent.
+    Memory does not grow with the file. SourceError names the first byte that does not fit, counted from 0 in the
+    uncompressed file, and its line; or it says that the encoding is unknown.
+    """
+    head = file.head(_SAMPLE_BYTES)
+    marked = marked_encoding(head)
+    known = _with_byte_order(encoding, marked) if encoding else marked
+    try:
+        return _scanned(file, known or "utf-8", head)
+    except _NotInEncoding as error:
+        if known is not None:
+            advice = f"give another {option('encoding')}" if encoding else "save the file as UTF-8"
+            raise SourceError(f"{file.given}: {error}; {advice}") from error
+        guessed = _guessed(file, str(error))
+    try:
+        text = _scanned(file, guessed, head)
+    except _NotInEncoding as error:
+        raise SourceError(
+            f"{file.given}: this is not UTF-8; {error}; give {option('encoding', placeholder='NAME')}"
+        ) from error
+    text.notes.append(
+        f"{file.given}: this is not UTF-8, so it is read as {guessed} ({CANDIDATES[guessed]}); "
+        f"if letters look wrong, give {option('encoding', placeholder='NAME')}"
+    )
+    return text
+
+
+def _with_byte_order(encoding: str, marked: str | None) -> str:
+    """Return the encoding that the caller named; for UTF-16 and UTF-32 with the byte order of the file's mark."""
+    name = codecs.lookup(encoding).name.removesuffix("-sig")
+    if name not in ("utf-16", "utf-32"):
+        return name
+    return marked if marked is not None and marked.startswith(name) else f"{name}-le"
+
+
+class _NotInEncoding(Exception):
+    """Names the byte that is not in the encoding."""
+
+
+def _scanned(file: File, encoding: str, head: bytes) -> Text:
+    lines = returns = offset = 0
+    has_nul = has_marks = False
+    last = ""
+    # Characters since the end of the last line.
+    unended = 0
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with file.open() as stream:
+        chunk = None
+        while chunk != b"":
+            chunk = stream.read(_CHUNK_BYTES)
+            pending = len(decoder.getstate()[0])
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                line = lines + error.object.count("\n".encode(encoding), 0, error.start) + 1
+                place = f"byte {offset - pending + error.start} (line {line})"
+                value = error.object[error.start]
+                raise _NotInEncoding(f"expected {encoding.upper()}, but {place} is 0x{value:02x}") from error
+            lines += text.count("\n")
+            returns += text.count("\r")
+            has_nul = has_nul or "\0" in text
+            has_marks = has_marks or _MARK in (text if offset else text[1:])
+            end = max(text.rfind("\n"), text.rfind("\r"))
+            unended = unended + len(text) if end < 0 else len(text) - end - 1
+            if unended > LONGEST_LINE:
+                raise SourceError(
+                    f"{file.given}: line {lines + 1} has more than {LONGEST_LINE >> 20} million characters; "
+                    "expected one row on each line. Is this a table?"
+                )
+            offset += len(chunk)
+            last = text[-1:] or last
+    # A file with carriage returns only comes from an old Mac.
+    count = (lines or returns) + (last not in ("\n", "\r", "\ufeff", ""))
+    notes = [f"{file.given}: read as {encoding.upper()}"] if encoding.startswith(("utf-16", "utf-32")) else []
+    return Text(file, encoding_after_mark(encoding, head), count, has_nul, has_marks, notes)
+
+
+def _guessed(file: File, complaint: str) -> str:
+    """Return the encoding of a file that is not UTF-8; SourceError when it is unknown."""
+    utf8 = others = 0
+    words = _Words()
+    rest = b""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    with file.open() as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            text = decoder.decode(chunk)
+            if not text.isascii():
+                utf8 += len(_UTF8.findall(text))
+                others += len(_NO_UTF8.findall(text))
+            # A word may continue in the next chunk.
+            *lines, rest = _LINE_END.split(rest + chunk) if len(rest) < _CHUNK_BYTES else (rest, chunk)
+            for line in lines:
+                words.add(line)
+    words.add(rest)
+    # Bytes of other encodings hardly ever look like UTF-8.
+    if utf8 > others:
+        raise SourceError(f"{file.given}: {complaint}; save the file as UTF-8")
+    encoding, candidates = guess(words.sample())
+    if encoding is None:
+        choice = f" (it may be {' or '.join(candidates)})" if candidates else ""
+        raise SourceError(
+            f"{file.given}: {complaint}, and its letters do not tell the encoding{choice}; give it: "
+            f"{option('encoding', placeholder='NAME')}"
+        )
+    return encoding
+
+
+class _Words:
+    """Some words for each byte beyond ASCII. So each byte of a file counts, and memory does not grow with it."""
+
+    def __init__(self) -> None:
+        self._seen = dict.fromkeys(range(0x80, 0x100), 0)
+        self._wanted = set(self._seen)
+        self._unwanted = bytes(range(0x80))
+        self._words: dict[bytes, None] = {}
+
+    def add(self, line: bytes) -> None:
+        if line.isascii() or not line.translate(None, self._unwanted):
+            return
+        for word in words_beyond_ascii(line):
+            if len(word) <= _LONGEST_WORD and word not in self._words and self._wanted.intersection(word):
+                self._words[word] = None
+                for byte in set(word) & self._wanted:
+                    self._seen[byte] += 1
+                    if self._seen[byte] == _WORDS_FOR_A_BYTE:
+                        self._wanted.remove(byte)
+                        self._unwanted += bytes([byte])
+
+    def sample(self) -> bytes:
+        return b"\n".join(self._words)
+
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     # This mark begins with that of UTF-16, so it comes first.
@@ -51,7 +223,6 @@ def _language(letters: str, never: str = r"\Z\A", *, is_latin: bool = True) -> _
 
 # Its õ is in the first syllable only.
 _ESTONIAN = _language("äõöüšž", "[aeiouäõöü][^aeiouäõöü]+õ")
-
 _WESTERN = (
     _language("áéíóúüñ", "ñ(?![aeiouáéíóú])|[aeo]á|ieá"),  # Spanish
     _language("áâãàçéêíóôõúü", "ã(?![oeis]|$)|õ(?!e|$)|ç(?![aouáâãõóú])|[âêô](?=[aeio])|[aeo]á"),  # Portuguese
@@ -124,7 +295,6 @@ _HEBREW = (_language("אבגדהוזחטיכךלמםנןסעפףצץקרשת", "
 _ARABIC = (_language("ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىيپچژگکیں", "ة(?=.)|ى(?=.)|.ء.{4}", is_latin=False),)
 _THAI = (_language("".join(map(chr, range(0x0E01, 0x0E4F))), "^[ะ-ฺ็-๎]", is_latin=False),)
 _CJK = (_language("", "[^\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]", is_latin=False),)
-
 CANDIDATES = {
     "cp1252": "Western European",
     "cp1250": "Central European",
@@ -136,7 +306,6 @@ CANDIDATES = {
     "cp1256": "Arabic",
 }
 """The encodings that may be taken, with their alphabets; of several that give the same text, the first."""
-
 _LANGUAGES = {
     "cp1252": _WESTERN,
     "cp1250": _CENTRAL,
@@ -165,7 +334,6 @@ _LANGUAGES = {
     "euc_kr": _CJK,
     "big5": _CJK,
 }
-
 _WORD = re.compile(rb"[^\s,;|\"]+")
 _LETTERS = re.compile(r"[^\W\d_ªº½¼¾²³¹]+")
 _APOSTROPHE = re.compile(
@@ -346,176 +514,3 @@ _CROWDED = re.compile(
     f"([{_PLAIN.replace('d', '')}][{_OTHERS}]|d[{_OTHERS.replace('ź', '')}])([{_PLAIN.replace('k', '')}]|$)"
     f"|^[{_PLAIN}{_OTHERS}]{{3,}}$"
 )
-
-
-LONGEST_LINE = 64 << 20
-"""The most characters in a line. A line is held in memory, and a longer one is not the row of a table."""
-
-_CHUNK_BYTES = 256 << 10
-_MARK = "\ufeff"
-_SAMPLE_BYTES = 64 << 10
-_LINE_END = re.compile(rb"[\r\n]+")
-# Bytes.
-_LONGEST_WORD = 100
-_WORDS_FOR_A_BYTE = 20
-_NO_UTF8 = re.compile("[\udc80-\udcff]")
-_UTF8 = re.compile("[^\0-\x7f\udc80-\udcff]")
-
-
-@dataclass(frozen=True)
-class Text:
-    """A text file that is known to be in the encoding from start to end."""
-
-    file: File
-    encoding: str
-    lines: int
-    """The number of lines, including a last one without a newline."""
-    has_nul: bool
-    """Some character is NUL, which no text should have."""
-    has_marks: bool
-    """A byte order mark is inside the text: files were joined."""
-    notes: list[str]
-    """The encoding, unless it is UTF-8."""
-
-    def open(self) -> TextIO:
-        """Return the text from its start, with its newlines as they are."""
-        return cast(TextIO, io.TextIOWrapper(self.file.open(), self.encoding, newline=""))
-
-    def each_line(self, stream: TextIO) -> Iterable[str]:
-        """Return the lines of the opened text, without byte order marks at their starts."""
-        return (line.removeprefix(_MARK) for line in stream) if self.has_marks else stream
-
-
-def open_text(file: File, encoding: str | None) -> Text:
-    """Find the encoding unless it is given, check that all of the file is in it, and count the lines.
-
-    This is done before anything is sent, so that a fault in the last row is not found after the others were sent.
-    Memory does not grow with the file. SourceError names the first byte that does not fit, counted from 0 in the
-    uncompressed file, and its line; or it says that the encoding is unknown.
-    """
-    head = file.head(_SAMPLE_BYTES)
-    marked = marked_encoding(head)
-    known = _with_byte_order(encoding, marked) if encoding else marked
-    try:
-        return _scanned(file, known or "utf-8", head)
-    except _NotInEncoding as error:
-        if known is not None:
-            advice = f"give another {option('encoding')}" if encoding else "save the file as UTF-8"
-            raise SourceError(f"{file.given}: {error}; {advice}") from error
-        guessed = _guessed(file, str(error))
-    try:
-        text = _scanned(file, guessed, head)
-    except _NotInEncoding as error:
-        raise SourceError(
-            f"{file.given}: this is not UTF-8; {error}; give {option('encoding', placeholder='NAME')}"
-        ) from error
-    text.notes.append(
-        f"{file.given}: this is not UTF-8, so it is read as {guessed} ({CANDIDATES[guessed]}); "
-        f"if letters look wrong, give {option('encoding', placeholder='NAME')}"
-    )
-    return text
-
-
-def _with_byte_order(encoding: str, marked: str | None) -> str:
-    """Return the encoding that the caller named; for UTF-16 and UTF-32 with the byte order of the file's mark."""
-    name = codecs.lookup(encoding).name.removesuffix("-sig")
-    if name not in ("utf-16", "utf-32"):
-        return name
-    return marked if marked is not None and marked.startswith(name) else f"{name}-le"
-
-
-class _NotInEncoding(Exception):
-    """Names the byte that is not in the encoding."""
-
-
-def _scanned(file: File, encoding: str, head: bytes) -> Text:
-    lines = returns = offset = 0
-    has_nul = has_marks = False
-    last = ""
-    # Characters since the end of the last line.
-    unended = 0
-    decoder = codecs.getincrementaldecoder(encoding)()
-    with file.open() as stream:
-        chunk = None
-        while chunk != b"":
-            chunk = stream.read(_CHUNK_BYTES)
-            pending = len(decoder.getstate()[0])
-            try:
-                text = decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                line = lines + error.object.count("\n".encode(encoding), 0, error.start) + 1
-                place = f"byte {offset - pending + error.start} (line {line})"
-                value = error.object[error.start]
-                raise _NotInEncoding(f"expected {encoding.upper()}, but {place} is 0x{value:02x}") from error
-            lines += text.count("\n")
-            returns += text.count("\r")
-            has_nul = has_nul or "\0" in text
-            has_marks = has_marks or _MARK in (text if offset else text[1:])
-            end = max(text.rfind("\n"), text.rfind("\r"))
-            unended = unended + len(text) if end < 0 else len(text) - end - 1
-            if unended > LONGEST_LINE:
-                raise SourceError(
-                    f"{file.given}: line {lines + 1} has more than {LONGEST_LINE >> 20} million characters; "
-                    "expected one row on each line. Is this a table?"
-                )
-            offset += len(chunk)
-            last = text[-1:] or last
-    # A file with carriage returns only comes from an old Mac.
-    count = (lines or returns) + (last not in ("\n", "\r", "\ufeff", ""))
-    notes = [f"{file.given}: read as {encoding.upper()}"] if encoding.startswith(("utf-16", "utf-32")) else []
-    return Text(file, encoding_after_mark(encoding, head), count, has_nul, has_marks, notes)
-
-
-def _guessed(file: File, complaint: str) -> str:
-    """Return the encoding of a file that is not UTF-8; SourceError when it is unknown."""
-    utf8 = others = 0
-    words = _Words()
-    rest = b""
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    with file.open() as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            text = decoder.decode(chunk)
-            if not text.isascii():
-                utf8 += len(_UTF8.findall(text))
-                others += len(_NO_UTF8.findall(text))
-            # A word may continue in the next chunk.
-            *lines, rest = _LINE_END.split(rest + chunk) if len(rest) < _CHUNK_BYTES else (rest, chunk)
-            for line in lines:
-                words.add(line)
-    words.add(rest)
-    # Bytes of other encodings hardly ever look like UTF-8.
-    if utf8 > others:
-        raise SourceError(f"{file.given}: {complaint}; save the file as UTF-8")
-    encoding, candidates = guess(words.sample())
-    if encoding is None:
-        choice = f" (it may be {' or '.join(candidates)})" if candidates else ""
-        raise SourceError(
-            f"{file.given}: {complaint}, and its letters do not tell the encoding{choice}; give it: "
-            f"{option('encoding', placeholder='NAME')}"
-        )
-    return encoding
-
-
-class _Words:
-    """Some words for each byte beyond ASCII. So each byte of a file counts, and memory does not grow with it."""
-
-    def __init__(self) -> None:
-        self._seen = dict.fromkeys(range(0x80, 0x100), 0)
-        self._wanted = set(self._seen)
-        self._unwanted = bytes(range(0x80))
-        self._words: dict[bytes, None] = {}
-
-    def add(self, line: bytes) -> None:
-        if line.isascii() or not line.translate(None, self._unwanted):
-            return
-        for word in words_beyond_ascii(line):
-            if len(word) <= _LONGEST_WORD and word not in self._words and self._wanted.intersection(word):
-                self._words[word] = None
-                for byte in set(word) & self._wanted:
-                    self._seen[byte] += 1
-                    if self._seen[byte] == _WORDS_FOR_A_BYTE:
-                        self._wanted.remove(byte)
-                        self._unwanted += bytes([byte])
-
-    def sample(self) -> bytes:
-        return b"\n".join(self._words)
