@@ -318,7 +318,7 @@ def test_a_line_without_end_is_refused_before_it_is_held(ending: str, tmp_path: 
     tracemalloc.start()
     try:
         with pytest.raises(
-            SourceError, match=r"line [12] has more than 64 million characters; expected one row a line"
+            SourceError, match=r"line [12] has more than 64 million characters; expected one row on each line"
         ):
             open_source(path)
         assert tracemalloc.get_traced_memory()[1] < 20 << 20
