@@ -1,7 +1,7 @@
-"""Load a table into Interakt: one API call a row, one report line a row, nothing lost.
+"""Load a table into Interakt: one API call for each row, one report line for each row, nothing lost.
 
-`load_users`, `load_events`, `baseline` and `check` take a table, a mapping and options; `infer` proposes a mapping;
-`track` is the vendor's SDK, name for name. Everything is imported when it is first used, so that
+`load_users`, `load_events`, `baseline` and `check` take a table, a mapping and options. `infer` proposes a mapping.
+`track` has the names of the vendor's SDK. Each name is imported when it is first used, so that
 `from interakt_loader import track` starts fast.
 """
 
@@ -72,7 +72,8 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # a checker that sees `__getattr__` takes a mistyped name for one of any type
+# A type checker that sees `__getattr__` would accept every misspelled name.
+if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
         if name == "track":

@@ -3,31 +3,31 @@
 ::
 
     InteraktLoaderError
-    ├── UsageError (ValueError)       mend what you wrote; nothing was sent        exit 2
+    ├── UsageError (ValueError)       fix what you wrote; nothing was sent         exit 2
     │   ├── SettingsError             an option or the key
-    │   │   ├── NotJustNow            what an option names is taken, or away: try again later
-    │   │   └── AnotherKey            the ledger was made with another API key: the account's old one, or not?
+    │   │   ├── NotJustNow            a file or server is in use or unreachable: try again later
+    │   │   └── AnotherKey            the ledger was made with another API key
     │   ├── MappingError              which column is which
-    │   ├── MappingNeeded             nobody has confirmed a guess; `.proposal` holds it
+    │   ├── MappingNeeded             a proposed mapping is not confirmed; it is in `.proposal`
     │   ├── SourceError               the file or table itself
     │   └── BadArgument               an argument of `track`
     │       └── BadArgumentType       …of the wrong type (also a TypeError)
-    ├── LoadStopped                   run the same load again once this is mended  exit 3
+    ├── LoadStopped                   fix the cause, then run the same load again  exit 3
     │   ├── KeyRefused                401 or 403
     │   ├── CertificateUntrusted      the server's certificate does not verify
-    │   ├── Outage                    nothing could be reached
+    │   ├── Outage                    no call reached the server
     │   ├── TooManyFailures           more rows failed than `max_failures` allows
     │   ├── SourceBroken              the source could not be read to its end
-    │   ├── RecordBroken              the ledger or the report could be written no longer
-    │   └── ShareLost                 the shared clock could be reached no longer
+    │   ├── RecordBroken              the ledger or the report can no longer be written
+    │   └── ShareLost                 the shared clock can no longer be reached
     ├── RowsFailed                    look at the report                           exit 1
     ├── QueueFull                     `track` only: the call was not queued
     └── APIError                      `track` only: one call did not succeed
 
-    LoadInterrupted (KeyboardInterrupt)   Ctrl-C or SIGTERM; `.result` holds the report   exit 130/143
+    LoadInterrupted (KeyboardInterrupt)   Ctrl-C or SIGTERM; the report is in `.result`   exit 130/143
 
-A row never raises: what happens to it is an `Outcome`. No message here ever holds the API key.
-All of these pickle, so that they cross process borders (Airflow, Spark, multiprocessing).
+A row never raises: its result is an `Outcome`. No message contains the API key.
+All errors can be pickled, so they pass between processes (Airflow, Spark, multiprocessing).
 
 `option`, `mapped` and `by_surface` name options in messages the way their reader writes them: as flags on the command
 line, as keyword arguments in Python.
@@ -38,48 +38,44 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from interakt_loader.mapping import InferredMapping
-    from interakt_loader.result import LoadResult
+from typing import Any
 
 
 class InteraktLoaderError(Exception):
-    """The root: catch this to catch all of them."""
+    """The base class of all errors of this package, except `LoadInterrupted`."""
 
     exit_code = 1
 
 
 class UsageError(InteraktLoaderError, ValueError):
-    """Something that the caller wrote is wrong. Nothing was sent."""
+    """An argument, an option, a mapping or a source is wrong. Nothing was sent."""
 
     exit_code = 2
 
 
 class SettingsError(UsageError):
-    """An option has no sense, or the API key is missing."""
+    """An option is invalid, or the API key is missing."""
 
 
 class NotJustNow(SettingsError):
-    """What an option names cannot be had at the moment: another load has the ledger, the shared clock is away."""
+    """An option names something that is not available now: a ledger in use, or a shared clock that is unreachable."""
 
 
 class AnotherKey(SettingsError):
-    """The ledger was made with another API key for this address, and nobody has said that it is the same account."""
+    """The ledger was made with another API key for this address. Nobody has confirmed that the account is the same."""
 
 
 class MappingError(UsageError):
-    """The mapping does not fit the table, or is no mapping at all."""
+    """The mapping is invalid, or does not fit the table."""
 
 
 class MappingNeeded(UsageError):
-    """No mapping was given, and nobody has confirmed the proposed one, or it leaves questions open.
+    """No mapping was given, and the proposed one is not confirmed or has open questions.
 
-    `proposal` is the proposed mapping; the message shows it, ready to be pasted.
+    `proposal` is the proposed mapping, an `InferredMapping`. The message shows it, ready to be copied.
     """
 
-    def __init__(self, message: str, proposal: InferredMapping) -> None:
+    def __init__(self, message: str, proposal: Any) -> None:
         super().__init__(message, proposal)
         self.proposal = proposal
 
@@ -92,10 +88,10 @@ class SourceError(UsageError):
 
 
 class BadArgument(UsageError):
-    """An argument of a `track` call has a value that the API would not take."""
+    """An argument of a `track` call has a value that the API would refuse."""
 
     code: str | None = None
-    """The code that the report of a load has for such a value, where it has one: `not_text`, `out_of_range`, …"""
+    """The code that a load's report has for such a value, if there is one: `not_text`, `out_of_range`, …"""
 
 
 class BadArgumentType(BadArgument, TypeError):
@@ -103,7 +99,7 @@ class BadArgumentType(BadArgument, TypeError):
 
 
 class LoadStopped(InteraktLoaderError):
-    """The load ended before its last row; the rest is `unsent` in the report."""
+    """The load ended before its last row; the rows after it are `unsent` in the report."""
 
     exit_code = 3
 
@@ -113,19 +109,22 @@ class KeyRefused(LoadStopped):
 
 
 class CertificateUntrusted(LoadStopped):
-    """The server's certificate, or the proxy's, cannot be trusted."""
+    """The certificate of the server, or of the proxy, does not verify."""
 
 
 class Outage(LoadStopped):
-    """Nothing could be reached for `max_outage` seconds."""
+    """No call reached the server for `max_outage` seconds."""
 
 
 class SourceBroken(LoadStopped):
-    """The source turned out to be unreadable in mid-load."""
+    """The source could not be read to its end: an error came during the load."""
 
 
 class LedgerBroken(Exception):
-    """The ledger can be written no longer; what it holds, and what is in flight, stays on record."""
+    """The ledger can no longer be written. Its records and the calls in flight stay on record.
+
+    Only for the pipeline, which ends the load with `RecordBroken`.
+    """
 
 
 class TooManyFailures(LoadStopped):
@@ -133,11 +132,11 @@ class TooManyFailures(LoadStopped):
 
 
 class RecordBroken(LoadStopped):
-    """The ledger or the report could be written no longer: a full disk, say. What was accepted is on record."""
+    """The ledger or the report can no longer be written, for example on a full disk. Accepted calls are on record."""
 
 
 class ShareLost(LoadStopped):
-    """The clock that several loads share could not be reached for `max_outage` seconds."""
+    """The shared clock was unreachable for `max_outage` seconds."""
 
 
 class RowsFailed(InteraktLoaderError):
@@ -145,14 +144,14 @@ class RowsFailed(InteraktLoaderError):
 
 
 class QueueFull(InteraktLoaderError):
-    """`track` could not take the call: `max_queue_size` calls wait already."""
+    """`track` did not queue the call: `max_queue_size` calls are waiting."""
 
 
 class APIError(InteraktLoaderError):
     """One `track` call did not succeed.
 
-    `status` is the body's `result`, `status_code` the HTTP status (None when there was no answer),
-    `message` what the API or the network said: the attributes of the vendor's SDK.
+    The attributes are those of the vendor's SDK. `status` is the body's `result`. `status_code` is the HTTP status, and
+    None without a response. `message` is the error text of the API or the network.
     """
 
     def __init__(self, status: Any, status_code: int | None, message: str) -> None:
@@ -166,23 +165,24 @@ class APIError(InteraktLoaderError):
 
 
 class LoadInterrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM ended the load: calls in flight were finished, the report is written.
+    """Ctrl-C or SIGTERM ended the load. The calls in flight were finished, and the report is written.
 
-    `signum` is the signal's number: 2 is SIGINT everywhere.
+    `result` is the `LoadResult`, or None outside a load. `signum` is the number of the signal; SIGINT is always 2.
     """
 
-    def __init__(self, result: LoadResult | None = None, signum: int = 2) -> None:
+    def __init__(self, result: Any = None, signum: int = 2) -> None:
         super().__init__(result, signum)
         self.result = result
         self.signum = signum
 
     @property
     def exit_code(self) -> int:
-        """130 after SIGINT, 143 after SIGTERM, as shells have it."""
+        """130 after SIGINT, 143 after SIGTERM, as in shells."""
         return 128 + self.signum
 
     def __str__(self) -> str:
-        import signal  # slow to import, and rarely needed
+        # Slow to import, and rarely needed.
+        import signal
 
         ended = "" if self.result is None else f": {self.result!r}; report: {self.result.report}"
         return f"interrupted by {signal.Signals(self.signum).name}{ended}"
@@ -222,7 +222,7 @@ def option(name: str, value: object = None, *, placeholder: str | None = None) -
     """Return an option as its user writes it, for a message.
 
     - `option("ledger")`: `ledger`, or `--ledger` on the command line
-    - `option("same_account", True)`: `same_account=True`, or `--same-account`
+    - `option("same_account", value=True)`: `same_account=True`, or `--same-account`
     - `option("name", "orders")`: `name='orders'`, or `--name orders`
     - `option("ledger", placeholder="PATH")`: `ledger=PATH`, or `--ledger PATH`; of a key, `--api-key-file FILE`
     """

@@ -113,11 +113,16 @@ def test_the_lists_of_modules_name_files_that_exist() -> None:
 
 
 def test_the_walk_names_what_exists() -> None:
-    """Each room, module, class and function that `docs/architecture.md` names can be imported."""
+    """Each file, folder, module, class and function that `docs/architecture.md` names is there."""
     rooms = set().union(*FLOORS)
     files = {part for one in MODULES for part in one.split(".")}
-    named = [one for one in re.findall(r"`(\w+(?:\.\w+)*)`", ARCHITECTURE) if one.split(".")[0] in files]
-    assert len(named) > 60
+    quoted = re.findall(r"`([^`\s]+)`", ARCHITECTURE)
+    paths = [one for one in quoted if re.search(r"/|\.(?:py|md|tsv)$", one) and not one[0].isdigit()]
+    assert len(paths) > 40
+    assert [one for one in paths if not any((folder / one).exists() for folder in (PACKAGE, PACKAGE.parent))] == []
+    names = (one for one in quoted if one not in paths and re.fullmatch(r"\w+(?:\.\w+)*", one))
+    named = [one for one in names if one.split(".")[0] in files]
+    assert len(named) > 40
     assert [
         one for one in named if not any(_is_there(f"{room}{one}") for room in ("", *(f"{r}." for r in rooms)))
     ] == []

@@ -1,3 +1,3 @@
-"""Adapters to the places where the loader is used."""
+"""Adapters to other tools: tasks of Airflow, and DataFrames of Spark."""
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from interakt_loader import (
 from interakt_loader.cli import run
 from interakt_loader.errors import AnotherKey, SettingsError
 from interakt_loader.integrations.airflow import load_events_task
-from interakt_loader.integrations.airflow.task_load import can_be_mended_by_a_retry
+from interakt_loader.integrations.airflow.task_load import can_retry
 from interakt_loader.ledger import Ledger
 from interakt_loader.ledger.account import (
     SECRET,
@@ -606,7 +606,7 @@ def test_airflow_does_not_try_again_with_another_key(
     load(OLD)
     with pytest.raises(AnotherKey) as caught:
         load(NEW)
-    assert not can_be_mended_by_a_retry(caught.value)
+    assert not can_retry(caught.value)
     assert load(NEW, same_account="true")["status"]["unchanged"] == 5
 
 

@@ -1,19 +1,14 @@
-"""Loads as tasks of Airflow (3.1 and newer).
+"""Loads as tasks of Airflow 3.1 and newer: `load_users_task` and `load_events_task`, an operator and a hook.
 
-A scheduler parses DAG files all the time, so what a DAG file imports from here is light: pandas, pyarrow and the loader
-come in when a task runs. The two callables can be imported without Airflow.
+Schedulers parse DAG files all the time, so an import of this package is light: pandas, pyarrow and the loader are
+imported when a task runs. The two functions are for `@task` and `PythonOperator`. They need no Airflow to be imported,
+and return a plain dict, which XCom can store.
 
-- `callables`: `load_users_task` and `load_events_task`, for `@task` and `PythonOperator`.
 - `operator`: `InteraktLoadOperator`.
-- `hook`: `InteraktHook`, and connections → options.
-- `provider`: what Airflow is told about this package: the connection type and its form.
-- `task_load`: a load that a task can be taken away from: it is drained, whatever ends the task.
-- `verdict`: which errors a retry can mend.
-- `options`: options as templates and forms give them, as text → values.
-
-Plain callables for Airflow's `@task` and `PythonOperator`.
-
-Importable without Airflow, and without pandas or pyarrow. What they return is a plain dict, fit for XCom.
+- `hook`: `InteraktHook`, and the options of a connection.
+- `provider`: the description of this package for Airflow: the connection type and its form.
+- `task_load`: the load inside a task: options as text, its end with the task, and which errors are retried.
+- `example_dags`: two DAGs to copy.
 """
 
 from __future__ import annotations
@@ -31,10 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["InteraktHook", "InteraktLoadOperator", "load_events_task", "load_users_task"]
 
 _HOMES = {"InteraktHook": "hook", "InteraktLoadOperator": "operator"}
-"""What needs Airflow is imported when it is asked for."""
+"""The names that need Airflow. They are imported when they are first used."""
 
 
-if not TYPE_CHECKING:  # a checker that sees `__getattr__` takes a mistyped name for one of any type
+# A type checker that sees `__getattr__` would accept every misspelled name.
+if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
@@ -55,13 +51,13 @@ def load_users_task(
 ) -> dict[str, Any]:
     """Load the file at `path` as users and return counts and paths (`LoadResult.as_dict`).
 
-    Key and address come from the connection `interakt_conn_id` or, without one, from `api_key` or INTERAKT_API_KEY.
-    The report lies where `report` says, else beside the file, and the ledger (`ledger=None`: none) beside the report: a
-    retry goes on with it where the last try was.
+    Key and address come from the connection `interakt_conn_id`. Without one they come from `api_key` or
+    INTERAKT_API_KEY. By default the report is next to the file, and the ledger next to the report. `ledger=None` keeps
+    no ledger. With the ledger, a retry sends only the rows that are left.
 
-    Raises `UsageError` when the call makes no sense, `LoadStopped` when the load ended early (`KeyRefused`, `Outage`,
-    …), `RowsFailed` when rows failed, and `LoadInterrupted` after SIGTERM or Ctrl-C. Where Airflow is at work,
-    errors that no retry can mend are `AirflowFailException`. Whatever ends the task, the load is drained.
+    Raises `UsageError` for wrong arguments, `LoadStopped` if the load ended early (`KeyRefused`, `Outage`, …),
+    `RowsFailed` if rows failed, and `LoadInterrupted` after SIGTERM or Ctrl-C. In a task of Airflow, an error that no
+    retry can fix becomes an `AirflowFailException`. However the task ends, the load finishes its calls in flight.
     """
     return _load(path, mapping, "user", interakt_conn_id, _hidden(options))
 
@@ -74,7 +70,7 @@ def load_events_task(
 
 
 def _hidden(options: Options) -> Options:
-    """Return the options, their secrets hidden in place: a task's log may show a traceback with locals."""
+    """Return the options, with their secrets hidden in place: a task's log may show a traceback with locals."""
     from interakt_loader.settings.values import hide_secrets
 
     hide_secrets(cast("dict[str, Any]", options))
@@ -85,10 +81,10 @@ def _load(
     path: str | list[str], mapping: Any, kind: Kind, interakt_conn_id: str | None, options: Options
 ) -> dict[str, Any]:
     from interakt_loader.errors import LoadInterrupted
-    from interakt_loader.integrations.airflow.task_load import TaskLoad, read_options, told_to_airflow, with_files
+    from interakt_loader.integrations.airflow.task_load import TaskLoad, errors_for_airflow, read_options, with_files
     from interakt_loader.load.run import Interrupts
 
-    with told_to_airflow():
+    with errors_for_airflow():
         given = read_options(options)
         if interakt_conn_id is not None:
             from interakt_loader.integrations.airflow.hook import InteraktHook

@@ -1,4 +1,4 @@
-"""The hook: a connection of Airflow as the options of a load, and loads of tables that a task has made."""
+"""The hook: reads a connection of Airflow as options, and loads tables that a task has made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airflow.sdk import BaseHook
 
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, SettingsError
 from interakt_loader.integrations.airflow.provider import CONNECTION_TYPE, DEFAULT_CONNECTION, FORM
-from interakt_loader.integrations.airflow.task_load import read_options, told_to_airflow
+from interakt_loader.integrations.airflow.task_load import errors_for_airflow, read_options
 from interakt_loader.settings.values import hide_secrets
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from interakt_loader.settings.settings import Options
 
 _FIELDS = ("api_key", "base_url")
-"""The options that are fields of a connection: its password and its host."""
+"""The options that are fields of a connection, its password and its host."""
 
 
 class InteraktHook(BaseHook):
-    """Interakt's track API, by a connection of type `interakt`.
+    """Interakt's track API, with a connection of type `interakt`.
 
-    The connection's password is the key (the dashboard's Secret Key as it stands), its host the address (empty: the
-    real API), and its extra holds options of `Settings`, such as `{"rate_limit": "300/min"}`.
+    The connection's password is the dashboard's Secret Key, unchanged. Its host is the address; empty: the real API.
+    Its extra has options of `Settings`, such as `{"rate_limit": "300/min"}`.
     """
 
     conn_name_attr = "interakt_conn_id"
@@ -41,19 +41,20 @@ class InteraktHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the form of the connection looks, for Airflow before 3.2; newer ones ask the provider."""
+        """Return the connection's form, for Airflow before 3.2. Newer versions take it from the provider."""
         return {name.replace("-", "_"): value for name, value in FORM.items()}
 
     def options(self, **over: Any) -> dict[str, Any]:
-        """Return the connection's options, with those given put over them; key and address only if they are some.
+        """Return the connection's options, replaced by the given ones. A key or address of None replaces nothing.
 
-        Raises `SettingsError` for an extra that has a field of its own, or is no such value.
+        Raises `SettingsError` for an extra that belongs into a field of the connection, or has an invalid value.
         """
-        own, doubled = _read_connection(self.get_connection(self.interakt_conn_id))
+        found, doubled = _read_connection(self.get_connection(self.interakt_conn_id))
         if doubled:
             raise SettingsError(f"extra of connection {self.interakt_conn_id}: {doubled} has a field of its own there")
-        own = read_options(own)
-        return own | {name: value for name, value in over.items() if value is not None or name not in _FIELDS}
+        return read_options(found) | {
+            name: value for name, value in over.items() if value is not None or name not in _FIELDS
+        }
 
     def get_conn(self) -> Settings:
         """Return the connection as checked `Settings`."""
@@ -64,9 +65,9 @@ class InteraktHook(BaseHook):
     def load_users(self, data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
         """Load a table as users, such as a DataFrame that the task has made, as `interakt_loader.load_users` does.
 
-        Raises `AirflowFailException` for what no retry can mend, and `LoadStopped` where the load ended early.
-        What happened to a row is in the result: `result.raise_for_failures()` has the task retried. After SIGTERM or
-        Ctrl-C the load is drained, and a `LoadInterrupted` raised.
+        Raises `AirflowFailException` for an error that no retry can fix, and `LoadStopped` if the load ended early. The
+        result has the failed rows; `result.raise_for_failures()` makes Airflow retry the task. After SIGTERM or Ctrl-C
+        the load finishes its calls in flight, and raises `LoadInterrupted`.
         """
         hide_secrets(cast("dict[str, Any]", options))
         return self._load(data, mapping, "user", options)
@@ -80,11 +81,10 @@ class InteraktHook(BaseHook):
         from interakt_loader.integrations.airflow.task_load import TaskLoad
         from interakt_loader.load.run import Interrupts
 
-        with told_to_airflow():
+        with errors_for_airflow():
             load = TaskLoad()
-            with Interrupts(
-                load.stop_token, "the task was ended"
-            ) as interrupts:  # Airflow's own handler tells operators, and no hook
+            # Airflow's own handler of signals reaches operators, but not hooks.
+            with Interrupts(load.stop_token, "the task was ended") as interrupts:
                 result = load.run(data, mapping, kind, self.options(**{"progress": False, **options}))
             if interrupts.signum is not None:
                 raise LoadInterrupted(result, interrupts.signum)
@@ -93,7 +93,7 @@ class InteraktHook(BaseHook):
             return result
 
     def test_connection(self) -> tuple[bool, str]:
-        """Tell whether the API lets the key in, by one call about nobody, which it cannot accept."""
+        """Return whether the API accepts the key. It makes one call without a user, which the API cannot accept."""
         from interakt_loader.model import Message
         from interakt_loader.transport import HttpTransport
 
@@ -108,27 +108,28 @@ class InteraktHook(BaseHook):
         finally:
             transport.close()
         if answer.http_status == 400:
-            return True, f"{settings.base_url} lets the key in"
-        status = "no answer" if answer.http_status is None else f"HTTP {answer.http_status}"
+            return True, f"{settings.base_url} accepts the key"
+        status = "no response" if answer.http_status is None else f"HTTP {answer.http_status}"
         return False, f"{settings.base_url}: {status}: {answer.message}"
 
 
 def _read_connection(connection: Any) -> tuple[dict[str, Any], str | None]:
     """Return the options of a connection, and the first that is both a field of it and in its extra.
 
-    Nothing is raised where a connection is in a variable: it shows its password in a traceback with locals.
+    It raises nothing: a traceback with locals would show the connection, with its password.
     """
-    extra = {name: value for name, value in connection.extra_dejson.items() if value is not None}  # emptied in the form
+    # The form gives None for an empty field.
+    extra = {name: value for name, value in connection.extra_dejson.items() if value is not None}
     password = (connection.password or "").strip()
-    own = {"api_key": password, "base_url": _address(connection), **extra}
-    hide_secrets(own)
+    options = {"api_key": password, "base_url": _address(connection), **extra}
+    hide_secrets(options)
     if not password:
-        del own["api_key"]
-    return own, next((name for name in _FIELDS if name in extra), None)
+        del options["api_key"]
+    return options, next((name for name in _FIELDS if name in extra), None)
 
 
 def _address(connection: Any) -> str:
-    """Return the base URL of a connection, whose host may be one as it stands; empty: the default."""
+    """Return the base URL of a connection. Its host may be a whole URL; empty: the default."""
     host: str = connection.host or ""
     if not host or "://" in host:
         return host

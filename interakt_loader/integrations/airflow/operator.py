@@ -1,4 +1,4 @@
-"""The operator: one task that loads a file, a folder, a pattern or a list of these."""
+"""The operator: a task that loads a file, a folder, a pattern or a list of these."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ _KINDS: dict[str | None, Kind | None] = {"users": "user", "events": "event", Non
 class InteraktLoadOperator(BaseOperator):
     """Loads a table into Interakt, and returns counts and paths (`LoadResult.as_dict`), for XCom.
 
-    `source` is a path, folder, pattern or address, or a list of them. `mapping` is a dict, a path to a YAML, TOML or
-    JSON file, `preset:NAME`, or None: it is proposed. `kind` is `users` or `events`; None: what the mapping says.
-    `event` is the name of all events, where no column holds it. `report` goes beside the source by default, and
-    `ledger` (`"none"`: without one) beside the report; `options` are those of `Settings`, and take precedence over
-    those of the connection.
+    - `source` is a path, folder, pattern or address, or a list of them.
+    - `mapping` is a dict, a path to a YAML, TOML or JSON file, `preset:NAME`, or None: it is proposed.
+    - `kind` is `users` or `events`; None: the mapping decides.
+    - `event` is the name of all events, if no column has it.
+    - `report` is next to the source by default, and `ledger` next to the report; `"none"` keeps no ledger.
+    - `options` are those of `Settings`. They take precedence over the connection's.
 
-    The key is in the connection `interakt_conn_id`, and nowhere else: fields of an operator are shown to everybody.
+    The key is only in the connection `interakt_conn_id`, because everybody can see the fields of an operator.
 
-    What no retry can mend is an `AirflowFailException`; rows that failed are a `RowsFailed` (with
-    `raise_for_failures=False` they are not, and the counts say so), a load that ended early is a `LoadStopped`: a
-    retry then makes only the calls that are missing. Whatever ends the task, the load is drained.
+    Raises `AirflowFailException` for an error that no retry can fix. Raises `LoadStopped` if the load ended early, and
+    `RowsFailed` if rows failed; with `raise_for_failures=False` only the counts show these. A retry makes only the
+    calls that are left. However the task ends, the load finishes its calls in flight.
     """
 
     template_fields: Sequence[str] = (
@@ -75,20 +76,27 @@ class InteraktLoadOperator(BaseOperator):
         self.interakt_conn_id = interakt_conn_id
         self._load: TaskLoad | None = None
         self._killed = False
-        if isinstance(options, dict):  # else they come from a task, or from a template
+        # Options from another task or a template are not known yet.
+        if isinstance(options, dict):
             _keep_secrets_out(options)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Load the source; what is heavy is imported here, and not when the DAG file is parsed."""
+        """Load the source. Heavy modules are imported here, not when the DAG file is parsed."""
         del context
         from interakt_loader.integrations.airflow.hook import InteraktHook
-        from interakt_loader.integrations.airflow.task_load import TaskLoad, read_options, told_to_airflow, with_files
+        from interakt_loader.integrations.airflow.task_load import (
+            TaskLoad,
+            errors_for_airflow,
+            read_options,
+            with_files,
+        )
 
         self._load = load = TaskLoad()
-        if self._killed:  # already
+        if self._killed:
             self.on_kill()
-        with told_to_airflow():
-            _keep_secrets_out(self.options)  # now that they are rendered
+        with errors_for_airflow():
+            # Templates are rendered now.
+            _keep_secrets_out(self.options)
             files = {name: path for name, path in (("report", self.report), ("ledger", self.ledger)) if path}
             options = InteraktHook(self.interakt_conn_id).options(**read_options({**(self.options or {}), **files}))
             result = load.run(
@@ -104,14 +112,14 @@ class InteraktLoadOperator(BaseOperator):
         return _KINDS[self.kind]
 
     def on_kill(self) -> None:
-        """Have the load drained: the calls in flight are finished and recorded, and no other goes out."""
+        """Stop the load: it finishes and records the calls in flight, and makes no others."""
         self._killed = True
         if self._load is not None:
             self._load.stop("the task was killed")
 
 
 def _keep_secrets_out(options: dict[str, Any] | None) -> None:
-    """Refuse what must not be seen in a rendered template; when the DAG file is parsed."""
+    """Refuse secrets in options, because everybody can see a rendered template."""
     for name, value in (options or {}).items():
         if name in ("api_key", "old_api_key"):
             raise SettingsError(f"options: {name} would be shown to everybody; put it into the connection")

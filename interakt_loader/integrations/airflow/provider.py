@@ -1,4 +1,4 @@
-"""What Airflow is told about this package, by the entry point `apache_airflow_provider`."""
+"""The description of this package for Airflow, by the entry point `apache_airflow_provider`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ FORM: dict[str, Any] = {
     "relabeling": {"host": "Address", "password": "Secret Key"},
     "placeholders": {
         "host": "https://api.interakt.ai",
-        "password": "Settings > Developer Settings > Secret Key, as it stands",
+        "password": "Settings > Developer Settings > Secret Key, unchanged",
     },
 }
-"""How the form of a connection looks."""
+"""The form of a connection."""
 
 
 def _text(label: str, description: str) -> dict[str, Any]:
@@ -25,11 +25,11 @@ def _text(label: str, description: str) -> dict[str, Any]:
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return what Airflow shows in `airflow providers list`, and the connection type with its form."""
+    """Return the text for `airflow providers list`, and the connection type with its form."""
     return {
         "package-name": "interakt-loader",
         "name": "Interakt",
-        "description": "Loads tables into Interakt, the WhatsApp CRM: one API call a row, nothing lost.",
+        "description": "Loads tables into Interakt, the WhatsApp CRM: one API call for each row, nothing lost.",
         "hooks": [{"integration-name": "Interakt", "python-modules": [_HOOK.rpartition(".")[0]]}],
         "operators": [
             {"integration-name": "Interakt", "python-modules": ["interakt_loader.integrations.airflow.operator"]}
@@ -41,10 +41,10 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": "Interakt",
                 "ui-field-behaviour": FORM,
                 "conn-fields": {
-                    "rate_limit": _text("Call limit", "300/min, growth, advanced, auto: what the account allows"),
+                    "rate_limit": _text("Rate limit", "300/min, growth, advanced or auto: what the account allows"),
                     "share": _text("Shared clock", "sqlite:///PATH or redis://…: one limit for several tasks at once"),
-                    "default_country": _text("Country", "Of phones that name none: +91, IN or India"),
-                    "timezone": _text("Time zone", "Of times that name none: Asia/Kolkata"),
+                    "default_country": _text("Country", "For phones without a country: +91, IN or India"),
+                    "timezone": _text("Time zone", "For times without a time zone: Asia/Kolkata"),
                 },
             }
         ],

@@ -1,6 +1,6 @@
-"""Which errors a retry can mend, said in Airflow's own terms.
+"""A load inside a task, which Airflow can end at any time: by a signal, by `on_kill`, by a timeout.
 
-A load inside of a task, which Airflow can end at any moment: by a signal, by `on_kill`, by a timeout.
+Its options may come as text from templates, forms and connections. Errors become Airflow's own where no retry helps.
 """
 
 from __future__ import annotations
@@ -35,12 +35,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("interakt_loader")
 
 
-def can_be_mended_by_a_retry(error: InteraktLoaderError) -> bool:
-    """Tell whether the same task, run again in a while, may do better.
+def can_retry(error: InteraktLoaderError) -> bool:
+    """Return True if the same task may succeed later.
 
-    It may where rows failed, an outage or too many failures stopped the load, another load has the ledger, or the
-    file is not there (it may be late). A key that is refused, a plan without the API, a mapping or an option without
-    sense stay as they are until somebody mends them.
+    It may if rows failed, if an outage or too many failures stopped the load, if another load uses the ledger, or if
+    the file does not exist yet. A refused key, a plan without the API, and a wrong mapping or option need a person.
     """
     if isinstance(error, UsageError):
         return isinstance(error, (SourceError, NotJustNow))
@@ -48,11 +47,11 @@ def can_be_mended_by_a_retry(error: InteraktLoaderError) -> bool:
 
 
 @contextmanager
-def told_to_airflow() -> Iterator[None]:
-    """Turn errors that no retry can mend into `AirflowFailException`, where Airflow is at work; leave others alone.
+def errors_for_airflow() -> Iterator[None]:
+    """Turn errors that no retry can fix into `AirflowFailException`, if Airflow is running; leave others unchanged.
 
-    There an error ends in the task's log, with all that led to it. So phones and e-mail addresses in it are masked, and
-    what led to it is logged at level DEBUG.
+    Airflow writes an error and its causes to the task's log. So phones and e-mail addresses in it are masked, and its
+    causes are logged only at level DEBUG.
     """
     try:
         yield
@@ -62,11 +61,12 @@ def told_to_airflow() -> Iterator[None]:
         logger.debug("the error in full", exc_info=error)
         error.args = tuple(masked(one) if isinstance(one, str) else one for one in error.args)
         error.__cause__, error.__suppress_context__ = None, True
-        if can_be_mended_by_a_retry(error):
+        if can_retry(error):
             raise
         try:
             from airflow.sdk.exceptions import AirflowFailException
-        except ImportError:  # before 3.3
+        # Airflow before 3.3.
+        except ImportError:
             from airflow.exceptions import AirflowFailException
         raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
@@ -88,12 +88,12 @@ def _is_none(value: Any) -> bool:
 
 
 def with_files(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a load with a report and a ledger, where nobody has said where these go.
+    """Return the options of a load, with a path for the report and the ledger if they have none.
 
-    The report goes beside the (first) source, and the ledger beside the report: both are the same for each try of a
-    task. They are called like the source, so that tasks that load a file each do not wait for one another; with `name`
-    they go by that, and the ledger is that of each day's file. A ledger of None stays none. Raises `SettingsError`
-    where the source is at an address.
+    The report is next to the (first) source, and the ledger next to the report, so all tries of a task use the same
+    files. Their names are the source's: tasks that load one file each do not wait for one another. With `name` the
+    files have that name, and the files of all days share one ledger. A ledger of None stays None. Raises
+    `SettingsError` for a source at an address without `report`.
     """
     given = dict(options)
     name = given.get("name")
@@ -108,33 +108,32 @@ def with_files(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     return {"progress": False, **given}
 
 
-GLANCE = 0.2
-"""Seconds after which the task's thread looks up: a signal may come to another thread, and is handled on this one."""
+POLL_SECONDS = 0.2
+"""The task's thread wakes this often: another thread may get a signal, whose handler runs on this thread."""
 
 
 class TaskLoad:
     """One load, on a thread of its own.
 
-    What Airflow raises on the task's thread (a timeout does so wherever the program is) does not strike the load in
-    the middle of its work. It is *drained*: no new call goes out, those in flight are finished and recorded, the rest
-    of the rows is `unsent` in the report, and the next try goes on from there.
+    Airflow raises exceptions on the task's thread; a timeout does so at any line. On its own thread the load is not
+    interrupted. It is drained: it makes no new calls, finishes and records those in flight, and reports all other rows
+    as `unsent`. The next try sends these.
     """
 
     def __init__(self) -> None:
         self.stop_token = StopToken()
 
     def stop(self, why: str = "the task was ended") -> None:
-        """Have the load drained; from any thread. Does not wait for it."""
+        """Drain the load, without waiting for its end. Any thread and any signal handler may call this."""
         self.stop_token.request(Stop("interrupted", why))
 
     def run(
         self, data: Any, mapping: Any, kind: Kind | None, options: Mapping[str, Any], event: str | None = None
     ) -> LoadResult:
-        """Load a table and return what became of it, as `load_users` and `load_events` do.
+        """Load a table and return the result, as `load_users` and `load_events` do.
 
-        `kind` None: what the mapping says. `event`: the name of all events, where no column holds it. When something
-        is raised on this thread meanwhile, the load is drained before that goes on; a KeyboardInterrupt while it is
-        being drained leaves at once.
+        `kind` None: the mapping decides. `event` is the name of all events, if no column has it. If an exception is
+        raised on this thread, the load is drained first. A KeyboardInterrupt during that ends at once.
         """
         done: Future[LoadResult] = Future()
         work = (_load, done, data, mapping, kind, options, event, self.stop_token)
@@ -148,16 +147,16 @@ class TaskLoad:
             self.stop(f"the task was ended ({type(error).__name__})")
             logger.info("the task ends: finishing the calls in flight, and the report")
             _await(done)
-            _say(done)
+            _log_result(done)
             raise
-        _say(done)
+        _log_result(done)
         return done.result()
 
 
 def _await(done: Future[LoadResult]) -> None:
-    """Wait for the load's end. Not by the thread's `join`: an exception that strikes there has it taken for ended."""
+    """Wait for the load's end. An exception inside the thread's `join` would mark the thread as ended."""
     while not done.done():
-        wait([done], GLANCE)
+        wait([done], POLL_SECONDS)
 
 
 def _load(
@@ -181,11 +180,12 @@ def _load(
                 logger.warning("%s", masked(choice.inferred.summary()))
             source, mapping = choice.source, choice.mapping.as_dict() | {"event": {"value": event}}
         done.set_result(loading.load(source, mapping, kind, settings, stop_token=stop_token))
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where the result is waited for
+    # Any error is raised on the thread that waits for the result.
+    except BaseException as error:  # noqa: BLE001
         done.set_exception(error)
 
 
-def _say(done: Future[LoadResult]) -> None:
+def _log_result(done: Future[LoadResult]) -> None:
     if done.exception() is None:
         result = done.result()
         logger.info("%s; report: %s", masked(repr(result)), result.report)

@@ -1,13 +1,11 @@
-"""Loads of Spark DataFrames: the road past one machine. Needs the extra `spark` and a classic Spark session.
+"""Loads of Spark DataFrames, for data that does not fit one machine; they do not raise the rate limit.
 
-    sdf ─► numbered ─► prepared (mapInArrow, all cores) ─► a partition a bucket of users ─► sent (mapInArrow) ─► report
+    sdf ─► numbered ─► prepared (mapInArrow, all cores) ─► one partition for each bucket of users ─► sent ─► report
 
-- `load`: `load_users` and `load_events`, on the driver.
-- `checks`: what is refused before any call.
-- `partitions`: which bucket a user belongs to, a bucket's ledger, and its part of the rate. Pure but for the folder.
-- `schemas`: Arrow's schemas as Spark's. Pure.
-- `task`: what runs on the workers, once a partition: the same `deliver` as everywhere.
-- `read_back`: the counts, from the report that was written.
+It needs PySpark and a classic session.
+
+- `load`: `load_users` and `load_events`, on the driver: checks, partitions, and the counts of the report.
+- `task`: the code on the workers, with the same `deliver` as every load.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""What is refused before any call: things that one process can do and many cannot, or that would send rows twice.
+"""`load_users` and `load_events` of a Spark DataFrame: the part that runs on the driver.
 
-The counts of a load, from the report that Spark wrote: aggregated where the lines are.
-
-`load_users` and `load_events` of a Spark DataFrame: what the driver does.
+It refuses what many processes cannot do, or what would send rows twice. The counts come from the report that Spark
+wrote, aggregated on the workers.
 """
 
 from __future__ import annotations
@@ -60,6 +59,101 @@ if TYPE_CHECKING:
     from interakt_loader.settings import Settings
     from interakt_loader.settings.settings import Options
 
+logger = logging.getLogger("interakt_loader")
+
+SAMPLE_ROWS = 1000
+"""Rows that are fetched to propose a mapping."""
+
+
+def load_users(
+    sdf: DataFrame, mapping: Any = None, *, partitions: int | None = None, **options: Unpack[Options]
+) -> LoadResult:
+    """Make one user call for each row of a Spark DataFrame, on Spark's workers.
+
+    - `report` is required: the folder where Spark writes the report as Parquet files (schema `outcomes.OUTCOMES`). Its
+      `row` is Spark's `monotonically_increasing_id`.
+    - `ledger` is a folder that all workers can read and write. By default it is next to a report on a file system:
+      `REPORT.ledgers`, or `NAME.ledgers` with `name`. `"none"` keeps no ledger: if Spark runs a task again, this sends
+      its rows again.
+    - `partitions` is the number of tasks that send at once, by default as many as can run. Each has its part of
+      `rate_limit`, or all share one clock with `share`. One task sends all rows of a user, in the frame's order.
+    - The other options are those of `Settings`, except `limit`, `rows`, `on_error`, `event_id`, `failures` and `html`.
+
+    Exactly one action makes calls. Raises `UsageError` before it for wrong arguments, and Spark's own errors. A row
+    never raises.
+    """
+    return _load(sdf, mapping, "user", partitions, _hidden(options))
+
+
+def load_events(
+    sdf: DataFrame, mapping: Any = None, *, partitions: int | None = None, **options: Unpack[Options]
+) -> LoadResult:
+    """Make one event call for each row; otherwise like `load_users`. The mapping needs an `event`."""
+    return _load(sdf, mapping, "event", partitions, _hidden(options))
+
+
+def _hidden(options: Options) -> dict[str, Any]:
+    """Return the options, with their secrets hidden in place: a notebook may show a traceback with locals."""
+    given = cast("dict[str, Any]", options)
+    hide_secrets(given)
+    return given
+
+
+def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, options: dict[str, Any]) -> LoadResult:
+    began = time.monotonic()
+    session = session_of(sdf)
+    check_session(session)
+    if options.get("report") is None:
+        raise SettingsError("report: name the folder where Spark writes the report: report=PATH")
+    report = str(options["report"])
+    settings = settings_of({**options, "ledger": default_ledger(options.get("ledger"), report, options.get("name"))})
+    check_coalesce(kind, settings)
+    check_apart(settings.ledger, report)
+    read, source = _mapping(sdf, mapping, kind, settings)
+    if not settings.dry_run:
+        settings.require_key()
+    count = choose_count(partitions, settings, session.sparkContext.defaultParallelism)
+    task_settings = settings_of_task(settings, count)
+    _check_report(session, report)
+    ledgers = None if settings.ledger is None or settings.dry_run else Path(settings.ledger)
+    with ExitStack() as stack:
+        loads, new = None, 0
+        if ledgers is not None:
+            make_folder(ledgers, count)
+            ledger = stack.enter_context(Ledger(ledgers / LOADS, kind, settings))
+            ledger.renew_account()
+            new = count - _open_ledgers(ledgers, count, kind, settings)
+            loads = _checked(ledger.loads, sdf, read, kind, settings, source)
+        without_secrets = replace(settings, api_key=None, share=None, same_account=False, old_api_key=None)
+        preparation = Preparation(read, kind, without_secrets)
+        whole = whole_limit(settings)
+        load = session.sparkContext.broadcast(Load(read, kind, task_settings, whole, with_secrets=True))
+        stack.callback(load.destroy)
+        if loads is not None:
+            loads.begin()
+        lines = _lines(sdf, preparation, load, count)
+        # The one action that makes calls.
+        lines.write.mode("overwrite").parquet(report)
+        summary = read_summary(session.read.parquet(report), dry_run=settings.dry_run)
+        if loads is not None and not summary.is_on_record:
+            loads.take_back()
+    if ledgers is not None and new:
+        _open_ledgers(ledgers, count, kind, settings)
+    return LoadResult(
+        name="DataFrame",
+        kind=kind,
+        summary=summary,
+        seconds=time.monotonic() - began,
+        report=Path(report),
+        address=report if "://" in report else None,
+        ledger=None if settings.ledger is None else Path(settings.ledger),
+        stopped=stop_of(summary),
+        rows_of=_lines_alone,
+        rate_limit=settings.rate_limit,
+        options=settings.public(),
+    )
+
+
 _NOT_HERE = {
     "limit": "a DataFrame's rows have no order: filter them before",
     "rows": "a DataFrame's rows have no order: filter them before",
@@ -72,7 +166,7 @@ _NOT_HERE = {
 
 
 def settings_of(options: Dict[str, Any]) -> Settings:
-    """Return the settings of a load by Spark. Raises `SettingsError` for options that have no meaning there."""
+    """Return the settings of a load by Spark. Raises `SettingsError` for options that Spark loads do not have."""
     for name, instead in _NOT_HERE.items():
         if options.get(name) not in (None, False):
             raise SettingsError(f"{name} cannot be had with Spark: {instead}")
@@ -83,19 +177,19 @@ def settings_of(options: Dict[str, Any]) -> Settings:
 
 
 def check_event_id(mapping: Mapping) -> None:
-    """Refuse ids of events: a task sees the events of its own users only, and an id stands for one person of all."""
+    """Refuse ids of events: each id belongs to one user, but a task sees only the events of its own users."""
     if mapping.event_id is not None:
         raise SettingsError(f"event_id cannot be had with Spark: {_NOT_HERE['event_id']}")
 
 
 def check_apart(ledger: str | Path | None, report: str) -> None:
-    """Refuse ledgers where Spark puts the report: it empties that folder first."""
+    """Refuse ledgers inside the folder of the report, which Spark empties first."""
     if ledger is not None and Path(ledger).resolve().is_relative_to(Path(report).resolve()):
-        raise SettingsError(f"ledger {ledger}: lies in the report, which Spark writes anew; choose another folder")
+        raise SettingsError(f"ledger {ledger}: is inside the report, which Spark overwrites; choose another folder")
 
 
 def session_of(sdf: Any) -> Any:
-    """Return the session of a Spark DataFrame; refuse anything else."""
+    """Return the session of a Spark DataFrame. Raises `SettingsError` for other objects."""
     session = getattr(sdf, "sparkSession", None)
     if session is None:
         raise SettingsError(
@@ -106,7 +200,7 @@ def session_of(sdf: Any) -> Any:
 
 
 def check_session(session: Any) -> None:
-    """Refuse a session in which rows could be sent twice at once, or to which the key cannot be given safely."""
+    """Refuse a session that may send rows twice, or that cannot get the key safely."""
     if not hasattr(session, "_jsc") and not hasattr(session, "_jvm"):
         raise SettingsError("this is Spark Connect; expected a classic session, in which the key can be a broadcast")
     if session.conf.get("spark.speculation", "false").lower() == "true":
@@ -114,7 +208,7 @@ def check_session(session: Any) -> None:
 
 
 def choose_count(partitions: int | None, settings: Settings, slots: int) -> int:
-    """Return how many partitions a load has: as told, as its ledgers are, or as many as tasks can run at once."""
+    """Return the number of partitions: the given one, that of the ledgers, or as many as tasks can run at once."""
     if partitions is not None:
         return int(parsed("partitions", Number(1, whole=True), partitions))
     known = None if settings.ledger is None else known_count(Path(settings.ledger))
@@ -122,10 +216,12 @@ def choose_count(partitions: int | None, settings: Settings, slots: int) -> int:
 
 
 def settings_of_task(settings: Settings, count: int) -> Settings:
-    """Return the settings of each of so many tasks: its part of the rate, where no clock is shared."""
-    settings = replace(settings, same_account=False, old_api_key=None)  # the driver has seen to the ledgers
+    """Return the settings of each of `count` tasks: its part of the rate limit, unless the tasks share a clock."""
+    # The driver has renewed the account of the ledgers.
+    settings = replace(settings, same_account=False, old_api_key=None)
     rate = settings.rate_limit
-    if rate == "auto" or settings.dry_run:  # on this machine, where nobody has limits; or no call is made
+    # "auto" is for a local server only, which has no limit; a dry run makes no calls.
+    if rate == "auto" or settings.dry_run:
         return replace(settings, rate_limit=None)
     if settings.share is not None or not isinstance(rate, Rate):
         return settings
@@ -133,13 +229,13 @@ def settings_of_task(settings: Settings, count: int) -> Settings:
 
 
 def whole_limit(settings: Settings) -> Rate | None:
-    """Return the limit of which each task has a part; None where a clock is shared or nothing is declared."""
+    """Return the rate limit that the tasks divide; None if they share a clock, or no limit is declared."""
     rate = settings.rate_limit
     return rate if isinstance(rate, Rate) and settings.share is None and not settings.dry_run else None
 
 
 def read_summary(lines: Any, *, dry_run: bool) -> Summary:
-    """Return what the lines of a report come to: a row for each status, code and column comes to the driver."""
+    """Return the summary of a report's lines. The driver gets one row for each status, code and column."""
     from pyspark.sql import functions
 
     summary = Summary(dry_run)
@@ -160,108 +256,16 @@ def read_summary(lines: Any, *, dry_run: bool) -> Summary:
 
 
 def stop_of(summary: Summary) -> Stop | None:
-    """Return why tasks ended before their last row: the reason that most rows have."""
+    """Return why tasks ended before their last row: the reason of most rows; None if none did."""
     stops = [one for one in summary.top_reasons() if one.status == Status.UNSENT and one.code in entries(StopReason)]
     if not stops:
         return None
-    said = (stops[0].example or "").removeprefix("not sent: ")
-    return Stop(cast(StopReason, stops[0].code), said)
-
-
-logger = logging.getLogger("interakt_loader")
-
-SAMPLE_ROWS = 1000
-"""Rows that are fetched to find out a mapping that is not given."""
-
-
-def load_users(
-    sdf: DataFrame, mapping: Any = None, *, partitions: int | None = None, **options: Unpack[Options]
-) -> LoadResult:
-    """Make one user call for each row of a Spark DataFrame, on Spark's workers.
-
-    `report`, which has to be given, is where Spark writes the report: a folder of Parquet files, schema
-    `outcomes.OUTCOMES`, whose `row` is Spark's `monotonically_increasing_id`. `ledger` is a folder that all workers
-    see, by default beside a report on a file system (`REPORT.ledgers`, with `name` `NAME.ledgers`); `"none"` is without
-    one, and then a task that Spark runs again sends its rows again. `partitions` is how many tasks send at once, by
-    default as many as can run; each has its part of `rate_limit`, or all hold to one clock with `share`. All rows of a
-    user go out by one task, in the frame's order. The other options are those of `Settings`; `limit`, `rows`,
-    `on_error`, `event_id`, `failures` and `html` cannot be had.
-
-    Exactly one action makes calls. Raises `UsageError` before it when what is given makes no sense, and Spark's own
-    errors; what happens to a row never raises.
-    """
-    return _load(sdf, mapping, "user", partitions, _hidden(options))
-
-
-def load_events(
-    sdf: DataFrame, mapping: Any = None, *, partitions: int | None = None, **options: Unpack[Options]
-) -> LoadResult:
-    """Make one event call for each row; otherwise like `load_users`. The mapping needs an `event`."""
-    return _load(sdf, mapping, "event", partitions, _hidden(options))
-
-
-def _hidden(options: Options) -> dict[str, Any]:
-    """Return the options, their secrets hidden in place: a notebook may show a traceback with locals."""
-    given = cast("dict[str, Any]", options)
-    hide_secrets(given)
-    return given
-
-
-def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, options: dict[str, Any]) -> LoadResult:
-    began = time.monotonic()
-    session = session_of(sdf)
-    check_session(session)
-    if options.get("report") is None:
-        raise SettingsError("report: say where Spark shall write the report, a folder: report=PATH")
-    report = str(options["report"])
-    settings = settings_of({**options, "ledger": default_ledger(options.get("ledger"), report, options.get("name"))})
-    check_coalesce(kind, settings)
-    check_apart(settings.ledger, report)
-    read, source = _mapping(sdf, mapping, kind, settings)
-    if not settings.dry_run:
-        settings.require_key()
-    count = choose_count(partitions, settings, session.sparkContext.defaultParallelism)
-    task_settings = settings_of_task(settings, count)
-    _check_report(session, report)
-    ledgers = None if settings.ledger is None or settings.dry_run else Path(settings.ledger)
-    with ExitStack() as stack:
-        loads, new = None, 0
-        if ledgers is not None:
-            make_folder(ledgers, count)
-            ledger = stack.enter_context(Ledger(ledgers / LOADS, kind, settings))
-            ledger.renew_account()
-            new = count - _open_ledgers(ledgers, count, kind, settings)
-            loads = _checked(ledger.loads, sdf, read, kind, settings, source)
-        bare = replace(settings, api_key=None, share=None, same_account=False, old_api_key=None)
-        preparation = Preparation(read, kind, bare)
-        whole = whole_limit(settings)
-        load = session.sparkContext.broadcast(Load(read, kind, task_settings, whole, with_secrets=True))
-        stack.callback(load.destroy)
-        if loads is not None:
-            loads.begin()
-        lines = _lines(sdf, preparation, load, count)
-        lines.write.mode("overwrite").parquet(report)  # the one action that makes calls
-        summary = read_summary(session.read.parquet(report), dry_run=settings.dry_run)
-        if loads is not None and not summary.is_on_record:
-            loads.take_back()
-    if ledgers is not None and new:
-        _open_ledgers(ledgers, count, kind, settings)
-    return LoadResult(
-        name="DataFrame",
-        kind=kind,
-        summary=summary,
-        seconds=time.monotonic() - began,
-        report=Path(report),
-        address=report if "://" in report else None,
-        ledger=None if settings.ledger is None else Path(settings.ledger),
-        stopped=stop_of(summary),
-        rows_of=_alone,
-        options=settings.public(),
-    )
+    message = (stops[0].example or "").removeprefix("not sent: ")
+    return Stop(cast(StopReason, stops[0].code), message)
 
 
 def _lines(sdf: DataFrame, preparation: Preparation, load: Broadcast[Load], count: int) -> DataFrame:
-    """Return the report as a frame that makes the calls whenever it is computed."""
+    """Return the report as a DataFrame. Each time it is computed, it makes the calls."""
     from pyspark.sql import functions
 
     def prepare(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -270,8 +274,9 @@ def _lines(sdf: DataFrame, preparation: Preparation, load: Broadcast[Load], coun
     def send(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from pyspark import TaskContext
 
+        # Spark calls this in a task.
         context = TaskContext.get()
-        assert context is not None  # Spark calls this in a task
+        assert context is not None
         return send_calls(batches, context.partitionId(), load.value)
 
     calls = sdf.withColumn(ROW, functions.monotonically_increasing_id()).mapInArrow(prepare, ddl(CALLS))
@@ -279,9 +284,11 @@ def _lines(sdf: DataFrame, preparation: Preparation, load: Broadcast[Load], coun
 
 
 def default_ledger(given: Any, report: str, name: str | None) -> str | None:
-    """Return the folder of the ledgers: as given, or beside the report, by the load's name if it has one."""
+    """Return the folder of the ledgers: the given one, or one next to the report, by the load's name if it has one."""
     if given is None and "://" in report:
-        raise SettingsError(f"ledger: expected a folder that all workers see, or 'none'; {report} is no place for one")
+        raise SettingsError(
+            f"ledger: expected a folder that all workers see, or 'none'; a ledger cannot be next to {report}"
+        )
     if given is None:
         if name is not None:
             parsed("name", parse_name, name)
@@ -291,10 +298,10 @@ def default_ledger(given: Any, report: str, name: str | None) -> str | None:
 
 
 def _open_ledgers(folder: Path, count: int, kind: Kind, settings: Settings) -> int:
-    """Open each ledger that is there, and return how many are.
+    """Open each ledger that exists, and return their number.
 
-    One that was made with another key is refused, or renewed if that was the account's old one. That takes a state
-    folder, and the workers' may be another one each time: so each secret is in the driver's, too, once it was here.
+    A ledger that was made with another key is refused, or renewed if that was the account's old key. That needs the
+    secret from a state folder, which workers may not keep. Opening the ledger here puts it into the driver's folder.
     """
     known = 0
     for bucket in range(count):
@@ -306,15 +313,16 @@ def _open_ledgers(folder: Path, count: int, kind: Kind, settings: Settings) -> i
                 ledger.renew_account()
         except AnotherKey:
             raise
-        except SettingsError as error:  # its task stops, and says so of each row
+        # Its task stops, and each of its rows has this reason.
+        except SettingsError as error:
             logger.warning("%s", error)
     return known
 
 
 def _checked(loads: Loads, sdf: DataFrame, mapping: Mapping, kind: Kind, settings: Settings, source: Source) -> Loads:
-    """Refuse a load that does not go with the earlier ones of its folder of ledgers; warn of a first one of events.
+    """Refuse a load that does not match the earlier ones of its ledgers; warn about a first load of events.
 
-    Spark's rows have no order, so an input is known by its plan and its files, not by its first rows.
+    Spark's rows have no order, so an input is recognised by its plan and its files, not by its first rows.
     """
     beginning, place = None, ""
     if is_known_by_content(mapping, kind, settings):
@@ -323,8 +331,8 @@ def _checked(loads: Loads, sdf: DataFrame, mapping: Mapping, kind: Kind, setting
     origin = Origin(place=place)
     if kind == "event" and loads.is_first and not settings.is_local:
         logger.warning(
-            "the first load of events from ledger %s: campaigns that are on may message these people now, also about "
-            "events of the past",
+            "the first load of events from ledger %s: ongoing campaigns may message these people now, also about past "
+            "events",
             settings.ledger,
         )
     this = this_load(mapping, kind, settings, source, origin, loads, beginning, renews=False)
@@ -333,9 +341,9 @@ def _checked(loads: Loads, sdf: DataFrame, mapping: Mapping, kind: Kind, setting
 
 
 def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> tuple[Mapping, Source]:
-    """Return the mapping, proposed from some rows where none is given, and a source of the frame's columns."""
-    looks = mapping is None or (isinstance(mapping, str) and mapping.startswith(PRESET))
-    source = opened(sdf.limit(SAMPLE_ROWS if looks else 0).toArrow(), settings)
+    """Return the mapping and a source of the frame's columns. If no mapping is given, some rows give a proposal."""
+    needs_rows = mapping is None or (isinstance(mapping, str) and mapping.startswith(PRESET))
+    source = opened(sdf.limit(SAMPLE_ROWS if needs_rows else 0).toArrow(), settings)
     if ROW in source.columns:
         raise SettingsError(f"the column name {ROW!r} is reserved; give that column another name")
     read, source, inferred = choose_mapping(mapping, source, kind, settings)
@@ -347,7 +355,7 @@ def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> tu
 
 
 def _check_report(session: Any, report: str) -> None:
-    """Refuse to write over anything but an older report."""
+    """Refuse to overwrite anything but an older report."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
@@ -356,16 +364,18 @@ def _check_report(session: Any, report: str) -> None:
     if not system.exists(path):
         return
     files = [one.getPath().getName() for one in system.listStatus(path)]
+    # A job that ended before its report was complete leaves such files.
     if all(name.startswith(("_", ".")) for name in files):
-        return  # what a job leaves that ended before its report was whole
+        return
     try:
         names = session.read.parquet(report).columns
-    except (PySparkException, Py4JError):  # no Parquet at all
+    # These are not Parquet files.
+    except (PySparkException, Py4JError):
         names = []
     if names != LINES.names:
-        raise SettingsError(f"report {report}: is there already and no report; choose another path")
+        raise SettingsError(f"report {report}: exists already and is not a report; choose another path")
 
 
-def _alone(lines: pa.Table) -> pd.DataFrame:
+def _lines_alone(lines: pa.Table) -> pd.DataFrame:
     frame: pd.DataFrame = lines.to_pandas()
     return frame

@@ -1,14 +1,10 @@
-"""Which partition a user belongs to, the ledger of a partition, and its part of the account's rate.
+"""The part of a load that runs on Spark's workers: all of them prepare rows, and one task sends each bucket of users.
 
-Arrow's schemas as Spark's.
+If a task dies, Spark runs it again. Its ledger then makes the accepted rows `unchanged`. A task never raises for a row,
+nor if its ledger or clock is not available, because Spark would run it again at once.
 
-Spark matches the columns that a task returns by position and never casts them: a wrong type fails only after the calls
-have been made, and the task is run again. So both forms come from one schema.
-
-What runs on Spark's workers: rows are prepared on all of them, and each partition of users is sent by one task.
-
-A task that dies is run again by Spark, and its ledger makes the second go on: what was accepted is `unchanged` then.
-A task never raises for a row, nor where its ledger or clock cannot be had: Spark would run it again at once.
+Spark matches the columns that a task returns by position, and never casts them. A wrong type fails only after the
+calls, and then Spark runs the task again. So the Arrow and the Spark schema come from one definition.
 """
 
 from __future__ import annotations
@@ -42,27 +38,28 @@ if TYPE_CHECKING:
     from interakt_loader.ledger import Ledger
 
 MARKER = "partitions.json"
-"""In a folder of ledgers: how many there are. Another number would look for users in another's ledger."""
+"""The file with the number of ledgers, in their folder. With another number, users would be in other ledgers."""
 
 LOADS = "driver.notes"
-"""In a folder of ledgers: what the driver remembers of the loads so far. No calls."""
+"""The driver's file with the earlier loads, in the folder of ledgers. It has no calls."""
 
 
 def buckets(calls: pa.RecordBatch, count: int) -> pa.Int32Array:
-    """Return the bucket of each prepared call: all rows of a user have the same, today and tomorrow."""
+    """Return the bucket of each prepared call: the same one for all rows of a user, in every load."""
     users = calls["ordering_key"].dictionary_encode()
     of_users = pa.array([zlib.crc32(user.encode()) % count for user in users.dictionary.to_pylist()], pa.int32())
-    nobodys = pa.array((row % count for row in calls["row"].to_pylist()), pa.int32())  # rows that name no user
-    return pc.coalesce(of_users.take(users.indices), nobodys)
+    of_rows = pa.array((row % count for row in calls["row"].to_pylist()), pa.int32())
+    # Rows without a user are spread over all buckets.
+    return pc.coalesce(of_users.take(users.indices), of_rows)
 
 
 def ledger_of(folder: Path, bucket: int) -> Path:
-    """Return where the ledger of a bucket lies."""
+    """Return the path of a bucket's ledger."""
     return folder / f"{bucket:05}.ledger"
 
 
 def known_count(folder: Path) -> int | None:
-    """Return for how many partitions a folder of ledgers was made; None where there is none yet."""
+    """Return the number of partitions of a folder of ledgers; None if it does not exist yet."""
     try:
         return int(json.loads((folder / MARKER).read_text(encoding="utf-8"))["partitions"])
     except FileNotFoundError:
@@ -72,7 +69,7 @@ def known_count(folder: Path) -> int | None:
 
 
 def make_folder(folder: Path, count: int) -> None:
-    """Make a folder for so many ledgers, or see that it was made for as many. Raises `SettingsError`."""
+    """Create a folder for `count` ledgers, or check that it was made for this number. Raises `SettingsError`."""
     try:
         folder.mkdir(0o700, parents=True, exist_ok=True)
         known = known_count(folder)
@@ -88,7 +85,7 @@ def make_folder(folder: Path, count: int) -> None:
 
 
 def part_of(rate: Rate, count: int) -> Rate:
-    """Return what each of so many partitions may call: whole calls, so that together they never exceed the rate."""
+    """Return the rate of each of `count` partitions, in whole calls, so that together they never exceed the rate."""
     if rate.calls < count:
         raise SettingsError(
             f"rate_limit is {rate} for {count} partitions, less than a call each: give partitions={int(rate.calls)} or "
@@ -100,7 +97,7 @@ def part_of(rate: Rate, count: int) -> Rate:
 BUCKET = "bucket"
 
 INSTANT = pa.timestamp("us", "UTC")
-"""The one kind of instant that Spark has."""
+"""The only type of timestamp in Spark."""
 
 _NAMES = {
     pa.int64(): "BIGINT",
@@ -113,19 +110,19 @@ _NAMES = {
 }
 
 
-def _sparks(schema: pa.Schema) -> pa.Schema:
+def _for_spark(schema: pa.Schema) -> pa.Schema:
     return pa.schema([(one.name, INSTANT if pa.types.is_timestamp(one.type) else one.type) for one in schema])
 
 
-CALLS = _sparks(PREPARED).append(pa.field(BUCKET, pa.int32()))
+CALLS = _for_spark(PREPARED).append(pa.field(BUCKET, pa.int32()))
 """Prepared calls on their way to the worker that sends them."""
 
-LINES = _sparks(OUTCOMES)
+LINES = _for_spark(OUTCOMES)
 """Lines of the report."""
 
 
 def ddl(schema: pa.Schema) -> str:
-    """Return a schema in Spark's words."""
+    """Return a schema in Spark's SQL."""
     return ", ".join(f"`{one.name}` {_NAMES[one.type]}" for one in schema)
 
 
@@ -133,31 +130,31 @@ ROW = "__interakt_row"
 """The column that numbers the rows on their way to `prepare_rows`."""
 
 LONGEST_WAIT = 60.0
-"""Seconds that a task waits for its ledger: one that Spark gave up may go on for some seconds, and holds it."""
+"""Seconds that a task waits for its ledger. An abandoned task may run for some seconds more, and keep it locked."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What all tasks of a load have to know.
+    """The data that all tasks of a load need.
 
-    The workers need the key, and a pickle of `Settings` does not hold it. So this is the one thing whose pickle does:
-    it goes to them as a broadcast, never in the plan, and the broadcast is destroyed when the load ends.
+    The workers need the key, which a pickle of `Settings` does not contain. This class is the only one whose pickle
+    does. It reaches the workers as a broadcast, never in the plan, and the broadcast is destroyed when the load ends.
     """
 
     mapping: Mapping
     kind: Kind
     settings: Settings
-    """Of one task: its part of the rate; `ledger` is the folder."""
+    """The settings of one task, with its part of the rate; `ledger` is the folder."""
     limit: Rate | None = None
-    """The whole limit, where no clock is shared: what the tasks and other loads of a machine hold together."""
+    """The whole limit, unless the tasks share a clock. All loads of a machine keep it together."""
     with_secrets: bool = False
-    """Whether a pickle holds the key, and the password of the share."""
+    """Include the key, and the password of the shared clock, in a pickle."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         secrets = (self.settings.api_key, self.settings.share)
         carried = [one.reveal() if self.with_secrets and isinstance(one, Secret) else one for one in secrets]
-        bare = replace(self.settings, api_key=None, share=None)
-        return _arrived, (self.mapping, self.kind, bare, self.limit, carried)
+        without_secrets = replace(self.settings, api_key=None, share=None)
+        return _arrived, (self.mapping, self.kind, without_secrets, self.limit, carried)
 
 
 def _arrived(
@@ -167,7 +164,7 @@ def _arrived(
 
 
 def prepare_rows(batches: Iterable[pa.RecordBatch], preparation: Preparation, count: int) -> Iterator[pa.RecordBatch]:
-    """Yield the calls of numbered rows, each with the bucket of its user (schema `CALLS`)."""
+    """Yield the calls of numbered rows, each with its user's bucket (schema `CALLS`)."""
     for batch in batches:
         rows = batch[ROW]
         calls = preparation(flattened(batch.drop_columns([ROW])), 0)
@@ -176,7 +173,7 @@ def prepare_rows(batches: Iterable[pa.RecordBatch], preparation: Preparation, co
 
 
 def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> Iterator[pa.RecordBatch]:
-    """Send the prepared calls of one bucket, and yield what became of each (schema `LINES`)."""
+    """Send the prepared calls of one bucket, and yield a report line for each (schema `LINES`)."""
     numbers = _Numbers()
     calls = numbers.of(batch.select(PREPARED.names).cast(PREPARED) for batch in batches)
     with ExitStack() as stack:
@@ -192,18 +189,20 @@ def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> It
                 job = replace(job, share=stack.enter_context(closing(share)))
             reason = "abandoned" if job.ledger is None else "ledger_broken"
             for lines in deliver(calls, job):
-                yield lines.set_column(0, "row", numbers.first(lines["row"])).cast(LINES)
-        except SettingsError as error:  # before the first call: the ledger, the clock, or what this machine allows
+                yield lines.set_column(0, "row", numbers.original(lines["row"])).cast(LINES)
+        # Raised before the first call, for the ledger, the clock or this machine's limit.
+        except SettingsError as error:
             stop = Stop(reason, str(error))
             yield from (not_sent(batch, stop).cast(LINES) for batch in chain(numbers.taken(load.kind), calls))
 
 
 def open_ledger(folder: Path, bucket: int, kind: Kind, settings: Settings) -> Ledger:
-    """Open the ledger of a bucket, once whoever holds it has let it go."""
+    """Open the ledger of a bucket; wait while another task has it."""
     from interakt_loader.ledger import Ledger
 
-    if not (folder / MARKER).exists():  # a folder of the same name is not the one that the driver has made
-        raise SettingsError(f"ledger {folder}: is not there on this worker; give a folder that all workers share")
+    # Without the marker this is another folder than the driver's, with the same name.
+    if not (folder / MARKER).exists():
+        raise SettingsError(f"ledger {folder}: does not exist on this worker; give a folder that all workers share")
     until = time.monotonic() + LONGEST_WAIT
     while True:
         try:
@@ -215,19 +214,19 @@ def open_ledger(folder: Path, bucket: int, kind: Kind, settings: Settings) -> Le
 
 
 class _Numbers:
-    """Calls that are prepared already, numbered from 0 on their way in; the numbers that they had are remembered."""
+    """Numbers prepared calls from 0, as `deliver` needs them, and keeps their original numbers."""
 
     def __init__(self) -> None:
         self._numbers: list[pa.Int64Array] = []
 
     def of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield the batches, and remember the numbers of their rows."""
+        """Yield the batches, and keep the numbers of their rows."""
         for batch in batches:
             self._numbers.append(batch["row"])
             yield batch
 
     def taken(self, kind: Kind) -> Iterator[pa.RecordBatch]:
-        """Yield the rows that have gone through, as far as they are remembered: their numbers."""
+        """Yield the rows that `of` has yielded: only their numbers."""
         for rows in self._numbers:
             known = {"row": rows, "kind": pa.repeat(kind, len(rows))}
             columns = [known.get(one.name, pa.nulls(len(rows), one.type)) for one in PREPARED]
@@ -238,6 +237,6 @@ class _Numbers:
 
     identities = __call__
 
-    def first(self, rows: pa.Int64Array) -> pa.Int64Array:
-        """Return the numbers that these rows had at first."""
+    def original(self, rows: pa.Int64Array) -> pa.Int64Array:
+        """Return the original numbers of these rows."""
         return pa.chunked_array(self._numbers, pa.int64()).take(rows).combine_chunks()

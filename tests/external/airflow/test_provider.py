@@ -74,7 +74,7 @@ def answered() -> tuple[bool, str]:
 
 def test_a_good_connection_is_said_to_be_good(connected: Sandbox) -> None:
     """One call, which leaves nothing behind."""
-    assert answered() == (True, f"{connected.url} lets the key in")
+    assert answered() == (True, f"{connected.url} accepts the key")
     assert (connected.stats().calls, connected.stats().accepted) == (1, 0)
 
 

@@ -103,7 +103,7 @@ def catches() -> int:
         loader: InteraktLoaderError = ended
         return loader.exit_code
     except LoadInterrupted as interrupted:
-        return interrupted.exit_code if interrupted.result is None else interrupted.result.sent
+        return interrupted.exit_code if interrupted.result is None else int(interrupted.result.sent)
     return 0
 
 

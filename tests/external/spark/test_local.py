@@ -294,8 +294,8 @@ def test_what_cannot_be_is_refused_before_any_call(
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "data.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     for options, said in [
-        ({"report": None}, "report: say where Spark shall write the report"),
-        ({"report": str(tmp_path / "other")}, "is there already and no report"),
+        ({"report": None}, "report: name the folder where Spark writes the report"),
+        ({"report": str(tmp_path / "other")}, "exists already and is not a report"),
         ({"report": "s3://bucket/report"}, "ledger: expected a folder that all workers see"),
         ({"base_url": "https://api.example"}, "rate_limit: say what the account allows"),
         ({"limit": 5}, "limit cannot be had with Spark"),

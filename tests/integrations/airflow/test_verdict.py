@@ -19,7 +19,7 @@ from interakt_loader.errors import (
     SourceError,
     TooManyFailures,
 )
-from interakt_loader.integrations.airflow.task_load import can_be_mended_by_a_retry
+from interakt_loader.integrations.airflow.task_load import can_retry
 from interakt_loader.ledger import Ledger
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.settings import Settings
@@ -28,13 +28,13 @@ from interakt_loader.settings import Settings
 @pytest.mark.parametrize("error", [RowsFailed, Outage, TooManyFailures, SourceError, NotJustNow])
 def test_what_may_be_better_in_a_while(error: type[InteraktLoaderError]) -> None:
     """Rows that failed, an API that is away, a file that is late, a ledger that is taken."""
-    assert can_be_mended_by_a_retry(error("…"))
+    assert can_retry(error("…"))
 
 
 @pytest.mark.parametrize("error", [KeyRefused, SettingsError, MappingError])
 def test_what_somebody_has_to_mend(error: type[InteraktLoaderError]) -> None:
     """The key, the plan, the options and the mapping stay as they are."""
-    assert not can_be_mended_by_a_retry(error("…"))
+    assert not can_retry(error("…"))
 
 
 def test_a_ledger_that_another_load_has_is_not_there_just_now(sandbox: Sandbox, tmp_path: Path) -> None:

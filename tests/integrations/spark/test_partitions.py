@@ -169,7 +169,7 @@ def test_to_send_everything_again_is_refused() -> None:
 @pytest.mark.parametrize("ledger", ["/loads/report", "/loads/report/ledgers", "/loads/../loads/report/x"])
 def test_ledgers_in_the_report_are_refused(ledger: str) -> None:
     """Spark empties the report's folder before it writes there."""
-    with pytest.raises(SettingsError, match="lies in the report"):
+    with pytest.raises(SettingsError, match="is inside the report"):
         check_apart(ledger, "/loads/report")
 
 

@@ -16,7 +16,8 @@ with DAG(
     schedule="@daily",
     start_date=datetime(2025, 1, 1),
     catchup=False,
-    max_active_runs=1,  # the days share a ledger, and one load at a time has it
+    # All days share a ledger, which only one load at a time can use.
+    max_active_runs=1,
     params={"folder": "/data/interakt"},
     tags=["interakt"],
 ):
