@@ -222,7 +222,7 @@ def option(name: str, value: object = None, *, placeholder: str | None = None) -
     """Return an option as its user writes it, for a message.
 
     - `option("ledger")`: `ledger`, or `--ledger` on the command line
-    - `option("same_account", True)`: `same_account=True`, or `--same-account`
+    - `option("same_account", value=True)`: `same_account=True`, or `--same-account`
     - `option("name", "orders")`: `name='orders'`, or `--name orders`
     - `option("ledger", placeholder="PATH")`: `ledger=PATH`, or `--ledger PATH`; of a key, `--api-key-file FILE`
     """

@@ -184,18 +184,8 @@ class Answer(NamedTuple):
         body: bytes = b"",
     ) -> Answer:
         """Return an HTTP answer that does not accept the call."""
-        return cls(
-            accepted=False,
-            http_status=http_status,
-            code=code,
-            message=message,
-            reached=True,
-            sent=True,
-            seconds=seconds,
-            at=time.time(),
-            retry_after=retry_after,
-            body=body,
-        )
+        answer = cls.no_answer(code, message, seconds)
+        return answer._replace(http_status=http_status, reached=True, retry_after=retry_after, body=body)
 
     @classmethod
     def no_answer(cls, code: AnswerCode, message: str, seconds: float) -> Answer:

@@ -6,6 +6,8 @@ import inspect
 import pickle
 import re
 import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -59,3 +61,31 @@ def test_an_error_arrives_in_another_process_as_it_was(kind: type[BaseException]
     error = kind(*ARGUMENTS.get(kind, ("a message",)))
     arrived = pickle.loads(pickle.dumps(error))
     assert (type(arrived), str(arrived), vars(arrived)) == (kind, str(error), vars(error))
+
+
+@pytest.mark.parametrize(
+    ("written", "python", "flags"),
+    [
+        (lambda: errors.option("rate_limit"), "rate_limit", "--rate-limit"),
+        (lambda: errors.option("same_account", value=True), "same_account=True", "--same-account"),
+        (lambda: errors.option("header", value=False), "header=False", "--no-header"),
+        (lambda: errors.option("name", "orders"), "name='orders'", "--name orders"),
+        (lambda: errors.option("name", "my orders"), "name='my orders'", '--name "my orders"'),
+        (lambda: errors.option("ledger", placeholder="PATH"), "ledger=PATH", "--ledger PATH"),
+        (lambda: errors.option("old_api_key", placeholder="KEY"), "old_api_key=KEY", "--old-api-key-file FILE"),
+        (lambda: errors.option("as", "users"), "kind='users'", "--as users"),
+        (lambda: errors.mapped("phone", "Mobile"), '"phone": "Mobile"', '--map phone="Mobile"'),
+        (lambda: errors.mapped("phone"), '"phone": COLUMN', "--map phone=COLUMN"),
+        (
+            lambda: errors.spell_options("Lower `rate_limit`, or `bad_values='drop'` and `mask=True`."),
+            "Lower rate_limit, or bad_values='drop' and mask=True.",
+            "Lower --rate-limit, or --bad-values drop and --mask.",
+        ),
+    ],
+)
+def test_an_option_is_named_as_its_reader_writes_it(written: Callable[[], str], python: str, flags: str) -> None:
+    """As a keyword argument in Python, as a flag on the command line, and so in every thread."""
+    assert written() == python
+    with errors.flags_in_messages(), ThreadPoolExecutor(1) as other:
+        assert (written(), other.submit(written).result()) == (flags, flags)
+    assert written() == python

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interakt_loader import load as loading
 from interakt_loader._version import __version__
 from interakt_loader.cli.options import (
     CONTEXT,
@@ -35,13 +34,9 @@ from interakt_loader.cli.options import (
     written_mapping,
 )
 from interakt_loader.errors import LoadInterrupted, SettingsError
-from interakt_loader.load.opening import opened
 from interakt_loader.model import Kind
 from interakt_loader.privacy.process import freeze_imports
 from interakt_loader.privacy.text import number_of, printable, printable_json, printable_lines
-from interakt_loader.sandbox import Sandbox, SandboxOptions, run_forever
-from interakt_loader.sandbox.demo_data import write_sample_data
-from interakt_loader.sandbox.options import KINDS
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import KEPT, LOADED, MAPPED, OUTPUT, SENT, beside, mapping_name
 from interakt_loader.settings.values import OneOf, parsed
@@ -87,7 +82,7 @@ def summary_lines(view: View) -> Iterator[str]:
         yield "reasons:"
     for reason in view.reasons[:MOST_REASONS]:
         rows = f"row{'' if reason.count == 1 else 's'} {reason.rows}"
-        yield f"  {reason.count:>{width},} {reason.label} {reason.code} ({rows})"
+        yield f"  {reason.count:>{width},} {reason.label} {reason.code}: {rows}"
         yield f"  {'':{width}} e.g. {reason.example}"
     if len(view.reasons) > MOST_REASONS:
         yield f"  … and {number_of(len(view.reasons) - MOST_REASONS, 'more reason')} in the report"
@@ -112,12 +107,17 @@ SHOWN = 3
 
 def run_demo(rows: int | None, folder: Path, say: Callable[[str], object]) -> int:
     """Load, show what came of it and what the sandbox holds; return 0 if every row has its line in a report."""
+    from interakt_loader import load as loading
+    from interakt_loader.load.opening import opened
     from interakt_loader.result import view_of
+    from interakt_loader.sandbox import Sandbox
+    from interakt_loader.sandbox.demo_data import write_sample_data
 
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         data = Path(__file__).resolve().parents[2] / "sample_data"
-        if not (data / "users.parquet").exists():  # installed from a wheel: made anew, the same by its seed
+        # Where it is not there, as in a wheel, it is made: the same by its seed.
+        if not (data / "users.parquet").exists():
             data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="interakt-loader-")))
             write_sample_data(data)
         sandbox = stack.enter_context(Sandbox())
@@ -258,6 +258,8 @@ def _load(
         options["progress"] = False
     with ExitStack() as stack:
         if sandbox:
+            from interakt_loader.sandbox import Sandbox
+
             here = stack.enter_context(Sandbox())
             options |= {"api_key": here.api_key, "base_url": here.url}
         from interakt_loader.cli.proposal import Chosen, Confirmation, Unwritten
@@ -299,6 +301,7 @@ def _run(
     *,
     record_only: bool,
 ) -> int:
+    from interakt_loader import load as loading
     from interakt_loader.cli.runs import Runs
     from interakt_loader.load.job import Observer
     from interakt_loader.load.opening import OtherFiles, files_of
@@ -449,10 +452,13 @@ def demo(rows: int | None, folder: str) -> int:
     group=SENT,
     metavar="KIND=SHARE,...",
     default="",
-    help=f"Have a part of the calls fail, such as 500=2%,reset=1%. KIND is one of {', '.join(KINDS)}.",
+    help="Have a part of the calls fail, such as 500=2%,reset=1%. KIND is 400, 401, 429, 429-retry-after, 500, 503, "
+    "html502, reset, hang, cut or garbage.",
 )
 def sandbox(port: int, limit_per_minute: int | None, latency: float, faults: str) -> int:
     """Run the sandbox, a local look-alike of the API, until Ctrl-C."""
+    from interakt_loader.sandbox import SandboxOptions, run_forever
+
     freeze_imports()
     options = SandboxOptions(port=port, limit_per_minute=limit_per_minute, latency=latency, faults=faults)
 

@@ -129,7 +129,7 @@ class Account:
         if not self._settings.same_account:
             raise AnotherKey(
                 f"{ledger}: was made with another API key for {self._settings.base_url}. If the account's key was "
-                f"renewed, give {option('same_account', True)}; for another account, give a ledger of its own: "
+                f"renewed, give {option('same_account', value=True)}; for another account, give a ledger of its own: "
                 f"{option('ledger', placeholder='PATH')} or {option('name', placeholder='NAME')}"
             )
         self._wrapped_anew = False

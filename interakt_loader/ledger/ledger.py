@@ -8,7 +8,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -168,13 +168,24 @@ class Ledger:
         except sqlite3.Error as error:
             raise SettingsError(f"ledger {self.path}: cannot be written: {error}") from error
 
-    def plan(self, prepared: Iterable[pa.RecordBatch], event_id: str | None = None) -> Plan:
-        """Read all prepared rows, and decide about each; `event_id` is the column of the events' ids, if any."""
+    def plan(
+        self, prepared: Iterable[pa.RecordBatch], event_id: str | None = None, label: Callable[[int], str] = str
+    ) -> Plan:
+        """Read all prepared rows and decide about each.
+
+        `event_id` is the column of the events' ids, if any. `label` gives the number of a row as people read it.
+        """
         salt = self.loads.salt
         keys = self._keys if salt is None else self._keys.of_input(salt)
         try:
             self._plan = Plan(
-                self._store, keys, self._kind, self._settings, event_id, of_failures=self.loads.is_of_failures
+                self._store,
+                keys,
+                self._kind,
+                self._settings,
+                event_id,
+                of_failures=self.loads.is_of_failures,
+                label=label,
             )
             self._plan.make(prepared)
             if self._plan.calls == 0:

@@ -352,7 +352,7 @@ class Loads:
 
     def _ways(self, load: ThisLoad) -> str:
         baseline = by_surface("baseline(…)", "interakt-loader baseline")
-        again = option("resend", True)
+        again = option("resend", value=True)
         ways = f"put the rows on record as they are now ({baseline}), or send all of them again ({again})"
         if self._kind == "user" or "event_id" in load.shape:
             return ways
@@ -378,7 +378,7 @@ class Loads:
             raise UsageError(
                 f"nothing was sent: {where} holds events of another input, and these events have neither created_at "
                 "nor an event id, so nothing tells whether an equal one was sent before. Map created_at or "
-                f"event_id; or say that all rows are new events ({option('resend', True)}); or give the input a "
+                f"event_id; or say that all rows are new events ({option('resend', value=True)}); or give the input a "
                 f"ledger of its own ({option('ledger', placeholder='PATH')})"
             )
         return os.urandom(DIGEST)

@@ -13,7 +13,7 @@ import json
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -67,9 +67,9 @@ class MergedRows:
     carrier may be far away in the input. The bodies of calls that stand for several rows of a user are there too.
     """
 
-    def __init__(self, db: sqlite3.Connection, kind: Kind) -> None:
-        """Create the tables, in the attached database `plan`."""
-        self._db, self._kind = db, kind
+    def __init__(self, db: sqlite3.Connection, kind: Kind, label: Callable[[int], str]) -> None:
+        """Make the tables, in the attached database `plan`."""
+        self._db, self._kind, self._label = db, kind, label
         self._code: NoteCode = "coalesced" if kind == "user" else "event_id_repeated"
         self.count = 0
         """How many rows have a carrier."""
@@ -142,7 +142,7 @@ class MergedRows:
 
     def outcome(self, message: Message, carrier: Outcome) -> Outcome:
         """Return the outcome of a merged row."""
-        return carried(message, carrier, self._code)
+        return carried(message, carrier, self._code, self._label)
 
     def outcomes(self, carriers: Iterable[Outcome]) -> Iterator[list[Outcome]]:
         """Yield the outcomes of the rows of these carriers, some at a time."""
@@ -226,8 +226,16 @@ class Plan:
         event_id: str | None = None,
         *,
         of_failures: bool = False,
+        label: Callable[[int], str] = str,
     ) -> None:
-        """`event_id` is the column of the events' ids, if they have any. `of_failures`: the rows failed before."""
+        """Prepare a plan.
+
+        Args:
+            event_id: The column of the events' ids, if they have some.
+            of_failures: The rows failed in an earlier load.
+            label: Gives the number of a row as people read it: `2 (line 4)`.
+        """
+        self._label = label
         self._store, self._keys, self._kind = store, keys, kind
         self._event_id = event_id
         self._are_by_content = of_failures and kind == "event" and event_id is None
@@ -268,7 +276,7 @@ class Plan:
         db.execute("CREATE TABLE plan.rows (row INTEGER PRIMARY KEY, key BLOB, body BLOB)")
         db.execute("CREATE TABLE plan.special (row INTEGER PRIMARY KEY, key BLOB, step BLOB, doubted INTEGER)")
         db.execute("CREATE TABLE plan.conflicts (row INTEGER PRIMARY KEY, first INTEGER, other_person INTEGER)")
-        self._merged = merged = MergedRows(db, self._kind)
+        self._merged = merged = MergedRows(db, self._kind, self._label)
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         with pa.ipc.new_stream(self._file, PREPARED, options=options) as spool:
             for batch in prepared:
@@ -478,7 +486,7 @@ class Plan:
             return f"{shown} is on record as the id of this event for another person"
         first, other_person = found
         what = "is about another person" if other_person else "has other content"
-        return f"{shown}: row {first} has the same event id and {what}"
+        return f"{shown}: row {self._label(first)} has the same event id and {what}"
 
     def _with_folded(self, batch: pa.RecordBatch, folded: pa.BooleanArray) -> pa.RecordBatch:
         """Return the batch with the folded call in the rows that are carriers."""

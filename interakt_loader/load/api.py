@@ -17,7 +17,7 @@ from interakt_loader.load.opening import (
     check_mapping,
     check_outputs,
     choose_mapping,
-    is_preset,
+    is_mapping_file,
     opened,
 )
 from interakt_loader.load.run import run
@@ -107,7 +107,7 @@ def load(
     """
     if record_only:
         settings = _of_baseline(settings)
-    if isinstance(mapping, (str, Path)) and not is_preset(mapping):
+    if is_mapping_file(mapping):
         other_files = other_files._replace(reads={"mapping": mapping, **other_files.reads})
     check_outputs(source, settings, other_files)
     # a load that sends nothing may use a mapping that nobody has confirmed
@@ -122,7 +122,15 @@ def load(
         settings.require_key()
         # a proxy that makes no sense is refused before anything is planned
         read_environment(settings.base_url)
-    job = Job(read, kind, settings, observer or Observer(), stop_token or StopToken(), record_only=record_only)
+    job = Job(
+        read,
+        kind,
+        settings,
+        observer or Observer(),
+        stop_token or StopToken(),
+        record_only=record_only,
+        lines=source.lines,
+    )
     with ExitStack() as stack:
         job, source = _with_ledger(job, source, stack)
         share = None if record_only else open_shared_clock(settings)
@@ -151,7 +159,7 @@ def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
     check_coalesce(kind, settings)
     if settings.event_id is not None:
         if kind == "user":
-            raise SettingsError(f"{option('event_id')} is for events: users are told apart by user_id or phone")
+            raise SettingsError(f"{option('event_id')} is for events: users are identified by user_id or phone")
         if settings.event_id not in source.columns:
             hint = did_you_mean(settings.event_id, source.columns)
             raise SettingsError(f"{option('event_id')}: no such column: {settings.event_id!r}{hint}")

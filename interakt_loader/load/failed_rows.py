@@ -66,7 +66,7 @@ def as_in_the_input(lines: pa.Table, source: Source) -> pd.DataFrame:
     report's lines are returned. A column of the report has `load_` before its name if the input has one of this name.
     When the frame is loaded, the report's columns are left out (see `sources.memory`).
 
-    Raises `InteraktLoaderError` where the input has become shorter.
+    Raises `InteraktLoaderError` if the input has become shorter.
     """
     data = source.data
     try:
@@ -77,17 +77,17 @@ def as_in_the_input(lines: pa.Table, source: Source) -> pd.DataFrame:
         else:
             own = _read_again(source, lines)
     except SourceError as error:
-        logger.warning("%s: the failures come without its own columns", error)
+        logger.warning("%s: the failures come without the columns of the input", error)
         frame: pd.DataFrame = lines.to_pandas()
         return frame
     except (IndexError, SourceBroken):
         raise _has_fewer_rows(source) from None
     taken = [str(name) for name in own.columns]
     names = {_free(name, taken): name for name in SAID}
-    said = lines.select(list(SAID)).to_pandas()
-    beside = own.assign(**{name: said[column].to_numpy() for name, column in names.items()})
-    beside.attrs[BESIDE] = list(names)
-    return beside
+    reported = lines.select(list(SAID)).to_pandas()
+    failed = own.assign(**{name: reported[column].to_numpy() for name, column in names.items()})
+    failed.attrs[BESIDE] = list(names)
+    return failed
 
 
 def _free(name: str, taken: list[str]) -> str:
@@ -210,7 +210,7 @@ def _is_same(path: Path, other: str) -> bool:
 
 
 def _lines(report: Path) -> pa.Table:
-    """Return what the report says of the rows, in the input's order."""
+    """Return the report's lines of the rows that need a person, in the input's order."""
     wanted = pa.array(_NEED_A_PERSON)
     batches = read_batches(report, ["row", "status", "code", "column", "message"])
     return pa.Table.from_batches([one.filter(pc.is_in(one["status"], wanted)) for one in batches]).sort_by("row")
@@ -219,20 +219,19 @@ def _lines(report: Path) -> pa.Table:
 def _rows(lines: pa.Table, source: Source) -> Iterator[pa.RecordBatch]:
     """Yield the rows of these lines as text; if the input can be read only once, only what the report says of them."""
     done = 0
-    names: list[str] | None = None
     try:
         for batch in taken_rows(source, lines["row"].to_numpy()):
             own, kinds = _own(batch, [name for name in source.columns if name not in RESERVED])
-            said = _said(lines.slice(done, batch.num_rows))
+            reported = _reported(lines.slice(done, batch.num_rows))
             done += batch.num_rows
-            names = [*own, *said, VALUE_KINDS]
-            yield pa.RecordBatch.from_arrays([*own.values(), *said.values(), kinds], names=names)
+            columns = {**own, **reported, VALUE_KINDS: kinds}
+            yield pa.RecordBatch.from_arrays([*columns.values()], names=[*columns])
     except SourceError as error:
         if done:
             raise
-        logger.warning("%s: the failures file has not its own columns, and cannot be loaded", error)
-        said = _said(lines)
-        yield pa.RecordBatch.from_arrays([*said.values()], names=[*said])
+        logger.warning("%s: the failures file lacks the columns of the input, and cannot be loaded", error)
+        reported = _reported(lines)
+        yield pa.RecordBatch.from_arrays([*reported.values()], names=[*reported])
         return
     except (IndexError, SourceBroken):
         raise _changed(source) from None
@@ -242,7 +241,7 @@ def _rows(lines: pa.Table, source: Source) -> Iterator[pa.RecordBatch]:
 
 def _changed(source: Source) -> InteraktLoaderError:
     return InteraktLoaderError(
-        f"{source.name}: is another than when the load began, so its rows are not written; see the report"
+        f"{source.name}: has changed since the load began, so its rows are not written; see the report"
     )
 
 
@@ -262,11 +261,11 @@ def _own(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[dict[str, pa.Arra
         for row, kind in enumerate(found or ()):
             if kind is not None:
                 kinds[row][name] = kind
-    said = [json.dumps(one, ensure_ascii=False, separators=(",", ":")) if one else None for one in kinds]
+    written_kinds = [json.dumps(one, ensure_ascii=False, separators=(",", ":")) if one else None for one in kinds]
     if PROBLEM_COLUMN in batch.schema.names:
         for row in pc.indices_nonzero(batch.column(PROBLEM_COLUMN).is_valid()).to_pylist():
-            said[row] = UNREADABLE
-    return texts, pa.array(said, pa.string())
+            written_kinds[row] = UNREADABLE
+    return texts, pa.array(written_kinds, pa.string())
 
 
 def _column(column: pa.Array, wrong: set[int]) -> tuple[pa.StringArray, list[str | None] | None]:
@@ -295,7 +294,8 @@ def _wrong_cells(batch: pa.RecordBatch) -> dict[str, set[int]]:
     return wrong
 
 
-def _said(lines: pa.Table) -> dict[str, pa.Array]:
+def _reported(lines: pa.Table) -> dict[str, pa.Array]:
+    """Return the columns that stand after a row's own: its number in the input, and what is wrong with it."""
     hints = [hint(code) for code in lines["code"].to_pylist()]
     texts = (
         lines["row"].cast(pa.string()).to_pylist(),

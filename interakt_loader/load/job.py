@@ -16,6 +16,7 @@ from interakt_loader.sending.work import Prepares
 from interakt_loader.sending.workers import Engine
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Rate
+from interakt_loader.sources.base import Lines
 from interakt_loader.transport import HttpTransport
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class Job:
     """The limit that it holds together with other loads, where `settings` have a part of it only."""
     prepare: Prepares | None = None
     """Set where the rows are not the mapping's columns but calls that were prepared elsewhere."""
+    lines: Lines = field(default_factory=Lines)
+    """On which line each row of a text file begins."""
 
     @property
     def preparation(self) -> Prepares:
@@ -158,6 +161,7 @@ def _engine(job: Job, rate_limit: RateLimit) -> Engine:
         # with a ledger, the plan has folded the rows already
         coalesce=settings.coalesce and job.ledger is None,
         resend_doubted=settings.on_unknown == "resend",
+        label=job.lines.label,
     )
     transport = HttpTransport(
         settings.base_url, settings.require_key(), timeout=settings.timeout, connections=settings.workers

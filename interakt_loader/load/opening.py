@@ -25,14 +25,14 @@ from urllib.request import url2pathname
 from interakt_loader.columns import Target
 from interakt_loader.errors import MappingError, MappingNeeded, SettingsError, option
 from interakt_loader.identity import country_code
-from interakt_loader.mapping.files import read_mapping
+from interakt_loader.mapping.files import read_mapping_file
 from interakt_loader.mapping.infer.inferred import InferredMapping, Line
 from interakt_loader.mapping.spec import Mapping, listed
 from interakt_loader.model import Kind
 from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import is_failures
-from interakt_loader.settings.values import did_you_mean
+from interakt_loader.settings.values import OneOf, did_you_mean, parsed
 from interakt_loader.sources import ReadOptions, Source, is_failures_file, is_own_name, open_source, peek
 from interakt_loader.sources.base import Lines
 from interakt_loader.sources.failures import SAID_BESIDE
@@ -86,9 +86,9 @@ def choose_mapping(
 ) -> Choice:
     """Return the mapping by which to load a source.
 
-    `given` is None, `preset:NAME`, or what `read_mapping` reads; the rest is as in `infer`. Raises `MappingError` if
-    there is no mapping. Raises `MappingNeeded` for open questions, and for a proposal that would be sent to the API
-    although nobody has confirmed it. Raises `SettingsError` for an unknown country or time zone.
+    `given` is as for `load_users`; the rest is as in `infer`. Raises `MappingError` if there is no mapping, and
+    `SettingsError` for an unknown country or time zone. Raises `MappingNeeded` for open questions, and for a proposal
+    that would be sent to the API although nobody has confirmed it.
     """
     check_places(settings)
     if given is None or is_preset(given):
@@ -97,8 +97,10 @@ def choose_mapping(
             raise _needed(found)
     elif isinstance(given, InferredMapping):
         found = given
+    elif is_mapping_file(given):
+        return Choice(read_mapping_file(Path(given)).mapping, source, None)
     else:
-        return Choice(read_mapping(given), source, None)
+        return Choice(Mapping.of(given), source, None)
     if found.open_questions:
         raise _needed(found)
     return Choice(found, source, None if found is given else found)
@@ -107,6 +109,11 @@ def choose_mapping(
 def is_preset(given: Any) -> bool:
     """Tell whether what is given as a mapping is the name of a preset."""
     return isinstance(given, str) and given.startswith(PRESET)
+
+
+def is_mapping_file(given: Any) -> bool:
+    """Tell whether what is given as a mapping is the path of a file."""
+    return isinstance(given, (str, Path)) and not is_preset(given)
 
 
 def propose(
@@ -225,9 +232,7 @@ def kind_of(text: str | None) -> Kind | None:
     """Return the kind that is called `users` or `events`; None stays None."""
     if text is None:
         return None
-    if text not in ("users", "events"):
-        raise SettingsError(f"{option('as')} is {text!r}; expected users or events")
-    return "user" if text == "users" else "event"
+    return "user" if parsed(option("as"), OneOf(("users", "events")), text) == "users" else "event"
 
 
 def check_places(settings: Settings) -> None:

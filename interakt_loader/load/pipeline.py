@@ -144,7 +144,8 @@ class Pipeline:
     def _planned(self) -> Plan:
         job = self._job
         assert job.ledger is not None
-        return job.ledger.plan(self._prepared(), None if job.event_id is None else job.event_id.label)
+        event_id = None if job.event_id is None else job.event_id.label
+        return job.ledger.plan(self._prepared(), event_id, job.lines.label)
 
     def _prepared(self) -> Iterator[pa.RecordBatch]:
         """Yield all rows, prepared, until the load is to stop."""

@@ -168,7 +168,9 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
         examples=work.examples,
         forecast=_outlook(summary, rate, job) if settings.dry_run else None,
         rows_of=partial(as_in_the_input, source=source),
+        rate_limit=settings.rate_limit,
         options=settings.public(),
+        lines=source.lines,
     )
     _write_files(result, failures, settings)
     if interrupts.signum is not None:

@@ -1,7 +1,7 @@
 """Mapping: which column is which field, and a table's rows as the calls that they become.
 
-`spec` is the mapping as written, `files` reads it from disk, `presets` has those of well-known exports, `infer`
-proposes one from the table, `choice` is which of these a load goes by, and `prepare` applies it.
+`spec` is the mapping as written, `files` reads it from disk, and `presets` has those of well-known exports. `infer`
+proposes one from the table, and `prepare` applies it.
 """
 
 from __future__ import annotations

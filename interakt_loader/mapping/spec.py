@@ -1,7 +1,4 @@
-"""Which column is which field: the mapping as a person writes it, checked when it is read.
-
-A mapping is text about columns; it is read, completed and checked here without any data. `prepare` applies it.
-"""
+"""The mapping as a person writes it: which column is which field. It is checked here without any data."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from interakt_loader.sources.base import heading
 from interakt_loader.values import shown
 
 FIELDS = ("user_id", "phone", "country_code", "event", "event_id", "created_at", "tags", "traits")
-"""What a mapping may say."""
+"""The fields of a mapping."""
 
 _TARGET_KEYS = ("type", "format", "separator", "timezone", "decimal", "guard")
 _FIELD_KEYS = ("column", "value", "name", *_TARGET_KEYS)
@@ -35,7 +32,7 @@ class Field:
 
     @property
     def label(self) -> str:
-        """What to call it in a message."""
+        """Its name in a message."""
         return self.column if self.column is not None else f"constant {shown(self.value)}"
 
 
@@ -43,8 +40,8 @@ class Field:
 class Mapping:
     """Which column is which field of the API's calls.
 
-    `traits` maps trait names to fields, in order; with `all_columns` every column that nothing else uses is a
-    trait by its own name too (`"*"` in the written form). Make one with `Mapping.of`.
+    `traits` maps trait names to fields, in order. With `all_columns` (`"*"` in the written form), every column without
+    another use is a trait by its own name. `Mapping.of` makes one.
     """
 
     user_id: Field | None = None
@@ -53,7 +50,7 @@ class Mapping:
     country_code: Field | None = None
     event: Field | None = None
     event_id: Field | None = None
-    """The column whose values, with the event's name, tell events apart."""
+    """The column whose values, with the event's name, identify events."""
     created_at: Field | None = None
     tags: Field | None = None
     traits: tuple[tuple[str, Field], ...] = ()
@@ -73,7 +70,7 @@ class Mapping:
             if key not in FIELDS:
                 hint = did_you_mean(str(key), list(FIELDS))
                 raise MappingError(f"the mapping has no field {key!r}{hint} (fields: {', '.join(FIELDS)})")
-        single = [name for name in FIELDS[:-1] if name != "phone" and written.get(name) is not None]
+        single = [name for name in FIELDS if name not in ("phone", "traits") and written.get(name) is not None]
         named: dict[str, Any] = {name: _field(name, written[name]) for name in single}
         named["phone"] = _phones(written.get("phone"))
         if named.get("event_id") is not None and named["event_id"].column is None:
@@ -88,21 +85,21 @@ class Mapping:
 
     @property
     def _fields(self) -> dict[str, tuple[Field, ...]]:
-        """Every field but the traits that is mapped, by name."""
-        pairs = ((name, getattr(self, name)) for name in FIELDS[:-1])
-        return {name: one if isinstance(one, tuple) else (one,) for name, one in pairs if one}
+        """Every mapped field but the traits, by name."""
+        pairs = ((name, getattr(self, name)) for name in FIELDS if name != "traits")
+        return {name: field if isinstance(field, tuple) else (field,) for name, field in pairs if field}
 
     def event_id_by(self, option: str | None) -> Field | None:
-        """Return where the ids of the events come from; the option, a column's name, overrides the mapping.
+        """Return the field of the events' ids; the option, a column's name, overrides the mapping.
 
-        The option changes nothing of what is sent: with `"*"` its column is a trait like any other.
+        The option does not change what is sent: with `"*"` its column is a trait like any other.
         """
         return self.event_id if option is None else Field(option)
 
     def columns(self) -> list[str]:
-        """Return the columns that are named, each once, in the order of the fields."""
-        named = [*(one for several in self._fields.values() for one in several), *(one for _, one in self.traits)]
-        return list(dict.fromkeys(one.column for one in named if one.column is not None))
+        """Return the named columns, each once, in the order of the fields."""
+        named = [field for fields in (*self._fields.values(), [trait for _, trait in self.traits]) for field in fields]
+        return list(dict.fromkeys(field.column for field in named if field.column is not None))
 
     def traits_of(self, columns: Iterable[str]) -> list[tuple[str, Field]]:
         """Return the traits for a table with these columns: the named ones, then the rest if `all_columns`."""
@@ -113,7 +110,7 @@ class Mapping:
         return [*self.traits, *rest]
 
     def check(self, kind: Kind, columns: Sequence[str]) -> None:
-        """Refuse a mapping that does not fit the kind of call or the table's columns; all misfits at once."""
+        """Raise `MappingError` if the mapping does not fit the kind of call or the table's columns."""
         if self.user_id is None and not self.phone:
             raise MappingError(
                 f"no identity is mapped: say which column is user_id or phone; there are {listed(columns)}"
@@ -121,25 +118,25 @@ class Mapping:
         if kind == "event" and self.event is None:
             raise MappingError("events need a name: map event to a column, or to {'value': 'Order Placed'}")
         if kind == "user" and self.event is not None:
-            raise MappingError("the mapping has an event, so its rows are events and no users")
+            raise MappingError("the mapping has an event, so its rows are events, not users")
         if kind == "user" and self.event_id is not None:
-            raise MappingError("event_id is for events: users are told apart by user_id or phone")
+            raise MappingError("event_id is for events: users are identified by user_id or phone")
         if kind == "event" and self.tags is not None:
             raise MappingError("tags belong to users; the API takes none with an event")
         missing = [name for name in self.columns() if name not in columns]
         if missing:
-            said = [f"{name!r}{did_you_mean(name, list(columns))}" for name in missing]
-            raise MappingError(f"no such column: {', '.join(said)} (there are {listed(columns)})")
+            unknown = [f"{name!r}{did_you_mean(name, list(columns))}" for name in missing]
+            raise MappingError(f"no such column: {', '.join(unknown)} (there are {listed(columns)})")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the written form: what `Mapping.of` reads."""
         written: dict[str, Any] = {
-            name: [*map(_written, several)] if len(several) > 1 else _written(several[0])
-            for name, several in self._fields.items()
+            name: [*map(_written, fields)] if len(fields) > 1 else _written(fields[0])
+            for name, fields in self._fields.items()
         }
-        named = {name: _written(one) for name, one in self.traits}
+        named = {name: _written(trait) for name, trait in self.traits}
         if self.all_columns:
-            written["traits"] = ["*", *(_as_item(name, one) for name, one in named.items())] if named else "*"
+            written["traits"] = ["*", *(_as_item(name, trait) for name, trait in named.items())] if named else "*"
         elif named:
             written["traits"] = named
         return written
@@ -152,7 +149,7 @@ def _phones(written: Any) -> tuple[Field, ...]:
         return (_field("phone", written),)
     if not written:
         raise MappingError("phone: the list of columns is empty")
-    return tuple(_field("phone", one) for one in written)
+    return tuple(_field("phone", phone) for phone in written)
 
 
 def _field(name: str, written: Any, *, trait: bool = False) -> Field:
@@ -160,7 +157,7 @@ def _field(name: str, written: Any, *, trait: bool = False) -> Field:
         return Field(column=heading(written))
     if not isinstance(written, dict):
         raise MappingError(
-            f"{name}: {written!r} is no field; expected a column's name, {{'column': …}} or {{'value': …}}"
+            f"{name}: {written!r} is not a field; expected a column's name, {{'column': …}} or {{'value': …}}"
         )
     for key in written:
         if key not in _FIELD_KEYS or (key == "name" and not trait):
@@ -169,7 +166,8 @@ def _field(name: str, written: Any, *, trait: bool = False) -> Field:
         raise MappingError(f"{name}: expected either 'column' or 'value' in {written!r}")
     if "value" in written:
         if isinstance(written["value"], (dict, set)) or written["value"] is None:
-            raise MappingError(f"{name}: the constant {written['value']!r} is no text, number, boolean, date or list")
+            expected = "text, a number, a boolean, a date or a list"
+            raise MappingError(f"{name}: the constant is {shown(written['value'])}; expected {expected}")
         return Field(value=written["value"], target=_target(name, written))
     if not isinstance(written["column"], str):
         raise MappingError(f"{name}: 'column' is {written['column']!r}; expected a column's name")
@@ -183,7 +181,8 @@ def _target(name: str, written: dict[str, Any]) -> Target:
             raise MappingError(f"{name}: {key!r} is {value!r}; expected text")
     if options.get("type", "auto") not in TYPES:
         raise MappingError(f"{name}: {no_type(options['type'])}")
-    if options.get("type", "auto") == "auto":  # a format or a separator says what the text is
+    # a format, a separator or a decimal sign tells the type
+    if options.get("type", "auto") == "auto":
         if "format" in options:
             options["type"] = "datetime"
         elif "separator" in options:
@@ -202,11 +201,11 @@ def _traits(written: Any) -> tuple[tuple[tuple[str, Field], ...], bool]:
     if written == "*":
         return (), True
     if isinstance(written, dict):
-        items = [(str(name), _field(f"traits.{name}", one, trait=True)) for name, one in written.items()]
+        items = [(str(name), _field(f"traits.{name}", trait, trait=True)) for name, trait in written.items()]
         return tuple(items), False
     if not isinstance(written, (list, tuple)):
         raise MappingError(f"traits is {written!r}; expected a list, a dict from trait name to column, or '*'")
-    named = [_listed_trait(one) for one in written if one != "*"]
+    named = [_listed_trait(trait) for trait in written if trait != "*"]
     for name, count in Counter(name for name, _ in named).items():
         if count > 1:
             raise MappingError(f"traits: {name!r} is named {count} times")

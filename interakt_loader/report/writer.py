@@ -26,7 +26,7 @@ from interakt_loader.report.outcomes import OUTCOMES
 ENDINGS = (".csv", ".jsonl", ".parquet")
 
 PARQUET_GROUP = 65_536
-"""Rows of a row group in a Parquet report: batches come small, and a group each would make a slow file."""
+"""Rows of a row group in a Parquet report. Batches are small, and a group for each would make a slow file."""
 
 TRIES = 100
 """Times to open a file that others keep removing."""
@@ -36,7 +36,7 @@ EXAMPLES = 3
 
 
 class Writer(Protocol):
-    """Writes batches of outcomes to a file; what it has written is on disk when `write` returns, Parquet apart."""
+    """Writes batches of outcomes to a file. When `write` returns, the lines are on disk, except in Parquet."""
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add the lines of a batch."""
@@ -48,16 +48,16 @@ class Writer(Protocol):
 
 
 class Report:
-    """The report file of one load. A context manager; opening it is what shows that the path can be written.
+    """The report file of one load. A context manager.
 
-    From its opening to its end no other load can have the file. A report that is there stays as it is until this one
-    begins, so that a load that is refused before its first call leaves the last one's report.
+    While it is open, no other load can use the file. A report of an earlier load is kept until `begin`. So a load that
+    is refused before its first call leaves that report.
     """
 
     def __init__(self, path: str | Path) -> None:
         """Open `path`, whose ending gives the format.
 
-        Raises `SettingsError` if the file cannot be had, `NotJustNow` while another load writes it.
+        Raises `SettingsError` if the file cannot be written, and `NotJustNow` while another load writes it.
         """
         self.path = Path(path)
         ending = self.path.suffix.lower()
@@ -83,11 +83,12 @@ class Report:
                 )
             if is_still_at(file.fileno(), self.path):
                 return file
-            file.close()  # its last holder has removed it
+            # its last holder has removed it
+            file.close()
         raise FileNotFoundError(errno.ENOENT, "it is removed again and again")
 
     def begin(self) -> None:
-        """Write over what is there; again does nothing. Raises `SettingsError` if that cannot be."""
+        """Overwrite an earlier report. A second call does nothing. Raises `SettingsError` if it cannot be written."""
         try:
             self._begun()
         except OSError as error:
@@ -113,12 +114,14 @@ class Report:
         self.close()
 
     def _leave(self) -> None:
-        """Leave everything as it was: nothing has been done that there is to be reported."""
-        if os.name != "posix":  # Windows removes no file that is open
+        """Leave everything as it was, because there is nothing to report."""
+        # Windows cannot remove an open file
+        if os.name != "posix":
             self.give_up()
         if self._is_new:
+            # while it is locked, no other load can have begun with it
             with suppress(OSError):
-                self.path.unlink(missing_ok=True)  # while it is locked: nobody else can have begun with it
+                self.path.unlink(missing_ok=True)
         self.give_up()
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -126,7 +129,7 @@ class Report:
         self._begun().write(batch)
 
     def close(self) -> None:
-        """Complete the file; again does nothing."""
+        """Complete the file. A second call does nothing."""
         if not self._closed:
             self._closed = True
             try:
@@ -135,7 +138,7 @@ class Report:
                 self._file.close()
 
     def give_up(self) -> None:
-        """Close a file that can be written no longer: what is still in its buffer would raise once more."""
+        """Close a file that cannot be written any more, without its buffer, which would raise once more."""
         self._closed = True
         with suppress(OSError):
             self._file.close()
@@ -156,7 +159,7 @@ class _Csv:
         self._file.flush()
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: all lines are written."""
 
 
 class _JsonLines:
@@ -174,7 +177,7 @@ class _JsonLines:
         self._file.flush()
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: all lines are written."""
 
 
 class _Parquet:
@@ -223,7 +226,7 @@ class Summary:
     """The fold over all outcomes: counts that add up, and the reasons of what went wrong."""
 
     dry_run: bool = False
-    """Nothing was to be sent, so an unsent row is no failure."""
+    """Nothing was to be sent, so an unsent row is not a failure."""
     counts: dict[str, int] = field(default_factory=lambda: {status.value: 0 for status in Status})
     attempts: int = 0
     maybe_duplicates: int = 0
@@ -236,12 +239,12 @@ class Summary:
 
     @property
     def failing(self) -> list[Status]:
-        """The statuses that a person has to look at."""
+        """The statuses that need a person."""
         return [status for status in FAILURES if not (self.dry_run and status is Status.UNSENT)]
 
     @property
     def failures(self) -> int:
-        """How many rows a person has to look at."""
+        """How many rows need a person."""
         return sum(self.counts[status.value] for status in self.failing)
 
     @property

@@ -153,7 +153,7 @@ def cells(line: dict[str, Any], view: View) -> list[str]:
     if phone:
         phone = f"{line['country_code'] or ''} {masked_phone(phone) if view.masks else phone}".strip()
     return [
-        f"{line['row']}",
+        view.lines.label(line["row"]),
         view.shown(line["user_id"] or ""),
         phone.replace(" ", "\u00a0"),
         line["status"],

@@ -26,6 +26,8 @@ from interakt_loader.report.reading import read_batches, read_report, read_timel
 from interakt_loader.report.writer import Report, Summary
 from interakt_loader.result.html import card, write_page
 from interakt_loader.result.view import View, elapsed
+from interakt_loader.settings.values import Rate
+from interakt_loader.sources.base import Lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,8 +65,10 @@ class LoadResult:
         most_held: int = 0,
         examples: Sequence[Message] = (),
         forecast: str | None = None,
+        rate_limit: Rate | str | None = None,
         rows_of: Callable[[pa.Table], pd.DataFrame],
         options: Mapping[str, Any],
+        lines: Lines | None = None,
     ) -> None:
         self.name = name
         """The name of the input: of its file, or of its type."""
@@ -93,6 +97,9 @@ class LoadResult:
         """Of a dry run: how many calls the load would make, and how long that takes at the rate limit."""
         self.options = dict(options)
         """The options of the load, without the key."""
+        self._rate_limit = rate_limit
+        self.lines = lines or Lines()
+        """On which line each row of a text file begins: `result.lines.of(row)`."""
         self._keep_alive = keep_alive
         self._rows_of = rows_of
 
@@ -302,6 +309,8 @@ def view_of(result: LoadResult, *, masks: bool = False) -> View:
         bodies=result.examples,
         forecast=result.forecast,
         is_forgotten=result.is_forgotten,
+        rate_limit=result._rate_limit,
         options=result.options,
+        lines=result.lines,
         masks=masks,
     )

@@ -19,7 +19,8 @@ from interakt_loader.model import PATHS, Kind, Status, Stop
 from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.report.reading import Timeline
 from interakt_loader.report.writer import Reason, Summary
-from interakt_loader.settings.values import Rate, parse_rate
+from interakt_loader.settings.values import Rate
+from interakt_loader.sources.base import Lines
 
 COLOURS = {
     Status.SENT: "#2e9e5b",
@@ -61,7 +62,7 @@ class ReasonView:
     code: str
     column: str | None
     rows: str
-    """The numbers of the first rows."""
+    """The numbers of the first rows, with their lines."""
     example: str
     """The message of one row."""
     hint: str | None
@@ -106,7 +107,10 @@ class View:
     """Of a dry run: the bodies of the first calls."""
     forecast: str | None
     is_forgotten: bool
+    rate_limit: Rate | str | None
     options: Mapping[str, Any]
+    lines: Lines
+    """On which line each row of a text file begins."""
     masks: bool = field(kw_only=True)
     """Whether phones and e-mail addresses in examples and in the reason of a stop are masked."""
 
@@ -186,7 +190,7 @@ class View:
             colour=self.colour(one.status),
             code=code,
             column=one.column,
-            rows=", ".join([*(f"{row:,}" for row in one.rows), *(["…"] if one.count > len(one.rows) else [])]),
+            rows=", ".join([*map(self.lines.label, one.rows), *(["…"] if one.count > len(one.rows) else [])]),
             example=self.shown(one.example or ""),
             hint=hint(code),
             is_failure=one.status in self.summary.failing,
@@ -234,7 +238,6 @@ class View:
     def course(self, timeline: Timeline) -> Course:
         """Return the load over time."""
         unit, unit_name = time_unit(timeline.seconds)
-        limit = parse_rate(self.options["rate_limit"])
         done = [
             (self.label(status), self.colour(status), list(itertools.accumulate(timeline.rows[status])))
             for status in COLOURS
@@ -247,7 +250,7 @@ class View:
             ends=[(number + 1) * timeline.width / unit for number in range(len(timeline.calls))],
             done=done,
             rates=[count / timeline.width for count in timeline.calls],
-            limit=limit.calls / limit.seconds if isinstance(limit, Rate) else None,
+            limit=limit.calls / limit.seconds if isinstance(limit := self.rate_limit, Rate) else None,
             limit_label=f"limit: {limit}",
             latency=[(percent, f"{percent} % within", times) for percent, times in timeline.latency.items()],
         )

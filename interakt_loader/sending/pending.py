@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,9 +125,14 @@ def folded(earlier: Message, later: Message) -> Message:
     )
 
 
-def carried(message: Message, carrier: Outcome, code: NoteCode = "coalesced") -> Outcome:
-    """Return the outcome of a row that another row carries: merged if that was accepted, else the same outcome."""
-    row = carrier.message.row
+def carried(
+    message: Message, carrier: Outcome, code: NoteCode = "coalesced", label: Callable[[int], str] = str
+) -> Outcome:
+    """Return the outcome of a row that another row carries: merged if that was accepted, else the same outcome.
+
+    `label` gives the number of a row as people read it: `2 (line 4)`.
+    """
+    row = label(carrier.message.row)
     status, why, text = carrier.status, carrier.code, f"row {row} carries it: {carrier.text}"
     if status in (Status.SENT, Status.RECORDED):
         status, why, text = Status.MERGED, code, _MERGED_TEXTS[code].format(row)

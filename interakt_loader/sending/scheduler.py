@@ -19,6 +19,7 @@ import heapq
 import math
 import random
 from collections import deque
+from collections.abc import Callable
 
 from interakt_loader.model import LARGEST_BODY, Answer, Message, Outcome, Status, Stop
 from interakt_loader.sending.pending import PendingCall, carried, folded, outcome
@@ -63,8 +64,11 @@ class Schedule:
         max_refusal: float | None = None,
         coalesce: bool = False,
         resend_doubted: bool = True,
+        label: Callable[[int], str] = str,
         rng: random.Random | None = None,
     ) -> None:
+        """`label` gives the number of a row as people read it: `2 (line 4)`."""
+        self._label = label
         self._coalesce = coalesce
         self._resend_doubted = resend_doubted
         self._bound = max_queue_size
@@ -267,7 +271,7 @@ class Schedule:
         self.unfinished -= 1 + len(pending.carries)
         settled = outcome(pending, status, at, self.stopped)
         for message in pending.carries:
-            self._settled.append(carried(message, settled))
+            self._settled.append(carried(message, settled, label=self._label))
         self._settled.append(settled)
 
     def _settle_behind(self, behind: deque[PendingCall], at: float) -> None:

@@ -1,7 +1,7 @@
 """The options of a load, with default, meaning and parser; and the default names of a load and of its files. Pure.
 
-The flags of the command line, the tables of the documentation and `Options`, which is for type checkers, are made from
-the fields of `Settings` or held to them by tests.
+The flags of the command line are made from the fields of `Settings`. Tests hold the tables of the documentation to
+them, and `Options`, which is for type checkers.
 """
 
 from __future__ import annotations
@@ -187,11 +187,11 @@ GROUPS = (LOADED, MAPPED, SENT, KEPT, OUTPUT)
 
 
 def _option(
-    default: Any,
     meaning: str,
     group: str,
     parse: Callable[[Any], Any] | None = None,
     *,
+    default: Any,
     flag: str | None = None,
     env: str | None = None,
     metavar: str | None = None,
@@ -212,279 +212,293 @@ class Settings:
     """How a load is done. Its fields hold parsed values that make sense together."""
 
     api_key: Secret | None = _option(
-        None,
         "The account's key: the Secret Key as the dashboard shows it, or decoded and without the colon.",
         SENT,
         optional(parse_key),
+        default=None,
         env="INTERAKT_API_KEY",
         secret=True,
     )
     base_url: str = _option(
-        BASE_URL,
         "The address of the API. `https://`, or `http://` for a server on this machine.",
         SENT,
         parse_base_url,
+        default=BASE_URL,
         flag="--base-url",
         env="INTERAKT_BASE_URL",
         metavar="URL",
     )
     timeout: float = _option(
-        10,
         "Seconds to wait for a connection, and seconds to wait for an answer.",
         SENT,
         Number(0, 86_400, above=True),
+        default=10,
         flag="--timeout",
         metavar="SECONDS",
     )
     max_retries: int = _option(
-        3,
         "How many times a row is tried again: 3 means at most 4 calls.",
         SENT,
         Number(0, whole=True),
+        default=3,
         flag="--max-retries",
         metavar="N",
     )
     max_queue_size: int = _option(
-        10_000,
         "Rows held at once: queued, in flight, waiting for a retry, or not yet in the report.",
         SENT,
         Number(1, whole=True),
+        default=10_000,
         flag="--max-queue-size",
         metavar="N",
     )
     workers: int = _option(
-        16, "Calls in flight at once.", SENT, Number(1, 1024, whole=True), flag="--workers", metavar="N"
+        "Calls in flight at once.", SENT, Number(1, 1024, whole=True), default=16, flag="--workers", metavar="N"
     )
     rate_limit: Rate | Literal["auto"] | None = _option(
-        "auto",
         "The account's limit: `300/min`, `10/s`, `growth` (300/min), `advanced` (600/min) or `none`. `auto` "
         "detects it from the API's 429 answers.",
         SENT,
         parse_rate,
+        default="auto",
         flag="--rate-limit",
         metavar="RATE",
     )
     share: Secret | None = _option(
-        None,
         "Where loads of the account share the limit `rate_limit`. `sqlite:///PATH` is for the loads of one "
         "machine, `redis://HOST:PORT/NUMBER` for those of several.",
         SENT,
         optional(parse_share),
+        default=None,
         flag="--share",
         metavar="URL",
         secret=True,
     )
     max_outage: float = _option(
-        300,
         "Stop with exit code 3 after so many seconds without any answer, or with nothing but 429.",
         SENT,
         Number(0),
+        default=300,
         flag="--max-outage",
         metavar="SECONDS",
     )
     max_failures: Failures | None = _option(
-        None,
         "Stop with exit code 3 if more than N rows, or more than P% of the rows so far, are invalid, "
         "rejected, failed or unknown. P% is checked from row 100 on.",
         SENT,
         optional(parse_failures),
+        default=None,
         flag="--max-failures",
         metavar="N|P%",
     )
     name: str | None = _option(
-        None,
         "The name of the load, and of its ledger, report and failures file. On the command line the default "
         "is the source's name without folder, ending, date and the mark of a copy.",
         KEPT,
         optional(parse_name),
+        default=None,
         flag="--name",
         metavar="NAME",
     )
     report: str | Path | None = _option(
-        None,
         "Path of the report: `.csv`, `.jsonl` or `.parquet`. On the command line the default is "
         "`NAME.report.csv` in the working folder, or `NAME.check.csv` for a dry run. `none` writes no "
         "report.",
         KEPT,
+        default=None,
         flag="--report",
         metavar="PATH",
     )
     failures: str | Path | None = _option(
-        None,
         "Path of the failures file: a `.csv` file with the rows that need a person, to fix and load. On the "
         "command line the default is `NAME.failures.csv` beside the report. `none` writes none.",
         KEPT,
         optional(parse_failures_path),
+        default=None,
         flag="--failures",
         metavar="PATH",
     )
     html: str | Path | None = _option(
-        None,
         "Path of an HTML page about the load, with counts, charts and the rows to fix. Phones and e-mail "
         "addresses are masked in it.",
         KEPT,
+        default=None,
         flag="--html",
         metavar="PATH",
     )
     mask: bool = _option(
-        False,
         "Mask phones and e-mail addresses in the report and in everything that is shown. Rows are then "
         "identified by their number, and by ids that are neither.",
         KEPT,
         parse_truth,
+        default=False,
         flag="--mask",
     )
     ledger: str | Path | None = _option(
-        None,
         "Path of the ledger, which stores the calls that were accepted. Rows already accepted are skipped. "
         "On the command line the default is `NAME.ledger` beside the report. `none` keeps no ledger.",
         KEPT,
+        default=None,
         flag="--ledger",
         metavar="PATH",
     )
     resend: bool = _option(
-        False, "Send every row, whatever is in the ledger, and update the ledger.", KEPT, parse_truth, flag="--resend"
+        "Send every row, whatever is in the ledger, and update the ledger.",
+        KEPT,
+        parse_truth,
+        default=False,
+        flag="--resend",
     )
     same_account: bool = _option(
-        False,
         "The account's key was renewed: continue with the ledger that was made with the old key. Rows "
         "already accepted are skipped.",
         KEPT,
         parse_truth,
+        default=False,
         flag="--same-account",
     )
     old_api_key: Secret | None = _option(
-        None,
         "The key before it was renewed, for `same_account`. It is needed only if this user's state folder "
         "has no secret of the ledger, for example on another machine.",
         KEPT,
         optional(parse_key),
+        default=None,
         secret=True,
     )
     event_id: str | None = _option(
-        None,
         "The column that identifies an event together with its name. It overrides the mapping's. Default: "
         "all fields together.",
         MAPPED,
+        default=None,
         flag="--event-id",
         metavar="COLUMN",
     )
     on_unknown: str = _option(
-        "resend",
         "What to do with an event if it is unknown whether it was accepted: `resend` it, which may store it "
         "twice, or `skip` it. Users are always sent again, which does no harm.",
         SENT,
         OneOf(("resend", "skip")),
+        default="resend",
         flag="--on-unknown",
     )
     coalesce: bool = _option(
-        False,
         "Users only: make one call of several rows of a user. With a ledger it is made of all rows to send, "
         "without one of the rows that wait at that moment.",
         SENT,
         parse_truth,
+        default=False,
         flag="--coalesce",
     )
     default_country: str = _option(
-        "+91",
         "Country of phones that have no country code: a dialling code, ISO letters or an English name.",
         MAPPED,
         Text("+91"),
+        default="+91",
         flag="--default-country",
         metavar="CODE",
     )
     phones: str = _option(
-        "strict",
         "How phones are checked: by the numbering plans (`strict`), by their length (`possible`), or not at "
         "all (`as-is`: their digits are sent).",
         MAPPED,
         OneOf(("strict", "possible", "as-is")),
+        default="strict",
         flag="--phones",
     )
     timezone: str = _option(
-        "UTC", "Time zone of times that have none (IANA name).", MAPPED, Text("UTC"), flag="--timezone", metavar="ZONE"
+        "Time zone of times that have none (IANA name).",
+        MAPPED,
+        Text("UTC"),
+        default="UTC",
+        flag="--timezone",
+        metavar="ZONE",
     )
     bad_values: str = _option(
-        "reject",
         "If a trait cannot be sent: `reject` the row, or `drop` the trait, send the row and note it in the report.",
         MAPPED,
         OneOf(("reject", "drop")),
+        default="reject",
         flag="--bad-values",
     )
     nulls: str = _option(
-        "omit",
         "Empty traits: `omit` them, or `clear` what Interakt has (sent as null).",
         MAPPED,
         OneOf(("omit", "clear")),
+        default="omit",
         flag="--nulls",
     )
     null_values: tuple[str, ...] = _option(
-        "",
         "Texts that count as an empty cell, such as `NULL,N/A`. The whole cell must be equal to the text.",
         MAPPED,
         parse_words,
+        default="",
         flag="--null-values",
         metavar="TEXT,...",
     )
     dry_run: bool = _option(
-        False,
         "Check every row and send nothing. Valid rows are reported as `unsent`.",
         SENT,
         parse_truth,
+        default=False,
         flag="--dry-run",
     )
     encoding: str | None = _option(
-        None,
         "Encoding of text files, such as `cp1252`. By default it is detected, and a warning says which.",
         LOADED,
+        default=None,
         flag="--encoding",
         metavar="NAME",
     )
     delimiter: str | None = _option(
-        None,
         "The character between the cells of a text file. By default it is detected.",
         LOADED,
+        default=None,
         flag="--delimiter",
         metavar="CHARACTER",
     )
     header: bool | None = _option(
-        None,
         "Whether the first line of a text file or workbook has the column names. By default it is detected. "
         "Without a header the columns are column_1, column_2, …",
         LOADED,
         optional(parse_truth),
+        default=None,
         flag="--header/--no-header",
     )
     sheet: str | None = _option(
-        None,
         "Sheet of a workbook: its name or number. The default is the first.",
         LOADED,
+        default=None,
         flag="--sheet",
         metavar="NAME",
     )
     limit: int | None = _option(
-        None, "Read only the first N rows.", LOADED, optional(Number(0, whole=True)), flag="--limit", metavar="N"
+        "Read only the first N rows.",
+        LOADED,
+        optional(Number(0, whole=True)),
+        default=None,
+        flag="--limit",
+        metavar="N",
     )
     rows: RowRange | None = _option(
-        None,
         "Read only rows A to B, without B, numbered from 0 as in the report: `1000:2000`, `1000:`, `:50`.",
         LOADED,
         optional(parse_rows),
+        default=None,
         flag="--rows",
         metavar="A:B",
     )
     progress: bool | None = _option(
-        None,
         "Show a progress bar. By default it is shown in a terminal or a notebook. `--quiet` turns it off.",
         OUTPUT,
         optional(parse_truth),
+        default=None,
     )
     on_error: Callable[[Exception, dict[str, Any]], object] | None = _option(
-        None,
         "Called as `on_error(error, queue_msg)` for each row that is refused or not accepted, once it is in "
         "the report. It is not called for rows that a stopped load did not reach.",
         OUTPUT,
         optional(parse_function),
+        default=None,
     )
 
     given: InitVar[frozenset[str]] = frozenset()
@@ -617,8 +631,8 @@ def _check_together(settings: Settings) -> None:
         )
     if settings.old_api_key is not None and not settings.same_account:
         raise SettingsError(
-            f"{option('old_api_key')} is given without {option('same_account')}: give {option('same_account', True)} "
-            "too if the account's key was renewed"
+            f"{option('old_api_key')} is given without {option('same_account')}: if the account's key was renewed, "
+            f"give {option('same_account', value=True)} too"
         )
 
 

@@ -1,15 +1,9 @@
-"""Paths → one source: the files that they mean, each opened by the reader of its form.
+"""Open any table as a `Source`: a stream of Arrow record batches, in memory that does not grow with the input.
 
-Anything tabular as a stream of Arrow record batches, in memory that does not grow with the input.
-
-What a path means: `places` (files, folders, patterns, standard input), `remote` (addresses), `lake` (tables whose
-files are refused), `file` and `compression` (bytes), `formats` (which reader), `trial` (a first reading in another
-process). One reader per form: `frames` (pandas),
-`arrow` (tables, streams, datasets), `parquet`, `csv_files`, `json_lines`, `ipc_files`, `orc_files`, `excel` (with
-`cell_errors`). `open_source` picks one; `columns` makes Arrow of Python's values, and `objects` of dicts a column a
-field. `base` says what they all promise: that `structs` come as a column a field, that `meanings` knows what a column's
-type does not say, and that names and cells are as `headings` has them, without what spreadsheets put around them.
-`peek` looks at the first rows of any of them; `failures` reads rows back that failed in an earlier load.
+`open_source` is the way in. `paths` finds the files that a path means, `local_file` knows their format and compression,
+and there is a reader for each format: `csv`, `json`, `excel`, and `columnar` for Parquet, Arrow, Feather and ORC.
+`memory` reads frames, Arrow data and Python objects. `base` has the `Source` that all of them return, and `text` what
+CSV and JSON lines have in common. `failures` reads the failed rows of an earlier load back.
 """
 
 from __future__ import annotations
@@ -67,188 +61,6 @@ from interakt_loader.sources.memory import (
 )
 from interakt_loader.sources.paths import Partitions, find, is_file_of_a_load, is_own_name, some
 
-_HEAD = 1 << 12
-"""Bytes by which nearly all files differ."""
-
-
-def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
-    """Return the files that the paths mean, read in turn, as one source.
-
-    All are opened now, so that none fails late. SourceError in one line says what is wrong with one of them.
-    """
-    files: list[File] = []
-    notes: list[str] = []
-    paths, left_out = _without_own(paths)
-    if left_out:
-        notes.append(f"left out, files of earlier loads: {some(left_out)}")
-    for path in paths:
-        found = find(path)
-        notes += found.notes
-        files += found.files
-    files, again = _once(files)
-    if again:
-        notes.append(f"left out, files that are read already under another name or pattern: {some(again)}")
-    notes += _copies(files)
-    forms = [_form(file) for file in files]
-    files = [unpacked(form, file) for form, file in zip(forms, files, strict=True)]
-    refuse_unreadable([*zip(forms, files, strict=True)])
-    sources = [_opened_as(form, file, options) for form, file in zip(forms, files, strict=True)]
-    if len(sources) == 1:
-        return replace(sources[0], notes=[*notes, *sources[0].notes])
-    return _in_turn(sources, notes)
-
-
-def _without_own(paths: Sequence[str]) -> tuple[Sequence[str], list[str]]:
-    """Return the paths without the files of earlier loads among them, where a shell has made them of a pattern."""
-    own = [path for path in paths if is_file_of_a_load(path)]
-    if not 0 < len(own) < len(paths):
-        return paths, []
-    return [path for path in paths if path not in own], own
-
-
-def _once(files: list[File]) -> tuple[list[File], list[str]]:
-    """Return each file once, and how the others were given: a link beside its file, or a file that two patterns mean.
-
-    Read a second time, its rows would be further events, and go out twice.
-    """
-    known: dict[object, File] = {}
-    again = [file.given for file in files if known.setdefault(_identity(file), file) is not file]
-    return [*known.values()], again
-
-
-def _identity(file: File) -> object:
-    if file.copy is not None:
-        return file.given
-    status = file.location.stat()
-    return (status.st_dev, status.st_ino) if status.st_ino else file.location.resolve()
-
-
-def _copies(files: list[File]) -> list[str]:
-    """Say which files hold the same as another, such as `orders (1).csv`: perhaps nobody wants their rows twice."""
-    again = []
-    alike: dict[object, list[File]] = {}
-    for file in files if len(files) > 1 else ():
-        with file.location.open("rb") as stream:
-            alike.setdefault((file.location.stat().st_size, stream.read(_HEAD)), []).append(file)
-    for some_files in alike.values():
-        first: dict[bytes, File] = {}
-        for file in some_files if len(some_files) > 1 else ():
-            same = first.setdefault(_digest(file.location), file)
-            if same is not file:
-                again.append(f"{file.given} (as {same.given})")
-    return [f"read, though they hold the very same as others of the files: {some(again)}"] if again else []
-
-
-def _digest(path: Path) -> bytes:
-    digest = hashlib.blake2b()
-    with path.open("rb") as stream:
-        while part := stream.read(1 << 20):
-            digest.update(part)
-    return digest.digest()
-
-
-def _in_turn(sources: list[Source], notes: list[str]) -> Source:
-    counts = [source.rows for source in sources]
-    lines = Lines()
-
-    def read() -> Batches:
-        row = first_row = 0
-        for source in sources:
-            for batch in source.batches():
-                lines.follow(source.lines, first_row)
-                row += batch.num_rows
-                yield batch
-            first_row = row
-
-    return Source(
-        name=f"{sources[0].name} and {len(sources) - 1} more",
-        columns=list(dict.fromkeys(name for source in sources for name in source.columns)),
-        rows=None if None in counts else sum(count for count in counts if count is not None),
-        rows_exact=all(source.rows_exact for source in sources),
-        read=read,
-        notes=[*notes, *_gathered(sources), *_differing(sources)],
-        parts=tuple(Part(str(source.path), source.columns, source.open_ended) for source in sources),
-        of_failures=all(source.of_failures for source in sources),
-        doubled=tuple(dict.fromkeys(name for source in sources for name in source.doubled)),
-        lines=lines,
-    )
-
-
-def _differing(sources: list[Source]) -> list[str]:
-    """Say which columns only some of the files have."""
-    tables = [source for source in sources if not source.open_ended]
-    every = list(dict.fromkeys(name for source in tables for name in source.columns))
-    lacking = [source for source in tables if len(source.columns) < len(every)]
-    if not lacking:
-        return []
-    missing = some([name for name in every if any(name not in source.columns for source in lacking)])
-    paths = [str(source.path) for source in lacking]
-    return [f"{some(paths)}: without columns that others of the files have: {missing}"]
-
-
-def _gathered(sources: list[Source]) -> list[str]:
-    """Return the sources' notes; a note about several files comes once."""
-    files_of: dict[str, list[str]] = {}
-    for source in sources:
-        for note in source.notes:
-            files_of.setdefault(note.removeprefix(f"{source.path}: "), []).append(str(source.path))
-    return [
-        f"{files[0]}{f' and {len(files) - 1} more' if len(files) > 1 else ''}: {note}"
-        for note, files in files_of.items()
-    ]
-
-
-def _form(file: File) -> Format:
-    try:
-        return format_of(file)
-    except SourceError:
-        raise
-    except Exception as error:
-        raise SourceError(f"{file.given}: cannot be read: {reason(error)}") from error
-
-
-def _opened_as(form: Format, file: File, options: ReadOptions) -> Source:
-    try:
-        source = _read_as(form, file, options)
-    except SourceError:
-        raise
-    except Exception as error:
-        raise SourceError(f"{file.given}: cannot be read: {reason(error)}") from error
-    source = drop_counter(drop_report_columns(source))
-    return _with_partitions(source, file.partitions) if file.partitions else source
-
-
-def _read_as(form: Format, file: File, options: ReadOptions) -> Source:
-    match form:
-        case "csv":
-            return open_csv(file, options_for(file, options))
-        case "json":
-            return open_json(file, options)
-        case "excel":
-            return open_excel(file, options)
-        case "parquet":
-            return open_parquet(file)
-        case "ipc":
-            return open_ipc(file)
-        case "orc":
-            return open_orc(file)
-
-
-def _with_partitions(source: Source, partitions: Partitions) -> Source:
-    """Add the columns that the folders' names hold, as text; a column of the file itself goes before."""
-
-    def read() -> Batches:
-        for batch in source.read():
-            for name, value in partitions:
-                if name not in batch.schema.names:
-                    repeated = pa.repeat(pa.scalar(value, pa.string()), batch.num_rows)
-                    batch = batch.append_column(name, repeated)  # noqa: PLW2901 - the batch with one column more
-            yield batch
-
-    added = [name for name, _ in partitions if name not in source.columns]
-    return replace(source, columns=[*source.columns, *added], read=read)
-
-
 __all__ = [
     "BATCH_ROWS",
     "CELL_ERRORS_COLUMN",
@@ -273,14 +85,21 @@ _EXPECTED = (
     "(polars, DuckDB), a list of dicts, a path, pattern, folder or address, or a list of these"
 )
 
+_HEAD_BYTES = 1 << 12
+"""Bytes by which nearly all files differ."""
+
 
 def open_source(data: object, options: ReadOptions | None = None) -> Source:
     """Return the data as a Source, opened far enough to know its columns.
 
-    Takes a pandas DataFrame; an Arrow Table, RecordBatch, RecordBatchReader, Dataset or ParquetFile;
-    anything with `__arrow_c_stream__`; a list of dicts; a path, a folder, a pattern (`*.csv`), an address
-    (`s3://…`, with the extra `remote`), `-` for standard input, or a list of these read in turn. `options`
-    say how files are read. Raises SourceError with one line that names the data and the reason.
+    Args:
+        data: A pandas DataFrame. An Arrow Table, RecordBatch, RecordBatchReader, Dataset or ParquetFile. Anything with
+            `__arrow_c_stream__`. A list of dicts. A path, a folder, a pattern (`*.csv`), an address (`s3://…`, with
+            fsspec), `-` for standard input, or a list of these, which are read one after the other.
+        options: How files are read.
+
+    Raises:
+        SourceError: One line that names the data and the reason.
     """
     return drop_counter(drop_report_columns(_opened(data, options or ReadOptions())))
 
@@ -320,3 +139,181 @@ def _open_list(items: Any, options: ReadOptions) -> Source:
 def _as_path(data: Any) -> str:
     path = os.fspath(data)
     return os.fsdecode(path) if isinstance(path, bytes) else path
+
+
+def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
+    """Return the files that the paths mean as one source. They are read one after the other.
+
+    All are opened now, so that none fails after rows have been sent. SourceError says what is wrong with one of them.
+    """
+    files: list[File] = []
+    notes: list[str] = []
+    paths, left_out = _without_own(paths)
+    if left_out:
+        notes.append(f"left out, files of earlier loads: {some(left_out)}")
+    for path in paths:
+        found = find(path)
+        notes += found.notes
+        files += found.files
+    files, repeated = _once(files)
+    if repeated:
+        notes.append(f"left out, files that are read already under another name or pattern: {some(repeated)}")
+    notes += _copies(files)
+    formats = [_format(file) for file in files]
+    files = [unpacked(form, file) for form, file in zip(formats, files, strict=True)]
+    refuse_unreadable([*zip(formats, files, strict=True)])
+    sources = [_opened_as(form, file, options) for form, file in zip(formats, files, strict=True)]
+    if len(sources) == 1:
+        return replace(sources[0], notes=[*notes, *sources[0].notes])
+    return _joined(sources, notes)
+
+
+def _without_own(paths: Sequence[str]) -> tuple[Sequence[str], list[str]]:
+    """Return the paths without the files of earlier loads, and those files. A shell may have expanded a pattern."""
+    own = [path for path in paths if is_file_of_a_load(path)]
+    if not 0 < len(own) < len(paths):
+        return paths, []
+    return [path for path in paths if path not in own], own
+
+
+def _once(files: list[File]) -> tuple[list[File], list[str]]:
+    """Return each file once, and the names of the repeated ones: links to a file, or files that two patterns mean.
+
+    Read a second time, its rows would be sent as further events.
+    """
+    known: dict[object, File] = {}
+    repeated = [file.given for file in files if known.setdefault(_identity(file), file) is not file]
+    return [*known.values()], repeated
+
+
+def _identity(file: File) -> object:
+    if file.copy is not None:
+        return file.given
+    status = file.location.stat()
+    return (status.st_dev, status.st_ino) if status.st_ino else file.location.resolve()
+
+
+def _copies(files: list[File]) -> list[str]:
+    """Return a note on files with the same content as another, such as `orders (1).csv`. They are read all the same."""
+    copies = []
+    alike: dict[object, list[File]] = {}
+    for file in files if len(files) > 1 else ():
+        with file.location.open("rb") as stream:
+            alike.setdefault((file.location.stat().st_size, stream.read(_HEAD_BYTES)), []).append(file)
+    for some_files in alike.values():
+        first: dict[bytes, File] = {}
+        for file in some_files if len(some_files) > 1 else ():
+            same = first.setdefault(_digest(file.location), file)
+            if same is not file:
+                copies.append(f"{file.given} (as {same.given})")
+    return [f"read, although their content is the same as that of other files: {some(copies)}"] if copies else []
+
+
+def _digest(path: Path) -> bytes:
+    digest = hashlib.blake2b()
+    with path.open("rb") as stream:
+        while part := stream.read(1 << 20):
+            digest.update(part)
+    return digest.digest()
+
+
+def _format(file: File) -> Format:
+    try:
+        return format_of(file)
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{file.given}: cannot be read: {reason(error)}") from error
+
+
+def _opened_as(form: Format, file: File, options: ReadOptions) -> Source:
+    try:
+        source = _read_as(form, file, options)
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{file.given}: cannot be read: {reason(error)}") from error
+    source = drop_counter(drop_report_columns(source))
+    return _with_partitions(source, file.partitions) if file.partitions else source
+
+
+def _read_as(form: Format, file: File, options: ReadOptions) -> Source:
+    match form:
+        case "csv":
+            return open_csv(file, options_for(file, options))
+        case "json":
+            return open_json(file, options)
+        case "excel":
+            return open_excel(file, options)
+        case "parquet":
+            return open_parquet(file)
+        case "ipc":
+            return open_ipc(file)
+        case "orc":
+            return open_orc(file)
+
+
+def _with_partitions(source: Source, partitions: Partitions) -> Source:
+    """Add the columns that the names of the folders hold, as text. A column of the file itself has priority."""
+
+    def read() -> Batches:
+        for batch in source.read():
+            for name, value in partitions:
+                if name not in batch.schema.names:
+                    repeated = pa.repeat(pa.scalar(value, pa.string()), batch.num_rows)
+                    batch = batch.append_column(name, repeated)  # noqa: PLW2901 - the batch with one column more
+            yield batch
+
+    added = [name for name, _ in partitions if name not in source.columns]
+    return replace(source, columns=[*source.columns, *added], read=read)
+
+
+def _joined(sources: list[Source], notes: list[str]) -> Source:
+    counts = [source.rows for source in sources]
+    lines = Lines()
+
+    def read() -> Batches:
+        row = first_row = 0
+        for source in sources:
+            for batch in source.batches():
+                lines.follow(source.lines, first_row)
+                row += batch.num_rows
+                yield batch
+            first_row = row
+
+    return Source(
+        name=f"{sources[0].name} and {len(sources) - 1} more",
+        columns=list(dict.fromkeys(name for source in sources for name in source.columns)),
+        rows=None if None in counts else sum(count for count in counts if count is not None),
+        rows_exact=all(source.rows_exact for source in sources),
+        read=read,
+        notes=[*notes, *_gathered(sources), *_differing(sources)],
+        parts=tuple(Part(str(source.path), source.columns, source.open_ended) for source in sources),
+        of_failures=all(source.of_failures for source in sources),
+        doubled=tuple(dict.fromkeys(name for source in sources for name in source.doubled)),
+        lines=lines,
+    )
+
+
+def _differing(sources: list[Source]) -> list[str]:
+    """Return a note on the columns that only some of the files have."""
+    tables = [source for source in sources if not source.open_ended]
+    every = list(dict.fromkeys(name for source in tables for name in source.columns))
+    lacking = [source for source in tables if len(source.columns) < len(every)]
+    if not lacking:
+        return []
+    missing = some([name for name in every if any(name not in source.columns for source in lacking)])
+    paths = [str(source.path) for source in lacking]
+    return [f"{some(paths)}: without columns that other files have: {missing}"]
+
+
+def _gathered(sources: list[Source]) -> list[str]:
+    """Return the notes of the sources. A note about several files comes once."""
+    files_of: dict[str, list[str]] = {}
+    for source in sources:
+        for note in source.notes:
+            files_of.setdefault(note.removeprefix(f"{source.path}: "), []).append(str(source.path))
+    return [
+        f"{files[0]}{f' and {len(files) - 1} more' if len(files) > 1 else ''}: {note}"
+        for note, files in files_of.items()
+    ]

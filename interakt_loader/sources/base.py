@@ -135,7 +135,7 @@ class Lines:
     def label(self, row: int) -> str:
         """Return how people find a row: by its number in the report, and by its line in a text file: `2 (line 4)`."""
         line = self.of(row)
-        return f"{row:,}" if line is None else f"{row:,} (line {line:,})"
+        return f"{row}" if line is None else f"{row} (line {line})"
 
 
 class Part(NamedTuple):

@@ -108,7 +108,7 @@ def find_dialect(given: str, name: str, lines: Sequence[str], options: ReadOptio
     if options.header is None and has_header and is_group_row(rows):
         raise SourceError(
             f"{given}: line {first + 1} and the one below it both hold names, and not values; leave one row of names, "
-            f"or if the first is the header, give {option('header', True)}"
+            f"or if the first is the header, give {option('header', value=True)}"
         )
     width = _width(rows) if has_header else len(rows[0])
     labels = rows[0][:width] if has_header else [""] * width
@@ -117,7 +117,7 @@ def find_dialect(given: str, name: str, lines: Sequence[str], options: ReadOptio
     if options.header is None and not has_header:
         notes.append(
             f"{given}: line {first + 1} holds values, not names, so the columns are {names[0]} to {names[-1]}; "
-            f"if it is a header, give {option('header', True)}"
+            f"if it is a header, give {option('header', value=True)}"
         )
     has_index = has_header and is_counter(labels[0], (row[0] for row in rows[1:] if row))
     trailing = has_header and (width < len(rows[0]) or _is_trailing(rows[1:], width))

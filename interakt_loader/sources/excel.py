@@ -346,12 +346,12 @@ def open_excel(file: File, options: ReadOptions) -> Source:
         _refuse_title(given, texts)
         has_header = holds_names(texts[0], texts[1:])
         if not has_header:
-            way = option("header", True)
+            way = option("header", value=True)
             notes.append(f"{given}: the first row holds values, not names; if it is a header, give {way}")
         elif is_group_row(texts):
             raise SourceError(
                 f"{given}: the first two rows both hold names, and not values; leave one row of names, or if the first "
-                f"is the header, give {option('header', True)}"
+                f"is the header, give {option('header', value=True)}"
             )
     labels = texts[0] if has_header else [""] * len(texts[0])
     names = labelled(labels)

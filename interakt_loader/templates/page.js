@@ -11,7 +11,7 @@
 
   const sortBy = (at, ascending) => {
     const ofNumbers = heads[at].classList.contains("number");
-    const value = (row) => (ofNumbers ? Number(row.cells[at].textContent || -1) : row.cells[at].textContent);
+    const value = (row) => (ofNumbers ? parseFloat(row.cells[at].textContent || -1) : row.cells[at].textContent);
     const compare = ofNumbers ? (a, b) => a - b : (a, b) => a.localeCompare(b);
     const rows = [...body.rows].sort((a, b) => compare(value(a), value(b)) * (ascending ? 1 : -1));
     body.append(...rows);

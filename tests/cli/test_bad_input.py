@@ -59,12 +59,26 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ("good.csv --sandbox --report out.xlsx", "expected a name ending in .csv, .jsonl, .parquet"),
         ("good.csv --sandbox --report good.csv", "is the source itself"),
-        ("good.csv --sandbox --workers 0", "workers is 0; expected a whole number of at least 1"),
-        ("good.csv --sandbox --rate-limit fast", "rate_limit is 'fast'; expected auto, none"),
-        ("good.csv --sandbox --default-country XX", "default_country is 'XX'"),
+        ("good.csv --sandbox --workers 0", "--workers is '0'; expected a whole number of at least 1"),
+        ("good.csv --sandbox --rate-limit fast", "--rate-limit is 'fast'; expected auto, none"),
+        ("good.csv --sandbox --default-country XX", "--default-country is 'XX'"),
         ("good.csv --sandbox --timezone Mars/Base", "there is no time zone 'Mars/Base'"),
         ("good.csv --sandbox --workrs 3", "--workers"),
-        ("good.csv --sandbox --as planets", "'planets' is not one of"),
+        ("good.csv --sandbox --as planets", "--as is 'planets'; expected users or events"),
+        ("good.csv --sandbox --as event", "--as is 'event'; expected users or events; did you mean 'events'?"),
+        ("good.csv --sandbox --output jsn", "--output is 'jsn'; expected text or json; did you mean 'json'?"),
+        ("good.csv --sandbox --nulls omitt", "--nulls is 'omitt'; expected omit or clear; did you mean 'omit'?"),
+        ("good.csv --sandbox --phones x", "--phones is 'x'; expected strict or possible or as-is\n"),
+        ("good.csv --sandbox --rate-limit growht", "or 10/s; did you mean 'growth'?"),
+        ("good.csv --sandbox --timeout soon", "--timeout is 'soon'; expected a number above 0"),
+        ("good.csv --sandbox --rows 5", "--rows is '5'; expected the first row and the one after the last"),
+        (
+            "good.csv --sandbox --trait n=name:flaot",
+            "--trait 'n=name:flaot': there is no type 'flaot'; did you mean 'number'? (types: auto, string, number, ",
+        ),
+        ("good.csv --sandbox --trait n:strin", "expected NAME=COLUMN[:TYPE] (types: auto, string, number, boolean, "),
+        ("good.csv --sandbox --coalesce --as events --event X --map user_id=name", "--coalesce is for users"),
+        ("good.csv --dry-run --ledger none --resend", "--resend is about the ledger: give --ledger PATH too"),
     ],
 )
 def test_wrong_usage(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,5 +168,5 @@ def test_more_workers_than_connections(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(
-        "interakt-loader: workers is 200, and this process may have 64 files"
+        "interakt-loader: --workers is 200, and this process may have 64 files"
     )

@@ -37,11 +37,11 @@ def test_load_with_what_it_infers(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["customers.csv", "--sandbox"]) == 1
     out, err = capsys.readouterr()
     assert "proposed from the columns: users" in err
-    assert "\n  user_id: customer_id (the column is called customer_id; 2 different in 2 of 2; zeros in front" in err
+    assert "\n  user_id: customer_id (the column is called customer_id; 2 different in 2 of 2; leading zeros" in err
     assert "\n  phone: mobile (the column is called mobile; 1 of 2 values are phone numbers of +91)\n" in err
     assert "\n  note: phone: 1 of 2 values of mobile (50%) are no valid phone numbers, such as '12' in row 1" in err
     assert "  1 sent\n  1 invalid\n" in out
-    assert "invalid phone_invalid (row 1)" in out
+    assert "invalid phone_invalid: row 1 (line 3)" in out
     assert "mobile: '12' is not a valid phone number for +91" in out
     assert Path("customers.report.csv").exists()
 
@@ -153,7 +153,7 @@ def test_infer_takes_what_says_how_to_read_the_source(capsys: pytest.CaptureFixt
         capsys.readouterr().out
     )
     assert run(["infer", "odd.csv", "--default-country", "Narnia"]) == 2
-    assert "default_country is 'Narnia'" in capsys.readouterr().err
+    assert "--default-country is 'Narnia'" in capsys.readouterr().err
 
 
 def test_what_is_left_open_stops_a_load_and_not_infer(capsys: pytest.CaptureFixture[str]) -> None:
@@ -362,7 +362,7 @@ def test_a_dry_run_shows_what_would_go_out(capsys: pytest.CaptureFixture[str]) -
     assert run(["many.csv", *arguments]) == 1
     out = capsys.readouterr().out
     assert "500 would be sent" in out
-    assert "1 invalid phone_invalid (row 500)" in out
+    assert "1 invalid phone_invalid: row 500 (line 502)" in out
     assert "to do: 501 rows, 1 invalid; 500 calls, about 2 min at 300/min\n" in out
     body = '{"userId":"000","countryCode":"+91","phoneNumber":"9876543210","traits":{"name":"Ann"}}'
     assert f"the first calls, to /v1/public/track/users/:\n  {body}\n" in out

@@ -172,7 +172,7 @@ def test_unattended_a_guess_is_written_and_not_sent(api: FarApi, tmp_path: Path)
 
 
 def test_with_mask_nobody_can_be_called_from_the_file(api: FarApi, tmp_path: Path) -> None:
-    """A number that stands beside several people is masked in the comments; the mapping itself stays as it is."""
+    """A number that several people share is masked in the comments; the mapping itself stays as it is."""
     rows = "".join(f"C-{at},98765 43210,Ann {at}\n" for at in range(4))
     (tmp_path / "customers.csv").write_text("customer_id,mobile,name\n" + rows, encoding="utf-8")
     ended = unattended(api, tmp_path, "customers.csv", "--mask")

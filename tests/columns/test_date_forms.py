@@ -1,4 +1,4 @@
-"""Dates whose order of parts has to be found out: by one value for a message, by a whole column for a decision."""
+"""Dates whose order of parts must be detected: by one value for a message, by a whole column for a decision."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from interakt_loader.columns import (
     coerce,
     date_format_of,
 )
-from tests.columns.test_coerce import problem, texts
+from tests.columns.test_convert import problem, texts
 
 _DATES = st.dates(date(1900, 1, 1), date(2099, 12, 31))
 

@@ -76,7 +76,7 @@ def test_python_values_are_the_same_for_tables() -> None:
 
 
 def test_a_value_of_any_type_can_be_shown_in_a_message() -> None:
-    """Of a type that Arrow cannot print, the type is told in its place."""
+    """If Arrow cannot print a value, the message names its type."""
     for name, values in types_table.examples():
         problems = problems_at(values, values.is_valid(), "unsupported_type", "cannot be sent")
         assert len(problems) == len(values) - values.null_count

@@ -171,7 +171,7 @@ def test_a_pattern_takes_time_in_proportion(use: Use) -> None:
 def test_no_pattern_is_missed() -> None:
     """The walk over the modules finds those that stand for themselves, in tables and in calls."""
     found = {use.where.removeprefix("interakt_loader.").partition(":")[0] for use in USES}
-    assert {"safety.masking._MAIL", "sources.dialect._ADDRESS", "identity.countries", "settings.values"} <= found
+    assert {"privacy.text._MAIL", "sources.csv._ADDRESS", "identity.countries", "settings.values"} <= found
     assert len(USES) > 60
 
 

@@ -50,7 +50,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "an escape": ("json", b'{"\\u001b[2J": 1}', "has no field"),
     "a direction": ("json", '{"user_id": "a", "\u202eb": 1}'.encode(), "has no field"),
     "a very long key": ("json", b'{"' + b"x" * 100_000 + b'": 1}', "(fields: user_id"),
-    "a very long value": ("json", b'{"user_id": [' + b"1," * 20_000 + b"1]}", "is no field"),
+    "a very long value": ("json", b'{"user_id": [' + b"1," * 20_000 + b"1]}", "is not a field"),
     "too long": ("yaml", b"# " + b"x" * LONGEST, "has more than 256 KB"),
 }
 

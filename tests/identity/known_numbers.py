@@ -40,7 +40,7 @@ class Known(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What became of them."""
+    """The results."""
 
     tried: int
     wrong: list[Known]

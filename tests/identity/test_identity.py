@@ -184,7 +184,7 @@ def test_a_missing_phone_is_no_problem(number: Any) -> None:
     ],
 )
 def test_phones_that_are_none(number: Any, country: Any, code: str, message: str | None) -> None:
-    """The problem shows the number, its country and the reason; an unknown country is told as such."""
+    """The problem shows the number, its country and the reason; an unknown country is named as such."""
     found_code, found_message = phone_problem(number, country)
     assert found_code == code
     assert message is None or found_message == message

@@ -41,7 +41,7 @@ def test_a_bad_phone_that_is_passed_over_is_told() -> None:
 
 
 def test_only_bad_phones_are_a_problem_of_the_first() -> None:
-    """The preferred column is the one to mend."""
+    """The preferred column is the one to fix."""
     phone, problem, note = first(None, "12", "13")
     assert (phone, note) == (None, None)
     assert (problem[0], problem[1].code) == (1, "phone_invalid")

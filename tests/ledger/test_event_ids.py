@@ -144,7 +144,7 @@ def test_the_option_overrides_the_field_and_changes_nothing_of_what_is_sent(sand
     [
         (PLACED | {"event_id": {"value": "1"}}, "event_id: a constant would make all rows one event"),
         (PLACED | {"event_id": "ordr"}, "no such column: 'ordr'; did you mean 'order'"),
-        (PLACED | {"event_id": ["order", "user"]}, "event_id: .* is no field"),
+        (PLACED | {"event_id": ["order", "user"]}, "event_id: .* is not a field"),
         ({"user_id": "user", "event_id": "order"}, "event_id is for events"),
     ],
 )

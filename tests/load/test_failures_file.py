@@ -277,7 +277,7 @@ def test_an_input_that_can_be_read_once_gives_what_is_said_alone(
     load_users(pa.Table.from_pandas(FRAME).to_reader(), mapping, failures=path, **there)
     (row,) = rows_of(path)
     assert (row["interakt_row"], row["interakt_code"]) == ("1", "phone_invalid")
-    assert "has not its own columns, and cannot be loaded" in caplog.text
+    assert "lacks the columns of the input, and cannot be loaded" in caplog.text
     with pytest.raises(UsageError):
         load_users(path, mapping, **there)
     assert sandbox.stats().accepted == 1
@@ -301,7 +301,7 @@ def test_a_source_that_was_changed_meanwhile_gives_no_rows(
         api_key=sandbox.api_key,
         base_url=sandbox.url,
     )
-    assert "is another than when the load began, so its rows are not written" in caplog.text
+    assert "has changed since the load began, so its rows are not written" in caplog.text
     assert [one.name for one in tmp_path.iterdir()] == ["users.csv"]
 
 

@@ -1,4 +1,4 @@
-"""What is found out of columns that were made to show one thing each: identity, times, types, and what is left open."""
+"""What is detected in columns that each show one thing: identity, times, types, and what is left open."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IDS = [f"C-{number}" for number in range(20)]
 def found(
     columns: dict[str, Any], kind: Kind | None = None, event: str | None = None, **options: Any
 ) -> InferredMapping:
-    """Return what is found out of columns."""
+    """Return the proposal for columns."""
     return infer(list(columns), kind, event, [pa.RecordBatch.from_pydict(columns)], settings=Settings(**options))
 
 
@@ -110,10 +110,10 @@ def test_a_decimal_comma_is_told_and_a_doubtful_one_left_open() -> None:
             "whole numbers of more than 11 digits are ids, such as '3587726269478025123'",
         ),
         ("x", ["'17", "'18"], "an apostrophe before each"),
-        ("Zip", ["84720", "11001"], "the name says that they count nothing"),
-        ("supportRepId", ["3", "4"], "the name says that they count nothing"),
-        ("supportRepId", [3, 4], "int64, and the name says that it counts nothing"),
-        ("order_id", [17850.0, None], "double, and the name says that it counts nothing: kept as text, '17850'"),
+        ("Zip", ["84720", "11001"], "the name is that of a code"),
+        ("supportRepId", ["3", "4"], "the name is that of a code"),
+        ("supportRepId", [3, 4], "int64, and the name is that of a code"),
+        ("order_id", [17850.0, None], "double, and the name is that of a code: kept as text, '17850'"),
     ],
 )
 def test_digits_that_count_nothing_stay_text(name: str, values: list[Any], said: str) -> None:
@@ -127,7 +127,7 @@ def test_almost_numbers_are_text_and_the_misfit_is_named() -> None:
     """One value of forty that is none: kept as text, with the line that would refuse it."""
     options, why, instead = trait([*(str(one) for one in range(2, 41)), "n/a"])
     assert options == {"type": "string"}
-    assert why == "numbers but for 1 of 40, such as 'n/a' in row 39: kept as text"
+    assert why == "numbers except 1 of 40, such as 'n/a' in row 39: kept as text"
     assert instead == [{"type": "number"}]
 
 
@@ -206,7 +206,7 @@ def test_empty_columns_and_those_that_cannot_be_sent_are_commented_out() -> None
 def test_a_constant_column_is_told() -> None:
     """It is sent, and the line may be deleted."""
     _, why, _ = trait(["shop"] * 3)
-    assert why == "text: 'shop' in 3 of 3; 'shop' wherever there is a value: delete the line if it tells nothing"
+    assert why == "text: 'shop' in 3 of 3; 'shop' in every row with a value: delete the line if it is of no use"
 
 
 # ------------------------------------------------------------------------------ times
@@ -262,7 +262,7 @@ def test_a_created_at_with_a_misfit_is_not_replaced_by_another_time() -> None:
     assert inferred.mapping.as_dict()["created_at"] == {"column": "order_date", "type": "datetime"}
     assert inferred.open_questions == ()
     assert inferred.remarks == (
-        "created_at: order_date: dates but for 1 of 20, such as '2024-02-30' in row 19: those rows are refused",
+        "created_at: order_date: dates except 1 of 20, such as '2024-02-30' in row 19: those rows are refused",
     )
 
 
@@ -270,7 +270,7 @@ def test_dates_with_a_misfit_are_text() -> None:
     """The misfit is named, and the date offered."""
     options, why, instead = trait([*(f"{day}/5/2021" for day in range(1, 29)), "soon"], "due_date")
     assert options == {"type": "string"}
-    assert why == "dates but for 1 of 29, such as 'soon' in row 28: kept as text"
+    assert why == "dates except 1 of 29, such as 'soon' in row 28: kept as text"
     assert instead == [{"type": "date", "format": "%d/%m/%Y"}]
 
 
@@ -333,7 +333,7 @@ def test_a_phone_by_name_that_holds_none_is_asked() -> None:
     columns = {"customer_id": ["a", "b"], "contact": ["cellular", "telephone"], "cc": ["4111111111111111", None]}
     phone, country = found(columns).open_questions
     assert phone == (
-        "phone: contact may not be the phone of the person whom the row is about: "
+        "phone: contact may not be the phone of the row's subject: "
         '"phone": "contact" if it is, or "user_id": "customer_id" to load without a phone'
     )
     assert country.startswith("country_code: cc cannot be read as countries, such as '4111111111111111' in row 0")
@@ -379,7 +379,7 @@ def test_an_id_that_is_unique_is_nobodys_without_a_name_that_says_so() -> None:
 def test_values_alone_make_no_id() -> None:
     """In a file without headings nothing is proposed, and it is said how to name the column."""
     columns = {"column_1": ["Asha", "Ravi"] * 10, "column_2": [str(number) for number in range(17, 37)]}
-    with pytest.raises(MappingError, match=r"the columns have no names; give a mapping .*\"user_id\": COLUMN"):
+    with pytest.raises(MappingError, match=r"the columns have no names; give a mapping: \"user_id\": COLUMN"):
         found(columns)
 
 
@@ -433,10 +433,10 @@ def test_without_any_identity_it_is_said_what_would_do() -> None:
         found({"age": [30, 31, 30], "email": ["a@x.in", "b@x.in", "c@x.in"]})
     assert str(caught.value) == (
         "no column looks like a user_id or a phone among age, email: email is an e-mail address; give "
-        '"user_id": "email" to make it the id, or give a mapping that says which is: "user_id": COLUMN or '
+        '"user_id": "email" to make it the id, or give a mapping: "user_id": COLUMN or '
         '"phone": COLUMN'
     )
-    with pytest.raises(MappingError, match='Rider Phone is the phone of somebody else; give "phone": "Rider Phone"'):
+    with pytest.raises(MappingError, match='Rider Phone is the phone of another person; give "phone": "Rider Phone"'):
         found({"Rider Phone": ["9876543210"]})
 
 
@@ -517,7 +517,7 @@ def test_users_get_their_tags_and_the_time_since_when() -> None:
 
 
 def test_only_the_first_rows_are_read(tmp_path: Path) -> None:
-    """The sample ends where it should, whatever the size of the batches, and its size is told."""
+    """The sample ends where it should, whatever the size of the batches, and its size is named."""
     path = tmp_path / "many.csv"
     path.write_text("id,n\n" + "".join(f"{row},{row}\n" for row in range(12_000)), encoding="utf-8")
     source = open_source(path)
@@ -780,7 +780,7 @@ def test_a_number_that_many_share_is_listed() -> None:
     shared = [*["9999999999"] * 3, *phones[3:]]
     (said,) = found({"Name": names, "mobile": shared}).open_questions
     assert said.startswith(
-        "phone: one number stands beside several people in mobile: 9999999999 in 3 rows: null_values='9999999999'"
+        "phone: several people share a number in mobile: 9999999999 in 3 rows: null_values='9999999999'"
     )
     assert found({"Name": names, "mobile": shared}, null_values="9999999999").open_questions == ()
     assert found({"Name": names, "mobile": [*["9999999999"] * 2, *phones[2:]]}).open_questions == ()

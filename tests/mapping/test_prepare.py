@@ -135,7 +135,7 @@ def test_nulls_clear_sends_nulls() -> None:
 
 @pytest.mark.parametrize("text", ["a\nb", "a\tb", "a   b", "a \r\n b", "a\n\n\n   b"])
 def test_white_space_that_the_api_refuses_becomes_one_space(text: str) -> None:
-    """Line breaks, tabs and three spaces in a row would be a 400: they are tidied, and the row says so."""
+    """The API refuses line breaks, tabs and three spaces in a row: they become one space, with a note."""
     (row,) = prepared({"id": ["1"], "note": [text]}, {"user_id": "id", "traits": "*"})
     assert row["body"]["traits"] == {"note": "a b"}
     assert (row["code"], row["column"]) == ("white_space_tidied", "note")
@@ -221,7 +221,7 @@ def test_a_phone_that_was_passed_over_is_told_with_its_column() -> None:
     ],
 )
 def test_a_bad_phone_stands_in_the_report_as_it_is(phones: pa.Array, shown: list[str | None]) -> None:
-    """As far as it can be written as one: what is no number and what is a list are told in the message only."""
+    """As far as it can be written as one: what is no number and what is a list are named in the message only."""
     rows = prepared({"id": ["a", "b"], "p": phones}, {"user_id": "id", "phone": "p"})
     assert [row["code"] for row in rows][:1] == ["phone_invalid"]
     assert [row["phone"] for row in rows] == shown

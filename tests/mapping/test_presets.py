@@ -143,7 +143,7 @@ def test_two_presets_that_fit_alike_are_told() -> None:
     """A tie is never broken in silence."""
     columns = HEADINGS["interakt-contacts"][0].split(",")
     twins = [replace(preset("interakt-contacts"), name=name) for name in ("one", "two")]
-    with pytest.raises(MappingError, match="fit the presets one and two alike"):
+    with pytest.raises(MappingError, match="fit the presets one and two equally"):
         recognise(columns, twins)
 
 

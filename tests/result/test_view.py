@@ -16,6 +16,7 @@ from interakt_loader.model import Status
 from interakt_loader.report.writer import Summary
 from interakt_loader.result import view_of
 from interakt_loader.result.view import COLOURS, View, elapsed, time_unit
+from interakt_loader.sources.base import Lines
 from interakt_loader.templates import render
 from tests.result.pages import Page
 
@@ -41,7 +42,9 @@ def view(seconds: float = 1.0, attempts: int = 0, **counts: int) -> View:
         bodies=[],
         forecast=None,
         is_forgotten=False,
+        rate_limit=None,
         options={},
+        lines=Lines(),
         masks=False,
     )
 

@@ -126,7 +126,7 @@ def test_a_call_never_becomes_larger_than_the_api_takes() -> None:
 def schedule() -> Schedule:
     return Schedule(
         max_queue_size=100, max_retries=3, rate_limit=RateLimit(None), max_outage=300, coalesce=True,
-        rng=random.Random(1),
+        label=lambda row: f"{row} (line {row + 2})", rng=random.Random(1),
     )  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def test_a_row_that_is_out_takes_no_other_in() -> None:
     given.settle(second, OK, 0.2)
     assert [(one.message.row, one.status, one.text) for one in given.read()] == [
         (0, Status.SENT, None),
-        (1, Status.MERGED, "row 2 carries it"),
+        (1, Status.MERGED, "row 2 (line 4) carries it"),
         (2, Status.SENT, None),
     ]
 

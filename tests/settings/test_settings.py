@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from interakt_loader import errors
-from interakt_loader.errors import LoadInterrupted, SettingsError
+from interakt_loader.errors import LoadInterrupted, SettingsError, flag_of
 from interakt_loader.settings import Settings
-from interakt_loader.settings.values import BASE_URL, Rate, parse_rate
+from interakt_loader.settings.values import BASE_URL, Failures, Rate, RowRange, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,16 @@ def test_options_go_before_the_environment_before_the_defaults() -> None:
     assert Settings.resolve({}, {"INTERAKT_BASE_URL": " "}).base_url == BASE_URL
 
 
+def test_a_message_names_the_variable_that_a_value_comes_from() -> None:
+    """Where the option was not given otherwise."""
+    with pytest.raises(SettingsError, match=r"^INTERAKT_BASE_URL is 'nowhere'; expected an address"):
+        Settings.resolve({}, environ={"INTERAKT_BASE_URL": "nowhere"})
+    with pytest.raises(SettingsError, match=r"^base_url is 'here'; expected an address"):
+        Settings.resolve({"base_url": "here"}, environ={"INTERAKT_BASE_URL": "nowhere"})
+    with pytest.raises(SettingsError, match=r"^INTERAKT_API_KEY is blank or holds"):
+        Settings.resolve({}, environ={"INTERAKT_API_KEY": "s3\x07cret"})
+
+
 def test_options_may_be_any_mapping() -> None:
     """One that cannot be written to gives the same settings as a dict, and keeps what it holds."""
     given = MappingProxyType({"api_key": "s3cret", "workers": 3})
@@ -129,3 +141,36 @@ def test_exit_codes() -> None:
     assert errors.RowsFailed("x").exit_code == 1
     assert LoadInterrupted(None, 2).exit_code == 130
     assert LoadInterrupted(None, 15).exit_code == 143
+
+
+def test_fields_hold_parsed_values() -> None:
+    """What the text of each means; a parsed value passes unchanged."""
+    given = {"rate_limit": "growth", "max_failures": "5%", "rows": "10:20", "null_values": "NULL, N/A", "workers": "8"}
+    settings = Settings.resolve({**given, "mask": "yes"}, environ={})
+    assert settings.rate_limit == Rate(300, 60)
+    assert settings.max_failures == Failures(share=0.05)
+    assert settings.rows == RowRange(10, 20)
+    assert settings.null_values == ("NULL", "N/A")
+    assert (settings.workers, settings.mask) == (8, True)
+    assert replace(settings) == settings
+
+
+def test_what_may_be_shown_is_json() -> None:
+    """Each option as its user could have written it, and the password of a share left out."""
+    shown = Settings(rate_limit="growth", share="redis://:s3cret@host", max_failures="5%", rows="10:").public()
+    assert json.loads(json.dumps(shown)) == shown
+    assert (shown["rate_limit"], shown["max_failures"], shown["rows"]) == ("300/min", "5%", "10:")
+    assert shown["share"] == "redis://host"
+    assert Settings(**{name: value for name, value in shown.items() if name != "share"}).public()["rows"] == "10:"
+
+
+def test_every_option_is_parsed_by_the_parser_that_it_names() -> None:
+    """A word of a closed set is refused with all words; the flag of each option is the one that messages name."""
+    for one in fields(Settings):
+        if one.metadata["choices"]:
+            with pytest.raises(
+                SettingsError, match=f"{one.name} is 'x'; expected {' or '.join(one.metadata['choices'])}"
+            ):
+                Settings.resolve({one.name: "x"}, environ={})
+        if one.metadata["flag"] is not None:
+            assert one.metadata["flag"].split("/")[0] == flag_of(one.name)

@@ -195,7 +195,7 @@ def test_a_stream_cut_after_the_file_was_opened_ends_the_reading_with_an_error(
     path.write_bytes(b"".join(streams))
     source = open_source(path)
     path.write_bytes(streams[0] + streams[1][: len(streams[1]) // 2])
-    with pytest.raises(SourceBroken, match=r"cannot be read after row [\d,]+ \(line [\d,]+\): "):
+    with pytest.raises(SourceBroken, match=r"cannot be read after row \d+ \(line \d+\): "):
         list(source.batches())
     with pytest.raises(SourceError):
         load_users(path, {"user_id": "id"}, api_key=sandbox.api_key, base_url=sandbox.url)
@@ -266,7 +266,7 @@ def test_a_file_cut_while_it_is_read_is_broken_at_a_row(tmp_path: Path, ending: 
     source = open_source(path)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(SourceBroken, match=r"t\.csv\.\w+: cannot be read( after row [\d,]+ \(line [\d,]+\))?: "):
+    with pytest.raises(SourceBroken, match=r"t\.csv\.\w+: cannot be read( after row \d+ \(line \d+\))?: "):
         list(source.batches())
 
 

@@ -138,8 +138,7 @@ def test_what_is_said_of_several_files_alike_is_said_once(tmp_path: Path) -> Non
         "if letters look wrong, give encoding=NAME",
         f"{paths[3]}: line 1 holds values, not names, so the columns are column_1 to column_2; "
         "if it is a header, give header=True",
-        f"{', '.join(paths[:3])} and 1 more: without columns that others of the files have: "
-        "id, name, column_1 and 1 more",
+        f"{', '.join(paths[:3])} and 1 more: without columns that other files have: id, name, column_1 and 1 more",
     ]
 
 

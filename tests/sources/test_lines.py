@@ -82,6 +82,6 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_row_is_shown_with_its_line_where_there_is_one() -> None:
     """As in the report, where rows are counted from 0, and as in an editor, where lines are counted from 1."""
     lines = Lines()
-    assert lines.label(1234) == "1,234"
+    assert lines.label(1234) == "1234"
     lines.note(0, 2)
     assert lines.label(2) == "2 (line 4)"

@@ -112,11 +112,11 @@ def test_a_file_that_breaks_midway_says_how_far_it_was_read(tmp_path: Path) -> N
     content[middle : middle + 50] = bytes(50)
     path.write_bytes(content)
     seen: list[int] = []
-    with pytest.raises(SourceBroken, match=r"t\.parquet: cannot be read after row [\d,]+: ") as broken:
+    with pytest.raises(SourceBroken, match=r"t\.parquet: cannot be read after row \d+: ") as broken:
         seen.extend(row["id"] for row in rows_of(open_source(path)))
     assert seen == list(range(len(seen)))
     assert 0 < len(seen) <= 15_000
-    assert f"after row {len(seen) - 1:,}:" in str(broken.value)
+    assert f"after row {len(seen) - 1}:" in str(broken.value)
     assert "Arrow" not in str(broken.value)
 
 

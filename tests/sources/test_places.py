@@ -156,7 +156,7 @@ def test_a_copy_of_a_file_beside_it_is_said(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     for name, text in {"a": "id\n1\n", "a (1)": "id\n1\n", "b": "id\n2\n", "c": "id\n" + "1\n" * 9999}.items():
         Path(f"{name}.csv").write_text(text)
-    said = "read, though they hold the very same as others of the files: "
+    said = "read, although their content is the same as that of other files: "
     assert open_source("*.csv").notes == [said + "a.csv (as a (1).csv)"]
     Path("c (1).csv").write_bytes(Path("c.csv").read_bytes())
     Path("c (2).csv").write_bytes(Path("c.csv").read_bytes()[:-2] + b"2\n")

@@ -149,6 +149,7 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
         ledger=None if settings.ledger is None else Path(settings.ledger),
         stopped=stop_of(summary),
         rows_of=_lines_alone,
+        rate_limit=settings.rate_limit,
         options=settings.public(),
     )
 

@@ -31,28 +31,28 @@ class Line:
 
     field: str
     written: Any
-    """In the written form; of a trait, an item of the list."""
+    """In the written form; for a trait, an item of the list."""
     reason: str
     active: bool = True
-    """False for what is only offered: it is written as a comment."""
+    """False for a line that is only offered: it is written as a comment."""
 
 
 @dataclass(frozen=True, repr=False)
 class InferredMapping(Mapping):
-    """A mapping that was inferred from a table. It is a `Mapping`, and says why, and what it leaves open.
+    """A mapping that was inferred from a table: a `Mapping` with its reasons and open questions.
 
-    As long as `open_questions` is not empty no load accepts it.
+    No load accepts it while it has open questions.
     """
 
     kind: Kind = "user"
     """What the rows are."""
     lines: tuple[Line, ...] = ()
     notes: tuple[str, ...] = ()
-    """What the mapping was inferred from, a line each."""
+    """The origin of the mapping, a line each."""
     open_questions: tuple[str, ...] = ()
-    """What only the user can answer, a line each, with how to answer it."""
+    """Questions that only the user can answer, a line each, with the way to answer."""
     remarks: tuple[str, ...] = ()
-    """What to know about these rows, a line each."""
+    """Facts about these rows, a line each."""
     preset: str | None = None
     """The name of the preset that the columns fit."""
 
@@ -62,23 +62,23 @@ class InferredMapping(Mapping):
         written = mapping.as_dict()
         traits = written.pop(_TRAIT, [])
         if isinstance(traits, dict):
-            named = {name: {"column": one} if isinstance(one, str) else one for name, one in traits.items()}
-            traits = [one | {"name": name} for name, one in named.items()]
-        lines = [Line(name, one, "") for name, one in written.items()]
-        return inferred([*lines, *(Line(_TRAIT, one, "") for one in traits)], mapping.kind)
+            named = {name: {"column": trait} if isinstance(trait, str) else trait for name, trait in traits.items()}
+            traits = [trait | {"name": name} for name, trait in named.items()]
+        lines = [Line(name, field, "") for name, field in written.items()]
+        return inferred([*lines, *(Line(_TRAIT, trait, "") for trait in traits)], mapping.kind)
 
     def __repr__(self) -> str:
-        fields = [f"{line.field}={_said(line.written)}" for line in self._active(traits=False)]
+        fields = [f"{line.field}={_columns_in_words(line.written)}" for line in self._active(traits=False)]
         traits = "all other columns" if self.all_columns else number_of(len(self.traits), "trait")
-        said = [f"{self.kind}s", *fields, traits]
+        parts = [f"{self.kind}s", *fields, traits]
         if self.open_questions:
-            said.append(f"{len(self.open_questions)} open")
-        return printable(f"<InferredMapping: {', '.join(said)}>")
+            parts.append(f"{len(self.open_questions)} open")
+        return printable(f"<InferredMapping: {', '.join(parts)}>")
 
     @property
     def mapping(self) -> Mapping:
         """The mapping alone, as a person would have written it."""
-        return Mapping(**{one.name: getattr(self, one.name) for one in dataclasses.fields(Mapping)})
+        return Mapping(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Mapping)})
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -88,7 +88,7 @@ class InferredMapping(Mapping):
 
     @property
     def is_recognised(self) -> bool:
-        """Whether this is the export of a preset, with nothing left open: then it needs no confirmation."""
+        """Whether this is the export of a preset without open questions, which needs no confirmation."""
         return self.preset is not None and not self.open_questions
 
     def summary(self) -> str:
@@ -99,52 +99,59 @@ class InferredMapping(Mapping):
 
     def details(self) -> list[str]:
         """Return the lines of the summary below its head."""
-        lines = [_shown(f"{line.field}: {_said(line.written)}{_because(line)}") for line in self._active(traits=False)]
+        lines = []
+        for line in self._active(traits=False):
+            reason = f" ({line.reason})" if line.reason else ""
+            lines.append(f"{line.field}: {_columns_in_words(line.written)}{reason}")
         by_type: dict[str, list[str]] = {}
         for line in self._active(traits=True):
             kind = f" ({line.written['type']})" if isinstance(line.written, dict) and "type" in line.written else ""
-            by_type.setdefault(kind, []).append(_said(line.written))
+            by_type.setdefault(kind, []).append(_columns_in_words(line.written))
         groups = [some(names, _SHOWN) + kind for kind, names in by_type.items()]
-        lines += [_shown(f"{_TRAIT}: {'; '.join(groups)}")] if groups else []
-        return lines + [_shown(f"note: {one}") for one in self.remarks]
+        lines += [f"{_TRAIT}: {'; '.join(groups)}"] if groups else []
+        lines += [f"note: {remark}" for remark in self.remarks]
+        return [f"  {printable(line)}" for line in lines]
 
     def _active(self, *, traits: bool) -> list[Line]:
         return [line for line in self.lines if line.active and (line.field == _TRAIT) is traits]
 
     def to_yaml(self, *, confirmed: bool = False) -> str:
-        """Return the mapping as a commented YAML file, which `read_mapping` reads as this very mapping.
+        """Return the mapping as a commented YAML file, which `read_mapping` reads as the same mapping.
 
         Unless it is `confirmed`, or a preset without open questions, the file says `confirmed: false`.
         """
         text = [_comment(note) for note in self.notes]
         if self.open_questions:
-            text += ["# Open questions:", *(_comment(f"- {one}") for one in self.open_questions)]
+            text += ["# Open questions:", *(_comment(f"- {question}") for question in self.open_questions)]
         if self.remarks:
-            text += ["# To know:", *(_comment(f"- {one}") for one in self.remarks)]
+            text += ["# To know:", *(_comment(f"- {remark}") for remark in self.remarks)]
         if not confirmed and not self.is_recognised:
             text += _UNCONFIRMED
         fields = [line for line in self.lines if line.field != _TRAIT]
-        text += [_off(line, f"{line.field}: {_flow(line.written)}") for line in fields]
+        text += [_with_reason(line, f"{line.field}: {_flow(line.written)}") for line in fields]
         traits = [line for line in self.lines if line.field == _TRAIT]
         if [line.written for line in traits] == ["*"]:
-            text.append(_off(traits[0], 'traits: "*"'))
+            text.append(_with_reason(traits[0], 'traits: "*"'))
         elif traits:
             listed = any(line.active for line in traits)
             text.append("traits:" if listed else "# traits:")
-            text += [_off(line, f"  - {_flow(line.written)}") for line in traits]
+            text += [_with_reason(line, f"  - {_flow(line.written)}") for line in traits]
         return "\n".join(text) + "\n"
 
     def to_python(self) -> str:
         """Return a call with this mapping, ready to be pasted, below the open questions; comments are masked."""
-        text = [_comment(masked(f"open: {one}")) for one in self.open_questions]
-        text += [_comment(masked(f"note: {one}")) for one in self.remarks]
+        text = [_comment(masked(f"open: {question}")) for question in self.open_questions]
+        text += [_comment(masked(f"note: {remark}")) for remark in self.remarks]
         text.append(f"load_{self.kind}s(data, {{")
-        text += [f"    {line.field!r}: {line.written!r},  {_why(line)}" for line in self._active(traits=False)]
+        text += [
+            f"    {line.field!r}: {line.written!r},  {_comment(masked(line.reason))}"
+            for line in self._active(traits=False)
+        ]
         traits = self._active(traits=True)
         if [line.written for line in traits] == ["*"]:
-            text.append(f"    {_TRAIT!r}: '*',  {_why(traits[0])}")
+            text.append(f"    {_TRAIT!r}: '*',  {_comment(masked(traits[0].reason))}")
         elif traits:
-            items = [f"        {line.written!r},  {_why(line)}" for line in traits]
+            items = [f"        {line.written!r},  {_comment(masked(line.reason))}" for line in traits]
             text += [f"    {_TRAIT!r}: [", *items, "    ],"]
         return "\n".join([*text, "})"])
 
@@ -164,7 +171,7 @@ class InferredMapping(Mapping):
         )
 
     def with_masked_comments(self) -> InferredMapping:
-        """Return the same mapping with phones and e-mail addresses masked in all that is said about it."""
+        """Return the same mapping with phones and e-mail addresses masked in its reasons, questions and remarks."""
         return dataclasses.replace(
             self,
             lines=tuple(dataclasses.replace(line, reason=masked(line.reason)) for line in self.lines),
@@ -193,7 +200,7 @@ class InferredMapping(Mapping):
             sorted(lines, key=lambda line: FIELDS.index(line.field)),
             "event" if "event" in fields else self.kind,
             notes=self.notes,
-            undecided=[one for one in self.open_questions if field_asked(one) not in fields],
+            undecided=[question for question in self.open_questions if field_asked(question) not in fields],
             remarks=self.remarks,
             preset=self.preset,
         )
@@ -208,14 +215,14 @@ def inferred(
     remarks: Iterable[str] = (),
     preset: str | None = None,
 ) -> InferredMapping:
-    """Return what the lines say, with the mapping that the active ones make."""
+    """Return the mapping of the active lines, with all that is known about it."""
     written: dict[str, Any] = {line.field: line.written for line in lines if line.active and line.field != _TRAIT}
     traits = [line.written for line in lines if line.active and line.field == _TRAIT]
     if traits:
         written[_TRAIT] = traits if traits != ["*"] else "*"
     mapping = Mapping.of(written)
     return InferredMapping(
-        **{one.name: getattr(mapping, one.name) for one in dataclasses.fields(mapping)},
+        **{field.name: getattr(mapping, field.name) for field in dataclasses.fields(mapping)},
         kind=kind,
         lines=tuple(lines),
         notes=tuple(notes),
@@ -233,7 +240,7 @@ def field_asked(question: str) -> str:
 def columns_of(written: Any) -> list[str]:
     """Return the columns that a field in the written form takes, in order; none for a constant."""
     if isinstance(written, list):
-        return [name for one in written for name in columns_of(one)]
+        return [name for field in written for name in columns_of(field)]
     if isinstance(written, dict):
         return [written["column"]] if "column" in written else []
     return [written]
@@ -244,7 +251,7 @@ def field_of(column: str, options: dict[str, Any]) -> Any:
     return {"column": column} | options if options else column
 
 
-def _said(written: Any) -> str:
+def _columns_in_words(written: Any) -> str:
     """Return a field for people: its columns, or the constant in quotes."""
     if isinstance(written, dict) and "value" in written:
         return repr(written["value"])
@@ -260,24 +267,13 @@ def _in_words(written: Any) -> str:
     return written if isinstance(written, str) else json.dumps(written, ensure_ascii=False, default=str)
 
 
-def _shown(text: str) -> str:
-    return "  " + printable(text)
-
-
-def _off(line: Line, written: str) -> str:
+def _with_reason(line: Line, written: str) -> str:
+    """Return a line of the file with its reason; an inactive one as a comment."""
     text = f"{written}  {_comment(line.reason)}"
     if line.active:
         return text
     indent = len(text) - len(text.lstrip())
     return f"{text[:indent]}# {text[indent:]}"
-
-
-def _because(line: Line) -> str:
-    return f" ({line.reason})" if line.reason else ""
-
-
-def _why(line: Line) -> str:
-    return _comment(masked(line.reason))
 
 
 def _comment(text: str) -> str:
@@ -286,14 +282,12 @@ def _comment(text: str) -> str:
 
 
 def _flow(written: Any) -> str:
-    """Return a value in YAML's flow style, every text between quotes that could be taken for something else."""
+    """Return a value in YAML's flow style, text between quotes."""
     if isinstance(written, dict):
-        return "{" + ", ".join(f"{key}: {_plain(key, one)}" for key, one in written.items()) + "}"
+        # a type is one of our own words
+        values = (f"{key}: {value if key == 'type' else _flow(value)}" for key, value in written.items())
+        return "{" + ", ".join(values) + "}"
     if isinstance(written, (list, tuple)):
         return "[" + ", ".join(map(_flow, written)) + "]"
     # between quotes, YAML reads its escapes back
     return printable(json.dumps(written, ensure_ascii=False, default=str))
-
-
-def _plain(key: str, value: Any) -> str:
-    return str(value) if key == "type" else _flow(value)

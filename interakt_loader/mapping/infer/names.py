@@ -1,7 +1,7 @@
-"""What the name of a column says: whose id, whose phone, which country, what time.
+"""What the name of a column says: whose id or phone it is, which country, what time. All tables of words are here.
 
-Names alone decide which column is proposed for which field, so that a table of one row and one of a million give the
-same mapping. All tables of words are here.
+Names alone decide which column is proposed for which field. So a table of one row and one of a million give the same
+mapping.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-# ---------------------------------------------------------------------------- people and things
+# ------------------------------------------------------------------ people and things
 
 PEOPLE = {
     noun: position
@@ -42,7 +42,7 @@ _MAYBE_PEOPLE = _set(
     "guest donor attendee participant resident tenant passenger policyholder holder insured borrower applicant "
     "candidate visitor consumer payer payee learner pupil volunteer alumnus alumni viewer player party people"
 )
-"""Words for people whose ids are not taken without a question."""
+"""Words for people whose ids are used only after a question."""
 
 OTHERS = _set(
     "agent store shop outlet rider driver vendor support doctor dr physician nurse parent guardian father mother dad "
@@ -59,20 +59,20 @@ OTHERS = _set(
     "poc spoc lawyer agency carrier transporter booked lineman collector surveyor inspector consultant organizer "
     "organiser host vet old former previous prev invalid wrong consignor shipper"
 )
-"""Words for somebody else than the person whom a row is about, or for a number that is not the one to use."""
+"""Words for another person than the subject of a row, or for a number that is not the one to use."""
 
 _PLACES = _set(
     "store shop outlet merchant branch company business office service center centre clinic hospital hotel restaurant "
     "school college bank warehouse agency account partner other alternate alternative alt secondary second old former"
 )
-"""Those of them that may stand before the customer's own id: it is asked."""
+"""Those of them that may be before the customer's own id, which raises a question."""
 
 GUARDIANS = _set("parent guardian father mother dad mom mum husband wife spouse")
-"""Those of them who are often the ones to write to, so that it is asked."""
+"""Those of them who are often the recipients, which raises a question."""
 
 _STAFF = _set("employee emp staff")
 _SECOND_NUMBERS = _set("alternate alternative alt secondary second other emergency helpline hotline reference ref")
-"""Words that with `number` say no more of the row's subject: `Alternate number`."""
+"""Words that with `number` say nothing about the row's subject: `Alternate number`."""
 _NOT_PEOPLE = OTHERS | _set("product item sku asset vehicle property flat unit branch place location site department")
 
 _NEUTRAL = _set(
@@ -84,9 +84,9 @@ _NEUTRAL = _set(
     "national intl address home day daytime direct and with or of for in be on default property custom record data "
     "info details detail communication comm"
 )
-"""Words beside a person's id or phone that change nothing."""
+"""Words next to a person's id or phone that change nothing."""
 
-# ---------------------------------------------------------------------------- ids
+# ------------------------------------------------------------------ ids
 
 _ID = _set("id no number num nr nbr code key uuid guid identifier")
 _ID_FILLERS = _set("unique external internal global master primary main")
@@ -101,7 +101,7 @@ _ACTIONS = _set(
     "course enrollment enrolment lesson lecture contract agreement application proposal po docket "
     "vehicle"
 )
-"""What a person may have several of: an id of one of these tells rows apart, and not people."""
+"""What a person may have several of: an id of one of these identifies a row, not a person."""
 _BARE_ACTIONS = _set("order invoice receipt awb sku transaction txn booking appointment")
 """Those whose name alone is often that of such an id."""
 _ATTRIBUTES = _set(
@@ -110,14 +110,14 @@ _ATTRIBUTES = _set(
 )
 """Words that make of `order id` something about a person: `last order id`."""
 
-# ---------------------------------------------------------------------------- phones
+# ------------------------------------------------------------------ phones
 
 _PHONE = _set(
     "phone phones mobile mob cell cellphone whatsapp telephone tel telefon telefono telefone msisdn handphone "
     "handset gsm ph smartphone celular movil handy portable"
 )
 _OWN_LETTERS = _set("c u")
-"""Letters before a phone that stand for the customer or user; `F Mobile` is a father's, `O Phone` an office's."""
+"""Letters before a phone that mean the customer or user; `F Mobile` is a father's, `O Phone` an office's."""
 _PHONE_SUFFIX = _set(
     "no number numbers num nr nbr digits phone mobile cell whatsapp tel telephone primary main home personal "
     "formatted raw international national intl india in e164 full one s value"
@@ -129,10 +129,10 @@ _NEVER_PHONE = _set(
     "banking valid is_valid ext extension"
 )
 UNSAID = 4
-"""The rank from which on a phone's name does not say that it is the customer's."""
+"""From this rank on, a phone's name does not say that it is the customer's."""
 _LANDLINES = _set("landline fax pager std resi residence")
 
-# ---------------------------------------------------------------------------- the other fields
+# ------------------------------------------------------------------ the other fields
 
 _TIMES = _set(
     "date time datetime timestamp dttm dob born birthday birthdate created updated modified signup joined "
@@ -196,9 +196,9 @@ _SERIALS = {
 _PERSONAL = _set("email mail dob birthdate gender age")
 _NO_NAME = re.compile(r"(column|col|field|unnamed|f|c|var|v|x|index level)?[\W_]*\d*[\W_]*", re.IGNORECASE | re.ASCII)
 
-# ---------------------------------------------------------------------------- taking a name apart
+# ------------------------------------------------------------------ the words of a name
 
-_GLUED = (
+_JOINED = (
     _ID
     | PEOPLE.keys()
     | _MAYBE_PEOPLE
@@ -218,66 +218,69 @@ def simplified(name: str) -> str:
 @functools.lru_cache(maxsize=4096)
 def words(name: str) -> tuple[str, ...]:
     """Return the words of a name in small letters: `c_customerID` is c, customer, id; `Bill #` is bill, no."""
-    plain = "".join(one for one in unicodedata.normalize("NFKD", name) if not "\u0300" <= one <= "\u036f")
-    plain = re.sub(r"whats[\s_-]?app", "Whatsapp", plain, flags=re.IGNORECASE)
-    plain = re.sub(r"\ba/c\b", "account", plain, flags=re.IGNORECASE)
-    plain = re.sub(r"\be-?mail", "Email", plain, flags=re.IGNORECASE)
-    plain = re.sub(r"e[._-]?164", " phone ", plain, flags=re.IGNORECASE)
-    plain = re.sub(r"['\u2019]s\b", "", plain)
-    found = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|#|[^\W\d_A-Za-z]+", plain)
-    return tuple(word for one in found for word in _unglued("no" if one == "#" else one.lower()))
+    decomposed = unicodedata.normalize("NFKD", name)
+    text = "".join(character for character in decomposed if not "\u0300" <= character <= "\u036f")
+    text = re.sub(r"whats[\s_-]?app", "Whatsapp", text, flags=re.IGNORECASE)
+    text = re.sub(r"\ba/c\b", "account", text, flags=re.IGNORECASE)
+    text = re.sub(r"\be-?mail", "Email", text, flags=re.IGNORECASE)
+    text = re.sub(r"e[._-]?164", " phone ", text, flags=re.IGNORECASE)
+    text = re.sub(r"['\u2019]s\b", "", text)
+    found = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|#|[^\W\d_A-Za-z]+", text)
+    return tuple(word for run in found for word in _split_joined("no" if run == "#" else run.lower()))
 
 
 @functools.lru_cache(maxsize=4096)
-def _unglued(word: str) -> tuple[str, ...]:
-    """Return the two or three known words of which one is made, or the word as it is."""
-    if word in _GLUED or len(word) > 40:
+def _split_joined(word: str) -> tuple[str, ...]:
+    """Return the two or three known words that make up a word, or the word itself."""
+    if word in _JOINED or len(word) > 40:
         return (word,)
     for end in range(2, len(word) - 1):
         head, tail = word[:end], word[end:]
-        if head in _GLUED and tail in _GLUED and not (head in _ID and tail in _ID):
+        if head in _JOINED and tail in _JOINED and not (head in _ID and tail in _ID):
             return head, tail
     for end in range(2, len(word) - 3):
-        if word[:end] in _GLUED and len(rest := _unglued(word[end:])) == 2:
+        if word[:end] in _JOINED and len(rest := _split_joined(word[end:])) == 2:
             return word[:end], *rest
     return (word,)
 
 
 def _without_remark(name: str) -> tuple[str, ...]:
-    """Return the words without what stands in brackets behind them: `Mobile (10 digits)`."""
+    """Return the words without a remark in brackets: `Mobile (10 digits)`."""
     return words(re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", name)) or words(name)
 
 
-# ---------------------------------------------------------------------------- ids
+# ------------------------------------------------------------------ ids
 
 
 @dataclass(frozen=True)
 class IdName:
-    """What a name says of an id of a person."""
+    """The person whose id a column holds, by its name."""
 
     noun: str
-    """The word for the person; "" for a bare `id`."""
+    """The word for the person; "" for `id` alone."""
     rank: int
-    """The lower, the plainer."""
+    """The lower, the clearer."""
     sure: bool
-    """False where it is asked whether it is the person's."""
+    """False if a question asks whether it is the person's."""
 
 
 def person_id(name: str) -> IdName | None:
-    """Return what a name says of the id of the person whom a row is about; None if it is no such name."""
+    """Return whose id a column holds, if it is the id of the row's subject; else None."""
     parts = _without_remark(name)
     if parts == ("uid",):
-        return IdName("user", 0, True)
-    if len(parts) == 2 and parts[0] in ("id", "key") and parts[1] in PEOPLE:  # PrestaShop: id_customer
+        return IdName("user", 0, sure=True)
+    if len(parts) == 2 and parts[0] in ("id", "key") and parts[1] in PEOPLE:
+        # PrestaShop writes id_customer
         parts = parts[::-1]
-    if parts in _ROW_IDS or tuple(one for one in parts if one not in _ID_FILLERS) in _ROW_IDS:
-        return IdName("", 9, False)
+    if parts in _ROW_IDS or tuple(word for word in parts if word not in _ID_FILLERS) in _ROW_IDS:
+        return IdName("", 9, sure=False)
     if len(parts) == 1 and (parts[0] in PEOPLE or parts[0] in _MAYBE_PEOPLE) and parts[0] not in ("contact", "lead"):
-        return IdName(parts[0], 11, False)
+        return IdName(parts[0], 11, sure=False)
     if not parts or parts[-1] not in _ID:
         return None
     before = list(parts[:-1])
-    if before[-1:] == ["id"]:  # `Customer ID No`
+    if before[-1:] == ["id"]:
+        # `Customer ID No`
         before.pop()
     filled = len(before)
     while before and before[-1] in _ID_FILLERS:
@@ -285,52 +288,55 @@ def person_id(name: str) -> IdName | None:
     filled -= len(before)
     noun, others = (before[-1], before[:-1]) if before else ("", [])
     if noun in _MAYBE_PEOPLE and OTHERS.isdisjoint(others):
-        return IdName(noun, 10, False)
+        return IdName(noun, 10, sure=False)
     if noun not in PEOPLE or not (OTHERS - _PLACES).isdisjoint(others) or "of" in others:
         return None
     if (noun == "contact" and parts[-1] in ("no", "number", "num", "nr", "nbr")) or (
         noun == "distinct" and parts[-1] not in ("id", "key")
     ):
         return None
-    known = all(len(one) == 1 or one.isdigit() or one in _NEUTRAL or one in PEOPLE for one in others)
-    return IdName(noun, (2 if others else 0) + bool(filled) if known else 5, known)
+    known = all(len(word) == 1 or word.isdigit() or word in _NEUTRAL or word in PEOPLE for word in others)
+    return IdName(noun, (2 if others else 0) + bool(filled) if known else 5, sure=known)
 
 
 def action_id(name: str) -> bool:
-    """Say whether a name is that of the id of something that a person may have several of: an order, a ticket."""
+    """Tell whether a name is that of an id of something that a person may have several of: an order, a visit."""
     parts = _without_remark(name)
     if not parts or not _ATTRIBUTES.isdisjoint(parts):
         return False
     if len(parts) == 1:
         return parts[0] in _BARE_ACTIONS
-    if parts[-2:] in (("account", "no"), ("account", "number")):  # a bank's; an account id is often a company's
+    # a bank's account; an account id is often a company's
+    if parts[-2:] in (("account", "no"), ("account", "number")):
         return True
-    if parts[-2] in ("boy", "man", "agent", "executive", "exec"):  # `Delivery Boy No`
+    # `Delivery Boy No`
+    if parts[-2] in ("boy", "man", "agent", "executive", "exec"):
         return False
-    return parts[-1] in _ID | {"token", "ref", "reference"} and any(one in _ACTIONS for one in parts[-3:-1])
+    return parts[-1] in _ID | {"token", "ref", "reference"} and not _ACTIONS.isdisjoint(parts[-3:-1])
 
 
 def action_time(name: str) -> bool:
-    """Say whether a name is that of the time at which something was done: `order_date`, `paid_at`."""
+    """Tell whether a name is that of the time at which something was done: `order_date`, `paid_at`."""
     parts = words(name)
-    if "of" in parts:  # `date of visit`
+    if "of" in parts:
+        # `date of visit`
         parts = (*parts[parts.index("of") + 1 :], *parts[: parts.index("of")])
     if simplified(name) in ("checkin", "checkout", "checkedin", "checkedout"):
         return True
     if not parts or parts[-1] not in _TIME_ENDS or not _NOT_OF_THE_EVENT.isdisjoint(parts):
         return False
-    return any(one in _ACTION_TIMES for one in parts[:-1])
+    return not _ACTION_TIMES.isdisjoint(parts[:-1])
 
 
 def bare_time(name: str) -> bool:
-    """Say whether a name is `date` or `time` and no more."""
+    """Tell whether a name is only `date` or `time`."""
     return simplified(name) in _BARE_TIMES
 
 
 def subject(name: str) -> Literal["staff", "thing", "word"] | None:
-    """Return of what a column is the id or the name, if it is not the person to write to: of staff, or of a shop.
+    """Return whose id or name a column holds, if it is not the recipient's: that of staff, or of a thing or a shop.
 
-    A word alone, such as `Supplier`, may be that too.
+    One word alone, such as `Supplier`, may be either (`word`).
     """
     parts = _without_remark(name)
     if len(parts) == 1 and parts[0] in OTHERS:
@@ -344,20 +350,20 @@ def subject(name: str) -> Literal["staff", "thing", "word"] | None:
     return "thing" if parts[-2] in _NOT_PEOPLE else None
 
 
-# ---------------------------------------------------------------------------- phones
+# ------------------------------------------------------------------ phones
 
 
 @dataclass(frozen=True)
 class PhoneName:
-    """What a name says of a phone."""
+    """Whose phone a column holds, by its name."""
 
     whose: Literal["own", "unclear", "guardian", "other"]
     rank: int
-    """The lower, the plainer."""
+    """The lower, the clearer."""
 
 
 def phone(name: str) -> PhoneName | None:
-    """Return whose phone a column holds by its name; None if that is no phone's."""
+    """Return whose phone a column holds, by its name; None if it holds no phones."""
     inside = re.findall(r"\(([^()]*)\)", name)
     name = re.sub(r"(?i)\b(with|incl\.?|including)[\s_]+(country|isd|dial)[\s_]*code\b", " ", name.replace("_", " "))
     parts = list(_without_remark(name))
@@ -365,9 +371,8 @@ def phone(name: str) -> PhoneName | None:
         return PhoneName("own", 0) if parts[:1] != ["is"] else None
     core = _core(parts)
     if core is None:
-        if any(one in _LANDLINES for one in parts[-2:]) and (
-            len(parts) == 1 or parts[-1] in _PHONE_SUFFIX | _LANDLINES
-        ):
+        is_landline = not _LANDLINES.isdisjoint(parts[-2:])
+        if is_landline and (len(parts) == 1 or parts[-1] in _PHONE_SUFFIX | _LANDLINES):
             return PhoneName("other", 9)
         return None
     start, end, weak = core
@@ -375,20 +380,20 @@ def phone(name: str) -> PhoneName | None:
     behind = _behind(parts[end:])
     if behind is None or not _NEVER_PHONE.isdisjoint(before):
         return None
-    remark = [one for text in inside for one in words(text)]
-    around = [*before, *behind, *(one for one in remark if one in OTHERS or one in ("billing", "shipping", "optional"))]
+    remark = [word for text in inside for word in words(text)]
+    around = [*before, *behind, *(word for word in remark if word in OTHERS | {"billing", "shipping", "optional"})]
     kinds = {"whatsapp": 0, "wa": 0, "mobile": 1, "mob": 1, "cell": 2}
-    rank = min(kinds.get(one, 3) for one in [*parts, *remark])
-    return _whose(around, rank, weak)
+    rank = min(kinds.get(word, 3) for word in [*parts, *remark])
+    return _whose(around, rank, weak=weak)
 
 
 def _core(parts: list[str]) -> tuple[int, int, bool] | None:
-    """Return where the words for a phone stand, and whether they are weak ones."""
-    for place, one in enumerate(parts):
-        if one in _PHONE and (one != "ph" or parts[place + 1 : place + 2] != ["d"]):
+    """Return where the words for a phone begin and end, and whether they are weak ones."""
+    for place, word in enumerate(parts):
+        if word in _PHONE and (word != "ph" or parts[place + 1 : place + 2] != ["d"]):
             return place, place + 1, False
         follows = parts[place + 1 : place + 2]
-        if one in ("contact", "wa") and follows and follows[0] in ("no", "number", "num", "nr", "nbr", "numbers"):
+        if word in ("contact", "wa") and follows and follows[0] in ("no", "number", "num", "nr", "nbr", "numbers"):
             return place, place + 2, False
     if parts[-1:] == ["contact"] and not (set(parts[:-1]) & _ACTIONS):
         return len(parts) - 1, len(parts), True
@@ -396,51 +401,50 @@ def _core(parts: list[str]) -> tuple[int, int, bool] | None:
 
 
 def _behind(parts: list[str]) -> list[str] | None:
-    """Return the words behind that say whose it is; None where they make it no phone."""
+    """Return the words after a phone that say whose it is; None if they say that it is not a phone."""
     for word in ("of", "for"):
         if word in parts:
             place = parts.index(word)
             first = _behind(parts[:place])
             return None if first is None else [*first, *parts[place + 1 :]]
-    said = []
-    for one in parts:
-        if one.isdigit():
-            said += ["alternate"] if int(one) > 1 and len(one) < 3 else []
-        elif one in _NEVER_PHONE:
+    owners = []
+    for word in parts:
+        if word.isdigit():
+            owners += ["alternate"] if int(word) > 1 and len(word) < 3 else []
+        elif word in _NEVER_PHONE:
             return None
-        elif one in OTHERS or one in PEOPLE or one in ("billing", "shipping"):
-            said.append(one)
-        elif one not in _PHONE_SUFFIX:
+        elif word in OTHERS or word in PEOPLE or word in ("billing", "shipping"):
+            owners.append(word)
+        elif word not in _PHONE_SUFFIX:
             return None
-    return said
+    return owners
 
 
-def _whose(around: list[str], rank: int, weak: bool) -> PhoneName:
+def _whose(around: list[str], rank: int, *, weak: bool) -> PhoneName:
     if not GUARDIANS.isdisjoint(around):
         return PhoneName("guardian", 30 + rank)
-    numbered = any(one.isdigit() and 1 < int(one) < 10 for one in around)
+    numbered = any(word.isdigit() and 1 < int(word) < 10 for word in around)
     if not OTHERS.isdisjoint(around) or numbered:
         return PhoneName("other", 40 + rank)
-    people = any(one in PEOPLE for one in around)
-    known = all(one in _OWN_LETTERS or one.isdigit() or one in _NEUTRAL or one in PEOPLE for one in around)
+    people = any(word in PEOPLE for word in around)
+    known = all(word in _OWN_LETTERS or word.isdigit() or word in _NEUTRAL or word in PEOPLE for word in around)
     if weak:
         return PhoneName("unclear", 15 + rank)
-    if not known and not all(one in _MAYBE_PEOPLE or one in _NEUTRAL or one in PEOPLE for one in around):
+    if not known and not all(word in _MAYBE_PEOPLE or word in _NEUTRAL or word in PEOPLE for word in around):
         return PhoneName("unclear", 20 + rank)
     if "billing" in around or "bill" in around:
         return PhoneName("own", 10 + rank)
     return PhoneName("own", rank if people else UNSAID + rank)
 
 
-# ---------------------------------------------------------------------------- the other fields
+# ------------------------------------------------------------------ the other fields
 
 
 def country_rank(name: str) -> int | None:
-    """Return how plainly a name is that of a phone's country, the lower the plainer; None if it is not."""
-    plain = simplified(name)
+    """Return how clearly a name is that of a phone's country, the lower the clearer; None if it is not."""
     for rank, names in enumerate((_COUNTRY_CODES, _COUNTRIES)):
-        if plain in names:
-            return 100 * rank + names.index(plain)
+        if simplified(name) in names:
+            return 100 * rank + names.index(simplified(name))
     parts = words(name)
     if "country" not in parts or not _NO_COUNTRY.isdisjoint(parts) or not OTHERS.isdisjoint(parts):
         return None
@@ -448,13 +452,13 @@ def country_rank(name: str) -> int | None:
 
 
 def event_rank(name: str, *, known: bool) -> int | None:
-    """Return how plainly a name is that of the event; `known` says that the rows are events."""
+    """Return how clearly a name is that of the event; `known` says that the rows are events."""
     names = (*_EVENTS, *(_LOOSE_EVENTS if known else ()))
     return names.index(simplified(name)) if simplified(name) in names else None
 
 
 def created_at_rank(name: str, kind: str) -> int | None:
-    """Return how plainly a name is that of the time of an event, or of the time since when a user is one."""
+    """Return how clearly a name is that of an event's time, or of the time since when a user is one."""
     names = _EVENT_TIMES if kind == "event" else _USER_TIMES
     if simplified(name) in names:
         return names.index(simplified(name))
@@ -462,52 +466,52 @@ def created_at_rank(name: str, kind: str) -> int | None:
 
 
 def tags_rank(name: str) -> int | None:
-    """Return how plainly a name is that of a user's tags."""
+    """Return how clearly a name is that of a user's tags."""
     return _TAGS.index(simplified(name)) if simplified(name) in _TAGS else None
 
 
 def names_a_state(name: str) -> bool:
-    """Say whether a name is that of a state or province."""
+    """Tell whether a name is that of a state or province."""
     return not _STATES.isdisjoint(words(name)[-2:])
 
 
 def names_a_zip(name: str) -> bool:
-    """Say whether a name is that of a postcode."""
+    """Tell whether a name is that of a postcode."""
     return _any_of(_ZIPS, name)
 
 
 def names_a_currency(name: str) -> bool:
-    """Say whether a name is that of a currency."""
+    """Tell whether a name is that of a currency."""
     return "currency" in words(name)
 
 
 def names_a_code(name: str) -> bool:
-    """Say whether a name is that of digits that count nothing: an id, a zip, a phone."""
+    """Tell whether a name is that of digits that are no amount: an id, a zip, a phone."""
     parts = words(name)
     return bool(parts) and (parts[-1] in _CODES_AT_THE_END or _any_of(_CODES, name) or phone(name) is not None)
 
 
 def names_a_time(name: str) -> bool:
-    """Say whether a name is that of a date or a time."""
+    """Tell whether a name is that of a date or a time."""
     parts = words(name)
     return bool(parts) and (parts[-1] in ("at", "on") or _any_of(_TIMES, name))
 
 
 def names_an_event_time(name: str, *, typed: bool) -> bool:
-    """Say whether a name is that of a time which may be when the event was: not a birthday or an expiry.
+    """Tell whether a name may be that of an event's time: not a birthday or an expiry.
 
-    `typed` says that the column's type is that of times, whatever its name.
+    `typed` says that the column has a type of times, whatever its name.
     """
     return (typed or names_a_time(name)) and _NOT_OF_THE_EVENT.isdisjoint(words(name))
 
 
 def names_a_list(name: str) -> bool:
-    """Say whether a name is that of several things in one cell."""
+    """Tell whether a name is that of several values in one cell."""
     return _any_of(_LISTS, name)
 
 
 def names_a_person(name: str) -> bool:
-    """Say whether a column holds the name of the person whom the row is about."""
+    """Tell whether a column holds the name of the row's subject."""
     parts = _without_remark(name)
     if simplified(name) in _PERSON_NAMES or (len(parts) == 2 and parts[1] == "name" and parts[:1] in _FIRST_NAMES):
         return True
@@ -515,28 +519,28 @@ def names_a_person(name: str) -> bool:
 
 
 def names_an_amount(name: str) -> bool:
-    """Say whether a name is that of money or of a quantity that belongs to one purchase."""
+    """Tell whether a name is that of money or of a quantity that belongs to one purchase."""
     parts = words(name)
     return not _AMOUNTS.isdisjoint(parts) and _ATTRIBUTES.isdisjoint(parts)
 
 
 def counts_rows(name: str) -> bool:
-    """Say whether a name is that of a serial number: `Sr No`, `#`."""
+    """Tell whether a name is that of a serial number: `Sr No`, `#`."""
     return words(name) in _SERIALS
 
 
 def names_something_personal(name: str) -> bool:
-    """Say whether a column is something that people have and orders have not."""
+    """Tell whether a column is something that people have and orders do not."""
     return names_a_person(name) or _any_of(_PERSONAL, name)
 
 
 def says_nothing(name: str) -> bool:
-    """Say whether a name is only a place: `column_1`, `f0`, `Unnamed: 3`."""
+    """Tell whether a name is only a position: `column_1`, `f0`, `Unnamed: 3`."""
     return _NO_NAME.fullmatch(name.replace("_", " ").strip()) is not None
 
 
 def _any_of(wanted: Iterable[str], name: str) -> bool:
-    """Say whether a name, one of its words or two of them together is wanted: `birth_date` is birthdate."""
+    """Tell whether a name, one of its words or two of them together is wanted: `birth_date` is birthdate."""
     parts = words(name)
     pairs = (first + second for first, second in pairwise(parts))
     return not set(wanted).isdisjoint({simplified(name), *parts, *pairs})

@@ -1,7 +1,6 @@
-"""Which column is proposed for which field, and what the rows are. Pure: only names and types of columns count.
+"""Which column is proposed for which field, and what the rows are. Only names and types of columns count.
 
-So the first row of a table and all of its rows give the same proposal. What names leave open is a question; `evidence`
-adds those that the values raise.
+So the first row of a table and all of its rows give the same proposal. What the names leave open is a question.
 """
 
 from __future__ import annotations
@@ -30,18 +29,18 @@ class Proposal:
     questions: tuple[str, ...]
     remarks: tuple[str, ...]
     kind_asked: bool = False
-    """One of the questions is whether the rows are events or users."""
+    """Whether one of the questions is if the rows are events or users."""
     offered_phones: tuple[str, ...] = ()
-    """Columns of phones that are not taken and may be the right ones."""
+    """Columns of phones that are not proposed and may be the right ones."""
 
     @property
     def identity(self) -> str | None:
-        """The column that says who a row is about; None if there is none."""
+        """The column that identifies the subject of a row; None if there is none."""
         return self.columns.get("user_id", self.columns.get("phone"))
 
 
 def propose(types: Mapping[str, str], kind: Kind | None, *, event_given: bool) -> Proposal:
-    """Choose columns by their names and types; `kind` is what the user says that the rows are."""
+    """Choose columns by their names and types (a `Kind` of value by name); `kind` is the user's, for the rows."""
     if event_given:
         kind = "event"
     chosen: dict[str, str] = {}
@@ -49,7 +48,7 @@ def propose(types: Mapping[str, str], kind: Kind | None, *, event_given: bool) -
     if event is not None:
         chosen["event"] = event
     rows_are: Kind = "event" if event is not None or kind == "event" else "user"
-    rest = {name: one for name, one in types.items() if name != event}
+    rest = {name: type_ for name, type_ in types.items() if name != event}
     phones = _Phones(rest)
     ids = _Ids(rest, phone=phones.column, kind=kind)
     questions = [*ids.questions, *phones.questions(ids)]
@@ -57,15 +56,15 @@ def propose(types: Mapping[str, str], kind: Kind | None, *, event_given: bool) -
         chosen["user_id"] = ids.column
     if phones.column is not None:
         chosen["phone"] = phones.column
-        others = {name: one for name, one in rest.items() if names.phone(name) is None}
+        others = {name: type_ for name, type_ in rest.items() if names.phone(name) is None}
         country = _first(others, names.country_rank, ("text", "int", "float", "null"))
         if country is not None:
             chosen["country_code"] = country
     asked = None if kind is not None or not chosen.keys() & {"user_id", "phone"} else _kind_question(rest, ids, event)
-    left = {name: one for name, one in rest.items() if name not in chosen.values()}
+    left = {name: type_ for name, type_ in rest.items() if name not in chosen.values()}
     created_at = _first(left, lambda name: names.created_at_rank(name, rows_are), _TIME_TYPES)
     if created_at is None and rows_are == "event":
-        times = [name for name, one in left.items() if one in _TIME_TYPES and _may_be_the_time(name, one)]
+        times = [name for name, type_ in left.items() if type_ in _TIME_TYPES and _may_be_the_time(name, type_)]
         if len(times) == 1:
             created_at = times[0]
         elif times:
@@ -92,7 +91,7 @@ def propose(types: Mapping[str, str], kind: Kind | None, *, event_given: bool) -
 
 
 def _first(types: Mapping[str, str], rank: Callable[[str], int | None], usable: Sequence[str]) -> str | None:
-    """Return the column whose name is the plainest, of those of a type that will do; the first of equals."""
+    """Return the column with the clearest name among those of a usable type; the first of equals."""
     ranked = [(found, place, name) for place, name in enumerate(types) if (found := rank(name)) is not None]
     return next((name for _, _, name in sorted(ranked) if types[name] in usable), None)
 
@@ -111,9 +110,7 @@ class _Ids:
     def __init__(self, types: Mapping[str, str], *, phone: str | None, kind: Kind | None) -> None:
         found = [(names.person_id(name), place, name) for place, name in enumerate(types) if types[name] in _ID_TYPES]
         known = sorted(
-            (one.rank, names.PEOPLE.get(one.noun, 99), place, name, one)
-            for one, place, name in found
-            if one is not None
+            (of.rank, names.PEOPLE.get(of.noun, 99), place, name, of) for of, place, name in found if of is not None
         )
         of_rows = not any(names.names_something_personal(name) for name in types) and any(
             names.action_id(name) or names.action_time(name) or names.bare_time(name) or names.names_an_amount(name)
@@ -122,41 +119,42 @@ class _Ids:
         self.column: str | None = None
         self.questions: list[str] = []
         self.remarks: list[str] = []
-        self.row_ids = [name for *_, name, one in known if one.noun == ""]
-        """Columns called `id` and no more."""
+        self.row_ids = [name for *_, name, of in known if of.noun == ""]
+        """Columns called `id` alone."""
         if not known:
             return
         rank, _, _, name, best = known[0]
         if best.sure:
             self.column = name
-            self._rivals([(one.rank, one.noun, other) for *_, other, one in known[1:] if one.sure], best, name)
-        elif rank >= 10 or (rank == 9 and of_rows):  # a noun alone, or an id in a table of what was done
+            self._rivals([(of.rank, of.noun, other) for *_, other, of in known[1:] if of.sure], best, name)
+        elif rank >= 10 or (rank == 9 and of_rows):
+            # a noun alone, or an id in a table of actions
             if phone is None:
                 self._ask(name, best)
             elif rank == 10 and kind != "event":
                 self.remarks.append(
-                    f"user_id: the phone alone tells who a row is about; if {name} is the person's id for good, give "
-                    f"{mapped('user_id', name)}"
+                    f"user_id: the phone alone identifies the subject of a row; if {name} is the person's permanent "
+                    f"id, give {mapped('user_id', name)}"
                 )
         else:
             self._ask(name, best, phone)
 
     @property
     def sure(self) -> bool:
-        """Say whether nothing is asked of the id."""
+        """Whether there is an id without a question."""
         return self.column is not None and not self.questions
 
     def _ask(self, name: str, best: names.IdName, phone: str | None = None) -> None:
         self.column = name
-        what = "may be the row's own number and no person's id" if not best.noun else "may not be the person's id"
+        doubt = "may be the row's number, not a person's id" if not best.noun else "may not be the person's id"
         instead = f", or {mapped('phone', phone)} to go by the phone alone" if phone is not None else ""
-        self.questions.append(f"user_id: {name} {what}: {mapped('user_id', name)} if it is{instead}")
+        self.questions.append(f"user_id: {name} {doubt}: {mapped('user_id', name)} if it is{instead}")
 
     def _rivals(self, others: list[tuple[int, str, str]], best: names.IdName, name: str) -> None:
         same = names.PEOPLE[best.noun]
         rivals = [other for rank, noun, other in others if names.PEOPLE[noun] != same or rank in (best.rank, 1)]
         if rivals:
-            ways = " or ".join(mapped("user_id", one) for one in (name, *rivals[: _SHOWN - 1]))
+            ways = " or ".join(mapped("user_id", rival) for rival in (name, *rivals[: _SHOWN - 1]))
             self.questions.append(f"user_id: {some([name, *rivals])} are ids of people: {ways}")
 
 
@@ -166,23 +164,24 @@ class _Phones:
     def __init__(self, types: Mapping[str, str]) -> None:
         self._types = types
         found = [
-            (said.rank, place, name, said.whose)
+            (phone.rank, place, name, phone.whose)
             for place, name in enumerate(types)
-            if types[name] in _PHONE_TYPES and (said := names.phone(name)) is not None
+            if types[name] in _PHONE_TYPES and (phone := names.phone(name)) is not None
         ]
         in_order = sorted(found)
         good = [(name, whose, rank) for rank, _, name, whose in in_order if whose in ("own", "unclear")]
         self.column: str | None = good[0][0] if good else None
         self._whose, self._rank = good[0][1:] if good else ("other", 0)
         self.offered = [] if good else [name for *_, name, _ in in_order]
-        """Phones of somebody else, where the person's is not there."""
+        """Phones of other people, if there is none of the person."""
         self._guardians = [name for *_, name, whose in in_order if whose == "guardian"]
         others = [name for _, _, name, whose in in_order if whose in ("guardian", "other")]
         self.remarks = []
         if good and others:
-            self.remarks.append(f"phone: not {some(others)}, by the name somebody else's number or a second one")
+            self.remarks.append(f"phone: not {some(others)}, by the name another person's number or a second one")
 
     def questions(self, ids: _Ids) -> list[str]:
+        """Return the questions about the phone, given the ids."""
         if self.column is None:
             if self._guardians and ids.column is not None:
                 name = self._guardians[0]
@@ -194,13 +193,13 @@ class _Phones:
         without = f", or {mapped('user_id', ids.column)} to load without a phone" if ids.column is not None else ""
         take = f"{mapped('phone', self.column)} if it is{without}"
         if self._whose == "unclear":
-            return [f"phone: {self.column} may not be the phone of the person whom the row is about: {take}"]
+            return [f"phone: {self.column} may not be the phone of the row's subject: {take}"]
         if ids.sure or self._rank < names.UNSAID:
             return []
         subjects = [(name, names.subject(name)) for name in self._types]
-        staff = [name for name, one in subjects if one == "staff"]
+        staff = [name for name, subject in subjects if subject == "staff"]
         first = next((name for name in self._types if not names.counts_rows(name)), None)
-        things = [name for name, one in subjects if one == "thing" or (one == "word" and name == first)]
+        things = [name for name, of in subjects if of == "thing" or (of == "word" and name == first)]
         if staff:
             return [f"phone: the rows have {staff[0]}, so {self.column} may be the phone of your own staff: {take}"]
         if things and not any(names.names_something_personal(name) for name in self._types):
@@ -211,7 +210,7 @@ class _Phones:
 
 
 def _kind_question(types: Mapping[str, str], ids: _Ids, event: str | None) -> str | None:
-    """Ask where a row may be one of several of a person: an order, a visit, a ticket."""
+    """Return a question if a row may be one of several of a person: an order, a visit."""
     personal = [name for name in types if names.names_a_person(name)]
     if event is not None:
         if not personal or any(names.bare_time(name) or names.action_time(name) for name in types):
@@ -220,21 +219,18 @@ def _kind_question(types: Mapping[str, str], ids: _Ids, event: str | None) -> st
             f"kind: {event} names an event, and {personal[0]} a person: {option('as', 'events')} if each row is an "
             f"event called as {event} says, or {option('as', 'users')}"
         )
-    own = [name for name in ids.row_ids if name != ids.column]
-    own += [name for name in types if name != ids.column and names.action_id(name)]
+    row_ids = [name for name in ids.row_ids if name != ids.column]
+    row_ids += [name for name in types if name != ids.column and names.action_id(name)]
     times = [name for name in types if names.action_time(name)]
     bought = any(names.names_an_amount(name) for name in types)
     if bought or not any(names.names_something_personal(name) for name in types):
         times += [name for name in types if names.bare_time(name)]
-    if not own and not times:
-        return None
-    if own:
-        said = f"{some(own)} may differ in rows of the same person"
+    if row_ids:
+        sign = f"{some(row_ids)} may differ in rows of the same person"
         if ids.column is None and ids.row_ids:
-            return f"kind: {said}: {events_or_users()}, or {mapped('user_id', ids.row_ids[0])} if it is the person's id"
-    else:
-        said = f"{some(times)} may be when something was done"
-    return f"kind: {said}: {events_or_users()}"
+            return f"kind: {sign}: {events_or_users()}, or {mapped('user_id', ids.row_ids[0])} if it is the person's id"
+        return f"kind: {sign}: {events_or_users()}"
+    return f"kind: {some(times)} may be the time of an action: {events_or_users()}" if times else None
 
 
 def events_or_users() -> str:

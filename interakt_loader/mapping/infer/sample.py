@@ -1,7 +1,4 @@
-"""What is guessed of one column: the options that its field gets, why, and what else it might be.
-
-The first rows of a source as columns to look at: plain values, with what is counted of them.
-"""
+"""The first rows of a source, column by column: what each column holds, and the guess that it leads to."""
 
 from __future__ import annotations
 
@@ -27,12 +24,12 @@ from interakt_loader.sources.base import Lines
 from interakt_loader.values import shortened
 
 Options = dict[str, Any]
-"""Of a field in the written form: `type`, `format`, `separator`, `decimal`."""
+"""Options of a field in the written form: `type`, `format`, `separator`, `decimal`."""
 
 
 @dataclass(frozen=True)
 class Instead:
-    """Options that the rows do not rule out, and what would speak for them."""
+    """Other options that the rows allow, and when they are right."""
 
     options: Options
     reason: str
@@ -40,21 +37,21 @@ class Instead:
 
 @dataclass(frozen=True)
 class Guess:
-    """What to make of a column."""
+    """The options that a column's field gets, and why."""
 
     options: Options
     reason: str
     """The evidence, in one line."""
     instead: tuple[Instead, ...] = ()
-    """What the rows leave open."""
+    """The other options that the rows allow."""
     undecided: str | None = None
-    """What the user is to decide, in one line; None where nothing is open that changes what is sent."""
+    """What the user has to decide, in one line; None if nothing open changes what is sent."""
     left_out: bool = False
-    """There is nothing to send, or nothing that can be."""
+    """There is nothing to send, or nothing that can be sent."""
 
     @property
     def is_time(self) -> bool:
-        """Say whether the values are dates or times."""
+        """Whether the values are dates or times."""
         return self.options.get("type") in ("datetime", "date")
 
 
@@ -67,29 +64,30 @@ class Look:
 
     name: str
     kind: Kind
-    """What its values are, as `normalize` has it; text where batches differ."""
+    """The kind of its values, as `normalize` returns it; text where batches differ."""
     type: str
     """The Arrow type, for people."""
     values: pa.Array
-    """One for each row of the sample, plain; null where missing or not to be sent."""
+    """Normal values, one for each row of the sample; null where missing or not to be sent."""
     refused: str | None
-    """What is wrong with the first value that can never be sent; None if there is none such."""
+    """Why the first value that can never be sent is refused; None if there is none."""
     mixed: bool = False
     """Its values have several types, and each is sent as its own; `values` shows them as text."""
     arrays: tuple[pa.Array, ...] = ()
-    """The values as the load gets them, batch by batch, without the words for nothing."""
+    """The values as the load receives them, batch by batch, null for null words."""
     lines: Lines = field(default_factory=Lines, repr=False)
-    """On which line each row of a text file begins."""
+    """The line on which each row of a text file begins."""
 
     @property
     def sort(self) -> str:
-        """The kind as far as it counts for the choice of a field: a list of what no list can hold is other."""
-        if self.kind != "list" or all(not _is_nested(array.type) for array in self.arrays):
-            return self.kind
-        return "other"
+        """The kind that counts for the choice of a field: `other` for lists of lists, structs or maps."""
+        nested = any(
+            hasattr(of := array.type, "value_type") and pa.types.is_nested(of.value_type) for array in self.arrays
+        )
+        return "other" if self.kind == "list" and nested else self.kind
 
     def refused_as(self, target: Target) -> dict[int, str]:
-        """Return the rows that the loader refuses if the column is to become this, in order, and why."""
+        """Return the rows that the loader refuses with this target, in order, and why."""
         found: dict[int, str] = {}
         start = 0
         for array in self.arrays:
@@ -110,14 +108,14 @@ class Look:
 
     @functools.cached_property
     def distinct(self) -> int:
-        """How many different values there are; of lists and the like, as many as there are values."""
+        """How many different values there are; for lists and the like, how many values."""
         if self.kind in ("list", "other", "null"):
             return self.filled
         return len(self.values.drop_null().unique())
 
     @functools.cached_property
     def texts(self) -> pa.StringArray:
-        """The values as text without white space around it, null where missing; all null for lists and the like."""
+        """The values as trimmed text, null where missing; all null for lists and the like."""
         if self.kind == "text":
             return pc.utf8_trim_whitespace(self.values)
         if self.kind in _NUMERIC:
@@ -129,11 +127,11 @@ class Look:
         return pc.sum(pc.match_substring_regex(self.texts, f"^(?:{pattern})$")).as_py() or 0
 
     def row_of(self, text: str) -> int:
-        """Return the first row that holds a text, counted from 0."""
+        """Return the first row with a text, counted from 0."""
         return int(pc.index(self.texts, pa.scalar(text.strip(), pa.string())).as_py())
 
     def counted(self) -> str:
-        """Say in how many rows there is a value: `1,000 of 1,000`."""
+        """Return in how many rows there is a value: `1,000 of 1,000`."""
         return f"{self.filled:,} of {self.rows:,}"
 
     def at(self, row: int) -> str:
@@ -145,14 +143,14 @@ class Look:
         return shortened(str(self.texts[row].as_py()))
 
     def example(self, row: int) -> str:
-        """Return a row's value, and where it is: `'12' in row 2 (line 4)`."""
+        """Return a row's value and its place: `'12' in row 2 (line 4)`."""
         return f"{self.shown(row)} in {self.at(row)}"
 
 
 def looks(
     columns: Sequence[str], batches: Sequence[pa.RecordBatch], null_words: tuple[str, ...], lines: Lines
 ) -> dict[str, Look]:
-    """Return a look at each of the columns; what is one of `null_words` counts as missing."""
+    """Return a look at each of the columns; the `null_words` are missing."""
     return {name: _look(name, batches, null_words, lines) for name in columns}
 
 
@@ -163,28 +161,22 @@ def _look(name: str, batches: Sequence[pa.RecordBatch], null_words: tuple[str, .
     ]
     arrays = [null_where_word(array, null_words) for array in arrays]
     whole = [normalize(array) for array in arrays]
-    mixed = any(one.kind == "mixed" for one in whole)
+    mixed = any(column.kind == "mixed" for column in whole)
     if mixed:
-        whole = [_side_by_side(one, array) for one, array in zip(whole, arrays, strict=True)]
-    kinds = {one.kind for one in whole} - {"null"}
+        whole = [_mixed_as_text(column, array) for column, array in zip(whole, arrays, strict=True)]
+    kinds = {column.kind for column in whole} - {"null"}
     types = {"values of several types" if mixed else type_name(array.type) for array in arrays} - {"null"}
-    refused = next((problem.message for one in whole for problem in one.problems.values()), None)
-    kind, values = _joined(kinds, [one.values for one in whole])
+    refused = next((problem.message for column in whole for problem in column.problems.values()), None)
+    kind, values = _joined(kinds, [column.values for column in whole])
     return Look(name, kind, " or ".join(sorted(types)) or "null", values, refused, mixed, tuple(arrays), lines)
 
 
-def _is_nested(type_: pa.DataType) -> bool:
-    """Say whether a list holds lists, structs or maps."""
-    return hasattr(type_, "value_type") and pa.types.is_nested(type_.value_type)
-
-
-def _side_by_side(whole: NormalColumn, array: pa.Array) -> NormalColumn:
-    """Return values of several kinds as text."""
+def _mixed_as_text(whole: NormalColumn, array: pa.Array) -> NormalColumn:
     if whole.kind != "mixed":
         return whole
-    return NormalColumn(
-        "text", as_text(array), {place: one for part in normalize_parts(array) for place, one in part.problems.items()}
-    )
+    parts = normalize_parts(array)
+    problems = {place: problem for part in parts for place, problem in part.problems.items()}
+    return NormalColumn("text", as_text(array), problems)
 
 
 def _joined(kinds: set[Kind], arrays: Sequence[pa.Array]) -> tuple[Kind, pa.Array]:

@@ -1,10 +1,6 @@
-"""Text that holds several things between separators.
+"""What a column holds, decided by all values of the sample: one value that does not fit makes the column text.
 
-Dates and times: in a type of their own, in text of a form that all values share, or counted since 1970.
-
-What a column holds, decided by all values of the sample: one that does not fit makes it text, and is named.
-
-A type that most values fit would refuse the rows of the others, so it is only offered, never chosen.
+A type that only most values fit is offered, never chosen: the rows of the other values would be refused.
 """
 
 from __future__ import annotations
@@ -23,165 +19,13 @@ from interakt_loader.mapping.infer.names import names_a_code, names_a_list, name
 from interakt_loader.mapping.infer.sample import Guess, Instead, Look
 from interakt_loader.mapping.prepare import NULL_WORDS
 
-_SEPARATORS = (";", "|")
-_LONGEST = 40
-_OFTEN = 0.1
-"""The share of cells with a separator from which on a column whose name says nothing of the sort is a list."""
-_ITEM = r"[\pL\pN _.&/+:'-]{1,40}"
-
-
-def separator_of(look: Look) -> str | None:
-    """Return the separator of a column that is known to hold lists; None for the comma, or where there is none."""
-    return next((one for one in _SEPARATORS if _with(look, one)), None)
-
-
-def list_guess(look: Look) -> Guess | None:
-    """Return what to make of a column whose cells hold several short items; None for other columns."""
-    wanted = names_a_list(look.name)
-    for separator in (*_SEPARATORS, ",") if wanted else _SEPARATORS:
-        cells = _with(look, separator)
-        if not cells or not _short_items(look, separator):
-            continue
-        row = int(pc.index(pc.match_substring(look.texts, separator), True).as_py())
-        said = f"{separator!r} in {cells:,} of {look.rows:,}, such as {look.example(row)}"
-        options = {"type": "list"} | ({"separator": separator} if separator != "," else {})
-        if wanted or cells >= look.filled * _OFTEN:
-            return Guess(options, f"items between {said}")
-        return Guess({"type": "string"}, f"text with {said}", (Instead(options, "if it holds several things"),))
-    return None
-
-
-def _with(look: Look, separator: str) -> int:
-    return pc.sum(pc.match_substring(look.texts, separator)).as_py() or 0
-
-
-def _short_items(look: Look, separator: str) -> bool:
-    items = pc.utf8_trim_whitespace(pc.split_pattern(look.texts.drop_null(), separator).flatten())
-    fitting = pc.match_substring_regex(items, f"^(?:{_ITEM})?$")
-    return bool(pc.all(fitting).as_py()) and len(items) > look.filled
-
-
-_EPOCH_FROM, _EPOCH_TO = 946_684_800, 4_102_444_800  # the years 2000 to 2099
-_MOSTLY = 0.9
-_MIDNIGHT = r"(?s:.*)[ T,]00:00(?::00(?:\.0+)?)?(?s:.*)"
-_ZONED = r"(?s:.*):(?s:.*)(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)"
-
-
-def clock_guess(look: Look) -> Guess:
-    """Return what to make of a column of timestamps or dates."""
-    if look.kind == "date":
-        return Guess({"type": "date"}, look.type)
-    if _all_midnight(look):
-        return Guess({"type": "date"}, f"{look.type}, at 00:00:00 in {look.counted()}")
-    zone = "" if look.values.type.tz is not None else "; no time zone, so it is read as UTC unless timezone is given"
-    return Guess({"type": "datetime"}, look.type + zone)
-
-
-def time_guess(look: Look, mostly: float = _MOSTLY) -> Guess | None:
-    """Return what to make of a column of text, or of eight digits, that is dates or times; None if it is not.
-
-    `mostly` is the share of the values that have to be some; those that are none are named.
-    """
-    if look.matching("[0-9]+") and not names_a_time(look.name):
-        return None  # eight digits may be anything
-    unlike = pc.invert(like_dates(look.texts))
-    values = null_where(look.texts, unlike)
-    if len(values) - values.null_count < max(look.filled * mostly, 1):
-        return None
-    found = _of_one_form(look, values)
-    refused = coerce(values, Target(**found.options)).problems if found.is_time else {}
-    misfits = sorted({*pc.indices_nonzero(pc.fill_null(unlike, False)).to_pylist(), *refused})
-    if not misfits:
-        return found
-    if len(misfits) > look.filled * (1 - mostly):
-        return None
-    why = f"dates but for {len(misfits):,} of {look.rows:,}, such as {look.example(misfits[0])}"
-    ways = (Instead(found.options, ""),) if found.is_time else found.instead
-    refuses = "refuses the row of the other" if len(misfits) == 1 else "refuses the rows of the others"
-    return Guess(
-        {"type": "string"},
-        f"{why}: kept as text",
-        tuple(Instead(one.options, ", and it ".join(filter(None, [one.reason, refuses]))) for one in ways),
-        undecided=why,
-    )
-
-
-def _of_one_form(look: Look, values: pa.StringArray) -> Guess:
-    """Decide for the column by the values that look like times; what is in no one form is taken for ISO 8601."""
-    decision = DatesSeen.of(values).decision
-    if decision.format is None and not decision.could_be:
-        return _iso(look)
-    if decision.format is not None:
-        name = _type(look, decision.format)
-        row = look.row_of(str(decision.evidence))
-        filled = len(values) - values.null_count
-        reason = f"{decision.reason}, in {look.at(row)}; so {_order(decision.format)} in {filled:,} of {look.rows:,}"
-        return Guess({"type": name, "format": decision.format}, reason + _zone(name, look))
-    ways = tuple(
-        Instead({"type": _type(look, form), "format": form}, f"if it is {_order(form)}") for form in decision.could_be
-    )
-    row = look.row_of(str(decision.evidence))
-    said = (
-        f"{decision.evidence!r} in {look.at(row)}, as all others, may be {' or '.join(map(_order, decision.could_be))}"
-    )
-    return Guess({"type": "string"}, f"{said}: kept as text", ways, undecided=said)
-
-
-def epoch_guess(look: Look) -> Guess | None:
-    """Return what to make of numbers that count from 1970, in a column whose name is that of a time."""
-    if not names_a_time(look.name):
-        return None
-    if look.kind == "text" and look.matching("'?[0-9]+(?:[.][0-9]+)?") != look.filled:
-        return None
-    counts = pc.utf8_ltrim(look.texts, "'").cast(pa.float64())
-    least, most = pc.min_max(counts).as_py().values()
-    for form, (unit, a_second) in EPOCHS.items():
-        if _EPOCH_FROM * a_second <= least and most < _EPOCH_TO * a_second:
-            first, last = (dt.datetime.fromtimestamp(one / a_second, dt.timezone.utc).date() for one in (least, most))
-            reason = f"{unit} since 1970, going by the name and the numbers: {first} to {last}"
-            return Guess({"type": "datetime", "format": form}, reason)
-    return None
-
-
-def _iso(look: Look) -> Guess:
-    row = int(pc.index(look.values.is_valid(), pa.scalar(value=True)).as_py())
-    if look.matching(".*:.*") == 0:
-        return Guess({"type": "date"}, f"dates in ISO 8601, such as {look.texts[row].as_py()}")
-    if _all_midnight(look):
-        return Guess({"type": "date"}, f"dates in ISO 8601, such as {look.texts[row].as_py()}, all at 00:00:00")
-    return Guess({"type": "datetime"}, f"times in ISO 8601, such as {look.texts[row].as_py()}{_zone('datetime', look)}")
-
-
-def _type(look: Look, form: str) -> str:
-    return "datetime" if has_clock(form) and not _all_midnight(look) else "date"
-
-
-def _order(form: str) -> str:
-    """Say in words which part of a date comes first."""
-    first = form.lstrip("%aA, ")
-    return {"d": "day first", "Y": "year first", "y": "year first"}.get(first[:1], "month first")
-
-
-def _zone(name: str, look: Look) -> str:
-    if name == "date" or look.matching(_ZONED):
-        return ""
-    return "; no time zone, so it is read as UTC unless timezone is given"
-
-
-def _all_midnight(look: Look) -> bool:
-    if look.kind == "timestamp":
-        clocks = pc.strftime(look.values.cast(pa.timestamp("us", look.values.type.tz)), format="%H:%M:%S")
-        return bool(pc.all(pc.equal(clocks, "00:00:00.000000")).as_py())
-    return look.matching(_MIDNIGHT) == look.filled
-
-
 _TRUE = ("yes", "true", "on", "y", "t", "1")
 _FALSE = ("no", "false", "off", "n", "f", "0")
 _DIGITS_AT_MOST = 11
-"""Whole numbers of more digits are ids in practice: of Aadhaar, of orders, of accounts."""
+"""Whole numbers of more digits are ids in practice: Aadhaar, order or account numbers."""
 _LONG = f"whole numbers of more than {_DIGITS_AT_MOST} digits are ids"
 
-_PLAIN_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
+_SIMPLE_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
 _PERHAPS_A_NUMBER = r"[^0-9]{0,6}[0-9][^\pL]*.{0,6}"
 _NO_NUMBERS = (
     ("0[0-9]+(?:[.][0-9]+)?", "zeros before the number"),
@@ -189,14 +33,17 @@ _NO_NUMBERS = (
     ("[+][0-9]{7,}", "a plus before the digits, as before a phone"),
     (r"[0-9.,]+[eE][+]?[0-9]{2,}", "numbers that lost digits in a spreadsheet"),
 )
-"""What looks like a number and would lose something as one, and why."""
-_SOME = 100
+"""Text that looks like a number and would lose something as one, and why."""
+_MOST_WORDS = 20
+"""Different words that a column of booleans has at most."""
+_FIRST = 100
+"""Values that are checked before all others."""
 _SEVERAL, _SHORT = 3, 30
-"""Different values that a reason still lists, and their length."""
+"""Different values that a reason lists at most, and their length."""
 
 
 def guess(look: Look) -> Guess:
-    """Return what to make of a column as a trait, as the loader itself takes it row by row."""
+    """Return the options for a column as a trait; the rows that the loader refuses with them are named."""
     found = _guess(look)
     if found.left_out:
         return found
@@ -209,10 +56,10 @@ def guess(look: Look) -> Guess:
     if not refused:
         return found
     row = next(iter(refused))
-    said = f"{len(refused):,} of {look.rows:,} rows hold what cannot be sent, such as {refused[row]} ({look.at(row)})"
+    reason = f"{len(refused):,} of {look.rows:,} rows hold what cannot be sent, such as {refused[row]} ({look.at(row)})"
     if len(refused) > look.rows * (1 - _MOSTLY):
-        return Guess({"type": "string"}, said, left_out=True)
-    return Guess(found.options, f"{found.reason}; {said}: those rows are refused", found.instead)
+        return Guess({"type": "string"}, reason, left_out=True)
+    return Guess(found.options, f"{found.reason}; {reason}: those rows are refused", found.instead)
 
 
 def _guess(look: Look) -> Guess:
@@ -247,18 +94,18 @@ def _numbers(look: Look) -> Guess:
         if found is not None:
             return found
     if not _has_fractions(look) and (names_a_code(look.name) or _is_long(look)):
-        said = "the name says that it counts nothing" if names_a_code(look.name) else _LONG
-        why = f"{look.type}, and {said}: kept as text"
+        reason = "the name is that of a code" if names_a_code(look.name) else _LONG
+        reason = f"{look.type}, and {reason}: kept as text"
         if look.kind == "float":
-            why += f", {look.shown(_first(look))} and the like without the .0"
-        return Guess({"type": "string"}, why)
+            reason += f", {look.shown(_first(look))} and the like without the .0"
+        return Guess({"type": "string"}, reason)
     if look.distinct <= 2 and set(look.values.drop_null().unique().to_pylist()) <= {0, 1}:
         return Guess({"type": "number"}, f"0 and 1 in {look.counted()}", _as_boolean())
     return _or_constant(look, Guess({"type": "number"}, look.type + _no_time(look), _as_date(look)))
 
 
 def _as_date(look: Look) -> tuple[Instead, ...]:
-    """Offer a date for numbers of eight digits that are all days of a calendar."""
+    """Offer a date for numbers of eight digits if all are days of the calendar."""
     if look.matching("[0-9]{8}") != look.filled:
         return ()
     ways = [{"type": "date", "format": form} for form in DatesSeen.of(look.texts).decision.could_be]
@@ -270,13 +117,16 @@ def _as_boolean() -> tuple[Instead, ...]:
 
 
 def _booleans(look: Look) -> Guess | None:
-    """Return a boolean where the loader takes every word for one, and the words are no mere numbers or letters."""
+    """Return a boolean if the loader reads every word as one, and the words are more than numbers or single letters."""
     found = pc.utf8_lower(look.texts).drop_null().value_counts()
-    counts: dict[str, int] = {one["values"]: one["counts"] for one in found.to_pylist()} if len(found) <= 20 else {}
+    counts: dict[str, int] = {}
+    if len(found) <= _MOST_WORDS:
+        counts = {entry["values"]: entry["counts"] for entry in found.to_pylist()}
     there = [word for word in (*_TRUE, *_FALSE) if word in counts and word not in ("0", "1")]
     long = [word for word in there if len(word) > 1]
     pair = any(word in _TRUE for word in there) and any(word in _FALSE for word in there)
-    if not long and not pair:  # a lone letter may stand for anything
+    # one letter alone may mean anything
+    if not long and not pair:
         return None
     others = [word for word in counts if word not in _TRUE and word not in _FALSE]
     there += [word for word in ("1", "0") if word in counts]
@@ -285,8 +135,9 @@ def _booleans(look: Look) -> Guess | None:
         return Guess({"type": "boolean"}, f"{'/'.join(there)} in {look.counted()}")
     if pair and (fitting * 2 >= look.filled or len(others) == 1):
         row = _row_of_word(look, others[0])
-        why = f"{'/'.join(there)} in {fitting:,} of {look.rows:,}, but {look.example(row)}: kept as text"
-        return Guess({"type": "string"}, why, (Instead({"type": "boolean"}, "refuses the rows of the other values"),))
+        reason = f"{'/'.join(there)} in {fitting:,} of {look.rows:,}, but {look.example(row)}: kept as text"
+        instead = Instead({"type": "boolean"}, "refuses the rows of the other values")
+        return Guess({"type": "string"}, reason, (instead,))
     return None
 
 
@@ -308,20 +159,21 @@ def _codes(look: Look) -> Guess | None:
     quoted = look.matching("'[+]?[0-9].*")
     if quoted == look.filled:
         return Guess({"type": "string"}, f"an apostrophe before each of {look.counted()}: kept as text")
-    for pattern, said in _NO_NUMBERS:
+    for pattern, reason in _NO_NUMBERS:
         if look.matching(pattern):
             row = _first(look, pattern)
-            return Guess({"type": "string"}, f"{said}, such as {look.example(row)}: kept as text")
+            return Guess({"type": "string"}, f"{reason}, such as {look.example(row)}: kept as text")
     if names_a_code(look.name):
-        if look.matching(rf"\+?{_PLAIN_NUMBER}") == look.filled:
-            return Guess({"type": "string"}, "digits, and the name says that they count nothing: kept as text")
+        if look.matching(rf"\+?{_SIMPLE_NUMBER}") == look.filled:
+            return Guess({"type": "string"}, "digits, and the name is that of a code: kept as text")
         return Guess({"type": "string"}, _described(look))
     return None
 
 
 def _numbers_in_text(look: Look) -> Guess | None:
+    # words need no closer check
     if look.matching(_PERHAPS_A_NUMBER) < look.filled * _MOSTLY:
-        return None  # spares words the long look below
+        return None
     point, comma = {"type": "number"}, {"type": "number", "decimal": ","}
     with_point = coerce(look.texts, Target(**point))
     with_comma = _if_all_fit(look, Target(**comma))
@@ -331,9 +183,9 @@ def _numbers_in_text(look: Look) -> Guess | None:
         if with_comma is None or with_comma.equals(with_point.json):
             return Guess(point, _as_written(look), _as_date(look))
         row = _first(look, r".*[.,].*")
-        said = f"{look.example(row)}, as all others, may have a decimal point or a decimal comma"
+        undecided = f"{look.example(row)}, as all others, may have a decimal point or a decimal comma"
         ways = Instead(point, "if it is a point"), Instead(comma, "if it is a comma")
-        return Guess({"type": "string"}, f"{said}: kept as text", ways, undecided=said)
+        return Guess({"type": "string"}, f"{undecided}: kept as text", ways, undecided=undecided)
     if with_comma is not None:
         row = min(with_point.problems)
         return Guess(comma, f"numbers with a decimal comma, such as {look.example(row)}")
@@ -341,50 +193,50 @@ def _numbers_in_text(look: Look) -> Guess | None:
 
 
 def _if_all_fit(look: Look, target: Target) -> pa.StringArray | None:
-    """Return a column as JSON if all of it fits; the first values mostly tell, and spare the others the look."""
-    if coerce(look.texts[:_SOME], target).problems:
+    """Return a column as JSON if all values fit. The first values are checked first, because they mostly decide."""
+    if coerce(look.texts[:_FIRST], target).problems:
         return None
     found = coerce(look.texts, target)
     return None if found.problems else found.json
 
 
 def _as_written(look: Look) -> str:
-    """Say that a column holds numbers, and how they are written where that is not plainly."""
-    plain = look.matching(_PLAIN_NUMBER)
-    said = f"numbers in {look.counted()}"
-    if plain == look.filled:
-        return said + _no_time(look)
-    odd = pc.fill_null(pc.invert(pc.match_substring_regex(look.texts, f"^(?:{_PLAIN_NUMBER})$")), False)
-    row = int(pc.index(odd, pa.scalar(value=True)).as_py())
-    return f"{said}, some written like {look.example(row)}"
+    """Return that a column holds numbers, and an example if some have groups, a currency or the like."""
+    reason = f"numbers in {look.counted()}"
+    if look.matching(_SIMPLE_NUMBER) == look.filled:
+        return reason + _no_time(look)
+    others = pc.invert(pc.match_substring_regex(look.texts, f"^(?:{_SIMPLE_NUMBER})$"))
+    row = int(pc.index(others, pa.scalar(value=True)).as_py())
+    return f"{reason}, some written like {look.example(row)}"
 
 
 def _mostly(look: Look, rows: Sequence[int], name: str) -> Guess | None:
     """Name the value that keeps a column from being what most of it is."""
     if len(rows) > look.filled * (1 - _MOSTLY):
         return None
-    why = f"{name}s but for {len(rows):,} of {look.rows:,}, such as {look.example(rows[0])}: kept as text"
-    return Guess({"type": "string"}, why, (Instead({"type": name}, "refuses the rows of the others"),))
+    odd = f"{len(rows):,} of {look.rows:,}, such as {look.example(rows[0])}"
+    instead = Instead({"type": name}, "refuses the rows of the others")
+    return Guess({"type": "string"}, f"{name}s except {odd}: kept as text", (instead,))
 
 
 def _or_constant(look: Look, found: Guess) -> Guess:
     if look.distinct != 1 or look.filled < 2 or found.left_out:
         return found
-    said = f"{look.shown(_first(look))} wherever there is a value: delete the line if it tells nothing"
-    return Guess(found.options, f"{found.reason}; {said}", found.instead, found.undecided)
+    constant = f"{look.shown(_first(look))} in every row with a value: delete the line if it is of no use"
+    return Guess(found.options, f"{found.reason}; {constant}", found.instead, found.undecided)
 
 
 def _described(look: Look) -> str:
-    said = f"text, {look.distinct:,} different in {look.counted()}"
+    reason = f"text, {look.distinct:,} different in {look.counted()}"
     if look.distinct <= _SEVERAL:
         values = sorted(look.texts.drop_null().unique().to_pylist())
         if max(map(len, values)) <= _SHORT:
-            said = f"text: {', '.join(map(repr, values))} in {look.counted()}"
-    return said + _no_time(look) + _null_words(look)
+            reason = f"text: {', '.join(map(repr, values))} in {look.counted()}"
+    return reason + _no_time(look) + _null_words(look)
 
 
 def _no_time(look: Look) -> str:
-    """Say so where the name promises a time and the values are none."""
+    """Return a note if the name is that of a time and the values are not times."""
     if not names_a_time(look.name):
         return ""
     refused = coerce(look.texts, Target("datetime")).problems
@@ -395,7 +247,7 @@ def _no_time(look: Look) -> str:
 
 
 def _null_words(look: Look) -> str:
-    """Say so where a word stands for nothing, since it will be sent."""
+    """Return a note if there is a null word, since it will be sent."""
     found = pc.is_in(pc.utf8_lower(look.texts), pa.array(NULL_WORDS))
     count = pc.sum(found).as_py() or 0
     if not count:
@@ -405,7 +257,7 @@ def _null_words(look: Look) -> str:
 
 
 def _is_long(look: Look) -> bool:
-    """Say whether some of the whole numbers have more digits than amounts have."""
+    """Tell whether some of the whole numbers have more digits than amounts have."""
     most = pc.max(pc.abs(look.values.cast(pa.float64(), safe=False))).as_py()
     return most is not None and bool(most >= 10**_DIGITS_AT_MOST)
 
@@ -418,5 +270,164 @@ def _has_fractions(look: Look) -> bool:
 
 
 def _first(look: Look, pattern: str = "(?s:.*)") -> int:
-    matches = pc.fill_null(pc.match_substring_regex(look.texts, f"^(?:{pattern})$"), False)
+    matches = pc.match_substring_regex(look.texts, f"^(?:{pattern})$")
     return int(pc.index(matches, pa.scalar(value=True)).as_py())
+
+
+# ------------------------------------------------------------------ dates and times
+
+_EPOCH_FROM, _EPOCH_TO = 946_684_800, 4_102_444_800
+"""Seconds since 1970, for the years 2000 to 2099."""
+_MOSTLY = 0.9
+_MIDNIGHT = r"(?s:.*)[ T,]00:00(?::00(?:\.0+)?)?(?s:.*)"
+_ZONED = r"(?s:.*):(?s:.*)(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)"
+
+
+def clock_guess(look: Look) -> Guess:
+    """Return a date or a datetime for a column of timestamps or dates."""
+    if look.kind == "date":
+        return Guess({"type": "date"}, look.type)
+    if _all_midnight(look):
+        return Guess({"type": "date"}, f"{look.type}, at 00:00:00 in {look.counted()}")
+    zone = "" if look.values.type.tz is not None else "; no time zone, so it is read as UTC unless timezone is given"
+    return Guess({"type": "datetime"}, look.type + zone)
+
+
+def time_guess(look: Look, mostly: float = _MOSTLY) -> Guess | None:
+    """Return what to make of text, or of eight digits, that are dates or times; None if they are not.
+
+    `mostly` is the share of the values that must be dates; one that is not is named.
+    """
+    # eight digits may be anything
+    if look.matching("[0-9]+") and not names_a_time(look.name):
+        return None
+    unlike = pc.invert(like_dates(look.texts))
+    values = null_where(look.texts, unlike)
+    if len(values) - values.null_count < max(look.filled * mostly, 1):
+        return None
+    found = _of_one_form(look, values)
+    refused = coerce(values, Target(**found.options)).problems if found.is_time else {}
+    misfits = sorted({*pc.indices_nonzero(unlike).to_pylist(), *refused})
+    if not misfits:
+        return found
+    if len(misfits) > look.filled * (1 - mostly):
+        return None
+    odd = f"{len(misfits):,} of {look.rows:,}, such as {look.example(misfits[0])}"
+    reason = f"dates except {odd}"
+    ways = (Instead(found.options, ""),) if found.is_time else found.instead
+    refuses = "refuses the row of the other" if len(misfits) == 1 else "refuses the rows of the others"
+    return Guess(
+        {"type": "string"},
+        f"{reason}: kept as text",
+        tuple(Instead(way.options, ", and it ".join(filter(None, [way.reason, refuses]))) for way in ways),
+        undecided=reason,
+    )
+
+
+def _of_one_form(look: Look, values: pa.StringArray) -> Guess:
+    """Return the guess from the values that look like times; values in no one form count as ISO 8601."""
+    decision = DatesSeen.of(values).decision
+    if decision.format is None and not decision.could_be:
+        return _iso(look)
+    if decision.format is not None:
+        name = _type(look, decision.format)
+        row = look.row_of(str(decision.evidence))
+        filled = len(values) - values.null_count
+        reason = f"{decision.reason}, in {look.at(row)}; so {_order(decision.format)} in {filled:,} of {look.rows:,}"
+        return Guess({"type": name, "format": decision.format}, reason + _zone(name, look))
+    ways = tuple(
+        Instead({"type": _type(look, form), "format": form}, f"if it is {_order(form)}") for form in decision.could_be
+    )
+    row = look.row_of(str(decision.evidence))
+    orders = " or ".join(map(_order, decision.could_be))
+    undecided = f"{decision.evidence!r} in {look.at(row)}, as all others, may be {orders}"
+    return Guess({"type": "string"}, f"{undecided}: kept as text", ways, undecided=undecided)
+
+
+def epoch_guess(look: Look) -> Guess | None:
+    """Return a datetime for counts since 1970, in a column whose name is that of a time; else None."""
+    if not names_a_time(look.name):
+        return None
+    if look.kind == "text" and look.matching("'?[0-9]+(?:[.][0-9]+)?") != look.filled:
+        return None
+    counts = pc.utf8_ltrim(look.texts, "'").cast(pa.float64())
+    least, most = pc.min_max(counts).as_py().values()
+    for form, (unit, a_second) in EPOCHS.items():
+        if _EPOCH_FROM * a_second <= least and most < _EPOCH_TO * a_second:
+            first, last = (
+                dt.datetime.fromtimestamp(count / a_second, dt.timezone.utc).date() for count in (least, most)
+            )
+            reason = f"{unit} since 1970, going by the name and the numbers: {first} to {last}"
+            return Guess({"type": "datetime", "format": form}, reason)
+    return None
+
+
+def _iso(look: Look) -> Guess:
+    row = int(pc.index(look.values.is_valid(), pa.scalar(value=True)).as_py())
+    if look.matching(".*:.*") == 0:
+        return Guess({"type": "date"}, f"dates in ISO 8601, such as {look.texts[row].as_py()}")
+    if _all_midnight(look):
+        return Guess({"type": "date"}, f"dates in ISO 8601, such as {look.texts[row].as_py()}, all at 00:00:00")
+    return Guess({"type": "datetime"}, f"times in ISO 8601, such as {look.texts[row].as_py()}{_zone('datetime', look)}")
+
+
+def _type(look: Look, form: str) -> str:
+    return "datetime" if has_clock(form) and not _all_midnight(look) else "date"
+
+
+def _order(form: str) -> str:
+    """Return which part of a date comes first, in words."""
+    first = form.lstrip("%aA, ")
+    return {"d": "day first", "Y": "year first", "y": "year first"}.get(first[:1], "month first")
+
+
+def _zone(name: str, look: Look) -> str:
+    if name == "date" or look.matching(_ZONED):
+        return ""
+    return "; no time zone, so it is read as UTC unless timezone is given"
+
+
+def _all_midnight(look: Look) -> bool:
+    if look.kind == "timestamp":
+        clocks = pc.strftime(look.values.cast(pa.timestamp("us", look.values.type.tz)), format="%H:%M:%S")
+        return bool(pc.all(pc.equal(clocks, "00:00:00.000000")).as_py())
+    return look.matching(_MIDNIGHT) == look.filled
+
+
+# ------------------------------------------------------------------ lists in text
+
+_SEPARATORS = (";", "|")
+_OFTEN = 0.1
+"""From this share of cells with a separator on, a column is a list though its name does not say so."""
+_ITEM = r"[\pL\pN _.&/+:'-]{1,40}"
+
+
+def separator_of(look: Look) -> str | None:
+    """Return the separator of a column that is known to hold lists; None for the comma, or where there is none."""
+    return next((separator for separator in _SEPARATORS if _with(look, separator)), None)
+
+
+def list_guess(look: Look) -> Guess | None:
+    """Return a list if the cells hold several short items; else None."""
+    wanted = names_a_list(look.name)
+    for separator in (*_SEPARATORS, ",") if wanted else _SEPARATORS:
+        cells = _with(look, separator)
+        if not cells or not _short_items(look, separator):
+            continue
+        row = int(pc.index(pc.match_substring(look.texts, separator), True).as_py())
+        found = f"{separator!r} in {cells:,} of {look.rows:,}, such as {look.example(row)}"
+        options = {"type": "list"} | ({"separator": separator} if separator != "," else {})
+        if wanted or cells >= look.filled * _OFTEN:
+            return Guess(options, f"items between {found}")
+        return Guess({"type": "string"}, f"text with {found}", (Instead(options, "if it holds several items"),))
+    return None
+
+
+def _with(look: Look, separator: str) -> int:
+    return pc.sum(pc.match_substring(look.texts, separator)).as_py() or 0
+
+
+def _short_items(look: Look, separator: str) -> bool:
+    items = pc.utf8_trim_whitespace(pc.split_pattern(look.texts.drop_null(), separator).flatten())
+    fitting = pc.match_substring_regex(items, f"^(?:{_ITEM})?$")
+    return bool(pc.all(fitting).as_py()) and len(items) > look.filled

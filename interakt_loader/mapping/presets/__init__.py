@@ -1,8 +1,6 @@
-"""Presets: complete mappings for the exports that merchants have, one YAML file each, known by their headings.
+"""Presets: complete mappings for the exports that merchants have, recognised by their columns.
 
-A preset: the mapping of one kind of export, fitted to the columns that a file of it has.
-
-The presets that there are: the YAML files beside this one, read once.
+Each YAML file here is one preset. A preset is fitted to the columns that a file of its kind has.
 """
 
 from __future__ import annotations
@@ -25,33 +23,30 @@ __all__ = ["Preset", "preset", "presets", "recognise"]
 
 @dataclass(frozen=True, eq=False)
 class Preset:
-    """What is known of one kind of export.
-
-    Headings are compared without case and without white space around them.
-    """
+    """One kind of export. Column names are compared without case and without white space around them."""
 
     name: str
-    """What to call it by: `shopify-customers`."""
+    """Such as `shopify-customers`."""
     description: str
-    """Where the export comes from, in one line."""
+    """The origin of the export, in one line."""
     kind: Kind
     recognised_by: tuple[tuple[str, ...], ...]
-    """Sets of columns; a file that has all columns of one of them is such an export."""
+    """Sets of columns; a file with all columns of one set is such an export."""
     not_with: tuple[str, ...]
-    """Columns that such an export never has: they tell it from its next of kin."""
+    """Columns that such an export never has, unlike a similar one."""
     required: tuple[tuple[str, ...], ...]
-    """Of each of these, the file must have at least one; any other column may be absent."""
+    """Groups of columns; the file must have one of each group. Any other column may be absent."""
     notes: tuple[str, ...]
-    """What to know about this export, a line each."""
+    """Facts about this export, a line each."""
     guard: str | None
-    """What such an export writes before text to keep it text; it is taken off (see `Target.guard`)."""
+    """What such an export writes before text to keep it text; it is removed (see `Target.guard`)."""
     refused: str | None
     """Why such a file cannot be loaded; None for those that can."""
     written: dict[str, Any] = field(repr=False)
-    """The mapping in the written form. A `column` that is a list means: whichever of them the file has."""
+    """The mapping in the written form. A `column` may be a list: the first of them that the file has is used."""
 
     def recognised(self, columns: Iterable[str]) -> tuple[str, ...]:
-        """Return the columns, as this preset writes them, by which these are such an export; () if they are not."""
+        """Return the columns, as this preset writes them, that identify such an export; () if they do not."""
         have = _by_heading(columns)
         if any(_heading(name) in have for name in self.not_with):
             return ()
@@ -59,44 +54,44 @@ class Preset:
         return max(fitting, key=len, default=())
 
     def known(self, columns: Iterable[str]) -> int:
-        """Return how many of the columns the preset has a use for."""
+        """Return how many of the columns the preset uses."""
         named = [*self.recognised_by, *self.required, *self._wanted()]
         return len({_heading(name) for names in named for name in names} & _by_heading(columns).keys())
 
     @property
     def headings(self) -> list[str]:
-        """The columns of such an export of today, as far as the preset has a use for them."""
+        """The columns of a present export that the preset uses."""
         return list(dict.fromkeys(names[0] for names in self._wanted()))
 
     def lacking(self, columns: Iterable[str]) -> list[str]:
-        """Return the columns that the preset has a use for, and a file with these columns has not."""
+        """Return the columns that the preset uses and a file with these columns lacks."""
         have = _by_heading(columns)
         return [names[0] for names in self._wanted() if not any(_heading(name) in have for name in names)]
 
     def fitted(self, columns: Sequence[str]) -> dict[str, Any]:
         """Return the mapping in the written form for a file with these columns, spelled as they are.
 
-        What the file does not have is left out. Raises `MappingError` that names what it must have and has not, or
-        says why such a file cannot be loaded.
+        What the file does not have is left out. Raises `MappingError` that names a missing required column, or says why
+        such a file cannot be loaded.
         """
         have = _by_heading(columns)
         self._check(have, columns)
         fitted: dict[str, Any] = {}
         for name, written in self.written.items():
             if name == "traits":
-                found = [self._guarded(one) for one in (_trait(trait, have) for trait in written) if one is not None]
-                fitted[name] = found
+                traits = [_trait(trait, have) for trait in written]
+                fitted[name] = [self._guarded(trait) for trait in traits if trait is not None]
             elif name == "phone":
-                found = [one for one in (_field(phone, have) for phone in written) if one is not None]
+                found = [phone for phone in (_field(phone, have) for phone in written) if phone is not None]
                 fitted[name] = found if len(found) > 1 else next(iter(found), None)
             else:
                 fitted[name] = _field(written, have)
         if fitted.get("phone") is None:
             fitted.pop("country_code", None)
-        return {name: one for name, one in fitted.items() if one is not None}
+        return {name: value for name, value in fitted.items() if value is not None}
 
     def _guarded(self, trait: Any) -> Any:
-        """Return a trait of text without what the export writes before it."""
+        """Return a trait with the export's guard, if it is text."""
         of_text = isinstance(trait, dict) and trait.get("type") == "string"
         return trait | {"guard": self.guard} if of_text and self.guard is not None else trait
 
@@ -105,16 +100,67 @@ class Preset:
             raise MappingError(f"preset {self.name}: {self.refused}")
         missing = [names for names in self.required if not any(_heading(name) in have for name in names)]
         if missing:
-            said = [" or ".join(map(repr, names)) + did_you_mean(names[0], list(columns)) for names in missing]
-            raise MappingError(f"preset {self.name}: no such column: {'; '.join(said)} (there are {listed(columns)})")
+            lacking = [" or ".join(map(repr, names)) + did_you_mean(names[0], list(columns)) for names in missing]
+            raise MappingError(
+                f"preset {self.name}: no such column: {'; '.join(lacking)} (there are {listed(columns)})"
+            )
 
     def _wanted(self) -> Iterator[Sequence[str]]:
-        """Yield the columns that each field takes: those of which any would do."""
+        """Yield the alternative columns of each field."""
         for name, written in self.written.items():
-            for one in written if name in ("traits", "phone") else [written]:
-                column = one.get("column") if isinstance(one, dict) else one
+            for each in written if name in ("traits", "phone") else [written]:
+                column = each.get("column") if isinstance(each, dict) else each
                 if column not in (None, "*"):
                     yield [column] if isinstance(column, str) else column
+
+
+@functools.cache
+def presets() -> dict[str, Preset]:
+    """Return all presets by name."""
+    folder = files(__package__)
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".yaml"))
+    read = [_preset_of(name, yaml.safe_load((folder / name).read_text(encoding="utf-8"))) for name in names]
+    return {preset.name: preset for preset in read}
+
+
+def preset(name: str) -> Preset:
+    """Return the preset of this name. Raises `MappingError` with the known names for any other."""
+    known = presets()
+    found = known.get(name.strip().lower().replace("_", "-"))
+    if found is None:
+        hint = did_you_mean(name, list(known))
+        raise MappingError(f"there is no preset {name!r}{hint} (there are {', '.join(known)})")
+    return found
+
+
+def recognise(columns: Iterable[str], among: Iterable[Preset] | None = None) -> Preset | None:
+    """Return the preset (of all, or `among` these) that a file with these columns fits, or None.
+
+    Of several, it is the one that uses the most columns. Raises `MappingError` if two use as many.
+    """
+    columns = list(columns)
+    fitting = {preset: preset.known(columns) for preset in among or presets().values() if preset.recognised(columns)}
+    best = [preset for preset, known in fitting.items() if known == max(fitting.values())]
+    if len(best) > 1:
+        names = " and ".join(preset.name for preset in best)
+        way = by_surface("preset:NAME as the mapping", "--preset NAME")
+        raise MappingError(f"the columns fit the presets {names} equally: name one ({way})")
+    return best[0] if best else None
+
+
+def _preset_of(file: str, written: dict[str, Any]) -> Preset:
+    return Preset(
+        name=file.removesuffix(".yaml").replace("_", "-"),
+        description=written["description"],
+        kind="user" if written["kind"] == "users" else "event",
+        recognised_by=tuple(map(tuple, written["recognised_by"])),
+        not_with=tuple(written.get("not_with", ())),
+        required=tuple(map(tuple, written.get("required", ()))),
+        notes=tuple(written.get("notes", ())),
+        guard=written.get("guard"),
+        refused=written.get("refused"),
+        written=written.get("mapping", {}),
+    )
 
 
 def _heading(name: str) -> str:
@@ -126,7 +172,7 @@ def _by_heading(columns: Iterable[str]) -> dict[str, str]:
 
 
 def _field(written: Any, have: dict[str, str]) -> Any:
-    """Return a field with the column that the file has, or None if it has none of those that would do."""
+    """Return a field with the column that the file has, or None if it has none of the alternatives."""
     if isinstance(written, str):
         return have.get(_heading(written))
     if "value" in written:
@@ -143,54 +189,6 @@ def _trait(written: Any, have: dict[str, str]) -> Any:
         return written
     fitted = _field(written, have)
     if isinstance(fitted, dict) and "name" not in fitted:
-        return {"column": fitted["column"], "name": written["column"]} | fitted  # spelled as the preset does
+        # the name is spelled as in the preset
+        return {"column": fitted["column"], "name": written["column"]} | fitted
     return fitted
-
-
-@functools.cache
-def presets() -> dict[str, Preset]:
-    """Return all presets by name."""
-    folder = files(__package__)
-    found = sorted(one.name for one in folder.iterdir() if one.name.endswith(".yaml"))
-    read = [_read(name, yaml.safe_load((folder / name).read_text(encoding="utf-8"))) for name in found]
-    return {one.name: one for one in read}
-
-
-def preset(name: str) -> Preset:
-    """Return the preset of this name; `MappingError` with the names that there are for any other."""
-    known = presets()
-    found = known.get(name.strip().lower().replace("_", "-"))
-    if found is None:
-        hint = did_you_mean(name, list(known))
-        raise MappingError(f"there is no preset {name!r}{hint} (there are {', '.join(known)})")
-    return found
-
-
-def recognise(columns: Iterable[str], among: Iterable[Preset] | None = None) -> Preset | None:
-    """Return the preset (of all, or `among` these) that a file with these columns fits, or None.
-
-    Of several, it is the one that knows more of the columns. `MappingError` where two know as many.
-    """
-    columns = list(columns)
-    fitting = {one: one.known(columns) for one in among or presets().values() if one.recognised(columns)}
-    best = [one for one, known in fitting.items() if known == max(fitting.values())]
-    if len(best) > 1:
-        names = " and ".join(one.name for one in best)
-        way = by_surface("preset:NAME as the mapping", "--preset NAME")
-        raise MappingError(f"the columns fit the presets {names} alike: say which it is ({way})")
-    return best[0] if best else None
-
-
-def _read(file: str, written: dict[str, Any]) -> Preset:
-    return Preset(
-        name=file.removesuffix(".yaml").replace("_", "-"),
-        description=written["description"],
-        kind="user" if written["kind"] == "users" else "event",
-        recognised_by=tuple(map(tuple, written["recognised_by"])),
-        not_with=tuple(written.get("not_with", ())),
-        required=tuple(map(tuple, written.get("required", ()))),
-        notes=tuple(written.get("notes", ())),
-        guard=written.get("guard"),
-        refused=written.get("refused"),
-        written=written.get("mapping", {}),
-    )

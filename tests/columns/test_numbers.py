@@ -7,7 +7,7 @@ import pytest
 
 from interakt_loader.columns import Target, coerce
 from interakt_loader.errors import MappingError
-from tests.columns.test_coerce import problem, texts
+from tests.columns.test_convert import problem, texts
 
 
 @pytest.mark.parametrize(

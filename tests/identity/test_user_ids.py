@@ -1,4 +1,4 @@
-"""Ids and names of events: what stands for nothing, what lost digits, what cannot be seen."""
+"""Ids and names of events: null words, lost digits, invisible characters."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_word_for_nothing_is_no_id_no_phone_and_no_name(word: str) -> None:
 
 @pytest.mark.parametrize("cell", ERROR_CELLS)
 def test_what_a_formula_left_is_refused(cell: str) -> None:
-    """There was something to say, and it is lost: whose row it is nobody knows."""
+    """The value is lost, so the row's subject is unknown."""
     value, problem, _ = one(cell)
     assert (value, problem) == (None, f"{cell!r} is what a spreadsheet shows where a formula failed")
     assert event_names(pa.array([cell])).problems[0].code == "event_invalid"

@@ -1,4 +1,4 @@
-"""What becomes of a column: types, forms, what is missing, and what a person is told."""
+"""Columns as JSON: types, formats, missing values, and the messages about refused ones."""
 
 from __future__ import annotations
 
@@ -436,7 +436,7 @@ def test_a_bad_item_is_its_lists_problem() -> None:
 
 
 def test_text_that_is_not_utf8_is_a_problem_of_its_row() -> None:
-    """Bytes that are no text spoil their own row only, in a binary column and in a text column that was not checked."""
+    """Bytes that are not text refuse their own row only, in a column of binary or of unchecked text."""
     raw = pa.array([b"ok", b"caf\xe9", None])
     for column in (raw, raw.view(pa.string()), raw.cast(pa.large_binary())):
         coerced = coerce(column, Target())
@@ -483,7 +483,7 @@ def test_a_dictionary_larger_than_its_column_gives_the_same() -> None:
     ],
 )
 def test_a_target_that_there_is_not_is_refused(wrong: dict[str, Any]) -> None:
-    """A wrong type, separator, zone or format is told before any row is looked at."""
+    """A wrong type, separator, zone or format is refused before any row is read."""
     with pytest.raises(MappingError):
         Target(**wrong)
 
