@@ -12,7 +12,7 @@ import interakt_loader
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 
-# In a process of its own: the kernel client's sockets are closed late, and that is not ours to mend.
+# In a process of its own, because the kernel client closes its sockets late.
 RUN = """
 import sys
 import nbformat
@@ -54,7 +54,7 @@ def printed(name: str, folder: Path) -> str:
 
 
 def test_cleaning(tmp_path: Path) -> None:
-    """A messy export: what is wrong, mended and sent, row by row."""
+    """A messy export: the errors are shown, fixed and sent, row by row."""
     lines = printed("cleaning.ipynb", tmp_path).splitlines()
     results = [line for line in lines if line.startswith("<LoadResult")]
     assert [line.split(";")[0] for line in results] == ["<LoadResult: 5 sent, 2 invalid", "<LoadResult: 2 sent"]
@@ -64,13 +64,13 @@ def test_cleaning(tmp_path: Path) -> None:
         "'Joined': '2023-11-17', 'Name': 'José Fernandes', 'Newsletter': False, 'Orders': 1, 'Spent': 49.9"
         in users["0008"]
     )
-    assert "Orders" not in users["0009"]  # "n/a" was nothing
-    assert "9820054321" in users["0011"]  # mended
+    assert "Orders" not in users["0009"]  # "n/a" is a missing value
+    assert "9820054321" in users["0011"]  # fixed
     assert "Joined" not in users["0012"]  # the 31st of February was dropped
 
 
 def test_daily(tmp_path: Path) -> None:
-    """With a ledger: all, then what changed, then a load that is interrupted and goes on."""
+    """With a ledger: all rows, then the changed ones, then a load that is interrupted and continues."""
     lines = printed("daily.ipynb", tmp_path).splitlines()
     results = [line.split(";")[0] for line in lines if line.startswith("<LoadResult")]
     assert results == ["<LoadResult: 976 sent, 24 invalid", "<LoadResult: 4 sent, 973 unchanged, 24 invalid"]

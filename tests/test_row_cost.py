@@ -16,11 +16,11 @@ from interakt_loader.settings import Settings
 from tests.transport.servers import Server
 
 MOST_CALLS = 69
-"""Python functions that a consumer may call for a row: taking it, sending it, reading its answer, settling it."""
+"""Python functions that a consumer may call to take a row, send it, read its response and settle it."""
 
 
 def counted(rows: int, workers: int = 4) -> Counter[str]:
-    """Load so many rows; return how often each function was called on the consumers' threads."""
+    """Load this many rows; return how often each function was called on the consumers' threads."""
     calls: Counter[str] = Counter()
 
     def note(frame: FrameType, event: str, argument: Any) -> None:
@@ -42,7 +42,7 @@ def counted(rows: int, workers: int = 4) -> Counter[str]:
     return calls
 
 
-def test_a_row_is_one_piece_out_and_one_piece_in() -> None:
+def test_a_row_is_one_write_and_one_read() -> None:
     """Each of 200 rows costs one `send` and one `recv`, beyond those of the four connections. No head is built."""
     fewer, more = counted(100), counted(300)
     assert {name: more[name] - fewer[name] for name in ("send", "sendall", "recv")} == {
@@ -59,10 +59,11 @@ def test_a_row_takes_few_steps() -> None:
     """The Python functions that one consumer calls for one more row are limited. One consumer only, because several
     wait for each other in varying ways."""
     fewer, more = (sum(n for name, n in counted(rows, workers=1).items() if "." in name) for rows in (100, 300))
-    assert round((more - fewer) / 200) <= MOST_CALLS  # how often it waits for the first rows differs by a few of 14,000
+    # Rounded, because the waits for the first rows differ by a few of 14,000 calls.
+    assert round((more - fewer) / 200) <= MOST_CALLS
 
 
-def test_no_row_is_looked_at_by_itself_while_it_is_prepared() -> None:
+def test_rows_are_prepared_by_the_column() -> None:
     """Mapping, conversion, phones and JSON: eight times the rows take no more Python calls. A few that Python makes to
     free memory are allowed."""
     prepare = Preparation(Mapping.of({"user_id": "id", "phone": "phone", "traits": "*"}), "user", Settings(api_key="k"))
@@ -79,7 +80,8 @@ def test_no_row_is_looked_at_by_itself_while_it_is_prepared() -> None:
                 "signed_up": pa.array([1_600_000_000_000 + number for number in numbers], pa.timestamp("ms")),
             }
         )
-        prepare(users, 0)  # what is found out once and kept
+        # The first call computes what later ones reuse.
+        prepare(users, 0)
         count = 0
 
         def note(*_: Any) -> None:

@@ -20,6 +20,7 @@ from interakt_loader.errors import SettingsError, by_surface, option
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.settings.values import (
     BASE_URL,
+    BadValue,
     Failures,
     Number,
     OneOf,
@@ -41,7 +42,6 @@ from interakt_loader.settings.values import (
     parse_share,
     parse_truth,
     parse_words,
-    parsed,
 )
 
 if TYPE_CHECKING:
@@ -394,8 +394,12 @@ class Settings:
         hide_secrets(vars(self))
         for one in fields(self):
             if one.metadata["parse"] is not None:
-                shown = one.metadata["env"] if one.name in from_environment else option(one.name)
-                object.__setattr__(self, one.name, parsed(shown, one.metadata["parse"], getattr(self, one.name)))
+                try:
+                    value = one.metadata["parse"](getattr(self, one.name))
+                except BadValue as error:
+                    shown = one.metadata["env"] if one.name in from_environment else option(one.name)
+                    raise SettingsError(f"{shown} {error}") from None
+                object.__setattr__(self, one.name, value)
         _check_together(self)
 
     @property

@@ -1,1 +1,1 @@
-"""What the tests' coverage must be: `python -m tests.coverage` judges what `make coverage` has measured."""
+"""What the tests' coverage must be: `python -m tests.coverage` checks what `make coverage` has measured."""

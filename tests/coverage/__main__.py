@@ -1,4 +1,4 @@
-"""Judge the measured coverage: all branches of the pure modules, and 95 % of the package; list what is not covered.
+"""Check the measured coverage: all branches of the pure modules, and 95 % of the package; list what is not covered.
 
 Ends with status 1 if it is less. The figures are coverage.py's: statements and branches together.
 """
@@ -39,7 +39,7 @@ PURE = [
 """The modules that decide and compute, and touch no file, socket, thread or process: every branch of them is tested."""
 
 NOT_PURE = ["mapping/files.py"]
-"""Found by the patterns above, and reads files."""
+"""Modules that the patterns match, and that read files."""
 
 WHOLE = 95.0
 """Percent of the package."""
@@ -48,13 +48,13 @@ PACKAGE = "interakt_loader/"
 
 
 def is_pure(path: str) -> bool:
-    """Tell whether a module is one of those whose every branch is to be tested."""
+    """Return True for a module whose branches all have to be tested."""
     name = path.replace("\\", "/").partition(PACKAGE)[2]
     return any(fnmatch.fnmatch(name, one) for one in PURE) and name not in NOT_PURE
 
 
 def ranges(lines: list[int]) -> str:
-    """Write line numbers as people do: 3–5, 9."""
+    """Return line numbers in the form 3–5, 9."""
     parts: list[list[int]] = []
     for line in lines:
         if parts and line == parts[-1][1] + 1:
@@ -65,14 +65,14 @@ def ranges(lines: list[int]) -> str:
 
 
 def missing(file: dict[str, Any]) -> str:
-    """Say what of a file no test has run."""
+    """Return the lines and branches of a file that no test has run."""
     lines = file["missing_lines"]
     jumps = [f"{start}→{end if end > 0 else 'out'}" for start, end in file["missing_branches"] if start not in lines]
     return "; ".join(part for part in (ranges(lines), ", ".join(jumps)) if part)
 
 
 def main() -> int:
-    """Print a line for each file that is not covered whole, and the verdict."""
+    """Print a line for each file that is not fully covered, and the totals."""
     written = Path(".coverage.json")
     subprocess.run([sys.executable, "-m", "coverage", "json", "-q", "-o", written], check=True)
     measured = json.loads(written.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Put small mistakes into the modules that decide, one by one: which of them does no test of the module see?
+"""Put small mistakes into the modules that decide, one by one: which ones do the module's tests not detect?
 
     python -m tests.mutants [MODULE …] [--processes N]
 
@@ -53,7 +53,7 @@ DIRECT = {
     "ledger/ledger": [f"{LEDGER}ledger.py"],
     "ledger/plan": [f"{LEDGER}plan.py"],
 }
-"""The modules, and the tests that state what each does."""
+"""The modules, each with its tests."""
 
 SLOW = (
     "limit_is_spared",
@@ -65,7 +65,7 @@ SLOW = (
     "two_loads_cannot",
     "key_is_renewed_leaves",
 )
-"""Parts of the names of tests that take most of a second, and see nothing that the others do not."""
+"""Parts of the names of tests that take almost a second, and detect nothing more than the others."""
 
 OPTIONS = [
     *("-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "pytest_timeout", "-p", "_hypothesis_pytestplugin"),
@@ -76,7 +76,7 @@ OPTIONS = [
 PACKAGE = Path("interakt_loader")
 PASSED, FAILED, NOT_THERE = 0, 1, 99
 LEAST_LIMIT = 20.0
-"""Seconds that a child may take, and at least five times what the tests take without a mistake."""
+"""Least time limit of a child, in seconds. It has five times what the tests take without a mistake."""
 
 
 class Importer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -96,7 +96,7 @@ class Importer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self._source, f"<{self._name} with a mistake>", "exec"), vars(module))
 
 
-def judged(module: str, source: str, folder: str) -> int:
+def run_tests(module: str, source: str, folder: str) -> int:
     """In a child: run the module's tests with this source of it; return pytest's status."""
     name = f"interakt_loader.{module.replace('/', '.')}"
     assert "interakt_loader" not in sys.modules
@@ -107,8 +107,8 @@ def judged(module: str, source: str, folder: str) -> int:
     return status if importer.was_asked else NOT_THERE
 
 
-class Judgement(NamedTuple):
-    """What the tests said of one source."""
+class Result(NamedTuple):
+    """How the tests of one source ended."""
 
     mistake: Mistake
     status: int | None
@@ -116,8 +116,8 @@ class Judgement(NamedTuple):
     seconds: float
 
 
-def judge(module: str, wrong: Iterable[Mistake], processes: int, limit: float) -> Iterator[Judgement]:
-    """Yield what the module's tests say of each, as it comes; so many children at a time."""
+def results(module: str, wrong: Iterable[Mistake], processes: int, limit: float) -> Iterator[Result]:
+    """Yield the result of each mistake, when it is known; this many children run at a time."""
     running: dict[int, tuple[Mistake, float]] = {}
     todo = iter(wrong)
     with tempfile.TemporaryDirectory() as folder:
@@ -134,7 +134,7 @@ def judge(module: str, wrong: Iterable[Mistake], processes: int, limit: float) -
                 ended, status = os.waitpid(child, 0 if seconds > limit else os.WNOHANG)
                 if ended:
                     del running[child]
-                    yield Judgement(mistake, None if seconds > limit else os.waitstatus_to_exitcode(status), seconds)
+                    yield Result(mistake, None if seconds > limit else os.waitstatus_to_exitcode(status), seconds)
 
 
 def _forked(module: str, source: str, folder: str) -> int:
@@ -142,41 +142,42 @@ def _forked(module: str, source: str, folder: str) -> int:
     if child:
         return child
     status = FAILED
-    try:  # whatever a mistake leads to: what is the parent's to do is never done twice
-        said = os.open(f"{folder}/{os.getpid()}.txt", os.O_WRONLY | os.O_CREAT)
-        os.dup2(said, 1)
-        os.dup2(said, 2)
-        status = judged(module, source, folder)
+    # Whatever a mistake leads to, the child must not return into the parent's code.
+    try:
+        output = os.open(f"{folder}/{os.getpid()}.txt", os.O_WRONLY | os.O_CREAT)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        status = run_tests(module, source, folder)
     finally:
         os._exit(status)
 
 
 def main() -> int:
     """Print what survived, and a table."""
-    arguments = argparse.ArgumentParser(description="which small mistakes does no test see?")
+    arguments = argparse.ArgumentParser(description="which small mistakes does no test detect?")
     arguments.add_argument(
         "modules",
         nargs="*",
         metavar="MODULE",
-        help="such as sending/retry, or sending/retry:11,38 for some of its lines; all if none is named",
+        help="such as sending/retry_policy, or sending/retry_policy:11,38 for some of its lines; all if none is named",
     )
     arguments.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     given = arguments.parse_args()
     table, began = ["| module | mistakes | seen | out of time | survived |", "|---|---|---|---|---|"], time.monotonic()
     total: Counter[str] = Counter()
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # those that are needed are among the options
-    gc.freeze()  # no child needs to look through what is imported already
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    gc.freeze()
     for named in given.modules or DIRECT:
         module, _, lines = named.partition(":")
         source = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
-        (without,) = judge(module, [Mistake(0, source, "")], 1, 120.0)
+        (without,) = results(module, [Mistake(0, source, "")], 1, 120.0)
         if without.status != PASSED:
             print(f"{module}: its tests fail without a mistake too (status {without.status})")
             return 1
         wrong = [one for one in mistakes(source) if not lines or str(one.line) in lines.split(",")]
-        judgements = judge(module, wrong, given.processes, max(LEAST_LIMIT, 5 * without.seconds))
+        found = results(module, wrong, given.processes, max(LEAST_LIMIT, 5 * without.seconds))
         count: Counter[str] = Counter()
-        for one in sorted(judgements, key=lambda one: (one.mistake.line, one.mistake.diff)):
+        for one in sorted(found, key=lambda one: (one.mistake.line, one.mistake.diff)):
             word = {PASSED: "survived", None: "out of time", NOT_THERE: "not imported"}.get(one.status, "seen")
             count[word] += 1
             if word != "seen":

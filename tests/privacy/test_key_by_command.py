@@ -62,7 +62,7 @@ def test_every_form_of_the_key_is_let_in(written: str, capsys: pytest.CaptureFix
 @posix_only
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o601, 0o644, 0o666])
 def test_a_file_that_others_may_use_is_refused(mode: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line with what mends it, exit 2, and nothing is sent."""
+    """One line with the fix, exit 2, and nothing is sent."""
     name = key_file(SECRET_KEY.encode(), mode)
     with Sandbox(SandboxOptions(api_key=SECRET_KEY)) as sandbox:
         assert load_with(sandbox, "--api-key-file", name) == 2
@@ -164,8 +164,8 @@ def test_it_cannot_ask_where_there_is_no_terminal(capsys: pytest.CaptureFixture[
 @posix_only
 @pytest.mark.parametrize(("typed", "code"), [(f"{SECRET_KEY}\n", 0), ("\n", 2), ("\x03", 130), ("\x04", 2)])
 def test_it_asks_in_a_terminal_and_shows_nothing(typed: str, code: int) -> None:
-    """At a real (pseudo) terminal: the key loads, and not a character of it comes back; an empty line, Ctrl-C and
-    Ctrl-D send nothing; and the terminal shows again what is typed afterwards."""
+    """At a real (pseudo) terminal the key loads, and no character of it is echoed. An empty line, Ctrl-C and Ctrl-D
+    send nothing. Afterwards the terminal echoes again."""
     import pty
     import termios
 

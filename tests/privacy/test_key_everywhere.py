@@ -56,9 +56,8 @@ def run_everything(folder: Path, url: str) -> str:
 
 @pytest.mark.timeout(240)  # some forty loads in one go: seconds, but not on a machine with much else to do
 def test_the_key_is_in_nothing_that_is_written(tmp_path: Path) -> None:
-    """Loads, checks, `track` and commands, good and failing, logged at DEBUG, with the locals of every traceback, each
-    object looked into and each one pickled that can be: no form of the key is in any output, file or file's name.
-    A single header more in the log, and it is found."""
+    """Loads, checks, track and commands, successful and failing, logged at DEBUG with the locals of every traceback.
+    Each object is searched and, if possible, pickled. No form of the key is in any output, file or file's name."""
     with Sandbox(SandboxOptions(api_key=SECRET_KEY)) as sandbox:
         printed = run_everything(tmp_path, sandbox.url)
         assert sandbox.stats().accepted > 20
@@ -94,8 +93,8 @@ def test_every_form_of_a_key_that_is_let_out_is_found() -> None:
 
 
 def test_neither_the_process_list_nor_a_child_has_the_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """While a load by command runs, and a sandbox with that key in a process of its own: no command line of any of the
-    processes holds it, and what the sandbox inherits does not either."""
+    """A load runs by command, with a sandbox in a process of its own. No command line of a process contains the key,
+    and neither does the environment of the sandbox."""
     if not Path("/proc/self/cmdline").exists():
         pytest.skip("there is no /proc to read other processes' command lines from")
     (tmp_path / "users.csv").write_text("id\n" + "".join(f"{n}\n" for n in range(400)), encoding="utf-8")

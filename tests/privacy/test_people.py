@@ -60,8 +60,8 @@ def shown_of(result: LoadResult) -> str:
 def test_logs_below_debug_are_without_phones_and_addresses(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """Loads whose rows are good, invalid, refused by an API that says whom it refuses, unsent and folded into others, a
-    mapping that is found out, and `track`, with handlers that raise what they are told: no record says who it was."""
+    """Rows that are good, invalid, unsent, folded into others, or refused by an API that names people. An inferred
+    mapping, and track with handlers that raise their argument. No log record names a person."""
     caplog.set_level(logging.INFO)
 
     def raises(error: Exception, message: dict[str, Any]) -> None:
@@ -152,8 +152,8 @@ def test_what_the_api_says_is_masked_as_well(tmp_path: Path) -> None:
 
 
 def test_mask_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--mask`: the terminal too shows nobody, whether the mapping is found out, rows are refused or the run is dry;
-    without it, who ran it sees the values."""
+    """--mask: the terminal shows nobody either, for an inferred mapping, refused rows and a dry run. Without it, the
+    user sees the values."""
     monkeypatch.chdir(tmp_path)
     people().to_csv("people.csv", index=False)
     command = ["people.csv", "--map", "user_id=id", "--map", "phone=phone"]
@@ -183,8 +183,8 @@ def modes(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("before", [None, 0o666], ids=["new", "written over"])
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_files_are_for_their_owner(ending: str, before: int | None, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Report, page and ledger with all that SQLite and the load put beside it have mode 0600, while the load runs and
-    afterwards, whatever the umask is and the mode of a file that was there."""
+    """Report, page and ledger have mode 0600 during the load and afterwards, and so have the files that SQLite and the
+    load add. The umask and the mode of an existing file change nothing."""
     report, page, ledger = tmp_path / f"report.{ending}", tmp_path / "page.html", tmp_path / "a.ledger"
     seen: list[dict[str, str]] = []
     names: set[str] = set()
@@ -223,8 +223,8 @@ def test_a_report_that_nobody_asked_for_is_hidden_too(sandbox: Sandbox) -> None:
 
 
 def test_a_ledger_holds_nobody(sandbox: Sandbox, tmp_path: Path) -> None:
-    """During the load and after it no file beside the ledger holds a phone, an address, a name or an id; what the plan
-    keeps of the rows has no name on the disk, and is the owner's alone."""
+    """During and after the load, no file next to the ledger contains a phone, an address, a name or an id. The rows of
+    the plan have no name on the disk, and only the owner can read them."""
     ledger = tmp_path / "a.ledger"
     secret = (*MARKS, *NAMES, "C-10")
     found: list[Any] = []

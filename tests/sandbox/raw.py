@@ -1,4 +1,4 @@
-"""A client that sends exactly the bytes it is told to: what the tests see is the wire, not a library's view of it."""
+"""A client that sends exactly the given bytes, so that tests see the wire and not a library's view of it."""
 
 from __future__ import annotations
 

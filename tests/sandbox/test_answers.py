@@ -64,7 +64,7 @@ def test_a_wrong_key_gets_401(sandbox: Sandbox, authorization: str) -> None:
 
 @pytest.mark.parametrize("key", ["plain-key", base64.b64encode(b"plain-key:").decode()])
 def test_the_key_may_be_set_in_either_form(key: str) -> None:
-    """The sandbox set up with the plain key or with the Secret Key lets the same header in, and no other."""
+    """The sandbox set up with the key as text or with the Secret Key accepts the same header, and no other."""
     header = "Basic " + base64.b64encode(b"plain-key:").decode()
     with Sandbox(SandboxOptions(api_key=key)) as sandbox:
         assert ask(sandbox.port, post(USERS, USER, header)).status == 202
@@ -74,7 +74,7 @@ def test_the_key_may_be_set_in_either_form(key: str) -> None:
 
 
 def test_a_plan_without_api_gets_403() -> None:
-    """On a plan that has no API every call gets 403 and the message says so; a wrong key is still a wrong key."""
+    """On a plan without the API every call gets 403 with this reason; a wrong key still gets 401."""
     with Sandbox(SandboxOptions(plan_without_api=True)) as sandbox:
         answer = ask(sandbox.port, post(USERS, USER))
         assert ask(sandbox.port, post(USERS, USER, "Basic x")).status == 401
@@ -93,7 +93,7 @@ def test_another_path_gets_an_html_404(sandbox: Sandbox, path: str) -> None:
 
 
 def test_another_method_gets_405(sandbox: Sandbox) -> None:
-    """GET on an endpoint gets 405 and is told what is allowed."""
+    """GET on an endpoint gets 405, with the allowed method."""
     answer = ask(sandbox.port, get(USERS))
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
 
@@ -106,7 +106,7 @@ def test_a_bad_body_gets_400_with_a_message(sandbox: Sandbox) -> None:
 
 
 def test_another_content_type_gets_415(sandbox: Sandbox) -> None:
-    """A body that does not call itself JSON is not read; parameters of the type do not matter."""
+    """A body without the JSON content type is not read; parameters of the type do not matter."""
     assert ask(sandbox.port, post(USERS, USER, content_type="text/plain")).status == 415
     assert ask(sandbox.port, post(USERS, USER, content_type="Application/JSON; charset=utf-8")).status == 202
 

@@ -36,7 +36,7 @@ def test_it_ends_with_its_block_on_every_path() -> None:
 
 
 def test_an_outage_keeps_port_and_records() -> None:
-    """Stopped, it refuses connections and ends those that are open; started again, it is where it was."""
+    """While stopped, it refuses connections and ends open ones. After a new start it has its records again."""
     with Sandbox() as sandbox, RawClient(sandbox.port) as client:
         port = sandbox.port
         assert client.ask(USER).status == 202
@@ -53,7 +53,7 @@ def test_an_outage_keeps_port_and_records() -> None:
 
 
 def test_it_forgets_when_it_is_reset() -> None:
-    """Records, counts and what is forced; it goes on running."""
+    """Records, counts and forced faults are gone; the sandbox keeps running."""
     with Sandbox() as sandbox:
         ask(sandbox.port, USER)
         sandbox.force(["500"])
@@ -141,7 +141,7 @@ def test_many_clients_at_once_lose_nothing() -> None:
     ],
 )
 def test_options_without_sense_are_refused(changes: dict[str, object], reason: str) -> None:
-    """A bad option is told by name and value, when the options are made."""
+    """The error names the option and the value, when the options are made."""
     with pytest.raises(SettingsError, match=reason):
         SandboxOptions(**changes)  # type: ignore[arg-type]
 

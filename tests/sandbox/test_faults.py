@@ -52,7 +52,7 @@ def test_the_bodies_differ_as_gateways_do(sandbox: Sandbox) -> None:
 
 
 def test_garbage_is_a_200_that_is_no_json(sandbox: Sandbox) -> None:
-    """Garbage has a good status and a body that neither JSON nor UTF-8 can be read from; nothing is kept."""
+    """Garbage has status 200 and a body that is neither JSON nor UTF-8; nothing is kept."""
     sandbox.force(["garbage"])
     answer = ask(sandbox.port, USER)
     assert answer.status == 200
@@ -100,7 +100,7 @@ def test_hang_answers_nothing_and_holds_the_connection(sandbox: Sandbox) -> None
 
 
 def test_a_script_goes_in_order_and_then_ends(sandbox: Sandbox) -> None:
-    """What is forced befalls the next calls one by one, None lets one pass, and after the script all is well."""
+    """Forced faults come one by one, None lets a call pass, and after the script no call fails."""
     sandbox.force(["500", None])
     sandbox.force(["503"])
     with RawClient(sandbox.port) as client:
@@ -160,7 +160,7 @@ def test_shares_can_change_while_it_runs(sandbox: Sandbox) -> None:
 
 
 def test_shares_are_read_from_text_or_a_mapping() -> None:
-    """Percent signs, plain shares and spaces are read; nothing at all is no faults."""
+    """Percent signs, shares without them and spaces are read; an empty text means no faults."""
     assert parse_shares(" 500=2%, reset = 0.01,") == {"500": 0.02, "reset": 0.01}
     assert parse_shares(dict.fromkeys(KINDS, 0.05)) == dict.fromkeys(KINDS, 0.05)
     assert parse_shares("") == parse_shares({}) == {}
@@ -180,7 +180,7 @@ def test_shares_are_read_from_text_or_a_mapping() -> None:
     ],
 )
 def test_bad_shares_are_refused(faults: str | dict[str, float], reason: str) -> None:
-    """A share that has no sense is an error of the settings, when the options are made."""
+    """An invalid share is a `SettingsError`, when the options are made."""
     with pytest.raises(SettingsError, match=reason):
         SandboxOptions(faults=faults)
 

@@ -1,4 +1,4 @@
-"""The wire: connections that stay, calls sent ahead, and bytes that are no HTTP."""
+"""The wire: connections that stay open, pipelined calls, and bytes that are not HTTP."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_what_is_no_http_is_refused_and_the_connection_ends(data: bytes, status:
 
 
 def test_a_body_that_is_too_long_gets_413() -> None:
-    """A body above 32 KB is refused, one of just 32 KB is read, and the connection goes on after either."""
+    """A body above 32 KB is refused, one of exactly 32 KB is read, and the connection stays open after both."""
     with Sandbox() as sandbox, RawClient(sandbox.port) as client:
         filler = 32 * 1024 - len(b'{"userId": "c1", "traits": {"n": ""}}')
         assert client.ask(post(USERS, {"userId": "c1", "traits": {"n": "x" * (filler + 1)}})).status == 413

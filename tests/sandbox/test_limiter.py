@@ -21,7 +21,7 @@ def test_a_fixed_window_begins_with_its_first_call_and_ends_whole() -> None:
 
 
 def test_a_fixed_window_lets_twice_its_calls_through_around_its_turn() -> None:
-    """The known weakness of the shape is there: a client that relies on a sliding window is found out."""
+    """It has the known weakness of its shape: a client that relies on a sliding window gets a 429."""
     assert passed(FixedWindow(2, 60), 0, 59, 60, 60.1) == [True] * 4
     assert passed(SlidingWindow(2, 60, refused_count=False), 0, 59, 60, 60.1) == [True, True, True, False]
 

@@ -1,4 +1,4 @@
-"""What the sandbox's page is made of. In a real browser it is tried by tests/external/browser."""
+"""The files of the sandbox's page. tests/external/browser tests them in a real browser."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_users_events_come_by_any_of_their_names(sandbox: Sandbox) -> None:
 
 
 def test_the_page_is_for_this_machine_only(sandbox: Sandbox) -> None:
-    """A web page that reaches 127.0.0.1 under a name of its own is refused, as by the other endpoints."""
+    """A web page that reaches 127.0.0.1 under another host name is refused, as by the other endpoints."""
     answer = requests.get(sandbox.url, headers={"Host": "evil.example"}, timeout=5)
     assert answer.status_code == 403
 

@@ -87,7 +87,7 @@ def test_events_are_a_timeline(sandbox: Sandbox) -> None:
 
 
 def test_reading_can_be_paged(sandbox: Sandbox) -> None:
-    """`limit` and `offset` cut the same stretch out of the whole, and ids stay those of the whole."""
+    """`limit` and `offset` select the same part of all records, and ids do not change."""
     with RawClient(sandbox.port) as client:
         for number in range(7):
             client.ask(post(USERS, {"userId": f"c{number}"}))

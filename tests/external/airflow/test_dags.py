@@ -102,8 +102,8 @@ def test_a_file_that_is_not_there_is_tried_again(connected: Sandbox, tmp_path: P
 
 
 def test_a_timeout_drains_the_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls take 0.3 s and the task may take 1 s: the calls in flight are finished and on record, the other rows are
-    `unsent`, and the next run makes the calls that are missing and no other."""
+    """Calls take 0.3 s and the task may take 1 s. The calls in flight are finished and on record, and the other rows
+    are unsent. The next run makes only the missing calls."""
     source = write(tmp_path / "visits.parquet", numbered(60))
     with Sandbox(SandboxOptions(latency=0.3)) as sandbox:
         connect(monkeypatch, sandbox)
@@ -131,7 +131,7 @@ def test_the_connection_gives_the_options(sandbox: Sandbox, tmp_path: Path, monk
 
 
 def test_the_connection_may_hold_the_old_key(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key was renewed: the task fails for good, and goes on with two entries more in the connection's extra."""
+    """The key was renewed: the task fails for good. It continues with two more entries in the connection's extra."""
     source = write(tmp_path / "a.parquet", numbered(5))
     connect(monkeypatch, sandbox)
     assert only(run(DAGS, "users", source=source))[2]["status"]["sent"] == 5

@@ -37,8 +37,8 @@ def _empty(api: SandboxProcess) -> None:
 
 
 def test_a_task_that_is_marked_failed_is_drained(live: LiveAirflow, api: SandboxProcess, tmp_path: Path) -> None:
-    """Somebody marks the running task as failed: its process is told by SIGTERM, finishes the calls in flight, records
-    them, and writes the report; the next run makes the calls that are missing and no other."""
+    """Somebody marks the running task as failed. Its process gets SIGTERM, finishes and records the calls in flight,
+    and writes the report. The next run makes only the missing calls."""
     source = write(tmp_path / "visits.parquet", numbered(400))
     first = live.trigger("visits", source=source)
     wait_until(lambda: api.stats().accepted > 10, "calls go out")

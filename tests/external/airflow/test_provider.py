@@ -95,13 +95,13 @@ def test_a_plan_without_the_api_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     assert "HTTP 403" in said
 
 
-def test_nobody_at_the_address_is_told(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without waiting for long."""
+def test_an_unreachable_address_is_reported(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a long wait."""
     connect(monkeypatch, sandbox)
     sandbox.stop()
-    good, said = answered()
+    good, message = answered()
     assert not good
-    assert said.startswith(f"{sandbox.url}: no answer: ")
+    assert message.startswith(f"{sandbox.url}: no response: ")
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from tests.external.airflow.test_dags import write
 
 
 def test_the_key_is_in_no_file_and_no_line(tmp_path: Path, airflow_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs that fail, and have their key refused, with our own log at level DEBUG: the key, in each of its forms, is
-    neither in the output nor in a file of Airflow's (database with rendered templates and XCom) or of the load's."""
+    """Runs that fail, and whose key is refused, with our log at level DEBUG. No form of the key is in the output, in
+    the load's files, or in Airflow's files, such as its database."""
     monkeypatch.setenv("AIRFLOW__LOGGING__NAMESPACE_LEVELS", "interakt_loader=DEBUG urllib3=DEBUG requests=DEBUG")
     printed = ""
     for let_in in (KEY, "c29tZXRoaW5nIGVsc2U6"):
@@ -52,8 +52,7 @@ def in_a_process(source: str, *dags: str) -> str:
 def test_a_tasks_log_is_without_phones_and_addresses(
     tmp_path: Path, airflow_home: Path, monkeypatch: pytest.MonkeyPatch, connected: Sandbox
 ) -> None:
-    """At Airflow's own level: rows that are refused, a mapping that is found out by their values, and errors that say
-    what is wrong. The log has counts and reasons, and nobody's phone or address."""
+    """At Airflow's own level: refused rows, a mapping that is inferred from values, and errors with their reason."""
     source = tmp_path / "people.csv"
     rows = [f"asha{n}@example.com,98765432{n},Asha" for n in (10, 11, 12)] + ["ben@example.com,987654321012345,Ben"]
     source.write_text("\n".join(["email,phone,name", *rows]), encoding="utf-8")

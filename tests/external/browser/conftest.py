@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Watched:
-    """A page, and what went on in it that a person does not see."""
+    """A page, and the events in it that a person does not see."""
 
     def __init__(self, page: Page) -> None:
         self.page = page

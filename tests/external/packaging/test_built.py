@@ -17,7 +17,7 @@ from tests.external.packaging.conftest import ROOT, VERSIONS, Built, run
 
 @pytest.fixture(scope="session")
 def files() -> set[str]:
-    """The files of the tree, without what git is told to leave out."""
+    """The files of the tree, without those that git ignores."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("this tree is no git clone: nothing says which of its files are the project's")
     listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout.splitlines()
@@ -75,7 +75,7 @@ def test_the_metadata_is_right(built: Built) -> None:
 
 
 def test_tests_run_in_the_unpacked_sdist(built: Built, tmp_path: Path) -> None:
-    """Those of the house and of the public API, which read docs and README beside the package."""
+    """The tests of the structure and of the public API read docs and README next to the package."""
     tree = built.unpacked(tmp_path)
     where = "import interakt_loader; print(interakt_loader.__file__)"
     assert Path(run(sys.executable, "-c", where, cwd=tree).stdout).is_relative_to(tree)

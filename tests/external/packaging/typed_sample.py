@@ -1,7 +1,7 @@
-"""The public API as a typed program uses it. Nothing runs this: mypy and pyright read it, from outside the house.
+"""The public API in a typed program. Nothing runs this file: mypy and pyright check it, outside the package.
 
-What they must refuse is marked so for both of them, with the code that they must give: a mark where nothing is refused
-is itself refused (mypy: strict; pyright: reportUnnecessaryTypeIgnoreComment).
+A wrong use has a mark for both, with the error's code. A mark without an error is an error too (mypy: strict; pyright:
+reportUnnecessaryTypeIgnoreComment).
 """
 
 # ruff: noqa: B018 - names are looked at, not called

@@ -148,7 +148,7 @@ def test_a_renewed_key_is_refused_before_any_call_and_same_account_goes_on(
 
 
 def test_a_worker_that_dies_costs_its_calls_in_flight_only(session: SparkSession, tmp_path: Path) -> None:
-    """Its task is run again and goes on from its ledger: no row is lost, and what may have come twice is marked."""
+    """Its task runs again and continues from its ledger: no row is lost, and possible duplicates are marked."""
     with SandboxProcess(SandboxOptions(latency=0.02)) as sandbox:
         frame = events(session, 2000)
         result = load_and_kill(frame, sandbox, tmp_path, lambda worker: worker, workers=8)
@@ -223,9 +223,9 @@ def test_a_ledger_that_cannot_be_had_stops_its_task_only(
 def test_the_key_is_in_no_plan_and_in_nothing_that_is_written(
     session: SparkSession, event_log: Path, tmp_path: Path
 ) -> None:
-    """No form of it is in the event log (which is what the UI shows, plans and settings among it), the report, the
-    ledgers, what Spark logs at level INFO, the command line or environment of any process of theirs,
-    and, once the load has ended, in Spark's temporary files: the broadcast that brought it to the workers is gone."""
+    """No form of it is in the event log, with its plans and settings, in the report or in the ledgers. None is in
+    Spark's log at level INFO, or in the command line or environment of a process. After the load none is in Spark's
+    temporary files: the broadcast is gone."""
     log = _log_to(session, tmp_path / "spark.log")
     try:
         with SandboxProcess(SandboxOptions(api_key=SECRET_KEY)) as sandbox:

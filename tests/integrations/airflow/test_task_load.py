@@ -1,4 +1,4 @@
-"""A load that a task can be taken away from."""
+"""A load in a task that may end at any time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def options(sandbox: Sandbox, folder: Path) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("_one_second")
 def test_what_is_raised_meanwhile_drains_the_load(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What was in flight is finished, recorded and in the report before the error goes on; the log says how far the
+    """The calls in flight are finished, recorded and in the report before the error is raised. The log says how far the
     load came."""
     caplog.set_level(logging.INFO, "interakt_loader")
     with Sandbox(SandboxOptions(latency=0.3)) as sandbox:
@@ -103,7 +103,7 @@ def test_an_error_of_the_load_is_raised_as_it_is(sandbox: Sandbox, tmp_path: Pat
 
 @pytest.mark.parametrize("mapping", [{"user_id": "user"}, None])
 def test_the_event_can_be_given_apart(sandbox: Sandbox, tmp_path: Path, mapping: Any) -> None:
-    """With a mapping, and with one that is found out."""
+    """With a mapping, and with an inferred one."""
     frame = FRAME.rename(columns={"user": "user_id"}) if mapping is None else FRAME
     result = TaskLoad().run(frame, mapping, None, options(sandbox, tmp_path), "Order Placed")
     assert (result.kind, result.sent) == ("event", len(FRAME))

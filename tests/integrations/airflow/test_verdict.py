@@ -1,4 +1,4 @@
-"""Which errors a retry can mend."""
+"""Which errors a retry can fix."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from interakt_loader.settings import Settings
 
 @pytest.mark.parametrize("error", [RowsFailed, Outage, TooManyFailures, SourceError, NotJustNow])
 def test_what_may_be_better_in_a_while(error: type[InteraktLoaderError]) -> None:
-    """Rows that failed, an API that is away, a file that is late, a ledger that is taken."""
+    """Failed rows, an unreachable API, a late file, a ledger in use."""
     assert can_retry(error("…"))
 
 
@@ -38,7 +38,7 @@ def test_what_somebody_has_to_mend(error: type[InteraktLoaderError]) -> None:
 
 
 def test_a_ledger_that_another_load_has_is_not_there_just_now(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A try that was given up may still be running: the next one is told so, and may come again."""
+    """An abandoned try may still be running: the next try gets this message, and can run again."""
     options = {"api_key": sandbox.api_key, "base_url": sandbox.url, "ledger": str(tmp_path / "a.ledger")}
     with (
         Ledger(options["ledger"], "user", Settings.resolve(options)),

@@ -1,4 +1,4 @@
-"""Which partition a user belongs to, where its ledger lies, and what it may call. Without Spark."""
+"""Which partition a user belongs to, the path of its ledger, and how much it may call. Without Spark."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def bucket_list(ordering_keys: list[str | None], count: int) -> list[int]:
     st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "+919876543210", "ü"])), max_size=20), st.integers(1, 9)
 )
 def test_all_rows_of_a_user_have_one_bucket(ordering_keys: list[str | None], count: int) -> None:
-    """Wherever they stand in whichever batch; rows of nobody have any."""
+    """In whichever batch they are. Rows without a user have any bucket."""
     found = bucket_list(ordering_keys, count)
     assert all(0 <= one < count for one in found)
     for ordering_key, one in zip(ordering_keys, found, strict=True):
@@ -57,7 +57,7 @@ def test_all_rows_of_a_user_have_one_bucket(ordering_keys: list[str | None], cou
 
 
 def test_a_bucket_is_the_same_in_every_process() -> None:
-    """Python's own hashes of text differ from run to run: tomorrow's load would look in another ledger."""
+    """Python's hashes of text differ from run to run: the next load would look in another ledger."""
     code = (
         "import pyarrow as pa; from interakt_loader.integrations.spark.task import buckets;"
         "lanes = [f'user-{n}' for n in range(50)];"
@@ -84,7 +84,7 @@ def test_users_are_spread_evenly() -> None:
 
 
 def test_a_folder_of_ledgers_remembers_its_number(tmp_path: Path) -> None:
-    """A new one is made with its parents; another number is refused; one of something else is left alone."""
+    """A new folder is made with its parents. Another number is refused, and so is a folder with other files."""
     folder = tmp_path / "a" / "ledgers"
     assert known_count(folder) is None
     make_folder(folder, 4)
@@ -119,7 +119,7 @@ def test_the_parts_never_exceed_the_whole(calls: int, seconds: float, count: int
 
 
 def test_the_settings_of_a_task() -> None:
-    """Its part of the rate; all of it with a shared clock; none where there is none."""
+    """Its part of the rate; all of it with a shared clock; None without a rate."""
     local = {"base_url": "http://127.0.0.1:1"}
     assert settings_of_task(Settings(rate_limit="300/min"), 4).rate_limit == Rate(75, 60)
     assert settings_of_task(Settings(rate_limit="growth"), 4).rate_limit == Rate(75, 60)
@@ -129,7 +129,7 @@ def test_the_settings_of_a_task() -> None:
 
 
 def test_the_number_of_partitions(tmp_path: Path) -> None:
-    """As told; else as the ledgers have it; else as many as can run."""
+    """The given one, else that of the ledgers, else as many as can run."""
     settings = Settings(ledger=str(tmp_path / "ledgers"))
     assert choose_count(None, settings, 8) == 8
     make_folder(tmp_path / "ledgers", 3)
@@ -146,7 +146,7 @@ def test_options_that_many_tasks_cannot_have(name: str) -> None:
 
 
 def test_ids_of_events_in_the_mapping_are_refused_too() -> None:
-    """An id stands for one person of all, and a task sees its own."""
+    """Each id belongs to one user, and a task sees only its own users."""
     check_event_id(Mapping.of({"user_id": "u", "event": "e"}))
     with pytest.raises(SettingsError, match=r"^event_id cannot be had with Spark: "):
         check_event_id(Mapping.of({"user_id": "u", "event": "e", "event_id": "order"}))
@@ -160,7 +160,7 @@ def test_schemas_in_sparks_words() -> None:
 
 
 def test_to_send_everything_again_is_refused() -> None:
-    """A task that Spark runs again would do so once more."""
+    """A task that Spark runs again would send the rows once more."""
     with pytest.raises(SettingsError, match="resend cannot be had with Spark"):
         settings_of({"resend": True, "ledger": "l", "rate_limit": "10/s"})
     assert not settings_of({"resend": False, "rate_limit": "10/s"}).resend
@@ -180,7 +180,7 @@ def test_ledgers_beside_the_report_are_fine() -> None:
 
 
 def test_a_frame_of_another_kind_is_refused() -> None:
-    """The message says what it is, which package makes the expected frame, and which function takes it."""
+    """The message names the type, the package for the expected DataFrame, and the function for other tables."""
     with pytest.raises(
         SettingsError, match=r"^this is a dict; expected a Spark DataFrame \(pip install 'pyspark>=4\.1'\)"
     ):
@@ -195,7 +195,7 @@ def test_a_dry_run_needs_no_limit() -> None:
 
 
 def test_the_ledgers_of_a_load_with_a_name_go_by_it() -> None:
-    """Each day's report is another, and what was accepted is known all the same."""
+    """Each day has another report, and the accepted rows are known."""
     from interakt_loader.integrations.spark.load import default_ledger
 
     assert default_ledger(None, "out/2026-11-28", None) == "out/2026-11-28.ledgers"

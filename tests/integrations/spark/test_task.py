@@ -107,7 +107,7 @@ def test_without_its_ledger_a_task_sends_nothing(sandbox: Sandbox, tmp_path: Pat
 
 
 def test_what_this_machine_does_not_allow_is_told_of_each_row(sandbox: Sandbox, tmp_path: Path) -> None:
-    """More workers than connections, found out when the rows have been read: no exception, and no row is missing."""
+    """More workers than allowed connections, detected after the rows are read: no exception, and no row is missing."""
     resource = pytest.importorskip("resource", reason="Windows does not count connections as files")
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     make_folder(tmp_path / "l", 1)
@@ -127,7 +127,7 @@ def test_what_this_machine_does_not_allow_is_told_of_each_row(sandbox: Sandbox, 
 def test_a_ledger_that_another_holds_is_waited_for(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A task that Spark gave up may go on for some seconds; the one after it waits, and gives up in its turn."""
+    """A task that Spark abandoned may run for some seconds more. The next one waits, and then gives up."""
     make_folder(tmp_path / "l", 1)
     of = load(sandbox, ledger=str(tmp_path / "l"))
     holder = Ledger(ledger_of(tmp_path / "l", 0), "user", of.settings)
@@ -143,7 +143,7 @@ def test_a_ledger_that_another_holds_is_waited_for(
 
 
 def test_without_its_shared_clock_a_task_sends_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
-    """No call goes out at a pace that nobody holds."""
+    """No call goes out without its rate limit."""
     share = f"sqlite:///{tmp_path / 'nowhere' / 'clock'}"
     of = Load(MAPPING, "user", Settings(api_key=sandbox.api_key, base_url=sandbox.url, rate_limit="9/s", share=share))
     lines = sent(send_calls(prepared(["a"]), 0, of))
@@ -152,7 +152,7 @@ def test_without_its_shared_clock_a_task_sends_nothing(sandbox: Sandbox, tmp_pat
 
 
 def test_a_dry_run_opens_no_ledger(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Nor makes any call."""
+    """Nor does it make any call."""
     lines = sent(send_calls(prepared(["a", "b"]), 0, load(sandbox, ledger=str(tmp_path / "nowhere"), dry_run=True)))
     assert [line["status"] for line in lines] == ["unsent", "unsent"]
     assert sandbox.stats().calls == 0
