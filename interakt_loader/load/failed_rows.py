@@ -26,14 +26,7 @@ from interakt_loader.privacy.files import replacing
 from interakt_loader.privacy.formula_guard import guarded
 from interakt_loader.report.reading import read_batches
 from interakt_loader.result.view import hint
-from interakt_loader.sources import (
-    CELL_ERRORS_COLUMN,
-    OF_AN_OBJECT,
-    PROBLEM_COLUMN,
-    RESERVED,
-    Source,
-    is_pandas,
-)
+from interakt_loader.sources import CELL_ERRORS_COLUMN, OF_AN_OBJECT, PROBLEM_COLUMN, RESERVED, Source, is_pandas
 from interakt_loader.sources.failures import (
     CANNOT_BE_SENT,
     EXTRA_COLUMNS,

@@ -20,13 +20,7 @@ from pathlib import Path
 
 from interakt_loader.privacy.files import OWNER_ONLY
 from interakt_loader.settings.values import Rate
-from interakt_loader.shared_limit.clock import (
-    Claim,
-    ClockUnavailable,
-    LastCall,
-    claimed,
-    lower,
-)
+from interakt_loader.shared_limit.clock import Claim, ClockUnavailable, LastCall, claimed, lower
 
 NAME = "limits.sqlite"
 """In the user's state folder."""

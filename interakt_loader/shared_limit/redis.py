@@ -13,13 +13,7 @@ from collections import deque
 from interakt_loader.errors import SettingsError
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.settings.values import Rate
-from interakt_loader.shared_limit.clock import (
-    FORGET,
-    ClockUnavailable,
-    Pace,
-    RateDiffers,
-    SlotReservation,
-)
+from interakt_loader.shared_limit.clock import FORGET, ClockUnavailable, Pace, RateDiffers, SlotReservation
 
 TIMEOUT = 5.0
 """Seconds to wait for Redis."""

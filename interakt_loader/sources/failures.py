@@ -23,15 +23,7 @@ from interakt_loader.codes import ProblemCode
 from interakt_loader.columns.normalize import normalize_parts
 from interakt_loader.model import Problem
 from interakt_loader.privacy.formula_guard import guarded, unguarded
-from interakt_loader.sources.base import (
-    OF_AN_OBJECT,
-    PROBLEM_COLUMN,
-    RESERVED,
-    Batches,
-    ReadOptions,
-    Source,
-    heading,
-)
+from interakt_loader.sources.base import OF_AN_OBJECT, PROBLEM_COLUMN, RESERVED, Batches, ReadOptions, Source, heading
 from interakt_loader.sources.local_file import File
 from interakt_loader.sources.memory import problem_column, text_of, to_arrow
 from interakt_loader.values import LOST_DIGITS, Narrow, shortened

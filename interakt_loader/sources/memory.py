@@ -37,15 +37,7 @@ from interakt_loader.sources.base import (
     leaf_names,
     reason,
 )
-from interakt_loader.values import (
-    LONGEST_LIST,
-    OBJECT_AS_VALUE,
-    Narrow,
-    item_meaning,
-    meaning,
-    shortened,
-    unicode_text,
-)
+from interakt_loader.values import LONGEST_LIST, OBJECT_AS_VALUE, Narrow, item_meaning, meaning, shortened, unicode_text
 
 _LOOKED_THROUGH, _DEEPEST = 6, 32
 """Levels of objects after which an object is checked first, and the most levels that there may be."""

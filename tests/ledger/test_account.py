@@ -20,24 +20,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader import (
-    LoadResult,
-    check,
-    load_events,
-    load_users,
-)
+from interakt_loader import LoadResult, check, load_events, load_users
 from interakt_loader.cli import run
 from interakt_loader.errors import AnotherKey, SettingsError
 from interakt_loader.integrations.airflow import load_events_task
 from interakt_loader.integrations.airflow.task_load import can_retry
 from interakt_loader.ledger import Ledger
-from interakt_loader.ledger.account import (
-    SECRET,
-    address_id,
-    secret_id,
-    unwrap,
-    wrap,
-)
+from interakt_loader.ledger.account import SECRET, address_id, secret_id, unwrap, wrap
 from interakt_loader.ledger.digests import EVENT
 from interakt_loader.ledger.in_flight import InFlight
 from interakt_loader.ledger.store import Store

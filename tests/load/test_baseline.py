@@ -11,13 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import (
-    LoadResult,
-    UsageError,
-    baseline,
-    load_events,
-    load_users,
-)
+from interakt_loader import LoadResult, UsageError, baseline, load_events, load_users
 from interakt_loader.load import load
 from interakt_loader.load.opening import opened
 from interakt_loader.model import Stop, StopToken

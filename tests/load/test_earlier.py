@@ -13,14 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from interakt_loader import (
-    LoadResult,
-    UsageError,
-    baseline,
-    check,
-    load_events,
-    load_users,
-)
+from interakt_loader import LoadResult, UsageError, baseline, check, load_events, load_users
 from interakt_loader.load import infer
 from interakt_loader.sandbox import Sandbox
 

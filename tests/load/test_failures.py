@@ -16,12 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from interakt_loader import (
-    InteraktLoaderError,
-    check,
-    load_events,
-    load_users,
-)
+from interakt_loader import InteraktLoaderError, check, load_events, load_users
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 
 ROWS = 9_000  # more than two batches

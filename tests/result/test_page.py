@@ -13,12 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import (
-    LoadResult,
-    check,
-    load_events,
-    load_users,
-)
+from interakt_loader import LoadResult, check, load_events, load_users
 from interakt_loader.errors import SettingsError
 from interakt_loader.result.html import MOST_A_REASON, MOST_ROWS
 from interakt_loader.sandbox import Sandbox, SandboxOptions

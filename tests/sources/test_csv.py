@@ -13,12 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interakt_loader.errors import SourceBroken, SourceError
-from interakt_loader.sources import (
-    BATCH_ROWS,
-    PROBLEM_COLUMN,
-    ReadOptions,
-    open_source,
-)
+from interakt_loader.sources import BATCH_ROWS, PROBLEM_COLUMN, ReadOptions, open_source
 from interakt_loader.sources.base import BATCH_BYTES
 from tests.sources.reading import problems, read, rows_of
 
