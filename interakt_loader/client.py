@@ -80,8 +80,8 @@ class Client:
         self,
         api_key: str | Secret | None = None,
         host: str | None = None,
-        debug: bool = False,
-        sync_mode: bool = False,
+        debug: bool = False,  # noqa: FBT001, FBT002 - the vendor's signature
+        sync_mode: bool = False,  # noqa: FBT001, FBT002
         timeout: float = 10,
         max_queue_size: int = 10000,
         on_error: OnError | None = None,

@@ -69,6 +69,10 @@ def is_failures_head(head: bytes) -> bool:
     return all(name.encode() in line for name in EXTRA_COLUMNS)
 
 
+OWN_COLUMNS = frozenset((*EXTRA_COLUMNS, VALUE_KINDS))
+"""The columns that a failures file adds to those of its input."""
+
+
 def options_for(file: File, options: ReadOptions) -> ReadOptions:
     """Return how to read a text file. A failures file has its own format, not that of the file its rows come from."""
     head = file.head(_HEAD_BYTES)
@@ -80,9 +84,7 @@ def options_for(file: File, options: ReadOptions) -> ReadOptions:
 
 def drop_report_columns(source: Source) -> Source:
     """Return a source without the extra columns. The rows of a failures file come as they were in their input."""
-    there = [name for name in source.columns if name in (*EXTRA_COLUMNS, VALUE_KINDS)]
-    if not there:
-        return source
+    there = [name for name in source.columns if name in OWN_COLUMNS]
     left_out = source.left_out | set(there)
     if not set(there).issuperset(EXTRA_COLUMNS):
         note = f"{source.path or source.name}: left out, as a failures file has them: {', '.join(there)}"
