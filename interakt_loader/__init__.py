@@ -23,13 +23,7 @@ if TYPE_CHECKING:
         RowsFailed,
         UsageError,
     )
-    from interakt_loader.load import (
-        baseline,
-        check,
-        infer,
-        load_events,
-        load_users,
-    )
+    from interakt_loader.load import baseline, check, infer, load_events, load_users
     from interakt_loader.mapping import InferredMapping, Mapping
     from interakt_loader.result import LoadResult
 

@@ -19,12 +19,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from interakt_loader.client import Client, Response, logged_if_too_late
-from interakt_loader.errors import (
-    APIError,
-    BadArgument,
-    BadArgumentType,
-    QueueFull,
-)
+from interakt_loader.errors import APIError, BadArgument, BadArgumentType, QueueFull
 from interakt_loader.privacy.secrets import hidden
 
 if TYPE_CHECKING:

@@ -1,6 +1,12 @@
-"""The command line: an adapter around `loading`, with no logic of its own.
+"""The command line, an adapter around `load`.
 
-`run` turns whatever happens into an exit code and, for mistakes, one clear line on standard error.
+`run` makes an exit code of every error, and one line on standard error.
+
+- `commands`: the commands, and what a load shows at its end.
+- `options`: the flags, their help, and what a shell completes.
+- `keys`: the API key from a file or a prompt.
+- `proposal`: a mapping that is proposed, confirmed by a person, and kept in a file.
+- `runs`: the records of the last runs of a load.
 """
 
 from __future__ import annotations
@@ -21,14 +27,15 @@ from interakt_loader.privacy.text import printable
 def run(arguments: Sequence[str]) -> int:
     """Run the command line with these arguments and return the exit code.
 
-    What cannot be written to standard output or error is left out. It makes an error of a command that does nothing
-    else than print; the record of a load is its report.
+    Output that cannot be written is left out. This is an error only for a command that does nothing but print: the
+    record of a load is its report.
     """
     with tolerant_streams() as out, flags_in_messages():
         exit_code = _run(arguments)
         out.flush()
         if out.error is not None:
-            if not isinstance(out.error, BrokenPipeError):  # its reader has seen enough, as `| head` has
+            # A reader such as `| head` may close the pipe when it has enough.
+            if not isinstance(out.error, BrokenPipeError):
                 _complain(f"the result cannot be shown: {out.error.strerror or out.error}", 1)
             if _only_prints(arguments):
                 exit_code = exit_code or 1
@@ -44,9 +51,10 @@ def _run(arguments: Sequence[str]) -> int:
         return cli.main(list(arguments), prog_name="interakt-loader", standalone_mode=False) or 0
     except LoadInterrupted as error:
         return error.exit_code
-    except (KeyboardInterrupt, click.exceptions.Abort) as error:  # Abort is what click makes of it
+    except (KeyboardInterrupt, click.exceptions.Abort) as error:
+        # click makes an Abort of a KeyboardInterrupt. Without a number the signal was SIGINT, which is 2.
         original = error if isinstance(error, KeyboardInterrupt) else error.__context__
-        _leave_at_once(128 + (original.args[0] if original is not None and original.args else 2))  # 2: SIGINT
+        _exit_at_once(128 + (original.args[0] if original is not None and original.args else 2))
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -75,8 +83,8 @@ def _complain(message: str, exit_code: int) -> int:
     return exit_code
 
 
-def _leave_at_once(exit_code: int) -> NoReturn:
-    """End the process now: consumers may still wait for answers, and nobody wants to wait with them."""
+def _exit_at_once(exit_code: int) -> NoReturn:
+    """End the process without waiting for the workers, which may still wait for answers."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code)

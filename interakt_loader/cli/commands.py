@@ -106,7 +106,7 @@ SHOWN = 3
 
 
 def run_demo(rows: int | None, folder: Path, say: Callable[[str], object]) -> int:
-    """Load, show what came of it and what the sandbox holds; return 0 if every row has its line in a report."""
+    """Load both tables, show the results and what the sandbox holds, and return the exit code."""
     from interakt_loader import load as loading
     from interakt_loader.load.opening import opened
     from interakt_loader.result import view_of
@@ -262,7 +262,7 @@ def _load(
 
             here = stack.enter_context(Sandbox())
             options |= {"api_key": here.api_key, "base_url": here.url}
-        from interakt_loader.cli.proposal import Chosen, Confirmation, Unwritten
+        from interakt_loader.cli.proposal import Chosen, Confirmation, MappingChooser
         from interakt_loader.load import opening
         from interakt_loader.mapping import read_mapping
 
@@ -270,17 +270,17 @@ def _load(
         kind_of_rows = opening.kind_of(kind)
         source = opening.opened(list(sources), settings)
         check_types(traits, source.columns)
-        # what sends nothing may go by a proposal that nobody has confirmed
+        # What sends nothing may use a proposal that is not confirmed.
         confirmed_by = replace(settings, dry_run=True) if record_only else settings
-        unwritten = Unwritten(sources, name, kind_of_rows, confirmed_by, event, fields, traits, yes, quiet)
+        chooser = MappingChooser(sources, name, kind_of_rows, confirmed_by, event, fields, traits, yes, quiet)
         if given is None and names_identity(fields):
             chosen = Chosen(written_mapping(None, fields, traits, event), source)
         elif given is None:
             if not settings.dry_run:
                 settings.require_key()
-            chosen = unwritten.choose(source)
+            chosen = chooser.choose(source)
         elif opening.is_preset(given):
-            chosen = unwritten.by_preset(source, given)
+            chosen = chooser.by_preset(source, given)
         else:
             chosen = Chosen(written_mapping(read_mapping(given).as_dict(), fields, traits, event), source)
         reads = {
@@ -315,7 +315,7 @@ def _run(
     runs = None if folder is None else Runs(folder, load_name, sources, settings)
     files = files_of(chosen.source)
     is_quiet = confirmation.quiet and not chosen.asks
-    after_first = [] if chosen.said is None else [chosen.said]
+    after_first = [] if chosen.note is None else [chosen.note]
 
     class Terminal(Observer):
         """Shows on standard error what a load announces, and keeps the files of the run before."""

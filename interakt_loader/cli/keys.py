@@ -1,4 +1,4 @@
-"""Where the command line has the key from, besides the environment: a file for its owner's eyes only, or a prompt."""
+"""The API key on the command line: from a file that only its owner can read, or from a prompt."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from interakt_loader.errors import SettingsError
 from interakt_loader.privacy.secrets import Secret
 
 LARGEST = 4096
-"""Bytes of a file in which there may be a key."""
+"""Bytes of a file that may hold a key."""
 
 NO_FLAGS = ("--api-key", "--api_key", "--apikey", "--key", "--secret-key", "--secret", "--token", "--password")
-"""What people try as a flag for the key."""
+"""Flags that people try for the key."""
 
 NO_FLAGS_OF_OLD_KEY = ("--old-api-key", "--old_api_key", "--old-key")
 
@@ -24,7 +24,7 @@ _LIKE_A_KEY = re.compile(r"(?i:basic .*)|[^\s./\\]{16,}|[A-Za-z0-9+][A-Za-z0-9+/
 
 
 def refuse_key_on_command_line(arguments: Sequence[str]) -> None:
-    """Raise `SettingsError`, without saying the key, where one stands among the arguments."""
+    """Raise `SettingsError` if the key is among the arguments. The message does not hold it."""
     for argument in arguments:
         if argument == "--":
             return
@@ -35,8 +35,8 @@ def refuse_key_on_command_line(arguments: Sequence[str]) -> None:
         elif name not in NO_FLAGS and name != "INTERAKT_API_KEY":
             continue
         raise SettingsError(
-            f"{name}: the key is no argument, as every user of the machine and the shell's history see those; "
-            f"{instead} (a key that was typed here has been seen)"
+            f"{name}: the key is no argument, because other users of the machine and the shell's history see it; "
+            f"{instead} (renew a key that was typed here)"
         )
 
 
@@ -64,7 +64,8 @@ def key_from_file(path: str | None, flag: str = "--api-key-file") -> Secret | No
 
 
 def _wrong_with(status: os.stat_result, path: str) -> str | None:
-    if stat.S_ISDIR(status.st_mode):  # Windows does not even open one
+    # Windows does not open a folder at all.
+    if stat.S_ISDIR(status.st_mode):
         return "is a folder; expected a file that holds the key"
     if os.name == "posix" and status.st_mode & 0o077:
         return f"others may use it (mode {stat.S_IMODE(status.st_mode):o}): chmod 600 {shlex.quote(path)}"
@@ -72,21 +73,21 @@ def _wrong_with(status: os.stat_result, path: str) -> str | None:
 
 
 def _key_in(content: bytes) -> tuple[Secret | None, str | None]:
-    """Return the key, or what is wrong; nothing is raised here, as the key is in a variable."""
+    """Return the key, or what is wrong. It raises nothing, because a traceback would show the key in a variable."""
     if len(content) > LARGEST:
         return None, f"has more than {LARGEST:,} bytes; expected the key and nothing else"
     try:
         lines = content.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError:
-        return None, "cannot be read: it is no text"
+        return None, "cannot be read: it is not text"
     lines = [line.strip() for line in lines if line.strip()]
     if len(lines) != 1:
-        return None, f"has {len(lines)} lines with something in them; expected one, the key" if lines else "is empty"
+        return None, f"has {len(lines)} lines that are not blank; expected one, the key" if lines else "is empty"
     return Secret(lines[0]), None
 
 
 def asked_key() -> Secret:
-    """Ask for the key in the terminal, without showing it. Raises `SettingsError` where there is none."""
+    """Ask for the key in the terminal, without showing it. Raises `SettingsError` without a terminal or a key."""
     import getpass
     import warnings
 
@@ -96,7 +97,8 @@ def asked_key() -> Secret:
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", getpass.GetPassWarning)  # it would show what is typed
+            # The warning means that the terminal would show what is typed.
+            warnings.simplefilter("error", getpass.GetPassWarning)
             return Secret(getpass.getpass("API key (not shown): ", sys.stderr).strip())
     except (EOFError, getpass.GetPassWarning):
         raise SettingsError("--ask-key: no key was given") from None

@@ -1,17 +1,11 @@
-"""A question in the terminal, and how long to wait for its answer.
+"""The mapping of a load that has none: proposed, confirmed by a person, and kept in `NAME.mapping.yaml`.
 
-`NAME.mapping.yaml`: the mapping of a load, confirmed or to be looked over.
-
-A load without a mapping of its own: by the confirmed file, by a proposal that somebody confirms, or not at all.
-
-What may be guessed is decided here in one place for the command line; `mapping.choice` does so for Python.
-
-What a person is asked right before the first call: about a proposed mapping, about old events, or about both.
+In the order of a load: the question in the terminal, the kept file, the choice of the mapping, and the confirmation
+right before the first call. `load.opening` chooses the mapping for Python.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import queue
@@ -47,8 +41,8 @@ from interakt_loader.sources import Source
 PATIENCE = 600.0
 """Seconds that a question waits for its answer."""
 
-_GLANCE = 0.2
-"""Seconds between two checks for Ctrl-C while waiting; Windows needs them."""
+_POLL = 0.2
+"""Seconds between two checks for Ctrl-C while waiting. Windows needs them."""
 
 _LONGEST = 1024
 """Bytes of an answer."""
@@ -60,10 +54,11 @@ def has_terminal() -> bool:
 
 
 def agreed(question: str) -> bool:
-    """Ask on standard error; return whether the answer on standard input is yes. Anything else, or none, is no."""
+    """Ask on standard error, and return whether the answer on standard input is yes. No answer is no."""
     click.echo(f"{question} [y/N] ", nl=False, err=True)
     answer = answer_of(sys.stdin.fileno(), PATIENCE)
-    if answer is None or not answer.endswith("\n"):  # nobody has pressed Enter
+    # Without Enter the cursor is still on the line of the question.
+    if answer is None or not answer.endswith("\n"):
         click.echo(err=True)
     if answer is None:
         click.echo(f"no answer in {PATIENCE / 60:.0f} minutes", err=True)
@@ -73,23 +68,24 @@ def agreed(question: str) -> bool:
 def answer_of(handle: int, patience: float) -> str | None:
     """Return the next line, an empty text at the end of input, or None if nothing comes in time.
 
-    A thread reads, as Windows knows no other way to wait for a console; it ends with the process. It reads from the
-    handle: what waits in `sys.stdin` would hold its lock when the interpreter ends.
+    A thread reads, because Windows has no other way to wait for a console. It ends with the process. It reads from the
+    handle, because a read of `sys.stdin` would hold its lock when the interpreter ends.
     """
-    came: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def read() -> None:
         line = b""
-        with contextlib.suppress(OSError):  # the terminal is gone: that is an end, too
+        # A closed terminal is the end of input, too.
+        with suppress(OSError):
             line = os.read(handle, _LONGEST)
-        came.put(line)
+        answers.put(line)
 
     threading.Thread(target=read, name="interakt-question", daemon=True).start()
     while patience > 0:
         try:
-            return came.get(timeout=min(_GLANCE, patience)).decode("utf-8", "replace")
+            return answers.get(timeout=min(_POLL, patience)).decode("utf-8", "replace")
         except queue.Empty:
-            patience -= _GLANCE
+            patience -= _POLL
     return None
 
 
@@ -97,15 +93,15 @@ _FALSE = re.compile(r"""^(["']?confirmed["']?[ \t]*:[ \t]*)(?:false|no|off)\b"""
 
 
 class KeptMapping:
-    """The mapping file of one load, in the working folder. `found` is what it says; None if there is no file."""
+    """The mapping file of one load, in the working folder. `found` is its content, None if there is no file."""
 
     def __init__(self, name: str, sources: Sequence[str]) -> None:
-        """Read it. Raises `MappingError` that names the file where it is no mapping."""
+        """Read it. Raises `MappingError` with the file's name if it is no mapping."""
         self.path = Path(mapping_name(name))
         self._sources = sources
-        self.found: MappingFile | None = read_mapping_file(self.path) if self._is_there() else None
+        self.found: MappingFile | None = read_mapping_file(self.path) if self._exists() else None
 
-    def _is_there(self) -> bool:
+    def _exists(self) -> bool:
         return os.path.lexists(self.path)
 
     def write(self, proposal: InferredMapping, *, confirmed: bool) -> None:
@@ -125,7 +121,7 @@ class KeptMapping:
 
     def _put(self, text: str, *, over: bool = False) -> None:
         """Replace the file in one step, so that nobody reads half of it."""
-        if not over and self._is_there():
+        if not over and self._exists():
             raise self._unwritable("it was created in the meantime; run the command again")
         try:
             path = self.path.resolve()
@@ -151,7 +147,7 @@ class KeptMapping:
 
 
 def shown_sources(sources: Sequence[str]) -> str:
-    """Return the sources as a command has them; of more than three, the first and `...`."""
+    """Return the sources as arguments of a command; of more than three, the first and `...`."""
     return shlex.join(sources) if len(sources) <= 3 else f"{shlex.join(sources[:1])} ..."
 
 
@@ -161,18 +157,18 @@ class Chosen(NamedTuple):
     mapping: Any
     source: Source
     confirmed: Callable[[], object] | None = None
-    """What is to be done right before the first call, once the mapping is confirmed: it is written down."""
+    """Writes the file; to be called right before the first call, once the mapping is confirmed."""
     asks: bool = False
-    """Whether somebody is asked then: what is asked about is shown, even where messages are not wanted."""
+    """Whether the person is asked first. Then what the question is about is shown, also with `--quiet`."""
     how_to_change: str = ""
-    """What there is to do about a mapping that is declined."""
-    said: str | None = None
-    """What is to be said of the mapping, behind the load's first line."""
+    """What to do after the answer no."""
+    note: str | None = None
+    """A line about the mapping, to be shown after the load's first line."""
 
 
 @dataclass(frozen=True)
-class Unwritten:
-    """A load without a mapping, and without flags that name an identity; and what is given."""
+class MappingChooser:
+    """Chooses the mapping of a load for which `--mapping` and `--map` name none."""
 
     sources: Sequence[str]
     name: str
@@ -185,18 +181,18 @@ class Unwritten:
     quiet: bool
 
     def choose(self, source: Source) -> Chosen:
-        """Return the mapping to load by. Raises `UsageError` where nothing may be sent; then a file says what to do."""
+        """Return the mapping to load by. Raises `UsageError` if nothing may be sent; the message says what to do."""
         kept = KeptMapping(self.name, self.sources)
         if kept.found is None:
             return self._by_proposal(source, kept)
         mapping = self._overlaid(kept.found.mapping, source, kept)
         if kept.found.confirmed:
-            said = f"using {kept.path}, the confirmed mapping of this load (delete it for a new proposal)"
-            return Chosen(mapping, source, said=said)
+            note = f"using {kept.path}, the confirmed mapping of this load (delete it for a new proposal)"
+            return Chosen(mapping, source, note=note)
         return self._by_unconfirmed(source, kept, mapping)
 
     def by_preset(self, source: Source, preset: str) -> Chosen:
-        """Return the mapping of a preset that was asked for by name, fitted to the source."""
+        """Return the mapping of a preset that the user named, fitted to the source."""
         found, source = self._proposed(source, preset)
         self._say(self._shown(found.summary()))
         if found.open_questions:
@@ -214,35 +210,35 @@ class Unwritten:
             self._list(found.open_questions)
             if not self.settings.sends_nothing_outside:
                 self._keep(kept, found, confirmed=False)
-                raise self._stopped_by(found.open_questions, f"{kept.path}, which was written to be looked over")
+                raise self._stopped_by(found.open_questions, f"{kept.path}, which was written for review")
             raise self._stopped_by(found.open_questions, None)
         if step == "send":
             return Chosen(found, source)
-        if step == "look over":
+        if step == "review":
             self._keep(kept, found, confirmed=False)
             raise UsageError(
-                f"nothing was sent: nobody has confirmed this mapping. Look over {kept.path}, which was written, and "
-                "set confirmed: true in it; or run again in a terminal, or with --yes"
+                f"nothing was sent: this mapping is not confirmed. Review {kept.path}, which was written, and set "
+                "confirmed: true in it; or run again in a terminal, or with --yes"
             )
         return Chosen(found, source, lambda: self._write(kept, found), asks, self._how_to_change(kept))
 
     def _by_unconfirmed(self, source: Source, kept: KeptMapping, mapping: Mapping) -> Chosen:
         step = next_step(self.settings, recognised=False, yes=self.yes, terminal=has_terminal())
-        left, source = self._left_open(source, mapping)
-        if left:
-            self._list(left)
-            raise self._stopped_by(left, f"{kept.path} (then set confirmed: true in it)")
+        questions, source = self._open_questions(source, mapping)
+        if questions:
+            self._list(questions)
+            raise self._stopped_by(questions, f"{kept.path} (then set confirmed: true in it)")
         if step == "send":
-            said = f"using {kept.path}, which nobody has confirmed yet: nothing is sent to the API"
-            return Chosen(mapping, source, said=said)
-        if step == "look over":
+            note = f"using {kept.path}, which is not confirmed yet: nothing is sent to the API"
+            return Chosen(mapping, source, note=note)
+        if step == "review":
             raise UsageError(
-                f"nothing was sent: {kept.path} is not confirmed. Look it over and set confirmed: true in it; or run "
+                f"nothing was sent: {kept.path} is not confirmed. Review it and set confirmed: true in it; or run "
                 "again in a terminal, or with --yes"
             )
         if step == "ask":
-            _say(f"{kept.path}, which nobody has confirmed yet: {mapping.kind}s")
-            _say(self._shown("\n".join(_details(mapping))))
+            _say(f"{kept.path}, which is not confirmed yet: {mapping.kind}s")
+            _say(self._shown("\n".join(InferredMapping.as_written(mapping).details())))
         changed = mapping != kept.found.mapping if kept.found else False
         record = (lambda: self._leave(kept)) if changed else (lambda: self._confirm(kept))
         return Chosen(mapping, source, record, step == "ask", self._how_to_change(kept))
@@ -259,7 +255,7 @@ class Unwritten:
         return found, source
 
     def _overlaid(self, mapping: Mapping, source: Source, kept: KeptMapping) -> Mapping:
-        """Return the file's mapping with the flags over it, as it fits the source."""
+        """Return the file's mapping with what the flags say in its place. Raises `MappingError` if it does not fit."""
         written = written_mapping(mapping.as_dict(), self.fields, self.traits, self.event)
         code = mapping.country_code
         if self.settings.country_given and code is not None and code.column is None:
@@ -271,11 +267,12 @@ class Unwritten:
             raise MappingError(f"mapping {kept.path}: {error}; correct it, or delete it for a new proposal") from None
         return changed
 
-    def _left_open(self, source: Source, mapping: Mapping) -> tuple[list[str], Source]:
-        """Return the questions of a proposal of today that neither the file nor the flags answer."""
+    def _open_questions(self, source: Source, mapping: Mapping) -> tuple[list[str], Source]:
+        """Return the questions of a new proposal that neither the file nor the flags answer."""
         try:
             found, source = self._proposed(source)
-        except MappingError:  # nothing can be proposed: a person wrote the whole file
+        except MappingError:
+            # Nothing can be proposed: a person wrote the whole file.
             return [], source
         mine, theirs = mapping.as_dict(), found.as_dict()
 
@@ -313,12 +310,12 @@ class Unwritten:
 
     def _stopped_by(self, questions: Sequence[str], where: str | None) -> UsageError:
         several = len(questions) > 1
-        said = f"nothing was sent: {f'{len(questions)} questions are' if several else '1 question is'} open"
+        message = f"nothing was sent: {f'{len(questions)} questions are' if several else '1 question is'} open"
         if self.yes:
-            said += ", and --yes answers none"
+            message += ", and --yes answers none"
         if where is None:
             where = f"a mapping (interakt-loader infer {shown_sources(self.sources)} > mapping.yaml, and --mapping)"
-        return UsageError(f"{said}. Answer {'them' if several else 'it'} with a flag, or in {where}")
+        return UsageError(f"{message}. Answer {'them' if several else 'it'} with a flag, or in {where}")
 
     def _shown(self, text: str) -> str:
         return wrapped(masked(text) if self.settings.mask else text)
@@ -328,22 +325,22 @@ class Unwritten:
             _say(text)
 
 
-Step = Literal["send", "ask", "confirm", "look over"]
+Step = Literal["send", "ask", "confirm", "review"]
 
 
 def next_step(settings: Settings, *, recognised: bool, yes: bool, terminal: bool) -> Step:
-    """Return what to do with a complete mapping that nobody has confirmed yet."""
+    """Return what to do with a complete mapping that is not confirmed yet."""
     if settings.sends_nothing_outside:
         return "send"
     if yes:
         return "confirm"
     if terminal:
         return "ask"
-    return "send" if recognised else "look over"
+    return "send" if recognised else "review"
 
 
 def wrapped(text: str) -> str:
-    """Return text for a person: in a terminal, lines longer than that are broken between words, and indented."""
+    """Return text for a person: in a terminal, longer lines are broken between words and indented."""
     if not (sys.stderr is not None and sys.stderr.isatty()):
         return text
     width = max(40, shutil.get_terminal_size().columns - 1)
@@ -352,10 +349,6 @@ def wrapped(text: str) -> str:
         indent = " " * (len(line) - len(line.lstrip()) + 4)
         lines += textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines)
-
-
-def _details(mapping: Mapping) -> list[str]:
-    return InferredMapping.as_written(mapping).details()
 
 
 def _say(text: str) -> None:
@@ -368,7 +361,7 @@ MOST_LINES = 24
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Asks in the terminal, right before the first call, everything in one question."""
+    """Asks in the terminal, right before the first call: one question about the mapping and about old events."""
 
     sources: Sequence[str]
     settings: Settings
@@ -381,7 +374,7 @@ class Confirmation:
         return old_events is not None or self.chosen.confirmed is not None
 
     def refusal(self, ready: Ready) -> str | None:
-        """Ask, and write down what was confirmed. Return why nothing may be sent; None: the load may begin."""
+        """Ask, and keep what was confirmed. Return why nothing may be sent, or None if the load may begin."""
         asks = self.chosen.asks
         if ready.old_events is not None:
             if not (self.yes or has_terminal()):
@@ -418,7 +411,7 @@ def _calls(ready: Ready) -> str:
     count = ready.rows if ready.calls is None else ready.calls
     if count is None:
         return "all rows, a call each,"
-    said = number_of(count, "call")
+    calls = number_of(count, "call")
     if ready.calls is not None:
-        return said
-    return f"at most {said}" if ready.exact else f"about {said}"
+        return calls
+    return f"at most {calls}" if ready.exact else f"about {calls}"

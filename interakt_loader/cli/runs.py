@@ -1,7 +1,7 @@
-"""`NAME.runs/`: a record of each of the last runs of a load, and the reports and failures files before the last ones.
+"""`NAME.runs/`: records of the last runs of a load, and copies of the reports and failures files before the last ones.
 
-A record holds no personal data: counts, codes and options, no ids, values, messages or folders. What goes wrong here is
-a warning: the load is worth more than its record.
+A record has no personal data: it has counts, codes and options, but no ids, values, messages or folders. An error here
+is only a warning, because the load matters more than its record.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger("interakt_loader")
 
 RECORDS, COPIES = 30, 2
-"""Records that are kept, and reports (and failures files) beside the last one."""
+"""How many records are kept, and how many reports and failures files besides the last ones."""
 
 _MOST_SOURCES = 20
 
 _ID = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z"
-"""When a run began, in UTC."""
+"""The start of a run, in UTC."""
 
 _LEFT_OUT = ("name", "report", "failures", "html", "ledger", "share", "base_url", "event_id")
-"""Options that hold paths or addresses, or are said elsewhere."""
+"""Options that hold paths or addresses, or are elsewhere in the record."""
 
 
 class Runs:
-    """The folder of a load, as one run of it uses it."""
+    """The folder of a load's runs, as one run uses it."""
 
     def __init__(self, folder: Path, name: str, sources: Sequence[str], settings: Settings) -> None:
         self._folder, self._name, self._settings = folder, name, settings
@@ -54,7 +54,7 @@ class Runs:
         }
 
     def begin(self, source: Path | None) -> None:
-        """Keep the files of the run before this one, and begin a record; `source` is a file that is the source."""
+        """Keep the files of the run before this one, and begin a record. `source` is the one file that is read."""
         self._attempt(lambda: self._begin(source))
 
     def end(self, result: LoadResult, exit_code: int) -> None:
@@ -106,14 +106,14 @@ class Runs:
 
     def _prune(self) -> None:
         names = re.escape(self._name)
-        _leave(self._records(), RECORDS)
+        _keep_newest(self._records(), RECORDS)
         for kind in ("report", "failures"):
             pattern = re.compile(rf"{names}-{_ID}\.{kind}\.\w+")
-            _leave((path for path in self._folder.iterdir() if pattern.fullmatch(path.name)), COPIES)
+            _keep_newest((path for path in self._folder.iterdir() if pattern.fullmatch(path.name)), COPIES)
 
 
-def _leave(paths: Iterable[Path], count: int) -> None:
-    """Remove all but the newest files, whose names begin alike and go on with a time."""
+def _keep_newest(paths: Iterable[Path], count: int) -> None:
+    """Remove all but the newest files. Their names begin alike and continue with a time."""
     for path in sorted(paths)[:-count]:
         path.unlink(missing_ok=True)
 
@@ -133,13 +133,13 @@ def _id(moment: datetime) -> str:
 
 
 def _shown(source: str) -> str:
-    """Return a source without folders, and without what an address has behind its path."""
+    """Return a source without its folders, and an address without what follows its path."""
     path = urlsplit(source).path if "://" in source else source.replace("\\", "/")
     return masked(PurePosixPath(path).name or source[:1])
 
 
 def _options(settings: Settings) -> dict[str, Any]:
-    """Return the options that are not the defaults."""
+    """Return the options that differ from their defaults."""
     defaults = Settings().public()
     return {
         name: value for name, value in settings.public().items() if name not in _LEFT_OUT and value != defaults[name]

@@ -25,20 +25,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.ledger.store import (
-    CALLS_HEADER,
-    OWN_HEADER,
-    JournalEntry,
-    damaged_calls,
-    set_aside,
-)
-from interakt_loader.model import (
-    DIGEST,
-    Answer,
-    Entry,
-    Message,
-    Transport,
-)
+from interakt_loader.ledger.store import CALLS_HEADER, OWN_HEADER, JournalEntry, damaged_calls, set_aside
+from interakt_loader.model import DIGEST, Answer, Entry, Message, Transport
 from interakt_loader.privacy.files import OWNER_ONLY, make_private
 from interakt_loader.sending.retry_policy import in_doubt
 

@@ -17,23 +17,11 @@ import pyarrow as pa
 from interakt_loader.errors import LedgerBroken, NotJustNow, SettingsError
 from interakt_loader.ledger.account import Account
 from interakt_loader.ledger.digests import Keys
-from interakt_loader.ledger.in_flight import (
-    InFlight,
-    RecordingTransport,
-    forget,
-    left_behind,
-    warn_of_loss,
-)
+from interakt_loader.ledger.in_flight import InFlight, RecordingTransport, forget, left_behind, warn_of_loss
 from interakt_loader.ledger.loads import Loads
 from interakt_loader.ledger.plan import Plan
 from interakt_loader.ledger.store import JournalEntry, Store
-from interakt_loader.model import (
-    Kind,
-    Message,
-    Outcome,
-    Status,
-    Transport,
-)
+from interakt_loader.model import Kind, Message, Outcome, Status, Transport
 from interakt_loader.settings import Settings
 
 _TRIES = 20

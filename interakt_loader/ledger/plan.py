@@ -36,19 +36,8 @@ from interakt_loader.ledger.digests import (
 )
 from interakt_loader.ledger.store import Store
 from interakt_loader.mapping import PREPARED, messages
-from interakt_loader.model import (
-    Entry,
-    Kind,
-    Message,
-    Outcome,
-    Status,
-    Stop,
-)
-from interakt_loader.report.outcomes import (
-    accepted_before,
-    from_outcomes,
-    not_sent,
-)
+from interakt_loader.model import Entry, Kind, Message, Outcome, Status, Stop
+from interakt_loader.report.outcomes import accepted_before, from_outcomes, not_sent
 from interakt_loader.sending.pending import Fold, PendingCall, carried, outcome, skipped, unsent
 from interakt_loader.sending.work import EXAMPLES, WorkBatch, first_calls
 from interakt_loader.settings import Settings

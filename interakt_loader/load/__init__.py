@@ -11,13 +11,7 @@
 
 from __future__ import annotations
 
-from interakt_loader.load.api import (
-    baseline,
-    check,
-    load,
-    load_events,
-    load_users,
-)
+from interakt_loader.load.api import baseline, check, load, load_events, load_users
 from interakt_loader.load.opening import infer
 
 __all__ = ["baseline", "check", "infer", "load", "load_events", "load_users"]

@@ -26,25 +26,18 @@ from interakt_loader.privacy.files import replacing
 from interakt_loader.privacy.formula_guard import guarded
 from interakt_loader.report.reading import read_batches
 from interakt_loader.result.view import hint
-from interakt_loader.sources import (
-    CELL_ERRORS_COLUMN,
-    OF_AN_OBJECT,
-    PROBLEM_COLUMN,
-    RESERVED,
-    Source,
-    is_pandas,
-)
+from interakt_loader.sources import CELL_ERRORS_COLUMN, OF_AN_OBJECT, PROBLEM_COLUMN, RESERVED, Source, is_pandas
 from interakt_loader.sources.failures import (
     CANNOT_BE_SENT,
+    EXTRA_COLUMNS,
     OBJECTS,
-    SAID_BESIDE,
     UNREADABLE,
     VALUE_KINDS,
     is_failures_file,
     read_back,
     written,
 )
-from interakt_loader.sources.memory import BESIDE, SAID, own_columns
+from interakt_loader.sources.memory import REPORT_COLUMNS, REPORT_COLUMNS_KEY, own_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +53,7 @@ logger = logging.getLogger("interakt_loader")
 
 
 def as_in_the_input(lines: pa.Table, source: Source) -> pd.DataFrame:
-    """Return the input's own columns of the rows of these report lines, and then the columns `SAID` of the report.
+    """Return the input's own columns of the rows of these report lines, with `REPORT_COLUMNS` added.
 
     `lines` are in the input's order. The input is read again, as it is now. If it can be read only once, only the
     report's lines are returned. A column of the report has `load_` before its name if the input has one of this name.
@@ -83,10 +76,10 @@ def as_in_the_input(lines: pa.Table, source: Source) -> pd.DataFrame:
     except (IndexError, SourceBroken):
         raise _has_fewer_rows(source) from None
     taken = [str(name) for name in own.columns]
-    names = {_free(name, taken): name for name in SAID}
-    reported = lines.select(list(SAID)).to_pandas()
+    names = {_free(name, taken): name for name in REPORT_COLUMNS}
+    reported = lines.select(list(REPORT_COLUMNS)).to_pandas()
     failed = own.assign(**{name: reported[column].to_numpy() for name, column in names.items()})
-    failed.attrs[BESIDE] = list(names)
+    failed.attrs[REPORT_COLUMNS_KEY] = list(names)
     return failed
 
 
@@ -302,7 +295,7 @@ def _reported(lines: pa.Table) -> dict[str, pa.Array]:
         *(lines[name].to_pylist() for name in ("code", "column", "message")),
         hints,
     )
-    return {name: guarded(pa.array(text, pa.string())) for name, text in zip(SAID_BESIDE, texts, strict=True)}
+    return {name: guarded(pa.array(text, pa.string())) for name, text in zip(EXTRA_COLUMNS, texts, strict=True)}
 
 
 def _write(file: IO[bytes], rows: Iterator[pa.RecordBatch]) -> None:
@@ -311,7 +304,7 @@ def _write(file: IO[bytes], rows: Iterator[pa.RecordBatch]) -> None:
     table = pa.concat_tables([pa.Table.from_batches([one]) for one in rows], promote_options="default")
     if VALUE_KINDS in table.schema.names and not table[VALUE_KINDS].null_count < table.num_rows:
         table = table.drop_columns([VALUE_KINDS])
-    own = [name for name in table.schema.names if name not in (*SAID_BESIDE, VALUE_KINDS)]
+    own = [name for name in table.schema.names if name not in (*EXTRA_COLUMNS, VALUE_KINDS)]
     table = table.select([*own, *(name for name in table.schema.names if name not in own)])
     names = guarded(pa.array(table.schema.names, pa.string())).to_pylist()
     file.write(_MARK)

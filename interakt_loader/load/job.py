@@ -178,10 +178,10 @@ def open_shared_clock(settings: Settings) -> SharedClock | None:
     """Return the clock of the option `share`, which the caller closes; None without the option and in a dry run."""
     if settings.shared_limit is None:
         return None
-    from interakt_loader.shared_limit import open_share
+    from interakt_loader.shared_limit import open_clock
 
     address, rate = settings.shared_limit
-    return open_share(address, settings.base_url, settings.require_key(), rate)
+    return open_clock(address, settings.base_url, settings.require_key(), rate)
 
 
 def check_coalesce(kind: Kind, settings: Settings) -> None:

@@ -35,7 +35,7 @@ from interakt_loader.settings.settings import is_failures
 from interakt_loader.settings.values import OneOf, did_you_mean, parsed
 from interakt_loader.sources import ReadOptions, Source, is_failures_file, is_own_name, open_source, peek
 from interakt_loader.sources.base import Lines
-from interakt_loader.sources.failures import SAID_BESIDE
+from interakt_loader.sources.failures import EXTRA_COLUMNS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -315,7 +315,7 @@ def _keep_apart(source: Source, outputs: Dict[str, Path], other_files: OtherFile
                 too = "" if taken[identity] == "source itself" else " too"
                 other = "choose another path"
                 if name == "failures" and is_failures(str(path)) and not source.of_failures:
-                    other = f"put its columns {', '.join(SAID_BESIDE)} back, or {other}"
+                    other = f"put its columns {', '.join(EXTRA_COLUMNS)} back, or {other}"
                 raise SettingsError(f"{name} {path}{ending}: is the {taken[identity]}{too}; {other}")
             taken[identity] = name
 

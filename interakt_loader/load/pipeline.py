@@ -20,13 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from interakt_loader.errors import (
-    LedgerBroken,
-    SettingsError,
-    SourceBroken,
-    SourceError,
-    option,
-)
+from interakt_loader.errors import LedgerBroken, SettingsError, SourceBroken, SourceError, option
 from interakt_loader.load.job import Job, Sender, open_sender
 from interakt_loader.model import FAILURES, OnError, Outcome, Status, Stop, report_error
 from interakt_loader.report.outcomes import from_outcomes, masked_lines

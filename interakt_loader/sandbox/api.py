@@ -27,15 +27,7 @@ from interakt_loader.sandbox.http import (
     user_accepted,
 )
 from interakt_loader.sandbox.options import SandboxOptions, known_kind, parse_shares
-from interakt_loader.sandbox.store import (
-    EventRecord,
-    Refusal,
-    Store,
-    TakenUserId,
-    UserRecord,
-    read_event,
-    read_user,
-)
+from interakt_loader.sandbox.store import EventRecord, Refusal, Store, TakenUserId, UserRecord, read_event, read_user
 
 PATHS = {"/v1/public/track/users/": "user", "/v1/public/track/events/": "event"}
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from interakt_loader.model import Stop, StopToken
 from interakt_loader.sending.retry_policy import FIRST_CLOCK_WAIT, LONGEST_CLOCK_WAIT, LONGEST_STEP, Duration
 from interakt_loader.sending.workers import Engine
-from interakt_loader.shared_limit import RateDiffers, ReservedSlots, ShareAway, SharedClock
+from interakt_loader.shared_limit import ClockUnavailable, RateDiffers, ReservedSlots, SharedClock
 from interakt_loader.shared_limit.clock import Ask, SlotReservation
 
 logger = logging.getLogger("interakt_loader")
@@ -55,7 +55,7 @@ class SharedLimitClient:
         while (ask := self._slots.asks.get()) is not None and not self._closed.is_set():
             try:
                 reservation = self._reserve(ask)
-            except (ShareAway, RateDiffers) as error:
+            except (ClockUnavailable, RateDiffers) as error:
                 self._give_up(str(error))
                 return
             except Exception as error:
@@ -75,7 +75,7 @@ class SharedLimitClient:
         while not self._closed.is_set():
             try:
                 reservation = self._clock.reserve(ask.slots, ask.hold)
-            except ShareAway as error:
+            except ClockUnavailable as error:
                 if away.extend(time.monotonic()) >= self._patience:
                     raise
                 if wait == FIRST_CLOCK_WAIT:

@@ -16,14 +16,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from interakt_loader.model import (
-    Answer,
-    Message,
-    Outcome,
-    Stop,
-    StopToken,
-    Transport,
-)
+from interakt_loader.model import Answer, Message, Outcome, Stop, StopToken, Transport
 from interakt_loader.sending.pending import PendingCall
 from interakt_loader.sending.scheduler import Schedule
 

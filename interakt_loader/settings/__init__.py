@@ -1,10 +1,7 @@
-"""What a load is told: every option said once, checked, and the same in Python, on the command line and in Airflow.
+"""The options of a load: the same in Python, on the command line and in Airflow.
 
-- `settings`: `Settings`, one frozen dataclass with a line under each option.
-- `checks`: which settings make no sense.
-- `values`: options as people write them (`300/min`, `5%`, `100:200`) → what they mean. Pure.
-- `options`: the same names for type checkers.
-- `default_paths`: where report and ledger go if nobody says.
+- `settings`: `Settings`, which holds the parsed options, and the default names of a load and of its files.
+- `values`: one parser for each kind of option, such as `300/min`, `5%` or `100:200`. Pure.
 """
 
 from __future__ import annotations

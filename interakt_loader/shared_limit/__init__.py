@@ -24,15 +24,24 @@ from interakt_loader.privacy.secrets import Secret
 from interakt_loader.settings.values import Rate, hidden_share
 from interakt_loader.shared_limit.account_limit import Turns, turns_of
 from interakt_loader.shared_limit.clock import (
+    ClockUnavailable,
     NoClock,
     RateDiffers,
     ReservedSlots,
-    ShareAway,
     SharedClock,
     pace_of,
 )
 
-__all__ = ["RateDiffers", "ReservedSlots", "ShareAway", "SharedClock", "Turns", "open_share", "open_turns", "slots_of"]
+__all__ = [
+    "ClockUnavailable",
+    "RateDiffers",
+    "ReservedSlots",
+    "SharedClock",
+    "Turns",
+    "open_clock",
+    "open_turns",
+    "slots_of",
+]
 
 
 def open_turns(base_url: str, api_key: Secret | str, rate: Rate) -> AbstractContextManager[Turns]:
@@ -40,31 +49,31 @@ def open_turns(base_url: str, api_key: Secret | str, rate: Rate) -> AbstractCont
     return turns_of(_fingerprint(base_url, api_key), rate)
 
 
-def open_share(share: Secret | str, base_url: str, api_key: Secret | str, rate: Rate) -> SharedClock:
+def open_clock(share: Secret | str, base_url: str, api_key: Secret | str, rate: Rate) -> SharedClock:
     """Return the shared clock of an account at the address `share`, which the settings have checked.
 
     Raises `NotJustNow` if it cannot be reached, and `SettingsError` if another load declares another rate.
     """
-    share = hidden_share(share)
+    address = hidden_share(share)
     account = _fingerprint(base_url, api_key)
     try:
-        if str(share).startswith("sqlite:"):
+        if str(address).startswith("sqlite:"):
             from interakt_loader.shared_limit.sqlite import SqliteClock
 
-            clock: SharedClock = SqliteClock(str(share), account, rate, pace_of(rate))
+            clock: SharedClock = SqliteClock(str(address), account, rate, pace_of(rate))
         else:
             from interakt_loader.shared_limit.redis import RedisClock
 
-            clock = RedisClock(hidden_share(share), account, rate, pace_of(rate))
+            clock = RedisClock(address, account, rate, pace_of(rate))
         try:
             clock.reserve(0)
         except BaseException:
             clock.close()
             raise
-    except ShareAway as error:
-        raise NotJustNow(f"share {share}: {error}") from None
+    except ClockUnavailable as error:
+        raise NotJustNow(f"share {address}: {error}") from None
     except (RateDiffers, NoClock) as error:
-        raise SettingsError(f"share {share}: {error}") from None
+        raise SettingsError(f"share {address}: {error}") from None
     return clock
 
 

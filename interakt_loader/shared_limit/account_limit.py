@@ -20,13 +20,7 @@ from pathlib import Path
 
 from interakt_loader.privacy.files import OWNER_ONLY
 from interakt_loader.settings.values import Rate
-from interakt_loader.shared_limit.clock import (
-    Claim,
-    LastCall,
-    ShareAway,
-    claimed,
-    lower,
-)
+from interakt_loader.shared_limit.clock import Claim, ClockUnavailable, LastCall, claimed, lower
 
 NAME = "limits.sqlite"
 """In the user's state folder."""
@@ -67,7 +61,7 @@ WHERE account = ? AND process != ? AND until BETWEEN ? AND ? AND calls > 0 AND s
 
 
 class MachineFile:
-    """The file, for one account. Opening it and claiming a call raise `ShareAway` if it cannot be used."""
+    """The file, for one account. Opening it and claiming a call raise `ClockUnavailable` if it cannot be used."""
 
     def __init__(self, folder: Path, account: bytes) -> None:
         self._path = folder / NAME
@@ -83,7 +77,7 @@ class MachineFile:
                     raise
                 self._replace()
         except (sqlite3.Error, OSError) as error:
-            raise ShareAway(str(error)) from None
+            raise ClockUnavailable(str(error)) from None
 
     def _open(self) -> None:
         self._declared = None
@@ -134,7 +128,7 @@ class MachineFile:
             self._replace()
             return self._claim(rates)
         except (sqlite3.Error, OSError) as error:
-            raise ShareAway(str(error)) from None
+            raise ClockUnavailable(str(error)) from None
 
     def _claim(self, rates: Collection[Rate]) -> Claim:
         db, account = self._db, self._account
@@ -277,7 +271,7 @@ class AccountLimit:
         if now >= self._try_file_at:
             try:
                 claim = self._in_file(rates) or claim
-            except ShareAway as error:
+            except ClockUnavailable as error:
                 self._close_file()
                 self._try_file_at = now + TRY_AGAIN
                 load.file_error = load.file_error or str(error)
@@ -287,7 +281,7 @@ class AccountLimit:
         return claim
 
     def _in_file(self, rates: Collection[Rate]) -> Claim | None:
-        """Claim the next call in the machine's file; None if the user has no state folder. Raises `ShareAway`."""
+        """Claim the next call in the machine's file; None without a state folder. Raises `ClockUnavailable`."""
         if self._file is None:
             from interakt_loader.privacy.files import state_folder
 

@@ -54,7 +54,7 @@ FORGET = 60
 """Seconds after which an unused clock is forgotten. Then another rate may be declared."""
 
 
-class ShareAway(Exception):
+class ClockUnavailable(Exception):
     """The shared clock cannot be reached at the moment. Trying again may help."""
 
 
@@ -86,7 +86,7 @@ class SharedClock(Protocol):
     def reserve(self, count: int, hold: float = 0.0) -> SlotReservation:
         """Reserve `count` slots for this process only. Before that, push the clock to `hold` seconds from now.
 
-        Raises `ShareAway` or `RateDiffers`.
+        Raises `ClockUnavailable` or `RateDiffers`.
         """
         ...
 

@@ -13,13 +13,7 @@ from collections import deque
 from interakt_loader.errors import SettingsError
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.settings.values import Rate
-from interakt_loader.shared_limit.clock import (
-    FORGET,
-    Pace,
-    RateDiffers,
-    ShareAway,
-    SlotReservation,
-)
+from interakt_loader.shared_limit.clock import FORGET, ClockUnavailable, Pace, RateDiffers, SlotReservation
 
 TIMEOUT = 5.0
 """Seconds to wait for Redis."""
@@ -86,7 +80,7 @@ class RedisClock:
         try:
             now, first = self._script(keys=[self._key], args=numbers)
         except self._errors as error:
-            raise ShareAway(f"cannot be reached: {str(error) or type(error).__name__}") from None
+            raise ClockUnavailable(f"cannot be reached: {str(error) or type(error).__name__}") from None
         ended = time.monotonic()
         if not first:
             raise RateDiffers(self._rate, now.decode())

@@ -15,10 +15,10 @@ from urllib.parse import unquote, urlsplit
 from interakt_loader.settings.values import Rate
 from interakt_loader.shared_limit.clock import (
     FORGET,
+    ClockUnavailable,
     NoClock,
     Pace,
     RateDiffers,
-    ShareAway,
     SlotReservation,
     State,
     reserved,
@@ -51,12 +51,12 @@ class SqliteClock:
         try:
             self._db = sqlite3.connect(path_of(share), timeout=BUSY, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
-            raise ShareAway(f"cannot be opened: {error}") from None
+            raise ClockUnavailable(f"cannot be opened: {error}") from None
         try:
             self._open()
         except sqlite3.Error as error:
             self._db.close()
-            raise ShareAway(f"cannot be used: {error}") from None
+            raise ClockUnavailable(f"cannot be used: {error}") from None
         except NoClock:
             self._db.close()
             raise
@@ -89,7 +89,7 @@ class SqliteClock:
                     db.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise ShareAway(f"cannot be used: {error}") from None
+            raise ClockUnavailable(f"cannot be used: {error}") from None
         return SlotReservation(here + (first - now) / 1e6, self._pace.step / 1e6, count)
 
     def _read(self, now: int) -> State | None:

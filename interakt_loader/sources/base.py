@@ -1,7 +1,7 @@
 """What every source is: a name, column names, a row count if known, and record batches that are all alike.
 
-A reader of a format only reads. What holds for all formats is here: the names of columns, the size of a batch, and
-what is done to each batch, such as structs as columns of their own.
+A reader of a format only reads. What holds for all formats is here: the names of columns, and what is
+done to each batch, such as its size, and structs as columns of their own.
 """
 
 from __future__ import annotations
@@ -395,7 +395,7 @@ def _without_formula(column: pa.Array) -> pa.Array:
         return column
     if not pc.any(pc.starts_with(column, '="')).as_py():
         return column
-    formula = pc.match_substring_regex(column, _FORMULA_IN_ARROW).fill_null(False)
+    formula = pc.match_substring_regex(column, _FORMULA_IN_ARROW).fill_null(fill_value=False)
     inner = pc.replace_substring(pc.utf8_slice_codeunits(column.filter(formula), 2, -1), '""', '"')
     return pc.replace_with_mask(column, formula, inner)
 
@@ -417,8 +417,8 @@ def _repeated_headers(batch: pa.RecordBatch) -> Sequence[int]:
 def is_header(cells: Iterable[Any], names: Sequence[str]) -> bool:
     """Return whether a row holds the names of its columns, which are given in lower case.
 
-    It does if more than half of the names stand in their own columns; or if the row has nothing but such cells, and at
-    least two; or if it has all names in another order. Case and white space do not count.
+    It does if more than half of the names are in their own columns. It does too if it has only such cells, at least
+    two, or all names in another order. Case and white space do not count.
     """
     expected = ["" if name == f"column_{at}" else name for at, name in enumerate(names, start=1)]
     written = ["" if cell is None else strip_wrapping(str(cell)).lower() for cell in cells]

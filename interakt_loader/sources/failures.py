@@ -1,9 +1,8 @@
-"""Failures files: rows of an input that need a person, with what is wrong with each beside it.
+"""Read failures files: rows of an input that need a person, each with columns that say what is wrong.
 
-The columns beside are never data, in whatever table they come. Of a table that has all of them, the own columns are
-read back as the values that they were: `VALUE_KINDS` says so of those that were no text, and text is without the
-apostrophe that keeps a spreadsheet from running it. So a row that is sent from here is the very call that it would be
-from its source, and the ledger knows it there.
+These extra columns are never data, in any table. In a table that has all of them, the other columns are read back as
+the values that they were in the source. `VALUE_KINDS` has the kind of each value that was not text. Text loses the
+apostrophe that guards it in a spreadsheet. So such a row gives the same call as in its source, and the ledger knows it.
 """
 
 from __future__ import annotations
@@ -24,47 +23,39 @@ from interakt_loader.codes import ProblemCode
 from interakt_loader.columns.normalize import normalize_parts
 from interakt_loader.model import Problem
 from interakt_loader.privacy.formula_guard import guarded, unguarded
-from interakt_loader.sources.base import (
-    OF_AN_OBJECT,
-    PROBLEM_COLUMN,
-    RESERVED,
-    Batches,
-    ReadOptions,
-    Source,
-    heading,
-)
+from interakt_loader.sources.base import OF_AN_OBJECT, PROBLEM_COLUMN, RESERVED, Batches, ReadOptions, Source, heading
 from interakt_loader.sources.local_file import File
 from interakt_loader.sources.memory import problem_column, text_of, to_arrow
 from interakt_loader.values import LOST_DIGITS, Narrow, shortened
 
-SAID_BESIDE = (
+EXTRA_COLUMNS = (
     "interakt_row",
     "interakt_code",
     "interakt_column",
     "interakt_message",
     "interakt_hint",
 )
-"""The columns beside a row's own: its number in the input, and what the report says of it."""
+"""The extra columns: the number of the row in the input, and what the report says about it."""
 
 MESSAGE = "interakt_message"
 
 VALUE_KINDS = "interakt_types"
-"""One more, where the input has values that are no text: JSON with the kind of each; `UNREADABLE` of a whole row."""
+"""One more, where the input has values that are not text: JSON with the kind of each, or `UNREADABLE` for a row."""
 
 UNREADABLE = "unreadable"
 
 OBJECTS = ""
-"""Stands among the kinds for the columns that were fields of an object."""
+"""The key among the kinds for the columns that were fields of an object."""
 
 CANNOT_BE_SENT = "(cannot be sent)"
-"""Stands for a value that no text says; as long as it stands there, the row is refused."""
+"""In place of a value that no text can express. A row with it is refused."""
 
 _HEAD_BYTES = 256 << 10
-_BETWEEN = re.compile(r"""interakt_row["']?([^\w"'])["']?interakt_code""")
+_SEPARATOR = re.compile(r"""interakt_row["']?([^\w"'])["']?interakt_code""")
 
 
 def is_failures_file(path: str | Path) -> bool:
-    """Tell whether a file of text is a failures file, in whichever encoding."""
+    """Return whether a text file is a failures file, in any encoding."""
     try:
         with Path(path).open("rb") as file:
             return is_failures_head(file.read(_HEAD_BYTES))
@@ -75,25 +66,25 @@ def is_failures_file(path: str | Path) -> bool:
 def is_failures_head(head: bytes) -> bool:
     """Tell whether the first bytes of a text file are those of a failures file, in any encoding."""
     line = head.replace(b"\0", b"").partition(b"\n")[0]
-    return all(name.encode() in line for name in SAID_BESIDE)
+    return all(name.encode() in line for name in EXTRA_COLUMNS)
 
 
 def options_for(file: File, options: ReadOptions) -> ReadOptions:
-    """Return how to read a file of text: a failures file is not written as the file that its rows are from."""
+    """Return how to read a text file. A failures file has its own format, not that of the file its rows come from."""
     head = file.head(_HEAD_BYTES)
     if not is_failures_head(head):
         return options
-    between = _BETWEEN.search(head.replace(b"\0", b"").decode("latin-1"))
-    return ReadOptions(None, between[1] if between else None, True, None)
+    separator = _SEPARATOR.search(head.replace(b"\0", b"").decode("latin-1"))
+    return ReadOptions(delimiter=separator[1] if separator else None, header=True)
 
 
 def drop_report_columns(source: Source) -> Source:
-    """Return a source without the columns of a failures file; the rows of one as they were in their input."""
-    there = [name for name in source.columns if name in (*SAID_BESIDE, VALUE_KINDS)]
+    """Return a source without the extra columns. The rows of a failures file come as they were in their input."""
+    there = [name for name in source.columns if name in (*EXTRA_COLUMNS, VALUE_KINDS)]
     if not there:
         return source
     left_out = source.left_out | set(there)
-    if not set(there).issuperset(SAID_BESIDE):
+    if not set(there).issuperset(EXTRA_COLUMNS):
         note = f"{source.path or source.name}: left out, as a failures file has them: {', '.join(there)}"
         return replace(source, left_out=left_out, notes=[*source.notes, note])
 
@@ -113,16 +104,16 @@ def _names(names: list[str]) -> list[str]:
 
 def _restored(batch: pa.RecordBatch) -> pa.RecordBatch:
     columns = {heading(name): column for name, column in zip(batch.schema.names, batch.columns, strict=True)}
-    said = {name: columns.pop(name, None) for name in (*SAID_BESIDE, VALUE_KINDS)}
+    extra = {name: columns.pop(name, None) for name in (*EXTRA_COLUMNS, VALUE_KINDS)}
     reserved = {name: columns.pop(name) for name in RESERVED if name in columns}
     problems = reserved.pop(PROBLEM_COLUMN, None)
-    kinds, unreadable = _kinds(said[VALUE_KINDS], batch.num_rows)
+    kinds, unreadable = _kinds(extra[VALUE_KINDS], batch.num_rows)
     objects = {name for of_row in kinds for name in of_row.get(OBJECTS, ())}
     kept = {
         name: read_back(column, [of_row.get(name) for of_row in kinds])
         for name, column in zip(_names([*columns]), columns.values(), strict=True)
     }
-    messages = said[MESSAGE].to_pylist()
+    messages = extra[MESSAGE].to_pylist()
     blank = [row for row in unreadable if all(not column[row].is_valid for column in kept.values())]
     if problems is not None or blank:
         before = [None] * batch.num_rows if problems is None else problems.to_pylist()
@@ -153,10 +144,10 @@ def _kinds(column: pa.Array | None, rows: int) -> tuple[list[dict[str, Any]], li
 
 
 def read_back(column: pa.Array, kinds: list[str | None]) -> pa.Array:
-    """Return what was `written`."""
+    """Return the values that `written` made text of."""
     if pa.types.is_large_string(column.type):
         column = column.cast(pa.string())
-    # what a spreadsheet, or pandas, has taken for a number since then was text, unless its kind says another thing
+    # A spreadsheet or pandas may have made a number of a text. It was text, unless its kind says something else.
     texts = unguarded(column if pa.types.is_string(column.type) else written(column)[0])
     if not any(kinds):
         return texts
@@ -164,7 +155,7 @@ def read_back(column: pa.Array, kinds: list[str | None]) -> pa.Array:
 
 
 def written(column: pa.Array) -> tuple[pa.StringArray, list[str | None] | None]:
-    """Return a column as text, guarded, and the kind of each value that is no text; None: all are."""
+    """Return a column as guarded text, and the kind of each value that is not text; None if all are text."""
     if pa.types.is_string(column.type):
         return guarded(column), None
     texts: list[str | None] = [None] * len(column)
@@ -180,15 +171,17 @@ def written(column: pa.Array) -> tuple[pa.StringArray, list[str | None] | None]:
             if value is not None:
                 texts[row], kinds[row] = _text(value, kind)
             elif len(parts) == 1 and kind != "text" and kinds[row] is None:
-                kinds[row] = kind  # so that what a person fills in has the column's kind
+                # A value that a person fills in gets the column's kind.
+                kinds[row] = kind
     return guarded(pa.array(texts, pa.string())), kinds if any(kinds) else None
 
 
 def _python(values: pa.Array, kind: str) -> list[Any]:
-    """Return values as Python has them; `CANNOT_BE_SENT` for those that it has not."""
+    """Return Python values; `_NO_VALUE` where Python has none."""
     if kind == "timestamp" and values.type.unit == "ns":
         values = _in_microseconds(values)
-    if kind == "narrow":  # by their own shortest digits
+    # Narrow floats are written with their own shortest digits.
+    if kind == "narrow":
         return [None if one is None else Narrow(one) for one in values.cast(pa.string()).to_pylist()]
     found: list[Any] = []
     for one in values:
@@ -203,7 +196,7 @@ _NO_VALUE = object()
 
 
 def _in_microseconds(values: pa.Array) -> pa.Array:
-    """Return times without their finest digits, which no call has; a time before 1970 is not later than it was."""
+    """Return times without nanoseconds, which no call has. Times before 1970 are rounded down too."""
     counts = values.cast(pa.int64())
     down = pc.divide(pc.if_else(pc.less(counts, 0), pc.subtract(counts, 999), counts), 1000)
     return down.cast(pa.timestamp("us", values.type.tz))
@@ -227,7 +220,7 @@ def _is_json(value: Any) -> bool:
 
 
 def _value(text: str | None, kind: str | None) -> Any:
-    """Return the value that a text stands for; the text itself where it is another by now."""
+    """Return the value that a text was written for; the text itself if it has been changed to another kind."""
     if text is None or kind is None:
         return text
     if kind == "other":
@@ -235,11 +228,12 @@ def _value(text: str | None, kind: str | None) -> Any:
     try:
         return _READ[kind](text.strip())
     except (KeyError, ValueError, ArithmeticError, TypeError):
-        found = _REWRITTEN.get(kind)  # a spreadsheet writes dates as its country does: the month is not guessed
+        # A spreadsheet writes dates in the form of its country. The month is not guessed.
+        found = _REWRITTEN.get(kind)
         return text if found is None else Problem(found[0], f"{shortened(text)} was {found[1]}")
 
 
-_REFUSED = Problem("unsupported_type", f"{CANNOT_BE_SENT} stands for a value that cannot be sent; empty the cell")
+_REFUSED = Problem("unsupported_type", f"{CANNOT_BE_SENT} is in place of a value that cannot be sent; empty the cell")
 
 
 _TIME: tuple[ProblemCode, str] = ("not_a_datetime", "a time in the source: write it like 2026-01-31T13:26:52")

@@ -1,4 +1,4 @@
-"""JSON lines: one object a line. Also a small file that is one array of objects, and lists of dicts."""
+"""Read JSON lines (one object on each line), small files with one array of objects, and lists of dicts."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ from interakt_loader.sources.memory import laid_out, records_to_batch
 from interakt_loader.sources.text import Text, open_text
 from interakt_loader.values import OUT_OF_RANGE
 
-# NaN and Infinity are no values; a number such as 1e400, which Python reads as infinite as well, is one.
+# NaN and Infinity are not values. A number such as 1e400, which Python reads as infinite too, is a value.
 _decode = json.JSONDecoder(parse_constant=lambda _: None).decode
 
-_ARRAY_CHARACTERS = 64 << 20  # an array has to be held in memory whole
+# A whole array has to be held in memory.
+_ARRAY_CHARACTERS = 64 << 20
 
 
 def open_json(file: File, options: ReadOptions) -> Source:
     """Return a JSON lines file as a source; the row count is an estimate from the lines.
 
-    Raises SourceError when its encoding cannot be told, when none of the first rows is a JSON object, or when
-    it is one JSON array of more than 64 million characters.
+    Raises SourceError when its encoding is unknown, or when none of the first rows is a JSON object. Also when it is
+    one JSON array of more than 64 million characters.
     """
     text = open_text(file, options.encoding)
     path = file.given
@@ -50,7 +51,7 @@ def open_json(file: File, options: ReadOptions) -> Source:
     schema = first.schema.remove(first.schema.get_field_index(PROBLEM_COLUMN))
     problem = first.column(PROBLEM_COLUMN)[0].as_py()
     if not schema.names and problem is not None:
-        raise SourceError(f"{path}: expected one JSON object a line, but {problem}")
+        raise SourceError(f"{path}: expected one JSON object on each line, but {problem}")
     lines = Lines()
     return Source(
         name=file.name,
@@ -66,7 +67,7 @@ def open_json(file: File, options: ReadOptions) -> Source:
 
 
 def open_records(records: Sequence[Mapping[Any, Any]]) -> Source:
-    """Return a list of dicts as a source, a row each; the columns are the union of their keys."""
+    """Return a list of dicts as a source. Each is a row, and all keys are columns."""
     for at, record in enumerate(records):
         if not isinstance(record, Mapping):
             raise SourceError(f"list: expected dicts, but item {at} is a {type(record).__name__}")
@@ -91,7 +92,7 @@ def _columns(records: Sequence[Mapping[Any, Any]], keys: Sequence[Any]) -> list[
 
 
 def _begins_array(text: Text) -> bool:
-    # not by lines: an array may well be one line of the file's whole size
+    # Not by lines: a whole array may be one line.
     with text.open() as stream:
         while characters := stream.read(4096):
             if not characters.isspace():
@@ -106,7 +107,7 @@ def _open_array(text: Text) -> Source:
     if len(content) > _ARRAY_CHARACTERS:
         raise SourceError(
             f"{path}: a JSON array of more than {_ARRAY_CHARACTERS >> 20} MB; "
-            "write one object a line (JSON lines) instead"
+            "write one object on each line (JSON lines) instead"
         )
     try:
         items = _decode(content)
@@ -166,7 +167,8 @@ def _parsed(line: str) -> tuple[dict[str, Any], str | None]:
         value = _decode(line)
     except json.JSONDecodeError as error:
         return {}, f"is not JSON: {error.msg}"
-    except ValueError:  # Python's own limit, for the time that it takes
+    # Python has a limit, because of the time that it takes.
+    except ValueError:
         return {}, "holds a whole number of thousands of digits"
     except RecursionError as error:
         return {}, f"is not JSON: {reason(error)}"

@@ -1,8 +1,6 @@
-"""Compressed files: told by their first bytes, whatever the name says, and read as a stream of plain bytes.
+"""One file on this machine: how it is compressed, by its first bytes; and its format, by its ending or first bytes.
 
-One file on this machine, compressed or not, whether the user named it or it is a copy of what they named.
-
-Which form a file has: told by its ending, or by its first bytes where the ending does not tell.
+It is what the user named, or a temporary copy of it.
 """
 
 from __future__ import annotations
@@ -28,31 +26,106 @@ import pyarrow as pa
 
 from interakt_loader.errors import SourceError
 
+_COPY_BYTES = 1 << 20
 _BUFFER_BYTES = 256 << 10
-_ENCRYPTED = 1  # a member's flag
-_XZ_BYTES = 512 << 20  # of memory; the highest usual level, `xz -9`, takes 65 MB
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is not empty, of any format."""
+
+    given: str
+    """The name in messages and in the report: the path or address as the user wrote it."""
+    name: str
+    """Its name without folders and without the ending of a compression. The last ending tells the format."""
+    location: Path
+    compression: Compression | None = None
+    partitions: tuple[tuple[str, str | None], ...] = ()
+    """Columns from the names of its folders (`country=IN`)."""
+    copy: TemporaryCopy | None = field(default=None, repr=False)
+    """Kept as long as the file is read."""
+
+    def open(self) -> BinaryIO:
+        """Return its uncompressed bytes from the start."""
+        return self.location.open("rb") if self.compression is None else self.compression.open(self.location)
+
+    def head(self, size: int) -> bytes:
+        """Return its first uncompressed bytes."""
+        with self.open() as stream:
+            return stream.read(size)
+
+    def uncompressed(self) -> File:
+        """Return the file itself, or an uncompressed copy, for formats that are not read from start to end."""
+        if self.compression is None:
+            return self
+        with self.open() as stream:
+            copy = TemporaryCopy(stream)
+        return replace(self, location=copy.location, compression=None, copy=copy)
+
+
+def find_file(
+    given: str,
+    location: Path,
+    name: str | None = None,
+    partitions: tuple[tuple[str, str | None], ...] = (),
+    copy: TemporaryCopy | None = None,
+) -> File:
+    """Return the file at a location; SourceError when it is empty or not a regular file."""
+    status = location.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(f"{given}: this is not a regular file")
+    if status.st_size == 0:
+        raise SourceError(f"{given}: the file is empty")
+    # This opens the file, so it fails here where reading is not permitted.
+    compression = compression_of(given, location)
+    name = inner_name(name or location.name, location, compression)
+    return File(given, name, location, compression, partitions, copy)
+
+
+class TemporaryCopy:
+    """A copy on disk of bytes that can be read only once or only slowly. It is removed when nothing refers to it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        handle, path = tempfile.mkstemp(prefix="interakt-loader-")
+        self.location = Path(path)
+        weakref.finalize(self, _remove, path)
+        with os.fdopen(handle, "wb") as file:
+            shutil.copyfileobj(stream, file, _COPY_BYTES)
+
+
+def _remove(path: str) -> None:
+    # On Windows, a file that is still open stays.
+    with suppress(OSError):
+        Path(path).unlink()
+
+
+# A flag of a member of a zip.
+_ENCRYPTED = 1
+# Bytes of memory. The highest usual level, `xz -9`, takes 65 MB.
+_XZ_BYTES = 512 << 20
 _BOMB_BYTES, _BOMB_FACTOR = 1 << 30, 200
 _SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
-_WORKBOOK_MEMBERS = {"[Content_Types].xml", "mimetype"}  # of .xlsx and .ods, which are zips by themselves
+# Members of .xlsx and .ods, which are zips themselves.
+_WORKBOOK_MEMBERS = {"[Content_Types].xml", "mimetype"}
 
 
 class Compression(NamedTuple):
-    """One way to compress a file."""
+    """A way to compress a file."""
 
     mark: re.Pattern[bytes]
-    """What such a file begins with."""
+    """The first bytes of such a file."""
     endings: tuple[str, ...]
-    """What such files are called."""
+    """The endings of such files."""
     stream: Callable[[Path], BinaryIO]
-    """Opens the bytes within."""
+    """Opens the uncompressed bytes."""
 
     def open(self, location: Path) -> BinaryIO:
-        """Return the bytes within, from the start."""
+        """Return the uncompressed bytes from the start."""
         return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, self.stream(location)), _BUFFER_BYTES))
 
 
 class _Stream(io.RawIOBase):
-    """Bytes that are unpacked as they are read, and that tell how far they were read."""
+    """Bytes that are unpacked while they are read. `tell` says how many were read."""
 
     _at = 0
 
@@ -64,7 +137,7 @@ class _Stream(io.RawIOBase):
 
 
 class _ArrowStream(_Stream):
-    """A stream that Arrow unpacks."""
+    """A stream unpacked by Arrow."""
 
     def __init__(self, location: Path, codec: str) -> None:
         self._stream = pa.input_stream(str(location), compression=codec)
@@ -80,10 +153,10 @@ class _ArrowStream(_Stream):
 
 
 class _StreamsInTurn(_Stream):
-    """What one or more compressed streams hold that stand one after the other, as bzcat and xzcat read them.
+    """The content of one or more compressed streams in one file, as bzcat and xzcat read them.
 
-    Only zeros may stand after the last one. Python's own readers take a later stream that is damaged for padding, and
-    leave it out in silence.
+    Only zeros may follow the last one. Python's own readers take a later stream that is damaged for padding, and leave
+    it out without an error.
     """
 
     def __init__(self, location: Path, begin: Callable[[], Any]) -> None:
@@ -132,7 +205,8 @@ def _by_python(reader: Callable[[Path], object]) -> Callable[[Path], BinaryIO]:
 
 
 def _only_member(location: Path) -> BinaryIO:
-    with zipfile.ZipFile(location) as archive:  # the member keeps the file open for as long as it needs it
+    # The member keeps the file open for as long as it needs it.
+    with zipfile.ZipFile(location) as archive:
         return cast(BinaryIO, archive.open(_members(archive)[0]))
 
 
@@ -147,7 +221,7 @@ COMPRESSIONS = (
 
 
 def compression_of(given: str, location: Path) -> Compression | None:
-    """Return how the file is compressed; SourceError for a zip of several files, of which none is the one."""
+    """Return how the file is compressed; SourceError for a zip that does not hold exactly one file."""
     with location.open("rb") as file:
         head = file.read(16)
     found = next((one for one in COMPRESSIONS if one.mark.match(head)), None)
@@ -175,14 +249,14 @@ def compression_of(given: str, location: Path) -> Compression | None:
 
 
 def _refuse_bomb(given: str, members: list[zipfile.ZipInfo]) -> None:
-    """Raise SourceError for a workbook that would fill the memory; real ones unpack to about ten times their size."""
+    """Raise SourceError for a workbook that would fill the memory. Real ones unpack to about ten times their size."""
     packed, size = (sum(getattr(one, name) for one in members) for name in ("compress_size", "file_size"))
     if size > _BOMB_BYTES and size > _BOMB_FACTOR * packed:
         raise SourceError(f"{given}: the workbook would unpack to {size >> 20} MB, from {packed >> 10} kB")
 
 
 def inner_name(name: str, location: Path, compression: Compression | None) -> str:
-    """Return what the file is called when it is not compressed: `orders.csv` for `orders.csv.gz`."""
+    """Return the name of the uncompressed file: `orders.csv` for `orders.csv.gz`."""
     if compression is not None and ".zip" in compression.endings:
         with zipfile.ZipFile(location) as archive:
             return Path(_members(archive)[0].filename).name
@@ -191,7 +265,7 @@ def inner_name(name: str, location: Path, compression: Compression | None) -> st
 
 
 def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Return the files that a person put in: those of macOS and Windows about a folder are not meant."""
+    """Return the files that a person put in, without those that macOS and Windows add to a folder."""
     return [one for one in archive.infolist() if not one.is_dir() and not _is_of_a_system(one.filename)]
 
 
@@ -200,78 +274,7 @@ def _is_of_a_system(name: str) -> bool:
     return "__MACOSX" in folders or file.startswith((".", "~$")) or file.lower() in _SYSTEM_FILES
 
 
-_COPY_BYTES = 1 << 20
-
-
-class TemporaryCopy:
-    """A copy on disk of bytes that can be had only once or only slowly. It is gone when nobody holds it any more."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        handle, path = tempfile.mkstemp(prefix="interakt-loader-")
-        self.location = Path(path)
-        weakref.finalize(self, _remove, path)
-        with os.fdopen(handle, "wb") as file:
-            shutil.copyfileobj(stream, file, _COPY_BYTES)
-
-
-@dataclass(frozen=True)
-class File:
-    """A file with bytes in it, of whatever form."""
-
-    given: str
-    """How messages and the report call it: the path or address as the user wrote it."""
-    name: str
-    """Its bare name without the ending of a compression; the last ending tells the form."""
-    location: Path
-    compression: Compression | None = None
-    partitions: tuple[tuple[str, str | None], ...] = ()
-    """Columns that the names of its folders hold (`country=IN`)."""
-    copy: TemporaryCopy | None = field(default=None, repr=False)
-    """Kept for as long as the file is read."""
-
-    def open(self) -> BinaryIO:
-        """Return its bytes from the start, no longer compressed."""
-        return self.location.open("rb") if self.compression is None else self.compression.open(self.location)
-
-    def head(self, size: int) -> bytes:
-        """Return its first bytes, no longer compressed."""
-        with self.open() as stream:
-            return stream.read(size)
-
-    def uncompressed(self) -> File:
-        """Return the file itself, or an uncompressed copy: for forms that are not read from start to end."""
-        if self.compression is None:
-            return self
-        with self.open() as stream:
-            copy = TemporaryCopy(stream)
-        return replace(self, location=copy.location, compression=None, copy=copy)
-
-
-def find_file(
-    given: str,
-    location: Path,
-    name: str | None = None,
-    partitions: tuple[tuple[str, str | None], ...] = (),
-    copy: TemporaryCopy | None = None,
-) -> File:
-    """Return the file at a location, looked at from outside; SourceError when it is none, or has nothing in it."""
-    status = location.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise SourceError(f"{given}: this is not a regular file")
-    if status.st_size == 0:
-        raise SourceError(f"{given}: the file is empty")
-    compression = compression_of(given, location)  # opens it: fails here where reading is not permitted
-    name = inner_name(name or location.name, location, compression)
-    return File(given, name, location, compression, partitions, copy)
-
-
-def _remove(path: str) -> None:
-    with suppress(OSError):  # on Windows, a file that is still open stays
-        Path(path).unlink()
-
-
 Format = Literal["csv", "json", "parquet", "ipc", "orc", "excel"]
-
 ENDINGS: dict[str, Format] = {
     ".parquet": "parquet",
     ".pq": "parquet",
@@ -293,16 +296,17 @@ ENDINGS: dict[str, Format] = {
     ".xls": "excel",
     ".ods": "excel",
 }
-"""A file's ending, in lower case, to its form."""
-
+"""The format of each ending, in lower case."""
 _MARKS: tuple[tuple[bytes, Format], ...] = (
     (b"PAR1", "parquet"),
     (b"PARE", "parquet"),
     (b"ARROW1", "ipc"),
-    (b"\xff\xff\xff\xff", "ipc"),  # a stream
+    # An Arrow stream.
+    (b"\xff\xff\xff\xff", "ipc"),
     (b"FEA1", "ipc"),
     (b"ORC", "orc"),
-    (b"PK\x03\x04", "excel"),  # a zip of something else has been taken for a compressed file by now
+    # Any other zip counts as a compressed file.
+    (b"PK\x03\x04", "excel"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "excel"),
 )
 _JSON = re.compile(rb"\s*(\{|\[\s*[\]{])")
@@ -310,10 +314,10 @@ _HEAD_BYTES = 4096
 
 
 def format_of(file: File) -> Format:
-    """Return the file's form; SourceError when nothing tells it.
+    """Return the file's format; SourceError when it is unknown.
 
-    The ending decides. Where there is none, or one that is not known, or where a text ending stands on a file
-    that is plainly binary, the first bytes decide; text without any ending is JSON or else CSV.
+    The ending decides. The first bytes decide if there is no ending, if it is unknown, or if a binary file has the
+    ending of a text file. Text without an ending is JSON or CSV.
     """
     head = file.head(_HEAD_BYTES)
     ending = PurePosixPath(file.name).suffix.lower()
@@ -325,19 +329,20 @@ def format_of(file: File) -> Format:
     if by_name is not None:
         return by_name
     if not ending:
-        letters = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe")  # UTF-16 and byte order marks
+        # Without the zeros of UTF-16 and byte order marks.
+        letters = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe")
         return "json" if _JSON.match(letters) else "csv"
     raise SourceError(f"{file.given}: the ending tells the format, and must be one of {', '.join(ENDINGS)}")
 
 
 def is_marked(file: File, form: Format) -> bool:
-    """Tell whether a file begins as one of that form does."""
+    """Return whether a file begins like one of this format."""
     head = file.head(_HEAD_BYTES)
     return any(head.startswith(mark) for mark, marked in _MARKS if marked == form)
 
 
 def format_by_name(name: str) -> Format | None:
-    """Return the form that a name's ending stands for, below the ending of a compression; None if it has none."""
+    """Return the format of a name's ending, without the ending of a compression; None if it has none."""
     path = PurePosixPath(name)
     if any(path.suffix.lower() in one.endings for one in COMPRESSIONS):
         path = path.with_suffix("")

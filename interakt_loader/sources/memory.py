@@ -1,21 +1,12 @@
-"""Columns that hold objects (dicts) as columns of their fields: `address.city`, as of structs.
+"""Read data in memory: Arrow tables, readers and datasets, pandas DataFrames, and columns of Python objects.
 
-Each row by itself: where some hold an object and others a value, there is a column for the values as well.
+Arrow takes the type of a column from its first values. Later values are refused, or changed without an error: a
+datetime among dates loses its time, a naive time among aware ones becomes UTC, and True among floats becomes 1.0. So
+Arrow converts only values of one type. In a mixture each value keeps its type (`columns.normalize.mixed`). `values`
+says what a value means, for `track` too.
 
-Python values to Arrow columns, whatever the values are.
-
-Arrow infers a type from what it meets first, and then either refuses the rest or bends it without a word
-(a datetime among dates loses its time, a naive time among aware ones becomes UTC, True among floats
-becomes 1.0). So it is asked only when all values are of one type; in a mixture each keeps its own (`plain.Mixed`).
-What a value means is said in `values`, for `track` as well.
-
-Arrow data in memory: tables, readers, datasets, and whatever speaks Arrow's C stream (polars, DuckDB).
-
-pandas DataFrames, slice by slice, without importing pandas.
-
-Row numbers are positions; the index is not looked at. pandas' own path (`pa.Table.from_pandas`) converts
-the whole frame at once and fails on columns of mixed objects; here each slice of each column is converted
-by itself, and each object keeps its own type.
+`pa.Table.from_pandas` would convert a whole frame at once, and fails on columns of mixed objects. So each slice of each
+column is converted separately, without importing pandas. Row numbers are positions; the index is not used.
 """
 
 from __future__ import annotations
@@ -46,28 +37,235 @@ from interakt_loader.sources.base import (
     leaf_names,
     reason,
 )
-from interakt_loader.values import (
-    LONGEST_LIST,
-    OBJECT_AS_VALUE,
-    Narrow,
-    item_meaning,
-    meaning,
-    shortened,
-    unicode_text,
-)
+from interakt_loader.values import LONGEST_LIST, OBJECT_AS_VALUE, Narrow, item_meaning, meaning, shortened, unicode_text
 
 _LOOKED_THROUGH, _DEEPEST = 6, 32
-"""Levels of objects after which one is looked through first, and that there may be at most."""
-
+"""Levels of objects after which an object is checked first, and the most levels that there may be."""
 _TWICE = Problem("unsupported_type", "comes twice: as a name with a dot in it, and as a field of an object")
 _TOO_MUCH = Problem("unsupported_type", "holds itself, or more objects within objects than can be sent")
 _OF_A_VARIANT = {"metadata", "value", "typed_value"}
 _VARIANT = Problem("unsupported_type", "a value of type VARIANT cannot be sent")
 _SAME_NAMES = Problem("unsupported_type", "is an object with two fields of one name")
+_NONE = type(None)
+# Sets of exact types whose values Arrow converts as they are. NaN is null, also among integers.
+_PLAIN_TYPES = ({str, _NONE}, {int, float, _NONE}, {bool, _NONE}, {dt.date, _NONE}, {bytes, _NONE})
+_FLOATS_EXACT_UP_TO = 2**53
+_PROBLEM = pa.struct({"code": pa.string(), "message": pa.string(), "json": pa.string()})
+_KINDS: dict[type, Kind] = {
+    bool: "bool",
+    float: "float",
+    Narrow: "narrow",
+    Decimal: "digits",
+    str: "text",
+    dt.date: "date",
+    dt.time: "time",
+    list: "list",
+}
+_ARROW_TYPES: dict[Kind, pa.DataType] = {
+    "bool": pa.bool_(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "narrow": pa.float32(),
+    "text": pa.string(),
+    "timestamp": pa.timestamp("us"),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+}
+_FOREIGN = (pa.ArrowException, ValueError, TypeError, OverflowError)
+logger = logging.getLogger("interakt_loader")
+REPORT_COLUMNS_KEY = "interakt_loader.beside"
+"""The key in a frame's `attrs` for the names of columns that the loader added, and that are not loaded."""
+REPORT_COLUMNS = ("row", "status", "code", "column", "message")
+"""The columns of the report that are added to rows that failed."""
+
+
+def is_pandas(data: object, kind: str) -> bool:
+    """Return whether data is a pandas object of this class; False if pandas is not imported."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(data, getattr(pandas, kind))
+
+
+def open_frame(frame: Any) -> Source:
+    """Return a DataFrame as a source. The names of its columns are the text of their labels."""
+    of_failures = REPORT_COLUMNS_KEY in frame.attrs
+    frame = own_columns(frame)
+    names = [unicode_text(str(label)) or str(label) for label in frame.columns]
+
+    def read() -> Batches:
+        for start in range(0, len(frame), BATCH_ROWS):
+            piece = frame.iloc[start : start + BATCH_ROWS]
+            yield objects_to_batch({name: _column(series) for name, series in zip(names, _series(piece), strict=True)})
+
+    columns = [*chain.from_iterable(map(_names, names, _series(frame)))]
+    return Source(
+        name="DataFrame", columns=columns, rows=len(frame), rows_exact=True, read=read, of_failures=of_failures
+    )
+
+
+def own_columns(frame: Any) -> Any:
+    """Return a frame without the columns that the loader added.
+
+    pandas drops a frame's `attrs` when it is merged with another one, as corrections often are. Then the columns are
+    known by their names and their values, and a warning says so.
+    """
+    added = frame.attrs.get(REPORT_COLUMNS_KEY)
+    if added is None and _has_report_columns(frame):
+        logger.warning("not loaded: %s, which come from a report", ", ".join(REPORT_COLUMNS))
+        added = list(REPORT_COLUMNS)
+    return frame.drop(columns=added or [], errors="ignore")
+
+
+def _has_report_columns(frame: Any) -> bool:
+    names = [*map(str, frame.columns)]
+    if any(names.count(name) != 1 for name in REPORT_COLUMNS):
+        return False
+    return set(frame["status"].dropna().unique().tolist()) <= {one.value for one in FAILURES} and len(frame) > 0
+
+
+def _series(frame: Any) -> Iterator[Any]:
+    return (frame.iloc[:, at] for at in range(frame.shape[1]))
+
+
+def _names(name: str, series: Any) -> Iterable[str]:
+    """Return the names of the columns that one column makes: of objects and structs, one for each field."""
+    values = _column(series if series.dtype == object else series.iloc[:1])
+    return laid_out({name: values}) if isinstance(values, list) else leaf_names(name, values.type)
+
+
+def _column(series: Any) -> list[Any] | pa.Array:
+    """Return a column as Arrow, and objects as they are, also if they are categories."""
+    categories = getattr(series.dtype, "categories", None)
+    if series.dtype == object or (categories is not None and is_mixed(to_arrow(list(categories)).type)):
+        return series.tolist()
+    try:
+        array = pa.array(series, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        # Arrow does not know all dtypes: complex, sparse.
+        return series.tolist()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    # Periods and intervals are better as text.
+    if isinstance(array.type, pa.BaseExtensionType):
+        return series.tolist()
+    return array
+
+
+def open_table(table: Any) -> Source:
+    """Return a Table or RecordBatch as a source. Nothing is copied: its batches are views."""
+    name = type(table).__name__
+    names = flat_names(table.schema, name)
+    if isinstance(table, pa.RecordBatch):
+        table = pa.Table.from_batches([table])
+
+    def read() -> Batches:
+        yield from table.to_reader(max_chunksize=BATCH_ROWS)
+
+    return Source(name=name, columns=names, rows=table.num_rows, rows_exact=True, read=read)
+
+
+def open_stream(data: Any) -> Source:
+    """Return an object with `__arrow_c_stream__` as a source; SourceError when its stream is not a table.
+
+    The stream is requested once for each reading, because this may run a query. A RecordBatchReader can be read only
+    once.
+    """
+    name = type(data).__name__
+    once = isinstance(data, pa.RecordBatchReader)
+    try:
+        reader = data if once else pa.RecordBatchReader.from_stream(data)
+    except Exception as error:
+        raise SourceError(f"{name}: its data cannot be read as a table: {reason(error)}") from error
+    names = flat_names(reader.schema, name)
+    unread = [reader]
+
+    def read() -> Batches:
+        if not unread and once:
+            raise SourceError(f"{name}: it can be read only once, and that has been done")
+        current = unread.pop() if unread else pa.RecordBatchReader.from_stream(data)
+        try:
+            yield from current
+        finally:
+            if not once:
+                current.close()
+
+    rows = next((n for n in (getattr(data, "num_rows", None), getattr(data, "height", None)) if type(n) is int), None)
+    return Source(name=name, columns=names, rows=rows, rows_exact=rows is not None, read=read)
+
+
+def is_dataset(data: object) -> bool:
+    """Return whether data is a pyarrow Dataset; False if that part of pyarrow is not imported."""
+    module = sys.modules.get("pyarrow.dataset")
+    return module is not None and isinstance(data, module.Dataset)
+
+
+def open_dataset(dataset: Any) -> Source:
+    """Return a pyarrow Dataset as a source, with little read-ahead. The number of rows is known for Parquet only."""
+    name = type(dataset).__name__
+    names = flat_names(dataset.schema, name)
+    # Other formats would have to be read whole to be counted.
+    is_parquet = type(getattr(dataset, "format", None)).__name__ == "ParquetFileFormat"
+    try:
+        rows = dataset.count_rows() if is_parquet else None
+    except Exception as error:
+        raise SourceError(f"{name}: cannot be read: {reason(error)}") from error
+
+    def read() -> Batches:
+        yield from dataset.to_batches(batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1, use_threads=False)
+
+    return Source(name=name, columns=names, rows=rows, rows_exact=rows is not None, read=read)
+
+
+def records_to_batch(
+    records: Sequence[Mapping[Any, Any]],
+    problems: Mapping[int, str] | None = None,
+    names: Iterable[str] = (),
+    infinity: Problem | None = None,
+) -> pa.RecordBatch:
+    """Return one row for each record. The columns are `names`, and then each further key in order of appearance.
+
+    With `problems` (the position of a row, and why it could not be read), the batch has a PROBLEM_COLUMN too.
+    """
+    keys = dict.fromkeys([*names, *(key for record in records for key in record)])
+    columns: dict[str, Sequence[Any]] = {}
+    for key in keys:
+        name = unicode_text(str(key))
+        if name is not None:
+            columns[name] = [record.get(key) for record in records]
+        elif problems is not None:
+            problem = f"its object has a name that is not text: {shortened(str(key))}"
+            problems = {row: problem for row, record in enumerate(records) if key in record} | {**problems}
+    last = {} if problems is None else {PROBLEM_COLUMN: problem_column(problems, len(records))}
+    return objects_to_batch(columns, last, infinity)
+
+
+def objects_to_batch(
+    columns: Mapping[str, Sequence[Any] | pa.Array],
+    last: Mapping[str, pa.Array] | None = None,
+    infinity: Problem | None = None,
+) -> pa.RecordBatch:
+    """Return columns of Python objects or of Arrow as one batch, with dicts as columns of their fields."""
+    arrays: list[pa.Array] = []
+    fields: list[pa.Field] = []
+    for name, values in laid_out(columns).items():
+        array = values if isinstance(values, pa.Array) else to_arrow(values, infinity=infinity)
+        arrays.append(array)
+        fields.append(pa.field(name, array.type, metadata=None if name in columns else OF_AN_OBJECT))
+    for name, array in (last or {}).items():
+        arrays.append(array)
+        fields.append(pa.field(name, array.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def problem_column(problems: Mapping[int, str], rows: int) -> pa.Array:
+    """Return the PROBLEM_COLUMN of a batch with this number of rows."""
+    return pa.array([problems.get(row) for row in range(rows)], pa.string())
 
 
 def laid_out(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
-    """Return the columns with one for each field of an object in place of the object's."""
+    """Return the columns, with objects (dicts) as columns of their fields: `address.city`.
+
+    Where some rows have an object and others a value, there is a column for the values too.
+    """
     found: dict[str, Sequence[Any]] = {}
     for name, values in columns.items():
         _lay_out(name, values, found, 0)
@@ -93,11 +291,13 @@ def _lay_out(name: str, values: Sequence[Any], found: dict[str, Sequence[Any]], 
 
 
 def _problem(value: Mapping[Any, Any], depth: int) -> Problem | None:
-    """Return what is wrong with an object as such."""
-    if isinstance(value, pa.MapScalar):  # its keys may be any values, and it has no `get` by them
+    """Return what is wrong with an object, apart from its values."""
+    # The keys of a map may be any values, and it has no `get` for them.
+    if isinstance(value, pa.MapScalar):
         return OBJECT_AS_VALUE
     if type(value.get("metadata")) is bytes and len(value) > 1 and _OF_A_VARIANT.issuperset(value):
-        return _VARIANT  # as Arrow gives it to pandas
+        # This is how Arrow gives it to pandas.
+        return _VARIANT
     if all(type(key) is str and key.isascii() for key in value):
         names: Sequence[str] = ()
     else:
@@ -112,7 +312,7 @@ def _problem(value: Mapping[Any, Any], depth: int) -> Problem | None:
 
 
 def _is_too_much(value: Mapping[Any, Any]) -> bool:
-    """Tell whether an object has more values, or more levels, than a call has room for; also one that holds itself."""
+    """Return whether an object has more values or levels than fit into a call, or contains itself."""
     count, left = 0, [(value, _LOOKED_THROUGH)]
     while left:
         one, depth = left.pop()
@@ -127,34 +327,6 @@ def _either(one: Any, other: Any) -> Any:
     return other if one is None else one if other is None else _TWICE
 
 
-_NONE = type(None)
-# Sets of exact types whose values can go to Arrow as they are. NaN is null, also among integers.
-_PLAIN_TYPES = ({str, _NONE}, {int, float, _NONE}, {bool, _NONE}, {dt.date, _NONE}, {bytes, _NONE})
-_FLOATS_EXACT_UP_TO = 2**53
-_PROBLEM = pa.struct({"code": pa.string(), "message": pa.string(), "json": pa.string()})
-_KINDS: dict[type, Kind] = {
-    bool: "bool",
-    float: "float",
-    Narrow: "narrow",
-    Decimal: "digits",
-    str: "text",
-    dt.date: "date",
-    dt.time: "time",
-    list: "list",
-}
-_ARROW_TYPES: dict[Kind, pa.DataType] = {
-    "bool": pa.bool_(),
-    "int": pa.int64(),
-    "float": pa.float64(),
-    "narrow": pa.float32(),
-    "text": pa.string(),
-    "timestamp": pa.timestamp("us"),
-    "date": pa.date32(),
-    "time": pa.time64("us"),
-}
-_FOREIGN = (pa.ArrowException, ValueError, TypeError, OverflowError)
-
-
 def to_arrow(
     values: Sequence[Any],
     of_type: pa.DataType | None = None,
@@ -162,12 +334,12 @@ def to_arrow(
     *,
     in_lists: bool = False,
 ) -> pa.Array:
-    """Return the values as one Arrow array of the same length, whatever they are.
+    """Return any values as one Arrow array of the same length.
 
     None, NaN, NaT and pandas.NA are null. Lists, tuples, arrays and sets (sorted by their text) become Arrow lists.
     Values of several types keep them (`Mixed`); with `of_type`, which is string, all that can be sent become text.
-    `infinity` says what is wrong with infinite numbers; without it they are null. With `in_lists` the values are the
-    items of lists.
+    `infinity` is the problem of infinite numbers; without it they are null. With `in_lists` the values are the items of
+    lists.
     """
     if of_type is not None:
         found = [meaning(value) for value in values]
@@ -201,61 +373,15 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        # from 2**53 on the digits would be made up
+        # From 2**53 on the digits would be invented.
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
     if isinstance(value, Decimal):
         return format(value, "f")
     return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
 
 
-def records_to_batch(
-    records: Sequence[Mapping[Any, Any]],
-    problems: Mapping[int, str] | None = None,
-    names: Iterable[str] = (),
-    infinity: Problem | None = None,
-) -> pa.RecordBatch:
-    """Return one row per record; the columns are `names` and then each further key in order of appearance.
-
-    With `problems` (position of a row to why it could not be read), the batch has a PROBLEM_COLUMN too.
-    """
-    keys = dict.fromkeys([*names, *(key for record in records for key in record)])
-    columns: dict[str, Sequence[Any]] = {}
-    for key in keys:
-        name = unicode_text(str(key))
-        if name is not None:
-            columns[name] = [record.get(key) for record in records]
-        elif problems is not None:
-            said = f"its object has a name that is not text: {shortened(str(key))}"
-            problems = {row: said for row, record in enumerate(records) if key in record} | {**problems}
-    last = {} if problems is None else {PROBLEM_COLUMN: problem_column(problems, len(records))}
-    return objects_to_batch(columns, last, infinity)
-
-
-def objects_to_batch(
-    columns: Mapping[str, Sequence[Any] | pa.Array],
-    last: Mapping[str, pa.Array] | None = None,
-    infinity: Problem | None = None,
-) -> pa.RecordBatch:
-    """Return columns of Python objects or of Arrow as one batch, objects as a column for each of their fields."""
-    arrays: list[pa.Array] = []
-    fields: list[pa.Field] = []
-    for name, values in laid_out(columns).items():
-        array = values if isinstance(values, pa.Array) else to_arrow(values, infinity=infinity)
-        arrays.append(array)
-        fields.append(pa.field(name, array.type, metadata=None if name in columns else OF_AN_OBJECT))
-    for name, array in (last or {}).items():
-        arrays.append(array)
-        fields.append(pa.field(name, array.type))
-    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
-
-
-def problem_column(problems: Mapping[int, str], rows: int) -> pa.Array:
-    """Return the PROBLEM_COLUMN of a batch of so many rows."""
-    return pa.array([problems.get(row) for row in range(rows)], pa.string())
-
-
 def _by_kind(values: Sequence[Any], found: list[Any], infinity: Problem | None) -> pa.Array:
-    """Return what values mean as an array of their kind, or a `Mixed` one of several."""
+    """Return what values mean as an array of their kind, or as `Mixed` if there are several kinds."""
     if infinity:
         infinite = [type(value) is float and math.isinf(value) for value in values]
         found = [infinity if is_so else one for one, is_so in zip(found, infinite, strict=True)]
@@ -289,7 +415,7 @@ def _kind_of(value: Any) -> Kind:
 
 
 def _is_uniform(found: Iterable[Any], kinds: set[Kind | None]) -> bool:
-    """Tell whether Arrow has one type for decimals or for times with a zone that says the same of all."""
+    """Return whether one Arrow type fits all decimals, or all times with a zone."""
     if kinds == {"moment"}:
         return len({str(one.tzinfo) for one in found if one is not None}) == 1
     if kinds == {"digits"}:
@@ -307,7 +433,7 @@ def _part(kind: Kind, values: Sequence[Any], infinity: Problem | None) -> pa.Arr
 
 
 def _problems(values: Sequence[Any], found: Sequence[Any]) -> pa.Array:
-    """Return the problems among what values mean, with the values themselves where JSON can say them."""
+    """Return the problems among the meanings of values, with the values themselves where JSON can express them."""
     rows: list[dict[str, str | None] | None] = []
     for value, one in zip(values, found, strict=True):
         problem = OBJECT_AS_VALUE if isinstance(one, Mapping) else one
@@ -325,7 +451,7 @@ def _json(value: Any, problem: Problem) -> str | None:
 
 
 def _moment(value: dt.datetime) -> str:
-    """Return ISO 8601 with an offset of whole minutes, as Arrow reads it; before 1900 some zones had seconds."""
+    """Return ISO 8601 with an offset of whole minutes, which Arrow can read. Before 1900 some zones had seconds."""
     offset = value.utcoffset() or dt.timedelta()
     odd = offset % dt.timedelta(minutes=1)
     if odd and value.year == dt.MINYEAR:
@@ -334,7 +460,7 @@ def _moment(value: dt.datetime) -> str:
 
 
 def _lists(values: Sequence[list[Any] | None], infinity: Problem | None) -> pa.Array:
-    """Return lists as Arrow lists, or as `Mixed` if there are some that no call has room for."""
+    """Return lists as Arrow lists, or as `Mixed` if some are too long for a call."""
     lengths = [0 if one is None else len(one) for one in values]
     if max(lengths) > LONGEST_LIST:
         return _by_kind(values, [None if one is None else meaning(one) for one in values], infinity)
@@ -354,146 +480,3 @@ def _inferred(values: Sequence[Any]) -> pa.Array | None:
 
 def _has_infinities(array: pa.Array) -> bool:
     return bool(pa.types.is_floating(array.type) and pc.any(pc.is_inf(array)).as_py())
-
-
-def open_table(table: Any) -> Source:
-    """Return a Table or RecordBatch as a source; its batches are views, nothing is copied."""
-    name = type(table).__name__
-    names = flat_names(table.schema, name)
-    if isinstance(table, pa.RecordBatch):
-        table = pa.Table.from_batches([table])
-
-    def read() -> Batches:
-        yield from table.to_reader(max_chunksize=BATCH_ROWS)
-
-    return Source(name=name, columns=names, rows=table.num_rows, rows_exact=True, read=read)
-
-
-def open_stream(data: Any) -> Source:
-    """Return an object with `__arrow_c_stream__` as a source; SourceError when its stream is no table.
-
-    The stream is asked for once per reading, because asking may run a query. A RecordBatchReader can be
-    read only once.
-    """
-    name = type(data).__name__
-    once = isinstance(data, pa.RecordBatchReader)
-    try:
-        reader = data if once else pa.RecordBatchReader.from_stream(data)
-    except Exception as error:
-        raise SourceError(f"{name}: its data cannot be read as a table: {reason(error)}") from error
-    names = flat_names(reader.schema, name)
-    unread = [reader]
-
-    def read() -> Batches:
-        if not unread and once:
-            raise SourceError(f"{name}: it can be read only once, and that has been done")
-        current = unread.pop() if unread else pa.RecordBatchReader.from_stream(data)
-        try:
-            yield from current
-        finally:
-            if not once:
-                current.close()
-
-    rows = next((n for n in (getattr(data, "num_rows", None), getattr(data, "height", None)) if type(n) is int), None)
-    return Source(name=name, columns=names, rows=rows, rows_exact=rows is not None, read=read)
-
-
-def is_dataset(data: object) -> bool:
-    """Tell whether data is a pyarrow Dataset; False while nobody has imported that part of pyarrow."""
-    module = sys.modules.get("pyarrow.dataset")
-    return module is not None and isinstance(data, module.Dataset)
-
-
-def open_dataset(dataset: Any) -> Source:
-    """Return a pyarrow Dataset as a source, with little read ahead; rows are known for Parquet only."""
-    name = type(dataset).__name__
-    names = flat_names(dataset.schema, name)
-    # Other formats would have to be read whole to be counted.
-    is_parquet = type(getattr(dataset, "format", None)).__name__ == "ParquetFileFormat"
-    try:
-        rows = dataset.count_rows() if is_parquet else None
-    except Exception as error:
-        raise SourceError(f"{name}: cannot be read: {reason(error)}") from error
-
-    def read() -> Batches:
-        yield from dataset.to_batches(batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1, use_threads=False)
-
-    return Source(name=name, columns=names, rows=rows, rows_exact=rows is not None, read=read)
-
-
-logger = logging.getLogger("interakt_loader")
-
-BESIDE = "interakt_loader.beside"
-"""Key in a frame's `attrs`: names of columns that the loader put beside the frame's own, and that are not loaded."""
-
-SAID = ("row", "status", "code", "column", "message")
-"""The report's columns, which are put beside the rows that failed."""
-
-
-def is_pandas(data: object, kind: str) -> bool:
-    """Tell whether data is a pandas object of that class name; False while nobody has imported pandas."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(data, getattr(pandas, kind))
-
-
-def own_columns(frame: Any) -> Any:
-    """Return a frame without what the loader put beside its own columns.
-
-    pandas forgets a frame's `attrs` when it is merged with another, as corrections often are: then the columns are
-    known by their names and by what stands in them, and that is said.
-    """
-    beside = frame.attrs.get(BESIDE)
-    if beside is None and _has_a_report_beside(frame):
-        logger.warning("not loaded: %s, which a report has put beside the rows", ", ".join(SAID))
-        beside = list(SAID)
-    return frame.drop(columns=beside or [], errors="ignore")
-
-
-def _has_a_report_beside(frame: Any) -> bool:
-    names = [*map(str, frame.columns)]
-    if any(names.count(one) != 1 for one in SAID):
-        return False
-    return set(frame["status"].dropna().unique().tolist()) <= {one.value for one in FAILURES} and len(frame) > 0
-
-
-def open_frame(frame: Any) -> Source:
-    """Return a DataFrame as a source; its columns are called by their labels' text."""
-    of_failures = BESIDE in frame.attrs
-    frame = own_columns(frame)
-    names = [unicode_text(str(label)) or str(label) for label in frame.columns]
-
-    def read() -> Batches:
-        for start in range(0, len(frame), BATCH_ROWS):
-            piece = frame.iloc[start : start + BATCH_ROWS]
-            yield objects_to_batch({name: _column(series) for name, series in zip(names, _series(piece), strict=True)})
-
-    columns = [*chain.from_iterable(map(_names, names, _series(frame)))]
-    return Source(
-        name="DataFrame", columns=columns, rows=len(frame), rows_exact=True, read=read, of_failures=of_failures
-    )
-
-
-def _series(frame: Any) -> Iterator[Any]:
-    return (frame.iloc[:, at] for at in range(frame.shape[1]))
-
-
-def _names(name: str, series: Any) -> Iterable[str]:
-    """Return the names of the columns that one column makes: objects and structs have one for each of their fields."""
-    values = _column(series if series.dtype == object else series.iloc[:1])
-    return laid_out({name: values}) if isinstance(values, list) else leaf_names(name, values.type)
-
-
-def _column(series: Any) -> list[Any] | pa.Array:
-    """Return a column as Arrow; one of objects, also as categories, as they are."""
-    categories = getattr(series.dtype, "categories", None)
-    if series.dtype == object or (categories is not None and is_mixed(to_arrow(list(categories)).type)):
-        return series.tolist()
-    try:
-        array = pa.array(series, from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        return series.tolist()  # dtypes that Arrow does not know: complex, sparse
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
-    if isinstance(array.type, pa.BaseExtensionType):  # period and interval read better as text
-        return series.tolist()
-    return array

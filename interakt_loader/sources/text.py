@@ -1,11 +1,10 @@
-"""Which encoding bytes are in that are no UTF-8: by their mark, by where their zeros are, by how their words look.
+"""Find the encoding of a text file, and read all of its bytes once before its first row.
 
-A wrong guess would send damaged names to people. So an encoding is taken only where nearly all words look right in it,
-and no other encoding gives other words that look right, too. Else the caller has to say. What looks right is a
-matter of languages: which letters each has beside ASCII, and where in a word these never stand.
-cp1252 stands for latin-1 too, as it does on the web.
-
-What CSV and JSON lines have in common: one look over all of the bytes before the first row is read.
+An encoding that is not UTF-8 is found by the byte order mark, by the positions of zeros, or by the look of the words. A
+wrong guess would send damaged names to people. So an encoding is taken only if nearly all words look right in it, and
+no other encoding gives other words that look right too. Otherwise the caller has to name it. What looks right depends
+on the language: which letters it has besides ASCII, and where in a word these never are. As on the web, cp1252 is also
+used for latin-1.
 """
 
 from __future__ import annotations
@@ -22,23 +21,199 @@ from typing import NamedTuple, TextIO, cast
 from interakt_loader.errors import SourceError, option
 from interakt_loader.sources.local_file import File
 
+LONGEST_LINE = 64 << 20
+"""The most characters in a line. A line is held in memory, and a longer one is not the row of a table."""
+_CHUNK_BYTES = 256 << 10
+_MARK = "\ufeff"
+_SAMPLE_BYTES = 64 << 10
+_LINE_END = re.compile(rb"[\r\n]+")
+# Bytes.
+_LONGEST_WORD = 100
+_WORDS_FOR_A_BYTE = 20
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
+_UTF8 = re.compile("[^\0-\x7f\udc80-\udcff]")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text file that is known to be in the encoding from start to end."""
+
+    file: File
+    encoding: str
+    lines: int
+    """The number of lines, including a last one without a newline."""
+    has_nul: bool
+    """Some character is NUL, which no text should have."""
+    has_marks: bool
+    """A byte order mark is inside the text: files were joined."""
+    notes: list[str]
+    """The encoding, unless it is UTF-8."""
+
+    def open(self) -> TextIO:
+        """Return the text from its start, with its newlines as they are."""
+        return cast(TextIO, io.TextIOWrapper(self.file.open(), self.encoding, newline=""))
+
+    def each_line(self, stream: TextIO) -> Iterable[str]:
+        """Return the lines of the opened text, without byte order marks at their starts."""
+        return (line.removeprefix(_MARK) for line in stream) if self.has_marks else stream
+
+
+def open_text(file: File, encoding: str | None) -> Text:
+    """Find the encoding unless it is given, check that all of the file is in it, and count the lines.
+
+    This is done before anything is sent, so that a fault in the last row is not found after the others were sent.
+    Memory does not grow with the file. SourceError names the first byte that does not fit, counted from 0 in the
+    uncompressed file, and its line; or it says that the encoding is unknown.
+    """
+    head = file.head(_SAMPLE_BYTES)
+    marked = marked_encoding(head)
+    known = _with_byte_order(encoding, marked) if encoding else marked
+    try:
+        return _scanned(file, known or "utf-8", head)
+    except _NotInEncoding as error:
+        if known is not None:
+            advice = f"give another {option('encoding')}" if encoding else "save the file as UTF-8"
+            raise SourceError(f"{file.given}: {error}; {advice}") from error
+        guessed = _guessed(file, str(error))
+    try:
+        text = _scanned(file, guessed, head)
+    except _NotInEncoding as error:
+        raise SourceError(
+            f"{file.given}: this is not UTF-8; {error}; give {option('encoding', placeholder='NAME')}"
+        ) from error
+    text.notes.append(
+        f"{file.given}: this is not UTF-8, so it is read as {guessed} ({CANDIDATES[guessed]}); "
+        f"if letters look wrong, give {option('encoding', placeholder='NAME')}"
+    )
+    return text
+
+
+def _with_byte_order(encoding: str, marked: str | None) -> str:
+    """Return the encoding that the caller named; for UTF-16 and UTF-32 with the byte order of the file's mark."""
+    name = codecs.lookup(encoding).name.removesuffix("-sig")
+    if name not in ("utf-16", "utf-32"):
+        return name
+    return marked if marked is not None and marked.startswith(name) else f"{name}-le"
+
+
+class _NotInEncoding(Exception):
+    """Names the byte that is not in the encoding."""
+
+
+def _scanned(file: File, encoding: str, head: bytes) -> Text:
+    lines = returns = offset = 0
+    has_nul = has_marks = False
+    last = ""
+    # Characters since the end of the last line.
+    unended = 0
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with file.open() as stream:
+        chunk = None
+        while chunk != b"":
+            chunk = stream.read(_CHUNK_BYTES)
+            pending = len(decoder.getstate()[0])
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                line = lines + error.object.count("\n".encode(encoding), 0, error.start) + 1
+                place = f"byte {offset - pending + error.start} (line {line})"
+                value = error.object[error.start]
+                raise _NotInEncoding(f"expected {encoding.upper()}, but {place} is 0x{value:02x}") from error
+            lines += text.count("\n")
+            returns += text.count("\r")
+            has_nul = has_nul or "\0" in text
+            has_marks = has_marks or _MARK in (text if offset else text[1:])
+            end = max(text.rfind("\n"), text.rfind("\r"))
+            unended = unended + len(text) if end < 0 else len(text) - end - 1
+            if unended > LONGEST_LINE:
+                raise SourceError(
+                    f"{file.given}: line {lines + 1} has more than {LONGEST_LINE >> 20} million characters; "
+                    "expected one row on each line. Is this a table?"
+                )
+            offset += len(chunk)
+            last = text[-1:] or last
+    # A file with carriage returns only comes from an old Mac.
+    count = (lines or returns) + (last not in ("\n", "\r", "\ufeff", ""))
+    notes = [f"{file.given}: read as {encoding.upper()}"] if encoding.startswith(("utf-16", "utf-32")) else []
+    return Text(file, encoding_after_mark(encoding, head), count, has_nul, has_marks, notes)
+
+
+def _guessed(file: File, complaint: str) -> str:
+    """Return the encoding of a file that is not UTF-8; SourceError when it is unknown."""
+    utf8 = others = 0
+    words = _Words()
+    rest = b""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    with file.open() as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            text = decoder.decode(chunk)
+            if not text.isascii():
+                utf8 += len(_UTF8.findall(text))
+                others += len(_NO_UTF8.findall(text))
+            # A word may continue in the next chunk.
+            *lines, rest = _LINE_END.split(rest + chunk) if len(rest) < _CHUNK_BYTES else (rest, chunk)
+            for line in lines:
+                words.add(line)
+    words.add(rest)
+    # Bytes of other encodings hardly ever look like UTF-8.
+    if utf8 > others:
+        raise SourceError(f"{file.given}: {complaint}; save the file as UTF-8")
+    encoding, candidates = guess(words.sample())
+    if encoding is None:
+        choice = f" (it may be {' or '.join(candidates)})" if candidates else ""
+        raise SourceError(
+            f"{file.given}: {complaint}, and its letters do not tell the encoding{choice}; give it: "
+            f"{option('encoding', placeholder='NAME')}"
+        )
+    return encoding
+
+
+class _Words:
+    """Some words for each byte beyond ASCII. So each byte of a file counts, and memory does not grow with it."""
+
+    def __init__(self) -> None:
+        self._seen = dict.fromkeys(range(0x80, 0x100), 0)
+        self._wanted = set(self._seen)
+        self._unwanted = bytes(range(0x80))
+        self._words: dict[bytes, None] = {}
+
+    def add(self, line: bytes) -> None:
+        if line.isascii() or not line.translate(None, self._unwanted):
+            return
+        for word in words_beyond_ascii(line):
+            if len(word) <= _LONGEST_WORD and word not in self._words and self._wanted.intersection(word):
+                self._words[word] = None
+                for byte in set(word) & self._wanted:
+                    self._seen[byte] += 1
+                    if self._seen[byte] == _WORDS_FOR_A_BYTE:
+                        self._wanted.remove(byte)
+                        self._unwanted += bytes([byte])
+
+    def sample(self) -> bytes:
+        return b"\n".join(self._words)
+
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, with whose mark it begins
+    # This mark begins with that of UTF-16, so it comes first.
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_ZEROS = 0.15  # of all bytes, from which on they are halves of UTF-16
-_TAKEN_FROM = 0.9  # of the words that look right in the encoding that is taken, each in some language of it
-_DOUBTED_FROM = 0.6  # of the words that look right in one language of another encoding: then none is taken
+# The share of zeros among all bytes from which on they are halves of UTF-16.
+_ZEROS = 0.15
+# The share of words that must look right in an encoding, each in some language of it.
+_TAKEN_FROM = 0.9
+# The share of words that look right in one language of another encoding, from which on the encoding is in doubt.
+_DOUBTED_FROM = 0.6
 
 
 class _Language(NamedTuple):
     letters: str
-    """Its letters beyond ASCII, or all of them if it is not written in Latin letters. In lower case."""
+    """Its letters beyond ASCII, or all its letters if it does not use the Latin alphabet. In lower case."""
     never: re.Pattern[str]
-    """What no word of it has, in lower case."""
+    """What no word of it contains, in lower case."""
     is_latin: bool = True
 
 
@@ -48,7 +223,6 @@ def _language(letters: str, never: str = r"\Z\A", *, is_latin: bool = True) -> _
 
 # Its õ is in the first syllable only.
 _ESTONIAN = _language("äõöüšž", "[aeiouäõöü][^aeiouäõöü]+õ")
-
 _WESTERN = (
     _language("áéíóúüñ", "ñ(?![aeiouáéíóú])|[aeo]á|ieá"),  # Spanish
     _language("áâãàçéêíóôõúü", "ã(?![oeis]|$)|õ(?!e|$)|ç(?![aouáâãõóú])|[âêô](?=[aeio])|[aeo]á"),  # Portuguese
@@ -121,7 +295,6 @@ _HEBREW = (_language("אבגדהוזחטיכךלמםנןסעפףצץקרשת", "
 _ARABIC = (_language("ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىيپچژگکیں", "ة(?=.)|ى(?=.)|.ء.{4}", is_latin=False),)
 _THAI = (_language("".join(map(chr, range(0x0E01, 0x0E4F))), "^[ะ-ฺ็-๎]", is_latin=False),)
 _CJK = (_language("", "[^\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]", is_latin=False),)
-
 CANDIDATES = {
     "cp1252": "Western European",
     "cp1250": "Central European",
@@ -132,8 +305,7 @@ CANDIDATES = {
     "cp1255": "Hebrew",
     "cp1256": "Arabic",
 }
-"""What may be taken for bytes that are no UTF-8, with its alphabet; of those that give the same text, the first."""
-
+"""The encodings that may be taken, with their alphabets; of several that give the same text, the first."""
 _LANGUAGES = {
     "cp1252": _WESTERN,
     "cp1250": _CENTRAL,
@@ -143,7 +315,7 @@ _LANGUAGES = {
     "iso8859_7": _GREEK,
     "cp1255": _HEBREW,
     "cp1256": _ARABIC,
-    # never taken: their letters stand where those of others do
+    # Never taken: their letters have the same bytes as letters of other encodings.
     "cp874": _THAI,
     "cp1254": _TURKISH,
     "cp1257": _BALTIC,
@@ -151,7 +323,7 @@ _LANGUAGES = {
     "iso8859_5": _CYRILLIC,
     "koi8_u": _CYRILLIC,
     "cp1258": _VIETNAMESE,
-    # MS-DOS, in which Excel still writes CSV files if it is asked to
+    # MS-DOS, in which Excel can still write CSV files.
     "cp850": _WESTERN[:-1],
     "cp852": _CENTRAL,
     "cp857": _TURKISH,
@@ -162,7 +334,6 @@ _LANGUAGES = {
     "euc_kr": _CJK,
     "big5": _CJK,
 }
-
 _WORD = re.compile(rb"[^\s,;|\"]+")
 _LETTERS = re.compile(r"[^\W\d_ªº½¼¾²³¹]+")
 _APOSTROPHE = re.compile(
@@ -170,7 +341,7 @@ _APOSTROPHE = re.compile(
     r"\w[’‘](?:[stdm]|ll|re|ve)(?:\W|$)",
     re.IGNORECASE,
 )
-# Signs, and what they never stand beside: a letter before, after, on both sides, or on any side.
+# Signs, and where they never have a letter: before them, after them, on both sides, or on any side.
 _SIGNS = (
     dict.fromkeys("§€£¥¢½¼¾×÷±†‡№•‰", "any")
     | dict.fromkeys("“”‘’»›–—…\xa0", "both")
@@ -181,14 +352,14 @@ _SIGNS = (
 
 
 class Guess(NamedTuple):
-    """An encoding that fits, or None and those between which the bytes do not decide."""
+    """The encoding that fits; or None, and the encodings that are possible."""
 
     encoding: str | None
     candidates: list[str]
 
 
 def marked_encoding(head: bytes) -> str | None:
-    """Return what a file's first bytes say for sure: a byte order mark, or the zeros of UTF-16 without one."""
+    """Return the encoding that the first bytes of a file prove: by a byte order mark, or by the zeros of UTF-16."""
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
@@ -209,12 +380,12 @@ def encoding_after_mark(encoding: str, head: bytes) -> str:
 
 
 def words_beyond_ascii(text: bytes) -> list[bytes]:
-    """Return the words that hold a byte beyond ASCII."""
+    """Return the words that have a byte beyond ASCII."""
     return [word for word in _WORD.findall(text) if not word.isascii()]
 
 
 def guess(sample: bytes) -> Guess:
-    """Return the encoding of text that holds bytes beyond ASCII, none of them UTF-8."""
+    """Return the encoding of text that has bytes beyond ASCII and is not UTF-8."""
     words = list(dict.fromkeys(words_beyond_ascii(sample)))
     readings = {encoding: reading for encoding in _LANGUAGES if (reading := _decoded(words, encoding)) is not None}
     everything = range(len(words))
@@ -223,7 +394,8 @@ def guess(sample: bytes) -> Guess:
         reading = readings.get(encoding)
         if reading is None or _share_of_any(encoding, reading) < _TAKEN_FROM:
             continue
-        if encoding not in possible and encoding != "cp1252":  # signs alone tell nothing
+        # Signs alone prove nothing.
+        if encoding not in possible and encoding != "cp1252":
             continue
         others = [one for one in possible if one != encoding and _is_doubt(one, readings[one], (encoding, reading))]
         if others:
@@ -235,16 +407,17 @@ def guess(sample: bytes) -> Guess:
 def _decoded(words: Sequence[bytes], encoding: str) -> list[str] | None:
     try:
         decoded = [word.decode(encoding) for word in words]
-        # Vietnamese has its tones as characters of their own
+        # Vietnamese has tones as separate characters.
         return [unicodedata.normalize("NFC", word) for word in decoded] if encoding == "cp1258" else decoded
     except UnicodeDecodeError:
         return None
 
 
 def _is_doubt(encoding: str, reading: Sequence[str], taken: tuple[str, Sequence[str]]) -> bool:
-    """Tell whether another encoding's words, where they differ from those of the one to be taken, look right too.
+    """Return whether another encoding is possible too.
 
-    Or some of them do, and one language of the other encoding has more of all words than one of this has.
+    It is if its words look right where they differ from those of the encoding to be taken. It is too if some of them
+    do, and one of its languages fits more of all words than any language of the encoding to be taken.
     """
     differing = [at for at, (one, other) in enumerate(zip(reading, taken[1], strict=True)) if one != other]
     share = _share(encoding, reading, differing) if differing else 0.0
@@ -253,15 +426,15 @@ def _is_doubt(encoding: str, reading: Sequence[str], taken: tuple[str, Sequence[
 
 
 def _share_of_any(encoding: str, reading: Sequence[str]) -> float:
-    """Return which part of the words looks right in some language of the encoding."""
+    """Return the share of the words that look right in some language of the encoding."""
     right = sum(any(_looks_right(word, language) for language in _LANGUAGES[encoding]) for word in reading)
     return right / len(reading) if reading else 1.0
 
 
 def _share(encoding: str, reading: Sequence[str], places: Sequence[int]) -> float:
-    """Return which part of these words looks right in one language: the one in which most do.
+    """Return the share of these words that look right in one language: the one in which most do.
 
-    Words of which nothing but usual signs or single letters is beyond ASCII do not count: they tell nothing.
+    Words do not count whose only characters beyond ASCII are usual signs or single letters: they prove nothing.
     """
     telling = [reading[at] for at in places if _tells(reading[at])]
     if not telling:
@@ -310,7 +483,7 @@ def _has_usual_signs(word: str) -> bool:
 
 
 def _is_usual_case(part: str) -> bool:
-    """Tell whether no capital beyond ASCII follows a small letter, and no small one stands among capitals."""
+    """Return whether no capital beyond ASCII follows a small letter, and no small letter is among capitals."""
     if part.islower() or part.isupper() or part.istitle():
         return True
     for before, one, after in zip(f" {part}", part, f"{part[1:]} ", strict=False):
@@ -336,178 +509,8 @@ def _is_usual_spelling(part: str, language: _Language) -> bool:
 
 _PLAIN = "bcdfghjklmnpqrstvwxz"
 _OTHERS = "çčćđďľłńňñřŕśşšťţźžżğģķļņß"
-# A consonant beyond ASCII stands beside a vowel or another such one, or before k (Vlčková); d may stand before ź.
+# A consonant beyond ASCII is next to a vowel or to another such consonant, or before k (Vlčková). d may be before ź.
 _CROWDED = re.compile(
     f"([{_PLAIN.replace('d', '')}][{_OTHERS}]|d[{_OTHERS.replace('ź', '')}])([{_PLAIN.replace('k', '')}]|$)"
     f"|^[{_PLAIN}{_OTHERS}]{{3,}}$"
 )
-
-
-LONGEST_LINE = 64 << 20
-"""Characters that a line may have: a longer one is held in memory whole, and is no row of a table."""
-
-_CHUNK_BYTES = 256 << 10
-_MARK = "\ufeff"
-_SAMPLE_BYTES = 64 << 10
-_LINE_END = re.compile(rb"[\r\n]+")
-_LONGEST_WORD = 100  # bytes
-_WORDS_FOR_A_BYTE = 20
-_NO_UTF8 = re.compile("[\udc80-\udcff]")
-_UTF8 = re.compile("[^\0-\x7f\udc80-\udcff]")
-
-
-@dataclass(frozen=True)
-class Text:
-    """A file of text, all of which is known to be in the encoding."""
-
-    file: File
-    encoding: str
-    lines: int
-    """Lines, a last one without its newline included."""
-    has_nul: bool
-    """Some character is NUL, which no text should hold."""
-    has_marks: bool
-    """A byte order mark stands within the text: files were joined."""
-    notes: list[str]
-    """Which encoding was taken, unless it is UTF-8."""
-
-    def open(self) -> TextIO:
-        """Return the text from its start, its newlines as they are."""
-        return cast(TextIO, io.TextIOWrapper(self.file.open(), self.encoding, newline=""))
-
-    def each_line(self, stream: TextIO) -> Iterable[str]:
-        """Return the lines of the opened text, without byte order marks at their beginnings."""
-        return (line.removeprefix(_MARK) for line in stream) if self.has_marks else stream
-
-
-def open_text(file: File, encoding: str | None) -> Text:
-    """Find the encoding, unless it is given, and make sure that all of the file is in it; count the lines.
-
-    Done before anything is sent, in memory that does not grow with the file: a fault in the last row should
-    not be found after the others have gone out. SourceError names the first byte that does not fit, counted
-    from 0 in the uncompressed file, and its line; or says that the encoding cannot be told.
-    """
-    head = file.head(_SAMPLE_BYTES)
-    marked = marked_encoding(head)
-    said = _with_byte_order(encoding, marked) if encoding else marked
-    try:
-        return _scanned(file, said or "utf-8", head)
-    except _NotInEncoding as error:
-        if said is not None:
-            advice = f"give another {option('encoding')}" if encoding else "save the file as UTF-8"
-            raise SourceError(f"{file.given}: {error}; {advice}") from error
-        guessed = _guessed(file, str(error))
-    try:
-        text = _scanned(file, guessed, head)
-    except _NotInEncoding as error:
-        raise SourceError(
-            f"{file.given}: this is not UTF-8; {error}; give {option('encoding', placeholder='NAME')}"
-        ) from error
-    text.notes.append(
-        f"{file.given}: this is not UTF-8, so it is read as {guessed} ({CANDIDATES[guessed]}); "
-        f"if letters look wrong, give {option('encoding', placeholder='NAME')}"
-    )
-    return text
-
-
-def _with_byte_order(encoding: str, marked: str | None) -> str:
-    """Return the encoding that the caller named; of UTF-16 and UTF-32, the half that the file's mark says."""
-    name = codecs.lookup(encoding).name.removesuffix("-sig")
-    if name not in ("utf-16", "utf-32"):
-        return name
-    return marked if marked is not None and marked.startswith(name) else f"{name}-le"
-
-
-class _NotInEncoding(Exception):
-    """Says which byte is not in the encoding."""
-
-
-def _scanned(file: File, encoding: str, head: bytes) -> Text:
-    lines = returns = offset = 0
-    has_nul = has_marks = False
-    last = ""
-    unended = 0  # characters since the last line ended
-    decoder = codecs.getincrementaldecoder(encoding)()
-    with file.open() as stream:
-        chunk = None
-        while chunk != b"":
-            chunk = stream.read(_CHUNK_BYTES)
-            pending = len(decoder.getstate()[0])
-            try:
-                text = decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                line = lines + error.object.count("\n".encode(encoding), 0, error.start) + 1
-                place = f"byte {offset - pending + error.start} (line {line})"
-                value = error.object[error.start]
-                raise _NotInEncoding(f"expected {encoding.upper()}, but {place} is 0x{value:02x}") from error
-            lines += text.count("\n")
-            returns += text.count("\r")
-            has_nul = has_nul or "\0" in text
-            has_marks = has_marks or _MARK in (text if offset else text[1:])
-            end = max(text.rfind("\n"), text.rfind("\r"))
-            unended = unended + len(text) if end < 0 else len(text) - end - 1
-            if unended > LONGEST_LINE:
-                raise SourceError(
-                    f"{file.given}: line {lines + 1} has more than {LONGEST_LINE >> 20} million characters; "
-                    "expected one row a line. Is this a table?"
-                )
-            offset += len(chunk)
-            last = text[-1:] or last
-    # A file with carriage returns only is of an old Mac.
-    count = (lines or returns) + (last not in ("\n", "\r", "\ufeff", ""))
-    notes = [f"{file.given}: read as {encoding.upper()}"] if encoding.startswith(("utf-16", "utf-32")) else []
-    return Text(file, encoding_after_mark(encoding, head), count, has_nul, has_marks, notes)
-
-
-def _guessed(file: File, complaint: str) -> str:
-    """Look over a file that is not UTF-8, and return what it is in; SourceError when that cannot be told."""
-    utf8 = others = 0
-    words = _Words()
-    rest = b""
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    with file.open() as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            text = decoder.decode(chunk)
-            if not text.isascii():
-                utf8 += len(_UTF8.findall(text))
-                others += len(_NO_UTF8.findall(text))
-            # a word may go on in the next chunk
-            *lines, rest = _LINE_END.split(rest + chunk) if len(rest) < _CHUNK_BYTES else (rest, chunk)
-            for line in lines:
-                words.add(line)
-    words.add(rest)
-    if utf8 > others:  # by chance, other bytes hardly ever look like UTF-8
-        raise SourceError(f"{file.given}: {complaint}; save the file as UTF-8")
-    encoding, candidates = guess(words.sample())
-    if encoding is None:
-        choice = f" (it may be {' or '.join(candidates)})" if candidates else ""
-        raise SourceError(
-            f"{file.given}: {complaint}, and its letters do not tell the encoding{choice}; give it: "
-            f"{option('encoding', placeholder='NAME')}"
-        )
-    return encoding
-
-
-class _Words:
-    """Some words for each byte beyond ASCII, so that every byte of a file counts and memory does not grow with it."""
-
-    def __init__(self) -> None:
-        self._seen = dict.fromkeys(range(0x80, 0x100), 0)
-        self._wanted = set(self._seen)
-        self._unwanted = bytes(range(0x80))
-        self._words: dict[bytes, None] = {}
-
-    def add(self, line: bytes) -> None:
-        if line.isascii() or not line.translate(None, self._unwanted):
-            return
-        for word in words_beyond_ascii(line):
-            if len(word) <= _LONGEST_WORD and word not in self._words and self._wanted.intersection(word):
-                self._words[word] = None
-                for byte in set(word) & self._wanted:
-                    self._seen[byte] += 1
-                    if self._seen[byte] == _WORDS_FOR_A_BYTE:
-                        self._wanted.remove(byte)
-                        self._unwanted += bytes([byte])
-
-    def sample(self) -> bytes:
-        return b"\n".join(self._words)

@@ -1,5 +1,5 @@
 "use strict";
-// The table of rows: sorted by a click on a heading, searched as one types. Without this script it is whole as it stands.
+// The table of rows: a click on a heading sorts it, and the search field filters it. Without this script it shows all rows.
 (() => {
   const table = document.getElementById("rows");
   if (!table) return;

@@ -158,7 +158,7 @@ def test_baseline_takes_the_flags_of_a_load(api: FarApi, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--ledger", "none"], "give one (--ledger PATH"),
+        (["--ledger", "none"], "give --ledger PATH"),
         (["--dry-run"], "sends nothing anyway"),
         (["--resend"], "expected one of the two"),
         (["--sandbox"], "there is nothing to put on record"),

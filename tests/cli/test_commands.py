@@ -162,10 +162,10 @@ def test_what_is_left_open_stops_a_load_and_not_infer(capsys: pytest.CaptureFixt
     assert run(["orders.csv", "--sandbox"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert "open question:\n  - kind: order_date may be when something was" in err
+    assert "open question:\n  - kind: order_date may be the time of an action" in err
     assert "interakt-loader: nothing was sent: 1 question is open. Answer it with a flag, or in a mapping" in err
     assert run(["infer", "orders.csv"]) == 0
-    assert "# Open questions:\n# - kind: order_date may be when something was" in capsys.readouterr().out
+    assert "# Open questions:\n# - kind: order_date may be the time of an action" in capsys.readouterr().out
     assert run(["orders.csv", "--sandbox", "--event", "Order Placed"]) == 0
     assert run(["orders.csv", "--sandbox", "--as", "users"]) == 0
 

@@ -155,7 +155,7 @@ def test_unattended_a_guess_is_written_and_not_sent(api: FarApi, tmp_path: Path)
     """The first run writes it; the second does not take it for confirmed; once confirmed, it is sent."""
     first = unattended(api, tmp_path)
     assert first.code == 2
-    assert f"nobody has confirmed this mapping. Look over {FILE}, which was written" in first.err
+    assert f"this mapping is not confirmed. Review {FILE}, which was written" in first.err
     text = (tmp_path / FILE).read_text(encoding="utf-8")
     assert text.count("\nconfirmed: false\nuser_id: ") == 1
     second = unattended(api, tmp_path)
@@ -246,7 +246,7 @@ def test_an_answer_in_the_file_closes_its_question(api: FarApi, tmp_path: Path) 
 
 
 def test_a_recognised_export_goes_on_unattended(api: FarApi, tmp_path: Path) -> None:
-    """Its headings are known; nothing is written down, as nobody has confirmed anything."""
+    """Its headings are known. Nothing is written, because nothing was confirmed."""
     (tmp_path / "contacts.csv").write_text(CONTACTS, encoding="utf-8")
     assert unattended(api, tmp_path, "contacts.csv").code == 0
     assert api.sandbox.stats().users == 1
@@ -278,7 +278,7 @@ def test_a_dry_run_uses_the_confirmed_file(api: FarApi, tmp_path: Path) -> None:
     assert '{"userId":"Ann","traits":{}}' in ended.out
     (tmp_path / FILE).write_text("confirmed: false\nuser_id: name\n", encoding="utf-8")
     ended = unattended(api, tmp_path, "customers.csv", "--dry-run")
-    assert f"using {FILE}, which nobody has confirmed yet" in ended.err
+    assert f"using {FILE}, which is not confirmed yet" in ended.err
     assert '{"userId":"Ann","traits":{}}' in ended.out
 
 
@@ -366,7 +366,7 @@ def test_standard_input_has_a_name_too(api: FarApi, tmp_path: Path) -> None:
         (False, False, False, True, "ask"),
         (False, True, False, True, "ask"),
         (False, True, False, False, "send"),
-        (False, False, False, False, "look over"),
+        (False, False, False, False, "review"),
         (False, False, True, True, "confirm"),
         (False, False, True, False, "confirm"),
     ],

@@ -11,12 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.columns import (
-    DatesSeen,
-    Target,
-    coerce,
-    date_format_of,
-)
+from interakt_loader.columns import DatesSeen, Target, coerce, date_format_of
 from tests.columns.test_convert import problem, texts
 
 _DATES = st.dates(date(1900, 1, 1), date(2099, 12, 31))

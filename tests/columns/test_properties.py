@@ -12,14 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.columns import (
-    TYPES,
-    Coerced,
-    Target,
-    coerce,
-    json_string,
-    json_strings,
-)
+from interakt_loader.columns import TYPES, Coerced, Target, coerce, json_string, json_strings
 from tests.columns import columns
 from tests.thorough import examples
 

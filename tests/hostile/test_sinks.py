@@ -20,12 +20,7 @@ from hypothesis import strategies as st
 from interakt_loader import LoadResult, load_users
 from interakt_loader.cli import run
 from interakt_loader.mapping.files import read_mapping
-from interakt_loader.privacy.text import (
-    PrintableLog,
-    printable,
-    printable_json,
-    printable_lines,
-)
+from interakt_loader.privacy.text import PrintableLog, printable, printable_json, printable_lines
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.sources import heading
 from interakt_loader.templates import environment

@@ -6,12 +6,7 @@ import phonenumbers
 import pytest
 from phonenumbers.geodata.locale import LOCALE_DATA
 
-from interakt_loader.identity.countries import (
-    country_names,
-    country_of,
-    name_keys,
-    region_of,
-)
+from interakt_loader.identity.countries import country_names, country_of, name_keys, region_of
 
 
 @pytest.mark.parametrize(

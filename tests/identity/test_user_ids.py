@@ -15,12 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.identity import event_names, phones, user_ids
-from interakt_loader.privacy.text import (
-    HIDDEN_ENDS,
-    INVISIBLE,
-    is_invisible,
-    stripped,
-)
+from interakt_loader.privacy.text import HIDDEN_ENDS, INVISIBLE, is_invisible, stripped
 from interakt_loader.values import id_text, refusal
 from tests.columns import columns
 from tests.thorough import examples

@@ -20,24 +20,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader import (
-    LoadResult,
-    check,
-    load_events,
-    load_users,
-)
+from interakt_loader import LoadResult, check, load_events, load_users
 from interakt_loader.cli import run
 from interakt_loader.errors import AnotherKey, SettingsError
 from interakt_loader.integrations.airflow import load_events_task
 from interakt_loader.integrations.airflow.task_load import can_retry
 from interakt_loader.ledger import Ledger
-from interakt_loader.ledger.account import (
-    SECRET,
-    address_id,
-    secret_id,
-    unwrap,
-    wrap,
-)
+from interakt_loader.ledger.account import SECRET, address_id, secret_id, unwrap, wrap
 from interakt_loader.ledger.digests import EVENT
 from interakt_loader.ledger.in_flight import InFlight
 from interakt_loader.ledger.store import Store
@@ -233,7 +222,7 @@ def test_without_the_state_folder_the_old_key_opens_the_ledger(
 ) -> None:
     """`--old-api-key-file`; without it, and with a key that is neither, exit 2 says what is missing."""
     account.load(OLD, OLD)
-    with pytest.raises(AnotherKey, match=r"state folder does not hold its secret; give the old key too.*--old-api-key"):
+    with pytest.raises(AnotherKey, match="does not hold its secret; give the old key too: old_api_key=KEY"):
         account.load(NEW, NEW, same_account=True)
     with pytest.raises(AnotherKey, match="the old API key is not the one that this ledger was last used with"):
         account.load(NEW, NEW, same_account=True, old_api_key="neither")
@@ -250,7 +239,7 @@ def test_without_the_state_folder_the_old_key_opens_the_ledger(
         assert run([*command, "--same-account", "--old-api-key-file", "old"]) == 0
         assert run(command) == 0
         assert run([*command, "--old-api-key-file", "old"]) == 2
-        assert "old_api_key is given without same_account" in capsys.readouterr().err
+        assert "--old-api-key-file is given without --same-account" in capsys.readouterr().err
         assert run([*command, "--same-account", "--old-api-key-file", "nowhere"]) == 2
         assert capsys.readouterr().err.startswith("interakt-loader: --old-api-key-file nowhere: cannot be read")
         assert run([*command, "--old-api-key", OLD]) == 2

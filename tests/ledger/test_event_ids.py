@@ -9,12 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import (
-    Mapping,
-    check,
-    load_events,
-    load_users,
-)
+from interakt_loader import Mapping, check, load_events, load_users
 from interakt_loader.errors import MappingError, SettingsError
 from interakt_loader.result import LoadResult
 from interakt_loader.sandbox import Sandbox

@@ -14,13 +14,7 @@ from interakt_loader.ledger.digests import Known
 from interakt_loader.ledger.in_flight import InFlight, left_behind
 from interakt_loader.ledger.store import Store
 from interakt_loader.mapping import PREPARED
-from interakt_loader.model import (
-    Answer,
-    Entry,
-    Message,
-    Outcome,
-    Status,
-)
+from interakt_loader.model import Answer, Entry, Message, Outcome, Status
 from interakt_loader.sending.pending import PendingCall, outcome
 from interakt_loader.settings import Settings
 from tests.ledger.test_decide import A, B, state

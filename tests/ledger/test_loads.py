@@ -10,12 +10,7 @@ import pytest
 
 from interakt_loader.errors import UsageError
 from interakt_loader.ledger import Ledger
-from interakt_loader.ledger.loads import (
-    Loads,
-    ThisLoad,
-    begins_alike,
-    known_row,
-)
+from interakt_loader.ledger.loads import Loads, ThisLoad, begins_alike, known_row
 from interakt_loader.settings import Settings
 
 SETTINGS = Settings(api_key="key")

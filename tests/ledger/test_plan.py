@@ -16,14 +16,7 @@ from interakt_loader.ledger.digests import EVENT, Keys
 from interakt_loader.ledger.plan import Plan
 from interakt_loader.ledger.store import JournalEntry, Store
 from interakt_loader.mapping import PREPARED
-from interakt_loader.model import (
-    Entry,
-    Kind,
-    Message,
-    Outcome,
-    Status,
-    Stop,
-)
+from interakt_loader.model import Entry, Kind, Message, Outcome, Status, Stop
 from interakt_loader.settings import Settings
 
 KEYS = Keys(bytes(32))

@@ -9,12 +9,7 @@ import pytest
 
 from interakt_loader.cli.options import written_mapping
 from interakt_loader.ledger.digests import Keys
-from interakt_loader.ledger.loads import (
-    Shape,
-    changes,
-    shape_of,
-    shown,
-)
+from interakt_loader.ledger.loads import Shape, changes, shape_of, shown
 from interakt_loader.mapping import Mapping, read_mapping
 from interakt_loader.model import Kind
 from interakt_loader.settings import Settings

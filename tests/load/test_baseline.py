@@ -11,13 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import (
-    LoadResult,
-    UsageError,
-    baseline,
-    load_events,
-    load_users,
-)
+from interakt_loader import LoadResult, UsageError, baseline, load_events, load_users
 from interakt_loader.load import load
 from interakt_loader.load.opening import opened
 from interakt_loader.model import Stop, StopToken
@@ -89,7 +83,7 @@ def test_the_report_and_the_result(to: dict[str, Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"ledger": None}, "give one"),
+        ({"ledger": None}, "give ledger=PATH"),
         ({"dry_run": True}, "sends nothing anyway"),
         ({"resend": True}, "expected one of the two"),
         ({"api_key": None}, "no API key"),

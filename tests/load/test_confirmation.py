@@ -12,16 +12,7 @@ import pandas as pd
 import pytest
 
 import interakt_loader
-from interakt_loader import (
-    InferredMapping,
-    Mapping,
-    MappingNeeded,
-    UsageError,
-    check,
-    infer,
-    load_events,
-    load_users,
-)
+from interakt_loader import InferredMapping, Mapping, MappingNeeded, UsageError, check, infer, load_events, load_users
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.airflow.task_load import can_retry
 from interakt_loader.mapping import read_mapping

@@ -16,12 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from interakt_loader import (
-    InteraktLoaderError,
-    check,
-    load_events,
-    load_users,
-)
+from interakt_loader import InteraktLoaderError, check, load_events, load_users
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 
 ROWS = 9_000  # more than two batches
@@ -102,7 +97,7 @@ def test_mended_by_a_merge_they_are_loaded_without_the_reports_columns(caplog: p
     failures = check(frame, mapping).failures().drop(columns="age")
     mended = failures.merge(pd.DataFrame({"id": ["1"], "age": [30]}), on="id")
     assert check(mended, {"user_id": "id", "traits": "*"}).examples == ['{"userId":"1","traits":{"age":30}}']
-    assert "not loaded: row, status, code, column, message, which a report has put beside the rows" in caplog.text
+    assert "not loaded: row, status, code, column, message, which come from a report" in caplog.text
     own = mended.assign(status="gold").drop(columns=["row", "code", "column", "message"])
     assert check(own, {"user_id": "id", "traits": "*"}).examples == [
         '{"userId":"1","traits":{"age":30,"status":"gold"}}'

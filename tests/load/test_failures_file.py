@@ -20,12 +20,7 @@ import pyarrow.orc as po
 import pyarrow.parquet as pq
 import pytest
 
-from interakt_loader import (
-    check,
-    infer,
-    load_events,
-    load_users,
-)
+from interakt_loader import check, infer, load_events, load_users
 from interakt_loader.errors import UsageError
 from interakt_loader.load import load
 from interakt_loader.load.job import Observer

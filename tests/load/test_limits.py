@@ -35,8 +35,10 @@ def test_a_declared_limit_is_never_run_into(shape: Shape) -> None:
 
 @pytest.mark.timeout(150)
 def test_one_real_minute() -> None:
-    """300 a minute for 66 seconds: no window of 60 seconds holds more than 300 calls, and 98 % of them are used (a busy
-    machine may deliver one call a window late)."""
+    """300 a minute for 66 seconds: no window of 60 seconds has more than 300 calls, and 98 % of them are used.
+
+    A busy machine may deliver one call of a window late.
+    """
     result, arrivals, refused = load(330, "300/min", limit_per_minute=300, limit_shape="sliding")
     assert result.sent == 330
     assert refused <= 1

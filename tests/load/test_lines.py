@@ -68,4 +68,4 @@ def test_an_event_id_that_comes_twice_names_the_line_of_the_first(tmp_path: Path
     mapping = {"user_id": "id", "event": {"value": "Paid"}, "event_id": "order", "traits": ["total"]}
     result = load_events(path, mapping, api_key=sandbox.api_key, base_url=sandbox.url)
     (message,) = result.failures()["message"]
-    assert message == "order: 'A': row 0 (line 3) has the same event id and says something else"
+    assert message == "order: 'A': row 0 (line 3) has the same event id and has other content"

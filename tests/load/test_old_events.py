@@ -8,12 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from interakt_loader.load.earlier import (
-    EventNames,
-    NewName,
-    old_events_line,
-    worth_asking,
-)
+from interakt_loader.load.earlier import EventNames, NewName, old_events_line, worth_asking
 from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.settings import Settings
 

@@ -37,8 +37,10 @@ def visits(count: int) -> pd.DataFrame:
 
 @pytest.mark.timeout(180)
 def test_a_server_that_is_away_for_30_seconds_costs_no_row(tmp_path: Path) -> None:
-    """Stopped in mid-load, started again 30 s later on the same port: every row is sent, none failed, with one
-    retry a row; only calls that were cut off may be there twice, and are marked."""
+    """The server stops during the load and starts again 30 s later on the same port: every row is sent, none failed.
+
+    Each row has one retry. Only calls that were cut off may be there twice, and they are marked.
+    """
     latency = 0.005
     before = Sandbox(SandboxOptions(latency=latency))
     before.start()

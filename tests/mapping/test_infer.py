@@ -88,7 +88,7 @@ def test_numbers_as_people_write_them() -> None:
 
 
 def test_a_decimal_comma_is_told_and_a_doubtful_one_left_open() -> None:
-    """`1.299,50` can only have a comma; of `1.299` nobody knows."""
+    """`1.299,50` can only have a comma; `1.299` may have either."""
     options, why, _ = trait(["1.299,50", "9,28"])
     assert options == {"type": "number", "decimal": ","}
     assert why == "numbers with a decimal comma, such as '1.299,50' in row 0"

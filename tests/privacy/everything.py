@@ -29,12 +29,7 @@ from urllib.parse import quote
 import pandas as pd
 import trustme
 
-from interakt_loader import (
-    check,
-    load_events,
-    load_users,
-    track,
-)
+from interakt_loader import check, load_events, load_users, track
 from interakt_loader.cli import run
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted
 from interakt_loader.integrations.airflow import load_users_task

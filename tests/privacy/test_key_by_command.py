@@ -76,9 +76,9 @@ def test_a_file_that_others_may_use_is_refused(mode: int, capsys: pytest.Capture
     [
         (b"", "is empty"),
         (b" \r\n\n", "is empty"),
-        (SECRET_KEY.encode() + b"\nsecond line\n", "has 2 lines with something in them; expected one, the key"),
+        (SECRET_KEY.encode() + b"\nsecond line\n", "has 2 lines that are not blank; expected one, the key"),
         (SECRET_KEY.encode() * 200, "has more than 4,096 bytes; expected the key and nothing else"),
-        (b"\xff\xfe" + SECRET_KEY.encode("utf-16-le"), "cannot be read: it is no text"),
+        (b"\xff\xfe" + SECRET_KEY.encode("utf-16-le"), "cannot be read: it is not text"),
         (None, "is a folder; expected a file that holds the key"),
     ],
     ids=["empty", "blank", "lines", "large", "UTF-16", "folder"],
@@ -145,7 +145,7 @@ def test_without_a_key_it_says_the_ways(capsys: pytest.CaptureFixture[str]) -> N
         assert load_with(sandbox) == 2
         assert sandbox.stats().calls == 0
     assert capsys.readouterr().err == (
-        "interakt-loader: no API key: set INTERAKT_API_KEY (or --api-key-file, --ask-key, api_key=…); "
+        "interakt-loader: no API key: set INTERAKT_API_KEY, or give --api-key-file FILE or --ask-key; "
         "or try without one: --dry-run sends nothing, --sandbox sends to a local look-alike\n"
     )
 

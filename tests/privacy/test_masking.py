@@ -9,12 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.privacy.text import (
-    DOT,
-    masked,
-    masked_body,
-    masked_phone,
-)
+from interakt_loader.privacy.text import DOT, masked, masked_body, masked_phone
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import (
-    LoadResult,
-    check,
-    load_users,
-    track,
-)
+from interakt_loader import LoadResult, check, load_users, track
 from interakt_loader.cli import run
 from interakt_loader.errors import APIError
 from interakt_loader.ledger.account import address_id, unwrap

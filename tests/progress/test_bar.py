@@ -24,7 +24,7 @@ def _terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("progress", "shown"), [(True, True), (False, False), (None, False)])
 def test_the_bar(sandbox: Sandbox, capsys: pytest.CaptureFixture[str], progress: bool | None, shown: bool) -> None:
-    """Asked for, it tells rows and failures on standard error; by itself it is quiet where nobody looks."""
+    """If it is wanted, it shows rows and failures on standard error. By default it needs a terminal."""
     load_users(FRAME, {"user_id": "id"}, api_key=sandbox.api_key, base_url=sandbox.url, progress=progress)
     out, err = capsys.readouterr()
     assert out == ""
@@ -52,7 +52,7 @@ def test_what_is_waited_for_is_shown_although_no_row_ends(capsys: pytest.Capture
 
 
 def test_it_says_what_the_load_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
-    """Over the limit, and without an answer: said while it lasts, though no row ends."""
+    """Over the limit, and without an answer: it is shown while it lasts, although no row ends."""
     with Sandbox(SandboxOptions(limit_per_minute=1, window=1.5)) as sandbox:
         options: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "workers": 1, "progress": True}
         load_users(FRAME.dropna(), {"user_id": "id"}, **options)

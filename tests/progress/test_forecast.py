@@ -14,7 +14,7 @@ from interakt_loader.settings.values import parse_rate
 
 
 @pytest.mark.parametrize(
-    ("rate", "known", "said"),
+    ("rate", "known", "expected"),
     [
         (
             "300/min",
@@ -50,13 +50,13 @@ from interakt_loader.settings.values import parse_rate
         ),
     ],
 )
-def test_what_is_said(rate: str, known: dict[str, Any], said: str) -> None:
+def test_a_forecast(rate: str, known: dict[str, Any], expected: str) -> None:
     """Rows, calls, and the time at the limit."""
-    assert forecast(parse_rate(rate), **known) == said
+    assert forecast(parse_rate(rate), **known) == expected
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "expected"),
     [
         (0.2, "about 1 s"),
         (29, "about 29 s"),
@@ -65,12 +65,12 @@ def test_what_is_said(rate: str, known: dict[str, Any], said: str) -> None:
         (180_000, "about 2 d 2 h"),
     ],
 )
-def test_durations(seconds: float, said: str) -> None:
-    """As people say them."""
-    assert duration(seconds) == said
+def test_durations(seconds: float, expected: str) -> None:
+    """In the units that people use."""
+    assert duration(seconds) == expected
 
 
-def test_it_is_said_before_the_first_call(
+def test_it_is_shown_before_the_first_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On standard error, and not with --quiet; the second time with what is unchanged."""

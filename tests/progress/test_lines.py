@@ -42,8 +42,8 @@ def test_a_line_a_minute() -> None:
     assert lines.sending(summary(sent=600)) == "a.csv: 600 of 1,000 rows, 0 failed, 300 a minute, about 1 min to go"
 
 
-def test_what_it_waits_for_is_said() -> None:
-    """Before the first row has ended, nobody knows how long it takes."""
+def test_what_it_waits_for_is_shown() -> None:
+    """Before the first row has ended, it is unknown how long the load takes."""
     clock = Clock()
     lines = ProgressLines(1000, "a.csv", clock=clock)
     clock.now += 60

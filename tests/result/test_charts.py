@@ -8,15 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.result.html import (
-    BOTTOM,
-    LEFT,
-    RIGHT,
-    TOP,
-    Chart,
-    short,
-    ticks,
-)
+from interakt_loader.result.html import BOTTOM, LEFT, RIGHT, TOP, Chart, short, ticks
 from interakt_loader.templates import render
 
 

@@ -13,12 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import (
-    LoadResult,
-    check,
-    load_events,
-    load_users,
-)
+from interakt_loader import LoadResult, check, load_events, load_users
 from interakt_loader.errors import SettingsError
 from interakt_loader.result.html import MOST_A_REASON, MOST_ROWS
 from interakt_loader.sandbox import Sandbox, SandboxOptions
@@ -56,15 +51,15 @@ def test_a_load_writes_its_page(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_a_page_about_a_long_load_with_rows_in_doubt(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Minutes and hours are said as such, and how many rows may be there twice."""
+    """A long load takes minutes and hours; the page says how many rows may have arrived twice."""
     sandbox.force(["cut"])
     options: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "rate_limit": None}
     result = load_events(FRAME[:1], {"user_id": "id", "event": {"value": "Ordered"}}, **options)
-    for seconds, said in ((99.94, "99.9 s"), (125.4, "2 min 5 s"), (7_325.0, "2 h 2 min")):
+    for seconds, elapsed in ((99.94, "99.9 s"), (125.4, "2 min 5 s"), (7_325.0, "2 h 2 min")):
         result.seconds = seconds
         result.write_html(tmp_path / "load.html")
         text = Page(tmp_path / "load.html").text
-        assert f"2 calls in {said} (0.0 a second); 1 row may have arrived twice." in text
+        assert f"2 calls in {elapsed} (0.0 a second); 1 row may have arrived twice." in text
 
 
 def test_nothing_is_fetched(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -180,7 +175,7 @@ def test_many_reasons_are_capped_as_well(tmp_path: Path) -> None:
 
 
 def test_the_limit_is_drawn_where_there_is_one(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Nobody knows a limit that is found out as the load goes."""
+    """A limit that is detected while the load runs is not known."""
     for rate, drawn in (("200/s", True), ("auto", False), ("none", False)):
         load(sandbox, tmp_path / "load.html", rate_limit=rate)
         assert ("limit: 200/s" in Page(tmp_path / "load.html").text) is drawn
@@ -235,7 +230,7 @@ def test_an_interrupted_load_has_its_page(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["no/such/folder/a.html", "."])
 def test_a_page_that_cannot_be_written_stops_the_load_before_its_first_call(sandbox: Sandbox, path: str) -> None:
-    """Bad usage is found out at once."""
+    """Wrong usage is refused before the load."""
     with pytest.raises(SettingsError, match="expected a file in a folder that exists"):
         load(sandbox, Path(path))
     assert sandbox.users() == []

@@ -33,9 +33,9 @@ def test_counts_failures_and_dict(result: LoadResult) -> None:
     assert (result.rows, result.sent, result.invalid, result.attempts, result.ok) == (3, 2, 1, 2, False)
     assert result.failures()["row"].tolist() == [1]
     assert result.failures()["code"].tolist() == ["identity_missing"]
-    said = json.loads(json.dumps(result.as_dict()))
-    assert said["status"]["sent"] == 2
-    assert sum(said["status"].values()) == said["rows"] == 3
+    facts = json.loads(json.dumps(result.as_dict()))
+    assert facts["status"]["sent"] == 2
+    assert sum(facts["status"].values()) == facts["rows"] == 3
     assert repr(result).startswith("<LoadResult: 2 sent, 1 invalid; 2 calls in ")
 
 
@@ -60,12 +60,12 @@ class _Html(HTMLParser):
 
 
 def test_a_notebook_shows_the_result(result: LoadResult) -> None:
-    """Counts, the reason with its row, and where to go on: as HTML whose every element is closed."""
+    """Counts, the reason with its row, and the next step, as HTML whose every element is closed."""
     page = _Html(result._repr_html_())
     assert page.open == []
     text = "".join(page.texts)
-    for said in ("3 rows as users", "2 sent", "1 invalid", "identity_missing", "no id", "result.failures()"):
-        assert said in text
+    for expected in ("3 rows as users", "2 sent", "1 invalid", "identity_missing", "no id", "result.failures()"):
+        assert expected in text
     assert str(result.report) in text
 
 
@@ -76,8 +76,8 @@ def test_a_notebook_shows_what_a_check_found() -> None:
     checked = check(frame, mapping, rate_limit="300/min")
     page = _Html(checked._repr_html_())
     text = "".join(page.texts)
-    for said in ("dry run: nothing was sent", "1 would be sent", "1 invalid", "not_a_number", "300/min"):
-        assert said in text
+    for expected in ("dry run: nothing was sent", "1 would be sent", "1 invalid", "not_a_number", "300/min"):
+        assert expected in text
     assert "<script>x</script>" in text  # shown, not run
     assert '"userId": "2"' in text
     assert checked.failures()["row"].tolist() == [0]
@@ -96,7 +96,7 @@ def test_a_notebook_shows_a_load_that_went_well(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("ledger", [False, True])
 def test_a_notebook_shows_what_stopped_a_load(ledger: bool, sandbox: Sandbox, tmp_path: Path) -> None:
-    """The API's words; only with a ledger does the same call go on from there."""
+    """The API's message. Only with a ledger does the same call continue from there."""
     path = tmp_path / "ledger" if ledger else None
     result = load_users(FRAME, MAPPING, api_key="wrong", base_url=sandbox.url, ledger=path)
     text = "".join(_Html(result._repr_html_()).texts)
@@ -122,7 +122,7 @@ def test_a_stopped_load_raises_what_stopped_it(sandbox: Sandbox) -> None:
 
 
 def test_a_temporary_report_goes_with_its_result(sandbox: Sandbox) -> None:
-    """Without `report=` the lines are in a temporary file, which is gone when nobody holds the result."""
+    """Without `report=` the lines are in a temporary file, which is removed with the result."""
     result = load_users(FRAME, MAPPING, api_key=sandbox.api_key, base_url=sandbox.url)
     path = result.report
     assert path.exists()
@@ -131,7 +131,7 @@ def test_a_temporary_report_goes_with_its_result(sandbox: Sandbox) -> None:
     assert not path.parent.exists()
 
 
-def test_a_report_that_was_taken_away_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_report_that_was_removed_is_an_error(sandbox: Sandbox, tmp_path: Path) -> None:
     """The result knows where it was, and says that it is there no longer."""
     report = tmp_path / "users.report.csv"
     result = load_users(FRAME, MAPPING, api_key=sandbox.api_key, base_url=sandbox.url, report=report)
@@ -166,7 +166,7 @@ def test_the_report_is_written_once_more(result: LoadResult, tmp_path: Path) -> 
 
 
 def test_a_report_where_spark_keeps_files() -> None:
-    """An address is no path: it is told as it is, and that the loader cannot read it, in one line."""
+    """An address is no path: it is shown as it is, and one line says that the loader cannot read it."""
     address = "s3://bucket/report"
     result = LoadResult(
         name="DataFrame",

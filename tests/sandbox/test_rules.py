@@ -10,12 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.sandbox.store import (
-    Record,
-    Refusal,
-    read_event,
-    read_user,
-)
+from interakt_loader.sandbox.store import Record, Refusal, read_event, read_user
 
 WHO = {"userId": "c1"}
 PHONE = {"countryCode": "+91", "phoneNumber": "9876543210"}

@@ -15,13 +15,7 @@ from hypothesis import strategies as st
 from interakt_loader import load_events, load_users
 from interakt_loader.codes import Code
 from interakt_loader.errors import SettingsError
-from interakt_loader.model import (
-    LARGEST_BODY,
-    Entry,
-    Message,
-    Outcome,
-    Status,
-)
+from interakt_loader.model import LARGEST_BODY, Entry, Message, Outcome, Status
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.sending.pending import Fold, PendingCall, carried, folded
 from interakt_loader.sending.rate_limit import RateLimit

@@ -7,14 +7,7 @@ import time
 
 import pytest
 
-from interakt_loader.model import (
-    Answer,
-    Message,
-    Outcome,
-    Status,
-    Stop,
-    StopToken,
-)
+from interakt_loader.model import Answer, Message, Outcome, Status, Stop, StopToken
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.sending.workers import Engine

@@ -190,7 +190,7 @@ def test_few_calls_over_a_long_time_say_something_too() -> None:
     assert short.rate() == pytest.approx(0.97 * LOW)
 
 
-def test_a_first_measurement_that_was_rough_is_mended_by_large_steps() -> None:
+def test_a_first_measurement_that_was_rough_is_corrected_by_large_steps() -> None:
     """Ten calls in a second, then a wait of a minute: the rate is at least 10 per minute, and grows by a quarter
     first."""
     limit = RateLimit("auto")

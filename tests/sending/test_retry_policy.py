@@ -3,12 +3,7 @@
 import pytest
 
 from interakt_loader.model import Answer, Status
-from interakt_loader.sending.retry_policy import (
-    RetryDecision,
-    backoff,
-    decide,
-    final_status,
-)
+from interakt_loader.sending.retry_policy import RetryDecision, backoff, decide, final_status
 from interakt_loader.transport import no_answer, read_answer
 
 LOST = no_answer(ConnectionResetError(), 0.1, first_call=False)

@@ -11,13 +11,7 @@ from hypothesis import strategies as st
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
-from interakt_loader.model import (
-    Answer,
-    Message,
-    Outcome,
-    Status,
-    Stop,
-)
+from interakt_loader.model import Answer, Message, Outcome, Status, Stop
 from interakt_loader.sending.pending import PendingCall
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.retry_policy import OUTAGE_AFTER

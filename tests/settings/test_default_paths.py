@@ -6,13 +6,7 @@ import pytest
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import (
-    beside,
-    ledger_beside,
-    load_name,
-    report_beside,
-    report_path,
-)
+from interakt_loader.settings.settings import beside, ledger_beside, load_name, report_beside, report_path
 
 
 def test_the_files_of_a_load_go_by_its_name() -> None:

@@ -16,7 +16,7 @@ from interakt_loader import LoadResult, load_events
 from interakt_loader.errors import SettingsError, ShareLost
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings.values import Rate
-from interakt_loader.shared_limit import open_share
+from interakt_loader.shared_limit import open_clock
 from tests.shared_limit.processes import ended, start, use
 
 KEY = "c2VjcmV0:"
@@ -83,7 +83,7 @@ class SharedClockClaims:
 
     def test_a_429_of_one_process_holds_the_next_lease_of_the_other(self, place: Place) -> None:
         """One process pushes the clock by 3 s. What another one reserves then is not before that."""
-        mine, theirs = (open_share(place.url, NOWHERE, KEY, Rate(100, 1)) for _ in range(2))
+        mine, theirs = (open_clock(place.url, NOWHERE, KEY, Rate(100, 1)) for _ in range(2))
         before = time.monotonic()
         mine.reserve(0, hold=3.0)
         assert theirs.reserve(1).first >= before + 2.9
@@ -92,8 +92,8 @@ class SharedClockClaims:
 
     def test_another_account_has_a_clock_of_its_own(self, place: Place) -> None:
         """Two accounts use the same place, each with its own limit."""
-        mine = open_share(place.url, NOWHERE, KEY, Rate(100, 1))
-        theirs = open_share(place.url, NOWHERE, "b3RoZXI6", Rate(300, 60))
+        mine = open_clock(place.url, NOWHERE, KEY, Rate(100, 1))
+        theirs = open_clock(place.url, NOWHERE, "b3RoZXI6", Rate(300, 60))
         before = time.monotonic()
         mine.reserve(0, hold=30.0)
         assert theirs.reserve(1).first <= before + 1
@@ -102,9 +102,9 @@ class SharedClockClaims:
 
     def test_two_rates_for_one_account_are_refused(self, place: Place) -> None:
         """Loads that declare different limits cannot share: the second is refused before any call."""
-        open_share(place.url, NOWHERE, KEY, Rate(100, 1)).close()
+        open_clock(place.url, NOWHERE, KEY, Rate(100, 1)).close()
         with pytest.raises(SettingsError, match=r"another load of this account declares 100/s, this one 300/min"):
-            open_share(place.url, NOWHERE, KEY, Rate(300, 60))
+            open_clock(place.url, NOWHERE, KEY, Rate(300, 60))
 
     def test_a_clock_that_comes_back_costs_no_row(self, place: Place) -> None:
         """It is unreachable for a second during the load: the load waits, and every row is sent once."""

@@ -22,7 +22,7 @@ from interakt_loader.settings.values import Rate
 from interakt_loader.shared_limit import account_limit, open_turns
 from interakt_loader.shared_limit import account_limit as machine_file
 from interakt_loader.shared_limit.account_limit import MachineFile
-from interakt_loader.shared_limit.clock import LastCall, ShareAway, claimed, spacing_of
+from interakt_loader.shared_limit.clock import ClockUnavailable, LastCall, claimed, spacing_of
 from tests.shared_limit import processes
 from tests.shared_limit.windows import most_in_a_window
 
@@ -310,14 +310,14 @@ def test_accounts_share_the_file_and_not_the_limit(tmp_path: Path) -> None:
     """Many threads claim calls of two accounts: each call is granted once, and no claim fails."""
     files = {account: MachineFile(tmp_path, account) for account in (ACCOUNT, b"b" * 16)}
     granted: dict[bytes, list[LastCall]] = {account: [] for account in files}
-    errors: list[ShareAway] = []
+    errors: list[ClockUnavailable] = []
 
     def work(account: bytes) -> None:
         mine = MachineFile(tmp_path, account)
         while len(granted[account]) < 200 and not errors:
             try:
                 claim = mine.claim([Rate(1000, 1)])
-            except ShareAway as error:
+            except ClockUnavailable as error:
                 errors.append(error)
                 break
             if claim.call is not None:

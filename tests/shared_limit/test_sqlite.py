@@ -14,7 +14,7 @@ from interakt_loader import load_events
 from interakt_loader.errors import SettingsError
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
 from interakt_loader.settings.values import Rate
-from interakt_loader.shared_limit import RateDiffers, ShareAway, open_share
+from interakt_loader.shared_limit import ClockUnavailable, RateDiffers, open_clock
 from tests.shared_limit.claims import KEY, NOWHERE, Place, SharedClockClaims
 from tests.shared_limit.processes import ended, start, use
 
@@ -72,7 +72,7 @@ def test_another_database_is_left_alone(tmp_path: Path) -> None:
     database.close()
     before = path.read_bytes()
     with pytest.raises(SettingsError, match="is some other SQLite database"):
-        open_share(f"sqlite:///{path}", NOWHERE, KEY, Rate(100, 1))
+        open_clock(f"sqlite:///{path}", NOWHERE, KEY, Rate(100, 1))
     assert path.read_bytes() == before
 
 
@@ -101,16 +101,16 @@ def test_a_share_in_redis_without_the_package_says_what_to_install(monkeypatch: 
     with pytest.raises(
         SettingsError, match=r"share redis://host/0: needs the package redis: pip install redis$"
     ) as caught:
-        open_share("redis://:hunter2@host/0", NOWHERE, KEY, Rate(100, 1))
+        open_clock("redis://:hunter2@host/0", NOWHERE, KEY, Rate(100, 1))
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_reserve_on_a_spoilt_file_says_so(tmp_path: Path) -> None:
+def test_a_reservation_in_a_damaged_file_says_so(tmp_path: Path) -> None:
     """An error of SQLite is reported as an unreachable clock, for which the load can wait."""
     path = tmp_path / "rate.sqlite"
-    clock = open_share(f"sqlite:///{path}", NOWHERE, KEY, Rate(100, 1))
+    clock = open_clock(f"sqlite:///{path}", NOWHERE, KEY, Rate(100, 1))
     _execute(path, "ALTER TABLE clocks RENAME TO elsewhere")
-    with pytest.raises(ShareAway, match="cannot be used"):
+    with pytest.raises(ClockUnavailable, match="cannot be used"):
         clock.reserve(1)
     clock.close()
 
@@ -118,7 +118,7 @@ def test_a_reserve_on_a_spoilt_file_says_so(tmp_path: Path) -> None:
 def test_a_rate_that_changes_in_mid_load_is_no_outage(tmp_path: Path) -> None:
     """Another rate is in the file. Waiting does not help, so it is not reported as an unreachable clock."""
     path = tmp_path / "rate.sqlite"
-    clock = open_share(f"sqlite:///{path}", NOWHERE, KEY, Rate(100, 1))
+    clock = open_clock(f"sqlite:///{path}", NOWHERE, KEY, Rate(100, 1))
     _execute(path, "UPDATE clocks SET rate = '10/s'")
     with pytest.raises(RateDiffers):
         clock.reserve(1)

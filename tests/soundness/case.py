@@ -11,15 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from unittest.mock import patch
 
-from interakt_loader.model import (
-    Answer,
-    Kind,
-    Message,
-    Outcome,
-    Status,
-    Stop,
-    StopToken,
-)
+from interakt_loader.model import Answer, Kind, Message, Outcome, Status, Stop, StopToken
 from interakt_loader.sending import workers as engine_module
 from interakt_loader.sending.pending import PendingCall
 from interakt_loader.sending.rate_limit import RateLimit

@@ -9,14 +9,7 @@ from collections import defaultdict
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from interakt_loader.model import (
-    Answer,
-    Kind,
-    Message,
-    Outcome,
-    Status,
-    Stop,
-)
+from interakt_loader.model import Answer, Kind, Message, Outcome, Status, Stop
 from interakt_loader.sending.pending import PendingCall
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.retry_policy import in_doubt

@@ -40,7 +40,7 @@ def test_no_order_of_the_threads_loses_a_row_a_wake_up_or_the_end() -> None:
 
 
 @pytest.mark.parametrize("kind", broken.ALL)
-def test_an_engine_with_a_mistake_in_it_is_found_out(kind: type[Engine]) -> None:
+def test_an_engine_with_a_mistake_in_it_is_detected(kind: type[Engine]) -> None:
     """A notify that is forgotten, a lock that is not taken: each is found within a hundred histories. One takes three
     hundred; to save time, its histories begin where it is found."""
     first = 250 if kind is broken.ReadsSilently else 0

@@ -8,12 +8,7 @@ from typing import Any
 
 import pytest
 
-from interakt_loader.sources import (
-    BATCH_ROWS,
-    PROBLEM_COLUMN,
-    RESERVED,
-    open_source,
-)
+from interakt_loader.sources import BATCH_ROWS, PROBLEM_COLUMN, RESERVED, open_source
 from interakt_loader.sources.base import Source
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -13,12 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interakt_loader.errors import SourceBroken, SourceError
-from interakt_loader.sources import (
-    BATCH_ROWS,
-    PROBLEM_COLUMN,
-    ReadOptions,
-    open_source,
-)
+from interakt_loader.sources import BATCH_ROWS, PROBLEM_COLUMN, ReadOptions, open_source
 from interakt_loader.sources.base import BATCH_BYTES
 from tests.sources.reading import problems, read, rows_of
 
@@ -318,7 +313,7 @@ def test_a_line_without_end_is_refused_before_it_is_held(ending: str, tmp_path: 
     tracemalloc.start()
     try:
         with pytest.raises(
-            SourceError, match=r"line [12] has more than 64 million characters; expected one row a line"
+            SourceError, match=r"line [12] has more than 64 million characters; expected one row on each line"
         ):
             open_source(path)
         assert tracemalloc.get_traced_memory()[1] < 20 << 20

@@ -114,8 +114,8 @@ def test_an_array_of_objects_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"id,name\n1,a\n", "expected one JSON object a line, but line 1 is not JSON"),
-        (b'{\n "id": 1\n}\n', "expected one JSON object a line, but line 1 is not JSON"),
+        (b"id,name\n1,a\n", "expected one JSON object on each line, but line 1 is not JSON"),
+        (b'{\n "id": 1\n}\n', "expected one JSON object on each line, but line 1 is not JSON"),
         (b"[1, 2", "the JSON array cannot be read"),
         (b"[]", "the table has no columns"),
         (b"{}\n{}\n", "the table has no columns"),
@@ -135,7 +135,7 @@ def test_an_array_too_large_to_hold_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     with path.open("wb") as file:
         file.write(b"[\n" + b" \n" * (33 << 20) + b"]")
-    with pytest.raises(SourceError, match="a JSON array of more than 64 MB; write one object a line"):
+    with pytest.raises(SourceError, match="a JSON array of more than 64 MB; write one object on each line"):
         open_source(path)
 
 

@@ -204,7 +204,7 @@ def test_an_int96_time_before_1970_is_right_or_a_problem(tmp_path: Path) -> None
     times = [datetime(1960, 1, 1, 5), None, datetime(2020, 1, 1)]
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"at": times}), path, use_deprecated_int96_timestamps=True)
-    wrapped = "the time in 'at' is after the year 2262, or before 1970 and spoilt when it was written (INT96)"
+    wrapped = "the time in 'at' is after the year 2262, or before 1970 and damaged when it was written (INT96)"
     assert (column(path, "at"), problems(path)) in [(times, [None] * 3), ([None, *times[1:]], [wrapped, None, None])]
 
 
@@ -214,7 +214,7 @@ def test_an_int96_time_that_may_be_spoilt_is_a_problem(tmp_path: Path) -> None:
     times = [datetime(2544, 7, 20), datetime(2900, 1, 1)]
     pq.write_table(pa.table({"at": pa.array(times, pa.timestamp("us"))}), path, use_deprecated_int96_timestamps=True)
     assert column(path, "at") == [None, times[1]]
-    assert "spoilt when it was written" in str(problems(path)[0])
+    assert "damaged when it was written" in str(problems(path)[0])
 
 
 def test_an_orc_file_is_read_stripe_by_stripe(tmp_path: Path) -> None:

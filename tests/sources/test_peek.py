@@ -11,12 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interakt_loader.errors import SourceError
-from interakt_loader.sources import (
-    SOURCE_COLUMN,
-    Source,
-    open_source,
-    peek,
-)
+from interakt_loader.sources import SOURCE_COLUMN, Source, open_source, peek
 from interakt_loader.sources.base import BATCH_ROWS
 
 SCHEMA = pa.schema([("n", pa.int64())])

@@ -14,7 +14,7 @@ from pyarrow import feather
 
 from interakt_loader.errors import SourceError
 from interakt_loader.sources import SOURCE_COLUMN, open_source
-from interakt_loader.sources.failures import SAID_BESIDE
+from interakt_loader.sources.failures import EXTRA_COLUMNS
 from tests.sources.reading import column, read
 
 
@@ -107,7 +107,7 @@ def test_a_pattern_is_the_files_that_match_by_name(tmp_path: Path, monkeypatch: 
     for name in ("b.csv", "a.csv", "daily.report.csv", "deep/er/c.csv"):
         Path(name).write_text(f"id\n{name}\n")
     Path("a.report.csv").write_text("row,source,kind,user_id\n")
-    Path("a.failures.csv").write_text("id," + ",".join(SAID_BESIDE) + "\n")
+    Path("a.failures.csv").write_text("id," + ",".join(EXTRA_COLUMNS) + "\n")
     Path("d.jsonl").write_text('{"id": "d.jsonl"}\n')
     tables = ["a.csv", "b.csv", "daily.report.csv"]
     source = open_source("./*.csv")

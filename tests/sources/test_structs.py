@@ -20,12 +20,7 @@ from pyarrow import feather, orc
 
 from interakt_loader import check
 from interakt_loader.errors import SourceError
-from interakt_loader.sources import (
-    BATCH_ROWS,
-    PROBLEM_COLUMN,
-    SOURCE_COLUMN,
-    open_source,
-)
+from interakt_loader.sources import BATCH_ROWS, PROBLEM_COLUMN, SOURCE_COLUMN, open_source
 from interakt_loader.sources.base import flat_names, flattened
 
 _GEO = st.one_of(st.none(), st.fixed_dictionaries({"lat": st.one_of(st.none(), st.floats(-90, 90))}))

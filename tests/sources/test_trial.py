@@ -112,7 +112,7 @@ def test_more_behind_the_end_of_a_stream_is_refused(tmp_path: Path) -> None:
     content = stream_of(TABLE)
     for rest in (content, b"x", b"\n"):
         (tmp_path / "t.arrow").write_bytes(content + rest)
-        with pytest.raises(SourceError, match="more stands behind the end of the stream"):
+        with pytest.raises(SourceError, match="something follows the end of the stream"):
             open_source(tmp_path / "t.arrow")
     (tmp_path / "t.arrow").write_bytes(content + bytes(64))
     assert read(tmp_path / "t.arrow") == TABLE.to_pylist()

@@ -28,7 +28,7 @@ def snippets(document: str) -> list[str]:
     return found
 
 
-def mended(snippet: str) -> str:
+def corrected(snippet: str) -> str:
     """Replace typographic quotes, and remove quotes around a keyword, which Python does not accept."""
     straight = snippet.translate({ord("“"): '"', ord("”"): '"'})
     straight = re.sub(r'"(\w+)"=', r"\1=", straight)
@@ -39,7 +39,7 @@ def test_the_vendors_document_runs_as_written() -> None:
     """All its snippets, in order, as one script: each call arrives as the document describes it."""
     if not DOCUMENT.is_file():
         pytest.skip(f"the vendor's document is not at {DOCUMENT}")
-    code = [mended(one) for one in snippets(DOCUMENT.read_text(encoding="utf-8"))]
+    code = [corrected(one) for one in snippets(DOCUMENT.read_text(encoding="utf-8"))]
     assert [re.split(r"[ (]", one)[0] for one in code] == [
         *("from", "track.api_key", "def", "track.debug", "track.on_error"),
         *("track.user", "track.user", "track.user", "track.event"),
@@ -72,7 +72,7 @@ def test_the_documents_on_error_is_called_as_it_says(sandbox: Sandbox) -> None:
     """With a refused key, the document's own handler prints the error and the message, once per call."""
     if not DOCUMENT.is_file():
         pytest.skip(f"the vendor's document is not at {DOCUMENT}")
-    code = [mended(one) for one in snippets(DOCUMENT.read_text(encoding="utf-8"))]
+    code = [corrected(one) for one in snippets(DOCUMENT.read_text(encoding="utf-8"))]
     ended = scripts.run("\n".join(code), sandbox)
     assert ended.returncode == 0
     assert ended.stdout.count("An error occurred HTTP 401: the API refuses the key (Invalid token provided)") >= 1

@@ -20,12 +20,7 @@ import pytest
 import trustme
 
 from interakt_loader import load_events, load_users
-from interakt_loader.errors import (
-    APIError,
-    CertificateUntrusted,
-    Outage,
-    SettingsError,
-)
+from interakt_loader.errors import APIError, CertificateUntrusted, Outage, SettingsError
 from interakt_loader.track import Client
 from tests.transport.servers import Proxy, Server
 

@@ -18,13 +18,7 @@ from interakt_loader.errors import SettingsError
 from interakt_loader.model import Answer, Message
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.sending.retry_policy import RetryDecision, decide, in_doubt, parse_retry_after
-from interakt_loader.transport import (
-    LONGEST_BODY,
-    HttpTransport,
-    no_answer,
-    not_connected,
-    read_answer,
-)
+from interakt_loader.transport import LONGEST_BODY, HttpTransport, no_answer, not_connected, read_answer
 from tests.transport.servers import ACCEPTED, Server
 
 MESSAGE = Message(0, "user", "1", b'{"userId": "1", "traits": {}}')

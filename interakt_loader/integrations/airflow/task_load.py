@@ -14,14 +14,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from interakt_loader.errors import (
-    InteraktLoaderError,
-    KeyRefused,
-    NotJustNow,
-    SettingsError,
-    SourceError,
-    UsageError,
-)
+from interakt_loader.errors import InteraktLoaderError, KeyRefused, NotJustNow, SettingsError, SourceError, UsageError
 from interakt_loader.model import Stop, StopToken
 from interakt_loader.privacy.text import masked
 from interakt_loader.settings import Settings

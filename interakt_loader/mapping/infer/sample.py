@@ -11,14 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.columns import Target, coerce
-from interakt_loader.columns.normalize import (
-    Kind,
-    NormalColumn,
-    as_text,
-    normalize,
-    normalize_parts,
-    type_name,
-)
+from interakt_loader.columns.normalize import Kind, NormalColumn, as_text, normalize, normalize_parts, type_name
 from interakt_loader.mapping.prepare import null_where_word
 from interakt_loader.sources.base import Lines
 from interakt_loader.values import shortened

@@ -76,6 +76,19 @@ def test_rows_are_sorted_by_a_click(report: str, opened: Opener) -> None:
     assert len(set(codes)) > 3
 
 
+def test_rows_of_a_text_file_are_sorted_by_their_number(opened: Opener, tmp_path: Path) -> None:
+    """The line that is shown beside it does not make a text of it."""
+    table = tmp_path / "a.csv"
+    table.write_text("id,n\n" + "".join(f"{row},{'bad' if row in (2, 10, 120) else 1}\n" for row in range(121)))
+    mapping = {"user_id": "id", "traits": [{"column": "n", "type": "number"}]}
+    watched = opened(check(table, mapping).write_html(tmp_path / "check.html").as_uri())
+    heading = watched.page.get_by_role("columnheader", name="row").get_by_role("button")
+    heading.click()
+    assert cells(watched, 0) == ["2 (line 4)", "10 (line 12)", "120 (line 122)"]
+    heading.click()
+    assert cells(watched, 0) == ["120 (line 122)", "10 (line 12)", "2 (line 4)"]
+
+
 def test_a_heading_is_sorted_by_the_keyboard(report: str, opened: Opener) -> None:
     """As by a click."""
     watched = opened(report)

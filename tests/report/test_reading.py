@@ -27,7 +27,7 @@ def test_a_folder_is_read_as_one_report(tmp_path: Path) -> None:
     assert sum(one.num_rows for one in read_batches(folder, ["row"])) == 4
 
 
-def test_a_report_that_was_cut_is_told(tmp_path: Path) -> None:
+def test_a_report_that_was_cut_is_an_error(tmp_path: Path) -> None:
     """A Parquet file without its end is one line that names it, and no traceback of Arrow's."""
     path = tmp_path / "report.parquet"
     check(pa.table({"id": ["a", "b"]}), {"user_id": "id"}, report=path)

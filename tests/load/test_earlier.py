@@ -13,14 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from interakt_loader import (
-    LoadResult,
-    UsageError,
-    baseline,
-    check,
-    load_events,
-    load_users,
-)
+from interakt_loader import LoadResult, UsageError, baseline, check, load_events, load_users
 from interakt_loader.load import infer
 from interakt_loader.sandbox import Sandbox
 
@@ -426,7 +419,7 @@ def test_a_second_load_without_a_ledger_is_warned_of(sandbox: Sandbox, caplog: p
     assert "sent these" not in caplog.text
     load_events(paid("a", "b"), PAID, **to)
     assert "this process has sent these 2 events before, and without a ledger nothing remembers them" in caplog.text
-    assert 'ledger="orders.ledger"' in caplog.text
+    assert "ledger='orders.ledger'" in caplog.text
 
 
 def test_the_result_says_that_nothing_remembers_its_events(load: Loader) -> None:

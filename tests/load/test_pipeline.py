@@ -1,4 +1,4 @@
-"""The line end to end, over the real sandbox: nothing lost, nothing told twice, order kept, the bound held."""
+"""The pipeline from end to end, with the real sandbox: no row is lost or reported twice, in order, within the bound."""
 
 from __future__ import annotations
 
@@ -47,8 +47,11 @@ def test_each_row_becomes_one_call_and_one_line(sandbox: Sandbox) -> None:
 
 @pytest.mark.timeout(300)
 def test_under_faults_of_every_kind_no_row_is_lost_or_told_twice_and_order_is_kept() -> None:
-    """300 users, 20 rows each, 16 workers, 10 % faults of every kind: every row has one line, what is called sent is
-    in the sandbox, what is there twice is marked, and each user's events stand in the table's order."""
+    """300 users with 20 rows each, 16 workers, 10 % faults of every kind: every row has one line in the report.
+
+    Rows that are called sent are in the sandbox, those that are there twice are marked, and each user's events are in
+    the table's order.
+    """
     share = "1.25%"
     kinds = ("500", "503", "reset", "cut", "html502", "garbage", "429", "429-retry-after")
     faults = ",".join(f"{kind}={share}" for kind in kinds) + ",hang=0.1%"
