@@ -101,10 +101,7 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
     Raises:
         SourceError: One line that names the data and the reason.
     """
-    source = _opened(data, options or ReadOptions())
-    if not OWN_COLUMNS.isdisjoint(source.columns):
-        source = drop_report_columns(source)
-    return drop_counter(source)
+    return _of_the_table(_opened(data, options or ReadOptions()))
 
 
 def _opened(data: Any, options: ReadOptions) -> Source:
@@ -236,8 +233,15 @@ def _opened_as(form: Format, file: File, options: ReadOptions) -> Source:
         raise
     except Exception as error:
         raise SourceError(f"{file.given}: cannot be read: {reason(error)}") from error
-    source = drop_counter(drop_report_columns(source))
+    source = _of_the_table(source)
     return _with_partitions(source, file.partitions) if file.partitions else source
+
+
+def _of_the_table(source: Source) -> Source:
+    """Return the source without the columns that programs add: those of a failures file, and a row counter."""
+    if not OWN_COLUMNS.isdisjoint(source.columns):
+        source = drop_report_columns(source)
+    return drop_counter(source)
 
 
 def _read_as(form: Format, file: File, options: ReadOptions) -> Source:
