@@ -1,4 +1,4 @@
-"""A load that runs in a process of its own, is killed with SIGKILL, and is run again; and the dice that say when."""
+"""A load that runs in a process of its own, is killed with SIGKILL, and is run again; and the random numbers that say when."""
 
 from __future__ import annotations
 

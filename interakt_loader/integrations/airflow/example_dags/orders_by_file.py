@@ -30,7 +30,7 @@ with DAG(
 
     @task
     def total(results: list[dict[str, Any]]) -> dict[str, int]:
-        """Add up what became of the rows of all files."""
+        """Add up the results of all files."""
         return {
             "rows": sum(one["rows"] for one in results),
             "sent": sum(one["status"]["sent"] for one in results),
