@@ -1,4 +1,4 @@
-"""What comes before a load: the data are opened, the mapping is chosen, and the files that are written are checked.
+"""Before a load: open the data, choose the mapping, and check the paths of the files to write.
 
 The mapping is the one that is given, a preset fitted to the table, or a proposal that may be used. Each file that is
 written differs from the others, from those that are read, and from those that later loads of the source read.

@@ -1,6 +1,6 @@
 """Open any table as a `Source`: a stream of Arrow record batches, in memory that does not grow with the input.
 
-`open_source` is the way in. `paths` finds the files that a path means, and `local_file` knows their format and
+`open_source` is the entry point. `paths` finds the files that a path means, and `local_file` knows their format and
 compression. Each format has a reader: `csv`, `json`, `excel`, and `columnar` for Parquet, Arrow, Feather and ORC.
 `memory` reads frames, Arrow data and Python objects. `base` has the `Source` that all of them return, and `text` what
 CSV and JSON lines have in common. `failures` reads the failed rows of an earlier load back.
