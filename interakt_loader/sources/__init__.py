@@ -47,7 +47,7 @@ from interakt_loader.sources.columnar import (
 )
 from interakt_loader.sources.csv import open_csv
 from interakt_loader.sources.excel import open_excel
-from interakt_loader.sources.failures import OWN_COLUMNS, drop_report_columns, is_failures_file, options_for
+from interakt_loader.sources.failures import drop_report_columns, is_failures_file, options_for
 from interakt_loader.sources.json import open_json, open_records
 from interakt_loader.sources.local_file import File, Format, format_of
 from interakt_loader.sources.memory import (
@@ -101,10 +101,7 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
     Raises:
         SourceError: One line that names the data and the reason.
     """
-    source = _opened(data, options or ReadOptions())
-    if not OWN_COLUMNS.isdisjoint(source.columns):
-        source = drop_report_columns(source)
-    return drop_counter(source)
+    return drop_counter(drop_report_columns(_opened(data, options or ReadOptions())))
 
 
 def _opened(data: Any, options: ReadOptions) -> Source:
