@@ -120,7 +120,7 @@ def _flags(command: _Command, names: Sequence[str]) -> _Command:
 def _settings_flag(one: Any) -> Callable[[_Command], _Command]:
     """Return the flag of an option. It hands text on: the option's parser reads it."""
     facts = one.metadata
-    text = re.sub(r"`([^`]*)`", _shown, facts["meaning"])
+    text = re.sub(r"`([^`]*)`", lambda quoted: _shown(quoted[1], facts["choices"]), facts["meaning"])
     if one.default not in (None, False, ""):
         text += f"  [default: {one.default}]"
     if facts["env"]:
@@ -134,9 +134,9 @@ def _settings_flag(one: Any) -> Callable[[_Command], _Command]:
     return flag(facts["flag"], one.name, **given)
 
 
-def _shown(quoted: re.Match[str]) -> str:
-    """Return an option's flag, and anything else between backquotes without them."""
-    return flag_of(quoted[1]) if quoted[1] in Settings.__dataclass_fields__ else quoted[1]
+def _shown(quoted: str, choices: Sequence[str]) -> str:
+    """Return the flag of an option that stands between backquotes, and anything else as it is, such as a choice."""
+    return flag_of(quoted) if quoted in Settings.__dataclass_fields__ and quoted not in choices else quoted
 
 
 def mapping_flags(command: _Command) -> _Command:

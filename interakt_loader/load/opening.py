@@ -255,6 +255,9 @@ def check_places(settings: Settings) -> None:
 _OF_A_LEDGER = ("", "-wal", "-shm", "-journal", "-calls")
 """Endings of the files of which a ledger is made."""
 
+_CALLED = {"failures": "failures file", "html": "HTML page"}
+"""What an output is called in a message, if not like its option."""
+
 
 class OtherFiles(NamedTuple):
     """Files of a load that its settings do not name. Each key says what the file is, for messages."""
@@ -271,18 +274,20 @@ def check_outputs(source: Source, settings: Settings, other_files: OtherFiles) -
     _keep_apart(source, outputs, other_files)
     for name, path in outputs.items():
         _keep_out_of_sources(name, path, source)
-        _keep_out_of_folders(name, path, other_files)
+        _keep_out_of_folders(option(name), path, other_files)
     # in this order, because the others are in the report's folder
     for name in ("report", "html", "failures"):
         file = outputs.get(name)
         if file is not None and (file.is_dir() or not file.parent.is_dir()):
-            raise SettingsError(f"{name} {file}: expected a file in a folder that exists")
+            raise SettingsError(f"{option(name)} {file}: expected a file in a folder that exists")
     ledger = outputs.get("ledger")
     if ledger is not None and ledger.exists() and not ledger.is_file():
-        raise SettingsError(f"ledger {ledger}: is no file; choose another path")
+        raise SettingsError(f"{option('ledger')} {ledger}: is no file; choose another path")
     failures = outputs.get("failures")
     if failures is not None and failures.is_file() and failures.stat().st_size and not is_failures_file(failures):
-        raise SettingsError(f"failures {failures}: is there already and is something else; choose another path")
+        raise SettingsError(
+            f"{option('failures')} {failures}: is there already and is something else; choose another path"
+        )
 
 
 def files_of(source: Source) -> list[Path]:
@@ -316,8 +321,8 @@ def _keep_apart(source: Source, outputs: Dict[str, Path], other_files: OtherFile
                 other = "choose another path"
                 if name == "failures" and is_failures(str(path)) and not source.of_failures:
                     other = f"put its columns {', '.join(EXTRA_COLUMNS)} back, or {other}"
-                raise SettingsError(f"{name} {path}{ending}: is the {taken[identity]}{too}; {other}")
-            taken[identity] = name
+                raise SettingsError(f"{option(name)} {path}{ending}: is the {taken[identity]}{too}; {other}")
+            taken[identity] = _CALLED.get(name, name)
 
 
 def _identity(path: str | os.PathLike[str] | int) -> object:
@@ -348,8 +353,8 @@ def _keep_out_of_sources(name: str, path: Path, source: Source) -> None:
         in_folder = found.is_dir() and _is_in(real, Path(os.path.realpath(found)))
         if in_folder or (glob.has_magic(given) and not found.exists() and _matches(real, found)):
             raise SettingsError(
-                f"{name} {path}: the next load of {given} would read it as a source; choose another folder, or a name "
-                f"such as {path.stem}.report{path.suffix}"
+                f"{option(name)} {path}: the next load of {given} would read it as a source; choose another folder, "
+                f"or a name such as {path.stem}.report{path.suffix}"
             )
 
 
@@ -368,7 +373,7 @@ def _matches(path: Path, pattern: Path) -> bool:
     return len(names) == len(path.parts) and all(map(fnmatch.fnmatch, path.parts, names))
 
 
-def _keep_out_of_folders(name: str, path: Path, other_files: OtherFiles) -> None:
+def _keep_out_of_folders(called: str, path: Path, other_files: OtherFiles) -> None:
     for folder, at in other_files.folders.items():
         if at is not None and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(at)):
-            raise SettingsError(f"{name} {path}: lies in {at}, the {folder}, where files are removed; choose another")
+            raise SettingsError(f"{called} {path}: lies in {at}, the {folder}, where files are removed; choose another")

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.acero
 import pyarrow.compute as pc
 
-from interakt_loader.errors import NotJustNow, SettingsError
+from interakt_loader.errors import NotJustNow, SettingsError, option
 from interakt_loader.model import FAILURES, Status
 from interakt_loader.privacy.files import is_still_at, open_private, truncate, try_lock
 from interakt_loader.privacy.formula_guard import guard
@@ -62,7 +62,7 @@ class Report:
         self.path = Path(path)
         ending = self.path.suffix.lower()
         if ending not in ENDINGS:
-            raise SettingsError(f"report {self.path}: expected a name ending in {', '.join(ENDINGS)}")
+            raise SettingsError(f"{option('report')} {self.path}: expected a name ending in {', '.join(ENDINGS)}")
         self._make: Callable[[IO[bytes]], Writer] = _WRITERS[ending]
         self._writer: Writer | None = None
         self._closed = False

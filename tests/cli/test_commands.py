@@ -346,8 +346,8 @@ def test_the_ledger_lies_beside_the_report(monkeypatch: pytest.MonkeyPatch, caps
 def test_a_ledger_that_is_the_source_or_the_report_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """One line, exit 2, and the source is as it was."""
     for arguments, said in (
-        (["--ledger", "customers.csv"], "ledger customers.csv: is the source itself; choose another path"),
-        (["--ledger", "out.csv", "--report", "out.csv"], "ledger out.csv: is the report too; choose another path"),
+        (["--ledger", "customers.csv"], "--ledger customers.csv: is the source itself; choose another path"),
+        (["--ledger", "out.csv", "--report", "out.csv"], "--ledger out.csv: is the report too; choose another path"),
     ):
         assert run(["customers.csv", "--map", "user_id=customer_id", "--sandbox", "-q", *arguments]) == 2
         assert capsys.readouterr().err == f"interakt-loader: {said}\n"

@@ -410,16 +410,16 @@ def test_the_file_of_the_key_and_the_mapping_are_not_written_over(
     Path("key.csv").write_text(api.api_key)
     Path("key.csv").chmod(0o600)
     for arguments, why in (
-        (["--api-key-file", "key.csv", "--report", "./key.csv"], "report key.csv: is the file of the key too"),
+        (["--api-key-file", "key.csv", "--report", "./key.csv"], "--report key.csv: is the file of the key too"),
         (
             ["--same-account", "--old-api-key-file", "key.csv", "--report", "./key.csv"],
-            "report key.csv: is the file of the old key too",
+            "--report key.csv: is the file of the old key too",
         ),
-        (["--mapping", "map.yaml", "--html", "map.yaml"], "html map.yaml: is the mapping too"),
-        (["--html", "orders.mapping.yaml"], "html orders.mapping.yaml: is the mapping too"),
-        (["--html", "orders.runs/x.html"], "html orders.runs/x.html: lies in orders.runs"),
-        (["--html", "orders.failures.csv"], "html orders.failures.csv: is the failures too"),
-        (["--html", "orders.report.csv"], "html orders.report.csv: is the report too"),
+        (["--mapping", "map.yaml", "--html", "map.yaml"], "--html map.yaml: is the mapping too"),
+        (["--html", "orders.mapping.yaml"], "--html orders.mapping.yaml: is the mapping too"),
+        (["--html", "orders.runs/x.html"], "--html orders.runs/x.html: lies in orders.runs"),
+        (["--html", "orders.failures.csv"], "--html orders.failures.csv: is the failures file too"),
+        (["--html", "orders.report.csv"], "--html orders.report.csv: is the report too"),
     ):
         before = here()
         assert run(["orders.csv", "-q", *arguments]) == 2

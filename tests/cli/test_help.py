@@ -91,6 +91,13 @@ def test_an_option_is_named_by_its_flag(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "rate_limit" not in shown
 
 
+def test_a_choice_that_is_called_like_an_option_is_no_flag(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--on-unknown resend` is not `--resend`."""
+    assert "whether it was accepted: resend it, which may" in help_of("load", monkeypatch, capsys, 200)
+
+
 def test_the_sandbox_lists_its_faults(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Every kind."""
     listed = help_of("sandbox", monkeypatch, capsys, 200).partition("KIND is ")[2].partition(".\n")[0]

@@ -9,11 +9,21 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from interakt_loader.errors import SourceBroken, SourceError
 from interakt_loader.sources import SOURCE_COLUMN, open_source
 from tests.sources.reading import column, problems, read
+
+
+def test_an_ordinary_table_has_no_notes(tmp_path: Path) -> None:
+    """Of any format: a note is a warning on the command line."""
+    (tmp_path / "t.csv").write_text("id,name\na,Ann\n")
+    (tmp_path / "t.jsonl").write_text('{"id":"a","name":"Ann"}\n')
+    pq.write_table(pa.table({"id": ["a"], "name": ["Ann"]}), tmp_path / "t.parquet")
+    assert [open_source(tmp_path / f"t.{ending}").notes for ending in ("csv", "jsonl", "parquet")] == [[], [], []]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes have no name in a folder there")
