@@ -85,8 +85,6 @@ def options_for(file: File, options: ReadOptions) -> ReadOptions:
 def drop_report_columns(source: Source) -> Source:
     """Return a source without the extra columns. The rows of a failures file come as they were in their input."""
     there = [name for name in source.columns if name in OWN_COLUMNS]
-    if not there:
-        return source
     left_out = source.left_out | set(there)
     if not set(there).issuperset(EXTRA_COLUMNS):
         note = f"{source.path or source.name}: left out, as a failures file has them: {', '.join(there)}"
