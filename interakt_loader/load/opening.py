@@ -353,8 +353,8 @@ def _keep_out_of_sources(name: str, path: Path, source: Source) -> None:
         in_folder = found.is_dir() and _is_in(real, Path(os.path.realpath(found)))
         if in_folder or (glob.has_magic(given) and not found.exists() and _matches(real, found)):
             raise SettingsError(
-                f"{option(name)} {path}: the next load of {given} would read it as a source; choose another folder, or a name "
-                f"such as {path.stem}.report{path.suffix}"
+                f"{option(name)} {path}: the next load of {given} would read it as a source; choose another folder, or "
+                f"a name such as {path.stem}.report{path.suffix}"
             )
 
 

@@ -12,7 +12,7 @@ from interakt_loader.errors import MappingError
 from interakt_loader.model import Kind
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources.base import heading
-from interakt_loader.values import shown
+from interakt_loader.values import shown, type_shown
 
 FIELDS = ("user_id", "phone", "country_code", "event", "event_id", "created_at", "tags", "traits")
 """The fields of a mapping."""
@@ -65,7 +65,8 @@ class Mapping:
         if isinstance(written, Mapping):
             return written
         if not isinstance(written, dict):
-            raise MappingError(f"the mapping is a {type(written).__name__}; expected a dict with {', '.join(FIELDS)}")
+            given = "is empty" if written is None else f"is {type_shown(written)}"
+            raise MappingError(f"the mapping {given}; expected a dict with {', '.join(FIELDS)}")
         for key in written:
             if key not in FIELDS:
                 hint = did_you_mean(str(key), list(FIELDS))

@@ -68,7 +68,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("good.csv --sandbox --as event", "--as is 'event'; expected users or events; did you mean 'events'?"),
         ("good.csv --sandbox --output jsn", "--output is 'jsn'; expected text or json; did you mean 'json'?"),
         ("good.csv --sandbox --nulls omitt", "--nulls is 'omitt'; expected omit or clear; did you mean 'omit'?"),
-        ("good.csv --sandbox --phones x", "--phones is 'x'; expected strict or possible or as-is\n"),
+        ("good.csv --sandbox --phones x", "--phones is 'x'; expected strict, possible or as-is\n"),
         ("good.csv --sandbox --rate-limit growht", "or 10/s; did you mean 'growth'?"),
         ("good.csv --sandbox --timeout soon", "--timeout is 'soon'; expected a number above 0"),
         ("good.csv --sandbox --rows 5", "--rows is '5'; expected the first row and the one after the last"),
