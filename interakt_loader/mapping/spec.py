@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interakt_loader.columns import TYPES, Target, no_type
-from interakt_loader.errors import MappingError
+from interakt_loader.errors import MappingError, by_surface
 from interakt_loader.model import Kind
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources.base import heading
@@ -117,7 +117,11 @@ class Mapping:
                 f"no identity is mapped: say which column is user_id or phone; there are {listed(columns)}"
             )
         if kind == "event" and self.event is None:
-            raise MappingError("events need a name: map event to a column, or to {'value': 'Order Placed'}")
+            ways = by_surface(
+                "map event to a column, or to {'value': 'Order Placed'}",
+                "give --map event=COLUMN, or --event NAME if all have the same",
+            )
+            raise MappingError(f"events need a name: {ways}")
         if kind == "user" and self.event is not None:
             raise MappingError("the mapping has an event, so its rows are events, not users")
         if kind == "user" and self.event_id is not None:

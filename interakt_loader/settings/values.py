@@ -264,7 +264,7 @@ def parse_path(given: Any) -> Any:
 
 def parse_failures_path(given: Any) -> Any:
     """Read the path of a failures file, which is CSV."""
-    if not str(given).lower().endswith(".csv"):
+    if not str(parse_path(given)).lower().endswith(".csv"):
         raise BadValue(f"{given}: expected a name ending in .csv")
     return given
 

@@ -145,7 +145,7 @@ def _without_own_columns(source: Source) -> Source:
 def _as_path(data: Any) -> str:
     path = os.fspath(data)
     if not path:
-        raise SourceError(f"an empty text is no table: {_EXPECTED}")
+        raise SourceError("the path of the source is empty; expected a file, a folder, a pattern or an address")
     return os.fsdecode(path) if isinstance(path, bytes) else path
 
 

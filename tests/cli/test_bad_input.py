@@ -47,7 +47,10 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("good.csv --sandbox --mapping mapping.yaml", "no such column: 'nmae'; did you mean 'name'?"),
         ("good.csv --sandbox --mapping broken.yaml", "is not YAML"),
         ("good.csv --sandbox --mapping nowhere.yaml", "no such file"),
-        ("good.csv --sandbox --as events --map user_id=customer_id", "events need a name"),
+        (
+            "good.csv --sandbox --as events --map user_id=customer_id",
+            "events need a name: give --map event=COLUMN, or --event NAME",
+        ),
         ("good.csv", "no API key: set INTERAKT_API_KEY"),
         ("good.csv", "--dry-run sends nothing, --sandbox sends to a local look-alike"),
         ("good.csv --api-key-file nowhere.txt", "--api-key-file nowhere.txt: cannot be read"),

@@ -50,6 +50,7 @@ def test_rates(text: str | None, rate: Any) -> None:
         ({"bad_values": "ignore"}, "bad_values is 'ignore'; expected reject or drop"),
         ({"nulls": None}, "nulls is None; expected omit or clear"),
         ({"report": {"a": 1}}, "report has the type dict; expected the path of a file"),
+        ({"failures": ""}, "failures is empty; expected the path of a file"),
         ({"ledger": ""}, "ledger is empty; expected the path of a file"),
         ({"encoding": 5}, "encoding is 5; expected text such as 'cp1252'"),
         ({"on_error": 5}, "on_error is 5; expected a function"),

@@ -131,7 +131,7 @@ def test_batches_without_rows_are_left_out() -> None:
         (pa.array([1]), "expected a pandas DataFrame"),
         ({"a": [1]}, "a dict is no table: expected"),
         (42, "an int is no table: expected"),
-        ("", "an empty text is no table"),
+        ("", "the path of the source is empty"),
         ([], "an empty list is no table"),
         ([1, 2], "a list of int is no table"),
         ([{"a": 1}, 2], "expected dicts, but item 1 is an int"),
