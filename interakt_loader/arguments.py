@@ -25,6 +25,7 @@ from interakt_loader.values import (
     sendable,
     shortened,
     shown,
+    type_shown,
     unicode_text,
 )
 
@@ -69,7 +70,7 @@ def body_of(
             raise BadArgument(f"event is {shown(event)}; expected the event's name")
         body["event"] = name
     if traits is not None and not isinstance(traits, Mapping):
-        raise BadArgumentType(f"traits is a {type(traits).__name__}; expected a dict")
+        raise BadArgumentType(f"traits is {type_shown(traits)}; expected a dict")
     body["traits"] = _traits(traits or {})
     created = _created_at(created_at)
     if created is not None:

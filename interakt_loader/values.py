@@ -233,6 +233,11 @@ def shown(value: Any) -> str:
         return f"a whole number of {value.bit_length():,} bits"
     if value is None or type(value) in (int, float, bool, Decimal, dt.datetime, dt.date, dt.time, dt.timedelta):
         return str(value)[:LONGEST_SHOWN]
+    return type_shown(value)
+
+
+def type_shown(value: object) -> str:
+    """Return the type of a value with its article: `an int`, `a list`."""
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 

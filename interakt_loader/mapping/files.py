@@ -21,6 +21,7 @@ from yaml.constructor import ConstructorError
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping.spec import Mapping
 from interakt_loader.privacy.text import printable
+from interakt_loader.values import type_shown
 
 ENDINGS = (".yaml", ".yml", ".toml", ".json")
 
@@ -141,7 +142,7 @@ def _check_scalar(value: Any) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is no number")
     if value is not None and not isinstance(value, (int, float, dt.date, dt.time)):
-        raise ValueError(f"a value is a {type(value).__name__}")
+        raise ValueError(f"a value is {type_shown(value)}")
 
 
 # ------------------------------------------------------------------ JSON and TOML
@@ -193,8 +194,11 @@ def _yaml(text: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except (RecursionError, ValueError):
         raise
+    except yaml.MarkedYAMLError as error:
+        what, mark = ", ".join(filter(None, (error.context, error.problem))), error.problem_mark
+        raise ValueError(what if mark is None else f"{what} (line {mark.line + 1}, column {mark.column + 1})") from None
     except yaml.YAMLError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(str(error).replace('in "<unicode string>", ', "")) from None
     except Exception as error:  # noqa: BLE001 - PyYAML raises any error for an untrue tag, such as `!!bool maybe`
         raise ValueError(f"a value is not what its tag says ({type(error).__name__})") from None
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from interakt_loader.columns import TYPES, Target, no_type
-from interakt_loader.errors import MappingError
+from interakt_loader.errors import MappingError, by_surface
 from interakt_loader.model import Kind
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources.base import heading
-from interakt_loader.values import shown
+from interakt_loader.values import shown, type_shown
 
 FIELDS = ("user_id", "phone", "country_code", "event", "event_id", "created_at", "tags", "traits")
 """The fields of a mapping."""
@@ -65,7 +65,8 @@ class Mapping:
         if isinstance(written, Mapping):
             return written
         if not isinstance(written, dict):
-            raise MappingError(f"the mapping is a {type(written).__name__}; expected a dict with {', '.join(FIELDS)}")
+            given = "is empty" if written is None else f"is {type_shown(written)}"
+            raise MappingError(f"the mapping {given}; expected a dict with {', '.join(FIELDS)}")
         for key in written:
             if key not in FIELDS:
                 hint = did_you_mean(str(key), list(FIELDS))
@@ -116,7 +117,11 @@ class Mapping:
                 f"no identity is mapped: say which column is user_id or phone; there are {listed(columns)}"
             )
         if kind == "event" and self.event is None:
-            raise MappingError("events need a name: map event to a column, or to {'value': 'Order Placed'}")
+            ways = by_surface(
+                "map event to a column, or to {'value': 'Order Placed'}",
+                "give --map event=COLUMN, or --event NAME if all have the same",
+            )
+            raise MappingError(f"events need a name: {ways}")
         if kind == "user" and self.event is not None:
             raise MappingError("the mapping has an event, so its rows are events, not users")
         if kind == "user" and self.event_id is not None:

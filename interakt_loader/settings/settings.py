@@ -37,6 +37,7 @@ from interakt_loader.settings.values import (
     parse_function,
     parse_key,
     parse_name,
+    parse_path,
     parse_rate,
     parse_rows,
     parse_share,
@@ -175,6 +176,7 @@ class Settings:
         "`NAME.report.csv` in the working folder, or `NAME.check.csv` for a dry run. `none` writes no "
         "report.",
         KEPT,
+        optional(parse_path),
         default=None,
         flag="--report",
         metavar="PATH",
@@ -192,6 +194,7 @@ class Settings:
         "Path of an HTML page about the load, with counts, charts and the rows to fix. Phones and e-mail "
         "addresses are masked in it.",
         KEPT,
+        optional(parse_path),
         default=None,
         flag="--html",
         metavar="PATH",
@@ -208,6 +211,7 @@ class Settings:
         "Path of the ledger, which stores the calls that were accepted. Rows already accepted are skipped. "
         "On the command line the default is `NAME.ledger` beside the report. `none` keeps no ledger.",
         KEPT,
+        optional(parse_path),
         default=None,
         flag="--ledger",
         metavar="PATH",
@@ -239,6 +243,7 @@ class Settings:
         "The column that identifies an event together with its name. It overrides the mapping's. Default: "
         "all fields together.",
         MAPPED,
+        optional(Text("order_id")),
         default=None,
         flag="--event-id",
         metavar="COLUMN",
@@ -315,6 +320,7 @@ class Settings:
     encoding: str | None = _option(
         "Encoding of text files, such as `cp1252`. By default it is detected, and a warning says which.",
         LOADED,
+        optional(Text("cp1252")),
         default=None,
         flag="--encoding",
         metavar="NAME",
@@ -322,6 +328,7 @@ class Settings:
     delimiter: str | None = _option(
         "The character between the cells of a text file. By default it is detected.",
         LOADED,
+        optional(Text(";")),
         default=None,
         flag="--delimiter",
         metavar="CHARACTER",

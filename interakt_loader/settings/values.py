@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from interakt_loader.errors import SettingsError, option
@@ -92,7 +93,8 @@ class OneOf:
         """Return the word; else name all of them, and the one that may be meant."""
         if value not in self.choices:
             near = did_you_mean(value, self.choices) if isinstance(value, str) else ""
-            raise BadValue(f"is {value!r}; expected {' or '.join(self.choices)}{near}")
+            *others, last = self.choices
+            raise BadValue(f"is {value!r}; expected {', '.join(others)} or {last}{near}")
         return str(value)
 
 
@@ -251,9 +253,18 @@ def parse_name(given: Any) -> str:
     raise BadValue(f"{given[:60]!r} {why}; expected a part of a file's name, such as 'orders'")
 
 
+def parse_path(given: Any) -> Any:
+    """Read the path of a file."""
+    if not isinstance(given, (str, PathLike)):
+        raise BadValue(f"has the type {type(given).__name__}; expected the path of a file")
+    if given == "":
+        raise BadValue("is empty; expected the path of a file")
+    return given
+
+
 def parse_failures_path(given: Any) -> Any:
     """Read the path of a failures file, which is CSV."""
-    if not str(given).lower().endswith(".csv"):
+    if not str(parse_path(given)).lower().endswith(".csv"):
         raise BadValue(f"{given}: expected a name ending in .csv")
     return given
 

@@ -60,6 +60,7 @@ from interakt_loader.sources.memory import (
     to_arrow,
 )
 from interakt_loader.sources.paths import Partitions, find, is_file_of_a_load, is_own_name, some
+from interakt_loader.values import type_shown
 
 __all__ = [
     "BATCH_ROWS",
@@ -101,7 +102,7 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
     Raises:
         SourceError: One line that names the data and the reason.
     """
-    return _of_the_table(_opened(data, options or ReadOptions()))
+    return _without_own_columns(_opened(data, options or ReadOptions()))
 
 
 def _opened(data: Any, options: ReadOptions) -> Source:
@@ -123,7 +124,7 @@ def _opened(data: Any, options: ReadOptions) -> Source:
         raise SourceError("a LazyFrame has no rows yet: give lazy_frame.collect()")
     if hasattr(data, "__arrow_c_stream__"):
         return open_stream(data)
-    raise SourceError(f"a {type(data).__name__} is no table: {_EXPECTED}")
+    raise SourceError(f"{type_shown(data)} is no table: {_EXPECTED}")
 
 
 def _open_list(items: Any, options: ReadOptions) -> Source:
@@ -136,8 +137,15 @@ def _open_list(items: Any, options: ReadOptions) -> Source:
     raise SourceError(f"a list of {type(items[0]).__name__} is no table: {_EXPECTED}")
 
 
+def _without_own_columns(source: Source) -> Source:
+    """Return a source without the columns of a failures file, and without one that only counts the rows."""
+    return drop_counter(source if OWN_COLUMNS.isdisjoint(source.columns) else drop_report_columns(source))
+
+
 def _as_path(data: Any) -> str:
     path = os.fspath(data)
+    if not path:
+        raise SourceError("the path of the source is empty; expected a file, a folder, a pattern or an address")
     return os.fsdecode(path) if isinstance(path, bytes) else path
 
 
@@ -233,15 +241,8 @@ def _opened_as(form: Format, file: File, options: ReadOptions) -> Source:
         raise
     except Exception as error:
         raise SourceError(f"{file.given}: cannot be read: {reason(error)}") from error
-    source = _of_the_table(source)
+    source = _without_own_columns(source)
     return _with_partitions(source, file.partitions) if file.partitions else source
-
-
-def _of_the_table(source: Source) -> Source:
-    """Return the source without the columns that programs add: those of a failures file, and a row counter."""
-    if not OWN_COLUMNS.isdisjoint(source.columns):
-        source = drop_report_columns(source)
-    return drop_counter(source)
 
 
 def _read_as(form: Format, file: File, options: ReadOptions) -> Source:

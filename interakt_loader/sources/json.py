@@ -25,7 +25,7 @@ from interakt_loader.sources.base import (
 from interakt_loader.sources.local_file import File
 from interakt_loader.sources.memory import laid_out, records_to_batch
 from interakt_loader.sources.text import Text, open_text
-from interakt_loader.values import OUT_OF_RANGE
+from interakt_loader.values import OUT_OF_RANGE, type_shown
 
 # NaN and Infinity are not values. A number such as 1e400, which Python reads as infinite too, is a value.
 _decode = json.JSONDecoder(parse_constant=lambda _: None).decode
@@ -70,7 +70,7 @@ def open_records(records: Sequence[Mapping[Any, Any]]) -> Source:
     """Return a list of dicts as a source. Each is a row, and all keys are columns."""
     for at, record in enumerate(records):
         if not isinstance(record, Mapping):
-            raise SourceError(f"list: expected dicts, but item {at} is a {type(record).__name__}")
+            raise SourceError(f"list: expected dicts, but item {at} is {type_shown(record)}")
     keys = _keys("list", records)
 
     def read() -> Batches:
@@ -178,6 +178,6 @@ def _parsed(line: str) -> tuple[dict[str, Any], str | None]:
 
 def _not_a_record(value: object) -> str | None:
     if not isinstance(value, dict):
-        return f"is not a JSON object but {'null' if value is None else 'a ' + type(value).__name__}"
+        return f"is not a JSON object but {'null' if value is None else type_shown(value)}"
     reserved = next((name for name in RESERVED if name in value), None)
     return f"uses the name {reserved!r}, which is reserved" if reserved else None

@@ -49,6 +49,10 @@ def test_rates(text: str | None, rate: Any) -> None:
         ({"rate_limit": 300}, "rate_limit is 300; expected text such as '300/min'"),
         ({"bad_values": "ignore"}, "bad_values is 'ignore'; expected reject or drop"),
         ({"nulls": None}, "nulls is None; expected omit or clear"),
+        ({"report": {"a": 1}}, "report has the type dict; expected the path of a file"),
+        ({"failures": ""}, "failures is empty; expected the path of a file"),
+        ({"ledger": ""}, "ledger is empty; expected the path of a file"),
+        ({"encoding": 5}, "encoding is 5; expected text such as 'cp1252'"),
         ({"on_error": 5}, "on_error is 5; expected a function"),
         ({"default_country": None}, "default_country is None; expected text such as '+91'"),
         ({"timezone": 5}, "timezone is 5; expected text such as 'UTC'"),
@@ -168,9 +172,8 @@ def test_every_option_is_parsed_by_the_parser_that_it_names() -> None:
     """A word of a closed set is refused with all words; the flag of each option is the one that messages name."""
     for one in fields(Settings):
         if one.metadata["choices"]:
-            with pytest.raises(
-                SettingsError, match=f"{one.name} is 'x'; expected {' or '.join(one.metadata['choices'])}"
-            ):
+            *others, last = one.metadata["choices"]
+            with pytest.raises(SettingsError, match=f"{one.name} is 'x'; expected {', '.join(others)} or {last}"):
                 Settings.resolve({one.name: "x"}, environ={})
         if one.metadata["flag"] is not None:
             assert one.metadata["flag"].split("/")[0] == flag_of(one.name)

@@ -130,10 +130,11 @@ def test_batches_without_rows_are_left_out() -> None:
         (pa.table({"a": [{"b": 1}], "a.b": [2]}), "the struct 'a' would give a second column 'a.b'"),
         (pa.array([1]), "expected a pandas DataFrame"),
         ({"a": [1]}, "a dict is no table: expected"),
-        (42, "a int is no table: expected"),
+        (42, "an int is no table: expected"),
+        ("", "the path of the source is empty"),
         ([], "an empty list is no table"),
         ([1, 2], "a list of int is no table"),
-        ([{"a": 1}, 2], "expected dicts, but item 1 is a int"),
+        ([{"a": 1}, 2], "expected dicts, but item 1 is an int"),
     ],
 )
 def test_what_is_no_table_is_refused_with_what_was_expected(data: object, words: str) -> None:

@@ -108,7 +108,7 @@ def test_an_array_of_objects_is_read(tmp_path: Path) -> None:
     source = open_source(path)
     assert (source.rows, source.rows_exact, source.columns) == (3, True, ["id", "name"])
     assert [row["id"] for row in rows_of(source)] == [1, None, 2]
-    assert problems(path) == [None, "item 2 is not a JSON object but a int", None]
+    assert problems(path) == [None, "item 2 is not a JSON object but an int", None]
 
 
 @pytest.mark.parametrize(
