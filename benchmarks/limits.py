@@ -1,7 +1,7 @@
 """`python -m benchmarks.limits`: how much of a declared limit one load alone uses, and what holding it costs.
 
-Side by side, in turns: a load that shares the limit with its own process only, one that shares it with the whole
-machine through the file in the state folder, and one with `share`.
+Three loads side by side, in turns. One shares the limit with its own process only. One shares it with the whole machine
+through the file in the state folder. One uses `share`.
 """
 
 from __future__ import annotations

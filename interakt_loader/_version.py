@@ -1,4 +1,4 @@
-"""The version, said once; the build reads it from here."""
+"""The version. It is defined only here, and the build reads it."""
 
 from __future__ import annotations
 

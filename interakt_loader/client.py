@@ -1,7 +1,7 @@
 """The client behind `track`: the same schedule, consumers and transport as a load, one message at a time.
 
-The second half sees to the ends of processes: what is queued is sent before a process ends, and a forked child starts
-with nothing queued.
+The second half handles the end of a process and a fork: queued calls are sent before a process ends, and a forked child
+starts with an empty queue.
 """
 
 from __future__ import annotations

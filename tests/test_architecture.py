@@ -24,8 +24,8 @@ from tests.mutants import __main__ as mutants
 PACKAGE = Path(interakt_loader.__file__).parent
 ARCHITECTURE = (Path(__file__).resolve().parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
 
-FLOORS = [set(line.split()) for line in ARCHITECTURE.partition("```text floors\n")[2].partition("```")[0].splitlines()]
-"""The names of each floor in the picture, the lowest floor first."""
+LAYERS = [set(line.split()) for line in ARCHITECTURE.partition("```text layers\n")[2].partition("```")[0].splitlines()]
+"""The names of each line of the list: a line may import from those above it."""
 
 
 class Import(NamedTuple):
@@ -35,7 +35,7 @@ class Import(NamedTuple):
     imported: str
 
     @property
-    def rooms(self) -> tuple[str, str]:
+    def top_level(self) -> tuple[str, str]:
         return self.importer.split(".")[0], self.imported.split(".")[0]
 
 
@@ -71,37 +71,37 @@ def imports() -> Iterator[Import]:
                 yield Import(importer, whole if whole in MODULES else rest)
 
 
-def test_a_module_imports_lower_floors_only() -> None:
-    """Every import between rooms goes down; what is only for type checkers may look up."""
-    floor_of = {name: number for number, names in enumerate(FLOORS) for name in names}
-    found = {one.rooms for one in imports()}
+def test_a_module_imports_only_from_lines_above_its_own() -> None:
+    """Imports that are only for type checkers do not count."""
+    line_of = {name: number for number, names in enumerate(LAYERS) for name in names}
+    found = {one.top_level for one in imports()}
     assert len(found) > 50
-    assert [(own, other) for own, other in found if own != other and floor_of[other] >= floor_of[own]] == []
+    assert [(own, other) for own, other in found if own != other and line_of[other] >= line_of[own]] == []
 
 
 def test_no_import_goes_round_in_a_circle() -> None:
-    """Not within a room either: each file can be read after those that it needs."""
+    """Not within a folder either: each file can be read after those that it needs."""
     needs: dict[str, set[str]] = {}
     for one in imports():
         if (
             one.importer != one.imported and f"{one.importer}." not in f"{one.imported}."
-        ):  # a room's door names its files
+        ):  # a folder's `__init__` imports its files
             needs.setdefault(one.importer, set()).add(one.imported)
     TopologicalSorter(needs).prepare()
 
 
-def test_every_room_has_a_floor() -> None:
-    """A new room is put on a floor of the picture."""
-    assert {one.split(".")[0] for one in MODULES} == set().union(*FLOORS)
+def test_every_module_is_in_the_list() -> None:
+    """A new folder or file is added to the list."""
+    assert {one.split(".")[0] for one in MODULES} == set().union(*LAYERS)
 
 
-def test_every_room_has_its_tests() -> None:
-    """A reader finds the tests of `ROOM/` in `tests/ROOM/`, and those of a single module in a `test_MODULE.py`."""
+def test_every_module_has_its_tests() -> None:
+    """A reader finds the tests of `FOLDER/` in `tests/FOLDER/`, and those of a single module in a `test_MODULE.py`."""
     tests = Path(__file__).parent
     found = {path.name for path in tests.iterdir() if path.is_dir()}
     found |= {path.stem.removeprefix("test_") for path in tests.rglob("test_*.py")}
-    rooms = {one.split(".")[0] for one in MODULES} - {"__main__", "_version"}
-    assert rooms - found == set()
+    modules = {one.split(".")[0] for one in MODULES} - {"__main__", "_version"}
+    assert modules - found == set()
 
 
 def test_the_lists_of_modules_name_files_that_exist() -> None:
@@ -114,7 +114,7 @@ def test_the_lists_of_modules_name_files_that_exist() -> None:
 
 def test_the_walk_names_what_exists() -> None:
     """Each file, folder, module, class and function that `docs/architecture.md` names is there."""
-    rooms = set().union(*FLOORS)
+    modules = set().union(*LAYERS)
     files = {part for one in MODULES for part in one.split(".")}
     quoted = re.findall(r"`([^`\s]+)`", ARCHITECTURE)
     paths = [one for one in quoted if re.search(r"/|\.(?:py|md|tsv)$", one) and not one[0].isdigit()]
@@ -124,7 +124,9 @@ def test_the_walk_names_what_exists() -> None:
     named = [one for one in names if one.split(".")[0] in files]
     assert len(named) > 40
     assert [
-        one for one in named if not any(_is_there(f"{room}{one}") for room in ("", *(f"{r}." for r in rooms)))
+        one
+        for one in named
+        if not any(_is_there(f"{module}{one}") for module in ("", *(f"{name}." for name in modules)))
     ] == []
 
 

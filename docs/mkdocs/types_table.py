@@ -1,4 +1,4 @@
-"""How every Arrow type is sent for every target, as tried: `python -m interakt_loader.coerce.types_table`.
+"""How every Arrow type is sent for every target, as tried: `python -m docs.mkdocs.types_table`.
 
 The page that it prints is docs/types.md.
 """
@@ -36,7 +36,7 @@ Each cell shows the JSON that is sent, or *the code* with which the row is refus
 not sent. Interakt then keeps the value that it has; with `--nulls clear` it clears the value. This happens to missing
 values: nulls, NaN, infinities, empty text, and text that is only white space.
 
-The page is generated from the loader itself by `python -m interakt_loader.coerce.types_table`.
+The page is generated from the loader itself by `python -m docs.mkdocs.types_table`.
 """
 
 _RULES = """\

@@ -2,8 +2,8 @@
 
 `run` makes an exit code of every error, and one line on standard error.
 
-- `commands`: the commands, and what a load shows at its end.
-- `options`: the flags, their help, and what a shell completes.
+- `commands`: the commands with their own flags, and the summary that a load prints at its end.
+- `options`: the flags that several commands share, the help, and what a shell completes.
 - `keys`: the API key from a file or a prompt.
 - `proposal`: a mapping that is proposed, confirmed by a person, and kept in a file.
 - `runs`: the records of the last runs of a load.

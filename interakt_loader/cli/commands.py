@@ -1,4 +1,7 @@
-"""The commands, and what a load says at its end. What only one command needs is imported when that one runs."""
+"""The commands with their own flags, and the summary that a load prints at its end.
+
+What only one command needs is imported when that one runs.
+"""
 
 from __future__ import annotations
 

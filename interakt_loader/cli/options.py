@@ -1,4 +1,8 @@
-"""The flags: made from `Settings`, or writing a mapping; how the help shows them, and what a shell offers after TAB."""
+"""The flags that several commands share, the help, and what a shell offers after TAB.
+
+Most flags are made from the fields of `Settings` (`settings_flags`). Others write a mapping (`mapping_flags`). Flags of
+a single command are in `commands`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Arrow columns as the JSON text of each value.
 
-`coerce` is the one way in. A missing value becomes null, to be left out. A value that cannot be sent becomes null and
+`coerce` is the entry point. A missing value becomes null, to be left out. A value that cannot be sent becomes null and
 a problem. `normalize` brings a column of any type to one of a few kinds, and `convert` makes JSON of these kinds by
 the `target`, with `numbers` and `times`. `date_forms` has every form of a date.
 """

@@ -1,9 +1,18 @@
-"""Every form in which text or a number can be a date or a time: this file alone decides them.
+"""Every form of a date or a time in a table, as text or as a number.
 
 - `format_problem` checks the `format` of a mapping.
 - `times_in` and `days_in` read a column by a format; without one, text is ISO 8601.
-- `forms_of` and `DatesSeen` tell which formats a text or a column can have, for messages and for the look before a
-  load (`infer`, `check`). A load never guesses a format: it sees one batch at a time, and must read all batches alike.
+- `forms_of` and `DatesSeen` say which formats a text or a column can have, for messages and for proposals (`infer`,
+  `check`). A load never guesses a format: it sees one batch at a time, and must read all batches alike.
+
+To add a form:
+
+- A load reads every `strptime` format that a mapping names, such as `%d.%m.%Y %Hh%M`. Nothing is to be added.
+- To have such a format proposed, add the date to `_SHAPE` or `_WITH_MONTHS`, and the time of day to `_CLOCK` and
+  `_clock_format`. `like_dates` must match the text too.
+- To have it read without any format, add it to `_ISO_VARIANTS`.
+
+Only `created_at` of `track` is not read here, but in `arguments`.
 """
 
 from __future__ import annotations
@@ -106,7 +115,7 @@ def only_dates(text: pa.StringArray, form: str | None) -> pa.BooleanArray:
 
 
 def milliseconds(times: pa.TimestampArray) -> pa.Int64Array:
-    """Return timestamps of a unit no coarser than milliseconds as such; finer digits are cut, before 1970 too."""
+    """Return timestamps in milliseconds or a finer unit as milliseconds; finer digits are cut, before 1970 too."""
     finer = {"ms": 1, "us": 1_000, "ns": 1_000_000}[times.type.unit]
     counts = times.cast(pa.int64())
     return counts if finer == 1 else _floor_divide(counts, finer)
@@ -144,13 +153,13 @@ _ISO_WITHOUT_ZONE = f"^{_DATE}(?:{_ISO_CLOCK})?$"
 """Dates and times that Arrow reads, if the calendar and the clock have them."""
 _NAMES_ZONE = ":.*[Z+-]"
 
-_OTHER_FORMS = (
+_ISO_VARIANTS = (
     (r" ?(?:UTC|GMT|[Zz])$", "Z"),
     (r":([0-9.]+) ([+-])", r":\1\2"),
     (r"(\.[0-9]{6})[0-9]+", r"\1"),
     (r"^([0-9-]{10})t", r"\1T"),
 )
-"""What else programs write, and how to make the form above of it."""
+"""Other ways in which programs write ISO 8601: each pattern, and the replacement that makes it match `_ISO_TEXT`."""
 
 
 def _iso_times(text: pa.StringArray) -> Times:
@@ -172,7 +181,7 @@ def _canonical(text: pa.StringArray) -> pa.StringArray:
     iso = pc.match_substring_regex(text, _ISO_TEXT)
     if not pc.all(iso).as_py():
         other = strip_quote(text)
-        for pattern, replacement in _OTHER_FORMS:
+        for pattern, replacement in _ISO_VARIANTS:
             other = pc.replace_substring_regex(other, pattern, replacement)
         text = pc.if_else(iso, text, other)
         text = null_where(text, pc.invert(pc.match_substring_regex(text, _ISO_TEXT)))
@@ -318,7 +327,7 @@ _CUTS = {"Ymd": (slice(0, 4), slice(4, 6), slice(6, 8)), "dmY": (slice(0, 2), sl
 _CUTS["mdY"] = _CUTS["dmY"]
 """Where the parts of a date of eight digits are, by their order."""
 _LIKELY_YEARS = range(1900, 2100)
-"""Eight digits may well be no date, so their year is looked at too."""
+"""Eight digits are often not a date, so their year is checked too."""
 _ISO = ("ISO 8601",)
 
 _LIKE_DATES = "^'?(?:[0-9]{8}|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4})(?:[T ,].*)?$"
@@ -329,7 +338,7 @@ _LIKE_DATES_WITH_MONTHS = (
 
 
 def like_dates(texts: pa.StringArray) -> pa.BooleanArray:
-    """Return which texts look like dates, at a glance: whether they are, `DatesSeen` tells."""
+    """Return which texts look like dates. This is a quick test; `DatesSeen` decides whether they are."""
     found = pc.match_substring_regex(texts, _LIKE_DATES)
     if not pc.all(found).as_py():
         found = pc.or_(found, pc.match_substring_regex(texts, _LIKE_DATES_WITH_MONTHS, ignore_case=True))

@@ -1,7 +1,7 @@
 """Phones as people write them → a country code and a national number, or why a text is not a phone.
 
 A column is read at once by its country's numbering plan where the plan is simple. Every other phone is read alone: the
-digits are taken from its text, and `phonenumbers` judges them. It reads letters as a keypad's digits and drops one or
+digits are taken from its text, and `phonenumbers` checks them. It reads letters as a keypad's digits and drops one or
 two of them, so it receives digits only. Both ways give the same result.
 """
 

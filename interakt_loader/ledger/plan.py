@@ -50,10 +50,10 @@ _COLUMNS = "row, body, user_id, country_code, phone, event, source"
 
 
 class MergedRows:
-    """Rows that make no call of their own, because the call of another row, their *carrier*, stands for theirs.
+    """Rows that have no call of their own, because the call of another row, their *carrier*, includes them.
 
     They end as their carrier ends. Until then they are in temporary tables: there may be any number of them, and the
-    carrier may be far away in the input. The bodies of calls that stand for several rows of a user are there too.
+    carrier may be far away in the input. The bodies of calls that include several rows of a user are there too.
     """
 
     def __init__(self, db: sqlite3.Connection, kind: Kind, label: Callable[[int], str]) -> None:
@@ -120,7 +120,7 @@ class MergedRows:
         self._db.execute("CREATE INDEX plan.merged_by_carrier ON merged (carrier)")
 
     def body(self, carrier: int) -> bytes:
-        """Return the body of the call that stands for several rows of a user."""
+        """Return the body of the call that includes several rows of a user."""
         body: bytes = self._db.execute("SELECT body FROM plan.folded WHERE row = ?", (carrier,)).fetchone()[0]
         return body
 
@@ -177,7 +177,7 @@ _SPECIAL = 6
 _FOLDED = 7
 # in doubt, and not sent again:
 _SKIPPED = 8
-# the call of another row stands for it:
+# the call of another row includes it:
 _MERGED = 9
 # refused, because its event id belongs to another event:
 _CONFLICT = 10
@@ -252,7 +252,7 @@ class Plan:
 
     @property
     def merged(self) -> int:
-        """Rows for which the call of another row stands."""
+        """Rows that the call of another row includes."""
         return 0 if self._merged is None else self._merged.count
 
     def make(self, prepared: Iterable[pa.RecordBatch]) -> None:

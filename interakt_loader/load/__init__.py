@@ -1,11 +1,11 @@
-"""Loading a table: `load_users`, `load_events`, `baseline`, `check` and `infer`, and the way of a row through a load.
+"""Loading a table: `load_users`, `load_events`, `baseline`, `check` and `infer`, and what they do with each row.
 
 - `api`: the public functions, and `load`, which they share with the command line and Airflow.
-- `opening`: the data are opened as a source, its mapping is chosen, and the files that are written are checked.
-- `earlier`: a load compared with the earlier ones of its ledger, or of this process.
+- `opening`: opens the data as a source, chooses its mapping, and checks the paths of the files to write.
+- `earlier`: compares a load with the earlier ones of its ledger, or of this process.
 - `job`: one load, its observer, the question before its first call, and the engine that sends it.
 - `run`: everything around the pipeline: the report, the progress bar, signals, the result.
-- `pipeline`: the line that each row walks, from record batches to report lines.
+- `pipeline`: the stages that each row passes, from record batches to report lines.
 - `failed_rows`: the rows that failed, with their own columns, as a frame and as a file to correct and load again.
 """
 

@@ -35,14 +35,14 @@ from interakt_loader.sources.paths import STANDARD_INPUT, is_address
 
 
 class Origin(NamedTuple):
-    """Where rows come from: the same for each day's file, and the very input. DataFrames and streams have no paths."""
+    """Where rows come from: names that each day's file has too, and exact paths. DataFrames and streams have none."""
 
     name: str = ""
     """The default name of a load of them; empty for DataFrames and streams."""
     sources: tuple[tuple[str, ...], ...] = ()
     """Each source by its folder and its name without dates, as it was given and with its links resolved."""
     place: str = ""
-    """The very files, patterns or folders, with their dates."""
+    """The exact files, patterns or folders, with their dates."""
     is_failures: bool = False
     """The rows are those of an earlier load that failed."""
 

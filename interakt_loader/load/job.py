@@ -1,4 +1,4 @@
-"""One load: what is to be done, who may watch it, who is asked before its first call, and the engine that sends it."""
+"""One load (`Job`), its `Observer`, the question before its first call, and the engine that sends its rows."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Job:
     record_only: bool = False
     """Whether the rows are put on record as sent, and nothing is sent."""
     limit: Rate | None = None
-    """The limit that it holds together with other loads, where `settings` have a part of it only."""
+    """The limit that it shares with other loads, if `settings` have only its part of it."""
     prepare: Prepares | None = None
     """Set where the rows are not the mapping's columns but calls that were prepared elsewhere."""
     lines: Lines = field(default_factory=Lines)
@@ -107,11 +107,11 @@ class Job:
 
 
 class Sender(NamedTuple):
-    """An engine that runs, and the limit that it holds together with other loads, if there is one."""
+    """A running engine, and the limit that it shares with other loads, if there is one."""
 
     engine: Engine
     turns: Turns | None = None
-    """The calls of a declared limit that the loads of this machine hold together."""
+    """The declared limit that the loads of this machine share."""
     shared_limit: SharedLimitClient | None = None
     """The clock of the option `share`."""
 

@@ -1,4 +1,4 @@
-"""What comes before a load: the data are opened, the mapping is chosen, and the files that are written are checked.
+"""Before a load: open the data, choose the mapping, and check the paths of the files to write.
 
 The mapping is the one that is given, a preset fitted to the table, or a proposal that may be used. Each file that is
 written differs from the others, from those that are read, and from those that later loads of the source read.
@@ -353,8 +353,8 @@ def _keep_out_of_sources(name: str, path: Path, source: Source) -> None:
         in_folder = found.is_dir() and _is_in(real, Path(os.path.realpath(found)))
         if in_folder or (glob.has_magic(given) and not found.exists() and _matches(real, found)):
             raise SettingsError(
-                f"{option(name)} {path}: the next load of {given} would read it as a source; choose another folder, or "
-                f"a name such as {path.stem}.report{path.suffix}"
+                f"{option(name)} {path}: the next load of {given} would read it as a source; choose another folder, "
+                f"or a name such as {path.stem}.report{path.suffix}"
             )
 
 

@@ -1,4 +1,4 @@
-"""The line that every row walks: batches of rows in, batches of report lines out.
+"""The stages that every row passes: batches of rows in, batches of report lines out.
 
     source ─► record batches ─► preparation ─► messages ─► engine (schedule, consumers, transport) ─► outcomes
                                        │                                                                ▲
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("interakt_loader")
 
 GLANCE = 0.2
-"""Seconds for which the pipeline waits at most: then it looks for an interrupt, and hands on what has settled."""
+"""Longest wait of the pipeline in seconds. Then it checks for an interrupt, and hands on what has settled."""
 
 GROUP = 2048
-"""Outcomes that are worth handing on at once."""
+"""Outcomes that are handed on together, if there are so many."""
 
 GRACE = 2.0
 """Seconds that an interrupted load may take to list the rows that it has not sent."""
@@ -50,14 +50,14 @@ AHEAD = 1001
 
 
 def deliver(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBatch]:
-    """Plan and send the rows of the batches, and yield their report lines: a `Pipeline` that nobody asks anything."""
+    """Plan and send the rows of the batches, and yield their report lines: a `Pipeline` without questions."""
     pipeline = Pipeline(batches, job)
     pipeline.plan()
     yield from pipeline.lines()
 
 
 class Pipeline:
-    """The line of one load: `plan` it, then go through its `lines`.
+    """The pipeline of one load: first call `plan`, then iterate over `lines`.
 
     Every row of the input comes out exactly once, in the input's order as far as a look-ahead of about a second
     allows. A row never raises.
@@ -254,7 +254,7 @@ class InOrder:
         self._outcomes: list[Outcome] = []
         # each with the time at which it came
         self._lines: list[tuple[float, pa.RecordBatch]] = []
-        # the row that is due
+        # the row whose line comes next
         self._next = first_row
 
     def add(self, outcomes: Iterable[Outcome], lines: pa.RecordBatch | None = None) -> Iterator[pa.RecordBatch]:
@@ -268,11 +268,11 @@ class InOrder:
         """Return an iterator over all lines that are still held."""
         return self._ready(float("inf"))
 
-    def _ready(self, not_since: float) -> Iterator[pa.RecordBatch]:
+    def _ready(self, settled_by: float) -> Iterator[pa.RecordBatch]:
         too_many = len(self._outcomes) > self._most_held or sum(one.num_rows for _, one in self._lines) > MOST_HELD
-        overdue = [one.message.row for one in self._outcomes if too_many or one.finished_at <= not_since]
-        overdue += [lines["row"][-1].as_py() for since, lines in self._lines if too_many or since <= not_since]
-        # the rows before an overdue one are not waited for
+        overdue = [one.message.row for one in self._outcomes if too_many or one.finished_at <= settled_by]
+        overdue += [lines["row"][-1].as_py() for since, lines in self._lines if too_many or since <= settled_by]
+        # an overdue row does not wait for the rows before it
         self._next = max([self._next, *(row + 1 for row in overdue)])
         before = self._next = self._complete_before()
         out = [one for one in self._outcomes if one.message.row < before]
@@ -322,7 +322,7 @@ def _ascends(batch: pa.RecordBatch) -> bool:
 
 
 LEAST_ROWS = 100
-"""Rows, and settled ones among them, from which on a share of failures means something."""
+"""The share of failures counts from so many rows read, and from so many settled."""
 
 
 @dataclass
@@ -387,7 +387,7 @@ class Monitor:
         outcomes = self._engine.read(wanted, timeout)
         self._record(outcomes)
         self._tally.settle(outcomes)
-        self._look_up()
+        self._check_engine()
         return outcomes
 
     def take_in(self, work_batch: WorkBatch) -> None:
@@ -429,7 +429,8 @@ class Monitor:
                 turns.file_error,
             )
 
-    def _look_up(self) -> None:
+    def _check_engine(self) -> None:
+        """Show what calls wait for, and stop or abandon the engine if there is a reason."""
         engine = self._engine
         if self._turns is not None:
             self._say_which_limit_holds(self._turns)

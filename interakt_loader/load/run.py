@@ -1,4 +1,4 @@
-"""Everything around the pipeline of one load: the report, the progress bar, signals, a question, and the result."""
+"""What surrounds the pipeline of one load: report, progress bar, signals, a question before the first call, result."""
 
 from __future__ import annotations
 

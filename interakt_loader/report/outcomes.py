@@ -33,11 +33,17 @@ OUTCOMES = pa.schema(
         ("finished_at", pa.timestamp("ms", "UTC")),
     ]
 )
-"""The report: one row for each row of the input."""
+"""The report: one row for each row of the input.
+
+To add a column, add it here, and at the same place in `from_outcomes` (rows with a call) and `_lines` (rows without).
+`finished_at` stays the last column: `writer` relies on that. If a call gives the value, it also needs a field of
+`model.Outcome`, which `pending.outcome` sets. If it can hold personal data, `masked_lines` must mask it. Also add it to
+the table in `docs/report.md`.
+"""
 
 
 def from_outcomes(outcomes: list[Outcome]) -> pa.RecordBatch:
-    """Return rows that went through the schedule, or were refused before it, as report lines."""
+    """Return the report lines of rows that went through the schedule, or were refused before it."""
     messages = [one.message for one in outcomes]
     columns = [
         [one.row for one in messages],
@@ -62,7 +68,7 @@ def from_outcomes(outcomes: list[Outcome]) -> pa.RecordBatch:
 
 
 def not_sent(prepared: pa.RecordBatch, stop: Stop | None = None) -> pa.RecordBatch:
-    """Return a batch of prepared rows that are not sent as report lines.
+    """Return the report lines of prepared rows that are not sent.
 
     Rows with a reason in place of a body are `invalid`. All others are `unsent`, because of this stop. In a dry run
     there is no stop: then they keep the note of their preparation.
@@ -86,7 +92,7 @@ def accepted_before(
     *,
     failed_by_content: bool = False,
 ) -> pa.RecordBatch:
-    """Return rows that were accepted before as report lines.
+    """Return the report lines of rows that were accepted before.
 
     - `differs`: the event that was accepted under the row's id, from the column `event_id`, has other content.
     - `failed_by_content`: the rows are events without ids that failed before. Each may be another event than the equal

@@ -1,4 +1,4 @@
-"""The report: a file with one line for each row of the input, and the summary that is folded from the same lines."""
+"""The report: a file with one line for each row of the input, and the summary that counts the same lines."""
 
 from __future__ import annotations
 
@@ -168,6 +168,7 @@ class _JsonLines:
 
     def write(self, batch: pa.RecordBatch) -> None:
         finished = batch["finished_at"].cast(pa.timestamp("ms")).cast(pa.string())
+        # all but the last, `finished_at`
         columns = {name: batch[name].to_pylist() for name in OUTCOMES.names[:-1]}
         columns["finished_at"] = [f"{one.replace(' ', 'T')}Z" for one in finished.to_pylist()]
         lines = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))

@@ -1,6 +1,7 @@
-"""The retry policy: what is retried, how long each wait lasts, and which calls the API may have accepted unseen.
+"""The retry policy: what is retried, how long each wait lasts, and which calls the API may have accepted.
 
-All decisions are pure. Every limit on tries and waits that is not an option of the user stands in this file.
+All decisions are pure: `scheduler` asks them, and keeps the calls that wait. Every limit on tries and waits that is not
+an option of the user is in this file.
 """
 
 from __future__ import annotations
@@ -213,7 +214,7 @@ class Outage:
 
     @property
     def is_on(self) -> bool:
-        """Whether the API cannot be reached, and only a probing call goes out now and then."""
+        """Whether the API cannot be reached, and only single calls test whether it answers again."""
         return self._probe_due is not None
 
     def due(self) -> float:

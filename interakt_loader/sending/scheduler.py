@@ -123,7 +123,7 @@ class Schedule:
 
     @property
     def in_outage(self) -> bool:
-        """Whether the API cannot be reached, and only a probing call goes out now and then."""
+        """Whether the API cannot be reached, and only single calls test whether it answers again."""
         return self._outage.is_on
 
     @property
@@ -195,7 +195,7 @@ class Schedule:
         return self._ready.popleft()
 
     def settle(self, pending: PendingCall, answer: Answer, now: float) -> None:
-        """Take the answer of a call: its message is done, or waits for its next try."""
+        """Take the answer of a call: its message is done, or waits for its next try (`retry_policy.decide`)."""
         # a call that was abandoned is settled already
         if pending not in self._in_flight:
             return
@@ -245,11 +245,12 @@ class Schedule:
             self.stop(Stop("outage", reason), answer.at)
 
     def _wait_for_retry(self, pending: PendingCall, answer: Answer, decision: RetryDecision, now: float) -> None:
+        """Queue a call for its next try. `retry_policy.backoff` gives the seconds, if its own try failed."""
         if decision is RetryDecision.RETRY_FREE:
-            # the rate limit says when
+            # after a 429 the rate limit decides when
             self._ready.appendleft(pending)
         elif not answer.sent:
-            # the outage says when, and its next probe is another row
+            # no connection: the outage decides when, and its next probe is another row
             self._ready.append(pending)
         else:
             due = now + backoff(pending.charged, self._rng.random(), answer.retry_after)

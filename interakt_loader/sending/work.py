@@ -27,7 +27,7 @@ class WorkBatch(NamedTuple):
     unchanged: pa.RecordBatch | None = None
     """Report lines of the rows that were accepted before."""
     merged: int = 0
-    """How many rows other rows' calls include. `Work.carried` says how they ended."""
+    """How many rows are included in the calls of other rows. `Work.carried` says how they ended."""
 
 
 WORK_BATCH = 1024

@@ -74,7 +74,7 @@ class ConcurrencyLimit:
 class IdleWorkers:
     """The consumers that sleep, as a stack: the last one to sleep is woken first. All calls hold the engine's lock.
 
-    So a load that needs four consumers keeps the same four awake. At most one of the sleepers is the timer.
+    So a load that needs four consumers keeps the same four awake. At most one of them is the timer.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """The options of a load, with default, meaning and parser; and the default names of a load and of its files. Pure.
 
-The flags of the command line are made from the fields of `Settings`. Tests hold the tables of the documentation to
-them, and `Options`, which is for type checkers.
+To add an option, add a field to `Settings` and a name to `Options`, which is for type checkers. The flag of the command
+line is made from the field. Tests compare both classes, and the tables of the documentation.
 """
 
 from __future__ import annotations
@@ -424,7 +424,7 @@ class Settings:
 
     @property
     def country_given(self) -> bool:
-        """Whether the user gave `default_country`, be it the default."""
+        """Whether the user gave `default_country`, even with its default value."""
         return "default_country" in vars(self)["given"]
 
     @property
@@ -563,6 +563,7 @@ class Options(TypedDict, total=False):
 
 _COMPRESSION = r"gz|gzip|bz2|xz|lzma|zst|zstd|lz4|sz|snappy|br|zip|z"
 _FORMAT = r"csv|tsv|tab|psv|txt|json|jsonl|ndjson|parquet|pq|feather|arrow|ipc|orc|xlsx?|xlsm|xlsb|ods"
+"""The endings of `sources.local_file`, which cannot be imported here. They are no part of a load's name."""
 _ENDINGS = re.compile(rf"(?:\.(?:{_FORMAT}))?(?:\.(?:{_COMPRESSION}))?\Z", re.IGNORECASE)
 
 _COPY = re.compile(r"(?: - Copy| copy)?(?: ?\(\d{1,2}\))?\Z|(?: copy \d{1,2})\Z")

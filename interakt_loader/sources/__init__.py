@@ -1,6 +1,6 @@
 """Open any table as a `Source`: a stream of Arrow record batches, in memory that does not grow with the input.
 
-`open_source` is the way in. `paths` finds the files that a path means, and `local_file` knows their format and
+`open_source` is the entry point. `paths` finds the files that a path means, and `local_file` knows their format and
 compression. Each format has a reader: `csv`, `json`, `excel`, and `columnar` for Parquet, Arrow, Feather and ORC.
 `memory` reads frames, Arrow data and Python objects. `base` has the `Source` that all of them return, and `text` what
 CSV and JSON lines have in common. `failures` reads the failed rows of an earlier load back.
@@ -102,7 +102,7 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
     Raises:
         SourceError: One line that names the data and the reason.
     """
-    return _without_own_columns(_opened(data, options or ReadOptions()))
+    return _of_the_table(_opened(data, options or ReadOptions()))
 
 
 def _opened(data: Any, options: ReadOptions) -> Source:
@@ -135,11 +135,6 @@ def _open_list(items: Any, options: ReadOptions) -> Source:
     if isinstance(items[0], dict):
         return open_records(items)
     raise SourceError(f"a list of {type(items[0]).__name__} is no table: {_EXPECTED}")
-
-
-def _without_own_columns(source: Source) -> Source:
-    """Return a source without the columns of a failures file, and without one that only counts the rows."""
-    return drop_counter(source if OWN_COLUMNS.isdisjoint(source.columns) else drop_report_columns(source))
 
 
 def _as_path(data: Any) -> str:
@@ -241,8 +236,15 @@ def _opened_as(form: Format, file: File, options: ReadOptions) -> Source:
         raise
     except Exception as error:
         raise SourceError(f"{file.given}: cannot be read: {reason(error)}") from error
-    source = _without_own_columns(source)
+    source = _of_the_table(source)
     return _with_partitions(source, file.partitions) if file.partitions else source
+
+
+def _of_the_table(source: Source) -> Source:
+    """Return the source without the columns that programs add: those of a failures file, and a row counter."""
+    if not OWN_COLUMNS.isdisjoint(source.columns):
+        source = drop_report_columns(source)
+    return drop_counter(source)
 
 
 def _read_as(form: Format, file: File, options: ReadOptions) -> Source:

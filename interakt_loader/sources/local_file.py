@@ -296,7 +296,8 @@ ENDINGS: dict[str, Format] = {
     ".xls": "excel",
     ".ods": "excel",
 }
-"""The format of each ending, in lower case."""
+"""The format of each ending, in lower case. `settings.settings` has a list of them too, `_FORMAT`."""
+# The first bytes of files, and their format.
 _MARKS: tuple[tuple[bytes, Format], ...] = (
     (b"PAR1", "parquet"),
     (b"PARE", "parquet"),

@@ -161,7 +161,7 @@ def test_unattended_a_guess_is_written_and_not_sent(api: FarApi, tmp_path: Path)
     second = unattended(api, tmp_path)
     assert second.code == 2
     assert second.err == (
-        f"interakt-loader: nothing was sent: {FILE} is not confirmed. Look it over and set confirmed: true in it; or "
+        f"interakt-loader: nothing was sent: {FILE} is not confirmed. Review it and set confirmed: true in it; or "
         "run again in a terminal, or with --yes\n"
     )
     assert (tmp_path / FILE).read_text(encoding="utf-8") == text

@@ -270,7 +270,7 @@ def test_no_file_takes_the_number_of_a_stream_that_was_closed() -> None:
     """The ledger would get whatever a library prints on standard error."""
     code = (
         "import os, sys; sys.argv = ['x', 'users.csv', '--sandbox', '--map', 'user_id=id', '--ledger', 'a.ledger']\n"
-        "from interakt_loader import loading; real = loading.load\n"
+        "from interakt_loader import load as loading; real = loading.load\n"
         "def load(*a, **k):\n"
         "    k2 = real(*a, **k); os.write(2, b'from a library'); open('opened', 'w').write(str(os.fstat(2).st_rdev))\n"
         "    return k2\n"

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.docs.sentences import LONGEST, OLD_WORDS, in_markdown, pages, sentences
+from tests.snippets import ROOT
 
 PAGES = list(pages())
+CODE = [path for folder in ("interakt_loader", "tests", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -22,6 +24,13 @@ def test_a_page_uses_the_standard_terms(page: Path) -> None:
     """No page has a word of the list that another one replaces."""
     found = {one.line: OLD_WORDS.findall(one.text) for one in sentences(page)}
     assert {line: words for line, words in found.items() if words} == {}
+
+
+def test_the_code_is_in_plain_english_too() -> None:
+    """Docstrings and comments hold to the same limits."""
+    found = [(str(path), one) for path in CODE for one in sentences(path)]
+    assert len(found) > 5_000
+    assert [(path, one.line) for path, one in found if one.words > LONGEST or OLD_WORDS.findall(one.text)] == []
 
 
 def test_sentences_are_told_apart() -> None:

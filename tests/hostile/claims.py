@@ -34,7 +34,7 @@ FORMS = (".yaml", ".toml", ".json")
 
 
 def raw_response(pieces: list[bytes]) -> tuple[object, ...]:
-    """Read an answer that comes in these pieces and then ends; return what became of it, `keep_alive` apart."""
+    """Read an answer that comes in these pieces and then ends; return the result, `keep_alive` apart."""
     reader = AnswerReader()
     try:
         for piece in pieces:

@@ -117,7 +117,7 @@ def said(*pieces: bytes) -> Pieces:
 
 
 def endless(begin: bytes, more: bytes) -> Pieces:
-    """Return what begins so, and goes on for ever, 64 KB at a time."""
+    """Return what begins so, and never ends, 64 KB at a time."""
     piece = more * (65_536 // len(more))
     return lambda: itertools.chain([begin], itertools.repeat(piece))
 

@@ -1,4 +1,4 @@
-"""The claims about parsers of foreign bytes, tried for some seconds; `make fuzz` goes on for as long as one likes."""
+"""The claims about parsers of foreign bytes, tried for some seconds; `make fuzz` runs as long as you like."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_wait_that_is_no_number_asks_for_nothing(value: str) -> None:
 )
 @SOME
 def test_any_mapping_file(given: tuple[str, bytes]) -> None:
-    """Whatever is in the file, it is a mapping or it is told in one line why not."""
+    """Whatever is in the file, it is a mapping or one line says why it is none."""
     claims.a_mapping(f".{given[0]}", given[1])
 
 

@@ -116,7 +116,7 @@ USES = uses()
 
 
 def texts(units: Iterable[str], starts: tuple[str, ...] = ("", "'")) -> Iterator[tuple[str, Callable[[int], str]]]:
-    """Yield makers of texts of a length: a unit over and over, between a start and an end that spoil a match."""
+    """Yield makers of texts of a length: a unit over and over, between a start and an end that prevent a match."""
     for unit, start, end in itertools.product(units, starts, ("", "\1")):
 
         def made(size: int, start: str = start, unit: str = unit, end: str = end) -> str:
@@ -149,7 +149,7 @@ def grows_too_fast(work: Callable[[int], Callable[[], object]]) -> bool:
 
 @pytest.mark.parametrize("use", USES, ids=[f"{use.where}-{use.operation}" for use in USES])
 def test_a_pattern_takes_time_in_proportion(use: Use) -> None:
-    """For any character, pair and triple repeated, also where the end spoils the match."""
+    """For any character, pair and triple repeated, also where the end prevents the match."""
 
     def work(make: Callable[[int], str]) -> Callable[[int], Callable[[], object]]:
         call = getattr(use.pattern, use.operation)

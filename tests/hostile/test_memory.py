@@ -1,4 +1,4 @@
-"""Memory and threads of a process that is fed without end, and how it ends when it is told to."""
+"""Memory and threads of a process that is fed without end, and how it ends when it is asked to."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ FEEDERS: dict[str, tuple[Answer, str, dict[str, int]]] = {
     "endless headers": (ANSWERS["an endless header"], "unknown", {"max_retries": 0}),
     "bombs": (ANSWERS["a bomb of a refusal"], "rejected", {}),
     "long successes": (Answer(said(with_length(LONG, b"HTTP/1.1 202 Accepted\r\n")), ""), "sent", {}),
-    # all of them wait for their retry at the same time, each with what it was told
+    # all of them wait for their retry at the same time, each with the answer that it got
     "long failures": (
         Answer(said(with_length(b"x" * 65_000, b"HTTP/1.1 500 Bad\r\n")), ""),
         "failed",

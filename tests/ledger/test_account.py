@@ -326,7 +326,7 @@ def test_calls_that_a_killed_load_left_behind_are_no_damage(tmp_path: Path) -> N
 
 
 def test_a_mistyped_new_key_leaves_the_ledger_to_the_old_one(account: Account) -> None:
-    """The API refuses it: the same command with the right key goes on, old key and all."""
+    """The API refuses it: the same command with the right key continues, old key and all."""
     account.load(OLD, OLD)
     more = ROWS.assign(city="Agra")
     with account.serving(NEW) as sandbox:
@@ -584,7 +584,7 @@ def test_users_are_kept_like_events(state: Path, account: Account) -> None:
 def test_airflow_does_not_try_again_with_another_key(
     state: Path, account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection's key was renewed: the task fails for good, and goes on with `same_account`, as text too."""
+    """The connection's key was renewed: the task fails for good, and continues with `same_account`, as text too."""
     source = tmp_path / "visits.parquet"
     ROWS.to_parquet(source)
 

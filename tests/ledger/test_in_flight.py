@@ -175,7 +175,7 @@ def test_what_was_left_comes_in_the_order_of_the_rows(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
-    """It is not overwritten by mistake; one that cannot be written is told in one line."""
+    """It is not overwritten by mistake; one that cannot be written is reported in one line."""
     (tmp_path / "calls").write_text("mine" * 100)
     with pytest.raises(SettingsError, match=r"calls: is damaged, .* or delete it: "):
         left_behind(tmp_path / "calls", LEDGER)

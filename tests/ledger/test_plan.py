@@ -26,7 +26,7 @@ AB = KEYS.chain(A, B)
 
 
 def batch(kind: Kind, first: int, *rows: tuple[str, str | None], event_ids: list[str] | None = None) -> pa.RecordBatch:
-    """Return prepared rows of (lane, body), numbered from `first`; one without a body is invalid."""
+    """Return prepared rows of (ordering key, body), numbered from `first`; one without a body is invalid."""
     lines: list[dict[str, Any]] = [
         {"row": number, "kind": kind, "ordering_key": ordering_key, "body": body and body.encode()}
         | ({} if body else {"code": "phone_invalid", "column": "mobile", "message": "no phone"})

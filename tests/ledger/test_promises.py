@@ -66,7 +66,7 @@ FIVE = {"a": "Pune", "b": "Agra", "c": "Goa", "d": "Kochi", "e": "Surat"}
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_resume_after_a_kill(tmp_path: Path) -> None:
-    """Killed with -9 in the middle, the same command goes on: what was accepted is unchanged, the rest is sent."""
+    """Killed with -9 in the middle, the same command continues: what was accepted is unchanged, the rest is sent."""
     rows = 400
     pd.DataFrame({"customer_id": [f"u{n}" for n in range(rows)], "city": "Pune"}).to_csv(tmp_path / "c.csv")
     with SandboxProcess(SandboxOptions(latency=0.01)) as sandbox:
@@ -111,7 +111,7 @@ def test_resume_after_the_load_was_stopped(load: Loader) -> None:
 
 
 def test_only_what_failed_is_tried_again(load: Loader) -> None:
-    """Rejected, failed, unknown and invalid rows go out the next time, mended or not; accepted ones do not."""
+    """Rejected, failed, unknown and invalid rows go out the next time, fixed or not; accepted ones do not."""
     load.sandbox.force_for("b", ["400"])
     load.sandbox.force_for("c", ["500"])
     load.sandbox.force_for("d", ["cut"])

@@ -88,7 +88,7 @@ def test_the_sql_does_what_the_model_of_the_other_test_does(
 
 
 def test_two_loads_of_a_process_cannot_have_it_at_once(tmp_path: Path) -> None:
-    """The second is told so in one line; after the first it may."""
+    """The second gets one line that says so; after the first it may."""
     store = Store(tmp_path / "l")
     with pytest.raises(NotJustNow, match="is in use by another load"):
         Store(tmp_path / "l")
@@ -150,7 +150,7 @@ def test_the_file_is_that_of_earlier_versions(tmp_path: Path) -> None:
 
 
 def test_what_is_recorded_survives_a_power_failure(tmp_path: Path) -> None:
-    """SQLite is told to wait for the disk: a write-ahead log, synchronous = FULL (2)."""
+    """SQLite waits for the disk: a write-ahead log, synchronous = FULL (2)."""
     store = Store(tmp_path / "l")
     told = [store.db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
     store.close()

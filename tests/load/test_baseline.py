@@ -61,7 +61,7 @@ def test_a_user_who_has_changed_since_is_sent(sandbox: Sandbox, to: dict[str, An
 
 
 def test_an_event_in_doubt_is_settled(sandbox: Sandbox, to: dict[str, Any]) -> None:
-    """Nobody knows whether it was accepted; whoever puts it on record says so."""
+    """It is unknown whether it was accepted; whoever puts it on record says so."""
     sandbox.force(["cut"])
     assert counts(load_events(paid("a"), EVENTS, on_unknown="skip", **to)) == {"unknown": 1}
     assert counts(baseline(paid("a"), EVENTS, on_unknown="skip", **to)) == {"recorded": 1}
@@ -158,7 +158,7 @@ def test_one_that_was_killed_goes_on(sandbox: Sandbox, to: dict[str, Any], tmp_p
 
 
 def test_one_that_is_stopped_lists_the_rest_as_unsent(to: dict[str, Any]) -> None:
-    """The same call goes on from there."""
+    """The same call continues from there."""
     token = StopToken()
 
     def stop(*_: object) -> None:

@@ -93,7 +93,7 @@ def test_indexes_are_no_traits(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
         ("parts2 --map user_id=customer_id", "b.csv: lacks 'customer_id'"),
         ("two_headers.xlsx", "the first two rows both hold names"),
         ("empty.zip --map user_id=id", "the zip file holds no file"),
-        ("turkish.csv --map user_id=id --trait district=district", "give it (--encoding)"),
+        ("turkish.csv --map user_id=id --trait district=district", "give it: --encoding NAME"),
         ("dup.csv --map user_id=id --trait note=note", "more than one column is called note"),
     ],
 )

@@ -90,7 +90,7 @@ def file(path: Path, frame: pd.DataFrame) -> Path:
     ],
 )
 def test_a_changed_mapping_stops_a_load_of_events(load: Loader, mapping: Any, options: Any, said: str) -> None:
-    """Each of these would send all of them again; what is offered goes on."""
+    """Each of these would send all of them again; what is offered continues."""
     frame = paid("a", "b", other="x", until="2026-01-03T00:00:00Z")
     load.events(frame)
     why = load.refused(frame, mapping, **options)
@@ -276,7 +276,7 @@ def test_a_failures_file_is_of_the_source_that_it_is_called_after(load: Loader) 
 
 
 def test_what_says_the_same_in_another_input_is_another_event(load: Loader) -> None:
-    """Without a time and an id: it stops; said to be new, all of it is sent, and both inputs go on by themselves."""
+    """Without a time and an id: it stops; said to be new, all of it is sent, and both inputs continue separately."""
     monday, tuesday = visits("/home", "/cart"), visits("/cart", "/home", "/home")
     load.events(monday, VISIT)
     said = load.refused(tuesday, VISIT)
@@ -372,7 +372,7 @@ def test_with_a_time_or_an_id_inputs_may_be_what_they_like(load: Loader) -> None
 
 
 def test_standard_input_is_known_by_what_it_says(load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same rows go on; others stop."""
+    """The same rows continue; others stop."""
 
     def piped(frame: pd.DataFrame) -> str:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(frame.to_csv(index=False).encode())))

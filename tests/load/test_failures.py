@@ -1,4 +1,4 @@
-"""`result.failures()`: the user's own rows come back, to be mended and loaded again."""
+"""`result.failures()`: the user's own rows come back, to be fixed and loaded again."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_mended_by_a_merge_they_are_loaded_without_the_reports_columns(caplog: p
 
 
 def test_failures_of_failures() -> None:
-    """Loaded again without being mended they fail again, and do not gather columns."""
+    """Loaded again without being fixed they fail again, and do not gather columns."""
     once = check(table().to_pandas(), MAPPING).failures()
     twice = check(once, MAPPING).failures()
     assert list(twice.columns) == list(once.columns)
@@ -142,7 +142,7 @@ def test_values_keep_what_they_are() -> None:
 
 
 def test_a_frame_keeps_its_index_and_types() -> None:
-    """So that what is mended can go back into the frame that it came from."""
+    """So that what is fixed can go back into the frame that it came from."""
     frame = table().to_pandas().set_index(pd.Index([f"row {row}" for row in range(ROWS)]))
     frame["age"] = frame["age"].astype("category")
     failures = check(frame, MAPPING).failures()

@@ -158,7 +158,7 @@ def test_a_retry_comes_in_time_while_another_call_hangs(sandbox: Sandbox) -> Non
 def test_how_a_row_with_faults_ends(
     sandbox: Sandbox, forced: list[str | None], status: Status, code: str | None, doubt: bool
 ) -> None:
-    """Surely not accepted is `failed`, perhaps accepted is `unknown`, and a doubt is told as `maybe_duplicate`."""
+    """Surely not accepted is `failed`, perhaps accepted is `unknown`, and a doubt is reported as `maybe_duplicate`."""
     other = pd.DataFrame({"user": [f"other{number}" for number in range(2000)], "number": range(1, 2001)})
     frame = pd.concat([visits(1, 1), other])  # others' answers show that it is no outage
     sandbox.force_for("u0", forced)

@@ -92,7 +92,7 @@ def test_too_many_failures_stop_the_load(sandbox: Sandbox) -> None:
 
 
 def test_invalid_rows_count(sandbox: Sandbox) -> None:
-    """A mapping that does not fit the table is found out before much is sent."""
+    """A mapping that does not fit the table is detected before much is sent."""
     frame = users(20_000)
     frame.loc[frame.index % 2 == 0, "user"] = None
     result = load_users(frame, USERS, **to(sandbox, max_failures="10%"))
@@ -278,8 +278,8 @@ def with_little_room(
         "sys.exit(run(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, "users.csv", "--map", "user_id=user", "--rate-limit", "none", "-q"]
-    command += ["--base-url", sandbox.url, "--max-queue-size", "100", "--report", report, *options]
-    # without what `coverage` wants of processes: it could not write down what was run, and would spoil what others were
+    # Coverage could not write its data to a full disk, and would damage the data of other processes.
+    # without what `coverage` wants of processes: it could not write down what was run, and would damage what others
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     environ = inherited | {"INTERAKT_API_KEY": sandbox.api_key}
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100, check=False)

@@ -1,4 +1,4 @@
-"""Loads that are given no mapping, or the name of a preset: what is found out, shown and sent, and what is refused."""
+"""Loads that are given no mapping, or the name of a preset: what is detected, shown and sent, and what is refused."""
 
 from __future__ import annotations
 

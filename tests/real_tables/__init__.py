@@ -1,1 +1,1 @@
-"""The real tables, each with the mapping that a person would write, and what becomes of its rows."""
+"""The real tables, each with the mapping that a person would write, and the results of its rows."""

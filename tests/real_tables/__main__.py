@@ -1,4 +1,4 @@
-"""`python -m tests.real_tables`: what becomes of each real table, as a table in Markdown."""
+"""`python -m tests.real_tables`: the result of each real table, as a table in Markdown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.real_tables.outcome import load_case
 
 def main() -> None:
     """Print a line for each case, with the counts as they are found."""
-    logging.disable(logging.WARNING)  # what was found out about a file's form
+    logging.disable(logging.WARNING)  # what was detected of a file's form
     sys.stdout.write("| table | as | rows | sent | refused | sent with a note |\n|---|---|---|---|---|---|\n")
     for case in CASES:
         with Sandbox() as sandbox:

@@ -132,7 +132,7 @@ def test_a_row_that_is_out_takes_no_other_in() -> None:
     assert isinstance(first, PendingCall)
     given.admit(message(1, traits={"n": 1}))
     given.admit(message(2, traits={"n": 2}))
-    assert given.read() == []  # nobody knows yet how the second ends
+    assert given.read() == []  # it is unknown yet how the second ends
     assert json.loads(first.message.body)["traits"] == {"n": 0}
     given.settle(first, OK, 0.1)
     second = given.take(0.1)

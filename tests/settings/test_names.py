@@ -7,6 +7,13 @@ import time
 import pytest
 
 from interakt_loader.settings.settings import load_name, mapping_name
+from interakt_loader.sources.local_file import ENDINGS
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_ending_of_a_format_is_no_part_of_the_name(ending: str) -> None:
+    """The settings have a list of endings of their own, which has to know every format."""
+    assert load_name([f"customers{ending}"]) == "customers"
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ class AnyHistory(RuleBasedStateMachine):
         if before and costs_a_retry(before[-1]) and not in_outage:
             assert self.now >= self.tried_at[message.row] + 0.25 + (before[-1].retry_after or 0.25) - 0.25
         assert self.now >= self.not_before
-        if held_back:  # by a 429 or an outage: one call finds out, all others wait
+        if held_back:  # by a 429 or an outage: one call tries, all others wait
             assert not self.alone & set(self.flying)
             self.alone.add(pending)
         self.went.append(self.now)

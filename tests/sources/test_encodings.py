@@ -1,4 +1,4 @@
-"""Text in the encodings that exports come in: found out where that is sure, refused where it is not."""
+"""Text in the encodings that exports come in: detected where that is sure, refused where it is not."""
 
 from __future__ import annotations
 

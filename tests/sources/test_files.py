@@ -120,7 +120,7 @@ def test_a_fault_in_the_last_of_several_files_is_found_first(tmp_path: Path) -> 
 
 
 def test_a_file_that_vanishes_between_opening_and_reading_is_broken(tmp_path: Path) -> None:
-    """The reading fails as SourceBroken, which a later run can go on from."""
+    """The reading fails as SourceBroken, which a later run can continue from."""
     path = tmp_path / "t.csv"
     path.write_text("id\n1\n")
     source = open_source([path])

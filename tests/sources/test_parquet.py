@@ -200,7 +200,7 @@ def test_int96_beside_a_dictionary_over_row_groups(tmp_path: Path) -> None:
 
 
 def test_an_int96_time_before_1970_is_right_or_a_problem(tmp_path: Path) -> None:
-    """Some versions of Arrow write it so that it reads as 584 years later; that is told."""
+    """Some versions of Arrow write it so that it reads as 584 years later; that is reported."""
     times = [datetime(1960, 1, 1, 5), None, datetime(2020, 1, 1)]
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"at": times}), path, use_deprecated_int96_timestamps=True)
@@ -209,7 +209,7 @@ def test_an_int96_time_before_1970_is_right_or_a_problem(tmp_path: Path) -> None
 
 
 def test_an_int96_time_that_may_be_spoilt_is_a_problem(tmp_path: Path) -> None:
-    """Nobody is born in 2544; the year 2900 is beyond what was spoilt."""
+    """Nobody is born in 2544; the year 2900 is beyond what was damaged."""
     path = tmp_path / "t.parquet"
     times = [datetime(2544, 7, 20), datetime(2900, 1, 1)]
     pq.write_table(pa.table({"at": pa.array(times, pa.timestamp("us"))}), path, use_deprecated_int96_timestamps=True)

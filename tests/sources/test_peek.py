@@ -83,7 +83,7 @@ def test_the_path_rides_along(tmp_path: Path) -> None:
 
 
 def test_a_source_that_breaks_off_that_early_is_refused() -> None:
-    """Nothing has been sent by then, so it is the caller's to mend."""
+    """Nothing has been sent by then, so the caller can fix it."""
 
     def broken() -> Iterator[pa.RecordBatch]:
         yield batches_of([3])[0]

@@ -162,7 +162,7 @@ def test_no_file_ends_in_a_foreign_error(path: Path) -> None:
     ],
 )
 def test_damaged_pages_break_the_reading(path: str, words: str) -> None:
-    """Damage in the pages is told from damage in the footer: rows may have gone out by then."""
+    """Damage in the pages differs from damage in the footer: rows may have gone out by then."""
     with pytest.raises(SourceBroken, match=f"cannot be read: .*{words}"):
         list(open_source(real(path)).batches())
 

@@ -141,7 +141,7 @@ def test_the_damaged_one_of_several_files_is_named(tmp_path: Path, ending: str) 
 @only_posix
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_file_that_ends_the_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
-    """Whichever way: this one goes on."""
+    """Whichever way: this one continues."""
     path = written(tmp_path / f"t{ending}")
     for how, words in (("kill -SEGV $$", "exit code -11"), ("kill -ABRT $$", "exit code -6"), ("exit 3", "code 3")):
         monkeypatch.setattr(sys, "executable", interpreter(tmp_path, f"echo ready; {how}"))

@@ -1,4 +1,4 @@
-"""A load that runs in a process of its own, is killed with SIGKILL, and is run again; and the dice that say when."""
+"""A load in a process of its own that is killed with SIGKILL at a random moment, and run again."""
 
 from __future__ import annotations
 

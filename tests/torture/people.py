@@ -34,7 +34,7 @@ class People:
         return act.__name__.replace("_", " ")
 
     def renew_the_key(self, load: Load) -> None:
-        """The account gets another key: the load is refused, and goes on with --same-account."""
+        """The account gets another key: the load is refused, and continues with --same-account."""
         is_known = load.ledger.exists() and load.progress().known > 0
         if load.flags and not any(load.state.glob("ledgers/*")):
             return  # the last new key has not got as far as the ledger, and a second one would need two old ones
@@ -45,7 +45,7 @@ class People:
         load.flags = ["--same-account"]
 
     def renew_the_key_without_the_state_folder(self, load: Load) -> None:
-        """Likewise, on a machine that has no copy of the secret: it goes on with the old key."""
+        """Likewise, on a machine that has no copy of the secret: it continues with the old key."""
         if load.flags:  # the last new key may not have got as far as the ledger: then the state folder is needed
             self.renew_the_key(load)
             return

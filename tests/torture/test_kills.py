@@ -124,7 +124,7 @@ def test_users_end_as_in_an_undisturbed_load(tmp_path: Path) -> None:
 
 
 def users_of(sandbox: SandboxProcess) -> dict[str | None, dict[str, Any]]:
-    """Return what the sandbox holds of each user, apart from when and how often it was told."""
+    """Return what the sandbox holds of each user, apart from when and how often it received that."""
     own = ("id", "first_seen", "last_seen", "calls")
     users = {}
     for user in sandbox.users():

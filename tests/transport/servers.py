@@ -104,7 +104,7 @@ class Server:
         self.hung_up.set()
 
     def _reply(self, connection: socket.socket, call: Call) -> bool:
-        """Answer; return whether the connection goes on."""
+        """Answer; return whether the connection stays open."""
         if self._answer is not None:
             connection.sendall(self._answer)
         return not self._hangs_up

@@ -1,4 +1,4 @@
-"""Orders in many files: a task for each file, at once, and all of them together hold to the account's limit.
+"""Orders in many files: one task for each file. The tasks run at once, and share the account's rate limit.
 
 Needs a connection `interakt_default` of type Interakt, and a folder that all workers see. The shared clock is a file
 here, for the workers of one machine; for those of several, `redis://HOST:PORT/0` takes its place.
@@ -30,7 +30,7 @@ with DAG(
 
     @task
     def total(results: list[dict[str, Any]]) -> dict[str, int]:
-        """Add up what became of the rows of all files."""
+        """Add up the counts of all files."""
         return {
             "rows": sum(one["rows"] for one in results),
             "sent": sum(one["status"]["sent"] for one in results),
