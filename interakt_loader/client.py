@@ -22,7 +22,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from interakt_loader.arguments import body_of, encoded
-from interakt_loader.errors import APIError, QueueFull
+from interakt_loader.errors import APIError, QueueFull, SettingsError
 from interakt_loader.model import (
     Kind,
     Message,
@@ -103,7 +103,8 @@ class Client:
             "max_outage": TRACK_MAX_OUTAGE,
         }
         self._settings = Settings.resolve(options)
-        self._settings.require_key()
+        if self._settings.api_key is None:
+            raise SettingsError("no API key: set INTERAKT_API_KEY, or give api_key=KEY")
         self.on_error = self._settings.on_error
         """Called for each call that did not succeed. It may be changed at any time."""
         self._sync_mode = sync_mode
