@@ -19,7 +19,7 @@ import interakt_loader
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import Options
 from tests.coverage import __main__ as coverage
-from tests.mutants import __main__ as mutants
+from tests.mutants.direct import DIRECT
 
 PACKAGE = Path(interakt_loader.__file__).parent
 ARCHITECTURE = (Path(__file__).resolve().parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -106,9 +106,9 @@ def test_every_module_has_its_tests() -> None:
 
 def test_the_lists_of_modules_name_files_that_exist() -> None:
     """The lists of `make coverage` and `make mutants` match modules and tests that are there."""
-    named = [*coverage.PURE, *coverage.NOT_PURE, *(f"{module}.py" for module in mutants.DIRECT)]
+    named = [*coverage.PURE, *coverage.NOT_PURE, *(f"{module}.py" for module in DIRECT)]
     assert [one for one in named if not any(PACKAGE.glob(one))] == []
-    chosen = {path for paths in mutants.DIRECT.values() for path in paths}
+    chosen = {path for paths in DIRECT.values() for path in paths}
     assert [path for path in sorted(chosen) if not (PACKAGE.parent / path).is_file()] == []
 
 

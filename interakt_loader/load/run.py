@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, UsageError
-from interakt_loader.load.earlier import EventNames, old_events_line, worth_asking
 from interakt_loader.load.failed_rows import FailuresFile, as_in_the_input
 from interakt_loader.load.job import Confirmation, Job, Observer, Ready
 from interakt_loader.load.pipeline import AHEAD, Pipeline
@@ -37,6 +36,7 @@ from interakt_loader.sources import Source
 
 if TYPE_CHECKING:
     from interakt_loader.ledger import Plan
+    from interakt_loader.load.earlier import EventNames
 
 logger = logging.getLogger("interakt_loader")
 
@@ -273,6 +273,8 @@ def _event_names(job: Job) -> EventNames | None:
     to_the_api = not (job.settings.is_local or job.record_only)
     if job.kind != "event" or job.settings.dry_run or (job.ledger is None and not to_the_api):
         return None
+    from interakt_loader.load.earlier import EventNames
+
     if job.ledger is None:
         return EventNames(lambda _: False)
     return EventNames(job.ledger.loads.knows_event if to_the_api else lambda _: True)
@@ -282,6 +284,8 @@ def _old_events(events: EventNames | None, job: Job) -> str | None:
     """Return a line about events that are long past, which a campaign may answer all the same; None without any."""
     if events is None:
         return None
+    from interakt_loader.load.earlier import old_events_line, worth_asking
+
     asked = worth_asking(events.new_names, datetime.now(timezone.utc))
     if not asked:
         return None

@@ -12,16 +12,17 @@ import math
 import stat
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import yaml
-from yaml.constructor import ConstructorError
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping.spec import Mapping
 from interakt_loader.privacy.text import printable
 from interakt_loader.values import type_shown
+
+if TYPE_CHECKING:
+    import yaml
 
 ENDINGS = (".yaml", ".yml", ".toml", ".json")
 
@@ -189,9 +190,14 @@ LONGEST_NUMBER = 100
 _MERGE = "tag:yaml.org,2002:merge"
 
 
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
+
 def _yaml(text: str) -> Any:
+    import yaml
+
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, _loader())  # noqa: S506 - a SafeLoader
     except (RecursionError, ValueError):
         raise
     except yaml.MarkedYAMLError as error:
@@ -203,46 +209,50 @@ def _yaml(text: str) -> Any:
         raise ValueError(f"a value is not what its tag says ({type(error).__name__})") from None
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, with each key once, bounded merges and short numbers."""
+@cache
+def _loader() -> type[yaml.SafeLoader]:
+    """Return the class that reads mapping files. PyYAML is imported only where a file is read."""
+    import yaml
+    from yaml.constructor import ConstructorError
 
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        # the ids of nodes whose merges are done, so that a cycle of merges ends
-        self._flat: set[int] = set()
-        self._merged = 0
+    class Loader(yaml.SafeLoader):
+        """PyYAML's safe loader, with each key once, bounded merges and short numbers."""
 
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Replace `<<` by the pairs that it names."""
-        if id(node) in self._flat:
-            return
-        self._flat.add(id(node))
-        _check_keys(node)
-        for key, value in node.value:
-            if key.tag == _MERGE:
-                for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                    if isinstance(merged, yaml.MappingNode):
-                        self.flatten_mapping(merged)
-                        self._merged += len(merged.value)
-                        if self._merged > MOST_MERGED:
-                            raise ConstructorError(None, None, "merges (<<) that copy too much", node.start_mark)
-        super().flatten_mapping(node)
+        def __init__(self, stream: str) -> None:
+            super().__init__(stream)
+            # the ids of nodes whose merges are done, so that a cycle of merges ends
+            self._flat: set[int] = set()
+            self._merged = 0
 
-    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
-        """Return a scalar's text, if it is not a number of too many characters."""
-        if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
-            reason = f"a number of more than {LONGEST_NUMBER} characters"
-            raise ConstructorError(None, None, reason, node.start_mark)
-        return super().construct_scalar(node)
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+            """Replace `<<` by the pairs that it names."""
+            if id(node) in self._flat:
+                return
+            self._flat.add(id(node))
+            _check_keys(node)
+            for key, value in node.value:
+                if key.tag == _MERGE:
+                    for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                        if isinstance(merged, yaml.MappingNode):
+                            self.flatten_mapping(merged)
+                            self._merged += len(merged.value)
+                            if self._merged > MOST_MERGED:
+                                raise ConstructorError(None, None, "merges (<<) that copy too much", node.start_mark)
+            super().flatten_mapping(node)
 
+        def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+            """Return a scalar's text, if it is not a number of too many characters."""
+            if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
+                reason = f"a number of more than {LONGEST_NUMBER} characters"
+                raise ConstructorError(None, None, reason, node.start_mark)
+            return super().construct_scalar(node)
 
-_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+    def _check_keys(node: yaml.MappingNode) -> None:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    raise ConstructorError(None, None, f"{key.value!r} is there twice", key.start_mark)
+                seen.add((key.tag, key.value))
 
-
-def _check_keys(node: yaml.MappingNode) -> None:
-    seen = set()
-    for key, _ in node.value:
-        if isinstance(key, yaml.ScalarNode):
-            if (key.tag, key.value) in seen:
-                raise ConstructorError(None, None, f"{key.value!r} is there twice", key.start_mark)
-            seen.add((key.tag, key.value))
+    return Loader

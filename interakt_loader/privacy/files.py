@@ -16,8 +16,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from platformdirs import user_state_path
-
 OWNER_ONLY = 0o600
 
 
@@ -96,6 +94,8 @@ def state_folder() -> Path | None:
     if given.lower() == "none":
         return None
     try:
+        from platformdirs import user_state_path
+
         folder = Path(given).expanduser() if given else user_state_path("interakt-loader", appauthor=False)
         folder.mkdir(mode=OWNER_ONLY | 0o100, parents=True, exist_ok=True)
     # RuntimeError: the user has no home folder.

@@ -34,26 +34,11 @@ import pytest
 import requests
 import urllib3.connection
 
+from tests.mutants.direct import DIRECT
 from tests.mutants.mistakes import Mistake, mistakes
 
 WARM = (click, hypothesis.stateful, np, pd, pyarrow.compute, pyarrow.dataset, pyarrow.ipc, requests, urllib3.connection)
 """Imported once, for all children."""
-
-SENDING, LEDGER = "tests/sending/test_", "tests/ledger/test_"
-DIRECT = {
-    "sending/scheduler": [f"{SENDING}scheduler_edges.py", f"{SENDING}scheduler.py", f"{SENDING}coalesce.py"],
-    "sending/rate_limit": [f"{SENDING}rate_arithmetic.py", f"{SENDING}rate_edges.py", f"{SENDING}rate_limit.py"],
-    "sending/retry_policy": [f"{SENDING}retry_policy.py", f"{SENDING}outage.py", f"{SENDING}scheduler.py"],
-    "sending/pending": [f"{SENDING}pending.py", f"{SENDING}coalesce.py", f"{SENDING}scheduler.py"],
-    "sending/workers": [f"{SENDING}concurrency_limit.py"],
-    "ledger/account": [f"{LEDGER}account.py"],
-    "ledger/digests": [f"{LEDGER}decide.py", f"{LEDGER}keys.py"],
-    "ledger/store": [f"{LEDGER}store.py", f"{LEDGER}ledger.py"],
-    "ledger/in_flight": [f"{LEDGER}in_flight.py"],
-    "ledger/ledger": [f"{LEDGER}ledger.py"],
-    "ledger/plan": [f"{LEDGER}plan.py"],
-}
-"""The modules, each with its tests."""
 
 SLOW = (
     "limit_is_spared",

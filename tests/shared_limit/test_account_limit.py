@@ -20,9 +20,9 @@ from interakt_loader import LoadResult, load_events
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings.values import Rate
 from interakt_loader.shared_limit import account_limit, open_turns
-from interakt_loader.shared_limit import account_limit as machine_file
-from interakt_loader.shared_limit.account_limit import MachineFile
+from interakt_loader.shared_limit import sqlite as machine_file
 from interakt_loader.shared_limit.clock import ClockUnavailable, LastCall, claimed, spacing_of
+from interakt_loader.shared_limit.sqlite import MachineFile
 from tests.shared_limit import processes
 from tests.shared_limit.windows import most_in_a_window
 
@@ -82,7 +82,7 @@ def test_loads_of_several_processes_hold_one_limit(tmp_path: Path, state: Path) 
         arrivals = sorted(sandbox.arrivals())
     assert len(arrivals) == 90
     assert most_in_a_window(arrivals, 1.0) <= MOST
-    assert (state / machine_file.NAME).exists()
+    assert (state / machine_file.MACHINE_FILE).exists()
 
 
 @pytest.mark.alone
@@ -142,7 +142,7 @@ def test_a_forked_child_holds_the_limit_too(state: Path) -> None:
             with open_turns(LOCAL, "fork:", Rate(1, 3600)) as turns:
                 os._exit(0 if turns.due(1000.0, 1, 0) > 1000.0 else 1)
         assert os.waitpid(child, 0)[1] == 0
-        with sqlite3.connect(state / machine_file.NAME) as database:
+        with sqlite3.connect(state / machine_file.MACHINE_FILE) as database:
             assert database.execute("SELECT count(*) FROM declared").fetchone() == (2,)
         database.close()
 
@@ -243,7 +243,7 @@ def test_a_damaged_file_is_replaced(tmp_path: Path, damage: Callable[[Path], obj
     mine.claim([FAST])
     if not running:
         mine.close()
-    damage(tmp_path / machine_file.NAME)
+    damage(tmp_path / machine_file.MACHINE_FILE)
     if not running:
         mine = MachineFile(tmp_path, ACCOUNT)
     step(mine, FAST)
@@ -259,7 +259,7 @@ def test_a_file_that_cannot_be_used_stops_no_load(
 ) -> None:
     """Another process locks the file for good, or a folder has its name: the load continues and warns once."""
     state.mkdir()
-    path = state / machine_file.NAME
+    path = state / machine_file.MACHINE_FILE
     if state_of_file == "a folder":
         path.mkdir()
         load(sandbox, 30, "100/s")
@@ -286,7 +286,7 @@ def test_without_a_state_folder_nothing_is_said(
 def test_the_file_is_for_its_owner_only_and_names_nobody(state: Path, sandbox: Sandbox) -> None:
     """Mode 0600. It contains neither the key nor the address, nor loads that have ended."""
     load(sandbox, 2, "100/s")
-    path = state / machine_file.NAME
+    path = state / machine_file.MACHINE_FILE
     if os.name == "posix":
         assert path.stat().st_mode & 0o777 == 0o600
     content = path.read_bytes()
@@ -303,7 +303,7 @@ def test_a_dry_run_and_a_load_without_a_limit_take_no_turns(state: Path, sandbox
     load(sandbox, 2, "auto")
     frame = pd.DataFrame({"user": ["u1"]})
     load_events(frame, MAPPING, api_key=sandbox.api_key, base_url=sandbox.url, rate_limit="1/h", dry_run=True)
-    assert not (state / machine_file.NAME).exists()
+    assert not (state / machine_file.MACHINE_FILE).exists()
 
 
 def test_accounts_share_the_file_and_not_the_limit(tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ def test_accounts_share_the_file_and_not_the_limit(tmp_path: Path) -> None:
 
 
 def execute(folder: Path, statement: str) -> None:
-    database = sqlite3.connect(folder / machine_file.NAME)
+    database = sqlite3.connect(folder / machine_file.MACHINE_FILE)
     with database:
         database.execute(statement)
     database.close()

@@ -83,7 +83,7 @@ def each_missing_library_has_one_clear_line(folder: Path) -> None:
     result = check(CUSTOMERS, MAPPING)
 
     def airflow() -> None:
-        pass
+        from interakt_loader.integrations.airflow import InteraktLoadOperator  # noqa: F401
 
     def spark() -> None:
         from interakt_loader.integrations import spark
@@ -100,6 +100,7 @@ def each_missing_library_has_one_clear_line(folder: Path) -> None:
         "'apache-airflow>=3.1'": airflow,
         "'pyspark>=4.1'": spark,
     }.items():
+        line = "nothing was raised"
         try:
             attempt()
         except (InteraktLoaderError, ImportError) as error:

@@ -303,7 +303,7 @@ def test_what_cannot_be_is_refused_before_any_call(
         ({"rate_limit": "1/s", "partitions": 2}, "less than a call each"),
         ({"coalesce": True}, "coalesce is for users"),
         ({"resend": True}, "resend cannot be had with Spark"),
-        ({"ledger": str(tmp_path / "report" / "ledgers")}, "lies in the report"),
+        ({"ledger": str(tmp_path / "report" / "ledgers")}, "is inside the report"),
     ]:
         with pytest.raises(SettingsError, match=said):
             load(session, sandbox_process, tmp_path, 10, **options)  # type: ignore[arg-type]
