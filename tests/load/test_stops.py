@@ -278,8 +278,8 @@ def with_little_room(
         "sys.exit(run(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, "users.csv", "--map", "user_id=user", "--rate-limit", "none", "-q"]
+    command += ["--base-url", sandbox.url, "--max-queue-size", "100", "--report", report, *options]
     # Coverage could not write its data to a full disk, and would damage the data of other processes.
-    # without what `coverage` wants of processes: it could not write down what was run, and would damage what others
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     environ = inherited | {"INTERAKT_API_KEY": sandbox.api_key}
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100, check=False)
