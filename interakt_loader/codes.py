@@ -152,6 +152,27 @@ ProblemCode: TypeAlias = (
         "save it. To send the row without the value: `bad_values='drop'`.",
     ]
     | Annotated[
+        Literal["value_unmapped"],
+        "a value that `values` in the mapping does not have",
+        "Add the value to `values` in the mapping, or say with `otherwise` what is sent for all others.",
+    ]
+    | Annotated[
+        Literal["group_conflict"],
+        "rows of one event (`group_by`) have two values where an event has one",
+        "Make the values equal, or collect them to a list (`collect`).",
+    ]
+    | Annotated[
+        Literal["group_split"],
+        "the value of `group_by` was there before, and other rows are between",
+        "Sort the input by the column, so that all rows of an event are together. The rows that came first may be sent "
+        "already: check that event.",
+    ]
+    | Annotated[
+        Literal["group_invalid"],
+        "another row of the same event (`group_by`) cannot be sent, or it is unknown to which event a row belongs",
+        "Fix the row that the message names, and load all rows of the event.",
+    ]
+    | Annotated[
         Literal["row_unreadable"],
         "a line with more or fewer cells than the header, a line that cannot be parsed, or a line that repeats the "
         "header",
@@ -201,6 +222,11 @@ NoteCode: TypeAlias = (
     | Annotated[
         Literal["coalesced"],
         "`merged`: the call of a later row of the same user includes this row (`coalesce`)",
+        "Nothing: the call of the row in the message includes this row.",
+    ]
+    | Annotated[
+        Literal["grouped"],
+        "`merged`: the row is a part of one event with the rows around it (`group_by`)",
         "Nothing: the call of the row in the message includes this row.",
     ]
     | Annotated[

@@ -258,7 +258,7 @@ class MappingChooser:
         """Return the file's mapping with what the flags say in its place. Raises `MappingError` if it does not fit."""
         written = written_mapping(mapping.as_dict(), self.fields, self.traits, self.event)
         code = mapping.country_code
-        if self.settings.country_given and code is not None and code.column is None:
+        if self.settings.country_given and code is not None and not code.columns:
             written["country_code"] = {"value": self.settings.default_country}
         changed = Mapping.of(written)
         try:

@@ -7,7 +7,7 @@ the `target`, with `numbers` and `times`. `date_forms` has every form of a date.
 
 from __future__ import annotations
 
-from interakt_loader.columns.convert import coerce, of_texts
+from interakt_loader.columns.convert import coerce, json_arrays, of_texts, texts
 from interakt_loader.columns.date_forms import DatesSeen, Decision, date_format_of
 from interakt_loader.columns.target import TYPES, Coerced, Target, json_string, json_strings, no_type
 
@@ -19,8 +19,10 @@ __all__ = [
     "Target",
     "coerce",
     "date_format_of",
+    "json_arrays",
     "json_string",
     "json_strings",
     "no_type",
     "of_texts",
+    "texts",
 ]

@@ -23,6 +23,7 @@ from interakt_loader.columns.normalize import (
 from interakt_loader.columns.numbers import numbers
 from interakt_loader.columns.target import Coerced, Target, json_string, json_strings, merged, quoted
 from interakt_loader.columns.times import clock_times, dates, datetimes
+from interakt_loader.model import Problem
 from interakt_loader.values import LIST_IN_A_LIST
 
 _BY_KIND: dict[Kind, str] = {
@@ -100,22 +101,36 @@ def strings(values: pa.Array, kind: Kind, target: Target) -> Coerced:
 
     A list is refused (`not_text`).
     """
+    text, problems = _texts(values, kind, target)
+    return Coerced(json_strings(text) if kind == "text" else quoted(text), problems)
+
+
+def texts(values: pa.Array, target: Target) -> tuple[pa.StringArray, dict[int, Problem]]:
+    """Return values of any type as `strings` has them, before they become JSON, and the problems."""
+    parts = []
+    for kind, array, problems in normalize_parts(values):
+        if kind in ("null", "other"):
+            parts.append((pa.nulls(len(array), pa.string()), problems))
+        else:
+            text, more = _texts(array, kind, target)
+            parts.append((text, problems | more))
+    whole = parts[0][0] if len(parts) == 1 else pc.coalesce(*(text for text, _ in parts))
+    return whole, {place: problem for _, problems in parts for place, problem in problems.items()}
+
+
+def _texts(values: pa.Array, kind: Kind, target: Target) -> tuple[pa.StringArray, dict[int, Problem]]:
     if kind == "text":
-        return Coerced(json_strings(_without_guard(values, target.guard)), {})
+        return _without_guard(values, target.guard), {}
     if kind == "bool":
-        return Coerced(pc.if_else(values, '"true"', '"false"'), {})
+        return pc.if_else(values, "true", "false"), {}
     if kind in ("int", "float", "decimal", "digits"):
-        return Coerced(quoted(digits(values, kind)), {})
+        return digits(values, kind), {}
     if kind == "list":
         problems = problems_at(values, values.is_valid(), "not_text", "is a list, not text: use the type list")
-        return Coerced(pa.nulls(len(values), pa.string()), problems)
+        return pa.nulls(len(values), pa.string()), problems
     if kind == "time":
-        text, problems = clock_times(values)
-    elif kind in ("timestamp", "moment"):
-        text, problems = datetimes(values, kind, target)
-    else:
-        text, problems = dates(values, kind, target)
-    return Coerced(quoted(text), problems)
+        return clock_times(values)
+    return (datetimes if kind in ("timestamp", "moment") else dates)(values, kind, target)
 
 
 def _without_guard(values: pa.StringArray, guard: str | None) -> pa.StringArray:
@@ -181,7 +196,7 @@ def _array_of_texts(array: str) -> str:
 def _from_lists(values: pa.ListArray, by_own_type: Target) -> Coerced:
     items = merged([_coerce_items(part, by_own_type) for part in normalize_parts(values.flatten())])
     ends = pc.cumulative_sum(pc.list_value_length(values).fill_null(0).cast(pa.int64()))
-    json_texts = null_where(_joined(ends, items.json), values.is_null())
+    json_texts = null_where(json_arrays(ends, items.json), values.is_null())
     if not items.problems:
         return Coerced(json_texts, {})
     row_ends = ends.to_pylist()
@@ -204,7 +219,7 @@ def _from_text(values: pa.StringArray, separator: str) -> Coerced:
     items = pc.utf8_trim_whitespace(split.flatten())
     items = null_where(items, pc.equal(items, ""))
     ends = pc.cumulative_sum(pc.list_value_length(split).fill_null(0).cast(pa.int64()))
-    json_texts = null_where(_joined(ends, json_strings(items)), split.is_null())
+    json_texts = null_where(json_arrays(ends, json_strings(items)), split.is_null())
     if not pc.any(is_json).as_py():
         return Coerced(json_texts, {})
     read = map_distinct(values, is_json, _json_array)
@@ -213,7 +228,7 @@ def _from_text(values: pa.StringArray, separator: str) -> Coerced:
     return Coerced(pc.if_else(is_json, read, json_texts), problems_at(values, bad, "not_a_list", expected))
 
 
-def _joined(ends: pa.Int64Array, items: pa.StringArray) -> pa.StringArray:
+def json_arrays(ends: pa.Int64Array, items: pa.StringArray) -> pa.StringArray:
     """Return JSON arrays of the items' JSON texts, each up to the next of the ends; null items are left out."""
     borders = pa.concat_arrays([pa.array([0], pa.int64()), ends])
     if items.null_count:

@@ -28,7 +28,7 @@ from interakt_loader.errors import UsageError, by_surface, option
 from interakt_loader.identity import country_code
 from interakt_loader.ledger.digests import Keys
 from interakt_loader.ledger.store import Store
-from interakt_loader.mapping import Field, Mapping
+from interakt_loader.mapping import OWN_TYPES, Field, Mapping
 from interakt_loader.model import DIGEST, Kind
 from interakt_loader.settings import Settings
 
@@ -45,9 +45,6 @@ _IDENTITY = ("user_id", "phone", "phones", "country_code", "default_country", "e
 
 _PHONE = ("phone", "phones", "country_code", "default_country")
 """The fields that identify the phone."""
-
-_OWN_TYPE = {"event": "string", "created_at": "datetime", "tags": "list"}
-"""The type that `auto` means for a field."""
 
 _SHOWN = 4
 """Changes that a message names; the others are counted."""
@@ -72,26 +69,29 @@ def shape_of(
         return [CONSTANT, digest(json.dumps(value, sort_keys=True, default=lambda one: f"{type(one)} {one}")).hex()]
 
     def source(field: Field) -> list[str]:
-        return constant(field.value) if field.column is None else [field.column]
+        return [*field.columns] or constant(field.value)
+
+    def options(field: Field, own_type: str) -> list[str]:
+        return [*_options(field, settings, own_type), *_values(field, constant)]
 
     shape: Shape = {}
     if mapping.user_id is not None:
-        shape["user_id"] = source(mapping.user_id)
+        shape["user_id"] = source(mapping.user_id) + _values(mapping.user_id, constant)
     if mapping.phone:
-        shape["phone"] = [text for one in mapping.phone for text in source(one)]
+        shape["phone"] = [text for one in mapping.phone for text in (*source(one), *_values(one, constant))]
         shape |= _countries(mapping, settings, constant)
         # the two other values differ in what they refuse, not in what they send
         if settings.phones == "as-is":
             shape["phones"] = ["as-is"]
     event_id = event_id_of(mapping, settings)
     if kind == "event" and event_id is not None:
-        shape["event_id"] = source(event_id)
-    for name in ("event", "created_at", "tags"):
+        shape["event_id"] = source(event_id) + _values(event_id, constant)
+    for name in ("event", "group_by", "created_at", "add_to_sales_cycle", "tags"):
         field = getattr(mapping, name)
         if field is not None:
-            shape[name] = source(field) + _options(field, settings, _OWN_TYPE[name])
+            shape[name] = source(field) + options(field, OWN_TYPES.get(name, "auto"))
     for name, field in mapping.traits if open_ended else mapping.traits_of(columns):
-        shape[f"trait {name}"] = source(field) + _options(field, settings, "auto")
+        shape[f"trait {name}"] = source(field) + options(field, "auto")
     if open_ended and mapping.all_columns:
         shape["traits"] = ["every other column"]
     if settings.nulls != "omit":
@@ -104,7 +104,7 @@ def shape_of(
 def event_id_of(mapping: Mapping, settings: Settings) -> Field | None:
     """Return the field of the event ids, if events have any."""
     if settings.event_id is not None:
-        return Field(settings.event_id)
+        return Field.of(settings.event_id)
     field: Field | None = getattr(mapping, "event_id", None)
     return field
 
@@ -112,8 +112,9 @@ def event_id_of(mapping: Mapping, settings: Settings) -> Field | None:
 def _countries(mapping: Mapping, settings: Settings, constant: Callable[[Any], list[str]]) -> Shape:
     """Return where the countries of phones come from. A constant and the default are equivalent."""
     field = mapping.country_code
-    if field is not None and field.column is not None:
-        return {"country_code": [field.column], "default_country": [_country(settings.default_country)]}
+    if field is not None and field.columns:
+        columns = [*field.columns, *_values(field, constant)]
+        return {"country_code": columns, "default_country": [_country(settings.default_country)]}
     return {"country_code": constant(_country(settings.default_country if field is None else field.value))}
 
 
@@ -139,10 +140,20 @@ def _options(field: Field, settings: Settings, own_type: str) -> list[str]:
     return [f"{name} {value}" for name, value in found.items() if value is not None]
 
 
+def _values(field: Field, constant: Callable[[Any], list[str]]) -> list[str]:
+    """Return how a field makes values of its cells, for messages. Values that are sent are hidden."""
+    found = [f"join {field.join!r}"] if len(field.columns) > 1 else []
+    if field.value_map is not None:
+        found.append(f"values {constant(field.value_map)[1]}")
+    if field.default is not None:
+        found.append(f"default {constant(field.default)[1]}")
+    return [*found, "collect"] if field.collect else found
+
+
 def _may_be_a_time(field: Field, kind: str) -> bool:
-    if field.column is None and isinstance(field.value, (int, float)):
+    if not field.columns and isinstance(field.value, (int, float)):
         return kind in ("datetime", "date")
-    if field.column is None and isinstance(field.value, str):
+    if not field.columns and isinstance(field.value, str):
         return kind not in ("auto", "string", "number", "boolean")
     return kind not in ("number", "boolean")
 

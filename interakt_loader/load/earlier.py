@@ -227,7 +227,7 @@ def this_load(
         failures_name="" if settings.failures is None else names[-1],
         is_named=settings.name is not None,
         shape=shape_of(mapping, kind, settings, source.columns, loads.digest, open_ended=source.open_ended),
-        constants={name: repr(one.value) for name, one in constants.items() if one is not None and one.column is None},
+        constants={name: repr(one.value) for name, one in constants.items() if one is not None and not one.columns},
         sources=origin.sources,
         place=origin.place,
         is_failures=origin.is_failures,

@@ -176,11 +176,11 @@ def check_mapping(mapping: Mapping, kind: Kind, source: Source) -> None:
             "say which is meant; give each a name of its own"
         )
     mapping.check(kind, source.columns)
-    identity = {one.column for one in (mapping.user_id, *mapping.phone) if one is not None}
+    identity = {name for one in (mapping.user_id, *mapping.phone) if one is not None for name in one.columns}
     for part in source.parts:
         missing = [name for name in mapping.columns() if name not in part.columns]
         if part.open_ended:
-            event = {mapping.event.column} if mapping.event is not None else set()
+            event = set(mapping.event.columns) if mapping.event is not None else set()
             missing = [name for name in missing if name in event or (name in identity and identity <= set(missing))]
         if missing:
             hints = "".join(did_you_mean(name, part.columns) for name in missing)

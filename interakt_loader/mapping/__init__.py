@@ -9,9 +9,10 @@ from __future__ import annotations
 from interakt_loader.mapping.files import MappingFile, read_mapping, read_mapping_file
 from interakt_loader.mapping.infer.inferred import InferredMapping
 from interakt_loader.mapping.prepare import PREPARED, Preparation, messages
-from interakt_loader.mapping.spec import Field, Mapping
+from interakt_loader.mapping.spec import OWN_TYPES, Field, Mapping
 
 __all__ = [
+    "OWN_TYPES",
     "PREPARED",
     "Field",
     "InferredMapping",

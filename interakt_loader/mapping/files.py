@@ -188,6 +188,7 @@ LONGEST_NUMBER = 100
 """Characters. A number in base 60, such as `1:30`, takes time by the square of its length."""
 
 _MERGE = "tag:yaml.org,2002:merge"
+_TEXT = "tag:yaml.org,2002:str"
 
 
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
@@ -247,12 +248,20 @@ def _loader() -> type[yaml.SafeLoader]:
                 raise ConstructorError(None, None, reason, node.start_mark)
             return super().construct_scalar(node)
 
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+            """Return a dict with its keys as they are written: YAML would make true of `Yes`, and 1 of `01`."""
+            self.flatten_mapping(node)
+            for at, (key, value) in enumerate(node.value):
+                if isinstance(key, yaml.ScalarNode) and key.tag != _TEXT:
+                    node.value[at] = (yaml.ScalarNode(_TEXT, key.value, key.start_mark, key.end_mark), value)
+            return super().construct_mapping(node, deep=deep)
+
     def _check_keys(node: yaml.MappingNode) -> None:
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
-                if (key.tag, key.value) in seen:
+                if key.value in seen:
                     raise ConstructorError(None, None, f"{key.value!r} is there twice", key.start_mark)
-                seen.add((key.tag, key.value))
+                seen.add(key.value)
 
     return Loader

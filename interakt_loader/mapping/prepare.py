@@ -6,33 +6,39 @@ No row is looked at alone unless something is wrong with it. A prepared row has 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.codes import NoteCode, ProblemCode
-from interakt_loader.columns import Coerced, Target, coerce, json_string, json_strings, of_texts
-from interakt_loader.columns.normalize import Mixed, as_text, fields, mixed, normalize, null_where
+from interakt_loader.columns import Coerced, Target, coerce, json_string, json_strings, of_texts, texts
+from interakt_loader.columns.normalize import Mixed, as_text, fields, mixed, normalize, null_where, problems_at
 from interakt_loader.errors import option
 from interakt_loader.identity import Ids, event_names, preferred_phones, user_ids
-from interakt_loader.mapping.spec import Field, Mapping
+from interakt_loader.mapping.groups import Groups
+from interakt_loader.mapping.spec import Field, Mapping, ValueMap, listed
 from interakt_loader.model import LARGEST_BODY, InvalidRow, Kind, Message, Problem
+from interakt_loader.privacy.text import number_of
 from interakt_loader.settings import Settings
 from interakt_loader.sources import (
     CELL_ERRORS_COLUMN,
+    GROUP_COLUMN,
     OF_AN_OBJECT,
     PROBLEM_COLUMN,
+    REPEATED,
     RESERVED,
     SOURCE_COLUMN,
     heading,
     other_shapes,
     to_arrow,
 )
-from interakt_loader.values import OBJECT_AS_VALUE, shortened, with_single_spaces
+from interakt_loader.values import LIST_IN_A_LIST, OBJECT_AS_VALUE, shortened, with_single_spaces
 
 PREPARED = pa.schema(
     [
@@ -46,6 +52,7 @@ PREPARED = pa.schema(
         ("ordering_key", pa.string()),
         ("event_id", pa.string()),
         ("body", pa.binary()),
+        ("carrier", pa.int64()),
         ("code", pa.string()),
         ("column", pa.string()),
         ("message", pa.string()),
@@ -56,6 +63,7 @@ PREPARED = pa.schema(
 - `body`: the JSON body as UTF-8, or null for a row that cannot be sent.
 - `ordering_key`: the user's identity, which all rows of one user share.
 - `event_id`: identifies an event together with its name, where the mapping has it.
+- `carrier`: the row whose call includes this row, which has no body then.
 """
 
 _NOTHING = pa.scalar("")
@@ -93,37 +101,25 @@ class _Rows:
         self._named = set(preparation.mapping.columns())
         self._found = Findings(self._count)
         self._cell_errors = self._errors_by_column()
-        self._trait_texts: list[tuple[str, pa.StringArray]] = []
+        self._groups: Groups | None = None
         self._no_text = pa.nulls(self._count, pa.string())
         self.user_id = self.country_code = self.phone = self.event = self.event_id = self._no_text
 
     def prepared(self, first_row: int) -> pa.RecordBatch:
+        mapping = self._preparation.mapping
         self._unreadable()
+        self._group()
         self.identify()
         self._require_identity()
-        mapping = self._preparation.mapping
-        parts = [
-            pa.repeat("{", self._count),
-            _member("userId", json_strings(self.user_id)),
-            _member("countryCode", json_strings(self.country_code)),
-            _member("phoneNumber", json_strings(self.phone)),
-        ]
         if self._preparation.kind == "event" and mapping.event is not None:
-            parts.append(_member("event", self._event_names(mapping.event)))
+            self._name_events(mapping.event)
         event_id = mapping.event_id_by(self._preparation.settings.event_id)
         if event_id is not None:
-            self._event_ids(event_id)
-        if mapping.created_at is not None:
-            created_at = self._coerced(mapping.created_at, required="datetime")
-            self._found.refuse(mapping.created_at.label, created_at.problems)
-            parts.append(_member("createdAt", created_at.json))
-        if mapping.tags is not None:
-            parts.append(_member("tags", of_texts(self._optional(mapping.tags, required="list"))))
-        parts += [pa.scalar('"traits":{'), self._traits(), pa.scalar("}}")]
-        body = pc.binary_join_element_wise(*parts, _NOTHING, null_handling="replace", null_replacement="")
-        for row, (at_fault, problem) in too_large(body, self._trait_texts).items():
-            self._found.problem(row, at_fault, problem)
-        return self.batch(first_row, body=body.cast(pa.binary()), problems=True)
+            self._identify_events(event_id)
+        body, carrier = self._bodies(self._members()), None
+        if self._groups is not None:
+            carrier, body = self._carried(self._groups, body, first_row)
+        return self.batch(first_row, body=body.cast(pa.binary()), problems=True, carrier=carrier)
 
     # ------------------------------------------------------------------ fields
 
@@ -131,18 +127,12 @@ class _Rows:
         """Find user_id, country_code and phone of each row."""
         mapping = self._preparation.mapping
         if mapping.user_id is not None:
-            found = user_ids(self._values(mapping.user_id))
-            self.user_id = found.values
-            self._found.refuse(mapping.user_id.label, found.problems | self._errors_of(mapping.user_id))
-            self._found.note_all(mapping.user_id.label, found.notes)
-        for field in (*mapping.phone, mapping.country_code):
-            if field is not None:
-                self._found.refuse(field.label, self._errors_of(field))
+            self.user_id = self._ids(mapping.user_id, "user_id_invalid")
         if mapping.phone:
             code, settings = mapping.country_code, self._preparation.settings
             found_phones = preferred_phones(
-                [self._values(field) for field in mapping.phone],
-                None if code is None else self._values(code),
+                [self._whole(field, "phone_invalid") for field in mapping.phone],
+                None if code is None else self._countries(code),
                 settings.default_country,
                 settings.phones,
             )
@@ -153,15 +143,49 @@ class _Rows:
             for row, (position, note) in found_phones.notes.items():
                 self._found.note(row, mapping.phone[position].label, note)
 
+    def _ids(self, field: Field, code: ProblemCode) -> pa.StringArray:
+        values = self._whole(field, code)
+        found = user_ids(values, code)
+        self._found.refuse(field.label, found.problems)
+        self._found.note_all(field.label, found.notes)
+        return found.values
+
+    def _whole(self, field: Field, code: ProblemCode) -> pa.Array:
+        """Return the values that identify something. An id of which a part is missing would be another id."""
+        if len(field.columns) > 1:
+            values, problems = self._joined_ids(field, code)
+        else:
+            values, problems = self._read(field)
+        self._found.refuse(field.label, problems)
+        return values
+
+    def _joined_ids(self, field: Field, code: ProblemCode) -> tuple[pa.Array, dict[int, Problem]]:
+        problems: dict[int, Problem] = {}
+        parts = []
+        for column in field.columns:
+            values, wrong = self._read(Field.of(column))
+            found = user_ids(values, code)
+            problems = found.problems | wrong | problems
+            parts.append(found.values)
+        joined, partly = joined_texts(parts, field.join)
+        for row in pc.indices_nonzero(partly).to_pylist():
+            problems.setdefault(row, Problem(code, "one of the columns is empty, and without it this is another value"))
+        return null_where(joined, self._found.at(problems)), problems
+
+    def _countries(self, field: Field) -> pa.Array:
+        values, problems = self._read(field)
+        self._found.refuse(field.label, problems)
+        return values if field.default is None else pc.fill_null(as_text(values), str(field.default))
+
     def _unreadable(self) -> None:
         if PROBLEM_COLUMN in self._names:
             reasons = self._column(PROBLEM_COLUMN)
             for row in pc.indices_nonzero(pc.is_valid(reasons)).to_pylist():
                 self._found.problem(row, None, Problem("row_unreadable", reasons[row].as_py()))
 
-    def _errors_by_column(self) -> dict[str | None, dict[int, Problem]]:
+    def _errors_by_column(self) -> dict[str, dict[int, Problem]]:
         """Return the cells that hold an error instead of a value (workbooks), by column and row."""
-        found: dict[str | None, dict[int, Problem]] = {}
+        found: dict[str, dict[int, Problem]] = {}
         if CELL_ERRORS_COLUMN in self._names:
             cells = self._column(CELL_ERRORS_COLUMN)
             for row in pc.indices_nonzero(pc.is_valid(cells)).to_pylist():
@@ -169,65 +193,90 @@ class _Rows:
                     found.setdefault(cell["column"], {})[row] = Problem("cell_error", cell["reason"])
         return found
 
-    def _errors_of(self, field: Field) -> dict[int, Problem]:
-        return self._cell_errors.get(field.column, {})
-
     def _require_identity(self) -> None:
-        missing = pc.and_(pc.is_null(self.user_id), pc.is_null(self.phone))
         mapping = self._preparation.mapping
+        if mapping.user_id is not None:
+            self.user_id = self._in_common(mapping.user_id, self.user_id)
+        if mapping.phone:
+            self.country_code = self._in_common(mapping.country_code or mapping.phone[0], self.country_code)
+            self.phone = self._in_common(mapping.phone[0], self.phone)
+        missing = pc.and_(pc.is_null(self.user_id), pc.is_null(self.phone))
         names = [field.label for field in (mapping.user_id, *mapping.phone) if field is not None]
         problem = Problem("identity_missing", f"no {' and no '.join(names)}: a call needs one to identify the user")
         for row in pc.indices_nonzero(missing).to_pylist():
             self._found.problem(row, names[0], problem)
 
-    def _event_names(self, field: Field) -> pa.StringArray:
+    def _name_events(self, field: Field) -> None:
         coerced = self._coerced(field, required="string")
         self._found.refuse(field.label, coerced.problems)
         distinct = coerced.json.dictionary_encode()
         given = pa.array([json.loads(name) for name in distinct.dictionary.to_pylist()], pa.string())
         # a constant of the mapping is not checked
-        read = event_names(given) if field.column is not None else Ids(given, {}, {})
+        read = event_names(given) if field.columns else Ids(given, {}, {})
         self.event = read.values.take(distinct.indices)
         for of_distinct, keep in ((read.problems, self._found.problem), (read.notes, self._found.note)):
             for place, problem in of_distinct.items():
                 for row in pc.indices_nonzero(pc.equal(distinct.indices, place)).to_pylist():
                     keep(row, field.label, problem)
+        self.event = self._in_common(field, self.event)
         for row in pc.indices_nonzero(pc.is_null(self.event)).to_pylist():
             written = coerced.json[row].as_py()
             why = "is empty" if written is None else f"is {shortened(json.loads(written))}, which means a missing value"
             self._found.problem(
                 row, field.label, Problem("event_missing", f"an event needs a name, and this one {why}")
             )
-        return json_strings(read.values).take(distinct.indices)
 
-    def _event_ids(self, field: Field) -> None:
-        found = user_ids(self._values(field), "event_id_invalid")
-        self.event_id = found.values
-        self._found.refuse(field.label, found.problems | self._errors_of(field))
-        self._found.note_all(field.label, found.notes)
+    def _identify_events(self, field: Field) -> None:
+        self.event_id = self._in_common(field, self._ids(field, "event_id_invalid"))
         missing = Problem("event_id_missing", "events are identified by this id, and this event has none")
-        for row in pc.indices_nonzero(pc.is_null(found.values)).to_pylist():
+        for row in pc.indices_nonzero(pc.is_null(self.event_id)).to_pylist():
             self._found.problem(row, field.label, missing)
 
-    def _traits(self) -> pa.StringArray:
-        """Return the members of the `traits` object, joined, without the last comma.
+    def _members(self) -> list[_Member]:
+        """Return what the bodies have besides the identity: the call's own members, then its traits.
 
-        They are sorted by name, so that the order of the columns does not change a call.
+        The traits are sorted by name, so that the order of the columns does not change a call.
         """
+        mapping, members = self._preparation.mapping, []
+        for name, field in (("createdAt", mapping.created_at), ("add_to_sales_cycle", mapping.add_to_sales_cycle)):
+            if field is not None:
+                coerced = self._coerced(field, required="datetime" if name == "createdAt" else "boolean")
+                self._found.refuse(field.label, coerced.problems)
+                members.append(_Member(name, field, coerced.json))
+        if mapping.tags is not None:
+            tags = self._optional("tags", mapping.tags, required="list")
+            members.append(tags._replace(texts=of_texts(tags.texts)))
         columns = [name for name in self._names if name not in RESERVED]
-        members = {}
-        for name, field in self._preparation.mapping.traits_of(columns):
-            texts = self._optional(field)
-            self._trait_texts.append((field.label, texts))
-            members[name] = _member(name, texts, quoted=json_string(name))
-        if not members:
-            return pa.repeat("", self._count)
-        in_order = [members[name] for name in sorted(members)]
-        joined = pc.binary_join_element_wise(*in_order, _NOTHING, null_handling="replace", null_replacement="")
-        return pc.utf8_rtrim(joined, ",")
+        traits = [self._optional(name, field, is_trait=True) for name, field in mapping.traits_of(columns)]
+        members += sorted(traits, key=lambda one: one.name)
+        return members if self._groups is None else [self._grouped(self._groups, one) for one in members]
 
-    def _optional(self, field: Field, required: str | None = None) -> pa.StringArray:
-        """Coerce a field that a row may lack, as the options `bad_values` and `nulls` say."""
+    def _bodies(self, members: Sequence[_Member]) -> pa.StringArray:
+        """Return the JSON body of each call: one for each row, or for each group."""
+        identity, groups = [self.user_id, self.country_code, self.phone, self.event], self._groups
+        if groups is not None:
+            identity = [one.take(pa.array(groups.starts)) for one in identity]
+        if self._preparation.settings.nulls == "clear":
+            members = [one.cleared() if one.is_optional else one for one in members]
+        traits = [one for one in members if one.is_trait]
+        parts = [
+            pa.repeat("{", len(identity[0])),
+            *(_member(name, json_strings(of)) for name, of in zip(_IDENTITY_MEMBERS, identity, strict=True)),
+            *(_member(one.name, one.texts) for one in members if not one.is_trait),
+            pa.scalar('"traits":{'),
+        ]
+        if traits:
+            inner = [_member(one.name, one.texts, quoted=json_string(one.name)) for one in traits]
+            joined = pc.binary_join_element_wise(*inner, _NOTHING, null_handling="replace", null_replacement="")
+            parts.append(pc.utf8_rtrim(joined, ","))
+        parts.append(pa.scalar("}}"))
+        body = pc.binary_join_element_wise(*parts, _NOTHING, null_handling="replace", null_replacement="")
+        for place, (at_fault, problem) in too_large(body, [(one.field.label, one.texts) for one in traits]).items():
+            self._found.problem(place if groups is None else int(groups.starts[place]), at_fault, problem)
+        return body
+
+    def _optional(self, name: str, field: Field, required: str | None = None, *, is_trait: bool = False) -> _Member:
+        """Coerce a field that a row may lack, as the option `bad_values` says."""
         coerced = self._coerced(field, required)
         text, changed = collapse_whitespace(coerced.json)
         for row in changed:
@@ -236,35 +285,63 @@ class _Rows:
         for row in null_words_in(text):
             hint = f"if it means a missing value, name it in {option('null_values')}"
             self._found.note(row, field.label, Problem("null_word", f"{text[row].as_py()} is sent as text: {hint}"))
-        if self._preparation.settings.nulls == "clear":
-            text = null_where(text.fill_null("null"), self._found.at(coerced.problems))
         if self._preparation.settings.bad_values == "drop":
             for row, problem in coerced.problems.items():
                 self._found.note(row, field.label, Problem("value_dropped", f"left out: {problem.message}"))
         else:
             self._found.refuse(field.label, coerced.problems)
-        return text
+        bad = self._found.at(coerced.problems) if coerced.problems else None
+        return _Member(name, field, text, is_trait=is_trait, is_optional=True, bad=bad)
 
     def _coerced(self, field: Field, required: str | None = None) -> Coerced:
         target = field.target
         kind = required if required and target.type == "auto" else target.type
         # the zone of naive times: the field's own, else the load's
         zone = target.timezone if target.timezone != Target().timezone else self._preparation.settings.timezone
-        coerced = coerce(self._values(field), replace(target, type=kind, timezone=zone))
-        errors = self._errors_of(field)
-        return Coerced(coerced.json, coerced.problems | errors) if errors else coerced
+        target = replace(target, type=kind, timezone=zone)
+        values, problems = self._read(field)
+        found = coerce(values, target)
+        texts = found.json
+        problems = found.problems | problems if problems else found.problems
+        if field.default is not None and texts.null_count:
+            missing = pc.and_not(texts.is_null(), self._found.at(problems)) if problems else texts.is_null()
+            texts = pc.if_else(missing, coerce(to_arrow([field.default]), target).json[0], texts)
+        return Coerced(texts, problems)
 
-    def _values(self, field: Field) -> pa.Array:
-        if field.column is None:
-            return to_arrow([field.value]).take(pa.repeat(0, self._count))
-        if field.column not in self._names:
+    # ------------------------------------------------------------------ values
+
+    def _read(self, field: Field) -> tuple[pa.Array, dict[int, Problem]]:
+        """Return the values of a field before they are converted, and the problems of those that have none."""
+        if not field.columns:
+            return to_arrow([field.value]).take(pa.repeat(0, self._count)), {}
+        problems: dict[int, Problem] = {}
+        for column in field.columns:
+            problems |= self._cell_errors.get(column, {})
+        if len(field.columns) == 1:
+            values = self._cells(field.columns[0])
+        else:
+            parts = []
+            for column in field.columns:
+                text, wrong = texts(self._cells(column), field.target)
+                parts.append(text)
+                problems |= wrong
+            values = joined_texts(parts, field.join)[0]
+            if problems:
+                values = null_where(values, self._found.at(problems))
+        if field.value_map is not None:
+            values, unknown = mapped_values(values, field.value_map)
+            problems |= unknown
+        return values, problems
+
+    def _cells(self, column: str) -> pa.Array:
+        if column not in self._names:
             # JSON lines: no row of this batch has it
-            self._refuse_other_shapes(field.column, pa.nulls(self._count))
+            self._refuse_other_shapes(column, pa.nulls(self._count))
             return pa.nulls(self._count)
-        column = self._column(field.column)
-        if self._objects and field.column in self._named:
-            self._refuse_other_shapes(field.column, column)
-        return null_where_word(column, self._null_words)
+        values = self._column(column)
+        if self._objects and column in self._named:
+            self._refuse_other_shapes(column, values)
+        return null_where_word(values, self._null_words)
 
     def _refuse_other_shapes(self, name: str, values: pa.Array) -> None:
         """Refuse the rows that hold an object where a value is mapped, or a value where an object is."""
@@ -279,7 +356,86 @@ class _Rows:
     def _column(self, name: str) -> pa.Array:
         return self._table.column(self._names[name])
 
-    def batch(self, first_row: int, *, body: pa.Array, problems: bool) -> pa.RecordBatch:
+    # ------------------------------------------------------------------ rows that are one event
+
+    def _group(self) -> None:
+        """Read which rows are one event (`whole_groups`), and the problems of groups as a whole."""
+        if GROUP_COLUMN not in self._names:
+            return
+        label, groups = self._group_by.label, self._column(GROUP_COLUMN)
+        self._groups = Groups(pc.struct_field(groups, "number"))
+        codes, reasons = (pc.struct_field(groups, name) for name in ("code", "message"))
+        for row in pc.indices_nonzero(codes.is_valid()).to_pylist():
+            self._found.problem(row, label, Problem(codes[row].as_py(), reasons[row].as_py()))
+
+    @property
+    def _group_by(self) -> Field:
+        field = self._preparation.mapping.group_by
+        assert field is not None
+        return field
+
+    def _grouped(self, groups: Groups, member: _Member) -> _Member:
+        """Make one value of the values of each group: the common one, or the list of all of them."""
+        bad = None if member.bad is None else groups.any(member.bad)
+        if not member.field.collect:
+            return member._replace(texts=self._common(groups, member.field, member.texts), bad=bad)
+        nested = pc.starts_with(member.texts, "[").fill_null(fill_value=False)
+        for row in pc.indices_nonzero(nested).to_pylist():
+            self._found.problem(row, member.field.label, LIST_IN_A_LIST)
+        return member._replace(texts=groups.lists(member.texts), bad=bad)
+
+    def _in_common(self, field: Field, values: pa.StringArray) -> pa.StringArray:
+        """Return for each row what its group has in common; without groups, the values themselves."""
+        return values if self._groups is None else self._groups.to_rows(self._common(self._groups, field, values))
+
+    def _common(self, groups: Groups, field: Field, values: pa.StringArray) -> pa.StringArray:
+        found, conflicts = groups.common(values)
+        for one, other in conflicts.values():
+            first, second = (shortened(values[row].as_py()) for row in (one, other))
+            reason = (
+                f"{second}, and {first} {number_of(other - one, 'row')} before: all rows of one {self._group_by.label} "
+                "are one event, and need one value"
+            )
+            self._found.problem(other, field.label, Problem("group_conflict", reason))
+        return found
+
+    def _carried(self, groups: Groups, body: pa.StringArray, first_row: int) -> tuple[pa.Array, pa.StringArray]:
+        """Return the carrier of each row that has no call of its own, and the bodies of the rows that have one.
+
+        A group with a bad row is refused as a whole: its event would lack something.
+        """
+        headers = self._headers()
+        label = self._group_by.label
+        starts, ends = groups.starts.tolist(), [*groups.starts[1:].tolist(), self._count]
+        bodies: list[int | None] = [None] * self._count
+        carriers: list[int | None] = [None] * self._count
+        refused = set(self._found.rows_refused) - headers
+        for group, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            rows = [row for row in range(start, end) if row not in headers]
+            wrong = [row for row in rows if row in refused]
+            if wrong:
+                reason = f"another row of this {label} cannot be sent (row {first_row + wrong[0]}), so the event cannot"
+                for row in rows:
+                    self._found.problem(row, label, Problem("group_invalid", reason))
+            elif rows:
+                first, *others = rows
+                bodies[first] = group
+                for row in others:
+                    carriers[row] = first_row + first
+                self._found.move_notes(others, first)
+        return pa.array(carriers, pa.int64()), body.take(pa.array(bodies, pa.int64()))
+
+    def _headers(self) -> set[int]:
+        """Return the rows that repeat the header: they belong to no group."""
+        if PROBLEM_COLUMN not in self._names:
+            return set()
+        return {*pc.indices_nonzero(pc.equal(self._column(PROBLEM_COLUMN), REPEATED)).to_pylist()}
+
+    # ------------------------------------------------------------------ the result
+
+    def batch(
+        self, first_row: int, *, body: pa.Array, problems: bool, carrier: pa.Array | None = None
+    ) -> pa.RecordBatch:
         """Return the prepared batch."""
         code = column = message = self._no_text
         if problems:
@@ -297,6 +453,7 @@ class _Rows:
             pc.coalesce(self.user_id, pc.binary_join_element_wise(self.country_code, self.phone, _NOTHING), ""),
             self.event_id,
             body,
+            pa.nulls(self._count, pa.int64()) if carrier is None else carrier,
             code,
             column,
             message,
@@ -308,8 +465,57 @@ class _Rows:
         fields = self._preparation.mapping.phone
         if not fields or not self._found.has("phone_invalid"):
             return self.phone
-        values = self._values(fields[0])
+        values = self._read(fields[0])[0]
         return self.phone if normalize(values).kind == "list" else pc.coalesce(self.phone, as_text(values))
+
+
+class _Member(NamedTuple):
+    """A member of the bodies: its JSON texts, null where a body lacks it."""
+
+    name: str
+    field: Field
+    texts: pa.StringArray
+    is_trait: bool = False
+    is_optional: bool = False
+    """Whether it is left out where it is missing or bad, or cleared, as the options say."""
+    bad: pa.BooleanArray | None = None
+    """Where a value cannot be sent; None: nowhere."""
+
+    def cleared(self) -> _Member:
+        """Return it with JSON's null where a value is missing, not where it is bad."""
+        texts = self.texts.fill_null("null")
+        return self._replace(texts=texts if self.bad is None else null_where(texts, self.bad))
+
+
+_IDENTITY_MEMBERS = ("userId", "countryCode", "phoneNumber", "event")
+
+
+def joined_texts(parts: Sequence[pa.StringArray], separator: str) -> tuple[pa.StringArray, pa.BooleanArray]:
+    """Return the texts of several columns as one, and where some of them are missing, but not all.
+
+    Each is trimmed. A missing one leaves no separator; where all are missing, the result is null.
+    """
+    trimmed = [pc.utf8_trim_whitespace(part) for part in parts]
+    joined = pc.binary_join_element_wise(*trimmed, separator, null_handling="skip")
+    missing = [part.is_null() for part in trimmed]
+    none, some = functools.reduce(pc.and_, missing), functools.reduce(pc.or_, missing)
+    return null_where(joined, none), pc.and_not(some, none)
+
+
+def mapped_values(values: pa.Array, value_map: ValueMap) -> tuple[pa.Array, dict[int, Problem]]:
+    """Return what a value map has for the text of each value, and the problems of the values that it lacks."""
+    written, problems = texts(values, Target())
+    written = pc.utf8_trim_whitespace(written)
+    keys = [key for key, _ in value_map.values]
+    index = pc.index_in(written, pa.array(keys, pa.string()))
+    unknown = pc.and_(written.is_valid(), index.is_null())
+    if value_map.has_otherwise:
+        index = pc.if_else(unknown, len(keys), index)
+    else:
+        expected = f"is not among the values of the mapping: {listed(keys, 8)}"
+        problems |= problems_at(written, unknown, "value_unmapped", expected)
+    results = to_arrow([*(result for _, result in value_map.values), value_map.otherwise])
+    return results.take(index), problems
 
 
 def _member(name: str, values: pa.StringArray, quoted: str | None = None) -> pa.StringArray:
@@ -318,11 +524,15 @@ def _member(name: str, values: pa.StringArray, quoted: str | None = None) -> pa.
 
 
 def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[InvalidRow]]:
-    """Return the rows of a prepared batch: those to send, and those that cannot be sent."""
+    """Return the rows of a prepared batch: those to send, and those that cannot be sent.
+
+    Rows that the call of another row includes are in neither list.
+    """
+    own = prepared.filter(prepared["carrier"].is_null()) if prepared["carrier"].null_count < len(prepared) else prepared
     rows = zip(
-        *(prepared[name].to_pylist() for name in ("row", "ordering_key", "body")),
-        *(prepared[name].to_pylist() for name in ("user_id", "country_code", "phone", "event", "source")),
-        *(prepared[name].to_pylist() for name in ("message", "code", "column")),
+        *(own[name].to_pylist() for name in ("row", "ordering_key", "body")),
+        *(own[name].to_pylist() for name in ("user_id", "country_code", "phone", "event", "source")),
+        *(own[name].to_pylist() for name in ("message", "code", "column")),
         strict=True,
     )
     good: list[Message] = []
@@ -367,6 +577,18 @@ class Findings:
     def has(self, code: ProblemCode | NoteCode) -> bool:
         """Tell whether a row has a problem of this code."""
         return any(problem.code == code for _, problem in self._problems.values())
+
+    def move_notes(self, rows: Iterable[int], to: int) -> None:
+        """Give the notes of some rows to another row, whose call includes them."""
+        for row in rows:
+            self._notes.setdefault(to, []).extend(self._notes.pop(row, ()))
+        if not self._notes.get(to, True):
+            del self._notes[to]
+
+    @property
+    def rows_refused(self) -> list[int]:
+        """The rows with a problem."""
+        return [*self._problems]
 
     @property
     def refused(self) -> pa.BooleanArray:

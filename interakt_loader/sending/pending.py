@@ -79,6 +79,7 @@ def recorded(message: Message) -> Outcome:
 
 _MERGED_TEXTS: dict[NoteCode, str] = {
     "coalesced": "row {} carries it",
+    "grouped": "row {} carries it, as both are one event",
     "event_id_repeated": "row {} has the same event id and stands for both",
 }
 

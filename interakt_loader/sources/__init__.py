@@ -21,8 +21,10 @@ from interakt_loader.errors import SourceError
 from interakt_loader.sources.base import (
     BATCH_ROWS,
     CELL_ERRORS_COLUMN,
+    GROUP_COLUMN,
     OF_AN_OBJECT,
     PROBLEM_COLUMN,
+    REPEATED,
     RESERVED,
     SOURCE_COLUMN,
     Batches,
@@ -65,8 +67,10 @@ from interakt_loader.values import type_shown
 __all__ = [
     "BATCH_ROWS",
     "CELL_ERRORS_COLUMN",
+    "GROUP_COLUMN",
     "OF_AN_OBJECT",
     "PROBLEM_COLUMN",
+    "REPEATED",
     "RESERVED",
     "SOURCE_COLUMN",
     "ReadOptions",

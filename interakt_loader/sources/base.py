@@ -47,7 +47,10 @@ CELL_ERRORS_COLUMN = "__cell_errors__"
 CELL_ERRORS = pa.list_(pa.struct([("column", pa.string()), ("reason", pa.string())]))
 """The type of CELL_ERRORS_COLUMN: the column's name, and what is wrong with the cell, which is null itself."""
 
-RESERVED = (SOURCE_COLUMN, PROBLEM_COLUMN, CELL_ERRORS_COLUMN)
+GROUP_COLUMN = "__group__"
+"""A column that is added for rows that are events together: the group's number, and why it cannot be sent (struct)."""
+
+RESERVED = (SOURCE_COLUMN, PROBLEM_COLUMN, CELL_ERRORS_COLUMN, GROUP_COLUMN)
 """Columns that are not part of the table."""
 
 Batches = Generator[pa.RecordBatch, None, None]

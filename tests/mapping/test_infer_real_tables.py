@@ -85,7 +85,7 @@ def refused_by_traits(path: Path, found: InferredMapping) -> set[str]:
     """Return the columns of traits that make rows invalid."""
     source = open_source(path)
     prepare = Preparation(found.mapping, found.kind, Settings())
-    identity = set(found.mapping.columns()) - {one.column for _, one in found.mapping.traits}
+    identity = set(found.mapping.columns()) - {name for _, one in found.mapping.traits for name in one.columns}
     rows = [row for batch in source.batches() for row in prepare(batch, 0).to_pylist()]
     return {row["column"] for row in rows if row["body"] is None and row["column"] not in identity}
 

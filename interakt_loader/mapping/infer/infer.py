@@ -304,7 +304,7 @@ class _Fit:
 
 def _with_left_out(found: InferredMapping, columns: Sequence[str]) -> InferredMapping:
     """Add a remark on the columns that are not sent."""
-    used = {*found.columns(), *(trait.column for _, trait in found.traits_of(columns))}
+    used = {*found.columns(), *(name for _, trait in found.traits_of(columns) for name in trait.columns)}
     left_out = [name for name in columns if name not in used]
     if not left_out:
         return found

@@ -242,7 +242,7 @@ def columns_of(written: Any) -> list[str]:
     if isinstance(written, list):
         return [name for field in written for name in columns_of(field)]
     if isinstance(written, dict):
-        return [written["column"]] if "column" in written else []
+        return written.get("columns") or ([written["column"]] if "column" in written else [])
     return [written]
 
 
