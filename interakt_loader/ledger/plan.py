@@ -37,7 +37,7 @@ from interakt_loader.ledger.digests import (
 from interakt_loader.ledger.store import Store
 from interakt_loader.mapping import PREPARED, messages
 from interakt_loader.model import Entry, Kind, Message, Outcome, Status, Stop
-from interakt_loader.report.outcomes import accepted_before, from_outcomes, not_sent
+from interakt_loader.report.outcomes import accepted_before, from_outcomes, in_order, not_sent
 from interakt_loader.sending.pending import Fold, PendingCall, carried, outcome, skipped, unsent
 from interakt_loader.sending.work import EXAMPLES, WorkBatch, first_calls
 from interakt_loader.settings import Settings
@@ -59,13 +59,12 @@ class MergedRows:
     def __init__(self, db: sqlite3.Connection, kind: Kind, label: Callable[[int], str]) -> None:
         """Make the tables, in the attached database `plan`."""
         self._db, self._kind, self._label = db, kind, label
-        self._code: NoteCode = "coalesced" if kind == "user" else "event_id_repeated"
         self.count = 0
         """How many rows have a carrier."""
         db.execute("CREATE TABLE plan.contents (row INTEGER PRIMARY KEY, body BLOB)")
         db.execute("CREATE TABLE plan.folded (row INTEGER PRIMARY KEY, body BLOB)")
         db.execute(
-            "CREATE TABLE plan.merged (row INTEGER PRIMARY KEY, carrier INTEGER, body BLOB, user_id TEXT, "
+            "CREATE TABLE plan.merged (row INTEGER PRIMARY KEY, carrier INTEGER, code TEXT, body BLOB, user_id TEXT, "
             "country_code TEXT, phone TEXT, event TEXT, source TEXT)"
         )
 
@@ -74,10 +73,10 @@ class MergedRows:
         good = zip(batch["row"].to_pylist(), batch["body"].to_pylist(), strict=True)
         self._db.executemany("INSERT INTO plan.contents VALUES (?, ?)", (one for one in good if one[1] is not None))
 
-    def add(self, row: int, carrier: int) -> None:
-        """Note the carrier of a row."""
+    def add(self, row: int, carrier: int, code: NoteCode) -> None:
+        """Note the carrier of a row, and why it has one."""
         self.count += 1
-        self._db.execute("INSERT INTO plan.merged (row, carrier) VALUES (?, ?)", (row, carrier))
+        self._db.execute("INSERT INTO plan.merged (row, carrier, code) VALUES (?, ?, ?)", (row, carrier, code))
 
     def fold(self, rows: Sequence[int]) -> list[list[int]]:
         """Fold the rows of one user, and return them in groups. The last row of a group is the carrier of the others.
@@ -103,7 +102,7 @@ class MergedRows:
         *others, carrier = groups[-1]
         self._db.execute("INSERT INTO plan.folded VALUES (?, ?)", (carrier, fold.body))
         for row in others:
-            self.add(row, carrier)
+            self.add(row, carrier, "coalesced")
 
     def complete(self, merged: Iterable[pa.RecordBatch]) -> None:
         """Store what the report lines of the merged rows need."""
@@ -126,12 +125,20 @@ class MergedRows:
 
     def carrier(self, row: int) -> int:
         """Return the carrier of a row."""
-        carrier: int = self._db.execute("SELECT carrier FROM plan.merged WHERE row = ?", (row,)).fetchone()[0]
-        return carrier
+        return self.reason(row)[0]
 
-    def outcome(self, message: Message, carrier: Outcome) -> Outcome:
+    def reason(self, row: int) -> tuple[int, NoteCode]:
+        """Return the carrier of a row, and why it has one."""
+        found: tuple[int, NoteCode] = self._db.execute(
+            "SELECT carrier, code FROM plan.merged WHERE row = ?", (row,)
+        ).fetchone()
+        return found
+
+    def outcome(self, message: Message, carrier: Outcome, code: NoteCode) -> Outcome:
         """Return the outcome of a merged row."""
-        return carried(message, carrier, self._code, self._label)
+        if code == "grouped" and isinstance(carrier.message, Message):
+            message = message._replace(body=carrier.message.body)
+        return carried(message, carrier, code, self._label)
 
     def outcomes(self, carriers: Iterable[Outcome]) -> Iterator[list[Outcome]]:
         """Yield the outcomes of the rows of these carriers, some at a time."""
@@ -140,9 +147,9 @@ class MergedRows:
         lot: list[Outcome] = []
         for carrier in carriers:
             row = (carrier.message.row,)
-            found = self._db.execute(f"SELECT {_COLUMNS} FROM plan.merged WHERE carrier = ? ORDER BY row", row)  # noqa: S608
+            found = self._db.execute(f"SELECT code, {_COLUMNS} FROM plan.merged WHERE carrier = ? ORDER BY row", row)  # noqa: S608
             while some := found.fetchmany(LOT):
-                lot += [self.outcome(self._message(*one), carrier) for one in some]
+                lot += [self.outcome(self._message(*one), carrier, code) for code, *one in some]
                 if len(lot) >= LOT:
                     yield lot
                     lot = []
@@ -266,10 +273,12 @@ class Plan:
         db.execute("CREATE TABLE plan.special (row INTEGER PRIMARY KEY, key BLOB, step BLOB, doubted INTEGER)")
         db.execute("CREATE TABLE plan.conflicts (row INTEGER PRIMARY KEY, first INTEGER, other_person INTEGER)")
         self._merged = merged = MergedRows(db, self._kind, self._label)
+        grouped = False
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         with pa.ipc.new_stream(self._file, PREPARED, options=options) as spool:
             for batch in prepared:
                 spool.write_batch(batch)
+                grouped = grouped or batch["carrier"].null_count < batch.num_rows
                 self.rows += batch.num_rows
                 db.execute("BEGIN")
                 db.executemany("INSERT INTO plan.rows VALUES (?, ?, ?)", self._digests(batch))
@@ -283,6 +292,11 @@ class Plan:
         db.execute("COMMIT")
         db.execute("DROP TABLE plan.rows")
         self._rewind()
+        if grouped:
+            db.execute("BEGIN")
+            self._follow_carriers(merged)
+            db.execute("COMMIT")
+            self._rewind()
         if merged.count:
             db.execute("BEGIN")
             merged.complete(part.merged for part in self._parts())
@@ -332,6 +346,26 @@ class Plan:
                 known = self._store.known(repeated) or NOTHING
                 self._note(other, repeated, decide_event(known, EVENT, resend=self._resend), single=False)
 
+    def _follow_carriers(self, merged: MergedRows) -> None:
+        """Decide about the rows that are one event with another row: as about that row, but they have no call."""
+        for batch in self._batches:
+            others = batch.filter(batch["carrier"].is_valid())
+            for row, carrier in zip(others["row"].to_pylist(), others["carrier"].to_pylist(), strict=True):
+                decision = self._decisions[carrier - self._first]
+                if decision in (_SEND, _SPECIAL, _SKIPPED):
+                    decision = _MERGED
+                    merged.add(row, carrier, "grouped")
+                elif decision == _MERGED:
+                    merged.add(row, merged.carrier(carrier), "event_id_repeated")
+                elif decision == _CONFLICT:
+                    self._store.db.execute(
+                        "INSERT INTO plan.conflicts SELECT ?, first, other_person FROM plan.conflicts WHERE row = ?",
+                        (row, carrier),
+                    )
+                else:
+                    self.unchanged += 1
+                self._decisions[row - self._first] = decision
+
     def _fold(self, key: bytes, decisions: dict[int, Decision], merged: MergedRows) -> None:
         """Make one call of the rows of a user that are to be sent."""
         for group in merged.fold(list(decisions)):
@@ -356,7 +390,7 @@ class Plan:
                     self._store.db.execute("INSERT INTO plan.conflicts VALUES (?, ?, ?)", conflict)
             elif one.counts_instead is not None:
                 self._decisions[row - self._first] = _MERGED
-                merged.add(row, rows[one.counts_instead][1])
+                merged.add(row, rows[one.counts_instead][1], "event_id_repeated")
             else:
                 self._note(row, key, one.decision, single=True, differs=one.differs)
 
@@ -411,23 +445,24 @@ class Plan:
         for part in self._parts():
             self.examples += first_calls(part.calls, self._kind, EXAMPLES - len(self.examples))
             others = [*map(skipped, messages(part.skipped, self._kind)[0]), *self._merged_of(part)]
-            yield from _in_order([not_sent(part.calls)], others, part.unchanged)
+            yield _in_order([not_sent(part.calls)], others, part.unchanged)
 
     def _merged_of(self, part: _Part) -> Iterator[Outcome]:
         """Yield the outcomes that merged rows have if every call is accepted."""
         if self._merged is None or not part.merged.num_rows:
             return
         for message in messages(part.merged, self._kind)[0]:
-            carrier = message._replace(row=self._merged.carrier(message.row))
+            row, code = self._merged.reason(message.row)
+            carrier = message._replace(row=row)
             is_skipped = self._decisions[carrier.row - self._first] == _SKIPPED
             ended = skipped(carrier) if is_skipped else outcome(PendingCall(carrier), Status.SENT, time.time(), None)
-            yield self._merged.outcome(message, ended)
+            yield self._merged.outcome(message, ended, code)
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
         """Yield the report lines of the rows that `work_batches` has not reached, and of those merged into them."""
         for part in self._parts():
             left = [*map(skipped, messages(part.skipped, self._kind)[0])]
-            yield from _in_order([not_sent(part.calls, stop)], left, part.unchanged)
+            yield _in_order([not_sent(part.calls, stop)], left, part.unchanged)
             if self.merged:
                 calls = [unsent(one, stop) for one in messages(part.calls, self._kind)[0]]
                 yield from map(from_outcomes, self.carried([*calls, *left]))
@@ -445,7 +480,7 @@ class Plan:
             yield _Part(
                 batch.filter(_is(decisions, _NO_CALL, _CONFLICT, _SEND, _SPECIAL, _FOLDED)),
                 batch.filter(_is(decisions, _SKIPPED)),
-                batch.filter(_is(decisions, _MERGED)),
+                _with_bodies(batch.filter(_is(decisions, _MERGED))),
                 accepted_before(lines, twice, differs, self._event_id, failed_by_content=self._are_by_content)
                 if len(of)
                 else None,
@@ -524,7 +559,12 @@ def _replaced(batch: pa.RecordBatch, **columns: pa.Array) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([columns.get(name, batch[name]) for name in PREPARED.names], schema=PREPARED)
 
 
+def _with_bodies(merged: pa.RecordBatch) -> pa.RecordBatch:
+    """Return merged rows as rows with a call: the rows of a group have none of their own, and get an empty one."""
+    return _replaced(merged, body=pc.fill_null(merged["body"], b"{}"), carrier=pa.nulls(merged.num_rows, pa.int64()))
+
+
 def _in_order(lines: list[pa.RecordBatch], outcomes: list[Outcome], unchanged: pa.RecordBatch | None) -> pa.RecordBatch:
     lines += [from_outcomes(outcomes)] if outcomes else []
     lines += [] if unchanged is None else [unchanged]
-    return pa.Table.from_batches(lines).sort_by("row").combine_chunks().to_batches()
+    return in_order(lines)

@@ -21,6 +21,7 @@ from interakt_loader.load.opening import (
     opened,
 )
 from interakt_loader.load.run import run
+from interakt_loader.mapping import Mapping as Spec
 from interakt_loader.model import Kind, StopToken
 from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.privacy.secrets import hidden
@@ -117,7 +118,7 @@ def load(
         logger.warning("%s", masked(inferred.summary()))
     kind = kind or read.kind
     check_mapping(read, kind, source)
-    _check_options(kind, source, settings)
+    _check_options(read, kind, source, settings)
     if not settings.dry_run:
         settings.require_key()
         # a proxy that makes no sense is refused before anything is planned
@@ -155,8 +156,13 @@ def _of_baseline(settings: Settings) -> Settings:
     return replace(settings, on_unknown="resend", coalesce=False)
 
 
-def _check_options(kind: Kind, source: Source, settings: Settings) -> None:
+def _check_options(mapping: Spec, kind: Kind, source: Source, settings: Settings) -> None:
     check_coalesce(kind, settings)
+    if mapping.group_by is not None and settings.rows is not None:
+        raise SettingsError(
+            f"{option('rows')} could cut an event of several rows (group_by) in two: use {option('limit')}, which ends "
+            "after a whole event, or divide the input before"
+        )
     if settings.event_id is not None:
         if kind == "user":
             raise SettingsError(f"{option('event_id')} is for events: users are identified by user_id or phone")

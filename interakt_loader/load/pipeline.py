@@ -23,7 +23,7 @@ import pyarrow as pa
 from interakt_loader.errors import LedgerBroken, SettingsError, SourceBroken, SourceError, option
 from interakt_loader.load.job import Job, Sender, open_sender
 from interakt_loader.model import FAILURES, OnError, Outcome, Status, Stop, report_error
-from interakt_loader.report.outcomes import from_outcomes, masked_lines
+from interakt_loader.report.outcomes import from_outcomes, in_order, masked_lines
 from interakt_loader.sending.pending import recorded, unsent
 from interakt_loader.sending.retry_policy import DRAIN
 from interakt_loader.sending.work import Streamed, Work, WorkBatch
@@ -133,7 +133,7 @@ class Pipeline:
             names.add(prepare(batch, first))
             if self.rows >= AHEAD:
                 break
-        return Streamed(prepare, chain(ahead, rows), self._job.kind)
+        return Streamed(prepare, chain(ahead, rows), self._job.kind, self._job.lines.label)
 
     def _planned(self) -> Plan:
         job = self._job
@@ -313,7 +313,7 @@ class InOrder:
 def _sorted(pieces: list[pa.RecordBatch]) -> pa.RecordBatch:
     if len(pieces) == 1 and _ascends(pieces[0]):
         return pieces[0]
-    return pa.Table.from_batches(pieces).sort_by("row").combine_chunks().to_batches()[0]
+    return in_order(pieces)
 
 
 def _ascends(batch: pa.RecordBatch) -> bool:

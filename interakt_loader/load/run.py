@@ -23,6 +23,7 @@ from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, UsageEr
 from interakt_loader.load.failed_rows import FailuresFile, as_in_the_input
 from interakt_loader.load.job import Confirmation, Job, Observer, Ready
 from interakt_loader.load.pipeline import AHEAD, Pipeline
+from interakt_loader.mapping import Preparation
 from interakt_loader.model import Status, Stop, StopToken
 from interakt_loader.privacy.files import make_private
 from interakt_loader.privacy.process import TolerantStream, is_main_thread
@@ -115,6 +116,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
     rows = count_selected(source.rows, *settings.row_range)
     # a local server has no rate limit; assume one only for the real API
     rate = None if settings.rate_limit == "auto" and settings.is_local else settings.rate_limit
+    may_merge = settings.coalesce or job.mapping.group_by is not None
     summary = Summary(settings.dry_run)
     asked = 0.0
     with (
@@ -125,10 +127,10 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
         observer = _Shown(bar, summary, job.observer)
         lines = _Lines(report, observer, job.stop_token)
         events = _event_names(job)
-        batches = selected(source.batches(), *settings.row_range)
+        batches = _rows(source, job)
         pipeline = Pipeline(batches, replace(job, observer=observer), events)
         if job.ledger is None and rows is not None and not settings.dry_run:
-            observer.announced(forecast(rate, rows, exact=source.rows_exact, at_most=settings.coalesce))
+            observer.announced(forecast(rate, rows, exact=source.rows_exact, at_most=may_merge))
         work = pipeline.plan()
         if job.stop_token.stop is None:
             if not isinstance(work, Streamed):
@@ -176,6 +178,14 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
     if interrupts.signum is not None:
         raise LoadInterrupted(result, interrupts.signum)
     return result
+
+
+def _rows(source: Source, job: Job) -> Iterator[pa.RecordBatch]:
+    """Return the rows to load; those that are one event are together in a batch."""
+    first, end = job.settings.row_range
+    if job.mapping.group_by is None:
+        return selected(source.batches(), first, end)
+    return Preparation(job.mapping, job.kind, job.settings).whole_groups(source.batches(), end)
 
 
 def selected(batches: Iterator[pa.RecordBatch], first: int, end: int | None) -> Iterator[pa.RecordBatch]:

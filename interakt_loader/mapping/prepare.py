@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from interakt_loader.columns import Coerced, Target, coerce, json_string, json_s
 from interakt_loader.columns.normalize import Mixed, as_text, fields, mixed, normalize, null_where, problems_at
 from interakt_loader.errors import option
 from interakt_loader.identity import Ids, event_names, preferred_phones, user_ids
-from interakt_loader.mapping.groups import Groups
+from interakt_loader.mapping.groups import Groups, whole_groups
 from interakt_loader.mapping.spec import Field, Mapping, ValueMap, listed
 from interakt_loader.model import LARGEST_BODY, InvalidRow, Kind, Message, Problem
 from interakt_loader.privacy.text import number_of
@@ -87,6 +87,12 @@ class Preparation:
         rows.identify()
         return rows.batch(first_row, body=pa.nulls(len(batch), pa.binary()), problems=False)
 
+    def whole_groups(self, batches: Iterator[pa.RecordBatch], end: int | None) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a mapping with `group_by`, as `groups.whole_groups` does."""
+        field = self.mapping.group_by
+        assert field is not None
+        return whole_groups(batches, lambda batch: _Rows(self, batch).ids(field, "group_invalid"), field.label, end)
+
 
 class _Rows:
     """One batch in preparation: the columns so far, and the problems and notes of its rows."""
@@ -127,7 +133,7 @@ class _Rows:
         """Find user_id, country_code and phone of each row."""
         mapping = self._preparation.mapping
         if mapping.user_id is not None:
-            self.user_id = self._ids(mapping.user_id, "user_id_invalid")
+            self.user_id = self.ids(mapping.user_id, "user_id_invalid")
         if mapping.phone:
             code, settings = mapping.country_code, self._preparation.settings
             found_phones = preferred_phones(
@@ -143,7 +149,8 @@ class _Rows:
             for row, (position, note) in found_phones.notes.items():
                 self._found.note(row, mapping.phone[position].label, note)
 
-    def _ids(self, field: Field, code: ProblemCode) -> pa.StringArray:
+    def ids(self, field: Field, code: ProblemCode) -> pa.StringArray:
+        """Return the ids in a field; those that cannot be sent become problems."""
         values = self._whole(field, code)
         found = user_ids(values, code)
         self._found.refuse(field.label, found.problems)
@@ -227,7 +234,7 @@ class _Rows:
             )
 
     def _identify_events(self, field: Field) -> None:
-        self.event_id = self._in_common(field, self._ids(field, "event_id_invalid"))
+        self.event_id = self._in_common(field, self.ids(field, "event_id_invalid"))
         missing = Problem("event_id_missing", "events are identified by this id, and this event has none")
         for row in pc.indices_nonzero(pc.is_null(self.event_id)).to_pylist():
             self._found.problem(row, field.label, missing)
@@ -363,6 +370,8 @@ class _Rows:
         if GROUP_COLUMN not in self._names:
             return
         label, groups = self._group_by.label, self._column(GROUP_COLUMN)
+        # why an id is none, before the consequence
+        self.ids(self._group_by, "group_invalid")
         self._groups = Groups(pc.struct_field(groups, "number"))
         codes, reasons = (pc.struct_field(groups, name) for name in ("code", "message"))
         for row in pc.indices_nonzero(codes.is_valid()).to_pylist():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -110,6 +110,12 @@ def accepted_before(
     text = pc.if_else(differs, "not sent: the event accepted under this id has other content, and stays", same_text)
     status = pa.repeat(Status.UNCHANGED.value, prepared.num_rows)
     return _lines(prepared, status, code, column, text, maybe_duplicate)
+
+
+def in_order(lines: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Return report lines as one batch, in the input's order."""
+    table = pa.Table.from_batches(lines).sort_by("row").combine_chunks()
+    return table.to_batches()[0] if table.num_rows else lines[0]
 
 
 def _lines(

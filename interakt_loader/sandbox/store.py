@@ -18,8 +18,9 @@ from datetime import datetime
 from sys import intern
 from typing import Any, NamedTuple, NoReturn
 
-USER_FIELDS = frozenset({"userId", "phoneNumber", "countryCode", "fullPhoneNumber", "traits", "tags", "createdAt"})
-EVENT_FIELDS = (USER_FIELDS - {"tags"}) | {"event"}
+_BOTH = {"userId", "phoneNumber", "countryCode", "fullPhoneNumber", "traits", "createdAt"}
+USER_FIELDS = frozenset({*_BOTH, "tags", "add_to_sales_cycle"})
+EVENT_FIELDS = frozenset({*_BOTH, "event"})
 
 _PHONE = re.compile(r"[1-9][0-9]*")
 _COUNTRY_CODE = re.compile(r"\+[1-9][0-9]{0,3}")
@@ -111,6 +112,8 @@ def _record(fields: dict[str, Any], event: str | None) -> Record:
     created_at = _text(fields, "createdAt")
     if created_at is not None and not _is_iso_8601(created_at):
         raise Refusal("createdAt must be an ISO-8601 date or time")
+    if not isinstance(fields.get("add_to_sales_cycle", False), bool):
+        raise Refusal("add_to_sales_cycle must be a boolean")
     traits = fields.get("traits", {})
     if not isinstance(traits, dict):
         raise Refusal("traits must be an object")

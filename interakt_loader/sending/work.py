@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple, Protocol
 
@@ -13,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.mapping import messages
-from interakt_loader.model import Kind, Message, Outcome, Stop
-from interakt_loader.report.outcomes import not_sent
+from interakt_loader.model import Kind, Message, Outcome, Status, Stop
+from interakt_loader.report.outcomes import from_outcomes, in_order, not_sent
+from interakt_loader.sending.pending import PendingCall, carried, outcome, unsent
 
 
 class WorkBatch(NamedTuple):
@@ -82,15 +84,26 @@ class Work(Protocol):
 
 
 class Streamed:
-    """Rows as they come from the source. Nothing is known about them in advance."""
+    """Rows as they come from the source. Nothing is known about them in advance.
 
-    def __init__(self, prepare: Prepares, rows: Iterator[tuple[int, pa.RecordBatch]], kind: Kind) -> None:
-        """Take batches, each with the number of its first row."""
-        self._prepare, self._rows, self._kind = prepare, rows, kind
+    The rows of a group (`mapping.groups`) are in one batch.
+    """
+
+    def __init__(
+        self,
+        prepare: Prepares,
+        rows: Iterator[tuple[int, pa.RecordBatch]],
+        kind: Kind,
+        label: Callable[[int], str] = str,
+    ) -> None:
+        """Take batches, each with the number of its first row. `label` gives a row's number as people read it."""
+        self._prepare, self._rows, self._kind, self._label = prepare, rows, kind, label
         self.examples: list[Message] = []
         self.calls: int | None = None
         # rows of the last batch that are not messages yet
         self._left: pa.RecordBatch | None = None
+        # by carrier: the rows, with their sources, whose events are part of its call, until it is settled
+        self._grouped: dict[int, list[tuple[int, str | None]]] = {}
 
     def first_call(self) -> Message | None:
         """Return the first call of the first batch."""
@@ -105,27 +118,54 @@ class Streamed:
     def work_batches(self) -> Iterator[WorkBatch]:
         """Yield all rows, some at a time."""
         for first, batch in self._rows:
-            self._left = self._prepare(batch, first)
+            self._left = self._without_grouped(self._prepare(batch, first))
             while self._left.num_rows:
                 work_batch, self._left = self._left.slice(0, WORK_BATCH), self._left.slice(WORK_BATCH)
                 calls, invalid = messages(work_batch, self._kind)
                 yield WorkBatch(calls, [Outcome.invalid(row) for row in invalid])
 
-    def carried(self, _: Sequence[Outcome]) -> Iterator[list[Outcome]]:
-        """Yield nothing: each row has its own call. Only the schedule may combine them."""
-        return iter(())
+    def _without_grouped(self, prepared: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the rows that have a call of their own, or none, and keep the others with their carriers."""
+        is_own = prepared["carrier"].is_null()
+        if prepared["carrier"].null_count == prepared.num_rows:
+            return prepared
+        others = prepared.filter(pc.invert(is_own))
+        for carrier, row, source in zip(
+            *(others[name].to_pylist() for name in ("carrier", "row", "source")), strict=True
+        ):
+            self._grouped.setdefault(carrier, []).append((row, source))
+        return prepared.filter(is_own)
+
+    def carried(self, outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
+        """Yield the outcomes of the rows that are one event with these rows."""
+        if self._grouped:
+            for one in outcomes:
+                message, rows = one.message, self._grouped.pop(one.message.row, ())
+                if rows and isinstance(message, Message):
+                    others = (message._replace(row=row, source=source) for row, source in rows)
+                    yield [carried(other, one, "grouped", self._label) for other in others]
 
     def checked(self) -> Iterator[pa.RecordBatch]:
         """Yield the report lines of a dry run."""
         for first, batch in self._rows:
-            prepared = self._prepare(batch, first)
+            prepared = self._without_grouped(self._prepare(batch, first))
             self.examples += first_calls(prepared, self._kind, EXAMPLES - len(self.examples))
-            yield not_sent(prepared)
+            lines = not_sent(prepared)
+            yield in_order([lines, *self._lines_of_grouped(prepared)]) if self._grouped else lines
+
+    def _lines_of_grouped(self, prepared: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """Yield the lines that the rows of groups have if each of these calls is accepted."""
+        carriers = [one for one in messages(prepared, self._kind)[0] if one.row in self._grouped]
+        sent = [outcome(PendingCall(one), Status.SENT, time.time(), None) for one in carriers]
+        yield from map(from_outcomes, self.carried(sent))
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
         """Yield the report lines of the rows that `work_batches` did not reach, without converting their values."""
         if self._left is not None and self._left.num_rows:
             yield not_sent(self._left, stop)
+            if self._grouped:
+                left = [unsent(one, stop) for one in messages(self._left, self._kind)[0]]
+                yield from map(from_outcomes, self.carried(left))
         for first, batch in self._rows:
             yield not_sent(self._prepare.identities(batch, first), stop)
 

@@ -462,13 +462,13 @@ def flattened(batch: pa.RecordBatch) -> pa.RecordBatch:
 
     A trait is one value, so only the fields of a struct can be sent. Structs in structs are flattened too. Where a
     struct is null, so are its fields. A struct without fields stays as it is, and so do structs in lists and maps.
-    Raises SourceError when a field gets the name of another column.
+    A field whose path is the name of another column is left out. Raises SourceError when two fields get one name.
     """
     if not any(map(has_fields, batch.schema.types)):
         return batch
-    names = flat_names(batch.schema)
-    columns = [leaf for column in batch.columns for leaf in _leaves(column)]
-    return pa.RecordBatch.from_arrays(columns, names)
+    leaves = [leaf for column in batch.columns for leaf in _leaves(column)]
+    kept = _kept(batch.schema)
+    return pa.RecordBatch.from_arrays([leaves[at] for at, _ in kept], [name for _, name in kept])
 
 
 def flat_names(schema: pa.Schema, where: str = "") -> list[str]:
@@ -476,15 +476,29 @@ def flat_names(schema: pa.Schema, where: str = "") -> list[str]:
 
     `where` names the source in the error.
     """
-    names = [(name, column.name) for column in schema for name in leaf_names(column.name, column.type)]
-    counts = Counter(name for name, _ in names)
-    for name, column in names:
+    return [name for _, name in _kept(schema, where)]
+
+
+def _kept(schema: pa.Schema, where: str = "") -> list[tuple[int, str]]:
+    """Return the leaves that become columns, by their places among all leaves, and their names.
+
+    A column that is called as the path of a field beats it: it has the name exactly.
+    """
+    leaves = [(name, column) for column in schema for name in leaf_names(column.name, column.type)]
+    exact = {column.name for column in schema if not has_fields(column.type)}
+    kept = [
+        (at, name, column.name)
+        for at, (name, column) in enumerate(leaves)
+        if not has_fields(column.type) or name not in exact
+    ]
+    counts = Counter(name for _, name, _ in kept)
+    for _, name, column in kept:
         if counts[name] > 1 and name != column:
             prefix = f"{where}: " if where else ""
             raise SourceError(
                 f"{prefix}the struct {column!r} would give a second column {name!r}: rename one of the two"
             )
-    return [name for name, _ in names]
+    return [(at, name) for at, name, _ in kept]
 
 
 def _leaves(column: pa.Array) -> Iterator[pa.Array]:

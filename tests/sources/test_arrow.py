@@ -127,7 +127,7 @@ def test_batches_without_rows_are_left_out() -> None:
         (pl.Series([1]), "cannot be read as a table"),
         (pa.table([[1], [2]], names=["a", "a"]), "two columns are called 'a'"),
         (pa.table({}), "no columns"),
-        (pa.table({"a": [{"b": 1}], "a.b": [2]}), "the struct 'a' would give a second column 'a.b'"),
+        (pa.table({"a": [{"b": {"c": 1}, "b.c": 2}]}), "the struct 'a' would give a second column 'a.b.c'"),
         (pa.array([1]), "expected a pandas DataFrame"),
         ({"a": [1]}, "a dict is no table: expected"),
         (42, "an int is no table: expected"),
