@@ -154,12 +154,12 @@ ProblemCode: TypeAlias = (
     | Annotated[
         Literal["value_unmapped"],
         "a value that `values` in the mapping does not have",
-        "Add the value to `values` in the mapping, or say with `otherwise` what is sent for all others.",
+        "Add the value to the value map in the mapping, or give it an otherwise for all other values.",
     ]
     | Annotated[
         Literal["group_conflict"],
-        "rows of one event (`group_by`) have two values where an event has one",
-        "Make the values equal, or collect them to a list (`collect`).",
+        "rows of one event (`group_by` in the mapping) have two values where an event has one",
+        "Make the values equal. If the event has several, collect them to a list in the mapping.",
     ]
     | Annotated[
         Literal["group_split"],

@@ -216,6 +216,8 @@ class Pipeline:
                 self.stopped = Stop("ledger_broken", str(error))
                 outcomes = [*batch.settled, *(unsent(one, self.stopped) for one in batch.calls)]
             yield from order.add(outcomes, batch.unchanged)
+            for more in work.carried(outcomes):
+                yield from order.add(more)
             self.stopped = self.stopped or self._job.stop_token.stop
             if self.stopped is not None:
                 break

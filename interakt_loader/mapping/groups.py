@@ -249,8 +249,8 @@ class Groups:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def common(self, texts: pa.StringArray) -> tuple[pa.StringArray, dict[int, tuple[int, int]]]:
-        """Return the first text of each group, and the groups with two different ones: the rows that hold them."""
+    def common(self, texts: pa.StringArray) -> tuple[pa.StringArray, list[tuple[int, int]]]:
+        """Return the first text of each group, and pairs of rows with different ones: the first, and another."""
         valid = np.flatnonzero(np.asarray(texts.is_valid()))
         groups = self.of_row[valid]
         of_group = np.full(len(self), -1)
@@ -258,9 +258,7 @@ class Groups:
         of_group[groups[first]] = valid[first]
         codes = np.asarray(texts.dictionary_encode().indices.fill_null(-1))
         differs = np.flatnonzero(codes[valid] != codes[of_group[groups]])
-        conflicts: dict[int, tuple[int, int]] = {}
-        for at in differs.tolist():
-            conflicts.setdefault(int(groups[at]), (int(of_group[groups[at]]), int(valid[at])))
+        conflicts = [(int(of_group[groups[at]]), int(valid[at])) for at in differs.tolist()]
         return texts.take(pa.array(of_group, mask=of_group < 0)), conflicts
 
     def any(self, mask: pa.BooleanArray) -> pa.BooleanArray:

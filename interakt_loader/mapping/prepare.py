@@ -38,7 +38,7 @@ from interakt_loader.sources import (
     other_shapes,
     to_arrow,
 )
-from interakt_loader.values import LIST_IN_A_LIST, OBJECT_AS_VALUE, shortened, with_single_spaces
+from interakt_loader.values import LIST_IN_A_LIST, OBJECT_AS_VALUE, shortened, shown, with_single_spaces
 
 PREPARED = pa.schema(
     [
@@ -387,7 +387,7 @@ class _Rows:
         """Make one value of the values of each group: the common one, or the list of all of them."""
         bad = None if member.bad is None else groups.any(member.bad)
         if not member.field.collect:
-            return member._replace(texts=self._common(groups, member.field, member.texts), bad=bad)
+            return member._replace(texts=self._common(groups, member.field, member.texts, in_json=True), bad=bad)
         nested = pc.starts_with(member.texts, "[").fill_null(fill_value=False)
         for row in pc.indices_nonzero(nested).to_pylist():
             self._found.problem(row, member.field.label, LIST_IN_A_LIST)
@@ -397,13 +397,19 @@ class _Rows:
         """Return for each row what its group has in common; without groups, the values themselves."""
         return values if self._groups is None else self._groups.to_rows(self._common(self._groups, field, values))
 
-    def _common(self, groups: Groups, field: Field, values: pa.StringArray) -> pa.StringArray:
+    def _common(self, groups: Groups, field: Field, values: pa.StringArray, *, in_json: bool = False) -> pa.StringArray:
         found, conflicts = groups.common(values)
-        for one, other in conflicts.values():
-            first, second = (shortened(values[row].as_py()) for row in (one, other))
+        for one, other in conflicts:
+            first, second = (values[row].as_py() for row in (one, other))
+            if in_json:
+                # 1 and 1.00 are one number
+                first, second = json.loads(first), json.loads(second)
+                if first == second and type(first) is not bool and type(second) is not bool:
+                    continue
+            before = number_of(other - one, "row")
             reason = (
-                f"{second}, and {first} {number_of(other - one, 'row')} before: all rows of one {self._group_by.label} "
-                "are one event, and need one value"
+                f"{shown(second)}, and {shown(first)} {before} before: all rows of one {self._group_by.label} are one "
+                "event, and need one value"
             )
             self._found.problem(other, field.label, Problem("group_conflict", reason))
         return found
@@ -505,10 +511,12 @@ def joined_texts(parts: Sequence[pa.StringArray], separator: str) -> tuple[pa.St
     Each is trimmed. A missing one leaves no separator; where all are missing, the result is null.
     """
     trimmed = [pc.utf8_trim_whitespace(part) for part in parts]
-    joined = pc.binary_join_element_wise(*trimmed, separator, null_handling="skip")
-    missing = [part.is_null() for part in trimmed]
-    none, some = functools.reduce(pc.and_, missing), functools.reduce(pc.or_, missing)
-    return null_where(joined, none), pc.and_not(some, none)
+    joined = trimmed[0]
+    for part in trimmed[1:]:
+        # not with null_handling="skip", which leaves out the rows where all are null
+        joined = pc.coalesce(pc.binary_join_element_wise(joined, part, separator), joined, part)
+    some_missing = functools.reduce(pc.or_, [part.is_null() for part in trimmed])
+    return joined, pc.and_not(some_missing, joined.is_null())
 
 
 def mapped_values(values: pa.Array, value_map: ValueMap) -> tuple[pa.Array, dict[int, Problem]]:

@@ -153,7 +153,7 @@ class Mapping:
                     yield f"{name}: 'collect' is for traits; {name} has one value for the whole group"
         collected = [name for name, field in self.traits if field.collect]
         if collected and self.group_by is None:
-            yield f"traits.{collected[0]}: 'collect' needs group_by, the column that is the same in the rows of an event"
+            yield f"traits.{collected[0]}: 'collect' needs group_by, a column with one value in the rows of an event"
 
     def event_id_by(self, option: str | None) -> Field | None:
         """Return the field of the events' ids; the option, a column's name, overrides the mapping.
@@ -253,9 +253,8 @@ def _field(name: str, written: Any, mistakes: list[str], *, trait: bool = False)
         )
         return Field()
     found = len(mistakes)
-    for key in written:
-        if key not in _FIELD_KEYS or (key == "name" and not trait):
-            mistakes.append(f"{name}: there is no {key!r}{did_you_mean(str(key), list(_FIELD_KEYS))}")
+    unknown = [key for key in written if key not in _FIELD_KEYS or (key == "name" and not trait)]
+    mistakes += [f"{name}: there is no {key!r}{did_you_mean(str(key), list(_FIELD_KEYS))}" for key in unknown]
     given = [key for key in _SOURCE_KEYS if key in written]
     if len(given) != 1:
         mistakes.append(f"{name}: expected either 'column', 'columns' or 'value' in {written!r}")
@@ -282,9 +281,8 @@ def _field(name: str, written: Any, mistakes: list[str], *, trait: bool = False)
 
 
 def _constant(name: str, written: dict[str, Any], target: Target, mistakes: list[str]) -> Field:
-    for key in _COLUMN_KEYS:
-        if key in written:
-            mistakes.append(f"{name}: {key!r} is for columns, and 'value' is the same in all rows")
+    of_columns = [key for key in _COLUMN_KEYS if key in written]
+    mistakes += [f"{name}: {key!r} is for columns, and 'value' is the same in all rows" for key in of_columns]
     if not _can_be_sent(written["value"]):
         mistakes.append(f"{name}: the constant is {shown(written['value'])}; expected {_EXPECTED_VALUE}")
     if name in ("event_id", "group_by"):
@@ -369,8 +367,8 @@ def _check_values(name: str, field: Field, mistakes: list[str]) -> None:
         if not _can_be_sent(value):
             mistakes.append(f"{name}: {what} is {shown(value)}; expected {_EXPECTED_VALUE}")
             continue
-        for problem in coerce(to_arrow([value]), target).problems.values():
-            mistakes.append(f"{name}: {what}: {problem.message}")
+        problems = coerce(to_arrow([value]), target).problems
+        mistakes += [f"{name}: {what}: {problem.message}" for problem in problems.values()]
 
 
 def _target(name: str, written: dict[str, Any], mistakes: list[str]) -> Target:

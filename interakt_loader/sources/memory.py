@@ -264,18 +264,28 @@ def problem_column(problems: Mapping[int, str], rows: int) -> pa.Array:
 def laid_out(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
     """Return the columns, with objects (dicts) as columns of their fields: `address.city`.
 
-    Where some rows have an object and others a value, there is a column for the values too.
+    Where some rows have an object and others a value, there is a column for the values too. A value of a column that is
+    called as the path of a field beats the field's.
     """
     found: dict[str, Sequence[Any]] = {}
+    exact: set[str] = set()
     for name, values in columns.items():
-        _lay_out(name, values, found, 0)
+        _lay_out(name, values, found, exact, 0)
     return found
 
 
-def _lay_out(name: str, values: Sequence[Any], found: dict[str, Sequence[Any]], depth: int) -> None:
+def _lay_out(name: str, values: Sequence[Any], found: dict[str, Sequence[Any]], exact: set[str], depth: int) -> None:
+    """Add a column to `found`. Those in `exact` were columns from the start, not fields."""
     kinds = set(map(type, values)) if isinstance(values, list) else ()
     if not any(issubclass(kind, Mapping) for kind in kinds):
-        found[name] = values if name not in found else [*map(_either, found[name], values)]
+        if name not in found:
+            found[name] = values
+        elif depth == 0:
+            found[name] = [*map(_first, values, found[name])]
+        else:
+            found[name] = [*map(_first if name in exact else _either, found[name], values)]
+        if depth == 0:
+            exact.add(name)
         return
     objects: list[Mapping[Any, Any]] = []
     others: list[Any] = []
@@ -285,9 +295,9 @@ def _lay_out(name: str, values: Sequence[Any], found: dict[str, Sequence[Any]], 
         objects.append(value if problem is None and value is not None else {})
     keys = dict.fromkeys(key for one in objects for key in one)
     if not keys or any(one is not None for one in others):
-        _lay_out(name, others, found, depth)
+        _lay_out(name, others, found, exact, depth)
     for key in keys:
-        _lay_out(f"{name}.{unicode_text(str(key))}", [one.get(key) for one in objects], found, depth + 1)
+        _lay_out(f"{name}.{unicode_text(str(key))}", [one.get(key) for one in objects], found, exact, depth + 1)
 
 
 def _problem(value: Mapping[Any, Any], depth: int) -> Problem | None:
@@ -321,6 +331,10 @@ def _is_too_much(value: Mapping[Any, Any]) -> bool:
             return True
         left += [(inner, depth + 1) for inner in one.values() if isinstance(inner, Mapping)]
     return False
+
+
+def _first(one: Any, other: Any) -> Any:
+    return other if one is None else one
 
 
 def _either(one: Any, other: Any) -> Any:
