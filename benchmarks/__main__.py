@@ -66,6 +66,7 @@ def full() -> list[Scenario]:
         scenarios.latency(40_000, 50, 64),
         scenarios.latency(40_000, 200, 256),
         *(scenarios.dry_run(rows) for rows in (10_000, 100_000, 1_000_000, 10_000_000)),
+        scenarios.forms(1_000_000),
         *(scenarios.load(rows) for rows in (10_000, 100_000, 1_000_000, 10_000_000)),
         scenarios.slow_load(100_000),
         scenarios.again(1_000_000),
@@ -80,6 +81,7 @@ def quick() -> list[Scenario]:
         scenarios.speed(5_000),
         scenarios.latency(2_500, 50, 64),
         *(scenarios.dry_run(rows) for rows in (10_000, 100_000)),
+        scenarios.forms(100_000),
         *(scenarios.load(rows) for rows in (10_000,)),
         scenarios.again(100_000),
     ]

@@ -9,9 +9,25 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MAPPING = {"user_id": "id", "phone": "phone", "traits": "*"}
+
+JOINED = {
+    **MAPPING,
+    "traits": [
+        "*",
+        "name",
+        "city",
+        {"columns": ["name", "city"], "join": ", ", "name": "Who"},
+        {"column": "city", "values": {"Pune": "West", "Delhi": "North", "Goa": "Coast"}, "name": "Region"},
+    ],
+}
+"""The same traits, one that joins two columns, and one by a value map."""
+
+EVENTS = {**MAPPING, "event": {"value": "Signed up"}}
+GROUPED = {**EVENTS, "group_by": "id"}
+"""Rows of one event each: what it costs to look for groups."""
 
 NOWHERE = "http://127.0.0.1:9"
 """Where the ledger of known rows says that they were sent; nobody listens there."""
@@ -54,6 +70,17 @@ def _again(job: Job) -> list[str]:
 
 def _from_csv(job: Job) -> list[str]:
     return _loader(job._replace(table=job.table.with_suffix(".csv")), "--dry-run", "--ledger", "none")
+
+
+def _dry_run(kind: str, mapping: dict[str, Any]) -> Contender:
+    """Return a dry run with a mapping of its own."""
+
+    def command(job: Job) -> list[str]:
+        path = job.table.with_suffix(f".{kind}.json")
+        path.write_text(json.dumps(mapping), encoding="utf-8")
+        return [*_loader(job, "--dry-run", "--ledger", "none"), "--mapping", str(path)]
+
+    return Contender(command, _counted("unsent"))
 
 
 def _python(code: str) -> Callable[[Job], list[str]]:
@@ -109,6 +136,9 @@ CONTENDERS: dict[str, Contender] = {
     ),
     "loader, dry run": Contender(lambda job: _loader(job, "--dry-run", "--ledger", "none"), _counted("unsent")),
     "loader, again": Contender(_again, _counted("unchanged")),
+    "loader, dry run, join and value map": _dry_run("joined", JOINED),
+    "loader, dry run of events": _dry_run("events", EVENTS),
+    "loader, dry run of events, group_by": _dry_run("grouped", GROUPED),
     "loader, dry run of CSV": Contender(_from_csv, _counted("unsent")),
     "loader, infer": Contender(_python(_INFER), int),
     "loader, 10 HTML reports": Contender(_python(_HTML), int),

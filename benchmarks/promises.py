@@ -101,6 +101,7 @@ def _rest(middle: Medians) -> Iterator[Promise]:
         start = middle["start"]
         ratio = start["loader --help"].seconds / start["import click"].seconds
         yield Promise("--help, compared with `python -c 'import click'`", ratio, 1.5, "{:.2f} times", at_most=True)
+    yield from _forms(middle)
     again = middle.get("second load of 1,000,000")
     if again:
         what = "a second load of 1,000,000 rows, all unchanged"
@@ -115,6 +116,13 @@ def _rest(middle: Medians) -> Iterator[Promise]:
             "{:.2f} times the time",
             True,
         )
+
+
+def _forms(middle: Medians) -> Iterator[Promise]:
+    found = next((one for name, one in middle.items() if name.startswith("field forms")), None)
+    if found is not None:
+        more = found["loader, dry run, join and value map"].cpu - found["loader, dry run"].cpu
+        yield Promise("a join and a value map: more CPU for each row", more, 2.0, "{:.2f} µs", at_most=True)
 
 
 def slope(points: Iterable[tuple[float, float]]) -> float:

@@ -48,6 +48,13 @@ def dry_run(rows: int) -> Scenario:
     return Scenario(f"dry run of {rows:,}", {"loader, dry run": rows}, server="none", rounds=3 if rows > 1e6 else 5)
 
 
+def forms(rows: int) -> Scenario:
+    """The same without and with fields that join and map values, and without and with groups of rows."""
+    plain, joined = "loader, dry run", "loader, dry run, join and value map"
+    events = ("loader, dry run of events", "loader, dry run of events, group_by")
+    return Scenario(f"field forms, dry run of {rows:,}", dict.fromkeys((plain, joined, *events), rows), server="none")
+
+
 def load(rows: int) -> Scenario:
     """A load at full speed."""
     return Scenario(f"load of {rows:,}", {"loader": rows}, rounds=5 if rows <= 100_000 else 1)

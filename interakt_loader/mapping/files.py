@@ -35,6 +35,9 @@ LONGEST = 262_144
 LONGEST_REASON = 500
 """Characters of the reason why a file is no mapping."""
 
+LONGEST_MISTAKES = 5_000
+"""Characters of the message with all mistakes of a mapping."""
+
 
 class MappingFile(NamedTuple):
     """The content of a mapping file."""
@@ -69,7 +72,7 @@ def read_mapping_file(path: Path) -> MappingFile:
     try:
         return MappingFile(Mapping.of(written), confirmed)
     except MappingError as error:
-        raise MappingError(f"mapping {path}: {_in_short(error)}") from None
+        raise MappingError(f"mapping {path}: {_in_short(error, LONGEST_MISTAKES)}") from None
 
 
 def _read(path: Path) -> str:
@@ -84,11 +87,11 @@ def _read(path: Path) -> str:
     return data.decode("utf-8-sig")
 
 
-def _in_short(error: object) -> str:
+def _in_short(error: object, longest: int = LONGEST_REASON) -> str:
     """Return an error's message in one line, without its middle if it is long."""
     message = printable(" ".join(str(error).split()))
-    half = LONGEST_REASON // 2
-    return message if len(message) <= LONGEST_REASON else f"{message[: half - 1]}…{message[-half:]}"
+    half = longest // 2
+    return message if len(message) <= longest else f"{message[: half - 1]}…{message[-half:]}"
 
 
 # ------------------------------------------------------------------ any text

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +53,7 @@ def whole_groups(
         yield from _Cutter(keys, column, seen).cut(batches, end)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Group:
     """A group whose end was not read yet."""
 
@@ -86,8 +85,7 @@ class _Cutter:
         read = 0
         for batch in batches:
             keys = self._keys_of(batch)
-            for start, stop in _runs(keys):
-                key = keys[start].as_py()
+            for start, stop, key in _runs(keys):
                 if self._group is None or key != self._group.key:
                     if end is not None and read + start >= end:
                         self._held.append(batch.slice(0, start))
@@ -158,11 +156,13 @@ class _Cutter:
             yield held.slice(0, rows).append_column(GROUP_COLUMN, _column_of(complete))
 
 
-def _runs(keys: pa.StringArray) -> Iterator[tuple[int, int]]:
-    """Yield from where to where the keys are the same."""
+def _runs(keys: pa.StringArray) -> Iterator[tuple[int, int, str | None]]:
+    """Yield from where to where the keys are the same, and the key."""
     codes = np.asarray(keys.dictionary_encode().indices.fill_null(-1))
-    borders = np.flatnonzero(codes[1:] != codes[:-1]) + 1
-    return pairwise([0, *borders.tolist(), len(codes)])
+    starts = np.flatnonzero(np.diff(codes, prepend=-2))
+    return zip(
+        starts.tolist(), [*starts[1:].tolist(), len(codes)], keys.take(pa.array(starts)).to_pylist(), strict=True
+    )
 
 
 def _filled(keys: list[str | None], headers: list[bool], before: str | None) -> pa.StringArray:
@@ -175,10 +175,12 @@ def _filled(keys: list[str | None], headers: list[bool], before: str | None) -> 
 
 
 def _column_of(groups: Sequence[tuple[_Group, int]]) -> pa.StructArray:
-    each = pa.array(
-        [{"number": group.number, "code": group.code, "message": group.message} for group, _ in groups],
-        pa.struct([("number", pa.int64()), ("code", pa.string()), ("message", pa.string())]),
-    )
+    columns = [
+        pa.array([group.number for group, _ in groups], pa.int64()),
+        pa.array([group.code for group, _ in groups], pa.string()),
+        pa.array([group.message for group, _ in groups], pa.string()),
+    ]
+    each = pa.StructArray.from_arrays(columns, ["number", "code", "message"])
     return each.take(np.repeat(np.arange(len(groups)), [rows for _, rows in groups]))
 
 

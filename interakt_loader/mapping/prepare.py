@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -419,26 +420,31 @@ class _Rows:
 
         A group with a bad row is refused as a whole: its event would lack something.
         """
-        headers = self._headers()
-        label = self._group_by.label
-        starts, ends = groups.starts.tolist(), [*groups.starts[1:].tolist(), self._count]
-        bodies: list[int | None] = [None] * self._count
-        carriers: list[int | None] = [None] * self._count
-        refused = set(self._found.rows_refused) - headers
-        for group, (start, end) in enumerate(zip(starts, ends, strict=True)):
-            rows = [row for row in range(start, end) if row not in headers]
-            wrong = [row for row in rows if row in refused]
-            if wrong:
-                reason = f"another row of this {label} cannot be sent (row {first_row + wrong[0]}), so the event cannot"
-                for row in rows:
-                    self._found.problem(row, label, Problem("group_invalid", reason))
-            elif rows:
-                first, *others = rows
-                bodies[first] = group
-                for row in others:
-                    carriers[row] = first_row + first
-                self._found.move_notes(others, first)
-        return pa.array(carriers, pa.int64()), body.take(pa.array(bodies, pa.int64()))
+        label, headers = self._group_by.label, self._headers()
+        own = np.setdiff1d(np.arange(self._count), [*headers])
+        # the first row of each group that has one, and the group of that row
+        found, at = np.unique(groups.of_row[own], return_index=True)
+        first = np.full(len(groups), -1)
+        first[found] = own[at]
+        bad: dict[int, int] = {}
+        for row in sorted({*self._found.rows_refused} - headers):
+            bad.setdefault(int(groups.of_row[row]), row)
+        for group, wrong in bad.items():
+            reason = f"another row of this {label} cannot be sent (row {first_row + wrong}), so the event cannot"
+            for row in own[groups.of_row[own] == group].tolist():
+                self._found.problem(row, label, Problem("group_invalid", reason))
+        good = np.setdiff1d(found, [*bad])
+        bodies = np.full(self._count, -1)
+        bodies[first[good]] = good
+        others = own[np.isin(groups.of_row[own], good) & (bodies[own] < 0)]
+        carriers = np.full(self._count, -1)
+        carriers[others] = first[groups.of_row[others]]
+        self._found.move_notes(zip(others.tolist(), carriers[others].tolist(), strict=True))
+        is_other, has_body = carriers >= 0, bodies >= 0
+        return (
+            pa.array(carriers + first_row, mask=~is_other),
+            body.take(pa.array(bodies, mask=~has_body)),
+        )
 
     def _headers(self) -> set[int]:
         """Return the rows that repeat the header: they belong to no group."""
@@ -595,12 +601,11 @@ class Findings:
         """Tell whether a row has a problem of this code."""
         return any(problem.code == code for _, problem in self._problems.values())
 
-    def move_notes(self, rows: Iterable[int], to: int) -> None:
-        """Give the notes of some rows to another row, whose call includes them."""
-        for row in rows:
-            self._notes.setdefault(to, []).extend(self._notes.pop(row, ()))
-        if not self._notes.get(to, True):
-            del self._notes[to]
+    def move_notes(self, rows: Iterable[tuple[int, int]]) -> None:
+        """Give the notes of rows to others, whose calls include them: pairs of both."""
+        for row, to in rows if self._notes else ():
+            if row in self._notes:
+                self._notes.setdefault(to, []).extend(self._notes.pop(row))
 
     @property
     def rows_refused(self) -> list[int]:

@@ -43,6 +43,9 @@ _COLUMN_KEYS = ("join", "values", "otherwise", "default", "collect")
 """What only a field from columns can have."""
 _FIELD_KEYS = (*_SOURCE_KEYS, "name", *_COLUMN_KEYS, *_TARGET_KEYS)
 
+MOST_MISTAKES = 30
+"""Mistakes that one message names; the others are counted."""
+
 _EXPECTED_VALUE = "text, a number, a boolean, a date or a list"
 
 
@@ -223,8 +226,9 @@ def in_one_line(mistakes: Sequence[str]) -> str:
     """Return one message about all mistakes."""
     if len(mistakes) == 1:
         return mistakes[0]
-    numbered = [f"({number}) {mistake}" for number, mistake in enumerate(mistakes, start=1)]
-    return f"{len(mistakes)} mistakes: {'; '.join(numbered)}"
+    numbered = [f"({number}) {mistake}" for number, mistake in enumerate(mistakes[:MOST_MISTAKES], start=1)]
+    more = f"; and {len(mistakes) - MOST_MISTAKES} more" if len(mistakes) > MOST_MISTAKES else ""
+    return f"{len(mistakes)} mistakes: {'; '.join(numbered)}{more}"
 
 
 # ------------------------------------------------------------------ reading the written form
@@ -246,7 +250,7 @@ def _field(name: str, written: Any, mistakes: list[str], *, trait: bool = False)
     if isinstance(written, str):
         return Field.of(heading(written))
     if not isinstance(written, dict):
-        hint = f"; a column called {written} is written in quotes" if isinstance(written, (bool, int)) else ""
+        hint = "; a name such as No or 7 is written in quotes" if isinstance(written, (bool, int)) else ""
         mistakes.append(
             f"{name}: {written!r} is not a field; expected a column's name, {{'column': …}}, {{'columns': […]}} or "
             f"{{'value': …}}{hint}"

@@ -119,10 +119,12 @@ class Streamed:
         """Yield all rows, some at a time."""
         for first, batch in self._rows:
             self._left = self._without_grouped(self._prepare(batch, first))
+            merged = batch.num_rows - self._left.num_rows
             while self._left.num_rows:
                 work_batch, self._left = self._left.slice(0, WORK_BATCH), self._left.slice(WORK_BATCH)
                 calls, invalid = messages(work_batch, self._kind)
-                yield WorkBatch(calls, [Outcome.invalid(row) for row in invalid])
+                yield WorkBatch(calls, [Outcome.invalid(row) for row in invalid], merged=merged)
+                merged = 0
 
     def _without_grouped(self, prepared: pa.RecordBatch) -> pa.RecordBatch:
         """Return the rows that have a call of their own, or none, and keep the others with their carriers."""

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from interakt_loader.errors import MappingError
-from interakt_loader.mapping.files import LONGEST_REASON, read_mapping
+from interakt_loader.mapping.files import LONGEST_MISTAKES, read_mapping
 from interakt_loader.mapping.spec import Mapping
 from interakt_loader.sending.retry_policy import parse_retry_after
 from interakt_loader.transport.responses import (
@@ -97,6 +97,6 @@ def a_mapping(ending: str, content: bytes) -> None:
             message = str(error).replace(folder, "")
             assert message.isprintable() or "\u200c" in message or "\u200d" in message or not message.isascii()
             assert len(message.splitlines()) == 1
-            assert len(message) <= LONGEST_REASON + 60
+            assert len(message) <= LONGEST_MISTAKES + 60
         else:
             assert Mapping.of(mapping.as_dict()) == mapping

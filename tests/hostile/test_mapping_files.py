@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from interakt_loader.errors import MappingError
-from interakt_loader.mapping.files import LONGEST, LONGEST_REASON, MOST_VALUES, parsed, read_mapping
+from interakt_loader.mapping.files import LONGEST, LONGEST_MISTAKES, MOST_VALUES, parsed, read_mapping
 from interakt_loader.mapping.spec import Mapping
 
 LETTERS = list(zip("abcdefgh", "bcdefghi", strict=True))
@@ -75,7 +75,7 @@ def test_it_is_refused_in_one_short_line(name: str, tmp_path: Path, monkeypatch:
     message = str(refused.value)
     assert said in message
     assert message.isprintable()
-    assert len(message) <= LONGEST_REASON + 60
+    assert len(message) <= LONGEST_MISTAKES + 60
     assert not Path("owned").exists()
 
 

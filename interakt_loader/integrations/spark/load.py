@@ -176,10 +176,15 @@ def settings_of(options: Dict[str, Any]) -> Settings:
     return settings
 
 
-def check_event_id(mapping: Mapping) -> None:
-    """Refuse ids of events: each id belongs to one user, but a task sees only the events of its own users."""
+def check_fields(mapping: Mapping) -> None:
+    """Refuse what needs rows that a task does not see: it has some of the users, and rows without an order."""
     if mapping.event_id is not None:
         raise SettingsError(f"event_id cannot be had with Spark: {_NOT_HERE['event_id']}")
+    if mapping.group_by is not None:
+        raise SettingsError(
+            "group_by cannot be had with Spark, whose rows have no order: make one row of each event before, with "
+            "groupBy(…).agg(collect_list(…))"
+        )
 
 
 def check_apart(ledger: str | Path | None, report: str) -> None:
@@ -350,7 +355,7 @@ def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> tu
     if inferred is not None:
         logger.warning("%s", masked(inferred.summary()))
     check_mapping(read, kind, source)
-    check_event_id(read)
+    check_fields(read)
     return read, source
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.spark.load import (
     check_apart,
-    check_event_id,
+    check_fields,
     choose_count,
     session_of,
     settings_of,
@@ -147,9 +147,15 @@ def test_options_that_many_tasks_cannot_have(name: str) -> None:
 
 def test_ids_of_events_in_the_mapping_are_refused_too() -> None:
     """Each id belongs to one user, and a task sees only its own users."""
-    check_event_id(Mapping.of({"user_id": "u", "event": "e"}))
+    check_fields(Mapping.of({"user_id": "u", "event": "e"}))
     with pytest.raises(SettingsError, match=r"^event_id cannot be had with Spark: "):
-        check_event_id(Mapping.of({"user_id": "u", "event": "e", "event_id": "order"}))
+        check_fields(Mapping.of({"user_id": "u", "event": "e", "event_id": "order"}))
+
+
+def test_groups_of_rows_are_refused_in_one_line() -> None:
+    """Rows of a frame have no order: the line says how to make one row of each event."""
+    with pytest.raises(SettingsError, match=r"^group_by cannot be had with Spark, .*collect_list\(…\)\)$"):
+        check_fields(Mapping.of({"user_id": "u", "event": "e", "group_by": "order"}))
 
 
 def test_schemas_in_sparks_words() -> None:
