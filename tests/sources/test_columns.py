@@ -156,7 +156,7 @@ def test_lists_of_any_dress_become_arrow_lists(values: list[Any], expected: list
 
 
 def test_objects_are_laid_out_row_by_row() -> None:
-    """An object is its fields, a value beside it stays one, and a name that comes twice in a row is refused there."""
+    """An object is its fields, a value beside it stays one, an exact name beats a field, and two fields are refused."""
     records: list[dict[str, Any]] = [
         {"a": {"b": 1}},
         {"a": "x"},
@@ -165,16 +165,17 @@ def test_objects_are_laid_out_row_by_row() -> None:
         {"a": {}},
         {"a": {"\ud83d": 1}},
         {"a": {1: "i", "1": "t"}},
-        {"a": {"b": None, "c": {"d": True}}},
+        {"a": {"b": None, "c": {"d": True}, "c.d": False}},
+        {"a.b": None, "a": {"b": 5}},
     ]
     batch = records_to_batch(records)
     assert batch.schema.names == ["a", "a.b", "a.c.d"]
     found = {name: coerce(batch.column(name), Target()) for name in batch.schema.names}
-    assert found["a"].json.to_pylist() == [None, '"x"', *[None] * 6]
+    assert found["a"].json.to_pylist() == [None, '"x"', *[None] * 7]
     assert {row: one.code for row, one in found["a"].problems.items()} == {5: "not_text", 6: "unsupported_type"}
-    assert found["a.b"].json.to_pylist() == ["1", None, "2", *[None] * 5]
-    assert list(found["a.b"].problems) == [3]
-    assert found["a.c.d"].json.to_pylist() == [*[None] * 7, "true"]
+    assert found["a.b"].json.to_pylist() == ["1", None, "2", "4", *[None] * 4, "5"]
+    assert not found["a.b"].problems
+    assert list(found["a.c.d"].problems) == [7]
 
 
 def test_objects_that_no_call_has_room_for_are_refused_at_once() -> None:
