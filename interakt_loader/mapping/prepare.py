@@ -302,21 +302,23 @@ class _Rows:
         return _Member(name, field, text, is_trait=is_trait, is_optional=True, bad=bad)
 
     def _coerced(self, field: Field, required: str | None = None) -> Coerced:
+        target = self._target(field, required)
+        values, problems = self._read(field)
+        json_texts, wrong = coerce(values, target)
+        problems = wrong | problems if problems else wrong
+        if field.default is not None and json_texts.null_count:
+            missing = pc.and_not(json_texts.is_null(), self._found.at(problems)) if problems else json_texts.is_null()
+            json_texts = pc.if_else(missing, coerce(to_arrow([field.default]), target).json[0], json_texts)
+        return Coerced(json_texts, problems)
+
+    # ------------------------------------------------------------------ values
+
+    def _target(self, field: Field, required: str | None = None) -> Target:
         target = field.target
         kind = required if required and target.type == "auto" else target.type
         # the zone of naive times: the field's own, else the load's
         zone = target.timezone if target.timezone != Target().timezone else self._preparation.settings.timezone
-        target = replace(target, type=kind, timezone=zone)
-        values, problems = self._read(field)
-        found = coerce(values, target)
-        texts = found.json
-        problems = found.problems | problems if problems else found.problems
-        if field.default is not None and texts.null_count:
-            missing = pc.and_not(texts.is_null(), self._found.at(problems)) if problems else texts.is_null()
-            texts = pc.if_else(missing, coerce(to_arrow([field.default]), target).json[0], texts)
-        return Coerced(texts, problems)
-
-    # ------------------------------------------------------------------ values
+        return replace(target, type=kind, timezone=zone)
 
     def _read(self, field: Field) -> tuple[pa.Array, dict[int, Problem]]:
         """Return the values of a field before they are converted, and the problems of those that have none."""
@@ -330,14 +332,14 @@ class _Rows:
         else:
             parts = []
             for column in field.columns:
-                text, wrong = texts(self._cells(column), field.target)
+                text, wrong = texts(self._cells(column), self._target(field))
                 parts.append(text)
                 problems |= wrong
             values = joined_texts(parts, field.join)[0]
             if problems:
                 values = null_where(values, self._found.at(problems))
         if field.value_map is not None:
-            values, unknown = mapped_values(values, field.value_map)
+            values, unknown = mapped_values(values, field.value_map, self._target(field))
             problems |= unknown
         return values, problems
 
@@ -525,9 +527,9 @@ def joined_texts(parts: Sequence[pa.StringArray], separator: str) -> tuple[pa.St
     return joined, pc.and_not(some_missing, joined.is_null())
 
 
-def mapped_values(values: pa.Array, value_map: ValueMap) -> tuple[pa.Array, dict[int, Problem]]:
+def mapped_values(values: pa.Array, value_map: ValueMap, target: Target) -> tuple[pa.Array, dict[int, Problem]]:
     """Return what a value map has for the text of each value, and the problems of the values that it lacks."""
-    written, problems = texts(values, Target())
+    written, problems = texts(values, target)
     written = pc.utf8_trim_whitespace(written)
     keys = [key for key, _ in value_map.values]
     index = pc.index_in(written, pa.array(keys, pa.string()))
