@@ -22,6 +22,7 @@ from interakt_loader.columns import Coerced, Target, coerce, json_string, json_s
 from interakt_loader.columns.normalize import Mixed, as_text, fields, mixed, normalize, null_where, problems_at
 from interakt_loader.errors import option
 from interakt_loader.identity import Ids, event_names, preferred_phones, user_ids
+from interakt_loader.mapping.created import CreatedNames
 from interakt_loader.mapping.groups import Groups, whole_groups
 from interakt_loader.mapping.spec import Field, Mapping, ValueMap, listed
 from interakt_loader.model import LARGEST_BODY, InvalidRow, Kind, Message, Problem
@@ -77,6 +78,8 @@ class Preparation:
     mapping: Mapping
     kind: Kind
     settings: Settings
+    created: CreatedNames | None = None
+    """Collects the names in the calls, if they are wanted."""
 
     def __call__(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         """Return the calls of a batch, one row for each of its rows, in order (schema `PREPARED`)."""
@@ -123,10 +126,14 @@ class _Rows:
         event_id = mapping.event_id_by(self._preparation.settings.event_id)
         if event_id is not None:
             self._identify_events(event_id)
-        body, carrier = self._bodies(self._members()), None
+        members = self._members()
+        body, carrier = self._bodies(members), None
         if self._groups is not None:
             carrier, body = self._carried(self._groups, body, first_row)
-        return self.batch(first_row, body=body.cast(pa.binary()), problems=True, carrier=carrier)
+        prepared = self.batch(first_row, body=body.cast(pa.binary()), problems=True, carrier=carrier)
+        if self._preparation.created is not None:
+            self._note_names(self._preparation.created, members, prepared["body"].is_valid())
+        return prepared
 
     # ------------------------------------------------------------------ fields
 
@@ -310,6 +317,20 @@ class _Rows:
             missing = pc.and_not(json_texts.is_null(), self._found.at(problems)) if problems else json_texts.is_null()
             json_texts = pc.if_else(missing, coerce(to_arrow([field.default]), target).json[0], json_texts)
         return Coerced(json_texts, problems)
+
+    def _note_names(self, created: CreatedNames, members: Sequence[_Member], is_sent: pa.BooleanArray) -> None:
+        """Note the names in the calls of a batch; `is_sent` has the rows that have a call."""
+        if self._preparation.kind == "event":
+            created.add("events", pc.unique(self.event.filter(is_sent)).drop_null().to_pylist())
+        if self._groups is not None:
+            is_sent = self._groups.any(is_sent)
+        for one in members:
+            if one.is_trait and created.lacks("traits", one.name):
+                if pc.any(pc.and_(one.texts.is_valid(), is_sent)).as_py():
+                    created.add("traits", [one.name])
+            elif one.name == "tags" and not one.is_trait and not created.is_cut("tags"):
+                for tags in pc.unique(one.texts.filter(is_sent)).drop_null().to_pylist():
+                    created.add("tags", json.loads(tags))
 
     # ------------------------------------------------------------------ values
 
