@@ -105,9 +105,12 @@ def settings_flags(command: _Command) -> _Command:
     return _flags(command, [one.name for one in fields(Settings)])
 
 
+_READ = ("encoding", "delimiter", "header", "sheet", "query", "where")
+
+
 def source_flags(command: _Command) -> _Command:
     """Give a command the flags that say how a source is to be read and understood."""
-    return _flags(command, ["default_country", "phones", "null_values", "encoding", "delimiter", "header", "sheet"])
+    return _flags(command, ["default_country", "phones", "null_values", *_READ])
 
 
 def _flags(command: _Command, names: Sequence[str]) -> _Command:
@@ -180,7 +183,7 @@ def with_files(options: dict[str, Any], sources: Sequence[str], mapping: str | N
     out in the sandbox, settle nothing: they leave the failures file as it is.
     """
     # not kept among the options: a name that the user gave accepts a source that is new to the ledger
-    name = parsed(option("name"), parse_name, options.get("name", load_name(sources, mapping)))
+    name = parsed(option("name"), parse_name, options.get("name", load_name(sources, mapping, options.get("query"))))
     is_trial = sandbox or options.get("dry_run") or options.get("mask")
     report = options.setdefault("report", report_path(name, dry_run=bool(options.get("dry_run"))))
     folder = "" if report.lower() == "none" else report

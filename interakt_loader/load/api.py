@@ -120,6 +120,7 @@ def load(
     kind = kind or read.kind
     check_mapping(read, kind, source)
     _check_options(read, kind, source, settings)
+    _warn_of_order(read, kind, source)
     if not settings.dry_run:
         settings.require_key()
         # a proxy that makes no sense is refused before anything is planned
@@ -172,6 +173,20 @@ def _check_options(mapping: Spec, kind: Kind, source: Source, settings: Settings
         if settings.event_id not in source.columns:
             hint = did_you_mean(settings.event_id, source.columns)
             raise SettingsError(f"{option('event_id')}: no such column: {settings.event_id!r}{hint}")
+
+
+def _warn_of_order(mapping: Spec, kind: Kind, source: Source) -> None:
+    """Warn if a query leaves open which row of a user is the last one."""
+    identity = mapping.user_id or mapping.phone[0]
+    if kind != "user" or source.repeats is None or len(identity.columns) != 1:
+        return
+    if source.repeats(identity.columns[0]):
+        logger.warning(
+            "%s: several rows have the same %s, and the query does not say in which order. The last row of a user "
+            "stays: add ORDER BY, such as ORDER BY updated_at",
+            option("query"),
+            identity.columns[0],
+        )
 
 
 def _with_ledger(job: Job, source: Source, stack: ExitStack) -> tuple[Job, Source]:

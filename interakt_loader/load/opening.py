@@ -75,10 +75,22 @@ def opened(data: Any, settings: Settings) -> Source:
         settings.header,
         int(sheet) if sheet is not None and str(sheet).isdigit() else sheet,
     )
-    source = replace(open_source(data, options), data=data)
+    source = replace(_read(data, options, settings), data=data)
     for note in source.notes:
         logger.warning("%s", note)
     return source
+
+
+def _read(data: Any, options: ReadOptions, settings: Settings) -> Source:
+    """Open the data, as it is or by SQL."""
+    if settings.query is None and settings.where is None:
+        return open_source(data, options)
+    from interakt_loader.sources import sql
+
+    if settings.where is not None:
+        return sql.where(open_source(data, options), settings.where)
+    tables = {name: open_source(one, options) for name, one in sql.named(data).items()}
+    return sql.query(tables, settings.query or "")
 
 
 def choose_mapping(

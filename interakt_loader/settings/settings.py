@@ -38,6 +38,7 @@ from interakt_loader.settings.values import (
     parse_key,
     parse_name,
     parse_path,
+    parse_query,
     parse_rate,
     parse_rows,
     parse_share,
@@ -348,6 +349,23 @@ class Settings:
         flag="--sheet",
         metavar="NAME",
     )
+    query: str | None = _option(
+        "Load the result of this SQL query, or of the query in this FILE.sql. The table is called `source`; several "
+        "files have their own names. Needs the extra `sql`.",
+        LOADED,
+        optional(parse_query),
+        default=None,
+        flag="--query",
+        metavar="SQL",
+    )
+    where: str | None = _option(
+        "Load only the rows for which this SQL condition is true, such as `opted_in = 'yes'`. Needs the extra `sql`.",
+        LOADED,
+        optional(Text("opted_in = 'yes'")),
+        default=None,
+        flag="--where",
+        metavar="CONDITION",
+    )
     limit: int | None = _option(
         "Read only the first N rows.",
         LOADED,
@@ -478,7 +496,8 @@ class Settings:
 
     def public(self) -> dict[str, Any]:
         """What may be shown: every option but the keys and callables, JSON-able."""
-        hidden = ("api_key", "old_api_key", "on_error", "progress")
+        # a query may name people
+        hidden = ("api_key", "old_api_key", "on_error", "progress", "query", "where")
         return {one.name: _as_json(getattr(self, one.name)) for one in fields(self) if one.name not in hidden}
 
 
@@ -498,6 +517,8 @@ def _from_environment(name: str, variable: str, environ: Mapping[str, str] | Non
 
 def _check_together(settings: Settings) -> None:
     """Refuse options that do not fit together. Raises `SettingsError`."""
+    if settings.query is not None and settings.where is not None:
+        raise SettingsError(f"{option('query')} and {option('where')} are both given: put the condition into the query")
     if settings.share is not None and not isinstance(settings.rate_limit, Rate):
         raise SettingsError(
             f"{option('share')} needs a declared limit: give {option('rate_limit')} too, such as 300/min or growth"
@@ -553,6 +574,8 @@ class Options(TypedDict, total=False):
     delimiter: str | None
     header: bool | None
     sheet: str | None
+    query: str | Path | None
+    where: str | None
     limit: int | None
     rows: str | None
     progress: bool | None
@@ -593,15 +616,17 @@ _ROOM = 200
 """Bytes of a name, which leaves room for endings."""
 
 
-def load_name(sources: Sequence[str], mapping: str | None = None) -> str:
+def load_name(sources: Sequence[str], mapping: str | None = None, query: str | None = None) -> str:
     """Return the default name of a load: the same for each day's file of one kind.
 
     It is the source's name without folder, endings, ISO date or timestamp, mark of a copy and `.failures`. Any other
     number stays. A pattern has the name before its first `*`. A name that is only a date gives way to the folder's.
-    Standard input and several files have the name of their `mapping` (a file or `preset:NAME`). Without a mapping it is
-    `stdin`, or the name of the first file.
+    Standard input, several files and a `query` have the name of their `mapping` (a file or `preset:NAME`). Without a
+    mapping it is the name of the query's file, `stdin`, or the name of the first file.
     """
-    if mapping is not None and (len(sources) != 1 or sources[0] == "-"):
+    if mapping is None and query is not None and query.lower().endswith(".sql"):
+        mapping = Path(query).stem
+    if mapping is not None and (len(sources) != 1 or sources[0] == "-" or query is not None):
         given = mapping.removeprefix("preset:")
         return _short(_stem(_MAPPING.sub("", Path(given).name)) or "load")
     if sources[0] == "-":

@@ -131,6 +131,31 @@ def parse_words(given: Any) -> tuple[str, ...]:
     return tuple(word.strip() for word in words if word.strip())
 
 
+LONGEST_QUERY = 1 << 20
+"""Bytes of a file with a query."""
+
+
+def parse_query(given: Any) -> str:
+    """Read an SQL query, or the file of one: a value that ends in `.sql`."""
+    from pathlib import Path
+
+    text = str(given) if isinstance(given, Path) else given
+    if not isinstance(text, str) or not text.strip():
+        raise BadValue(f"is {given!r}; expected an SQL query, or the path of a file that ends in .sql")
+    if not text.lower().endswith(".sql"):
+        return text
+    try:
+        with Path(text).expanduser().open("rb") as file:
+            data = file.read(LONGEST_QUERY + 1)
+        if len(data) > LONGEST_QUERY:
+            raise BadValue(f"{text}: has more than {LONGEST_QUERY >> 20} MB: is it a query?")
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise BadValue(f"{text}: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise BadValue(f"{text}: is not UTF-8 text") from None
+
+
 def parse_function(value: Any) -> Any:
     """Read a function."""
     if not callable(value):

@@ -187,6 +187,8 @@ class Source:
     """Columns of the input that are not read: the doubled ones, and pandas' index."""
     lines: Lines = field(default_factory=Lines, repr=False, compare=False)
     """On which line each row of a text file begins."""
+    repeats: Callable[[str], bool] | None = field(default=None, repr=False, compare=False)
+    """Of a query without ORDER BY: tells whether a value of a column is in several rows, whose order is not certain."""
     data: Any = field(default=None, repr=False, compare=False)
     """What it was opened from: paths, a DataFrame, a list of dicts, …"""
 
@@ -216,7 +218,8 @@ class Source:
     @property
     def given_paths(self) -> list[str]:
         """The paths, folders, patterns and addresses that it was opened from, as given; none for data in memory."""
-        items = self.data if isinstance(self.data, (list, tuple)) else [self.data]
+        data = [*self.data.values()] if isinstance(self.data, dict) else self.data
+        items = data if isinstance(data, (list, tuple)) else [data]
         return [os.fsdecode(one) for one in items if isinstance(one, (str, os.PathLike))]
 
     @property
@@ -224,12 +227,12 @@ class Source:
         """Return how messages name the source."""
         return self.path or self.name
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self, *, flat: bool = True) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order, as batches of 1 to BATCH_ROWS rows.
 
         Types may differ from batch to batch where the input has none of its own (JSON lines, columns of Python
-        objects). Structs come as a column for each of their fields. Names have no white space around them, and
-        `="001"` comes as 001. A row that repeats the header has a reason in PROBLEM_COLUMN.
+        objects). Structs come as a column for each of their fields, unless `flat` is False. Names have no white space
+        around them, and `="001"` comes as 001. A row that repeats the header has a reason in PROBLEM_COLUMN.
 
         Raises SourceBroken when the input cannot be read further, or has another number of rows than it promised.
         Raises SourceError when it can be read only once and has been read.
@@ -241,7 +244,8 @@ class Source:
                 for batch in batches:
                     size = _rows_at_once(batch)
                     for start in range(0, batch.num_rows, size):
-                        piece = replace_views(flattened(with_meanings(batch.slice(start, size))))
+                        piece = with_meanings(batch.slice(start, size))
+                        piece = replace_views(flattened(piece) if flat else piece)
                         # The batches of parts are clean already.
                         if not self.parts:
                             piece = self._cleaned(piece)
