@@ -18,6 +18,7 @@ from interakt_loader.mapping.infer.own_traits import (
     OWNER,
     OwnTraits,
     consent_line,
+    is_consent,
     is_owner_email,
     own_traits,
 )
@@ -167,12 +168,13 @@ def _traits(guesses: Mapping[str, Guess], looked: Mapping[str, Look], kind: Kind
     for name, found in guesses.items():
         trait = {"column": name} | ({"name": of} if (of := own.names.get(name, called.get(name))) else {})
         reason = f"Interakt's own trait; {found.reason}" if name in own.names else found.reason
-        if name in own.joined[:1]:
-            lines += own.name_lines
-        lines.append(Line("traits", trait | found.options, reason, active=not found.left_out))
-        lines += [Line("traits", trait | other.options, other.reason, active=False) for other in found.instead]
-        boolean = found.options.get("type") == "boolean" and not found.left_out
-        if kind == "user" and boolean and not has_consent and names.consent(name) == "other":
+        is_opted_in = OPTED_IN in (name, of) and is_consent(looked[name], "whatsapp")
+        options = found.options | ({"type": "boolean"} if is_opted_in else {})
+        lines += own.name_lines if name in own.joined[:1] else []
+        lines.append(Line("traits", trait | options, reason, active=not found.left_out))
+        others = [other for other in found.instead if other.options != options]
+        lines += [Line("traits", trait | other.options, other.reason, active=False) for other in others]
+        if kind == "user" and not has_consent and is_consent(looked[name], "other"):
             lines.append(consent_line(name))
     return lines
 
@@ -276,7 +278,8 @@ class _Fit:
         look = looks[0] if len(looks) == 1 else None
         if look is None or not look.filled:
             empty = bool(looks) and looks[0].rows > 0 and not any(one.filled for one in looks)
-            self.lines.append(Line(name, written, "preset; empty in all rows" if empty else "preset"))
+            reason = "empty in all rows" if empty else "joined" if len(looks) > 1 else ""
+            self.lines.append(Line(name, written, "; ".join(filter(None, ["preset", reason]))))
             return
         misfits = look.refused_as(Target(**options)) if options else {}
         if not misfits:
@@ -302,12 +305,7 @@ class _Fit:
             elif OWNER not in others:
                 written = written | {"name": OWNER}
         self.take("traits", written)
-        if (
-            look is not None
-            and OPTED_IN not in others
-            and written.get("type") == "boolean"
-            and names.consent(look.name) == "other"
-        ):
+        if look is not None and OPTED_IN not in others and is_consent(look, "other"):
             self.lines.append(consent_line(look.name))
 
     def _instead(self, name: str, written: dict[str, Any], options: dict[str, Any], reason: str) -> None:
@@ -318,6 +316,8 @@ class _Fit:
             (self.undecided if self.kind == "event" else self.remarks).append(problem)
             self.lines.append(Line(name, written, reason, active=False))
             return
+        if written.get("collect") and found.options["type"] != "number":
+            found = replace(found, options={"type": "string"})
         rest = {key: value for key, value in written.items() if key not in _OPTIONS}
         kept = {key: value for key, value in options.items() if key == "timezone"} if found.is_time else {}
         self.lines.append(Line(name, rest | found.options | kept, f"{reason}; {found.reason}"))

@@ -193,7 +193,8 @@ _NAME_PARTS: dict[Literal["first", "last"], tuple[tuple[str, ...], ...]] = {
     "first": (("first", "name"), ("given", "name"), ("fname",), ("forename",)),
     "last": (("last", "name"), ("family", "name"), ("lname",), ("surname",)),
 }
-_NO_NOUNS = _set("profile distinct")
+_NO_NOUNS = _set("profile distinct user usr")
+"""Those words for people whose name is a sign-in name or no name."""
 _NEXT_TO_OWNER = _set("owner account record crm hubspot zoho salesforce property hs email mail address")
 _AGREES = _set("opted optin consent subscribed newsletter")
 _ACCEPTS = _set("accepts accept accepted")

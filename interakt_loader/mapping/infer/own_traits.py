@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
+from interakt_loader.columns import Target
 from interakt_loader.mapping.infer import names
 from interakt_loader.mapping.infer.inferred import Line
 from interakt_loader.mapping.infer.sample import Guess, Look
@@ -37,17 +39,17 @@ class OwnTraits:
 
 def own_traits(guesses: Mapping[str, Guess], looks: Mapping[str, Look]) -> OwnTraits:
     """Return Interakt's own traits among the columns of users. A column that has such a name already keeps it."""
-    types = {name: found.options.get("type") for name, found in guesses.items() if not found.left_out}
-    texts = [name for name, type_ in types.items() if type_ == "string"]
+    held = {name: looks[name] for name, found in guesses.items() if not found.left_out}
+    texts = [name for name in held if guesses[name].options.get("type") == "string"]
     first: dict[str, str] = {}
-    for trait, name in _meanings(texts, [name for name, type_ in types.items() if type_ == "boolean"], looks):
+    for trait, name in _meanings(texts, held):
         if trait not in guesses and name not in first.values():
             first.setdefault(trait, name)
     joined = () if "name" in guesses or "name" in first else _parts_of_names(texts)
-    return OwnTraits({name: trait for trait, name in first.items() if name != trait}, joined)
+    return OwnTraits({name: trait for trait, name in first.items()}, joined)
 
 
-def _meanings(texts: list[str], booleans: list[str], looks: Mapping[str, Look]) -> Iterator[tuple[str, str]]:
+def _meanings(texts: list[str], looks: Mapping[str, Look]) -> Iterator[tuple[str, str]]:
     """Yield traits and columns that hold them, the clearest first."""
     ranked = [(rank, name) for name in texts if (rank := names.full_name_rank(name)) is not None]
     yield from (("name", name) for _, name in sorted(ranked, key=lambda one: one[0]))
@@ -57,7 +59,7 @@ def _meanings(texts: list[str], booleans: list[str], looks: Mapping[str, Look]) 
         for _, name in sorted(ranked, key=lambda one: one[0])
         if share_of_addresses(looks[name]) >= _ENOUGH
     )
-    yield from ((OPTED_IN, name) for name in booleans if names.consent(name) == "whatsapp")
+    yield from ((OPTED_IN, name) for name, look in looks.items() if is_consent(look, "whatsapp"))
     yield from ((OWNER, name) for name in texts if is_owner_email(looks[name]))
     yield from (("lead_status_crm", name) for name in texts if names.names_a_lead_status(name))
     yield from (("merchant_location", name) for name in texts if names.words(name) == ("merchant", "location"))
@@ -71,6 +73,12 @@ def _parts_of_names(texts: list[str]) -> tuple[str, ...]:
         return ()
     first, last = pairs[-1]
     return (first,) if last is None else (first, last)
+
+
+def is_consent(look: Look, to: Literal["whatsapp", "other"]) -> bool:
+    """Tell whether a column says yes or no to messages, by its name and by all of its values, if there are rows."""
+    has_values = look.filled > 0 or look.rows == 0
+    return names.consent(look.name) == to and has_values and not look.refused_as(Target("boolean"))
 
 
 def is_owner_email(look: Look) -> bool:
