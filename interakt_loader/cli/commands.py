@@ -91,6 +91,9 @@ def summary_lines(view: View) -> Iterator[str]:
         yield f"  … and {number_of(len(view.reasons) - MOST_REASONS, 'more reason')} in the report"
     if view.to_do:
         yield f"to do: {view.to_do}"
+    if view.names:
+        yield "names in these calls, which an account keeps for ever:"
+        yield from (f"  {line}" for line in view.names)
     if view.bodies:
         yield f"the first calls, to {view.endpoint}:"
         yield from (f"  {body}" for body in view.bodies)

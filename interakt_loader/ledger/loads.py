@@ -1,4 +1,4 @@
-"""What a ledger remembers of earlier loads: their mappings, sources, inputs and event names.
+"""What a ledger remembers of earlier loads: their mappings, sources, inputs and the names in their calls.
 
 A call is known by its digest. That does not tell whether the same rows would give the same digests again, nor whether
 an equal row is the same event. So before its first call a load is compared with earlier ones:
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,7 +28,8 @@ from interakt_loader.errors import UsageError, by_surface, option
 from interakt_loader.identity import country_code
 from interakt_loader.ledger.digests import Keys
 from interakt_loader.ledger.store import Store
-from interakt_loader.mapping import OWN_TYPES, Field, Mapping
+from interakt_loader.mapping import OWN_TYPES, CreatedNames, Field, Mapping
+from interakt_loader.mapping.created import Sort, folded
 from interakt_loader.model import DIGEST, Kind
 from interakt_loader.settings import Settings
 
@@ -198,6 +199,9 @@ ROW = 8
 _OF_FAILURES = "of failures"
 """In a shape: the load was one of failed rows, and no row of their source was accepted."""
 
+_TOPICS: dict[Sort, str] = {"events": "event names", "traits": "trait names", "tags": "tag names"}
+_FOLDED = "folded trait names"
+
 _Notes = dict[bytes, bytes]
 
 
@@ -283,12 +287,16 @@ class Loads:
         """Return the digest of a text, such as a constant of a mapping."""
         return self._keys.name(text)
 
-    def knows_event(self, name: str) -> bool:
-        """Tell whether events of this name were loaded before."""
-        return self._keys.name(name) in self._notes("event names")
+    def knows(self, sort: Sort, name: str) -> bool:
+        """Tell whether a name was in the calls of an earlier load."""
+        return self._keys.name(name) in self._notes(_TOPICS[sort])
 
-    def begin(self, events: Iterable[str] = ()) -> None:
-        """Note the load and the names of its events, right before the first call."""
+    def knows_alike(self, trait: str) -> bool:
+        """Tell whether an earlier load had a trait of this name, or of one that differs only in case or spaces."""
+        return self._keys.name(folded(trait)) in self._notes(_FOLDED)
+
+    def begin(self, created: CreatedNames | None = None) -> None:
+        """Note the load and the names in its calls, right before the first call."""
         load = self._load
         if load is None:
             return
@@ -299,7 +307,10 @@ class Loads:
         # a failures file may be anywhere
         if not load.is_failures:
             self._note("sources", {self._keys.name(one): b"1" for one in spellings})
-        self._note("event names", {self._keys.name(name): b"1" for name in events})
+        if created is not None:
+            for sort, topic in _TOPICS.items():
+                self._note(topic, {self._keys.name(name): b"1" for name in created.of(sort)})
+            self._note(_FOLDED, {self._keys.name(folded(name)): b"1" for name in created.of("traits")})
         if self.salt is not None and load.beginning:
             inputs = self._inputs()
             number = inputs[self.salt].number if self.salt in inputs else 1 + len(inputs)

@@ -21,6 +21,7 @@ from interakt_loader.load.opening import (
     opened,
 )
 from interakt_loader.load.run import run
+from interakt_loader.mapping import CreatedNames
 from interakt_loader.mapping import Mapping as Spec
 from interakt_loader.model import Kind, StopToken
 from interakt_loader.privacy.process import usable_stderr
@@ -134,6 +135,8 @@ def load(
     )
     with ExitStack() as stack:
         job, source = _with_ledger(job, source, stack)
+        if settings.dry_run or job.keeps_ledger:
+            job = replace(job, created=CreatedNames())
         share = None if record_only else open_shared_clock(settings)
         if share is not None:
             job = replace(job, share=stack.enter_context(closing(share)))

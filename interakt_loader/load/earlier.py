@@ -124,11 +124,6 @@ class EventNames:
         self._new: dict[str, NewName | None] = {}
 
     @property
-    def names(self) -> list[str]:
-        """All names so far."""
-        return list(self._new)
-
-    @property
     def new_names(self) -> list[NewName]:
         """The names that were not loaded before."""
         return [one for one in self._new.values() if one is not None]

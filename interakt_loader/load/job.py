@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from interakt_loader.errors import SettingsError, option
-from interakt_loader.mapping import Field, Mapping, Preparation
+from interakt_loader.mapping import CreatedNames, Field, Mapping, Preparation
 from interakt_loader.model import Kind, Message, StopToken
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.scheduler import Schedule
@@ -92,13 +92,15 @@ class Job:
     """The limit that it shares with other loads, if `settings` have only its part of it."""
     prepare: Prepares | None = None
     """Set where the rows are not the mapping's columns but calls that were prepared elsewhere."""
+    created: CreatedNames | None = None
+    """Collects the names in the calls: for a dry run, and for the ledger."""
     lines: Lines = field(default_factory=Lines)
     """On which line each row of a text file begins."""
 
     @property
     def preparation(self) -> Prepares:
         """How the rows become calls."""
-        return self.prepare or Preparation(self.mapping, self.kind, self.settings)
+        return self.prepare or Preparation(self.mapping, self.kind, self.settings, self.created)
 
     @property
     def event_id(self) -> Field | None:

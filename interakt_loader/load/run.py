@@ -24,15 +24,17 @@ from interakt_loader.load.failed_rows import FailuresFile, as_in_the_input
 from interakt_loader.load.job import Confirmation, Job, Observer, Ready
 from interakt_loader.load.pipeline import AHEAD, Pipeline
 from interakt_loader.mapping import Preparation
+from interakt_loader.mapping.created import Sort, alike
 from interakt_loader.model import Status, Stop, StopToken
 from interakt_loader.privacy.files import make_private
 from interakt_loader.privacy.process import TolerantStream, is_main_thread
 from interakt_loader.progress import Progress, forecast
 from interakt_loader.report.writer import Report, Summary
 from interakt_loader.result import LoadResult
+from interakt_loader.result.creates import Creates, NamesCreated
 from interakt_loader.sending.work import Streamed
 from interakt_loader.settings import Settings
-from interakt_loader.settings.values import Rate
+from interakt_loader.settings.values import PLAN_RATES, Rate
 from interakt_loader.sources import Source
 
 if TYPE_CHECKING:
@@ -145,7 +147,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
                     ready = Ready(job.kind, work.calls, rows, source.rows_exact, first, old)
                     asked = _confirmed(confirmation, ready, bar, interrupts)
                 if job.ledger is not None:
-                    job.ledger.loads.begin([] if events is None else events.names)
+                    job.ledger.loads.begin(job.created)
                 lines.begin()
         for outcomes in pipeline.lines():
             # first on record, then shown
@@ -169,6 +171,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
         most_held=pipeline.most_held,
         examples=work.examples,
         forecast=_outlook(summary, rate, job) if settings.dry_run else None,
+        creates=_creates(job) if settings.dry_run else None,
         rows_of=partial(as_in_the_input, source=source),
         rate_limit=settings.rate_limit,
         options=settings.public(),
@@ -280,14 +283,12 @@ class _Lines:
 
 def _event_names(job: Job) -> EventNames | None:
     """Return what collects the names of the events; None if they are not needed."""
-    to_the_api = not (job.settings.is_local or job.record_only)
-    if job.kind != "event" or job.settings.dry_run or (job.ledger is None and not to_the_api):
+    if job.kind != "event" or job.settings.dry_run or job.settings.is_local or job.record_only:
         return None
     from interakt_loader.load.earlier import EventNames
 
-    if job.ledger is None:
-        return EventNames(lambda _: False)
-    return EventNames(job.ledger.loads.knows_event if to_the_api else lambda _: True)
+    ledger = job.ledger
+    return EventNames(lambda name: ledger is not None and ledger.loads.knows("events", name))
 
 
 def _old_events(events: EventNames | None, job: Job) -> str | None:
@@ -344,6 +345,27 @@ def _outlook(summary: Summary, rate: Rate | str | None, job: Job) -> str:
         calls=counts[Status.UNSENT],
         at_most=job.settings.coalesce and job.ledger is None,
     )
+
+
+def _creates(job: Job) -> Creates | None:
+    """Return the names that the calls of a dry run would create, compared with those that the ledger knows."""
+    created = job.created
+    if created is None:
+        return None
+    loads = job.ledger.loads if job.ledger is not None and job.keeps_ledger else None
+    path = job.settings.ledger
+    to_a_new_ledger = path is not None and not Path(path).exists()
+    plan = next((plan for plan, rate in PLAN_RATES.items() if rate == job.settings.rate_limit), None)
+    sorts: tuple[Sort, ...] = ("traits", "events") if job.kind == "event" else ("traits", "tags")
+    found = []
+    for sort in sorts:
+        names = created.of(sort)
+        new = [name for name in names if loads is None or not loads.knows(sort, name)]
+        is_known = loads is not None or to_a_new_ledger
+        found.append(NamesCreated(sort, tuple(names), created.is_cut(sort), tuple(new) if is_known else None))
+    traits = found[0]
+    otherwise = [] if loads is None else [name for name in traits.new or () if loads.knows_alike(name)]
+    return Creates(job.kind, tuple(found), tuple(alike(traits.names)), tuple(otherwise), plan)
 
 
 def _write_files(result: LoadResult, failures: FailuresFile | None, settings: Settings) -> None:

@@ -22,6 +22,7 @@ from interakt_loader.columns import Coerced, Target, coerce, json_string, json_s
 from interakt_loader.columns.normalize import Mixed, as_text, fields, mixed, normalize, null_where, problems_at
 from interakt_loader.errors import option
 from interakt_loader.identity import Ids, event_names, preferred_phones, user_ids
+from interakt_loader.mapping.created import CreatedNames
 from interakt_loader.mapping.groups import Groups, whole_groups
 from interakt_loader.mapping.spec import Field, Mapping, ValueMap, listed
 from interakt_loader.model import LARGEST_BODY, InvalidRow, Kind, Message, Problem
@@ -77,6 +78,8 @@ class Preparation:
     mapping: Mapping
     kind: Kind
     settings: Settings
+    created: CreatedNames | None = None
+    """Collects the names in the calls, if they are wanted."""
 
     def __call__(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         """Return the calls of a batch, one row for each of its rows, in order (schema `PREPARED`)."""
@@ -123,10 +126,14 @@ class _Rows:
         event_id = mapping.event_id_by(self._preparation.settings.event_id)
         if event_id is not None:
             self._identify_events(event_id)
-        body, carrier = self._bodies(self._members()), None
+        members = self._members()
+        body, carrier = self._bodies(members), None
         if self._groups is not None:
             carrier, body = self._carried(self._groups, body, first_row)
-        return self.batch(first_row, body=body.cast(pa.binary()), problems=True, carrier=carrier)
+        prepared = self.batch(first_row, body=body.cast(pa.binary()), problems=True, carrier=carrier)
+        if self._preparation.created is not None:
+            self._note_names(self._preparation.created, members, prepared["body"].is_valid())
+        return prepared
 
     # ------------------------------------------------------------------ fields
 
@@ -302,21 +309,37 @@ class _Rows:
         return _Member(name, field, text, is_trait=is_trait, is_optional=True, bad=bad)
 
     def _coerced(self, field: Field, required: str | None = None) -> Coerced:
+        target = self._target(field, required)
+        values, problems = self._read(field)
+        json_texts, wrong = coerce(values, target)
+        problems = wrong | problems if problems else wrong
+        if field.default is not None and json_texts.null_count:
+            missing = pc.and_not(json_texts.is_null(), self._found.at(problems)) if problems else json_texts.is_null()
+            json_texts = pc.if_else(missing, coerce(to_arrow([field.default]), target).json[0], json_texts)
+        return Coerced(json_texts, problems)
+
+    def _note_names(self, created: CreatedNames, members: Sequence[_Member], is_sent: pa.BooleanArray) -> None:
+        """Note the names in the calls of a batch; `is_sent` has the rows that have a call."""
+        if self._preparation.kind == "event":
+            created.add("events", pc.unique(self.event.filter(is_sent)).drop_null().to_pylist())
+        if self._groups is not None:
+            is_sent = self._groups.any(is_sent)
+        for one in members:
+            if one.is_trait and created.lacks("traits", one.name):
+                if pc.any(pc.and_(one.texts.is_valid(), is_sent)).as_py():
+                    created.add("traits", [one.name])
+            elif one.name == "tags" and not one.is_trait and not created.is_cut("tags"):
+                for tags in pc.unique(one.texts.filter(is_sent)).drop_null().to_pylist():
+                    created.add("tags", json.loads(tags))
+
+    # ------------------------------------------------------------------ values
+
+    def _target(self, field: Field, required: str | None = None) -> Target:
         target = field.target
         kind = required if required and target.type == "auto" else target.type
         # the zone of naive times: the field's own, else the load's
         zone = target.timezone if target.timezone != Target().timezone else self._preparation.settings.timezone
-        target = replace(target, type=kind, timezone=zone)
-        values, problems = self._read(field)
-        found = coerce(values, target)
-        texts = found.json
-        problems = found.problems | problems if problems else found.problems
-        if field.default is not None and texts.null_count:
-            missing = pc.and_not(texts.is_null(), self._found.at(problems)) if problems else texts.is_null()
-            texts = pc.if_else(missing, coerce(to_arrow([field.default]), target).json[0], texts)
-        return Coerced(texts, problems)
-
-    # ------------------------------------------------------------------ values
+        return replace(target, type=kind, timezone=zone)
 
     def _read(self, field: Field) -> tuple[pa.Array, dict[int, Problem]]:
         """Return the values of a field before they are converted, and the problems of those that have none."""
@@ -330,14 +353,14 @@ class _Rows:
         else:
             parts = []
             for column in field.columns:
-                text, wrong = texts(self._cells(column), field.target)
+                text, wrong = texts(self._cells(column), self._target(field))
                 parts.append(text)
                 problems |= wrong
             values = joined_texts(parts, field.join)[0]
             if problems:
                 values = null_where(values, self._found.at(problems))
         if field.value_map is not None:
-            values, unknown = mapped_values(values, field.value_map)
+            values, unknown = mapped_values(values, field.value_map, self._target(field))
             problems |= unknown
         return values, problems
 
@@ -525,9 +548,9 @@ def joined_texts(parts: Sequence[pa.StringArray], separator: str) -> tuple[pa.St
     return joined, pc.and_not(some_missing, joined.is_null())
 
 
-def mapped_values(values: pa.Array, value_map: ValueMap) -> tuple[pa.Array, dict[int, Problem]]:
+def mapped_values(values: pa.Array, value_map: ValueMap, target: Target) -> tuple[pa.Array, dict[int, Problem]]:
     """Return what a value map has for the text of each value, and the problems of the values that it lacks."""
-    written, problems = texts(values, Target())
+    written, problems = texts(values, target)
     written = pc.utf8_trim_whitespace(written)
     keys = [key for key, _ in value_map.values]
     index = pc.index_in(written, pa.array(keys, pa.string()))

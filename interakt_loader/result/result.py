@@ -24,6 +24,7 @@ from interakt_loader.privacy.files import open_private
 from interakt_loader.privacy.text import masked, masked_body, number_of, printable
 from interakt_loader.report.reading import read_batches, read_report, read_timeline
 from interakt_loader.report.writer import Report, Summary
+from interakt_loader.result.creates import Creates
 from interakt_loader.result.html import card, write_page
 from interakt_loader.result.view import View, elapsed
 from interakt_loader.settings.values import Rate
@@ -65,6 +66,7 @@ class LoadResult:
         most_held: int = 0,
         examples: Sequence[Message] = (),
         forecast: str | None = None,
+        creates: Creates | None = None,
         rate_limit: Rate | str | None = None,
         rows_of: Callable[[pa.Table], pd.DataFrame],
         options: Mapping[str, Any],
@@ -95,6 +97,8 @@ class LoadResult:
         """Of a dry run: the JSON bodies of the first calls, exactly as they would be sent."""
         self.forecast = forecast
         """Of a dry run: how many calls the load would make, and how long that takes at the rate limit."""
+        self.creates = creates
+        """Of a dry run: the names of traits, tags and events in its calls, and which are new to the ledger."""
         self.options = dict(options)
         """The options of the load, without the key."""
         self._rate_limit = rate_limit
@@ -241,6 +245,7 @@ class LoadResult:
             "report": self._address or str(self.report),
             "failures": None if self.failures_file is None else str(self.failures_file),
             "ledger": None if self.ledger is None else str(self.ledger),
+            "creates": None if self.creates is None else self.creates.as_dict(),
             "stopped": None if self.stopped is None else self.stopped._asdict(),
             "exit": self.exit_code,
         }
@@ -308,6 +313,7 @@ def view_of(result: LoadResult, *, masks: bool = False) -> View:
         failures_file=result.failures_file,
         bodies=result.examples,
         forecast=result.forecast,
+        creates=result.creates,
         is_forgotten=result.is_forgotten,
         rate_limit=result._rate_limit,
         options=result.options,

@@ -19,6 +19,7 @@ from interakt_loader.model import PATHS, Kind, Status, Stop
 from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.report.reading import Timeline
 from interakt_loader.report.writer import Reason, Summary
+from interakt_loader.result.creates import Creates
 from interakt_loader.settings.values import Rate
 from interakt_loader.sources.base import Lines
 
@@ -106,6 +107,7 @@ class View:
     bodies: list[str]
     """Of a dry run: the bodies of the first calls."""
     forecast: str | None
+    creates: Creates | None
     is_forgotten: bool
     rate_limit: Rate | str | None
     options: Mapping[str, Any]
@@ -216,6 +218,11 @@ class View:
     def to_do(self) -> str | None:
         """Of a dry run of some rows: what the load would take."""
         return self.forecast if self.summary.rows else None
+
+    @property
+    def names(self) -> list[str]:
+        """Of a dry run of some rows: the names that its calls would create, a line each."""
+        return self.creates.lines() if self.creates is not None and self.summary.rows else []
 
     @property
     def files(self) -> Iterator[tuple[str, str | Path]]:

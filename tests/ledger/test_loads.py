@@ -11,6 +11,7 @@ import pytest
 from interakt_loader.errors import UsageError
 from interakt_loader.ledger import Ledger
 from interakt_loader.ledger.loads import Loads, ThisLoad, begins_alike, known_row
+from interakt_loader.mapping import CreatedNames
 from interakt_loader.settings import Settings
 
 SETTINGS = Settings(api_key="key")
@@ -27,7 +28,9 @@ def loads(tmp_path: Path) -> Iterator[Loads]:
 
 def begun(loads: Loads, load: ThisLoad) -> None:
     loads.check(load, "l")
-    loads.begin(["Paid"])
+    created = CreatedNames()
+    created.add("events", ["Paid"])
+    loads.begin(created)
 
 
 def rows(text: str, unsent: str = "") -> bytes:
@@ -46,7 +49,7 @@ def test_a_load_of_which_nothing_was_accepted_leaves_no_trace(loads: Loads) -> N
     begun(loads, LOAD)
     loads.take_back()
     assert loads.is_first
-    assert not loads.knows_event("Paid")
+    assert not loads.knows("events", "Paid")
     begun(loads, replace(LOAD, shape={"user_id": ["no"]}))
 
 

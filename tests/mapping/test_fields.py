@@ -78,6 +78,15 @@ def test_a_date_and_a_time_of_day_are_joined_to_one_time() -> None:
     assert sent(columns, field) == ["2025-03-27T13:00:00.000Z", "2025-03-26T18:30:00.000Z", "not_a_datetime"]
 
 
+def test_times_in_a_join_or_a_map_are_in_the_zone_of_the_load() -> None:
+    """A time without a zone is a local time, as in any other field."""
+    noon = pa.array([dt.datetime(2025, 3, 27, 17, 30)])
+    columns = {"first": ["at"], "last": noon}
+    assert sent(columns, NAME, timezone="Asia/Kolkata") == ["at 2025-03-27T12:00:00.000Z"]
+    field = {"values": {"2025-03-27T12:00:00.000Z": "noon"}}
+    assert sent(noon, field, timezone="Asia/Kolkata") == ["noon"]
+
+
 def test_a_part_that_is_no_text_refuses_the_row() -> None:
     """A list has no text to join; with `bad_values="drop"` the trait is left out instead, and the line says so."""
     columns = {"first": ["Asha"], "last": [["Rao", "Sen"]]}

@@ -41,6 +41,7 @@ def view(seconds: float = 1.0, attempts: int = 0, **counts: int) -> View:
         failures_file=None,
         bodies=[],
         forecast=None,
+        creates=None,
         is_forgotten=False,
         rate_limit=None,
         options={},
