@@ -13,7 +13,7 @@ import pytest
 from interakt_loader.mapping import Mapping, read_mapping
 from interakt_loader.mapping.infer import names
 from interakt_loader.mapping.infer.infer import infer
-from interakt_loader.mapping.infer.inferred import InferredMapping
+from interakt_loader.mapping.infer.inferred import InferredMapping, Line
 from interakt_loader.mapping.presets import preset
 
 CELLS = {"id": ["C1", "C2"], "phone": ["98765 43210", "98765 43211"]}
@@ -114,12 +114,18 @@ def test_traits_of_events_keep_their_names() -> None:
 
 
 @pytest.mark.parametrize("name", ["Newsletter", "Accepts Marketing", "Email Opt In", "sms_consent"])
-def test_consent_to_something_else_is_only_offered(name: str) -> None:
+def test_consent_to_something_else_is_only_offered(name: str, tmp_path: Path) -> None:
     """The file has the line that a person may add, as a comment that says when."""
     found = proposed({name: ["yes", "no"]})
     assert traits_of(found) == {name: (name,)}
     line = f'# - {{column: "{name}", name: "whatsapp_opted_in", type: boolean}}'
     assert f"  {line}  # only if they agreed to WhatsApp messages" in found.to_yaml().splitlines()
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(found.to_yaml().replace(line, line.removeprefix("# ")), encoding="utf-8")
+    assert {trait: of.columns for trait, of in read_mapping(mapping).traits} == {
+        name: (name,),
+        "whatsapp_opted_in": (name,),
+    }
     with_consent = proposed({name: ["yes", "no"], "WhatsApp Opted": ["yes", "no"]})
     assert "only if they agreed" not in with_consent.to_yaml()
 
@@ -154,6 +160,13 @@ def test_consent_is_told_by_words() -> None:
     assert [names.consent(name) for name in ("opted_out", "consent date", "accepts cash", "consent_source")] == [
         None
     ] * 4
+
+
+def test_own_names_give_way_to_what_is_given() -> None:
+    """A trait that the user names replaces the proposed one of this name."""
+    found = proposed({"First Name": ["Asha", "Ravi"], "Last Name": ["Rao", "Shah"], "Alias": ["Ash", "Rav"]})
+    given = found.with_given([Line("traits", {"column": "Alias", "name": "name"}, "given")])
+    assert traits_of(given)["name"] == ("Alias",)
 
 
 # ------------------------------------------------------------------ written and read again

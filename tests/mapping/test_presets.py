@@ -554,6 +554,16 @@ def test_times_that_are_none_are_left_out_of_a_preset_and_told(name: str) -> Non
     assert any(one.startswith("created_at: the preset's datetime") and "'some day' in row 0" in one for one in told)
 
 
+@pytest.mark.parametrize("cell", ["2024-01-31", "[1, 2]", "a lot"])
+def test_a_list_of_items_whose_numbers_are_none_is_one_of_texts(cell: str) -> None:
+    """Whatever the rows hold, the values of an order are collected."""
+    columns = dict.fromkeys(HEADINGS["shopify-orders"][0].split(","), pa.array(["", ""]))
+    columns |= {"Name": pa.array(["#1", "#1"]), "Lineitem price": pa.array([cell, cell])}
+    found = infer(list(columns), sample=[pa.RecordBatch.from_pydict(columns)])
+    price = dict(found.traits)["Item prices"]
+    assert (price.collect, price.target.type) == (True, "string")
+
+
 def test_a_preset_written_down_is_the_same_mapping(tmp_path: Path) -> None:
     """The commented file of each preset reads back as its mapping, with the notes about the export in it."""
     for name, columns in BY_HEADING:
