@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from interakt_loader import load_events
 from interakt_loader.errors import MappingError
 from interakt_loader.mapping import Mapping, Preparation, read_mapping
 from interakt_loader.mapping import presets as catalogue
 from interakt_loader.mapping.infer.infer import infer
 from interakt_loader.mapping.presets import preset, presets, recognise
+from interakt_loader.sandbox import Sandbox
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source, peek
 
@@ -87,12 +90,20 @@ BY_HEADING = [(name, line.split(",")) for name, lines in HEADINGS.items() for li
 
 
 def bodies(name: str, rows: Sequence[dict[str, str]], columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the calls that rows of an export become, with the problem's code in place of a body."""
+    """Return the calls that rows of an export become, with the problem's code or the carrier in place of a body."""
     cells = {column: pa.array([row.get(column, "") for row in rows], pa.string()) for column in columns}
     found = preset(name)
     prepare = Preparation(Mapping.of(found.fitted(columns)), found.kind, Settings())
-    prepared = prepare(pa.RecordBatch.from_pydict(cells), 0).to_pylist()
-    return [{"code": row["code"]} if row["body"] is None else json.loads(row["body"]) for row in prepared]
+    batches = [pa.RecordBatch.from_pydict(cells)]
+    if prepare.mapping.group_by is not None:
+        batches = [*prepare.whole_groups(iter(batches), None)]
+    firsts = itertools.accumulate(map(len, batches), initial=0)
+    prepared = [row for batch, first in zip(batches, firsts, strict=False) for row in prepare(batch, first).to_pylist()]
+    keys = ("code", "carrier")
+    return [
+        json.loads(row["body"]) if row["body"] else {key: row[key] for key in keys if row[key] is not None}
+        for row in prepared
+    ]
 
 
 def test_every_preset_has_headings_here() -> None:
@@ -224,7 +235,7 @@ def test_an_export_that_only_shares_headings_is_no_preset(name: str) -> None:
 @pytest.mark.parametrize(("name", "columns"), BY_HEADING)
 def test_two_headings_of_an_export_make_no_preset(name: str, columns: list[str]) -> None:
     """Any two of them beside the headings that every table has."""
-    for pair in combinations(columns, 2):
+    for pair in itertools.combinations(columns, 2):
         assert recognise([*pair, "Name of shop", "Remarks"]) is None
 
 
@@ -258,6 +269,7 @@ def test_shopify_customers() -> None:
         {
             "Customer ID": "'7210448301122",
             "First Name": "Asha",
+            "Last Name": "Rao",
             "Email": "asha@example.com",
             "Accepts Email Marketing": "yes",
             "Default Address City": "Pune",
@@ -277,7 +289,9 @@ def test_shopify_customers() -> None:
         "phoneNumber": "9876543210",
         "tags": ["vip", "diwali"],
         "traits": {
+            "name": "Asha Rao",
             "First Name": "Asha",
+            "Last Name": "Rao",
             "email": "asha@example.com",
             "Accepts Email Marketing": True,
             "City": "Pune",
@@ -298,13 +312,19 @@ def test_older_shopify_customers(columns: list[str], consent: None) -> None:
         {
             "countryCode": "+91",
             "phoneNumber": "9876543210",
-            "traits": {"First Name": "Asha", "Accepts Email Marketing": True, "Country": "India", "Zip": "011001"},
+            "traits": {
+                "name": "Asha",
+                "First Name": "Asha",
+                "Accepts Email Marketing": True,
+                "Country": "India",
+                "Zip": "011001",
+            },
         }
     ]
 
 
 def test_shopify_orders() -> None:
-    """An order is one event of the customer with the phone; the rows of its further items have none and are refused."""
+    """An order is one event with its items as lists of the same length, whose first row alone has the phone."""
     rows = [
         {
             "Name": "#1001",
@@ -314,12 +334,22 @@ def test_shopify_orders() -> None:
             "Total": "499.00",
             "Lineitem name": "Mug",
             "Lineitem quantity": "2",
+            "Lineitem price": "199.50",
+            "Lineitem sku": "M-1",
+            "Billing Name": "Asha Rao",
             "Billing Country": "IN",
             "Billing Phone": "'09876543210",
         },
-        {"Name": "#1001", "Created at": "2023-05-16 12:33:21 +0530", "Lineitem name": "Plate"},
+        {
+            "Name": "#1001",
+            "Created at": "2023-05-16 12:33:21 +0530",
+            "Lineitem name": "Plate",
+            "Lineitem quantity": "1",
+            "Lineitem price": "100.00",
+        },
+        {"Name": "#1002", "Created at": "2023-05-17 12:33:21 +0530", "Phone": "9876543211", "Lineitem name": "Mug"},
     ]
-    first, second = bodies("shopify-orders", rows, HEADINGS["shopify-orders"][0].split(","))
+    first, second, other = bodies("shopify-orders", rows, HEADINGS["shopify-orders"][0].split(","))
     assert first == {
         "countryCode": "+91",
         "phoneNumber": "9876543210",
@@ -330,11 +360,31 @@ def test_shopify_orders() -> None:
             "Order ID": "5501",
             "Financial Status": "paid",
             "Total": 499.0,
-            "First item": "Mug",
-            "First item quantity": 2,
+            "name": "Asha Rao",
+            "Items": ["Mug", "Plate"],
+            "Item SKUs": ["M-1", "-"],
+            "Item quantities": [2, 1],
+            "Item prices": [199.5, 100.0],
         },
     }
-    assert second == {"code": "identity_missing"}
+    assert second == {"carrier": 0}
+    assert (other["phoneNumber"], other["traits"]["Items"]) == ("9876543211", ["Mug"])
+
+
+def test_an_ordinary_export_of_orders_ends_well(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Orders of one and of two items: each is one call, every row has its line, and no row fails."""
+    columns = HEADINGS["shopify-orders"][0].split(",")
+    first = {"Created at": "2023-05-16 12:33:21 +0530", "Total": "499.00", "Phone": "'+919876543210"}
+    item = {"Created at": "2023-05-16 12:33:21 +0530", "Lineitem name": "Mug", "Lineitem quantity": "1"}
+    path = tmp_path / "orders_export.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows([{"Name": "#1"} | item | first, {"Name": "#1"} | item, {"Name": "#2"} | item | first])
+    result = load_events(path, api_key=sandbox.api_key, base_url=sandbox.url)
+    assert (result.rows, result.ok, result.sent, result.merged) == (3, True, 2, 1)
+    traits = [event.traits for event in sandbox.events()]
+    assert [(one["Order"], one["Items"]) for one in traits] == [("#1", ["Mug", "Mug"]), ("#2", ["Mug"])]
 
 
 def test_woocommerce_customers() -> None:
@@ -365,21 +415,29 @@ def test_older_woocommerce_customers() -> None:
 
 @pytest.mark.parametrize("columns", [one.split(",") for one in HEADINGS["woocommerce-orders"]])
 def test_woocommerce_orders(columns: list[str]) -> None:
-    """The headings in words and those of field names make the same event."""
-    rows = [
+    """The headings in words and those of field names make the same event; each row of an order may be an item."""
+    order = (
         {"Order Number": "17", "Order Date": "2024-01-31 10:20", "Phone (Billing)": "9876543210"}
         | {"Order Total Amount": "1,299.00", "Country Code (Billing)": "IN"}
         | {"order_number": "17", "order_date": "2024-01-31 10:20", "billing_phone": "9876543210"}
         | {"order_total": "1,299.00", "billing_country": "IN"}
-    ]
+        | {"First Name (Billing)": "Asha", "Last Name (Billing)": "Rao"}
+        | {"billing_first_name": "Asha", "billing_last_name": "Rao"}
+    )
+    rows = [order | {"Item Name": "Mug", "Quantity": "2", "SKU": "M-1"}, order | {"Item Name": "Plate"}]
+    items: dict[str, Any] = {"First Name": "Asha", "Last Name": "Rao"}
+    if "Item Name" in columns:
+        items |= {"Items": ["Mug", "Plate"], "Item SKUs": ["M-1", "-"], "Item quantities": [2, 0]}
+        items |= {"Item prices": [0, 0]}
     assert bodies("woocommerce-orders", rows, columns) == [
         {
             "countryCode": "+91",
             "phoneNumber": "9876543210",
             "event": "Order Placed",
             "createdAt": "2024-01-31T10:20:00.000Z",
-            "traits": {"Order": "17", "Total": 1299.0},
-        }
+            "traits": {"Order": "17", "Total": 1299.0, "name": "Asha Rao"} | items,
+        },
+        {"carrier": 0},
     ]
 
 
@@ -391,12 +449,13 @@ def test_hubspot_contacts(columns: list[str]) -> None:
         "Record ID - Contact": "101",
         "Record ID - Company": "9",
         "Phone Number": "+44 7911 123456",
+        "Lead Status": "New",
     }
     (body,) = bodies("hubspot-contacts", [row | {"Create Date": "2024-03-12 09:14", "Last Name": "Rao"}], columns)
     assert body["userId"] == "101"
     assert (body["countryCode"], body["phoneNumber"]) == ("+44", "7911123456")
     assert body["createdAt"] == "2024-03-12T09:14:00.000Z"
-    assert body["traits"] == {"Last Name": "Rao"} | (
+    assert body["traits"] == {"name": "Rao", "Last Name": "Rao", "lead_status_crm": "New"} | (
         {"Record ID - Company": "9"} if "Record ID - Company" in columns else {}
     )
 
@@ -493,6 +552,16 @@ def test_times_that_are_none_are_left_out_of_a_preset_and_told(name: str) -> Non
     assert "# created_at: {" in found.to_yaml()
     told = found.open_questions if name == "razorpay-payments" else found.remarks
     assert any(one.startswith("created_at: the preset's datetime") and "'some day' in row 0" in one for one in told)
+
+
+@pytest.mark.parametrize("cell", ["2024-01-31", "[1, 2]", "a lot"])
+def test_a_list_of_items_whose_numbers_are_none_is_one_of_texts(cell: str) -> None:
+    """Whatever the rows hold, the values of an order are collected."""
+    columns = dict.fromkeys(HEADINGS["shopify-orders"][0].split(","), pa.array(["", ""]))
+    columns |= {"Name": pa.array(["#1", "#1"]), "Lineitem price": pa.array([cell, cell])}
+    found = infer(list(columns), sample=[pa.RecordBatch.from_pydict(columns)])
+    price = dict(found.traits)["Item prices"]
+    assert (price.collect, price.target.type) == (True, "string")
 
 
 def test_a_preset_written_down_is_the_same_mapping(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,15 @@ from interakt_loader.errors import MappingError, mapped, option
 from interakt_loader.mapping.infer import names
 from interakt_loader.mapping.infer.evidence import Evidence, evidence, other_country, shared_numbers, try_phones
 from interakt_loader.mapping.infer.inferred import InferredMapping, Line, columns_of, inferred
+from interakt_loader.mapping.infer.own_traits import (
+    OPTED_IN,
+    OWNER,
+    OwnTraits,
+    consent_line,
+    is_consent,
+    is_owner_email,
+    own_traits,
+)
 from interakt_loader.mapping.infer.proposal import Proposal, propose
 from interakt_loader.mapping.infer.sample import Guess, Look, looks
 from interakt_loader.mapping.infer.types import guess
@@ -105,7 +114,7 @@ def _combined(
         _without_time(guesses, questions, remarks)
     known = event is not None or kind is not None
     return inferred(
-        [*lines, *_traits(guesses, list(looked))],
+        [*lines, *_traits(guesses, looked, proposal.kind)],
         proposal.kind,
         notes=[
             _looked_at(looked),
@@ -151,12 +160,22 @@ def _without_time(guesses: Mapping[str, Guess], questions: list[str], remarks: l
         remarks.append(f"created_at: no column holds the time of the event{unread}: the time of arrival counts")
 
 
-def _traits(guesses: Mapping[str, Guess], columns: Sequence[str]) -> list[Line]:
+def _traits(guesses: Mapping[str, Guess], looked: Mapping[str, Look], kind: Kind) -> list[Line]:
+    own = own_traits(guesses, looked) if kind == "user" else OwnTraits()
+    called = {"": f"column_{list(looked).index('') + 1}"} if "" in looked else {}
+    has_consent = OPTED_IN in guesses or OPTED_IN in own.names.values()
     lines: list[Line] = []
     for name, found in guesses.items():
-        trait = {"column": name} if name else {"column": name, "name": f"column_{columns.index(name) + 1}"}
-        lines.append(Line("traits", trait | found.options, found.reason, active=not found.left_out))
-        lines += [Line("traits", trait | other.options, other.reason, active=False) for other in found.instead]
+        trait = {"column": name} | ({"name": of} if (of := own.names.get(name, called.get(name))) else {})
+        reason = f"Interakt's own trait; {found.reason}" if name in own.names else found.reason
+        is_opted_in = OPTED_IN in (name, of) and is_consent(looked[name], "whatsapp")
+        options = found.options | ({"type": "boolean"} if is_opted_in else {})
+        lines += own.name_lines if name in own.joined[:1] else []
+        lines.append(Line("traits", trait | options, reason, active=not found.left_out))
+        others = [other for other in found.instead if other.options != options]
+        lines += [Line("traits", trait | other.options, other.reason, active=False) for other in others]
+        if kind == "user" and not has_consent and is_consent(looked[name], "other"):
+            lines.append(consent_line(name))
     return lines
 
 
@@ -215,11 +234,13 @@ def fitted_preset(
             fit.take_phones(written[name], written.get("country_code"))
         elif name in written:
             fit.take(name, written[name])
-    for trait in written.get("traits", []):
+    traits = written.get("traits", [])
+    called = {trait["name"] for trait in traits if isinstance(trait, dict)}
+    for trait in traits:
         if trait == "*":
             fit.lines.append(Line("traits", "*", "every other column"))
         else:
-            fit.take("traits", trait)
+            fit.take_trait(trait, called)
     known = ", ".join(preset.recognised(columns))
     notes = [f"{preset.description}: preset {preset.name}" + (f", known by the columns {known}" if known else "")]
     notes += preset.notes
@@ -252,11 +273,13 @@ class _Fit:
 
     def take(self, name: str, written: Any) -> None:
         """Add a field of the preset, or what the rows say in its place."""
-        look = next((self.looks[column] for column in columns_of(written)), None)
+        looks = [self.looks[column] for column in columns_of(written)]
         options = {key: written[key] for key in _OPTIONS if key in written} if isinstance(written, dict) else {}
+        look = looks[0] if len(looks) == 1 else None
         if look is None or not look.filled:
-            empty = look is not None and look.rows > 0
-            self.lines.append(Line(name, written, "preset; empty in all rows" if empty else "preset"))
+            empty = bool(looks) and looks[0].rows > 0 and not any(one.filled for one in looks)
+            reason = "empty in all rows" if empty else "joined" if len(looks) > 1 else ""
+            self.lines.append(Line(name, written, "; ".join(filter(None, ["preset", reason]))))
             return
         misfits = look.refused_as(Target(**options)) if options else {}
         if not misfits:
@@ -273,6 +296,18 @@ class _Fit:
         reason = f"the preset's {_in_words(options)} does not fit {look.example(row)}"
         self._instead(name, written, options, reason)
 
+    def take_trait(self, written: Any, others: Collection[str]) -> None:
+        """Add a trait of the preset, and offer consent to WhatsApp beside other consents; `others`: names of traits."""
+        look = next((self.looks[column] for column in columns_of(written)), None)
+        if look is not None and look.filled and isinstance(written, dict) and names.names_an_owner(look.name):
+            if not is_owner_email(look):
+                written = written | {"name": look.name}
+            elif OWNER not in others:
+                written = written | {"name": OWNER}
+        self.take("traits", written)
+        if look is not None and OPTED_IN not in others and is_consent(look, "other"):
+            self.lines.append(consent_line(look.name))
+
     def _instead(self, name: str, written: dict[str, Any], options: dict[str, Any], reason: str) -> None:
         """Add a field with options that the rows suggest, for a reason."""
         found = guess(self.looks[written["column"]])
@@ -281,6 +316,8 @@ class _Fit:
             (self.undecided if self.kind == "event" else self.remarks).append(problem)
             self.lines.append(Line(name, written, reason, active=False))
             return
+        if written.get("collect") and found.options["type"] != "number":
+            found = replace(found, options={"type": "string"})
         rest = {key: value for key, value in written.items() if key not in _OPTIONS}
         kept = {key: value for key, value in options.items() if key == "timezone"} if found.is_time else {}
         self.lines.append(Line(name, rest | found.options | kept, f"{reason}; {found.reason}"))

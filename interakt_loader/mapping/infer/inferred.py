@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from interakt_loader.mapping.infer.proposal import some
@@ -105,8 +107,10 @@ class InferredMapping(Mapping):
             lines.append(f"{line.field}: {_columns_in_words(line.written)}{reason}")
         by_type: dict[str, list[str]] = {}
         for line in self._active(traits=True):
-            kind = f" ({line.written['type']})" if isinstance(line.written, dict) and "type" in line.written else ""
-            by_type.setdefault(kind, []).append(_columns_in_words(line.written))
+            options = line.written if isinstance(line.written, dict) else {}
+            words = [*filter(None, [options.get("type")]), *(["collected"] if options.get("collect") else [])]
+            kind = f" ({', '.join(words)})" if words else ""
+            by_type.setdefault(kind, []).append(_trait_in_words(line.written))
         groups = [some(names, _SHOWN) + kind for kind, names in by_type.items()]
         lines += [f"{_TRAIT}: {'; '.join(groups)}"] if groups else []
         lines += [f"note: {remark}" for remark in self.remarks]
@@ -253,13 +257,22 @@ def field_of(column: str, options: dict[str, Any]) -> Any:
 
 def _columns_in_words(written: Any) -> str:
     """Return a field for people: its columns, or the constant in quotes."""
+    if isinstance(written, list):
+        return ", ".join(map(_columns_in_words, written))
     if isinstance(written, dict) and "value" in written:
         return repr(written["value"])
-    return ", ".join(columns_of(written)) if written != "*" else "every other column"
+    return " + ".join(columns_of(written)) if written != "*" else "every other column"
+
+
+def _trait_in_words(written: Any) -> str:
+    """Return a trait for people: its columns, after its name if that is another."""
+    columns, name = _columns_in_words(written), _name(written)
+    return columns if name in (columns, "*") else f"{name} = {columns}"
 
 
 def _name(trait: Any) -> str:
-    return str(trait.get("name", trait.get("column")) if isinstance(trait, dict) else trait)
+    """Return the name of a trait, as `Mapping.of` reads it."""
+    return str(trait.get("name") or columns_of(trait)[0]) if isinstance(trait, dict) else str(trait)
 
 
 def _in_words(written: Any) -> str:
@@ -282,12 +295,26 @@ def _comment(text: str) -> str:
 
 
 def _flow(written: Any) -> str:
-    """Return a value in YAML's flow style, text between quotes."""
-    if isinstance(written, dict):
-        # a type is one of our own words
-        values = (f"{key}: {value if key == 'type' else _flow(value)}" for key, value in written.items())
-        return "{" + ", ".join(values) + "}"
-    if isinstance(written, (list, tuple)):
+    """Return a field in YAML's flow style, text between quotes."""
+    if isinstance(written, list):
         return "[" + ", ".join(map(_flow, written)) + "]"
+    if not isinstance(written, dict):
+        return _value(written)
+    # options and types are our own words
+    pairs = (f"{key}: {value if key == 'type' else _value(value)}" for key, value in written.items())
+    return "{" + ", ".join(pairs) + "}"
+
+
+def _value(value: Any) -> str:
+    """Return a value in YAML's flow style. The keys of a dict are text: `"Yes"`."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_value(str(key))}: {_value(of)}" for key, of in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, dt.date):
+        # without quotes, YAML reads a date or a time
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
     # between quotes, YAML reads its escapes back
-    return printable(json.dumps(written, ensure_ascii=False, default=str))
+    return printable(json.dumps(value, ensure_ascii=False, default=str))

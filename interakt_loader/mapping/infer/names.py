@@ -188,6 +188,22 @@ _PERSON_NAMES = _set(
     "name fullname firstname lastname surname fname lname forename middlename displayname username nickname salutation"
 )
 _FIRST_NAMES = {("first",), ("last",), ("full",), ("middle",), ("display",), ("sur",), ("given",), ("family",)}
+_WHOLE_NAMES = [("name",), ("full", "name")]
+_NAME_PARTS: dict[Literal["first", "last"], tuple[tuple[str, ...], ...]] = {
+    "first": (("first", "name"), ("given", "name"), ("fname",), ("forename",)),
+    "last": (("last", "name"), ("family", "name"), ("lname",), ("surname",)),
+}
+_NO_NOUNS = _set("profile distinct user usr")
+"""Those words for people whose name is a sign-in name or no name."""
+_NEXT_TO_OWNER = _set("owner account record crm hubspot zoho salesforce property hs email mail address")
+_AGREES = _set("opted optin consent subscribed newsletter")
+_ACCEPTS = _set("accepts accept accepted")
+_MEDIA = _set("marketing email sms whatsapp wa messages updates")
+_NO_CONSENT = _set(
+    "out optout no not never unsubscribed declined dnd at on date time updated source method level form version id "
+    "timestamp count"
+)
+"""Words that make of a consent something else."""
 _AMOUNTS = _set("amount amt price qty quantity fare fee fees cost subtotal bill paid")
 _SERIALS = {
     ("sr", "no"), ("s", "no"), ("sl", "no"), ("serial", "no"), ("serial", "number"), ("no",), ("sr",), ("sno",),
@@ -516,6 +532,58 @@ def names_a_person(name: str) -> bool:
     if simplified(name) in _PERSON_NAMES or (len(parts) == 2 and parts[1] == "name" and parts[:1] in _FIRST_NAMES):
         return True
     return len(parts) > 1 and parts[-1] == "name" and parts[-2] in PEOPLE.keys() | _MAYBE_PEOPLE
+
+
+def full_name_rank(name: str) -> int | None:
+    """Return how clearly a column holds the subject's whole name, the lower the clearer; None if it does not."""
+    parts = _without_remark(name)
+    if parts in _WHOLE_NAMES:
+        return _WHOLE_NAMES.index(parts)
+    rest = [word for word in parts[:-1] if word not in _NEUTRAL]
+    if parts[-1:] == ("name",) and rest and all(word in PEOPLE and word not in _NO_NOUNS for word in rest):
+        return 10 + len(parts)
+    return None
+
+
+def name_part(name: str) -> tuple[Literal["first", "last"], tuple[str, ...]] | None:
+    """Return which part of a person's name a column holds, and the words before it; None if it holds none."""
+    parts = _without_remark(name)
+    for part, endings in _NAME_PARTS.items():
+        for ending in endings:
+            before = parts[: -len(ending)]
+            if parts[-len(ending) :] == ending and all(word in _NEUTRAL or word in PEOPLE for word in before):
+                return part, before
+    return None
+
+
+def email_rank(name: str) -> int | None:
+    """Return how clearly a column holds the subject's e-mail address, the lower the clearer; None if it does not."""
+    parts = _without_remark(name)
+    others = [word for word in parts if word not in ("email", "mail", "address", "id")]
+    if not {"email", "mail"} & {*parts} or not all(word in PEOPLE or word in _NEUTRAL for word in others):
+        return None
+    return len(others) * 10 + len(parts)
+
+
+def names_an_owner(name: str) -> bool:
+    """Tell whether a column holds who is in charge of the subject: `Contact owner`."""
+    parts = words(name)
+    return "owner" in parts and all(word in PEOPLE or word in _NEXT_TO_OWNER for word in parts)
+
+
+def names_a_lead_status(name: str) -> bool:
+    """Tell whether a column holds the status of a lead."""
+    return tuple(word for word in words(name) if word not in _NEUTRAL and word != "hs") == ("lead", "status")
+
+
+def consent(name: str) -> Literal["whatsapp", "other"] | None:
+    """Return what a person agrees to by a column: messages in WhatsApp, or anything else; None if it is no consent."""
+    parts = words(name)
+    agrees = not _AGREES.isdisjoint(parts) or ("opt" in parts and "in" in parts)
+    agrees = agrees or (not _ACCEPTS.isdisjoint(parts) and not _MEDIA.isdisjoint(parts))
+    if not agrees or not _NO_CONSENT.isdisjoint(parts):
+        return None
+    return "whatsapp" if parts[0] == "wa" or "whatsapp" in parts else "other"
 
 
 def names_an_amount(name: str) -> bool:

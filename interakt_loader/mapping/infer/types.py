@@ -62,6 +62,14 @@ def guess(look: Look) -> Guess:
     return Guess(found.options, f"{found.reason}; {reason}: those rows are refused", found.instead)
 
 
+_ADDRESS = r"[^@\s()<>,;]+@[^@\s()<>,;]+\.[^@\s()<>,;]+"
+
+
+def share_of_addresses(look: Look) -> float:
+    """Return the share of the values that are e-mail addresses and nothing else."""
+    return look.matching(_ADDRESS) / look.filled if look.filled else 0.0
+
+
 def _guess(look: Look) -> Guess:
     if look.filled == 0:
         why = f"empty in all {look.rows:,} rows" if look.refused is None else f"it cannot be sent: {look.refused}"

@@ -43,7 +43,11 @@ class Preset:
     refused: str | None
     """Why such a file cannot be loaded; None for those that can."""
     written: dict[str, Any] = field(repr=False)
-    """The mapping in the written form. A `column` may be a list: the first of them that the file has is used."""
+    """The mapping in the written form.
+
+    A `column` may be a list, and each of the `columns` too: the first of them that the file has is used. Where the file
+    has only one of the `columns`, it is used as it is. Of several traits of one name the first stays.
+    """
 
     def recognised(self, columns: Iterable[str]) -> tuple[str, ...]:
         """Return the columns, as this preset writes them, that identify such an export; () if they do not."""
@@ -66,7 +70,8 @@ class Preset:
     def lacking(self, columns: Iterable[str]) -> list[str]:
         """Return the columns that the preset uses and a file with these columns lacks."""
         have = _by_heading(columns)
-        return [names[0] for names in self._wanted() if not any(_heading(name) in have for name in names)]
+        absent = [names[0] for names in self._wanted() if not any(_heading(name) in have for name in names)]
+        return list(dict.fromkeys(absent))
 
     def fitted(self, columns: Sequence[str]) -> dict[str, Any]:
         """Return the mapping in the written form for a file with these columns, spelled as they are.
@@ -79,8 +84,7 @@ class Preset:
         fitted: dict[str, Any] = {}
         for name, written in self.written.items():
             if name == "traits":
-                traits = [_trait(trait, have) for trait in written]
-                fitted[name] = [self._guarded(trait) for trait in traits if trait is not None]
+                fitted[name] = [self._guarded(trait) for trait in _traits(written, have)]
             elif name == "phone":
                 found = [phone for phone in (_field(phone, have) for phone in written) if phone is not None]
                 fitted[name] = found if len(found) > 1 else next(iter(found), None)
@@ -109,9 +113,8 @@ class Preset:
         """Yield the alternative columns of each field."""
         for name, written in self.written.items():
             for each in written if name in ("traits", "phone") else [written]:
-                column = each.get("column") if isinstance(each, dict) else each
-                if column not in (None, "*"):
-                    yield [column] if isinstance(column, str) else column
+                if each != "*":
+                    yield from _alternatives(each)
 
 
 @functools.cache
@@ -171,24 +174,44 @@ def _by_heading(columns: Iterable[str]) -> dict[str, str]:
     return {_heading(name): name for name in reversed(list(columns))}
 
 
-def _field(written: Any, have: dict[str, str]) -> Any:
-    """Return a field with the column that the file has, or None if it has none of the alternatives."""
+def _alternatives(written: Any) -> list[list[str]]:
+    """Return the alternatives for each column of a field."""
     if isinstance(written, str):
-        return have.get(_heading(written))
-    if "value" in written:
+        return [[written]]
+    columns = written.get("columns", [written["column"]] if "column" in written else [])
+    return [[names] if isinstance(names, str) else names for names in columns]
+
+
+def _field(written: Any, have: dict[str, str]) -> Any:
+    """Return a field with the columns that the file has, or None if it has none of the alternatives."""
+    if isinstance(written, dict) and "value" in written:
         return written
-    wanted = [written["column"]] if isinstance(written["column"], str) else written["column"]
-    found = [have[_heading(name)] for name in wanted if _heading(name) in have]
+    names = [
+        next((have[_heading(name)] for name in each if _heading(name) in have), None) for each in _alternatives(written)
+    ]
+    found = list(dict.fromkeys(name for name in names if name is not None))
     if not found:
         return None
-    return found[0] if len(written) == 1 else written | {"column": found[0]}
+    if isinstance(written, str) or written.keys() == {"column"}:
+        return found[0]
+    if len(found) > 1:
+        return {"columns": found} | {key: value for key, value in written.items() if key != "columns"}
+    return {"column": found[0]} | {
+        key: value for key, value in written.items() if key not in ("column", "columns", "join")
+    }
 
 
-def _trait(written: Any, have: dict[str, str]) -> Any:
-    if written == "*":
-        return written
-    fitted = _field(written, have)
-    if isinstance(fitted, dict) and "name" not in fitted:
-        # the name is spelled as in the preset
-        return {"column": fitted["column"], "name": written["column"]} | fitted
-    return fitted
+def _traits(written: list[Any], have: dict[str, str]) -> list[Any]:
+    """Return the traits that a file with these columns has, each name once."""
+    fitted: dict[str, Any] = {}
+    for trait in written:
+        found = trait if trait == "*" else _field(trait, have)
+        if isinstance(found, dict):
+            # the name is spelled as in the preset
+            name = trait.get("name", trait.get("column"))
+            fitted.setdefault(
+                name, {"column": found.pop("column"), "name": name} | found if "column" in found else found
+            )
+        elif found is not None:
+            fitted.setdefault(found, found)
+    return list(fitted.values())
