@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -44,6 +45,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
+    gc.collect()
     assert list(folder.glob("interakt-loader-sql-*")) == []
 
 
@@ -119,7 +121,7 @@ TYPED = pa.table(
 
 @pytest.mark.parametrize("option", [{"query": "SELECT * FROM source"}, {"where": "id = '1'"}])
 def test_types_arrive_as_they_are(option: dict[str, Any]) -> None:
-    """Decimals, times with a zone, dates, lists, structs, booleans and dictionaries: the call is the same as without."""
+    """Decimals, times with a zone, dates, lists, structs, booleans and dictionaries: the call stays the same."""
     assert bodies(TYPED, **option) == bodies(TYPED)
 
 
@@ -357,6 +359,7 @@ def test_an_error_has_its_place_in_the_query(option: dict[str, Any], place: str,
 
 def test_an_error_quotes_no_value_of_a_row(table: Path) -> None:
     """What cannot be converted may be a name or a phone: its place is enough."""
+    option: dict[str, Any]
     for option in ({"query": "SELECT name::INT AS id FROM source"}, {"where": "name::INT > 1"}):
         message = refused(table, **option)
         assert "Could not convert" in message
@@ -373,6 +376,7 @@ def test_doubled_columns_and_empty_results(table: Path) -> None:
     assert "two columns of the result are called 'id': rename one with AS" in refused(
         table, query="SELECT id, name AS id FROM source"
     )
+    option: dict[str, Any]
     for option in ({"query": "SELECT * FROM source WHERE false"}, {"where": "false"}):
         result = check(table, USERS, **option)
         assert (result.rows, result.ok) == (0, True)
@@ -463,6 +467,7 @@ def test_the_failures_of_a_query_are_rows_of_its_result(table: Path) -> None:
 
 def test_an_output_may_not_overwrite_what_a_query_reads(table: Path) -> None:
     """The report is kept apart from the files of the query."""
+    option: dict[str, Any]
     for option in ({"query": "SELECT * FROM source"}, {"where": "true"}):
         with pytest.raises(SettingsError, match="is the source itself"):
             check(table, USERS, report=table, **option)
@@ -566,7 +571,7 @@ def test_the_folder_lives_as_long_as_the_source(table: Path, folders: Path) -> N
 def test_what_a_killed_process_left_is_removed(table: Path, folders: Path) -> None:
     """The folder of a process that runs stays; that of one that was killed goes with the next query."""
     code = (
-        "import sys, time; from interakt_loader.load.opening import opened; from interakt_loader.settings import Settings\n"
+        "import time\nfrom interakt_loader.load.opening import opened\nfrom interakt_loader.settings import Settings\n"
         f"source = opened({str(table)!r}, Settings(query='SELECT * FROM source'))\n"
         "print('ready', flush=True); time.sleep(60)"
     )
