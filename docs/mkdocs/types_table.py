@@ -82,6 +82,7 @@ _RULES = """\
 - In Python data and JSON lines, an object (a dict) becomes columns in the same way. If the mapping names
   `address.city`, a row in which `address` is text is refused. If it names `address`, a row in which `address` is an
   object is refused. `track` refuses every object.
+- If a column is called exactly `address.city`, its value is sent, and not the struct's field.
 - These are refused (`unsupported_type`): maps, durations, intervals, and lists of structs or of lists.
 - Columns whose bytes have another meaning are refused too: Parquet's VARIANT, GEOMETRY, GEOGRAPHY, BSON and INTERVAL,
   and types that an older Arrow does not know. A UUID is sent as text.
@@ -90,6 +91,13 @@ _RULES = """\
 
 - A value means the same in `track`, in a column of objects, in a list of dicts and in JSON lines. Each value has its
   own type, whatever the other values of its column are.
+
+**Fields of several columns, and value maps**
+
+- A join and the keys of a value map use the text of a value, as the target `string` has it: `24` for 24.0, `true` for a
+  boolean, `2025-03-27` for a date. White space around it does not count.
+- A list cannot be joined (`not_text`). A value that a map lacks is refused (`value_unmapped`).
+- A collected value becomes an item of a list, so it cannot be a list itself.
 
 **Size**
 

@@ -376,8 +376,8 @@ def test_doubled_columns_and_empty_results(table: Path) -> None:
     assert "two columns of the result are called 'id': rename one with AS" in refused(
         table, query="SELECT id, name AS id FROM source"
     )
-    option: dict[str, Any]
-    for option in ({"query": "SELECT * FROM source WHERE false"}, {"where": "false"}):
+    options: list[dict[str, Any]] = [{"query": "SELECT * FROM source WHERE false"}, {"where": "false"}]
+    for option in options:
         result = check(table, USERS, **option)
         assert (result.rows, result.ok) == (0, True)
 
@@ -467,8 +467,8 @@ def test_the_failures_of_a_query_are_rows_of_its_result(table: Path) -> None:
 
 def test_an_output_may_not_overwrite_what_a_query_reads(table: Path) -> None:
     """The report is kept apart from the files of the query."""
-    option: dict[str, Any]
-    for option in ({"query": "SELECT * FROM source"}, {"where": "true"}):
+    options: list[dict[str, Any]] = [{"query": "SELECT * FROM source"}, {"where": "true"}]
+    for option in options:
         with pytest.raises(SettingsError, match="is the source itself"):
             check(table, USERS, report=table, **option)
 
