@@ -206,6 +206,23 @@ def test_a_folder_or_pattern_is_one_table(tmp_path: Path) -> None:
     assert ids(tmp_path / "part-*.parquet", query="SELECT id FROM source ORDER BY id DESC") == ["2", "1"]
 
 
+def test_standard_input_can_be_queried(table: Path, tmp_path: Path) -> None:
+    """A pipe is read once; a query may still read its rows twice."""
+    code = "import sys; from interakt_loader.cli import run; sys.exit(run(sys.argv[1:]))"
+    flags = ["-", "--map", "user_id=id", "--dry-run", "--ledger", "none", "--output", "json", "--quiet"]
+    text = "SELECT id FROM source WHERE id IN (SELECT max(id) FROM source)"
+    for option in (["--query", text], ["--where", "opted = 'no'"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *flags, *option],
+            input=table.read_bytes(),
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            check=False,
+        )
+        assert json.loads(done.stdout)["status"]["unsent"] == 1, done.stderr.decode()
+
+
 def test_a_query_in_a_file(table: Path, tmp_path: Path) -> None:
     """A value that ends in .sql is a file; one that is not there, or no text, is refused by name."""
     path = tmp_path / "opted.sql"
