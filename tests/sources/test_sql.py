@@ -491,7 +491,7 @@ def test_an_output_may_not_overwrite_what_a_query_reads(table: Path) -> None:
 
 
 def test_an_order_that_is_left_open_is_said(table: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Only where a user has several rows, and the query does not sort them; the remedy is there."""
+    """Only where a user has several rows, and the query does not sort them; the message says what to add."""
 
     def warned(**options: Any) -> bool:
         caplog.clear()
