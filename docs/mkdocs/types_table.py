@@ -94,8 +94,8 @@ _RULES = """\
 
 **Fields of several columns, and value maps**
 
-- A join and the keys of a value map use the text of a value, as the target `string` has it: `24` for 24.0, `true` for a
-  boolean, `2025-03-27` for a date. White space around it does not count.
+- A join and the keys of a value map use the text of a value, as the target `string` has it. So 24.0 is `24`, a boolean
+  is `true` or `false`, and a date is `2025-03-27`. White space around it does not count.
 - A list cannot be joined (`not_text`). A value that a map lacks is refused (`value_unmapped`).
 - A collected value becomes an item of a list, so it cannot be a list itself.
 
