@@ -202,7 +202,7 @@ class Mapping:
         if kind == "user" and self.event_id is not None:
             yield "event_id is for events: users are identified by user_id or phone"
         if kind == "user" and self.group_by is not None:
-            yield "group_by is for events, and without an event these rows are users: map an event, or leave group_by out"
+            yield "group_by is for events, and these rows are users: map an event, or leave group_by out"
         if kind == "event" and self.tags is not None:
             yield "tags belong to users; the API takes none with an event"
         if kind == "event" and self.add_to_sales_cycle is not None:
