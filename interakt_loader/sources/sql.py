@@ -674,7 +674,7 @@ def _read(connection: duckdb.DuckDBPyConnection, text: str, named: str, *, lines
         raise _refused(error, f"\n{text}", named, lines=lines, more=1) from None
     try:
         relation: Any = connection.sql(text)
-        # as it was called before DuckDB 1.4
+        # as older versions of DuckDB call it
         read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
         with _Interruptible(connection) as interruptible:
             reader = interruptible(partial(read, BATCH_ROWS))
