@@ -275,7 +275,7 @@ def _as_key(values: pa.Array) -> str:
     if problems:
         return f"*{problems[0].code}*"
     text = found[0].as_py()
-    return "*missing*" if text is None else _code(text)
+    return "*left out*" if text is None else _code(text)
 
 
 def _meant(value: Any) -> str:
