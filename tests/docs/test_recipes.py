@@ -1,0 +1,67 @@
+"""The ten recipes of docs/recipes.md: each is followed by itself, and the sandbox then holds what it promises."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from interakt_loader.sandbox import Sandbox
+from tests.snippets import ROOT, followed, timeless
+
+PAGE = ROOT / "docs" / "recipes.md"
+RECIPES = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+"""The text of each recipe, by its heading."""
+
+
+@pytest.fixture
+def reader(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The empty working folder of a reader whose key and address are those of the sandbox."""
+    if shutil.which("bash") is None:
+        pytest.skip("there is no bash to run the commands with")
+    monkeypatch.setenv("INTERAKT_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("INTERAKT_BASE_URL", sandbox.url)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def follow(recipe: str, folder: Path) -> None:
+    """Run all blocks of a recipe, and compare what each prints with the page."""
+    blocks = [(timeless(one.actual), timeless(one.fence.text)) for one in followed(RECIPES[recipe], folder)]
+    assert blocks, "the recipe shows no output"
+    for actual, shown in blocks:
+        assert actual == shown, "python -m tests.docs writes it anew"
+
+
+def users(sandbox: Sandbox) -> dict[str | None, dict[str, Any]]:
+    """Return the traits of each user that the sandbox holds, by user id."""
+    return {user.user_id: dict(user.traits) for user in sandbox.users()}
+
+
+def test_there_are_ten_recipes() -> None:
+    """Each has a line in the table at the top, and says what to look at."""
+    listed = re.findall(r"^\| .* \| \[(.+)\]\(#.+\) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == [*RECIPES]
+    assert len(RECIPES) == 10
+    assert [name for name, text in RECIPES.items() if not {"**You have**", "**Look at**"} <= set(_bold(text))] == []
+
+
+def _bold(text: str) -> list[str]:
+    return re.findall(r"^\*\*[^*]+\*\*", text, re.MULTILINE)
+
+
+def test_shopify_customers(sandbox: Sandbox, reader: Path) -> None:
+    """Names are joined, and the phone comes from the column that has one."""
+    follow("Shopify customers", reader)
+    assert [
+        (user.user_id, user.country_code, user.phone, user.traits["name"], user.tags) for user in sandbox.users()
+    ] == [
+        ("7001", "+91", "9876543210", "Asha Rao", ["vip", "diwali"]),
+        ("7002", "+91", "9876543211", "Ravi", []),
+        ("7003", "+44", "7911123456", "Mehta", []),
+    ]
+    assert all("whatsapp_opted_in" not in traits for traits in users(sandbox).values())
