@@ -65,3 +65,20 @@ def test_shopify_customers(sandbox: Sandbox, reader: Path) -> None:
         ("7003", "+44", "7911123456", "Mehta", []),
     ]
     assert all("whatsapp_opted_in" not in traits for traits in users(sandbox).values())
+
+
+def test_woocommerce_orders(sandbox: Sandbox, reader: Path) -> None:
+    """One event an order, with its items as lists of one length."""
+    follow("WooCommerce orders", reader)
+    events = {event.traits["Order"]: event for event in sandbox.events()}
+    assert len(events) == len(sandbox.events()) == 2
+    first = events["2001"]
+    assert (first.event, first.phone, first.created_at) == ("Order Placed", "9876543210", "2025-03-27T13:00:00.000Z")
+    assert {name: first.traits[name] for name in ("name", "Items", "Item SKUs", "Item quantities", "Total")} == {
+        "name": "Asha Rao",
+        "Items": ["Shirt", "Cap"],
+        "Item SKUs": ["S-1", "-"],
+        "Item quantities": [2, 1],
+        "Total": 1598,
+    }
+    assert events["2002"].country_code == "+44"
