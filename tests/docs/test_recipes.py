@@ -82,3 +82,14 @@ def test_woocommerce_orders(sandbox: Sandbox, reader: Path) -> None:
         "Total": 1598,
     }
     assert events["2002"].country_code == "+44"
+
+
+def test_a_sheet_with_damaged_phones(sandbox: Sandbox, reader: Path) -> None:
+    """What can be read is sent; what cannot be read for certain is not guessed."""
+    follow("A sheet with damaged phones", reader)
+    assert {user.user_id: user.phone for user in sandbox.users()} == {
+        "V-1": "9811122201",
+        "V-4": "9811122204",
+        "V-5": "9811122205",
+        "V-6": None,
+    }
