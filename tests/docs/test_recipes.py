@@ -93,3 +93,25 @@ def test_a_sheet_with_damaged_phones(sandbox: Sandbox, reader: Path) -> None:
         "V-5": "9811122205",
         "V-6": None,
     }
+
+
+def test_a_frame_of_odd_types(sandbox: Sandbox, reader: Path) -> None:
+    """Each type arrives as JSON that means the same, and missing values do not arrive at all."""
+    follow("A frame of odd types", reader)
+    ids = [f"00000000-0000-0000-0000-00000000000{number}" for number in (1, 2, 3)]
+    assert [(user.user_id, user.phone) for user in sandbox.users()] == [
+        (ids[0], "9811133301"),
+        (ids[1], None),
+        (ids[2], "9811133303"),
+    ]
+    assert users(sandbox)[ids[0]] == {
+        "tier": "gold",
+        "spent": 1299.5,
+        "orders": 2,
+        "opted in": True,
+        "joined": "2024-01-31T13:00:00.000Z",
+        "birthday": "1992-05-16",
+        "interests": ["shoes", "caps"],
+        "last call": 5,
+    }
+    assert users(sandbox)[ids[1]] == {"tier": "silver", "spent": 0, "interests": []}
