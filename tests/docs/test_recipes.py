@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from tests.snippets import ROOT, followed, timeless
 PAGE = ROOT / "docs" / "recipes.md"
 RECIPES = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
 """The text of each recipe, by its heading."""
+
+needs_sql = pytest.mark.skipif(find_spec("duckdb") is None, reason="the extra sql is not installed")
 
 
 @pytest.fixture
@@ -115,3 +118,13 @@ def test_a_frame_of_odd_types(sandbox: Sandbox, reader: Path) -> None:
         "last call": 5,
     }
     assert users(sandbox)[ids[1]] == {"tier": "silver", "spent": 0, "interests": []}
+
+
+@needs_sql
+def test_only_the_opted_in(sandbox: Sandbox, reader: Path) -> None:
+    """Whoever did not agree, or did not answer, is not in the account."""
+    follow("Only the opted-in", reader)
+    assert users(sandbox) == {
+        "O-1": {"name": "Asha Rao", "whatsapp_opted_in": True, "Agreed on": "2025-01-10"},
+        "O-3": {"name": "Chitra Nair", "whatsapp_opted_in": True, "Agreed on": "2025-02-11"},
+    }
