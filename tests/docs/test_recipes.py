@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from interakt_loader.sandbox import Sandbox
-from tests.snippets import ROOT, followed, timeless
+from tests.snippets import ROOT, fences, followed, timeless
 
 PAGE = ROOT / "docs" / "recipes.md"
 RECIPES = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
@@ -38,6 +38,12 @@ def follow(recipe: str, folder: Path) -> None:
     assert blocks, "the recipe shows no output"
     for actual, shown in blocks:
         assert actual == shown, "python -m tests.docs writes it anew"
+
+
+def run_again(recipe: str, folder: Path) -> str:
+    """Run the commands of a recipe once more, on the files that are in the folder by then; return what they print."""
+    consoles = [f"```console\n{fence.text}```\n" for fence in fences(RECIPES[recipe]) if fence.language == "console"]
+    return "".join(one.actual for one in followed("".join(consoles), folder))
 
 
 def users(sandbox: Sandbox) -> dict[str | None, dict[str, Any]]:
@@ -128,3 +134,21 @@ def test_only_the_opted_in(sandbox: Sandbox, reader: Path) -> None:
         "O-1": {"name": "Asha Rao", "whatsapp_opted_in": True, "Agreed on": "2025-01-10"},
         "O-3": {"name": "Chitra Nair", "whatsapp_opted_in": True, "Agreed on": "2025-02-11"},
     }
+
+
+@needs_sql
+def test_users_who_left_the_list(sandbox: Sandbox, reader: Path) -> None:
+    """Who left has the trait, also after they returned and left once more."""
+    follow("Users who left the list", reader)
+    assert _membership(sandbox) == {"L-1": "member", "L-2": "left", "L-3": "member", "L-4": "member"}
+    without = (reader / "members-today.csv").read_text(encoding="utf-8")
+    with_l2 = f"{without}L-2,Bob Lee,silver\n"
+    for yesterday, today, expected in ((without, with_l2, "member"), (with_l2, without, "left")):
+        (reader / "members-yesterday.csv").write_text(yesterday, encoding="utf-8")
+        (reader / "members-today.csv").write_text(today, encoding="utf-8")
+        run_again("Users who left the list", reader)
+        assert _membership(sandbox)["L-2"] == expected
+
+
+def _membership(sandbox: Sandbox) -> dict[str | None, str]:
+    return {user: traits["Membership"] for user, traits in users(sandbox).items()}
