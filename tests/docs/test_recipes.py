@@ -152,3 +152,22 @@ def test_users_who_left_the_list(sandbox: Sandbox, reader: Path) -> None:
 
 def _membership(sandbox: Sandbox) -> dict[str | None, str]:
     return {user: traits["Membership"] for user, traits in users(sandbox).items()}
+
+
+def test_nested_json_lines(sandbox: Sandbox, reader: Path) -> None:
+    """Fields of objects are traits, and each value keeps its own type."""
+    follow("Nested JSON lines", reader)
+    assert [(user.user_id, user.phone, user.tags) for user in sandbox.users()] == [
+        ("N-1", "9811155501", ["vip", "beta"]),
+        ("N-2", None, []),
+    ]
+    assert users(sandbox) == {
+        "N-1": {
+            "name": "Asha Rao",
+            "City": "Pune",
+            "Pin code": "411001",
+            "Visits": 3,
+            "Last seen": "2025-03-27T13:26:52.926Z",
+        },
+        "N-2": {"name": "Bob Lee", "City": "Unknown", "Visits": "many"},
+    }
