@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from interakt_loader.sandbox import Sandbox
+from interakt_loader.sandbox import Sandbox, SandboxProcess
 from tests.snippets import ROOT, fences, followed, timeless
 
 PAGE = ROOT / "docs" / "recipes.md"
@@ -171,3 +177,35 @@ def test_nested_json_lines(sandbox: Sandbox, reader: Path) -> None:
         },
         "N-2": {"name": "Bob Lee", "City": "Unknown", "Visits": "many"},
     }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a single other process")
+def test_a_million_rows(sandbox_process: SandboxProcess, reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 1,000 rows, and Ctrl-C in the middle: the same command continues, and each row is sent once."""
+    monkeypatch.setenv("INTERAKT_API_KEY", sandbox_process.api_key)
+    monkeypatch.setenv("INTERAKT_BASE_URL", sandbox_process.url)
+    recipe = RECIPES["A million rows"]
+    for one in followed(recipe.replace("1_000_000", "1_000"), reader):
+        assert _without_numbers(one.actual) == _without_numbers(one.fence.text), "python -m tests.docs writes it anew"
+    assert sandbox_process.stats().calls == 20
+    (command,) = [fence.text for fence in fences(recipe) if fence.language == "bash"]
+    flags = shlex.split(command.replace("growth", "30000/min"))[1:]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    load = subprocess.Popen([sys.executable, "-m", "interakt_loader", *flags], env=environment)
+    until = time.monotonic() + 60
+    while sandbox_process.stats().calls < 200:
+        assert time.monotonic() < until, "the load did not begin"
+        assert load.poll() is None, "the load ended too early"
+    load.send_signal(signal.SIGINT)
+    assert load.wait(30) == 130
+    assert 200 <= sandbox_process.stats().calls < 1000
+    assert (
+        subprocess.run([sys.executable, "-m", "interakt_loader", *flags], env=environment, check=False).returncode == 0
+    )
+    assert [user.calls for user in sandbox_process.users()] == [1] * 1000
+
+
+def _without_numbers(text: str) -> str:
+    """Return what a command prints without what depends on the number of rows."""
+    text = re.sub(r"about [\d dhmins]+ at", "about … at", timeless(text))
+    return re.sub(r"[\d,]+ (rows|would be sent|calls)", r"… \1", text)
