@@ -209,3 +209,34 @@ def _without_numbers(text: str) -> str:
     """Return what a command prints without what depends on the number of rows."""
     text = re.sub(r"about [\d dhmins]+ at", "about … at", timeless(text))
     return re.sub(r"[\d,]+ (rows|would be sent|calls)", r"… \1", text)
+
+
+def test_fix_and_run_again(sandbox: Sandbox, reader: Path) -> None:
+    """Each row is sent once. With the same fix in the source, its next load finds nothing to do."""
+    follow("Fix and run again", reader)
+    expected = {
+        "F-1": {"name": "Asha Rao", "Score": 7, "Met on": "2025-03-01"},
+        "F-2": {"name": "Bob Lee", "Score": 5, "Met on": "2025-03-02"},
+        "F-3": {"name": "Chitra Nair", "Score": 8, "Met on": "2025-03-03"},
+        "F-4": {"name": "Dev Mehta", "Score": 9, "Met on": "2025-04-03"},
+    }
+    assert users(sandbox) == expected
+    assert not (reader / "leads.failures.csv").exists()
+    source = reader / "leads.csv"
+    text = source.read_text(encoding="utf-8")
+    for wrong, right in ((",98111,", ",98111 66602,"), ("high", "8"), ("03/04/2025", "2025-04-03")):
+        text = text.replace(wrong, right)
+    source.write_text(text, encoding="utf-8")
+    assert "4 unchanged" in run_again("Fix and run again", reader)
+    assert (sandbox.stats().calls, users(sandbox)) == (4, expected)
+
+
+def test_a_daily_delta(sandbox: Sandbox, reader: Path) -> None:
+    """Two nights make five calls: three for new users, and one each for a new and a changed one."""
+    follow("A daily delta", reader)
+    assert {user.user_id: (user.traits["city"], user.calls) for user in sandbox.users()} == {
+        "D-1": ("Pune", 1),
+        "D-2": ("London", 1),
+        "D-3": ("Goa", 2),
+        "D-4": ("Jaipur", 1),
+    }
