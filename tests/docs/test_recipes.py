@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ needs_sql = pytest.mark.skipif(find_spec("duckdb") is None, reason="the extra sq
 
 
 @pytest.fixture
-def reader(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def reader(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The empty working folder of a reader whose key and address are those of the sandbox."""
     if shutil.which("bash") is None:
         pytest.skip("there is no bash to run the commands with")
