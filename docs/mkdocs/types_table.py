@@ -78,12 +78,12 @@ _RULES = """\
 **Joined columns, value maps and defaults**
 
 - A join (`columns`) and the keys of a value map (`values`) use the text of each value: see the table below. White space
-  around it is removed.
+  around it is removed. A list has no text (`not_text`). A value that a map lacks is refused (`value_unmapped`).
 - A time has the zone of the field or of the load, and its text is in UTC with milliseconds.
 - The result of a join or a value map is a value like that of a column. `type` says what is sent for it.
 - A `default` has a type of its own: `default: 0` is a number, `default: "0"` is text. With a `type` it must fit it.
 - `collect` makes a list of the values of all rows of an event. Each has the field's `type`. A missing value adds no
-  item.
+  item. A collected value cannot be a list itself.
 
 **Structs, objects and lists**
 

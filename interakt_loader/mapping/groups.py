@@ -117,7 +117,7 @@ class _Cutter:
         self._close()
         self._group = group = _Group(0 if before is None else before.number + 1, key)
         if key is None:
-            group.refuse("group_invalid", f"without {self._column} nobody knows to which event the row belongs")
+            group.refuse("group_invalid", f"without {self._column} it is unknown to which event the row belongs")
         else:
             if before is not None and before.key is None:
                 group.refuse("group_invalid", unknown)
@@ -237,7 +237,7 @@ class _Seen:
 
 
 class Groups:
-    """The groups of a batch, and what becomes of the texts of their rows."""
+    """The groups of a batch, and how the texts of their rows become one value."""
 
     def __init__(self, numbers: pa.Array) -> None:
         """Take the number of each row's group. Rows of one group are next to one another."""

@@ -80,7 +80,7 @@ def test_a_ledger_tells_which_names_are_new(sandbox: Sandbox, tmp_path: Path) ->
 
 
 def test_without_a_ledger_nothing_is_called_new() -> None:
-    """Nobody knows what earlier loads have sent."""
+    """The names of earlier loads are unknown then."""
     found = creates(USERS, MAPPING)
     assert new(found) == {"traits": None, "tags": None}
     assert found.lines()[0] == "2 traits"

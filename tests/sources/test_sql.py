@@ -206,6 +206,23 @@ def test_a_folder_or_pattern_is_one_table(tmp_path: Path) -> None:
     assert ids(tmp_path / "part-*.parquet", query="SELECT id FROM source ORDER BY id DESC") == ["2", "1"]
 
 
+def test_standard_input_can_be_queried(table: Path, tmp_path: Path) -> None:
+    """A pipe is read once; a query may still read its rows twice."""
+    code = "import sys; from interakt_loader.cli import run; sys.exit(run(sys.argv[1:]))"
+    flags = ["-", "--map", "user_id=id", "--dry-run", "--ledger", "none", "--output", "json", "--quiet"]
+    text = "SELECT id FROM source WHERE id IN (SELECT max(id) FROM source)"
+    for option in (["--query", text], ["--where", "opted = 'no'"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *flags, *option],
+            input=table.read_bytes(),
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            check=False,
+        )
+        assert json.loads(done.stdout)["status"]["unsent"] == 1, done.stderr.decode()
+
+
 def test_a_query_in_a_file(table: Path, tmp_path: Path) -> None:
     """A value that ends in .sql is a file; one that is not there, or no text, is refused by name."""
     path = tmp_path / "opted.sql"
@@ -376,8 +393,8 @@ def test_doubled_columns_and_empty_results(table: Path) -> None:
     assert "two columns of the result are called 'id': rename one with AS" in refused(
         table, query="SELECT id, name AS id FROM source"
     )
-    option: dict[str, Any]
-    for option in ({"query": "SELECT * FROM source WHERE false"}, {"where": "false"}):
+    options: list[dict[str, Any]] = [{"query": "SELECT * FROM source WHERE false"}, {"where": "false"}]
+    for option in options:
         result = check(table, USERS, **option)
         assert (result.rows, result.ok) == (0, True)
 
@@ -467,14 +484,14 @@ def test_the_failures_of_a_query_are_rows_of_its_result(table: Path) -> None:
 
 def test_an_output_may_not_overwrite_what_a_query_reads(table: Path) -> None:
     """The report is kept apart from the files of the query."""
-    option: dict[str, Any]
-    for option in ({"query": "SELECT * FROM source"}, {"where": "true"}):
+    options: list[dict[str, Any]] = [{"query": "SELECT * FROM source"}, {"where": "true"}]
+    for option in options:
         with pytest.raises(SettingsError, match="is the source itself"):
             check(table, USERS, report=table, **option)
 
 
 def test_an_order_that_is_left_open_is_said(table: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Only where a user has several rows, and the query does not sort them; the remedy is there."""
+    """Only where a user has several rows, and the query does not sort them; the message says what to add."""
 
     def warned(**options: Any) -> bool:
         caplog.clear()

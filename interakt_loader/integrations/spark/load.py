@@ -77,7 +77,8 @@ def load_users(
       its rows again.
     - `partitions` is the number of tasks that send at once, by default as many as can run. Each has its part of
       `rate_limit`, or all share one clock with `share`. One task sends all rows of a user, in the frame's order.
-    - The other options are those of `Settings`, except `limit`, `rows`, `on_error`, `event_id`, `failures` and `html`.
+    - The other options are those of `Settings`, except `limit`, `rows`, `query`, `where`, `on_error`, `event_id`,
+      `failures` and `html`.
 
     Exactly one action makes calls. Raises `UsageError` before it for wrong arguments, and Spark's own errors. A row
     never raises.
@@ -157,6 +158,8 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
 _NOT_HERE = {
     "limit": "a DataFrame's rows have no order: filter them before",
     "rows": "a DataFrame's rows have no order: filter them before",
+    "query": "prepare the rows with Spark's own SQL before",
+    "where": "filter the rows with Spark before",
     "on_error": "tasks run on other machines: look at result.failing_lines() afterwards",
     "event_id": "name the columns that tell events apart in the mapping, as traits",
     "failures": "look at result.failing_lines() afterwards",

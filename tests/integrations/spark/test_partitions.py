@@ -138,7 +138,7 @@ def test_the_number_of_partitions(tmp_path: Path) -> None:
     assert choose_count(None, Settings(), 8) == 8
 
 
-@pytest.mark.parametrize("name", ["limit", "rows", "on_error", "event_id", "html"])
+@pytest.mark.parametrize("name", ["limit", "rows", "query", "where", "on_error", "event_id", "html"])
 def test_options_that_many_tasks_cannot_have(name: str) -> None:
     """Each with what to do instead."""
     with pytest.raises(SettingsError, match=f"^{name} cannot be had with Spark: "):
