@@ -12,6 +12,7 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 from typing import Any
 
 import pytest
@@ -190,24 +191,27 @@ def test_a_million_rows(sandbox_process: SandboxProcess, reader: Path, monkeypat
     (command,) = [fence.text for fence in fences(recipe) if fence.language == "bash"]
     flags = shlex.split(command.replace("growth", "30000/min"))[1:]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    load = subprocess.Popen([sys.executable, "-m", "interakt_loader", *flags], env=environment)
+    arguments = [sys.executable, "-m", "interakt_loader", *flags]
+    load = subprocess.Popen(arguments, env=environment, stdout=PIPE, stderr=STDOUT, encoding="utf-8")
     until = time.monotonic() + 60
     while sandbox_process.stats().calls < 200:
         assert time.monotonic() < until, "the load did not begin"
         assert load.poll() is None, "the load ended too early"
     load.send_signal(signal.SIGINT)
-    assert load.wait(30) == 130
+    printed, _ = load.communicate(timeout=30)
+    assert load.returncode == 130
+    (shown,) = [fence.text for fence in fences(recipe) if fence.language == "text"]
+    assert _without_numbers(printed).splitlines() == _without_numbers(shown).splitlines()
     assert 200 <= sandbox_process.stats().calls < 1000
-    assert (
-        subprocess.run([sys.executable, "-m", "interakt_loader", *flags], env=environment, check=False).returncode == 0
-    )
+    assert subprocess.run(arguments, env=environment, check=False).returncode == 0
     assert [user.calls for user in sandbox_process.users()] == [1] * 1000
 
 
 def _without_numbers(text: str) -> str:
     """Return what a command prints without what depends on the number of rows."""
-    text = re.sub(r"about [\d dhmins]+ at", "about … at", timeless(text))
-    return re.sub(r"[\d,]+ (rows|would be sent|calls)", r"… \1", text)
+    text = re.sub(r"about [\d dhmins]+ at [\d,]+", "about … at …", timeless(text))
+    text = re.sub(r" *[\d,]+ (of|rows|would|calls|sent|unchanged|unsent)\b", r" … \1", text)
+    return re.sub(r"rows [\d, ]+…|^ +e\.g\.", "…", text, flags=re.MULTILINE)
 
 
 def test_fix_and_run_again(sandbox: Sandbox, reader: Path) -> None:
