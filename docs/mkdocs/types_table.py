@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
-from interakt_loader.columns.convert import coerce
+from interakt_loader.columns.convert import coerce, texts
 from interakt_loader.columns.target import TYPES, Target
 from interakt_loader.model import Problem
 from interakt_loader.values import json_text, sendable
@@ -75,14 +75,25 @@ _RULES = """\
 - Spreadsheets and Shopify write an apostrophe before a number or a date (`'123`). It is removed if the target is a
   number, a datetime or a date. A string keeps it.
 
+**Joined columns, value maps and defaults**
+
+- A join (`columns`) and the keys of a value map (`values`) use the text of each value: see the table below. White space
+  around it is removed. A list has no text (`not_text`). A value that a map lacks is refused (`value_unmapped`).
+- A time has the zone of the field or of the load, and its text is in UTC with milliseconds.
+- The result of a join or a value map is a value like that of a column. `type` says what is sent for it.
+- A `default` has a type of its own: `default: 0` is a number, `default: "0"` is text. With a `type` it must fit it.
+- `collect` makes a list of the values of all rows of an event. Each has the field's `type`. A missing value adds no
+  item. A collected value cannot be a list itself.
+
 **Structs, objects and lists**
 
 - A struct is sent as its fields. `address` with a city and a pin becomes the columns `address.city` and `address.pin`,
   and a mapping uses these names. Structs inside structs work in the same way. If a struct is null, its fields are null.
+- An exact column name beats a struct's path. If there is a column `address.city`, the mapping means that column. The
+  struct's field is not read. This holds for objects too.
 - In Python data and JSON lines, an object (a dict) becomes columns in the same way. If the mapping names
   `address.city`, a row in which `address` is text is refused. If it names `address`, a row in which `address` is an
   object is refused. `track` refuses every object.
-- If a column is called exactly `address.city`, its value is sent, and not the struct's field.
 - These are refused (`unsupported_type`): maps, durations, intervals, and lists of structs or of lists.
 - Columns whose bytes have another meaning are refused too: Parquet's VARIANT, GEOMETRY, GEOGRAPHY, BSON and INTERVAL,
   and types that an older Arrow does not know. A UUID is sent as text.
@@ -91,13 +102,6 @@ _RULES = """\
 
 - A value means the same in `track`, in a column of objects, in a list of dicts and in JSON lines. Each value has its
   own type, whatever the other values of its column are.
-
-**Fields of several columns, and value maps**
-
-- A join and the keys of a value map use the text of a value, as the target `string` has it. So 24.0 is `24`, a boolean
-  is `true` or `false`, and a date is `2025-03-27`. White space around it does not count.
-- A list cannot be joined (`not_text`). A value that a map lacks is refused (`value_unmapped`).
-- A collected value becomes an item of a list, so it cannot be a list itself.
 
 **Size**
 
@@ -194,6 +198,12 @@ def page() -> str:
         "## Text in the forms of common exports\n",
         _table(["text", "mapped as", "becomes"], by_form),
         _RULES,
+        "## The text of a value\n",
+        "This text is joined, and compared with the keys of a value map.\n",
+        _table(
+            ["column of", "value", "its text"],
+            [[sort, _code(shown), _as_key(values)] for sort, shown, values in _SHORT],
+        ),
         "## Python values\n",
         "These hold for `track`, columns of objects, lists of dicts and JSON lines, with the type `auto`.\n",
         _table(
@@ -257,6 +267,15 @@ def _outcome(values: pa.Array, target: Target) -> str:
     if json is None:
         return "*left out*"
     return _code(json)
+
+
+def _as_key(values: pa.Array) -> str:
+    """Return the text of a value in a join and as a key of a value map, or the code of the refusal."""
+    found, problems = texts(values, Target())
+    if problems:
+        return f"*{problems[0].code}*"
+    text = found[0].as_py()
+    return "*left out*" if text is None else _code(text)
 
 
 def _meant(value: Any) -> str:
