@@ -114,7 +114,7 @@ def test_a_frame_of_odd_types(sandbox: Sandbox, reader: Path) -> None:
     """Each type arrives as JSON that means the same, and missing values do not arrive at all."""
     follow("A frame of odd types", reader)
     ids = [f"00000000-0000-0000-0000-00000000000{number}" for number in (1, 2, 3)]
-    assert [(user.user_id, user.phone) for user in sandbox.users()] == [
+    assert sorted((str(user.user_id), user.phone) for user in sandbox.users()) == [
         (ids[0], "9811133301"),
         (ids[1], None),
         (ids[2], "9811133303"),
@@ -163,7 +163,7 @@ def _membership(sandbox: Sandbox) -> dict[str | None, str]:
 def test_nested_json_lines(sandbox: Sandbox, reader: Path) -> None:
     """Fields of objects are traits, and each value keeps its own type."""
     follow("Nested JSON lines", reader)
-    assert [(user.user_id, user.phone, user.tags) for user in sandbox.users()] == [
+    assert sorted((str(user.user_id), user.phone, user.tags) for user in sandbox.users()) == [
         ("N-1", "9811155501", ["vip", "beta"]),
         ("N-2", None, []),
     ]
