@@ -44,6 +44,7 @@ from interakt_loader.sources.base import (
     Source,
     reason,
 )
+from interakt_loader.values import unicode_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -111,6 +112,7 @@ def query(sources: Mapping[str, Source], text: str) -> Source:
     Raises `SourceError` for a source with a row that cannot be read.
     """
     named = option("query")
+    _check_text(text, named)
     folder = _Folder()
     with folder.removed_on_error(), _connection(folder, named) as connection:
         statement = _Statement.parsed(connection, text, named)
@@ -139,6 +141,7 @@ def where(source: Source, text: str) -> Source:
     both are refused later, with their reasons. Raises `SettingsError` for anything but one expression.
     """
     named = option("where")
+    _check_text(text, named)
     folder = _Folder()
     with folder.removed_on_error(), _connection(folder, named) as connection:
         _check_condition(connection, text, named)
@@ -362,6 +365,12 @@ class _Statement:
             hint = did_you_mean(unknown[0], names)
             shown = ", ".join(f'"{name}"' if not name.isidentifier() else name for name in names)
             raise SettingsError(f"{named}: there is no table {unknown[0]!r}{hint} (there are {shown})")
+
+
+def _check_text(text: str, named: str) -> None:
+    """Refuse what DuckDB would not get as it is written."""
+    if "\0" in text or unicode_text(text) is None:
+        raise SettingsError(f"{named}: holds a character that is no text, such as NUL")
 
 
 def _qualifiers(node: Mapping[str, Any]) -> list[str]:

@@ -381,6 +381,13 @@ def test_an_error_quotes_no_value_of_a_row(table: Path) -> None:
         assert "Asha" not in message
 
 
+@pytest.mark.parametrize("text", ["id = '1\0' OR true", "id = '\ud800'", "true -- \0"])
+def test_a_character_that_is_no_text_is_refused(text: str, table: Path) -> None:
+    """Nothing is cut off behind a NUL."""
+    assert "holds a character that is no text" in refused(table, where=text)
+    assert "holds a character that is no text" in refused(table, query=f"SELECT * FROM source WHERE {text}")
+
+
 def test_both_at_once_are_refused(table: Path) -> None:
     """A condition belongs into the query."""
     assert "query and where are both given" in refused(table, query="SELECT 1", where="1 = 1")
