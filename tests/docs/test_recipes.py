@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from interakt_loader.sandbox import Sandbox, SandboxProcess
+from interakt_loader.sandbox import Sandbox, SandboxProcess, UserRecord
 from tests.snippets import ROOT, fences, followed, timeless
 
 PAGE = ROOT / "docs" / "recipes.md"
@@ -52,9 +52,14 @@ def run_again(recipe: str, folder: Path) -> str:
     return "".join(one.actual for one in followed("".join(consoles), folder))
 
 
+def held(sandbox: Sandbox) -> list[UserRecord]:
+    """Return the users that the sandbox holds, in the order of their ids: calls may arrive in any order."""
+    return sorted(sandbox.users(), key=lambda user: str(user.user_id))
+
+
 def users(sandbox: Sandbox) -> dict[str | None, dict[str, Any]]:
     """Return the traits of each user that the sandbox holds, by user id."""
-    return {user.user_id: dict(user.traits) for user in sandbox.users()}
+    return {user.user_id: dict(user.traits) for user in held(sandbox)}
 
 
 def test_there_are_ten_recipes() -> None:
@@ -73,7 +78,7 @@ def test_shopify_customers(sandbox: Sandbox, reader: Path) -> None:
     """Names are joined, and the phone comes from the column that has one."""
     follow("Shopify customers", reader)
     assert [
-        (user.user_id, user.country_code, user.phone, user.traits["name"], user.tags) for user in sandbox.users()
+        (user.user_id, user.country_code, user.phone, user.traits["name"], user.tags) for user in held(sandbox)
     ] == [
         ("7001", "+91", "9876543210", "Asha Rao", ["vip", "diwali"]),
         ("7002", "+91", "9876543211", "Ravi", []),
@@ -102,7 +107,7 @@ def test_woocommerce_orders(sandbox: Sandbox, reader: Path) -> None:
 def test_a_sheet_with_damaged_phones(sandbox: Sandbox, reader: Path) -> None:
     """What can be read is sent; what cannot be read for certain is not guessed."""
     follow("A sheet with damaged phones", reader)
-    assert {user.user_id: user.phone for user in sandbox.users()} == {
+    assert {user.user_id: user.phone for user in held(sandbox)} == {
         "V-1": "9811122201",
         "V-4": "9811122204",
         "V-5": "9811122205",
@@ -114,7 +119,7 @@ def test_a_frame_of_odd_types(sandbox: Sandbox, reader: Path) -> None:
     """Each type arrives as JSON that means the same, and missing values do not arrive at all."""
     follow("A frame of odd types", reader)
     ids = [f"00000000-0000-0000-0000-00000000000{number}" for number in (1, 2, 3)]
-    assert sorted((str(user.user_id), user.phone) for user in sandbox.users()) == [
+    assert [(user.user_id, user.phone) for user in held(sandbox)] == [
         (ids[0], "9811133301"),
         (ids[1], None),
         (ids[2], "9811133303"),
@@ -163,7 +168,7 @@ def _membership(sandbox: Sandbox) -> dict[str | None, str]:
 def test_nested_json_lines(sandbox: Sandbox, reader: Path) -> None:
     """Fields of objects are traits, and each value keeps its own type."""
     follow("Nested JSON lines", reader)
-    assert sorted((str(user.user_id), user.phone, user.tags) for user in sandbox.users()) == [
+    assert [(user.user_id, user.phone, user.tags) for user in held(sandbox)] == [
         ("N-1", "9811155501", ["vip", "beta"]),
         ("N-2", None, []),
     ]
@@ -237,7 +242,7 @@ def test_fix_and_run_again(sandbox: Sandbox, reader: Path) -> None:
 def test_a_daily_delta(sandbox: Sandbox, reader: Path) -> None:
     """Two nights make five calls: three for new users, and one each for a new and a changed one."""
     follow("A daily delta", reader)
-    assert {user.user_id: (user.traits["city"], user.calls) for user in sandbox.users()} == {
+    assert {user.user_id: (user.traits["city"], user.calls) for user in held(sandbox)} == {
         "D-1": ("Pune", 1),
         "D-2": ("London", 1),
         "D-3": ("Goa", 2),
