@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby, pairwise
@@ -19,7 +23,7 @@ from interakt_loader import LoadResult, baseline, check, load_events
 from interakt_loader.errors import MappingError, SettingsError
 from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.mapping.groups import MOST_ROWS, Groups, whole_groups
-from interakt_loader.sandbox import Sandbox, SandboxOptions
+from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings import Settings
 from interakt_loader.sources import GROUP_COLUMN, open_source
 
@@ -303,6 +307,45 @@ def test_a_stop_lists_every_row_once() -> None:
     statuses = found["status"].to_pylist()
     assert all(len(set(statuses[at : at + 3])) == 1 for at in range(0, 9000, 3))
     assert set(statuses) == {"rejected", "unsent"}
+
+
+def test_a_killed_load_goes_on_with_whole_orders(tmp_path: Path) -> None:
+    """Killed three times in the middle: no order is lost or has a hole, and one that came twice is marked."""
+    orders = 200
+    rows = [
+        (f"o{at}", f"c{at % 20}" if line == 0 else None, f"i{line}", 1, None)
+        for at in range(orders)
+        for line in range(3)
+    ]
+    table(rows).to_csv(tmp_path / "orders.csv", index=False)
+    (tmp_path / "orders.json").write_text(json.dumps(WITH_IDS), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "interakt_loader",
+        "orders.csv",
+        "--mapping",
+        "orders.json",
+        "--rate-limit",
+        "none",
+    ]
+    with SandboxProcess(SandboxOptions(latency=0.005)) as sandbox:
+        environ = {**os.environ, "INTERAKT_API_KEY": sandbox.api_key, "INTERAKT_BASE_URL": sandbox.url}
+        environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+        for enough in (20, 80, 140):
+            with subprocess.Popen([*command, "--workers", "2", "--quiet"], cwd=tmp_path, env=environ) as process:
+                while len(sandbox.events()) < enough and process.poll() is None:
+                    pass
+                process.kill()
+        subprocess.run([*command, "--quiet"], cwd=tmp_path, env=environ, check=True)
+        events = [event.traits for event in sandbox.events()]
+    assert all(one["Items"] == ["i0", "i1", "i2"] for one in events)
+    times = Counter(one["Order"] for one in events)
+    assert len(times) == orders
+    lines_of = pd.read_csv(tmp_path / "orders.report.csv")
+    assert lines_of["row"].tolist() == list(range(3 * orders))
+    twice = {f"o{row // 3}" for row in lines_of.loc[lines_of["maybe_duplicate"], "row"]}
+    assert {order for order, count in times.items() if count > 1} <= twice
 
 
 # ------------------------------------------------------------------ batches
