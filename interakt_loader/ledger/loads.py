@@ -287,13 +287,15 @@ class Loads:
         """Return the digest of a text, such as a constant of a mapping."""
         return self._keys.name(text)
 
-    def knows(self, sort: Sort, name: str) -> bool:
-        """Tell whether a name was in the calls of an earlier load."""
-        return self._keys.name(name) in self._notes(_TOPICS[sort])
+    def known(self, sort: Sort) -> Callable[[str], bool]:
+        """Return what tells whether a name was in the calls of an earlier load. The ledger is read once, now."""
+        noted = self._notes(_TOPICS[sort])
+        return lambda name: self._keys.name(name) in noted
 
-    def knows_alike(self, trait: str) -> bool:
-        """Tell whether an earlier load had a trait of this name, or of one that differs only in case or spaces."""
-        return self._keys.name(folded(trait)) in self._notes(_FOLDED)
+    def known_alike(self) -> Callable[[str], bool]:
+        """Return what tells whether an earlier load had a trait whose name is the same when `folded`."""
+        noted = self._notes(_FOLDED)
+        return lambda trait: self._keys.name(folded(trait)) in noted
 
     def begin(self, created: CreatedNames | None = None) -> None:
         """Note the load and the names in its calls, right before the first call."""

@@ -171,7 +171,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
         most_held=pipeline.most_held,
         examples=work.examples,
         forecast=_outlook(summary, rate, job) if settings.dry_run else None,
-        creates=_creates(job) if settings.dry_run else None,
+        creates=_creates(job, summary.counts[Status.UNSENT]) if settings.dry_run else None,
         rows_of=partial(as_in_the_input, source=source),
         rate_limit=settings.rate_limit,
         options=settings.public(),
@@ -287,8 +287,7 @@ def _event_names(job: Job) -> EventNames | None:
         return None
     from interakt_loader.load.earlier import EventNames
 
-    ledger = job.ledger
-    return EventNames(lambda name: ledger is not None and ledger.loads.knows("events", name))
+    return EventNames((lambda _: False) if job.ledger is None else job.ledger.loads.known("events"))
 
 
 def _old_events(events: EventNames | None, job: Job) -> str | None:
@@ -347,8 +346,8 @@ def _outlook(summary: Summary, rate: Rate | str | None, job: Job) -> str:
     )
 
 
-def _creates(job: Job) -> Creates | None:
-    """Return the names that the calls of a dry run would create, compared with those that the ledger knows."""
+def _creates(job: Job, calls: int) -> Creates | None:
+    """Return the names that a load would create, compared with those that the ledger knows."""
     created = job.created
     if created is None:
         return None
@@ -359,13 +358,15 @@ def _creates(job: Job) -> Creates | None:
     sorts: tuple[Sort, ...] = ("traits", "events") if job.kind == "event" else ("traits", "tags")
     found = []
     for sort in sorts:
-        names = created.of(sort)
-        new = [name for name in names if loads is None or not loads.knows(sort, name)]
-        is_known = loads is not None or to_a_new_ledger
-        found.append(NamesCreated(sort, tuple(names), created.is_cut(sort), tuple(new) if is_known else None))
+        names = tuple(created.of(sort))
+        new = names if to_a_new_ledger else None
+        if loads is not None:
+            is_known = loads.known(sort)
+            new = tuple(name for name in names if not is_known(name))
+        found.append(NamesCreated(sort, names, created.is_cut(sort), new))
     traits = found[0]
-    otherwise = [] if loads is None else [name for name in traits.new or () if loads.knows_alike(name)]
-    return Creates(job.kind, tuple(found), tuple(alike(traits.names)), tuple(otherwise), plan)
+    otherwise = () if loads is None else tuple(filter(loads.known_alike(), traits.new or ()))
+    return Creates(job.kind, calls, tuple(found), tuple(alike(traits.names)), otherwise, plan)
 
 
 def _write_files(result: LoadResult, failures: FailuresFile | None, settings: Settings) -> None:

@@ -58,6 +58,15 @@ def folded(name: str) -> str:
     return "".join(name.casefold().replace("_", "").replace("-", "").split())
 
 
+_OWN_FOLDED = {folded(name): name for name in OWN_TRAITS}
+
+
+def own_trait_like(name: str) -> str | None:
+    """Return the trait with a meaning of its own for which a name may be meant, such as `email` for `Email`."""
+    own = _OWN_FOLDED.get(folded(name))
+    return None if own == name else own
+
+
 def alike(names: Sequence[str]) -> list[tuple[str, ...]]:
     """Return the groups of names that differ only in case, white space, `_` or `-`."""
     groups: dict[str, list[str]] = {}

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from interakt_loader.mapping.created import OWN_TRAITS, PLAN_CAPS, Sort
+from interakt_loader.mapping.created import OWN_TRAITS, PLAN_CAPS, Sort, own_trait_like
 from interakt_loader.model import Kind
 from interakt_loader.privacy.text import masked, number_of
 
 _SHOWN = 8
 """New names that a line shows."""
 
+_LONGEST = 60
+"""Characters of a name that a line shows."""
+
 _MOST_IN_JSON = 100
-"""New names in `as_dict`."""
+"""Names of a list in `as_dict`."""
 
 _ONE: dict[Sort, str] = {"traits": "trait", "tags": "tag", "events": "event name"}
 _COUNTED: dict[Sort, str] = {"traits": "custom fields", "tags": "tags", "events": "custom events"}
 """What a plan has room for."""
+
+_SPELLING = "case, spaces, _ or -"
+"""What `alike` does not tell apart."""
 
 _CAMPAIGNS: dict[Kind, str] = {
     "event": "events can start ongoing campaigns, which send WhatsApp messages at a price",
@@ -25,7 +31,7 @@ _CAMPAIGNS: dict[Kind, str] = {
 
 
 class NamesCreated(NamedTuple):
-    """The different names of one sort in the calls of a load."""
+    """The different names of one sort in the rows that a load can send."""
 
     sort: Sort
     names: tuple[str, ...]
@@ -52,16 +58,27 @@ class NamesCreated(NamedTuple):
 
 
 class Creates(NamedTuple):
-    """The names in the calls of a load, and what to know about them. Phones and e-mail addresses are masked."""
+    """The names in the rows that a load can send, and what to know about them. `lines` and `as_dict` mask them."""
 
     kind: Kind
+    calls: int
+    """Calls that the load would make: none if all rows are unchanged."""
     names: tuple[NamesCreated, ...]
     alike: tuple[tuple[str, ...], ...]
-    """Traits that differ only in case or spaces."""
+    """Traits that differ only in case, spaces, `_` or `-`."""
     known_otherwise: tuple[str, ...]
-    """New traits that the ledger knows with another case or other spaces."""
+    """New traits that the ledger knows in another spelling of this kind."""
     plan: str | None
     """The plan whose rate limit is declared."""
+
+    @property
+    def like_own(self) -> dict[str, str]:
+        """Traits of users that are spelled almost as one with a meaning of its own, which the load lacks."""
+        if self.kind == "event":
+            return {}
+        traits = self.names[0].names
+        found = {name: own_trait_like(name) for name in traits}
+        return {name: own for name, own in found.items() if own is not None and own not in traits}
 
     def lines(self) -> list[str]:
         """Return what there is to say, a line each."""
@@ -71,12 +88,16 @@ class Creates(NamedTuple):
             room = " and ".join(f"{one.counted:,} of {caps[one.sort]} {_COUNTED[one.sort]}" for one in self.names)
             lines.append(f"plan {self.plan}, as far as is known: {room}")
         lines += [
-            f"{' and '.join(map(_quoted, group))} differ only in case or spaces, and may be several traits for Interakt"
+            f"{' and '.join(map(_quoted, group))} differ only in {_SPELLING}, and may be several traits for Interakt"
             for group in self.alike[:_SHOWN]
         ]
+        lines += [
+            f'{_quoted(name)} is not Interakt\'s own trait "{own}", and may become a custom field'
+            for name, own in self.like_own.items()
+        ]
         if self.known_otherwise:
-            lines.append(f"known to the ledger with another case or other spaces: {_some(self.known_otherwise)}")
-        return [*lines, _CAMPAIGNS[self.kind]] if lines else []
+            lines.append(f"the ledger knows these traits with other {_SPELLING}: {_some(self.known_otherwise)}")
+        return [*lines, _CAMPAIGNS[self.kind]] if lines and self.calls else lines
 
     def as_dict(self) -> dict[str, Any]:
         """Return the counts and the new names as values that can be written as JSON."""
@@ -84,18 +105,30 @@ class Creates(NamedTuple):
         found: dict[str, Any] = {
             one.sort: {
                 "count": len(one.names),
-                "new": None if one.new is None else [masked(name) for name in one.new[:_MOST_IN_JSON]],
+                "has_more": one.is_cut,
+                "new_count": None if one.new is None else len(one.new),
+                "new": None if one.new is None else [*map(masked, one.new[:_MOST_IN_JSON])],
                 "plan_has": caps.get(one.sort),
             }
             for one in self.names
         }
-        return found | {"alike": [[*map(masked, group)] for group in self.alike]}
+        return found | {
+            "alike": [[*map(masked, group)] for group in self.alike[:_MOST_IN_JSON]],
+            "known_otherwise": [*map(masked, self.known_otherwise[:_MOST_IN_JSON])],
+            "like_own": {masked(name): own for name, own in self.like_own.items()},
+        }
 
 
 def _some(names: tuple[str, ...]) -> str:
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(map(masked, names[:_SHOWN])) + more
+    return ", ".join(map(_shown, names[:_SHOWN])) + more
 
 
 def _quoted(name: str) -> str:
-    return f'"{masked(name)}"'
+    return f'"{_shown(name)}"'
+
+
+def _shown(name: str) -> str:
+    # masked whole: a part of a phone may not look like one
+    text = masked(name)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -49,8 +49,16 @@ def test_a_load_of_which_nothing_was_accepted_leaves_no_trace(loads: Loads) -> N
     begun(loads, LOAD)
     loads.take_back()
     assert loads.is_first
-    assert not loads.knows("events", "Paid")
+    assert not loads.known("events")("Paid")
     begun(loads, replace(LOAD, shape={"user_id": ["no"]}))
+
+
+def test_known_names_are_read_once(loads: Loads) -> None:
+    """What tells them does not read the ledger again for each name."""
+    before = loads.known("events")
+    begun(loads, LOAD)
+    after = loads.known("events")
+    assert (before("Paid"), after("Paid"), after("paid")) == (False, True, False)
 
 
 def test_taking_back_puts_back_what_was_there(tmp_path: Path) -> None:

@@ -76,7 +76,11 @@ def test_a_ledger_tells_which_names_are_new(sandbox: Sandbox, tmp_path: Path) ->
     assert new(creates(USERS, MAPPING, **options)) == {"traits": ("City",), "tags": ("new",)}
     load_users(USERS, MAPPING, **options)
     assert new(creates(USERS, MAPPING, **options)) == {"traits": (), "tags": ()}
-    assert "2 traits, known to the ledger" in creates(USERS, MAPPING, **options).lines()
+    # no calls, so no campaign either
+    assert creates(USERS, MAPPING, **options).lines() == [
+        "2 traits, known to the ledger",
+        "2 tags, known to the ledger",
+    ]
 
 
 def test_without_a_ledger_nothing_is_called_new() -> None:
@@ -128,13 +132,26 @@ def test_the_caps_of_a_declared_plan_stand_beside(plan: str) -> None:
 def test_names_that_differ_only_in_case_or_spaces_are_said(sandbox: Sandbox, tmp_path: Path) -> None:
     """Within the load, and against the names that the ledger knows."""
     users = USERS.assign(city="x")
-    line = '"City" and "city" differ only in case or spaces, and may be several traits for Interakt'
+    line = '"City" and "city" differ only in case, spaces, _ or -, and may be several traits for Interakt'
     assert line in creates(users, MAPPING).lines()
     options = to(sandbox, ledger=tmp_path / "l.ledger")
     load_users(USERS, MAPPING, **options)
     found = creates(USERS.rename(columns={"Pin code": "pincode"}), MAPPING, **options)
     assert found.known_otherwise == ("pincode",)
-    assert "known to the ledger with another case or other spaces: pincode" in found.lines()
+    assert "the ledger knows these traits with other case, spaces, _ or -: pincode" in found.lines()
+    assert found.as_dict()["known_otherwise"] == ["pincode"]
+
+
+def test_a_trait_spelled_almost_as_one_of_interakts_own_is_said() -> None:
+    """`Email` is no `email`; nothing is said of the right name, beside the right name, or of a trait of events."""
+    line = '"Email" is not Interakt\'s own trait "email", and may become a custom field'
+    users = USERS.rename(columns={"City": "Email"})
+    found = creates(users, MAPPING)
+    assert line in found.lines()
+    assert found.as_dict()["like_own"] == {"Email": "email"}
+    assert creates(USERS.rename(columns={"City": "email"}), MAPPING).like_own == {}
+    assert creates(users.assign(email="x"), MAPPING).like_own == {}
+    assert creates(users.assign(event="Paid"), {**ORDERS, "traits": ["Email"]}).like_own == {}
 
 
 @pytest.mark.parametrize(
@@ -153,11 +170,20 @@ def test_what_counts_as_alike(one: str, other: str, *, same: bool) -> None:
     assert alike([one, "else", other]) == ([(one, other)] if same else [])
 
 
-def test_no_more_than_a_thousand_names_are_kept() -> None:
+def test_a_long_name_is_cut_in_a_line(tmp_path: Path) -> None:
+    """A heading of thousands of characters would hide the others."""
+    line = creates(USERS.rename(columns={"City": "n" * 3000}), MAPPING, ledger=tmp_path / "l").lines()[0]
+    assert line == f"2 traits, new to the ledger: Pin code, {'n' * 59}…"
+
+
+def test_no_more_than_a_thousand_names_are_kept(tmp_path: Path) -> None:
     """Of more, it is said that there are more."""
     users = pd.DataFrame({"id": ["1"] * 3, "tags": [f"t{at}" for at in range(3)]})
     users.loc[2, "tags"] = ",".join(f"tag {at}" for at in range(MOST_NAMES))
-    assert creates(users, MAPPING).lines()[0] == f"more than {MOST_NAMES:,} tags"
+    found = creates(users, MAPPING, ledger=tmp_path / "new.ledger")
+    assert found.lines()[0].startswith(f"more than {MOST_NAMES:,} tags, new to the ledger: t0, ")
+    tags = found.as_dict()["tags"]
+    assert (tags["count"], tags["has_more"], tags["new_count"], len(tags["new"])) == (1000, True, 1000, 100)
     created = CreatedNames()
     created.add("tags", (str(at) for at in range(MOST_NAMES)))
     assert (created.is_cut("tags"), created.lacks("tags", "0")) == (False, False)
@@ -180,7 +206,8 @@ def test_personal_names_are_masked(capsys: pytest.CaptureFixture[str], tmp_path:
     assert run([str(path), *flags, "--ledger", str(tmp_path / "l.ledger"), "--output", "json"]) == 0
     out, err = capsys.readouterr()
     found = json.loads(out)["creates"]
-    assert found["tags"] == {"count": 1, "new": ["•••@example.com"], "plan_has": None}
+    new_tag = {"count": 1, "has_more": False, "new_count": 1, "new": ["•••@example.com"], "plan_has": None}
+    assert found["tags"] == new_tag
     assert "43210" not in json.dumps(found, ensure_ascii=False)
     assert "asha@" not in json.dumps(found) + err
 
