@@ -260,7 +260,8 @@ class _Rows:
                 members.append(_Member(name, field, coerced.json))
         if mapping.tags is not None:
             tags = self._optional("tags", mapping.tags, required="list")
-            members.append(tags._replace(texts=of_texts(tags.texts)))
+            # the API removes no tags, so there is nothing to clear
+            members.append(tags._replace(texts=of_texts(tags.texts), is_optional=False))
         columns = [name for name in self._names if name not in RESERVED]
         traits = [self._optional(name, field, is_trait=True) for name, field in mapping.traits_of(columns)]
         members += sorted(traits, key=lambda one: one.name)

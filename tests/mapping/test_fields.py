@@ -229,6 +229,16 @@ def test_a_default_beats_clearing() -> None:
     assert sent(["a", None], {"type": "string"}, nulls="clear") == ["a", None]
 
 
+def test_tags_are_not_cleared() -> None:
+    """The API adds tags and removes none: a blank cell leaves them out, with `nulls="clear"` too."""
+    columns = {"id": ["1", "2"], "tags": ["vip", None], "city": ["Pune", None]}
+    found = rows(columns, {"user_id": "id", "tags": "tags", "traits": ["city"]}, nulls="clear")
+    assert [row["body"] for row in found] == [
+        {"userId": "1", "tags": ["vip"], "traits": {"city": "Pune"}},
+        {"userId": "2", "traits": {"city": None}},
+    ]
+
+
 def test_a_default_is_for_rows_without_the_column_too() -> None:
     """JSON lines: a row that lacks the key gets the default."""
     source = open_source([{"id": "1", "city": "Pune"}, {"id": "2"}])
