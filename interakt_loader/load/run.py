@@ -34,7 +34,7 @@ from interakt_loader.result import LoadResult
 from interakt_loader.result.creates import Creates, NamesCreated
 from interakt_loader.sending.work import Streamed
 from interakt_loader.settings import Settings
-from interakt_loader.settings.values import PLAN_RATES, Rate
+from interakt_loader.settings.values import PlanRate, Rate
 from interakt_loader.sources import Source
 
 if TYPE_CHECKING:
@@ -354,7 +354,8 @@ def _creates(job: Job, calls: int) -> Creates | None:
     loads = job.ledger.loads if job.ledger is not None and job.keeps_ledger else None
     path = job.settings.ledger
     to_a_new_ledger = path is not None and not Path(path).exists()
-    plan = next((plan for plan, rate in PLAN_RATES.items() if rate == job.settings.rate_limit), None)
+    limit = job.settings.rate_limit
+    plan = limit.plan if isinstance(limit, PlanRate) else None
     sorts: tuple[Sort, ...] = ("traits", "events") if job.kind == "event" else ("traits", "tags")
     found = []
     for sort in sorts:

@@ -177,7 +177,23 @@ class Rate(NamedTuple):
         return f"{self.calls:g}/{unit}"
 
 
-PLAN_RATES = {"growth": Rate(300, 60), "advanced": Rate(600, 60)}
+class PlanRate(Rate):
+    """The limit of one of Interakt's plans, which was declared by its name."""
+
+    plan: str
+
+    def __new__(cls, plan: str, calls: float, seconds: float) -> PlanRate:
+        """Return the limit of a plan."""
+        made = super().__new__(cls, calls, seconds)
+        made.plan = plan
+        return made
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """Return what makes a copy."""
+        return (self.plan, *self)
+
+
+PLAN_RATES = {"growth": PlanRate("growth", 300, 60), "advanced": PlanRate("advanced", 600, 60)}
 """Calls that Interakt's plans allow [doc]."""
 
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}

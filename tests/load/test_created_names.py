@@ -14,6 +14,7 @@ from interakt_loader.cli import run
 from interakt_loader.mapping.created import MOST_NAMES, PLAN_CAPS, CreatedNames, alike, folded
 from interakt_loader.result.creates import Creates
 from interakt_loader.sandbox import Sandbox, SandboxOptions
+from interakt_loader.settings.values import PLAN_RATES
 
 USERS = pd.DataFrame({"id": ["1", "2"], "City": ["Pune", None], "Pin code": ["1", "2"], "tags": ["vip, new", "vip"]})
 MAPPING = {"user_id": "id", "tags": "tags", "traits": "*"}
@@ -124,7 +125,8 @@ def test_the_caps_of_a_declared_plan_stand_beside(plan: str) -> None:
     caps = PLAN_CAPS[plan]
     text = f"plan {plan}, as far as is known: 1 of {caps['traits']} custom fields and 2 of {caps['tags']} tags"
     assert text in creates(users, MAPPING, rate_limit=plan).lines()
-    assert not any("plan" in line for line in creates(users, MAPPING).lines())
+    for undeclared in (None, str(PLAN_RATES[plan])):
+        assert not any("plan" in line for line in creates(users, MAPPING, rate_limit=undeclared).lines())
     events = creates(users.assign(event="Paid"), {**ORDERS, "traits": ["name"]}, rate_limit=plan)
     assert f"0 of {caps['traits']} custom fields and 1 of {caps['events']} custom events" in "\n".join(events.lines())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 from dataclasses import fields, replace
@@ -13,7 +14,7 @@ import pytest
 from interakt_loader import errors
 from interakt_loader.errors import LoadInterrupted, SettingsError, flag_of
 from interakt_loader.settings import Settings
-from interakt_loader.settings.values import BASE_URL, Failures, Rate, RowRange, parse_rate
+from interakt_loader.settings.values import BASE_URL, Failures, PlanRate, Rate, RowRange, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -177,3 +178,12 @@ def test_every_option_is_parsed_by_the_parser_that_it_names() -> None:
                 Settings.resolve({one.name: "x"}, environ={})
         if one.metadata["flag"] is not None:
             assert one.metadata["flag"].split("/")[0] == flag_of(one.name)
+
+
+def test_the_limit_of_a_plan_knows_its_plan_in_a_copy_too() -> None:
+    """It is the same rate as 300/min, which names no plan; other processes get the plan as well."""
+    rate = Settings(rate_limit="growth").rate_limit
+    for one in (rate, copy.deepcopy(rate), pickle.loads(pickle.dumps(rate))):
+        assert isinstance(one, PlanRate)
+        assert (one.plan, one, str(one)) == ("growth", Rate(300, 60), "300/min")
+    assert not isinstance(Settings(rate_limit="300/min").rate_limit, PlanRate)
