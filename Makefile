@@ -142,5 +142,5 @@ $(VENV)-lowest/.ready: pyproject.toml | $(UV)
 	@echo "making $(VENV)-lowest, with the lowest versions that pyproject.toml allows (once)"
 	@$(OLDEST) -m venv --clear $(VENV)-lowest
 	@$(UV) pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct \
-		-e '.[remote,excel,plot,redis]' --group test
+		-e '.[remote,excel,plot,redis,sql]' --group test
 	@touch $@

@@ -70,7 +70,7 @@ def test_the_metadata_is_right(built: Built) -> None:
     addresses = dict(line.split(", ") for line in facts.get_all("Project-URL") or [])
     assert addresses.keys() == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
     assert all(address.startswith(addresses["Homepage"]) for address in addresses.values())
-    assert set(facts.get_all("Provides-Extra") or []) == {"airflow", "excel", "plot", "redis", "remote", "spark"}
+    assert set(facts.get_all("Provides-Extra") or []) == {"airflow", "excel", "plot", "redis", "remote", "spark", "sql"}
     assert str(facts.get_payload()).startswith("# interakt_loader")
 
 
