@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -42,7 +42,6 @@ from interakt_loader.sources.base import (
     Lines,
     Part,
     Source,
-    reason,
 )
 from interakt_loader.values import unicode_text
 
@@ -119,7 +118,7 @@ def query(sources: Mapping[str, Source], text: str) -> Source:
         statement.check_tables(sources, named)
         for name, source in sources.items():
             if statement.reads(name):
-                connection.register(name, _spooled(_whole_rows(source), folder, source.where))
+                connection.register(name, _spooled(_whole_rows(source), folder, source, named))
         result = _result(connection, folder, text, named)
     first, *others = sources.values()
     return Source(
@@ -146,7 +145,8 @@ def where(source: Source, text: str) -> Source:
     with folder.removed_on_error(), _connection(folder, named) as connection:
         _check_condition(connection, text, named)
         rows = _Rows(folder)
-        connection.register(TABLE, _spooled(_numbered(rows.kept(source.batches(flat=False))), folder, source.where))
+        every = _numbered(rows.kept(source.batches(flat=False)))
+        connection.register(TABLE, _spooled(every, folder, source, named, {_ROW: pa.int64(), _DOUBT: pa.int64()}))
         condition = f"(\n{text}\n)"
         unknown = f'"{_DOUBT}" = {_CELL_ERROR} AND {condition} IS NULL'
         chosen = (
@@ -454,11 +454,20 @@ def _without_places(tree: Any) -> Any:
 
 _PLACE = re.compile(r"^LINE (\d+): (.*)\n( *)\^", re.MULTILINE)
 _KIND = re.compile(r"^[A-Z][A-Za-z ]+ Error: ")
-_OF_ROWS = ("ConversionException", "OutOfRangeException", "InvalidInputException")
-"""Errors whose messages quote values of rows."""
+_FAILURES = {
+    "OutOfMemoryException": f"it needs more than {MEMORY} of memory",
+    "IOException": "its temporary files cannot be written: is the disk full?",
+}
+_OF_A_VALUE = (
+    "a value of a row cannot be converted or computed. It is not shown, because it may be personal; TRY_CAST gives "
+    "null instead"
+)
+"""What is said of an error while rows are read. DuckDB's own text may quote any value, in any form."""
 
 
-def _refused(error: Exception, text: str, named: str, *, lines: int | None = None, more: int = 0) -> SettingsError:
+def _refused(
+    error: Exception, text: str, named: str, *, lines: int | None = None, more: int = 0, of_rows: bool = False
+) -> SettingsError:
     """Return what is wrong with a query in one line: where, and what. It has no value of a row.
 
     Args:
@@ -467,15 +476,17 @@ def _refused(error: Exception, text: str, named: str, *, lines: int | None = Non
         named: The option that has it.
         lines: The query has a condition of so many lines, from its second line on, perhaps several times.
         more: Lines that were put before the query.
+        of_rows: It came while rows were read.
     """
     message = str(error)
     what = " ".join(_KIND.sub("", message.split("\n\n", maxsplit=1)[0]).split())
     # the columns that a condition gets from us
     what = re.sub(r', "__interakt_\w+"', "", what)
-    if type(error).__name__ in _OF_ROWS:
-        what = re.sub(r"'[^']*'", "'…'", what)
-    place = _PLACE.search(message)
-    if place is None:
+    if of_rows:
+        what = _FAILURES.get(type(error).__name__, _OF_A_VALUE)
+    # the last one: a value may hold such lines too
+    place = next(iter([*_PLACE.finditer(message)][-1:]), None)
+    if place is None or not 0 < int(place[1]) <= text.count("\n") + 1:
         return SettingsError(f"{named}: {what}")
     number, shown, before = int(place[1]), place[2], len(place[3]) - len(f"LINE {place[1]}: ")
     written = text.splitlines()
@@ -509,7 +520,13 @@ def _whole_rows(source: Source) -> Iterator[pa.RecordBatch]:
         yield batch.drop_columns([name for name in RESERVED if name in batch.schema.names])
 
 
-def _spooled(batches: Iterator[pa.RecordBatch], folder: _Folder, where_from: str) -> pa.Table:
+def _spooled(
+    batches: Iterator[pa.RecordBatch],
+    folder: _Folder,
+    source: Source,
+    named: str,
+    added: Mapping[str, pa.DataType] | None = None,
+) -> pa.Table:
     """Write rows to the folder, and return them as a table that is read from there: it takes no memory.
 
     Where a column has several types, such as in JSON lines, it gets one type for all rows: that of numbers, or text.
@@ -531,7 +548,12 @@ def _spooled(batches: Iterator[pa.RecordBatch], folder: _Folder, where_from: str
         if writer is not None:
             writer.close()
     if not paths:
-        raise SourceError(f"{where_from}: has no rows, so a query has nothing to read")
+        # no row tells the types
+        kinds = {**dict.fromkeys(source.columns, pa.string()), **(added or {})}
+        schemas.append(pa.schema(list(kinds.items())))
+    _check_case(source, schemas, named)
+    if not paths:
+        return schemas[0].empty_table()
     if len(paths) == 1:
         return _mapped(paths[0])
     whole = folder.file()
@@ -542,6 +564,18 @@ def _spooled(batches: Iterator[pa.RecordBatch], folder: _Folder, where_from: str
                 target.write_batch(_in_schema(batch, schema))
             path.unlink()
     return _mapped(whole)
+
+
+def _check_case(source: Source, schemas: Sequence[pa.Schema], named: str) -> None:
+    """Refuse columns that differ only in case: SQL reads the first of them for both."""
+    names: dict[str, str] = {}
+    for name in dict.fromkeys(name for schema in schemas for name in schema.names):
+        other = names.setdefault(name.casefold(), name)
+        if other != name:
+            raise SettingsError(
+                f"{named}: {source.where} has the columns {other!r} and {name!r}, which SQL cannot tell apart: rename "
+                "one of them"
+            )
 
 
 def _mapped(path: Path) -> pa.Table:
@@ -638,7 +672,7 @@ def _result(connection: duckdb.DuckDBPyConnection, folder: _Folder, text: str, n
     path, rows = folder.file(), 0
     with closing(_read(connection, text, named)) as batches:
         first = next(batches)
-        doubled = [name for name, count in Counter(first.schema.names).items() if count > 1]
+        doubled = [name for name, count in Counter(name.casefold() for name in first.schema.names).items() if count > 1]
         if doubled:
             raise SettingsError(f"{named}: two columns of the result are called {doubled[0]!r}: rename one with AS")
         with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, first.schema) as writer:
@@ -691,6 +725,6 @@ def _read(connection: duckdb.DuckDBPyConnection, text: str, named: str, *, lines
             while (batch := interruptible(lambda: next(reader, None))) is not None:
                 yield batch
     except duckdb.Error as error:
-        raise _refused(error, text, named, lines=lines) from None
+        raise _refused(error, text, named, lines=lines, of_rows=True) from None
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{named}: the result cannot be read: {reason(error)}") from None
+        raise SourceError(f"{named}: the result cannot be read ({type(error).__name__})") from None
