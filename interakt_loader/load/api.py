@@ -31,6 +31,7 @@ from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources import Source
+from interakt_loader.sources.paths import hidden_source
 from interakt_loader.transport import read_environment
 
 if TYPE_CHECKING:
@@ -55,11 +56,13 @@ def load_users(data: Any, mapping: Any = None, **options: Unpack[Options]) -> Lo
     Raises `UsageError` (a `ValueError`) before any call if an argument makes no sense. Raises `LoadInterrupted` (a
     `KeyboardInterrupt`) after Ctrl-C. What happens to a row never raises: see `LoadResult`.
     """
+    data = hidden_source(data)
     return _load(data, mapping, "user", options)
 
 
 def load_events(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
     """Make one event call for each row of a table; otherwise like `load_users`. The mapping needs an `event`."""
+    data = hidden_source(data)
     return _load(data, mapping, "event", options)
 
 
@@ -68,6 +71,7 @@ def check(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadRes
 
     The mapping or the columns tell whether the rows are users or events: events have an `event`.
     """
+    data = hidden_source(data)
     return _load(data, mapping, None, {**options, "dry_run": True})
 
 
@@ -78,6 +82,7 @@ def baseline(data: Any, mapping: Any = None, **options: Unpack[Options]) -> Load
     required. Rows are `recorded`; rows that could not be sent are `invalid`, and those on record already `unchanged`.
     The mapping or the columns tell whether the rows are users or events. Otherwise like `load_users`.
     """
+    data = hidden_source(data)
     return _load(data, mapping, None, options, record_only=True)
 
 

@@ -23,19 +23,21 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from interakt_loader.columns import Target
-from interakt_loader.errors import MappingError, MappingNeeded, SettingsError, option
+from interakt_loader.errors import MappingError, MappingNeeded, SettingsError, SourceError, option
 from interakt_loader.identity import country_code
 from interakt_loader.mapping.files import read_mapping_file
 from interakt_loader.mapping.infer.inferred import InferredMapping, Line
 from interakt_loader.mapping.spec import Mapping, listed
 from interakt_loader.model import Kind
 from interakt_loader.privacy.process import usable_stderr
+from interakt_loader.privacy.secrets import Secret
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import is_failures
 from interakt_loader.settings.values import OneOf, did_you_mean, parsed
 from interakt_loader.sources import ReadOptions, Source, is_failures_file, is_own_name, open_source, peek
 from interakt_loader.sources.base import Lines
 from interakt_loader.sources.failures import EXTRA_COLUMNS
+from interakt_loader.sources.paths import hidden_source
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -68,6 +70,7 @@ class Choice(NamedTuple):
 @usable_stderr()
 def opened(data: Any, settings: Settings) -> Source:
     """Open the data, and log how it is read."""
+    data = hidden_source(data)
     sheet = settings.sheet
     options = ReadOptions(
         settings.encoding,
@@ -83,6 +86,13 @@ def opened(data: Any, settings: Settings) -> Source:
 
 def _read(data: Any, options: ReadOptions, settings: Settings) -> Source:
     """Open the data, as it is or by SQL."""
+    addresses = [one for one in (data if isinstance(data, list) else [data]) if isinstance(one, Secret)]
+    if addresses:
+        from interakt_loader.sources import database
+
+        if isinstance(data, list) and len(data) > 1:
+            raise SourceError(f"{addresses[0]}: a database cannot be loaded together with other sources")
+        return database.open_query(addresses[0], settings.query, settings.where)
     if settings.query is None and settings.where is None:
         return open_source(data, options)
     from interakt_loader.sources import sql
@@ -219,6 +229,7 @@ def infer(
 
     Nothing is sent. `load_users(data, infer(data))` confirms the proposal, unless questions are open.
     """
+    data = hidden_source(data)
     settings = Settings.resolve(cast("dict[str, Any]", options))
     return inferred(data, settings, kind_of(kind), event, None if preset is None else PRESET + preset)
 

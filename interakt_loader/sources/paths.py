@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from interakt_loader.errors import SourceError
+from interakt_loader.privacy.secrets import Secret
 from interakt_loader.sources.base import reason
 from interakt_loader.sources.failures import is_failures_head
 from interakt_loader.sources.local_file import File, TemporaryCopy, find_file, format_by_name
@@ -75,6 +76,9 @@ def find(given: str) -> Found:
     """
     if given == STANDARD_INPUT:
         return Found([_standard_input()], [])
+    database = DatabaseAddress.of(given)
+    if database is not None:
+        raise SourceError(f"{database.shown}: a database is not a table: load it by itself, with a query")
     shown = hide_secrets(given) if is_address(given) else given
     try:
         if is_address(given):
@@ -454,6 +458,102 @@ def _without_secrets(address: str) -> str:
     place, slash, path = rest.partition("/")
     user, _, host = place.rpartition("@")
     return f"{scheme}://{host if ':' in user else place}{slash}{path}"
+
+
+# The address of a database has a user and often a password. So it is a `Secret` from the moment it arrives.
+
+_DATABASE = re.compile(r"(postgres|postgresql|mysql|mariadb|sqlite|duckdb)(?:\+\w+)?://", re.IGNORECASE)
+_HOST = re.compile(r"(?:[^\s:@/?#\[\]]*|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
+_PASSWORD_OPTION = re.compile(r"(?:^|&)(?!passfile=)[^=&]*(?:pass|pwd|secret|token)[^=&]*=[^&]", re.IGNORECASE)
+_ENVIRONMENT = "env:"
+_OWN_VARIABLE = {"postgresql": "PGPASSWORD or ~/.pgpass", "mysql": "MYSQL_PWD or ~/.my.cnf"}
+
+
+class DatabaseAddress(NamedTuple):
+    """The parts of an address, as they are written. It is only for a moment: `user` may hold a password."""
+
+    kind: str
+    """`postgresql`, `mysql`, `sqlite` or `duckdb`."""
+    user: str
+    hosts: str
+    path: str
+    """From the first slash on."""
+    options: str
+    is_clear: bool
+    """False if a `@` may belong to any of several parts."""
+
+    @classmethod
+    def of(cls, address: str) -> DatabaseAddress | None:
+        """Return the parts; None if it is not the address of a database."""
+        scheme = _DATABASE.match(address)
+        if scheme is None:
+            return None
+        kind = scheme[1].lower().replace("mariadb", "mysql")
+        kind = "postgresql" if kind == "postgres" else kind
+        base, _, options = address[scheme.end() :].partition("?")
+        hosts, slash, path = base.partition("/")
+        path = slash + path
+        if kind in ("sqlite", "duckdb"):
+            return cls(kind, "", hosts, path, options, is_clear=True)
+        user, _, hosts = hosts.rpartition("@")
+        is_clear = all(map(_HOST.fullmatch, hosts.split(","))) and "@" not in path + options
+        return cls(kind, user, hosts, path, options, is_clear)
+
+    @property
+    def has_password(self) -> bool:
+        """Tell whether it has a password, or may have one."""
+        in_options = _PASSWORD_OPTION.search(self.options) is not None
+        return not self.is_clear or bool(self.user.partition(":")[2]) or in_options
+
+    @property
+    def shown(self) -> str:
+        """Return the address without user and options."""
+        return f"{self.kind}://{self.hosts}{self.path}" if self.is_clear else f"{self.kind}://…"
+
+
+def hidden_source(data: Any) -> Any:
+    """Return a source with the addresses of databases as `Secret`, which shows them without user and options.
+
+    `{"env": NAME}` and `env:NAME` are what the environment variable holds. Anything else is returned unchanged.
+    Raises `SourceError` if the variable is not set.
+    """
+    if isinstance(data, dict) and [*data] == ["env"] and isinstance(data["env"], str):
+        data = _ENVIRONMENT + data["env"]
+    if isinstance(data, (list, tuple)) and all(isinstance(one, (str, Secret)) for one in data):
+        return [_hidden_text(one) for one in data]
+    return _hidden_text(data)
+
+
+def _hidden_text(data: Any) -> Any:
+    if not isinstance(data, str):
+        return data
+    if data.startswith(_ENVIRONMENT):
+        name = data.removeprefix(_ENVIRONMENT)
+        if not os.environ.get(name):
+            raise SourceError(f"{data}: the environment variable {name} is not set; expected the address of a source")
+        return _hidden_text(os.environ[name])
+    address = DatabaseAddress.of(data)
+    return data if address is None else Secret(data, address.shown)
+
+
+def refuse_passwords(sources: Iterable[object]) -> None:
+    """Refuse addresses with a password where others can see them, such as in the list of processes."""
+    for source in sources:
+        given = source if isinstance(source, str) else ""
+        scheme, found, rest = given.partition("://")
+        database = DatabaseAddress.of(given)
+        user = rest.partition("/")[0].rpartition("@")[0]
+        if database is not None and database.has_password:
+            own = _OWN_VARIABLE.get(database.kind)
+        elif database is None and found and user.partition(":")[2]:
+            own = None
+        else:
+            continue
+        put = "Put" if own is None else f"Put the password into {own}, or put"
+        raise SourceError(
+            f"{scheme}://…: an address with a password is not accepted here, because others can see it. {put} the "
+            "address into an environment variable, and give env:NAME as the source"
+        )
 
 
 def _standard_input() -> File:

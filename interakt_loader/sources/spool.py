@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from interakt_loader.columns.normalize import Mixed, Unsendable
 from interakt_loader.errors import SourceError
 from interakt_loader.privacy.files import FileLock, LockHeld
 from interakt_loader.sources.base import Batches, reason
@@ -66,6 +67,12 @@ def _remove_abandoned() -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
+for _type in (Mixed(pa.struct([])), Unsendable(pa.null(), "")):
+    # so that a file of rows gives them back as they were
+    with suppress(pa.ArrowKeyError):
+        pa.register_extension_type(_type)
+
+
 class Spool:
     """Rows in a file of a temporary folder, which stays as long as this object does. Memory is that of one batch.
 
@@ -76,7 +83,7 @@ class Spool:
         self._folder, self._path = folder, folder.file()
         self.rows = 0
         self.schema = pa.schema([])
-        """That of the first batch."""
+        """That of the first batch, or of the first one that has rows."""
 
     def keep(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield batches, and write each to the file first."""
@@ -86,13 +93,13 @@ class Spool:
             for batch in batches:
                 with self._named_errors():
                     if writer is None or batch.schema != schema:
-                        if writer is None:
-                            self.schema = batch.schema
-                        else:
+                        if writer is not None:
                             writer.close()
                         schema = batch.schema
                         writer = pa.ipc.new_stream(file, schema)
                     writer.write_batch(batch)
+                if self.rows == 0:
+                    self.schema = batch.schema
                 self.rows += batch.num_rows
                 yield batch
             if writer is not None:
@@ -124,15 +131,18 @@ class Spool:
 _GLANCE = 0.2
 """Longest wait for a call in seconds, until Ctrl-C is noticed."""
 
+_PATIENCE = 5.0
+"""Seconds that an interrupted call has to end."""
+
 
 class Interruptible:
     """Runs calls of a connection in a thread of its own, so that Ctrl-C ends them at once.
 
-    `interrupt` ends a running call from another thread.
+    `interrupt` ends a running call from another thread. `close` is the last call.
     """
 
-    def __init__(self, interrupt: Callable[[], Any]) -> None:
-        self._interrupt, self._pool = interrupt, ThreadPoolExecutor(1)
+    def __init__(self, interrupt: Callable[[], object], close: Callable[[], object] | None = None) -> None:
+        self._interrupt, self._close, self._pool = interrupt, close, ThreadPoolExecutor(1)
         self._running: Future[Any] | None = None
 
     def __enter__(self) -> Interruptible:
@@ -141,12 +151,17 @@ class Interruptible:
     def __exit__(self, *_: object) -> None:
         if self._running is not None and not self._running.done():
             self._interrupt()
-        self._pool.shutdown()
+        last = [self._running] if self._close is None else [self._pool.submit(self._close)]
+        # a call may wait for a server that does not answer any more
+        wait([one for one in last if one is not None], timeout=_PATIENCE)
+        self._pool.shutdown(wait=False)
 
-    def __call__(self, call: Callable[[], Any]) -> Any:
-        """Run a call, and return what it returns."""
+    def __call__(self, call: Callable[[], Any], waiting: Callable[[], object] | None = None) -> Any:
+        """Run a call, and return what it returns. `waiting` is called while it runs, several times a second."""
         self._running = running = self._pool.submit(call)
         while not running.done():
             # Windows notices Ctrl-C between waits only
             wait([running], timeout=_GLANCE)
+            if waiting is not None:
+                waiting()
         return running.result()

@@ -12,7 +12,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -63,11 +63,6 @@ _CONFIG = {
 
 _TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest", "json_each", "json_tree"})
 """Table functions that read nothing but their arguments."""
-
-for _type in (Mixed(pa.struct([])), Unsendable(pa.null(), "")):
-    # so that a file of rows gives them back as they were
-    with suppress(pa.ArrowKeyError):
-        pa.register_extension_type(_type)
 
 
 def named(data: Any) -> dict[str, Any]:
@@ -263,7 +258,7 @@ class _Statement:
         try:
             statements = connection.extract_statements(text)
         except duckdb.Error as error:
-            raise _refused(error, text, named) from None
+            raise duckdb_error(error, text, named) from None
         kinds = [str(one.type).rpartition(".")[2] for one in statements]
         if kinds != ["SELECT"]:
             found = f"{len(kinds)} statements" if len(kinds) != 1 else kinds[0]
@@ -318,7 +313,7 @@ def _check_condition(connection: duckdb.DuckDBPyConnection, text: str, named: st
         if len(connection.extract_statements(inside)) != 1:
             raise SettingsError(expected)
     except duckdb.Error as error:
-        raise _refused(error, f"SELECT\n{text}\n", named, lines=2 + text.count("\n")) from None
+        raise duckdb_error(error, f"SELECT\n{text}\n", named, lines=2 + text.count("\n")) from None
     node = _tree(connection, f"SELECT\n{text}\n", named)["node"]
     outer = _tree(connection, inside, named)["node"]
     is_one = (
@@ -392,7 +387,7 @@ _OF_A_VALUE = (
 """What is said of an error while rows are read. DuckDB's own text may quote any value, in any form."""
 
 
-def _refused(
+def duckdb_error(
     error: Exception, text: str, named: str, *, lines: int | None = None, more: int = 0, of_rows: bool = False
 ) -> SettingsError:
     """Return what is wrong with a query in one line: where, and what. It has no value of a row.
@@ -585,17 +580,14 @@ def repeats(spool: Spool, column: str) -> bool:
     """Tell whether a value of a column is in several rows."""
     if column not in spool.schema.names:
         return False
-    rows = pa.RecordBatchReader.from_batches(pa.schema([spool.schema.field(column)]), _only(column, spool.batches()))
+    texts = (pa.RecordBatch.from_arrays([as_text(one[column])], [column]) for one in spool.batches())
+    rows = pa.RecordBatchReader.from_batches(pa.schema([(column, pa.string())]), texts)
     name = '"' + column.replace('"', '""') + '"'
     with _connection(TemporaryFolder(), option("query")) as connection:
         connection.register(TABLE, rows)
         counted = f'SELECT count({name}) > count(DISTINCT {name}) FROM "{TABLE}"'  # noqa: S608 - a quoted name
         ((has_repeats,),) = connection.execute(counted).fetchall()
     return bool(has_repeats)
-
-
-def _only(column: str, batches: Batches) -> Iterator[pa.RecordBatch]:
-    return (batch.select([column]) for batch in batches)
 
 
 def _read(connection: duckdb.DuckDBPyConnection, text: str, named: str, *, lines: int | None = None) -> Batches:
@@ -606,7 +598,7 @@ def _read(connection: duckdb.DuckDBPyConnection, text: str, named: str, *, lines
         # it is bound first in this way, since these errors have a place
         connection.execute(f"EXPLAIN\n{text}").fetchall()
     except duckdb.Error as error:
-        raise _refused(error, f"\n{text}", named, lines=lines, more=1) from None
+        raise duckdb_error(error, f"\n{text}", named, lines=lines, more=1) from None
     try:
         relation: Any = connection.sql(text)
         # as older versions of DuckDB call it
@@ -617,6 +609,6 @@ def _read(connection: duckdb.DuckDBPyConnection, text: str, named: str, *, lines
             while (batch := interruptible(lambda: next(reader, None))) is not None:
                 yield batch
     except duckdb.Error as error:
-        raise _refused(error, text, named, lines=lines, of_rows=True) from None
+        raise duckdb_error(error, text, named, lines=lines, of_rows=True) from None
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{named}: the result cannot be read ({type(error).__name__})") from None
