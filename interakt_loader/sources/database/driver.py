@@ -77,11 +77,11 @@ class Driver(ABC):
         """Return the error for a query that the database refuses."""
         return SettingsError(f"{option('query')}: {one_line(why)}")
 
-    def of_a_value(self, code: object) -> SettingsError:
+    def of_a_value(self, code: object = "") -> SettingsError:
         """Return the error for a row that the database cannot compute. Its own text may quote a value of the row."""
         return SettingsError(
-            f"{option('query')}: the database reports error {code} while it computes a row. Its text is not shown, "
-            "because it may hold personal data: run the query in a tool of the database to see it"
+            f"{option('query')}: the database cannot compute a row{f' (error {code})' if code else ''}. Its text is not "
+            "shown, because it may hold personal data: run the query in a tool of the database to see it"
         )
 
 

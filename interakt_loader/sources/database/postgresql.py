@@ -67,7 +67,6 @@ _OWN_TEXT = ("08", "0A", "25", "26", "28", "3D", "3F", "40", "42", "53", "54", "
 """Classes of errors whose text never has a value of a row."""
 
 _LOST = ("08", "57P")
-_LOST_TEXTS = ("server closed the connection", "no connection to the server", "could not receive data", "SSL SYSCALL")
 
 _NO_ACCESS = (
     (
@@ -170,12 +169,24 @@ class PostgreSQL(Driver):
         what = details.get("PG_DIAG_MESSAGE_PRIMARY", "")
         if self._connection is None:
             return self._unconnected(said)
-        if code.startswith(_LOST) or (not code and any(part in said for part in _LOST_TEXTS)):
-            return self.unreachable(f"the connection was lost while the query ran ({what or 'no more answer'})")
+        if code.startswith(_LOST) or (not code and not self._is_alive()):
+            return self.unreachable("the connection was lost while the query ran")
+        if "read-only transaction" in said:
+            return self.refused("the query may only read, and it changes something")
         if not code.startswith(_OWN_TEXT):
-            return self.of_a_value(code or type(error).__name__)
+            return self.of_a_value(code)
         place = details.get("PG_DIAG_STATEMENT_POSITION") if self._cursor is None else None
         return self.refused(what if place is None else f"{self._place(int(place))}: {what}")
+
+    def _is_alive(self) -> bool:
+        """Tell whether the server still answers. Errors that come while rows are read have only a text."""
+        try:
+            if self._cursor is not None:
+                self._cursor.close()
+            self._connection.rollback()
+        except Exception:  # noqa: BLE001 - there is no connection any more
+            return False
+        return True
 
     def _place(self, position: int) -> str:
         """Return the line and the column of a character, which is counted from 1."""
