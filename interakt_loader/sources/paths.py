@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 import glob
+import io
 import itertools
 import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from interakt_loader.errors import SourceError
 from interakt_loader.sources.base import reason
 from interakt_loader.sources.failures import is_failures_head
 from interakt_loader.sources.local_file import File, TemporaryCopy, find_file, format_by_name
+from interakt_loader.values import full_type
 
 STANDARD_INPUT = "-"
 
@@ -67,7 +69,76 @@ class Place(Protocol):
         """Return a file of this machine with the content; SourceError if it is empty or not a regular file."""
 
 
-def find(given: str) -> Found:
+class RemotePath(os.PathLike[str]):
+    """A path that has its own file system of fsspec, with the credentials: a UPath, an ObjectStoragePath, an OpenFile.
+
+    As text it is an address, without secrets.
+    """
+
+    def __init__(self, system: Any, path: str) -> None:
+        self.system, self.path = system, path
+        self.given = hide_secrets(str(system.unstrip_protocol(path)))
+
+    def __fspath__(self) -> str:
+        return self.given
+
+
+_LOCAL_PROTOCOLS = {"file", "local"}
+
+
+def is_path(data: object) -> bool:
+    """Return whether data is a path, also one of another library."""
+    return isinstance(data, (str, os.PathLike)) or _is_of_fsspec(data)
+
+
+def _is_of_fsspec(data: object) -> bool:
+    # UPath has its file system as a property, OpenFile as an attribute
+    return hasattr(type(data), "fs") or type(data).__module__ == "fsspec.core"
+
+
+def as_path(data: Any) -> str | RemotePath:
+    """Return a path (`is_path`) as text, or with its own file system; SourceError if that cannot be reached."""
+    if isinstance(data, RemotePath):
+        return data
+    if _is_of_fsspec(data):
+        try:
+            system, path = data.fs, str(data.path)
+            protocols = {system.protocol} if isinstance(system.protocol, str) else {*system.protocol}
+            if _LOCAL_PROTOCOLS.isdisjoint(protocols):
+                return RemotePath(system, path)
+        except Exception as error:
+            raise SourceError(f"{full_type(data)}: its file system cannot be used: {full_type(error)}") from error
+        return path
+    path = os.fsdecode(os.fspath(data))
+    if not path:
+        raise SourceError("the path of the source is empty; expected a file, a folder, a pattern or an address")
+    if ("\n" in path or path.lstrip().startswith(("{", "[{")) or len(path) > _LONGEST) and not _exists(path):
+        # it is not shown: it may be rows
+        raise SourceError("a text with a table in it is no path: give io.StringIO(text)")
+    return path
+
+
+_LONGEST = 4096
+"""Characters of a path at most."""
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def with_paths(data: Any) -> Any:
+    """Return data with the paths of other libraries as `RemotePath` or text: also those in a list or a dict."""
+    if isinstance(data, dict):
+        return {name: with_paths(one) for name, one in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [as_path(one) if _is_of_fsspec(one) else one for one in data] if any(map(_is_of_fsspec, data)) else data
+    return as_path(data) if _is_of_fsspec(data) else data
+
+
+def find(given: str | RemotePath) -> Found:
     """Return the files that a path, pattern or address means; SourceError when there is none.
 
     A file that is not on this machine is copied to a temporary file first. So the load does not depend on a connection
@@ -75,6 +146,8 @@ def find(given: str) -> Found:
     """
     if given == STANDARD_INPUT:
         return Found([_standard_input()], [])
+    if isinstance(given, RemotePath):
+        return _found(given)
     shown = hide_secrets(given) if is_address(given) else given
     try:
         if is_address(given):
@@ -90,6 +163,17 @@ def find(given: str) -> Found:
         for part in (given, *given.split("::")):
             text = text.replace(part, hide_secrets(part))
         raise SourceError(f"{shown}: cannot be opened: {text}") from error
+
+
+def _found(given: RemotePath) -> Found:
+    try:
+        return _files_of(_Remote(given.system, is_web=is_web(given.given)), given.path, given.given)
+    except SourceError:
+        raise
+    except FileNotFoundError as error:
+        raise SourceError(f"{given.given}: no such file") from error
+    except Exception as error:
+        raise SourceError(f"{given.given}: cannot be opened: it raised {full_type(error)}") from error
 
 
 def _files_of(place: Place, path: str, given: str) -> Found:
@@ -432,7 +516,12 @@ def _remote_place(address: str, shown: str) -> tuple[Place, str]:
         needed = "fsspec aiohttp" if scheme in _WEB_SCHEMES else "fsspec"
         raise SourceError(f"{shown}: reading {scheme}:// addresses needs fsspec: pip install {needed}") from error
     system, path = url_to_fs(address)
-    return _Remote(system, is_web=scheme in _WEB_SCHEMES), str(path)
+    return _Remote(system, is_web=is_web(address)), str(path)
+
+
+def is_web(address: str) -> bool:
+    """Tell whether an address is one of the web."""
+    return address.partition("://")[0].partition("::")[0] in _WEB_SCHEMES
 
 
 def hide_secrets(address: str) -> str:
@@ -454,6 +543,54 @@ def _without_secrets(address: str) -> str:
     place, slash, path = rest.partition("/")
     user, _, host = place.rpartition("@")
     return f"{scheme}://{host if ':' in user else place}{slash}{path}"
+
+
+def is_open_file(data: object) -> bool:
+    """Return whether data is an open file, or can be read like one. The readers of pandas yield frames."""
+    return callable(getattr(data, "read", None)) and not type(data).__module__.startswith("pandas.")
+
+
+class _Bytes:
+    """What is left of an open file, as bytes."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.is_text = False
+
+    def read(self, size: int) -> bytes:
+        part = self._stream.read(size)
+        if isinstance(part, str):
+            self.is_text = True
+            return part.encode()
+        return bytes(part)
+
+
+def copy_open_file(stream: Any) -> tuple[File, bool]:
+    """Return a copy of what is left of an open file, and whether it is text, which is copied as UTF-8.
+
+    The file is not closed. Its name, without the folder, helps to detect the format. Raises SourceError in one line.
+    """
+    own_name = getattr(stream, "name", None)
+    name = re.split(r"[/\\]", own_name)[-1] if isinstance(own_name, str) else type(stream).__name__
+    if getattr(stream, "closed", False) is True:
+        raise SourceError(f"{name}: the file is closed: load it before, or give its path")
+    left = _Bytes(stream)
+    try:
+        copy = TemporaryCopy(cast(BinaryIO, left))
+    except UnicodeError as error:
+        raise SourceError(f'{name}: cannot be read as text: open it as bytes, open(path, "rb")') from error
+    except Exception as error:
+        if isinstance(error, io.UnsupportedOperation) or not _is_readable(stream):
+            raise SourceError(f'{name}: is not open for reading: open it with open(path, "rb")') from error
+        raise SourceError(f"{name}: cannot be read: it raised {full_type(error)}") from error
+    if copy.location.stat().st_size == 0:
+        raise SourceError(f"{name}: there is nothing to read from its position on: file.seek(0) goes to its start")
+    return find_file(name, copy.location, name=name, copy=copy), left.is_text
+
+
+def _is_readable(stream: Any) -> bool:
+    readable = getattr(stream, "readable", None)
+    return not callable(readable) or bool(readable())
 
 
 def _standard_input() -> File:

@@ -17,12 +17,18 @@ from typing import Any
 
 import pyarrow as pa
 
+from interakt_loader.columns.normalize import Mixed, Unsendable
 from interakt_loader.errors import SourceError
 from interakt_loader.privacy.files import FileLock, LockHeld
 from interakt_loader.sources.base import Batches, reason
 
 PREFIX = "interakt-loader-rows-"
 """What the names of the folders begin with."""
+
+for _type in (Mixed(pa.struct([])), Unsendable(pa.null(), "")):
+    # so that a file of rows gives them back as they were
+    with suppress(pa.ArrowKeyError):
+        pa.register_extension_type(_type)
 
 
 class TemporaryFolder:

@@ -12,7 +12,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -63,11 +63,6 @@ _CONFIG = {
 
 _TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest", "json_each", "json_tree"})
 """Table functions that read nothing but their arguments."""
-
-for _type in (Mixed(pa.struct([])), Unsendable(pa.null(), "")):
-    # so that a file of rows gives them back as they were
-    with suppress(pa.ArrowKeyError):
-        pa.register_extension_type(_type)
 
 
 def named(data: Any) -> dict[str, Any]:
