@@ -92,8 +92,9 @@ def is_path(data: object) -> bool:
 
 
 def _is_of_fsspec(data: object) -> bool:
-    # UPath has its file system as a property, OpenFile as an attribute
-    return hasattr(type(data), "fs") or type(data).__module__ == "fsspec.core"
+    # UPath has its file system as a property, OpenFile as an attribute; a frame may have a column of that name
+    kind = type(data)
+    return hasattr(kind, "fs") or (kind.__module__, kind.__name__) == ("fsspec.core", "OpenFile")
 
 
 def as_path(data: Any) -> str | RemotePath:

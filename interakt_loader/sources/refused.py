@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
+
 from interakt_loader.errors import SourceError
 from interakt_loader.values import full_type
 
@@ -29,6 +31,8 @@ def refuse_other(data: Any, expected: str) -> None:
     hint = _HINTS.get((type(data).__module__.partition(".")[0], type(data).__name__))
     if hint is not None:
         raise SourceError(f"{full_type(data)} cannot be read: {hint}")
+    if isinstance(data, pa.Array | pa.ChunkedArray):
+        raise SourceError(f"{full_type(data)} is one column and no table: give pyarrow.table({{name: array}})")
     if type(data).__name__ == "Series":
         raise SourceError(f"{full_type(data)} is one column and no table: give .to_frame()")
     if type(data).__name__.endswith("GroupBy"):
