@@ -123,7 +123,7 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
         data: A pandas DataFrame. An Arrow Table, RecordBatch, RecordBatchReader, Dataset or ParquetFile. Anything with
             `__arrow_c_stream__`, or a polars LazyFrame. Dicts, frames or record batches, in a list or an iterator.
             The cursor of a database. An open file, which stays open. A path, a folder, a pattern (`*.csv`), an
-            address (`s3://…`, with fsspec, also as a UPath), `-` for standard input, or a list of these, which are
+            address (`s3://…`, with fsspec, also as a UPath), or `-` for standard input. A list of these, which are
             read one after the other.
         options: How files are read.
 

@@ -39,7 +39,7 @@ class Once:
         self._kept: _Kept | None = None
         self._count = self._rows = 0
         self._is_complete = True
-        self._broken = False
+        self._ended = self._broken = False
 
     def read(self) -> Batches:
         """Yield all batches: those that were read before from the file, and then the next ones."""
@@ -60,9 +60,13 @@ class Once:
         if self._broken:
             # Python's generators end after an error, which would look like the end of the rows
             raise SourceBroken(f"{self._name}: cannot be read further: it broke off{_after(self._rows)}")
+        if self._ended:
+            return None
         try:
             batch = next(self._batches, None)
             if batch is None:
+                # its cursor may be closed by now
+                self._ended = True
                 return None
             self._keep(batch)
         except BaseException:
@@ -108,8 +112,9 @@ def open_once(name: str, columns: list[str], batches: Iterator[pa.RecordBatch], 
     return Source(name=name, columns=columns, rows=None, rows_exact=False, read=read, open_ended=open_ended)
 
 
-def open_reader(reader: pa.RecordBatchReader, name: str = "RecordBatchReader") -> Source:
+def open_reader(reader: pa.RecordBatchReader) -> Source:
     """Return a RecordBatchReader as a source."""
+    name = type(reader).__name__
     return open_once(name, flat_names(reader.schema, name), iter(reader))
 
 
@@ -305,7 +310,16 @@ def open_cursor(cursor: Any) -> Source:
         result = method(BATCH_ROWS) if "duckdb" in name else method()
     except Exception as error:
         raise SourceError(f"{no_result} ({full_type(error)})") from error
-    return open_reader(result, name) if isinstance(result, pa.RecordBatchReader) else open_iterable(result)
+    if not isinstance(result, pa.RecordBatchReader):
+        return open_iterable(result)
+    return open_once(name, flat_names(result.schema, name), _batches(name, result))
+
+
+def _batches(name: str, reader: pa.RecordBatchReader) -> Batches:
+    row = 0
+    while (batch := _item(name, reader, row)) is not _END:
+        row += batch.num_rows
+        yield batch
 
 
 def _fetched(name: str, cursor: Any, names: Sequence[str]) -> Iterator[Mapping[Any, Any]]:

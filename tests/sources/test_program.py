@@ -384,6 +384,15 @@ def test_a_cursor_without_a_result_is_refused(made: Callable[[], Any], words: st
         open_source(made())
 
 
+@pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
+def test_a_query_that_fails_while_it_is_read_shows_no_value() -> None:
+    """DuckDB quotes the value that it cannot convert."""
+    query = f"SELECT CASE WHEN n < {ROWS} THEN n ELSE ('secret' || n)::INT END AS id FROM range({2 * ROWS}) AS t(n)"
+    with pytest.raises((SourceError, SourceBroken)) as failed:
+        read(duckdb.connect().execute(query))
+    assert "secret" not in str(failed.value)
+
+
 def test_a_connection_that_is_lost_is_an_error_of_the_source() -> None:
     """The text of its error is not shown."""
 
@@ -634,17 +643,14 @@ def test_what_is_refused_says_what_helps(data: object, message: str) -> None:
     assert "987" not in said
 
 
-def test_frames_of_dask_and_modin_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_of_dask_and_modin_are_refused() -> None:
     """With what makes a table of them; the parts of a Dask frame are read one by one."""
     dask = pytest.importorskip("dask.dataframe", reason="dask is not installed")
     frame = dask.from_pandas(pd.DataFrame([*dicts()]), npartitions=3)
     assert refusal(frame).startswith("dask.dataframe.DataFrame cannot be read: give .compute(), or part by part: ")
     assert read(part.compute() for part in frame.partitions) == read(frame.compute()) == [*dicts()]
-    modin = pytest.importorskip("modin.config", reason="modin is not installed")
-    modin.Engine.put("Python")
-    import modin.pandas
-
-    frame = modin.pandas.DataFrame({"id": [1]})
+    pytest.importorskip("modin.config", reason="modin is not installed").Engine.put("Python")
+    frame = pytest.importorskip("modin.pandas", reason="modin is not installed").DataFrame({"id": [1]})
     assert refusal(frame).startswith("modin.pandas.DataFrame cannot be read: give .modin.to_pandas()")
     assert read(frame.modin.to_pandas()) == [{"id": 1}]
 
