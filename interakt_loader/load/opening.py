@@ -40,6 +40,7 @@ from interakt_loader.sources import (
     is_failures_file,
     is_own_name,
     is_pandas,
+    is_table,
     open_source,
     peek,
     with_paths,
@@ -85,7 +86,7 @@ def opened(data: Any, settings: Settings) -> Source:
         settings.header,
         int(sheet) if sheet is not None and str(sheet).isdigit() else sheet,
     )
-    data = with_paths(data)
+    data = data if is_table(data) else with_paths(data)
     source = replace(_read(data, options, settings), data=data)
     for note in source.notes:
         logger.warning("%s", note)

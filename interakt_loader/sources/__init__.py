@@ -99,6 +99,7 @@ __all__ = [
     "is_failures_file",
     "is_own_name",
     "is_pandas",
+    "is_table",
     "open_source",
     "other_shapes",
     "peek",
@@ -134,6 +135,8 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
 
 
 def _opened(data: Any, options: ReadOptions) -> Source:
+    if is_pandas(data, "DataFrame") or isinstance(data, pa.Table | pa.RecordBatch):
+        return open_in_memory(data)
     if is_path(data):
         return open_paths([as_path(data)], options)
     if isinstance(data, list | tuple):
