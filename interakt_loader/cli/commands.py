@@ -302,7 +302,8 @@ def _load(
 
 def _hidden(sources: Sequence[str]) -> list[Any]:
     """Return the sources as they may be kept: without passwords, which are refused here."""
-    from interakt_loader.sources.paths import hidden_source, refuse_passwords
+    from interakt_loader.sources import hidden_source
+    from interakt_loader.sources.addresses import refuse_passwords
 
     refuse_passwords(sources)
     hidden: list[Any] = hidden_source(list(sources))

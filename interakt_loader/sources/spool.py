@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -24,6 +25,14 @@ from interakt_loader.sources.base import Batches, reason
 
 PREFIX = "interakt-loader-rows-"
 """What the names of the folders begin with."""
+
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4" if pa.Codec.is_available("lz4") else None)
+"""A temporary folder may be in memory."""
+
+for _type in (Mixed(pa.struct([])), Unsendable(pa.null(), "")):
+    # so that a file of rows gives them back as they were
+    with suppress(pa.ArrowKeyError):
+        pa.register_extension_type(_type)
 
 
 class TemporaryFolder:
@@ -67,65 +76,52 @@ def _remove_abandoned() -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-for _type in (Mixed(pa.struct([])), Unsendable(pa.null(), "")):
-    # so that a file of rows gives them back as they were
-    with suppress(pa.ArrowKeyError):
-        pa.register_extension_type(_type)
-
-
 class Spool:
     """Rows in a file of a temporary folder, which stays as long as this object does. Memory is that of one batch.
 
-    The file has a stream of Arrow for each run of batches with one schema, one after the other.
+    Each batch is a stream of its own, so that it has its own schema, and can be read by its place.
     """
 
-    def __init__(self, folder: TemporaryFolder) -> None:
-        self._folder, self._path = folder, folder.file()
+    def __init__(self, folder: TemporaryFolder | None = None) -> None:
+        self._folder = folder or TemporaryFolder()
+        self._path = self._folder.file()
+        self._starts = array("q")
         self.rows = 0
         self.schema = pa.schema([])
         """That of the first batch, or of the first one that has rows."""
 
-    def keep(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield batches, and write each to the file first."""
-        writer: pa.ipc.RecordBatchStreamWriter | None = None
-        schema: pa.Schema | None = None
-        with pa.OSFile(str(self._path), "wb") as file:
-            for batch in batches:
-                with self._named_errors():
-                    if writer is None or batch.schema != schema:
-                        if writer is not None:
-                            writer.close()
-                        schema = batch.schema
-                        writer = pa.ipc.new_stream(file, schema)
-                    writer.write_batch(batch)
-                if self.rows == 0:
-                    self.schema = batch.schema
-                self.rows += batch.num_rows
-                yield batch
-            if writer is not None:
-                with self._named_errors():
-                    writer.close()
-
-    @contextmanager
-    def _named_errors(self) -> Iterator[None]:
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Write a batch. Raises `SourceError` if the folder cannot be written."""
         try:
-            yield
+            with self._path.open("ab") as file:
+                self._starts.append(file.tell())
+                with pa.ipc.new_stream(file, batch.schema, options=_COMPRESSED) as writer:
+                    writer.write_batch(batch)
         except OSError as error:
             folder = self._folder.path.parent
             raise SourceError(
                 f"{folder}: the rows cannot be kept there: {reason(error)}. Set TMPDIR to a folder with more space"
             ) from None
+        if self.rows == 0:
+            self.schema = batch.schema
+        self.rows += batch.num_rows
 
-    def write(self, batches: Iterable[pa.RecordBatch]) -> None:
-        """Write batches to the file."""
-        for _ in self.keep(batches):
-            pass
+    def keep(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield batches, and write each first."""
+        for batch in batches:
+            self.add(batch)
+            yield batch
+
+    def batch(self, at: int) -> pa.RecordBatch:
+        """Return a batch by its place."""
+        with self._path.open("rb") as file:
+            file.seek(self._starts[at])
+            return pa.ipc.open_stream(file).read_next_batch()
 
     def batches(self) -> Batches:
         """Yield the rows."""
-        with pa.memory_map(str(self._path)) as file:
-            while file.tell() < file.size():
-                yield from pa.ipc.open_stream(file)
+        for at in range(len(self._starts)):
+            yield self.batch(at)
 
 
 _GLANCE = 0.2

@@ -572,7 +572,8 @@ def kept_result(batches: Batches, folder: TemporaryFolder, named: str) -> Spool:
     doubled = [name for name, count in Counter(name.casefold() for name in first.schema.names).items() if count > 1]
     if doubled:
         raise SettingsError(f"{named}: two columns of the result are called {doubled[0]!r}: rename one with AS")
-    spool.write(chain([first], batches))
+    for batch in chain([first], batches):
+        spool.add(batch)
     return spool
 
 

@@ -21,10 +21,9 @@ import pyarrow as pa
 from interakt_loader.errors import SettingsError, SourceError, option
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.privacy.text import number_of
-from interakt_loader.progress import duration
+from interakt_loader.sources.addresses import DatabaseAddress
 from interakt_loader.sources.base import Batches, Source, flat_names
 from interakt_loader.sources.database.driver import Driver, attempt, is_ordered, one_select
-from interakt_loader.sources.paths import DatabaseAddress
 from interakt_loader.sources.spool import Interruptible, TemporaryFolder
 from interakt_loader.sources.sql import kept_result, repeats
 
@@ -116,4 +115,4 @@ class _Said:
         if seconds >= self._next:
             self._next = seconds + NEXT_LINES
             read = f", {number_of(rows, 'row')} so far" if rows else ""
-            logger.warning("%s: the query has been running for %s%s", self._where, duration(seconds), read)
+            logger.warning("%s: the query has been running for %s%s", self._where, f"{seconds:.0f} s", read)

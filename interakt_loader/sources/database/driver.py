@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from interakt_loader.errors import InteraktLoaderError, NotJustNow, SettingsError, SourceError, option
 from interakt_loader.privacy.secrets import Secret
-from interakt_loader.sources.paths import DatabaseAddress
+from interakt_loader.sources.addresses import DatabaseAddress
 from interakt_loader.values import unicode_text
 
 CONNECT_SECONDS = 10
@@ -79,9 +79,10 @@ class Driver(ABC):
 
     def of_a_value(self, code: object = "") -> SettingsError:
         """Return the error for a row that the database cannot compute. Its own text may quote a value of the row."""
+        number = f" (error {code})" if code else ""
         return SettingsError(
-            f"{option('query')}: the database cannot compute a row{f' (error {code})' if code else ''}. Its text is not "
-            "shown, because it may hold personal data: run the query in a tool of the database to see it"
+            f"{option('query')}: the database cannot compute a row{number}. Its text is not shown, because it may hold "
+            "personal data: run the query in a tool of the database to see it"
         )
 
 

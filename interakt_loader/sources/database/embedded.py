@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from interakt_loader.errors import InteraktLoaderError, SourceError, option
 from interakt_loader.privacy.secrets import Secret
+from interakt_loader.sources.addresses import DatabaseAddress
 from interakt_loader.sources.base import BATCH_ROWS
 from interakt_loader.sources.database.driver import Driver, one_line
 from interakt_loader.sources.memory import to_arrow
-from interakt_loader.sources.paths import DatabaseAddress
 from interakt_loader.sources.sql import duckdb_error
 
 
