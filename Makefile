@@ -10,7 +10,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --constraints constraint
 # Processes for the tests: two more than cores, because some tests wait. At most six, because some measure the pace.
 PROCESSES := $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() + 2, 6))")
 
-.PHONY: demo test test-long test-integrations test-browser test-redis test-airflow test-spark test-packaging test-lowest environments \
+.PHONY: demo test test-long test-integrations test-browser test-redis test-databases test-airflow test-spark test-packaging test-lowest environments \
 	torture soundness fuzz coverage mutants lint format docs dist bench bench-quick sample-data lock clean
 
 # The Python of `make test-lowest`: the oldest that pyproject.toml allows.
@@ -26,10 +26,13 @@ test: $(VENV)/.test ## all tests: on all cores, then those that measure the pace
 test-long: $(VENV)/.test ## the same with eight times the examples, and the whole of the largest real table
 	INTERAKT_LONG=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
 
-test-integrations: test-redis test-packaging test-airflow test-spark test-browser ## tests with real Redis, Airflow, Spark, Chromium and built packages
+test-integrations: test-redis test-databases test-packaging test-airflow test-spark test-browser ## tests with real Redis, PostgreSQL, MariaDB, Airflow, Spark, Chromium and built packages
 
 test-redis: $(VENV)/.test ## one rate limit for several processes: needs redis-server
 	$(BIN)/python -m pytest tests/external/redis
+
+test-databases: $(VENV)/.test ## loads from PostgreSQL and MariaDB: needs both servers installed; it starts its own
+	$(BIN)/python -m pytest tests/external/databases
 
 test-airflow: $(VENV)-test-airflow/.ready ## tasks in a real Airflow
 	$(VENV)-test-airflow/bin/python -m pytest tests/external/airflow
@@ -142,5 +145,5 @@ $(VENV)-lowest/.ready: pyproject.toml | $(UV)
 	@echo "making $(VENV)-lowest, with the lowest versions that pyproject.toml allows (once)"
 	@$(OLDEST) -m venv --clear $(VENV)-lowest
 	@$(UV) pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct \
-		-e '.[remote,excel,plot,redis,sql]' --group test
+		-e '.[remote,excel,plot,redis,sql,databases,lake]' --group test
 	@touch $@

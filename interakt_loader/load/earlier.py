@@ -31,7 +31,7 @@ from interakt_loader.privacy.text import number_of
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import drop_dates, is_failures, load_name
 from interakt_loader.sources import RESERVED, Source, peek
-from interakt_loader.sources.addresses import is_address
+from interakt_loader.sources.addresses import DatabaseAddress, is_address
 from interakt_loader.sources.paths import STANDARD_INPUT
 
 
@@ -65,6 +65,9 @@ def _locate(path: str) -> tuple[str, tuple[str, ...]]:
 
     So `orders-2026-11-28.csv` and `orders-2026-11-29.csv` have the same name. An address is without its credentials.
     """
+    database = DatabaseAddress.of(path) if is_address(path) else None
+    if database is not None and database.file:
+        path = database.file
     if not is_address(path):
         place = os.path.realpath(Path(path).expanduser())
         return place, tuple(dict.fromkeys((_folder_and_name(path), _folder_and_name(place))))

@@ -47,6 +47,7 @@ from interakt_loader.sources import (
     peek,
     with_paths,
 )
+from interakt_loader.sources.addresses import DatabaseAddress, is_address
 from interakt_loader.sources.base import Lines
 from interakt_loader.sources.failures import EXTRA_COLUMNS
 
@@ -343,8 +344,13 @@ def check_outputs(source: Source, settings: Settings, other_files: OtherFiles) -
 def files_of(source: Source) -> list[Path]:
     """Return the files of this machine that a source reads."""
     given = [part.path for part in source.parts] or ([source.path] if source.path is not None else [])
+    given += [one.file for one in _databases(source)]
     found = (Path(url2pathname(urlsplit(one).path) if one.startswith("file:") else one).expanduser() for one in given)
     return [one for one in found if one.is_file()]
+
+
+def _databases(source: Source) -> list[DatabaseAddress]:
+    return [one for one in map(DatabaseAddress.of, filter(is_address, source.given_paths)) if one is not None]
 
 
 def _keep_apart(source: Source, outputs: Dict[str, Path], other_files: OtherFiles) -> None:

@@ -585,8 +585,13 @@ class Options(TypedDict, total=False):
 # ---------------------------------------------------------------------------- default names and paths
 
 _COMPRESSION = r"gz|gzip|bz2|xz|lzma|zst|zstd|lz4|sz|snappy|br|zip|z"
-_FORMAT = r"csv|tsv|tab|psv|txt|json|jsonl|ndjson|parquet|pq|feather|arrow|ipc|orc|xlsx?|xlsm|xlsb|ods"
-"""The endings of `sources.local_file`, which cannot be imported here. They are no part of a load's name."""
+_FORMAT = (
+    r"csv|tsv|tab|psv|txt|json|jsonl|ndjson|parquet|pq|feather|arrow|ipc|orc|xlsx?|xlsm|xlsb|ods|db|duckdb|sqlite3?"
+)
+"""The endings of `sources.local_file`, which cannot be imported here, and of databases.
+
+They are no part of a load's name.
+"""
 _ENDINGS = re.compile(rf"(?:\.(?:{_FORMAT}))?(?:\.(?:{_COMPRESSION}))?\Z", re.IGNORECASE)
 
 _COPY = re.compile(r"(?: - Copy| copy)?(?: ?\(\d{1,2}\))?\Z|(?: copy \d{1,2})\Z")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
-from interakt_loader.errors import SourceError
+from interakt_loader.errors import SettingsError
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=://|::)")
 _WEB_SCHEMES = ("http", "https")
@@ -83,6 +83,11 @@ class DatabaseAddress(NamedTuple):
         return cls(kind, user, hosts, path, options, is_clear)
 
     @property
+    def file(self) -> str:
+        """The path of the database, if it is a file of this machine; else empty."""
+        return self.path[1:] if self.kind in ("sqlite", "duckdb") and not self.hosts else ""
+
+    @property
     def has_password(self) -> bool:
         """Tell whether it has a password, or may have one."""
         in_options = _PASSWORD_OPTION.search(self.options) is not None
@@ -95,7 +100,10 @@ class DatabaseAddress(NamedTuple):
 
 
 def refuse_passwords(sources: Iterable[object]) -> None:
-    """Refuse addresses with a password where others can see them, such as in the list of processes."""
+    """Refuse addresses with a password where others can see them, such as in the list of processes.
+
+    Raises `SettingsError`, which does not repeat the address.
+    """
     for source in sources:
         given = source if isinstance(source, str) else ""
         scheme, found, rest = given.partition("://")
@@ -108,7 +116,7 @@ def refuse_passwords(sources: Iterable[object]) -> None:
         else:
             continue
         put = "Put" if own is None else f"Put the password into {own}, or put"
-        raise SourceError(
+        raise SettingsError(
             f"{scheme}://…: an address with a password is not accepted here, because others can see it. {put} the "
             "address into an environment variable, and give env:NAME as the source"
         )

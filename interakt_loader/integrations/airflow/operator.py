@@ -23,7 +23,8 @@ _KINDS: dict[str | None, Kind | None] = {"users": "user", "events": "event", Non
 class InteraktLoadOperator(BaseOperator):
     """Loads a table into Interakt, and returns counts and paths (`LoadResult.as_dict`), for XCom.
 
-    - `source` is a path, folder, pattern or address, or a list of them.
+    - `source` is a path, folder, pattern or address, or a list of them. `{"env": NAME}` is what a variable holds, such
+      as the address of a database; then `report` and the option `query` are needed.
     - `mapping` is a dict, a path to a YAML, TOML or JSON file, `preset:NAME`, or None: it is proposed.
     - `kind` is `users` or `events`; None: the mapping decides.
     - `event` is the name of all events, if no column has it.
@@ -53,7 +54,7 @@ class InteraktLoadOperator(BaseOperator):
     def __init__(
         self,
         *,
-        source: str | list[str],
+        source: str | list[str] | dict[str, str],
         mapping: str | dict[str, Any] | None = None,
         kind: Literal["users", "events"] | None = None,
         event: str | None = None,
@@ -90,6 +91,7 @@ class InteraktLoadOperator(BaseOperator):
             read_options,
             with_files,
         )
+        from interakt_loader.sources.addresses import refuse_passwords
 
         self._load = load = TaskLoad()
         if self._killed:
@@ -97,6 +99,7 @@ class InteraktLoadOperator(BaseOperator):
         with errors_for_airflow():
             # Templates are rendered now.
             _keep_secrets_out(self.options)
+            refuse_passwords(self.source if isinstance(self.source, list) else [self.source])
             files = {name: path for name, path in (("report", self.report), ("ledger", self.ledger)) if path}
             options = InteraktHook(self.interakt_conn_id).options(**read_options({**(self.options or {}), **files}))
             result = load.run(

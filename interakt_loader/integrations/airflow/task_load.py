@@ -20,6 +20,7 @@ from interakt_loader.privacy.text import masked
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import Options, ledger_beside, report_beside
 from interakt_loader.settings.values import parse_name, parsed
+from interakt_loader.sources import hidden_source
 
 if TYPE_CHECKING:
     from interakt_loader.model import Kind
@@ -89,6 +90,7 @@ def with_files(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     `SettingsError` for a source at an address without `report`.
     """
     given = dict(options)
+    source = hidden_source(source)
     name = given.get("name")
     if name is not None:
         parsed("name", parse_name, name)

@@ -29,9 +29,10 @@ def _path_of(address: Secret) -> Path:
     """
     parts = DatabaseAddress.of(address.reveal())
     assert parts is not None
-    kind, path = parts.kind, Path(parts.path[1:]).expanduser()
-    if parts.hosts or not parts.path[1:]:
-        raise SourceError(f"{address}: expected {kind}:///path/from/here.db, or {kind}:////absolute/path.db")
+    path = Path(parts.file).expanduser()
+    if not parts.file:
+        form = f"{parts.kind}:///path/from/here.db, or {parts.kind}:////absolute/path.db"
+        raise SourceError(f"{address}: expected {form}")
     if parts.options:
         raise SourceError(f"{address}: options after a question mark are not supported")
     if not path.is_file():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 import socket
@@ -125,7 +124,7 @@ class Postgres(Server):
         secret.write_text(PASSWORD, encoding="utf-8")
         if as_user:
             shutil.chown(secret, "postgres")
-        made = [programs / "initdb", "-D", data, "-U", "loader", "-A", "scram-sha-256", f"--pwfile={secret}"]
+        made: list[Any] = [programs / "initdb", "-D", data, "-U", "loader", "-A", "scram-sha-256", f"--pwfile={secret}"]
         subprocess.run(
             [*made, "-E", "UTF8", "--no-locale"],
             check=True,
@@ -134,7 +133,7 @@ class Postgres(Server):
             env=self.environment,
             **as_user,
         )
-        command = [
+        command: list[Any] = [
             programs / "postgres",
             "-D",
             data,
@@ -158,7 +157,7 @@ class Postgres(Server):
     @staticmethod
     def _programs() -> Path:
         found = shutil.which("initdb")
-        folders = [Path(found).parent] if found else [*map(Path, sorted(glob.glob("/usr/lib/postgresql/*/bin")))]
+        folders = [Path(found).parent] if found else [*sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
         if not folders:
             pytest.fail("PostgreSQL is not installed: apt-get install postgresql")
         return folders[-1]

@@ -70,7 +70,9 @@ def test_the_metadata_is_right(built: Built) -> None:
     addresses = dict(line.split(", ") for line in facts.get_all("Project-URL") or [])
     assert addresses.keys() == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
     assert all(address.startswith(addresses["Homepage"]) for address in addresses.values())
-    assert set(facts.get_all("Provides-Extra") or []) == {"airflow", "excel", "plot", "redis", "remote", "spark", "sql"}
+    assert set(facts.get_all("Provides-Extra") or []) == {
+        "airflow", "databases", "excel", "lake", "plot", "redis", "remote", "spark", "sql",
+    }  # fmt: skip
     assert str(facts.get_payload()).startswith("# interakt_loader")
 
 

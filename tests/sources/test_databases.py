@@ -1,0 +1,381 @@
+"""SQLite and DuckDB files, and the addresses of databases. Servers are in `tests/external/databases`."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interakt_loader import check, load_events, load_users
+from interakt_loader.errors import NotJustNow, SettingsError, SourceError, UsageError
+from interakt_loader.privacy.secrets import Secret
+from interakt_loader.sandbox import Sandbox
+from interakt_loader.sources import hidden_source
+from interakt_loader.sources.addresses import DatabaseAddress, refuse_passwords
+from interakt_loader.sources.database.driver import is_ordered, one_select
+from interakt_loader.sources.spool import PREFIX
+
+duckdb = pytest.importorskip("duckdb", reason="the extra databases is not installed")
+
+USERS = {"user_id": "id", "traits": "*"}
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of its own for temporary files: nothing may be left there."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.chdir(tmp_path)
+    yield folder
+    gc.collect()
+    assert [*folder.glob(f"{PREFIX}*")] == []
+
+
+ROWS = "(1, 'Asha', 1.5), (2, NULL, 0.25), (3, 'Dev', NULL)"
+
+
+@pytest.fixture(params=["sqlite", "duckdb"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a file with a table of three users, of each kind in turn."""
+    path = tmp_path / "shop.db"
+    connect = sqlite3.connect if request.param == "sqlite" else duckdb.connect
+    connection: Any = connect(str(path))
+    connection.execute("CREATE TABLE users (id INTEGER, name TEXT, spent NUMERIC(20, 2))")
+    connection.execute(f"INSERT INTO users VALUES {ROWS}")
+    connection.commit()
+    connection.close()
+    return f"{request.param}:///{path}"
+
+
+def refused(address: Any, query: str | None, **options: Any) -> str:
+    """Return the one line with which a load is refused."""
+    with pytest.raises(UsageError) as caught:
+        check(address, USERS, query=query, progress=False, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# ------------------------------------------------------------------ files
+
+
+def test_a_query_on_a_file_is_loaded(address: str, sandbox: Sandbox) -> None:
+    """Each value with its own type, in the order of the query."""
+    result = load_users(
+        address, USERS, query="SELECT * FROM users ORDER BY id DESC;", api_key=sandbox.api_key, base_url=sandbox.url
+    )
+    assert result.to_arrow()["user_id"].to_pylist() == ["3", "2", "1"]
+    traits = {user.user_id: user.traits for user in sandbox.users()}
+    assert traits == {"1": {"name": "Asha", "spent": 1.5}, "2": {"spent": 0.25}, "3": {"name": "Dev"}}
+
+
+def test_the_command_line_loads_a_file(address: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """By its relative path too; the load is called as the mapping or the database."""
+    from interakt_loader.cli import run
+
+    kind = address.partition(":")[0]
+    arguments = [f"{kind}:///shop.db", "--query", "SELECT id FROM users", "--map", "user_id=id", "--dry-run"]
+    assert run(arguments) == 0
+    assert "3 rows" in capfd.readouterr().out
+    assert Path("shop.check.csv").exists()
+
+
+def test_the_file_is_not_changed(address: str) -> None:
+    """Neither by the load, nor by a query that would write."""
+    path = Path(address.partition("///")[2])
+    before = path.read_bytes()
+    check(address, USERS, query="SELECT * FROM users", progress=False)
+    for text in ("DELETE FROM users", "WITH a AS (SELECT 1) INSERT INTO users SELECT 4, 'x', 1", "SELECT 1; SELECT 2"):
+        refused(address, text)
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir() if one.is_file()] == ["shop.db"]
+
+
+def test_values_of_sqlite_keep_their_own_types(tmp_path: Path) -> None:
+    """A column may hold anything; a text that is not UTF-8 refuses its row, and not the query."""
+    connection = sqlite3.connect(tmp_path / "odd.db")
+    connection.execute("CREATE TABLE t (id, v)")
+    values: list[Any] = [1, 1.5, "text", 9007199254740993, b"bytes", None, b"\xff\xfe"]
+    connection.executemany("INSERT INTO t VALUES (?, ?)", enumerate(values))
+    connection.execute("INSERT INTO t VALUES (7, CAST(x'ff' AS TEXT))")
+    connection.commit()
+    connection.close()
+    result = check("sqlite:///odd.db", {"user_id": "id", "traits": {"v": "v"}}, query="SELECT * FROM t ORDER BY id")
+    codes = result.to_arrow()["code"].to_pylist()
+    assert codes == [None, None, None, None, None, None, "not_text", "not_text"]
+    assert [json.loads(body).get("traits") for body in result.examples[:3]] == [{"v": 1}, {"v": 1.5}, {"v": "text"}]
+
+
+def test_types_change_in_mid_column(tmp_path: Path) -> None:
+    """Thousands of whole numbers before the first other value."""
+    connection = sqlite3.connect(tmp_path / "odd.db")
+    connection.execute("CREATE TABLE t (id, v)")
+    connection.executemany("INSERT INTO t VALUES (?, ?)", [(i, i) for i in range(9000)] + [(9000, "x"), (9001, 0.5)])
+    connection.commit()
+    connection.close()
+    result = check("sqlite:///odd.db", {"user_id": "id", "traits": ["v"]}, query="SELECT * FROM t", progress=False)
+    assert (result.rows, result.unsent) == (9002, 9002)
+
+
+def test_each_mistake_is_one_line(address: str, tmp_path: Path) -> None:
+    kind = address.partition(":")[0]
+    assert refused(address, None) == (
+        f"{address}: a database needs a query, such as query='SELECT * FROM customers WHERE opted_in'"
+    )
+    assert refused(address, "SELECT 1 AS id", where="id = 1") == (
+        "query and where are both given; expected one of the two"
+    ) or "where" in refused(address, "SELECT 1 AS id", where="id = 1")
+    assert "write WHERE in query" in refused(address, None, where="id = 1")
+    assert "nothing_here" in refused(address, "SELECT * FROM nothing_here")
+    assert "nope" in refused(address, "SELECT nope FROM users")
+    assert "two columns of the result are called 'id'" in refused(address, "SELECT id, id FROM users")
+    assert refused(f"{kind}:///nowhere.db", "SELECT 1 AS id") == f"{kind}:///nowhere.db: there is no file nowhere.db"
+    assert f"expected {kind}:///path" in refused(f"{kind}://shop.db", "SELECT 1 AS id")
+    assert "options" in refused(f"{address}?mode=rw", "SELECT 1 AS id")
+    (tmp_path / "text.db").write_text("id,name\n" * 500, encoding="utf-8")
+    assert "text.db" in refused(f"{kind}:///text.db", "SELECT 1 AS id")
+    assert "together with other sources" in refused([address, "users.csv"], "SELECT 1 AS id")
+    assert "load it by itself" in refused({"a": address}, "SELECT 1 AS id FROM a")
+
+
+def test_a_file_that_is_written_is_not_there_just_now(tmp_path: Path) -> None:
+    """Another process holds it: a later try may succeed."""
+    path = tmp_path / "busy.db"
+    script = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('CREATE TABLE t (id INT)');"
+        "print('open', flush=True); sys.stdin.read()"
+    )
+    program = subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "open\n"
+        with pytest.raises(NotJustNow, match="another program has it open"):
+            check(f"duckdb:///{path}", USERS, query="SELECT * FROM t")
+    finally:
+        program.communicate("")
+
+
+ENDLESS = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS id FROM n",
+    "duckdb": "SELECT count(*) AS id FROM range(10000000) a, range(10000000) b WHERE a.range * b.range = -1",
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
+def test_ctrl_c_ends_an_endless_query(address: str, folders: Path) -> None:
+    query = ENDLESS[address.partition(":")[0]]
+    program = subprocess.Popen(
+        [sys.executable, "-m", "interakt_loader", address, "--query", query, "--dry-run", "--map", "user_id=id"],
+        stderr=subprocess.PIPE,
+    )
+    while not [*folders.glob(f"{PREFIX}*/*")]:
+        assert program.poll() is None
+        time.sleep(0.02)
+    (folder,) = folders.glob(f"{PREFIX}*")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    time.sleep(0.5)  # the query runs by then, and it does not matter if it does not
+    program.send_signal(signal.SIGINT)
+    program.communicate(timeout=30)
+    assert program.returncode == 130
+
+
+def test_a_user_in_several_rows_is_a_warning_without_an_order(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    both = "SELECT id, name FROM users UNION ALL SELECT id, 'x' FROM users"
+    check(address, USERS, query=both, progress=False)
+    assert "add ORDER BY" in caplog.text
+    caplog.clear()
+    check(address, USERS, query=f"{both} ORDER BY 2", progress=False)
+    check(address, USERS, query="SELECT id, name FROM users", progress=False)
+    assert caplog.text == ""
+
+
+def test_a_ledger_remembers_a_database(address: str, tmp_path: Path, sandbox: Sandbox) -> None:
+    """The same database again is no new source; another one is, for events."""
+    mapping = {"user_id": "id", "event": {"value": "Seen"}}
+
+    def load(source: str) -> int:
+        return load_events(
+            source, mapping, query="SELECT id FROM users", ledger=str(tmp_path / "l.ledger"), api_key=sandbox.api_key,
+            base_url=sandbox.url, progress=False,
+        ).sent  # fmt: skip
+
+    assert (load(address), load(address)) == (3, 0)
+    other = tmp_path / "other.db"
+    other.write_bytes((tmp_path / "shop.db").read_bytes())
+    with pytest.raises(UsageError, match="this source is new to it"):
+        load(address.replace("shop.db", "other.db"))
+    assert load(f"{address.partition(':')[0]}:///shop.db") == 0
+    with pytest.raises(SettingsError, match="source itself"):
+        check(address, USERS, query="SELECT id FROM users", report=str(tmp_path / "shop.db"))
+
+
+# ------------------------------------------------------------------ what a query may be
+
+
+@pytest.mark.parametrize(
+    ("query", "end"),
+    [
+        ("SELECT 1", "SELECT 1"),
+        ("  select 1 ; \n", "  select 1"),
+        ("SELECT 1 -- the last; line", "SELECT 1"),
+        ("SELECT 1; /* done */ -- really", "SELECT 1"),
+        ("-- first\nWITH a AS (SELECT 1) SELECT * FROM a", "-- first\nWITH a AS (SELECT 1) SELECT * FROM a"),
+        ("(SELECT 1) UNION (SELECT 2)", "(SELECT 1) UNION (SELECT 2)"),
+        ("SELECT ';' AS a, \"b;c\" FROM t", "SELECT ';' AS a, \"b;c\" FROM t"),
+        ("SELECT $$;$$, $x$;'$x$", "SELECT $$;$$, $x$;'$x$"),
+        ("SELECT '--', 'it''s; so' ;", "SELECT '--', 'it''s; so'"),
+        ("VALUES (1), (2)", "VALUES (1), (2)"),
+    ],
+)
+def test_one_select_is_taken_to_its_end(query: str, end: str) -> None:
+    """Without the semicolon and the comments behind it: a driver may put brackets around it."""
+    assert one_select(query, "query") == end
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["DELETE FROM t", "SELECT 1; SELECT 2", "-- SELECT 1", ";", "EXPLAIN SELECT 1", "COMMIT", "selection", "CALL p()",
+     "SELECT 1 INTO OUTFILE 'x'", "SELECT 1 INTO  DUMPFILE 'x'", "SET x = 1", "SELECT '\0'", "SELECT 1;;SELECT 2"],
+)  # fmt: skip
+def test_anything_else_is_refused(query: str) -> None:
+    with pytest.raises(SettingsError, match=r"\Aquery: "):
+        one_select(query, "query")
+
+
+@pytest.mark.parametrize(
+    ("query", "ordered"),
+    [("SELECT 1 ORDER BY 1", True), ("select 1 order\n by 1", True), ("SELECT 'ORDER BY'", False),
+     ("SELECT 1 -- ORDER BY 1", False), ('SELECT "order by" FROM t', False)],
+)  # fmt: skip
+def test_an_order_is_found_outside_of_texts_and_comments(query: str, ordered: bool) -> None:
+    assert is_ordered(query) is ordered
+
+
+# ------------------------------------------------------------------ addresses
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("postgresql://loader:secret@host:5432/shop?sslmode=require", "postgresql://host:5432/shop"),
+        ("postgres://loader@host/shop", "postgresql://host/shop"),
+        ("postgresql+psycopg2://u:p@h1:1,h2:2/shop", "postgresql://h1:1,h2:2/shop"),
+        ("postgresql:///shop?host=/var/run&password=secret", "postgresql:///shop"),
+        ("mysql://u:p%40ss@[::1]:3306/shop", "mysql://[::1]:3306/shop"),
+        ("mariadb://u:se#cret@host/shop", "mysql://host/shop"),
+        ("MySQL+pymysql://u:p@ss@host/shop", "mysql://host/shop"),
+        ("postgresql://u:se/cret@host/shop", "postgresql://…"),
+        ("postgresql://u:se?cret@host/shop", "postgresql://…"),
+        ("postgresql://u:123/45@host/shop", "postgresql://…"),
+        ("postgresql://u:pw", "postgresql://…"),
+        ("sqlite:////data/a@b.db", "sqlite:////data/a@b.db"),
+    ],
+)
+def test_an_address_is_shown_without_user_and_options(written: str, shown: str) -> None:
+    """What cannot be told apart from a password is not shown."""
+    secret = hidden_source(written)
+    assert isinstance(secret, Secret)
+    assert (str(secret), repr(secret), f"{secret}") == (shown, shown, shown)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=4).filter(lambda text: text.strip("0123456789")))
+def test_no_password_is_shown(password: str) -> None:
+    """Whatever is in it, and however it was written."""
+    mark = f"Zq{password}Zq"
+    shown = str(hidden_source(f"postgresql://loader:{mark}@host/shop"))
+    assert "Zq" not in shown
+    assert shown in ("postgresql://host/shop", "postgresql://…")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://u:p@h/d", "mysql://u:p@h/d", "postgresql://h/d?password=p", "postgresql://u:p/q@h/d",
+     "https://u:p@h/users.csv", "s3://key:secret@bucket/users.csv"],
+)  # fmt: skip
+def test_a_password_on_the_command_line_is_refused(address: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Of any address, in one line that does not repeat it."""
+    from interakt_loader.cli import run
+
+    for arguments in ([address, "--dry-run"], ["infer", address], ["baseline", address]):
+        assert run(arguments) == 2
+        said = capfd.readouterr().err
+        assert len(said.splitlines()) == 1
+        assert "env:NAME" in said
+        assert address.partition("://")[2] not in said
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://u@h/d", "postgresql://h/d?passfile=/x", "s3://bucket/a:b@c.csv", "users.csv", "a:b@c.csv"]
+)
+def test_an_address_without_a_password_is_accepted(address: str) -> None:
+    refuse_passwords([address])
+    parts = DatabaseAddress.of(address)
+    assert parts is None or not parts.has_password
+
+
+def test_an_address_comes_from_a_variable(address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of a database, and of a file."""
+    monkeypatch.setenv("SHOP", address)
+    for source in ({"env": "SHOP"}, "env:SHOP", ["env:SHOP"]):
+        assert check(source, USERS, query="SELECT * FROM users", progress=False).rows == 3
+    table = tmp_path / "users.csv"
+    table.write_text("id\n1\n", encoding="utf-8")
+    monkeypatch.setenv("SHOP", str(table))
+    assert check({"env": "SHOP"}, USERS, progress=False).rows == 1
+    monkeypatch.setenv("SHOP", "")
+    with pytest.raises(SourceError, match="SHOP is not set"):
+        check("env:SHOP", USERS)
+    monkeypatch.setenv("SHOP", "env:SHOP")
+    with pytest.raises(SourceError, match="no such file"):
+        check("env:SHOP", USERS)
+
+
+def test_a_table_may_be_called_env() -> None:
+    """Of a query over frames: only a text is the name of a variable."""
+    import pandas as pd
+
+    frame = pd.DataFrame({"id": [1, 2]})
+    assert check({"env": frame}, USERS, query="SELECT * FROM env", progress=False).rows == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "package"), [("postgresql://h/d", "adbc-driver-postgresql"), ("mysql://h/d", "PyMySQL")]
+)
+def test_a_missing_package_is_one_line(address: str, package: str, tmp_path: Path) -> None:
+    """In a Python that does not find the drivers."""
+    script = (
+        "import sys\n"
+        "class Gone:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name.partition('.')[0] in ('adbc_driver_postgresql', 'pymysql'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Gone())\n"
+        "from interakt_loader.cli import run\n"
+        "raise SystemExit(run(sys.argv[1:]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, address, "--query", "SELECT 1 AS id", "--dry-run"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"interakt-loader: {address}: reading this database needs the package {package}: pip install {package}"
+    ]
