@@ -48,8 +48,10 @@ from interakt_loader.sources.columnar import (
     unpacked,
 )
 from interakt_loader.sources.csv import open_csv
+from interakt_loader.sources.delta import DeltaFolder, is_delta_table, open_delta_folder, open_delta_table
 from interakt_loader.sources.excel import open_excel
 from interakt_loader.sources.failures import OWN_COLUMNS, drop_report_columns, is_failures_file, options_for
+from interakt_loader.sources.iceberg import is_iceberg, open_iceberg
 from interakt_loader.sources.json import open_json, open_records
 from interakt_loader.sources.local_file import File, Format, format_of
 from interakt_loader.sources.memory import (
@@ -120,6 +122,10 @@ def _opened(data: Any, options: ReadOptions) -> Source:
         raise SourceError(f"a pandas Series is one column and no table: {_EXPECTED}; try .to_frame()")
     if isinstance(data, pa.Table | pa.RecordBatch):
         return open_table(data)
+    if is_delta_table(data):
+        return open_delta_table(data)
+    if is_iceberg(data):
+        return open_iceberg(data)
     if is_dataset(data):
         return open_dataset(data)
     if is_parquet_file(data):
@@ -158,7 +164,7 @@ def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
 
     All are opened now, so that none fails after rows have been sent. SourceError says what is wrong with one of them.
     """
-    files: list[File] = []
+    found_files: list[File | DeltaFolder] = []
     notes: list[str] = []
     paths, left_out = _without_own(paths)
     if left_out:
@@ -166,15 +172,17 @@ def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
     for path in paths:
         found = find(path)
         notes += found.notes
-        files += found.files
-    files, repeated = _once(files)
+        found_files += found.files
+    found_files, repeated = _once(found_files)
     if repeated:
         notes.append(f"left out, files that are read already under another name or pattern: {some(repeated)}")
+    files = [file for file in found_files if isinstance(file, File)]
     notes += _copies(files)
     formats = [_format(file) for file in files]
     files = [unpacked(form, file) for form, file in zip(formats, files, strict=True)]
     refuse_unreadable([*zip(formats, files, strict=True)])
-    sources = [_opened_as(form, file, options) for form, file in zip(formats, files, strict=True)]
+    of_files = iter([_opened_as(form, file, options) for form, file in zip(formats, files, strict=True)])
+    sources = [open_delta_folder(one) if isinstance(one, DeltaFolder) else next(of_files) for one in found_files]
     if len(sources) == 1:
         return replace(sources[0], notes=[*notes, *sources[0].notes])
     return _joined(sources, notes)
@@ -188,17 +196,19 @@ def _without_own(paths: Sequence[str]) -> tuple[Sequence[str], list[str]]:
     return [path for path in paths if path not in own], own
 
 
-def _once(files: list[File]) -> tuple[list[File], list[str]]:
+def _once(files: list[File | DeltaFolder]) -> tuple[list[File | DeltaFolder], list[str]]:
     """Return each file once, and the names of the repeated ones: links to a file, or files that two patterns mean.
 
     Read a second time, its rows would be sent as further events.
     """
-    known: dict[object, File] = {}
+    known: dict[object, File | DeltaFolder] = {}
     repeated = [file.given for file in files if known.setdefault(_identity(file), file) is not file]
     return [*known.values()], repeated
 
 
-def _identity(file: File) -> object:
+def _identity(file: File | DeltaFolder) -> object:
+    if isinstance(file, DeltaFolder):
+        return file.address.rstrip("/"), file.version
     if file.copy is not None:
         return file.given
     status = file.location.stat()
