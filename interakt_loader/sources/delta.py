@@ -26,6 +26,7 @@ _KNOWN_FEATURES = {
     "variantType",
     "variantType-preview",
 }
+_BUFFER_BYTES = 1 << 20
 _PHYSICAL_NAME = b"delta.columnMapping.physicalName"
 
 
@@ -139,8 +140,8 @@ def _check_features(table: Any, where: str) -> None:
         unknown.append(f"columnMapping in mode {mode}")
     if unknown:
         raise SourceError(
-            f"{where}: the Delta table has a feature that cannot be read here: {', '.join(unknown)}. Read it with Spark "
-            "and load its DataFrame, or a copy of the table without the feature"
+            f"{where}: the Delta table has a feature that cannot be read here: {', '.join(unknown)}. Read it with "
+            "Spark and load its DataFrame, or a copy of the table without the feature"
         )
 
 
@@ -157,9 +158,13 @@ def _files(table: Any, where: str) -> list[_File]:
                 f"{where}: the Delta table is a shallow clone: its files are in another table. Load a deep clone"
             )
         mask = kept.pop(unquote(f"{root}/{path}"), None)
-        files.append(_File(unquote(path), action["size_bytes"], action["num_records"], action.get("partition") or {}, mask))
+        files.append(
+            _File(unquote(path), action["size_bytes"], action["num_records"], action.get("partition") or {}, mask)
+        )
     if kept:
-        raise SourceError(f"{where}: the Delta table has deletion vectors (deletionVectors) of files that are not known")
+        raise SourceError(
+            f"{where}: the Delta table has deletion vectors (deletionVectors) of files that are not known"
+        )
     return files
 
 
@@ -195,30 +200,36 @@ def _check_present(system: Any, files: list[_File], where: str, version: int) ->
     missing = [one.path for one in files if one.path not in present]
     if missing:
         raise SourceError(
-            f"{where}: {len(missing)} of the {len(files)} files of version {version} are gone (a vacuum removes files of "
-            "older versions); choose a later version"
+            f"{where}: {len(missing)} of the {len(files)} files of version {version} are gone. A vacuum removes files "
+            "of older versions; choose a later version"
         )
 
 
 def _read_file(system: Any, file: _File, schema: pa.Schema, where: str, *, is_mapped: bool) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file that count, with the columns of the table."""
-    from pyarrow.dataset import ParquetFileFormat, ParquetReadOptions
+    from pyarrow.dataset import ParquetFileFormat, ParquetFragmentScanOptions, ParquetReadOptions
 
-    # Spark writes INT96, which in nanoseconds ends in 2262
-    form = ParquetFileFormat(read_options=ParquetReadOptions(coerce_int96_timestamp_unit="us"))
+    form = ParquetFileFormat(
+        # Spark writes INT96, which in nanoseconds ends in 2262
+        read_options=ParquetReadOptions(coerce_int96_timestamp_unit="us"),
+        # otherwise a whole row group is in memory
+        default_fragment_scan_options=ParquetFragmentScanOptions(
+            use_buffered_stream=True, buffer_size=_BUFFER_BYTES, pre_buffer=False
+        ),
+    )
     in_file = pa.schema([one for one in schema if one.name not in file.partition])
-    stored = pa.schema([_physical(one) for one in in_file]) if is_mapped else in_file
+    stored = pa.schema([_physical(one, is_mapped=is_mapped) for one in in_file])
     batches = form.make_fragment(file.path, system).to_batches(
         schema=stored, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1, use_threads=False
     )
     row = 0
     for stored_batch in batches:
-        batch = pa.record_batch(_Named(stored_batch, in_file)) if is_mapped else stored_batch
+        batch = pa.record_batch(_Named(stored_batch, in_file))
         if file.kept is not None:
             kept = file.kept.slice(row, batch.num_rows)
             row += batch.num_rows
-            # a vector ends with the last deleted row
-            batch = batch.filter(pa.concat_arrays([kept, pa.repeat(pa.scalar(True), batch.num_rows - len(kept))]))
+            # a vector may end with the last deleted row
+            batch = batch.filter(pa.concat_arrays([kept, pa.array([True] * (batch.num_rows - len(kept)), pa.bool_())]))
         yield _with_partition(batch, file.partition, schema)
     if file.kept is not None and row < len(file.kept):
         raise SourceError(f"{where}: a deletion vector is longer than its file; the table is damaged")
@@ -234,20 +245,18 @@ def _with_partition(batch: pa.RecordBatch, partition: dict[str, Any], schema: pa
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _physical(field: pa.Field) -> pa.Field:
-    """Return a column, and the fields in it, with the names that the files have."""
-    name = (field.metadata or {}).get(_PHYSICAL_NAME)
-    return pa.field(field.name if name is None else name.decode(), _physical_type(field.type))
-
-
-def _physical_type(kind: pa.DataType) -> pa.DataType:
+def _physical(field: pa.Field, *, is_mapped: bool) -> pa.Field:
+    """Return a column, and the fields in it, as the files have them: nullable, and with their names there."""
+    name = (field.metadata or {}).get(_PHYSICAL_NAME) if is_mapped else None
+    kind = field.type
     if pa.types.is_struct(kind):
-        return pa.struct([_physical(kind.field(at)) for at in range(kind.num_fields)])
-    if pa.types.is_list(kind):
-        return pa.list_(_physical(kind.value_field))
-    if pa.types.is_map(kind):
-        return pa.map_(_physical_type(kind.key_type), _physical_type(kind.item_type))
-    return kind
+        kind = pa.struct([_physical(kind.field(at), is_mapped=is_mapped) for at in range(kind.num_fields)])
+    elif pa.types.is_list(kind):
+        kind = pa.list_(_physical(kind.value_field, is_mapped=is_mapped))
+    elif pa.types.is_map(kind):
+        key, item = (_physical(one, is_mapped=is_mapped) for one in (kind.key_field, kind.item_field))
+        kind = pa.map_(key.with_nullable(nullable=False), item)
+    return pa.field(field.name if name is None else name.decode(), kind)
 
 
 class _Named:

@@ -25,7 +25,7 @@ def _is_scan(data: object) -> bool:
 
 
 def open_iceberg(data: Any) -> Source:
-    """Return an Iceberg table, or a scan, as a source in its snapshot of now; SourceError if it cannot be read right."""
+    """Return an Iceberg table or a scan as a source, in its snapshot of now; SourceError if it cannot be read right."""
     scan = data if _is_scan(data) else data.scan()
     name = type(data).__name__
     try:
@@ -47,8 +47,13 @@ def open_iceberg(data: Any) -> Source:
         for task in tasks:
             if left == 0:
                 return
-            reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter, scan.case_sensitive, left)
-            for batch in reader.to_record_batches([task]):
+            reader = ArrowScan(
+                scan.table_metadata, scan.io, scan.projection(), scan.row_filter, scan.case_sensitive, left
+            )
+            # the public method keeps a whole file
+            stream = getattr(reader, "_record_batches_from_scan_tasks_and_deletes", None)
+            in_memory = task.delete_files or stream is None
+            for batch in reader.to_record_batches([task]) if in_memory else stream([task], {}):
                 left = None if left is None else left - batch.num_rows
                 yield batch
 

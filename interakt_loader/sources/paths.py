@@ -10,7 +10,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -30,7 +30,7 @@ Partitions = tuple[tuple[str, str | None], ...]
 class Found(NamedTuple):
     """Files in the order in which they are read, and notes on those left out; or one Delta table."""
 
-    files: list[File | DeltaFolder]
+    files: Sequence[File | DeltaFolder]
     notes: list[str]
 
 
@@ -267,7 +267,9 @@ def _delta_folder(place: Place, path: str, given: str) -> DeltaFolder | None:
     if named is None or (found and place.exists(path)) or not _is_delta_table(place, folder):
         return _delta_at(place, path, given, None) if _is_delta_table(place, path) else None
     if named["key"] != "version":
-        raise SourceError(f"{named['folder']}: a version of a Delta table is chosen by ?version=N, not ?{named['key']}=")
+        raise SourceError(
+            f"{named['folder']}: a version of a Delta table is chosen by ?version=N, not ?{named['key']}="
+        )
     if not re.fullmatch(r"[0-9]{1,18}", named["value"]):
         raise SourceError(f"{named['folder']}: the version of a Delta table is a whole number, such as ?version=3")
     return _delta_at(place, folder, named["folder"], int(named["value"]))
@@ -278,9 +280,13 @@ def _is_delta_table(place: Place, path: str) -> bool:
     return any(map(_OF_A_DELTA_LOG.fullmatch, names))
 
 
-def _delta_at(place: Place, path: str, given: str, version: int | None) -> DeltaFolder | None:
+def _delta_at(place: Place, path: str, given: str, version: int | None) -> DeltaFolder:
     address = place.delta_address(path)
-    return None if address is None else DeltaFolder(given, address, version)
+    if address is None:
+        raise SourceError(
+            f"{given}: is a Delta table, and deltalake knows no such addresses; copy its folder here first"
+        )
+    return DeltaFolder(given, address, version)
 
 
 def _refuse_files_of_tables(place: Place, files: Iterable[tuple[str, str]]) -> None:
@@ -455,7 +461,9 @@ class _Remote:
         if scheme == "file":
             return _Local().delta_address(path)
         found = _VERSION.fullmatch(self._address)
-        address = found["folder"] if found and not path.endswith(self._address[found.end("folder") :]) else self._address
+        address = (
+            found["folder"] if found and not path.endswith(self._address[found.end("folder") :]) else self._address
+        )
         return address if scheme in _SCHEMES_OF_DELTA else None
 
     def shown(self, path: str) -> str:
