@@ -207,39 +207,37 @@ def _check_present(system: Any, files: list[_File], where: str, version: int) ->
 
 def _read_file(system: Any, file: _File, schema: pa.Schema, where: str, *, is_mapped: bool) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file that count, with the columns of the table."""
-    from pyarrow.dataset import ParquetFileFormat, ParquetFragmentScanOptions, ParquetReadOptions
+    from pyarrow.parquet import ParquetFile
 
-    form = ParquetFileFormat(
-        # Spark writes INT96, which in nanoseconds ends in 2262
-        read_options=ParquetReadOptions(coerce_int96_timestamp_unit="us"),
-        # otherwise a whole row group is in memory
-        default_fragment_scan_options=ParquetFragmentScanOptions(
-            use_buffered_stream=True, buffer_size=_BUFFER_BYTES, pre_buffer=False
-        ),
-    )
     in_file = pa.schema([one for one in schema if one.name not in file.partition])
     stored = pa.schema([_physical(one, is_mapped=is_mapped) for one in in_file])
-    batches = form.make_fragment(file.path, system).to_batches(
-        schema=stored, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1, use_threads=False
-    )
     row = 0
-    for stored_batch in batches:
-        batch = pa.record_batch(_Named(stored_batch, in_file))
-        if file.kept is not None:
-            kept = file.kept.slice(row, batch.num_rows)
-            row += batch.num_rows
-            # a vector may end with the last deleted row
-            batch = batch.filter(pa.concat_arrays([kept, pa.array([True] * (batch.num_rows - len(kept)), pa.bool_())]))
-        yield _with_partition(batch, file.partition, schema)
+    # a dataset would keep whole row groups; Spark writes INT96, which in nanoseconds ends in 2262
+    how = {"coerce_int96_timestamp_unit": "us", "pre_buffer": False, "buffer_size": _BUFFER_BYTES}
+    with system.open_input_file(file.path) as stream, ParquetFile(stream, **how) as parquet:
+        there = set(parquet.schema_arrow.names)
+        wanted = [name for name in stored.names if name in there] or parquet.schema_arrow.names[:1]
+        for raw in parquet.iter_batches(BATCH_ROWS, columns=wanted, use_threads=False):
+            columns = [
+                raw.column(one.name).cast(one.type) if one.name in there else pa.nulls(raw.num_rows, one.type)
+                for one in stored
+            ]
+            batch = pa.record_batch(_Named(pa.RecordBatch.from_arrays(columns, schema=stored), in_file))
+            count = raw.num_rows
+            if file.kept is not None:
+                kept = file.kept.slice(row, count)
+                # a vector may end with the last deleted row
+                kept = pa.concat_arrays([kept, pa.array([True] * (count - len(kept)), pa.bool_())])
+                batch, count = batch.filter(kept), pc.sum(kept).as_py() or 0
+            row += raw.num_rows
+            yield _with_partition(batch, count, file.partition, schema)
     if file.kept is not None and row < len(file.kept):
         raise SourceError(f"{where}: a deletion vector is longer than its file; the table is damaged")
 
 
-def _with_partition(batch: pa.RecordBatch, partition: dict[str, Any], schema: pa.Schema) -> pa.RecordBatch:
+def _with_partition(batch: pa.RecordBatch, count: int, partition: dict[str, Any], schema: pa.Schema) -> pa.RecordBatch:
     columns = [
-        pa.repeat(pa.scalar(partition[one.name], one.type), batch.num_rows)
-        if one.name in partition
-        else batch.column(one.name)
+        pa.repeat(pa.scalar(partition[one.name], one.type), count) if one.name in partition else batch.column(one.name)
         for one in schema
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
