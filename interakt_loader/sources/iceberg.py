@@ -50,10 +50,10 @@ def open_iceberg(data: Any) -> Source:
             reader = ArrowScan(
                 scan.table_metadata, scan.io, scan.projection(), scan.row_filter, scan.case_sensitive, left
             )
-            # the public method keeps a whole file
+            # the public method has a whole file in memory; this one does not read the deletes
             stream = getattr(reader, "_record_batches_from_scan_tasks_and_deletes", None)
-            in_memory = task.delete_files or stream is None
-            for batch in reader.to_record_batches([task]) if in_memory else stream([task], {}):
+            whole = stream is None or task.delete_files
+            for batch in reader.to_record_batches([task]) if whole or stream is None else stream([task], {}):
                 left = None if left is None else left - batch.num_rows
                 yield batch
 
