@@ -8,6 +8,7 @@ row of a user is the newest, also in a second reading.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -59,6 +60,7 @@ def open_delta_folder(folder: DeltaFolder) -> Source:
         from deltalake import DeltaTable
     except ImportError as error:
         raise SourceError(f"{folder.given}: reading a Delta table needs deltalake: pip install deltalake") from error
+    _check_address(folder.address, folder.given)
     try:
         try:
             table = DeltaTable(folder.address, version=folder.version)
@@ -90,6 +92,7 @@ def _opened(table: Any, name: str, path: str | None) -> Source:
     where = path or name
     if not hasattr(table, "deletion_vectors"):
         raise SourceError(f"{where}: this deltalake is too old to read it: pip install 'deltalake>=1.5'")
+    _check_address(str(table.table_uri), where)
     try:
         _check_features(table, where)
         version = table.version()
@@ -121,10 +124,17 @@ def _opened(table: Any, name: str, path: str | None) -> Source:
 
 
 def _unreadable(error: Exception, where: str, address: str) -> SourceError:
-    text = str(error)
-    for part in (address, address.rstrip("/")):
-        text = text.replace(part, where) if part else text
+    text = str(error).replace(address.rstrip("/"), where.rstrip("/"))
     return SourceError(f"{where}: the Delta table cannot be read: {reason(type(error)(text))}")
+
+
+def _check_address(address: str, where: str) -> None:
+    """Raise SourceError for a folder called `a%20b`: deltalake would read the log of the folder `a b`."""
+    found = re.search("%25([0-9A-Fa-f]{2})", address)
+    if found:
+        raise SourceError(
+            f"{where}: deltalake cannot read below a folder with %{found[1]} in its name; rename the folder"
+        )
 
 
 def _mapping_mode(table: Any) -> str:

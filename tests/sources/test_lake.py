@@ -1,4 +1,4 @@
-"""Files of Delta, Iceberg and Hudi tables: some hold deleted rows, so they are refused, and so are two of the folders."""
+"""Files of Delta, Iceberg and Hudi tables: some hold deleted rows, so none is read by itself."""
 
 from __future__ import annotations
 
