@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.errors import SourceError
-from interakt_loader.sources.base import BATCH_ROWS, Batches, Source, flat_names, reason
+from interakt_loader.sources.base import Batches, Source, flat_names, reason
+from interakt_loader.sources.columnar import rows_at_once
 
 _KNOWN_FEATURES = {
     "columnMapping",
@@ -223,11 +224,16 @@ def _read_file(system: Any, file: _File, schema: pa.Schema, where: str, *, is_ma
     stored = pa.schema([_physical(one, is_mapped=is_mapped) for one in in_file])
     row = 0
     # a dataset would keep whole row groups; Spark writes INT96, which in nanoseconds ends in 2262
-    how = {"coerce_int96_timestamp_unit": "us", "pre_buffer": False, "buffer_size": _BUFFER_BYTES}
+    how: dict[str, Any] = {
+        "coerce_int96_timestamp_unit": "us",
+        "pre_buffer": False,
+        "buffer_size": _BUFFER_BYTES,
+        "page_checksum_verification": True,
+    }
     with system.open_input_file(file.path) as stream, ParquetFile(stream, **how) as parquet:
         there = set(parquet.schema_arrow.names)
         wanted = [name for name in stored.names if name in there] or parquet.schema_arrow.names[:1]
-        for raw in parquet.iter_batches(BATCH_ROWS, columns=wanted, use_threads=False):
+        for raw in parquet.iter_batches(rows_at_once(parquet), columns=wanted, use_threads=False):
             columns = [
                 raw.column(one.name).cast(one.type) if one.name in there else pa.nulls(raw.num_rows, one.type)
                 for one in stored

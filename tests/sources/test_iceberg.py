@@ -32,7 +32,7 @@ def table(tmp_path: Path) -> Any:
             made.append(pa.table({"id": [start, start + 1], "city": ["Pune", None]}))
         yield made
     finally:
-        catalog.close()
+        catalog.engine.dispose()
 
 
 def test_a_table_is_read_in_the_order_in_which_rows_were_added(table: Any) -> None:
