@@ -2,6 +2,7 @@
 
 `open_source` is the entry point. `paths` finds the files that a path means, and `local_file` knows their format and
 compression. Each format has a reader: `csv`, `json`, `excel`, and `columnar` for Parquet, Arrow, Feather and ORC.
+`delta` and `iceberg` read tables whose log says which files and rows count.
 `memory` reads frames, Arrow data and Python objects. `base` has the `Source` that all of them return, and `text` what
 CSV and JSON lines have in common. `failures` reads the failed rows of an earlier load back.
 """
@@ -101,8 +102,9 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
 
     Args:
         data: A pandas DataFrame. An Arrow Table, RecordBatch, RecordBatchReader, Dataset or ParquetFile. Anything with
-            `__arrow_c_stream__`. A list of dicts. A path, a folder, a pattern (`*.csv`), an address (`s3://…`, with
-            fsspec), `-` for standard input, or a list of these, which are read one after the other.
+            `__arrow_c_stream__`. A list of dicts. A `DeltaTable`, or a table or a scan of pyiceberg. A path, a folder
+            (also of a Delta table), a pattern (`*.csv`), an address (`s3://…`, with fsspec), `-` for standard input, or
+            a list of these, which are read one after the other.
         options: How files are read.
 
     Raises:
