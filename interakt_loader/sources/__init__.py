@@ -102,9 +102,9 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
 
     Args:
         data: A pandas DataFrame. An Arrow Table, RecordBatch, RecordBatchReader, Dataset or ParquetFile. Anything with
-            `__arrow_c_stream__`. A list of dicts. A `DeltaTable`, or a table or a scan of pyiceberg. A path, a folder
-            (also of a Delta table), a pattern (`*.csv`), an address (`s3://…`, with fsspec), `-` for standard input, or
-            a list of these, which are read one after the other.
+            `__arrow_c_stream__`. A list of dicts. A `DeltaTable`. A table or a scan of pyiceberg. A path, a folder, a
+            pattern (`*.csv`), an address (`s3://…`, with fsspec), `-` for standard input, or a list of these, which
+            are read one after the other.
         options: How files are read.
 
     Raises:
