@@ -93,6 +93,9 @@ def find(given: str) -> Found:
         text = reason(error)
         for part in (given, *given.split("::")):
             text = text.replace(part, hide_secrets(part))
+            # a store may quote only the place
+            user, at, _ = part.partition("://")[2].partition("/")[0].rpartition("@")
+            text = text.replace(user + at, "") if ":" in user else text
         raise SourceError(f"{shown}: cannot be opened: {text}") from error
 
 
