@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from interakt_loader import load_users
@@ -109,3 +110,37 @@ def test_what_else_pyiceberg_has_is_no_table(table: Any) -> None:
     for other in (table.catalog, table.inspect, table.metadata):
         with pytest.raises(SourceError, match="is no table"):
             open_source(other)
+
+
+def test_rows_of_a_delete_file_are_not_read(tmp_path: Path, table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyiceberg reads such files and writes none, so its plan of the scan is given here."""
+    from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+    from pyiceberg.table import FileScanTask
+
+    first = first_file(table)
+    schema = pa.schema(
+        [
+            pa.field("file_path", pa.string(), nullable=False, metadata={"PARQUET:field_id": "2147483546"}),
+            pa.field("pos", pa.int64(), nullable=False, metadata={"PARQUET:field_id": "2147483545"}),
+        ]
+    )
+    pq.write_table(pa.table({"file_path": [first.file_path], "pos": [1]}, schema=schema), tmp_path / "deletes.parquet")
+    deletes = DataFile.from_args(
+        content=DataFileContent.POSITION_DELETES,
+        file_path=(tmp_path / "deletes.parquet").as_uri(),
+        file_format=FileFormat.PARQUET,
+        partition={},
+        record_count=1,
+        file_size_in_bytes=(tmp_path / "deletes.parquet").stat().st_size,
+    )
+    plan = [FileScanTask(first, delete_files={deletes})]
+    monkeypatch.setattr(type(table.scan()), "plan_files", lambda self: plan)
+    source = open_source(table)
+    assert source.rows is None
+    assert [row["id"] for row in rows_of(source)] == [0]
+
+
+def first_file(table: Any) -> Any:
+    """Return the file with the rows 0 and 1."""
+    (task,) = table.scan(snapshot_id=table.history()[0].snapshot_id).plan_files()
+    return task.file
