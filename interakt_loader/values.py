@@ -242,6 +242,18 @@ def type_shown(value: object) -> str:
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
+def full_type(value: object) -> str:
+    """Return the type of a value as a program imports it, such as `dask.dataframe.DataFrame`; `an int`; `None`."""
+    kind = type(value)
+    if kind.__module__ == "builtins":
+        return "None" if value is None else type_shown(value)
+    parts = kind.__module__.split(".")
+    modules = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    # libraries define their types deeper than where they show them; `vars` imports nothing
+    shown_in = (one for one in modules if one in sys.modules and vars(sys.modules[one]).get(kind.__name__) is kind)
+    return f"{next(shown_in, kind.__module__)}.{kind.__qualname__}"
+
+
 def not_utf8(raw: bytes) -> Problem:
     """Return the problem of bytes that are not text."""
     readable = raw[: LONGEST_SHOWN + 1].decode(errors="backslashreplace")

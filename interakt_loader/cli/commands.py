@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -259,6 +259,8 @@ def _load(
     if ask_key and not sandbox and not options.get("dry_run"):
         options["api_key"] = asked_key()
     given = given_mapping(mapping, preset)
+    data = _hidden(sources)
+    sources = tuple(map(str, data))
     name = with_files(options, sources, given, sandbox=sandbox)
     if quiet:
         options["progress"] = False
@@ -274,7 +276,7 @@ def _load(
 
         settings = Settings.resolve(options)
         kind_of_rows = opening.kind_of(kind)
-        source = opening.opened(list(sources), settings)
+        source = opening.opened(data, settings)
         check_types(traits, source.columns)
         # What sends nothing may use a proposal that is not confirmed.
         confirmed_by = replace(settings, dry_run=True) if record_only else settings
@@ -296,6 +298,16 @@ def _load(
         }
         confirmation = Confirmation(sources, settings, chosen, yes, quiet)
         return _run(confirmation, name, reads, kind_of_rows, output, record_only=record_only)
+
+
+def _hidden(sources: Sequence[str]) -> list[Any]:
+    """Return the sources as they may be kept: without passwords, which are refused here."""
+    from interakt_loader.sources import hidden_source
+    from interakt_loader.sources.addresses import refuse_passwords
+
+    refuse_passwords(sources)
+    hidden: list[Any] = hidden_source(list(sources))
+    return hidden
 
 
 def _run(
@@ -405,7 +417,7 @@ def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset:
     check_event(event)
     settings = Settings.resolve({name: value for name, value in flags.items() if value is not None})
     named = None if preset is None else PRESET + preset
-    found = inferred(list(sources) or None, settings, kind_of(kind), event, named)
+    found = inferred(_hidden(sources) or None, settings, kind_of(kind), event, named)
     click.echo(found.to_yaml(), nl=False)
     return 0
 

@@ -17,6 +17,7 @@ from interakt_loader.load.opening import (
     check_mapping,
     check_outputs,
     choose_mapping,
+    index_names,
     is_mapping_file,
     opened,
 )
@@ -30,7 +31,7 @@ from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import did_you_mean
-from interakt_loader.sources import Source
+from interakt_loader.sources import Source, hidden_source
 from interakt_loader.transport import read_environment
 
 if TYPE_CHECKING:
@@ -47,19 +48,23 @@ NO_OTHER_FILES = OtherFiles()
 def load_users(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
     """Make one user call for each row of a table, and return the result of each.
 
-    `data` is a pandas DataFrame, an Arrow table, reader or dataset, anything with `__arrow_c_stream__` (polars,
-    DuckDB), a path or a list of paths to Parquet, CSV/TSV, JSON lines or Feather. `mapping` says which column is
+    `data` is a pandas DataFrame, an Arrow table, reader or dataset, or anything with `__arrow_c_stream__` (polars,
+    DuckDB). It may be a list or an iterator of dicts, frames or record batches, the cursor of a database, or an open
+    file. It may be a path or an address of Parquet, CSV/TSV, JSON lines, Excel or Feather, or a list of these. What
+    comes once is kept in a temporary file while the result is in use. `mapping` says which column is
     which field: a `Mapping`, a dict, a path to a YAML, TOML or JSON file, or `preset:NAME`. With None it is proposed
     from the column names and the first rows, and shown. The options are those of `Settings`.
 
     Raises `UsageError` (a `ValueError`) before any call if an argument makes no sense. Raises `LoadInterrupted` (a
     `KeyboardInterrupt`) after Ctrl-C. What happens to a row never raises: see `LoadResult`.
     """
+    data = hidden_source(data)
     return _load(data, mapping, "user", options)
 
 
 def load_events(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
     """Make one event call for each row of a table; otherwise like `load_users`. The mapping needs an `event`."""
+    data = hidden_source(data)
     return _load(data, mapping, "event", options)
 
 
@@ -68,6 +73,7 @@ def check(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadRes
 
     The mapping or the columns tell whether the rows are users or events: events have an `event`.
     """
+    data = hidden_source(data)
     return _load(data, mapping, None, {**options, "dry_run": True})
 
 
@@ -78,6 +84,7 @@ def baseline(data: Any, mapping: Any = None, **options: Unpack[Options]) -> Load
     required. Rows are `recorded`; rows that could not be sent are `invalid`, and those on record already `unchanged`.
     The mapping or the columns tell whether the rows are users or events. Otherwise like `load_users`.
     """
+    data = hidden_source(data)
     return _load(data, mapping, None, options, record_only=True)
 
 
@@ -171,7 +178,8 @@ def _check_options(mapping: Spec, kind: Kind, source: Source, settings: Settings
         if kind == "user":
             raise SettingsError(f"{option('event_id')} is for events: users are identified by user_id or phone")
         if settings.event_id not in source.columns:
-            hint = did_you_mean(settings.event_id, source.columns)
+            index = index_names(source, [settings.event_id])
+            hint = f"; {index}" if index else did_you_mean(settings.event_id, source.columns)
             raise SettingsError(f"{option('event_id')}: no such column: {settings.event_id!r}{hint}")
 
 

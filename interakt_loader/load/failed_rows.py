@@ -122,9 +122,8 @@ def _pieces(source: Source, rows: Rows) -> Iterator[pd.DataFrame]:
 def taken_rows(source: Source, rows: Rows) -> Iterator[pa.RecordBatch]:
     """Yield the rows of these ascending numbers; nothing is read beyond the last one."""
     first = 0
-    for batch in source.batches():
-        if not len(rows):
-            return
+    batches = source.batches()
+    while len(rows) and (batch := next(batches, None)) is not None:
         count = int(rows.searchsorted(first + batch.num_rows))
         if count:
             yield batch.take(rows[:count] - first)

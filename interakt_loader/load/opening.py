@@ -14,6 +14,7 @@ import stat
 import sys
 import unicodedata
 from collections.abc import Mapping as Dict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import takewhile
@@ -23,17 +24,29 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from interakt_loader.columns import Target
-from interakt_loader.errors import MappingError, MappingNeeded, SettingsError, option
+from interakt_loader.errors import MappingError, MappingNeeded, SettingsError, SourceError, option
 from interakt_loader.identity import country_code
 from interakt_loader.mapping.files import read_mapping_file
 from interakt_loader.mapping.infer.inferred import InferredMapping, Line
 from interakt_loader.mapping.spec import Mapping, listed
 from interakt_loader.model import Kind
 from interakt_loader.privacy.process import usable_stderr
+from interakt_loader.privacy.secrets import Secret
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import is_failures
 from interakt_loader.settings.values import OneOf, did_you_mean, parsed
-from interakt_loader.sources import ReadOptions, Source, is_failures_file, is_own_name, open_source, peek
+from interakt_loader.sources import (
+    ReadOptions,
+    Source,
+    hidden_source,
+    is_failures_file,
+    is_own_name,
+    is_pandas,
+    is_table,
+    open_source,
+    peek,
+    with_paths,
+)
 from interakt_loader.sources.base import Lines
 from interakt_loader.sources.failures import EXTRA_COLUMNS
 
@@ -68,6 +81,7 @@ class Choice(NamedTuple):
 @usable_stderr()
 def opened(data: Any, settings: Settings) -> Source:
     """Open the data, and log how it is read."""
+    data = hidden_source(data)
     sheet = settings.sheet
     options = ReadOptions(
         settings.encoding,
@@ -75,6 +89,7 @@ def opened(data: Any, settings: Settings) -> Source:
         settings.header,
         int(sheet) if sheet is not None and str(sheet).isdigit() else sheet,
     )
+    data = data if is_table(data) else with_paths(data)
     source = replace(_read(data, options, settings), data=data)
     for note in source.notes:
         logger.warning("%s", note)
@@ -83,6 +98,13 @@ def opened(data: Any, settings: Settings) -> Source:
 
 def _read(data: Any, options: ReadOptions, settings: Settings) -> Source:
     """Open the data, as it is or by SQL."""
+    addresses = [one for one in (data if isinstance(data, list) else [data]) if isinstance(one, Secret)]
+    if addresses:
+        from interakt_loader.sources import database
+
+        if isinstance(data, list) and len(data) > 1:
+            raise SourceError(f"{addresses[0]}: a database cannot be loaded together with other sources")
+        return database.open_query(addresses[0], settings.query, settings.where)
     if settings.query is None and settings.where is None:
         return open_source(data, options)
     from interakt_loader.sources import sql
@@ -187,7 +209,13 @@ def check_mapping(mapping: Mapping, kind: Kind, source: Source) -> None:
             f"{source.path or source.name}: more than one column is called {listed(twice)}, and the mapping does not "
             "say which is meant; give each a name of its own"
         )
-    mapping.check(kind, source.columns)
+    try:
+        mapping.check(kind, source.columns)
+    except MappingError as error:
+        index = index_names(source, mapping.columns())
+        if index:
+            raise MappingError(f"{error}; {index}") from None
+        raise
     identity = {name for one in (mapping.user_id, *mapping.phone) if one is not None for name in one.columns}
     for part in source.parts:
         missing = [name for name in mapping.columns() if name not in part.columns]
@@ -200,6 +228,15 @@ def check_mapping(mapping: Mapping, kind: Kind, source: Source) -> None:
                 f"{part.path}: lacks {', '.join(map(repr, missing))}, which the mapping names{hints}; the columns by "
                 f"its first row: {listed(part.columns)}. Every file needs a header with the names that are mapped"
             )
+
+
+def index_names(source: Source, names: Sequence[str]) -> str:
+    """Return a hint if some of these names are levels of the index of a DataFrame, which is not read."""
+    if not is_pandas(source.data, "DataFrame"):
+        return ""
+    levels = [name for name in names if name in map(str, source.data.index.names) and name not in source.columns]
+    is_are = "is in" if len(levels) == 1 else "are in"
+    return f"{', '.join(map(repr, levels))} {is_are} the index: give frame.reset_index()" if levels else ""
 
 
 def infer(
@@ -219,6 +256,7 @@ def infer(
 
     Nothing is sent. `load_users(data, infer(data))` confirms the proposal, unless questions are open.
     """
+    data = hidden_source(data)
     settings = Settings.resolve(cast("dict[str, Any]", options))
     return inferred(data, settings, kind_of(kind), event, None if preset is None else PRESET + preset)
 
@@ -315,10 +353,12 @@ def _keep_apart(source: Source, outputs: Dict[str, Path], other_files: OtherFile
     for path in [*files_of(source), *(map(Path, of_dataset) if isinstance(of_dataset, list) else ())]:
         taken[_identity(path)] = "source itself"
         _keep_out_of_folders("source", path, other_files)
-    if "-" in source.given_paths and sys.stdin is not None:
-        # a program may have replaced it by an object that is no file
-        with suppress(OSError):
-            taken[_identity(sys.stdin.fileno())] = "source itself"
+    for stream in (sys.stdin if "-" in source.given_paths else None, source.data):
+        # it may be an object that is no file, or that is closed by now
+        handle = getattr(stream, "fileno", None)
+        if callable(handle):
+            with suppress(OSError, ValueError):
+                taken[_identity(handle())] = "source itself"
     for name, read in other_files.reads.items():
         if read is not None:
             taken.setdefault(_identity(read), name)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from typing import Any
 import pyarrow as pa
 
 from interakt_loader.errors import SourceError
+from interakt_loader.privacy.secrets import Secret
+from interakt_loader.sources.addresses import DatabaseAddress
 from interakt_loader.sources.base import (
     BATCH_ROWS,
     CELL_ERRORS_COLUMN,
@@ -58,14 +60,35 @@ from interakt_loader.sources.local_file import File, Format, format_of
 from interakt_loader.sources.memory import (
     is_dataset,
     is_pandas,
+    is_table,
     open_dataset,
-    open_frame,
-    open_stream,
-    open_table,
+    open_in_memory,
+    open_lazy_frame,
     to_arrow,
 )
-from interakt_loader.sources.paths import Partitions, find, is_file_of_a_load, is_own_name, some
-from interakt_loader.values import type_shown
+from interakt_loader.sources.paths import (
+    Partitions,
+    RemotePath,
+    as_path,
+    copy_open_file,
+    find,
+    is_file_of_a_load,
+    is_open_file,
+    is_own_name,
+    is_path,
+    some,
+    with_paths,
+)
+from interakt_loader.sources.refused import refuse_other, way_out
+from interakt_loader.sources.streams import (
+    batches_method,
+    is_cursor,
+    open_cursor,
+    open_iterable,
+    open_reader,
+    open_tables,
+)
+from interakt_loader.values import full_type
 
 __all__ = [
     "BATCH_ROWS",
@@ -79,22 +102,55 @@ __all__ = [
     "ReadOptions",
     "Source",
     "heading",
+    "hidden_source",
     "is_failures_file",
     "is_own_name",
     "is_pandas",
+    "is_table",
     "open_source",
     "other_shapes",
     "peek",
     "to_arrow",
+    "with_paths",
 ]
 
 _EXPECTED = (
     "expected a pandas DataFrame, an Arrow table, reader or dataset, anything with __arrow_c_stream__ "
-    "(polars, DuckDB), a list of dicts, a path, pattern, folder or address, or a list of these"
+    "(polars, DuckDB), dicts, frames or batches in a list or an iterator, a cursor, an open file, "
+    "a path, pattern, folder or address, or a list of these"
 )
 
 _HEAD_BYTES = 1 << 12
 """Bytes by which nearly all files differ."""
+
+
+_ENVIRONMENT = "env:"
+"""What a source begins with that is in an environment variable."""
+
+
+def hidden_source(data: Any) -> Any:
+    """Return a source with the addresses of databases as `Secret`, which shows them without user and options.
+
+    `{"env": NAME}` and `env:NAME` are what the environment variable holds. Anything else is returned unchanged.
+    Raises `SourceError` if the variable is not set.
+    """
+    if isinstance(data, dict) and [*data] == ["env"] and isinstance(data["env"], str):
+        data = _ENVIRONMENT + data["env"]
+    if isinstance(data, (list, tuple)) and all(isinstance(one, (str, Secret)) for one in data):
+        return [_hidden_text(one) for one in data]
+    return _hidden_text(data)
+
+
+def _hidden_text(data: Any) -> Any:
+    if not isinstance(data, str):
+        return data
+    if data.startswith(_ENVIRONMENT):
+        name = data.removeprefix(_ENVIRONMENT)
+        if not os.environ.get(name):
+            raise SourceError(f"{data}: the environment variable {name} is not set; expected the address of a source")
+        data = os.environ[name]
+    address = DatabaseAddress.of(data) if "://" in data else None
+    return data if address is None else Secret(data, address.shown)
 
 
 def open_source(data: object, options: ReadOptions | None = None) -> Source:
@@ -102,9 +158,10 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
 
     Args:
         data: A pandas DataFrame. An Arrow Table, RecordBatch, RecordBatchReader, Dataset or ParquetFile. Anything with
-            `__arrow_c_stream__`. A list of dicts. A `DeltaTable`. A table or a scan of pyiceberg. A path, a folder, a
-            pattern (`*.csv`), an address (`s3://…`, with fsspec), `-` for standard input, or a list of these, which
-            are read one after the other.
+            `__arrow_c_stream__`, or a polars LazyFrame. Dicts, frames or record batches, in a list or an iterator.
+            A `DeltaTable`. A table or a scan of pyiceberg. The cursor of a database. An open file, which stays open. A
+            path, a folder, a pattern (`*.csv`), an address (`s3://…`, with fsspec, also as a UPath), or `-` for
+            standard input. A list of these, which are read one after the other.
         options: How files are read.
 
     Raises:
@@ -114,39 +171,57 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
 
 
 def _opened(data: Any, options: ReadOptions) -> Source:
-    if isinstance(data, str | os.PathLike):
-        return open_paths([_as_path(data)], options)
+    if is_pandas(data, "DataFrame") or isinstance(data, pa.Table | pa.RecordBatch):
+        return open_in_memory(data)
+    if is_path(data):
+        return open_paths([as_path(data)], options)
     if isinstance(data, list | tuple):
         return _open_list(data, options)
-    if is_pandas(data, "DataFrame"):
-        return open_frame(data)
-    if is_pandas(data, "Series"):
-        raise SourceError(f"a pandas Series is one column and no table: {_EXPECTED}; try .to_frame()")
-    if isinstance(data, pa.Table | pa.RecordBatch):
-        return open_table(data)
     if is_delta_table(data):
         return open_delta_table(data)
     if is_iceberg(data):
         return open_iceberg(data)
+    refuse_other(data, _EXPECTED)
+    if isinstance(data, pa.RecordBatchReader):
+        return open_reader(data)
     if is_dataset(data):
         return open_dataset(data)
     if is_parquet_file(data):
         return open_parquet_file(data)
-    if type(data).__name__ == "LazyFrame":
-        raise SourceError("a LazyFrame has no rows yet: give lazy_frame.collect()")
-    if hasattr(data, "__arrow_c_stream__"):
-        return open_stream(data)
-    raise SourceError(f"{type_shown(data)} is no table: {_EXPECTED}")
+    if full_type(data) == "polars.LazyFrame":
+        return open_lazy_frame(data)
+    if is_table(data):
+        return open_in_memory(data)
+    if is_open_file(data):
+        return _open_file(data, options)
+    if is_cursor(data) or batches_method(data) is not None:
+        return open_cursor(data)
+    if isinstance(data, Iterable):
+        return open_iterable(data)
+    raise SourceError(f"{full_type(data)} is no table{way_out(data)}: {_EXPECTED}")
 
 
 def _open_list(items: Any, options: ReadOptions) -> Source:
     if not items:
         raise SourceError(f"an empty list is no table: {_EXPECTED}")
-    if all(isinstance(item, str | os.PathLike) for item in items):
-        return open_paths([_as_path(item) for item in items], options)
-    if isinstance(items[0], dict):
+    if all(map(is_path, items)):
+        return open_paths([*map(as_path, items)], options)
+    if isinstance(items[0], Mapping):
         return open_records(items)
+    if is_table(items[0]):
+        return open_tables(items)
     raise SourceError(f"a list of {type(items[0]).__name__} is no table: {_EXPECTED}")
+
+
+def _open_file(stream: Any, options: ReadOptions) -> Source:
+    """Return what is left of an open file as a source. It has a name and no path: there may be no such file."""
+    file, is_text = copy_open_file(stream)
+    if is_text:
+        options = replace(options, encoding="utf-8")
+    if is_text and _format(file) not in ("csv", "json"):
+        raise SourceError(f'{file.given}: holds no text: open it as bytes, open(path, "rb")')
+    (source,) = _open_files([file], options)
+    return replace(source, path=None)
 
 
 def _without_own_columns(source: Source) -> Source:
@@ -154,14 +229,7 @@ def _without_own_columns(source: Source) -> Source:
     return drop_counter(source if OWN_COLUMNS.isdisjoint(source.columns) else drop_report_columns(source))
 
 
-def _as_path(data: Any) -> str:
-    path = os.fspath(data)
-    if not path:
-        raise SourceError("the path of the source is empty; expected a file, a folder, a pattern or an address")
-    return os.fsdecode(path) if isinstance(path, bytes) else path
-
-
-def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
+def open_paths(paths: Sequence[str | RemotePath], options: ReadOptions) -> Source:
     """Return the files that the paths mean as one source. They are read one after the other.
 
     All are opened now, so that none fails after rows have been sent. SourceError says what is wrong with one of them.
@@ -180,19 +248,23 @@ def open_paths(paths: Sequence[str], options: ReadOptions) -> Source:
         notes.append(f"left out, files that are read already under another name or pattern: {some(repeated)}")
     files = [file for file in found_files if isinstance(file, File)]
     notes += _copies(files)
-    formats = [_format(file) for file in files]
-    files = [unpacked(form, file) for form, file in zip(formats, files, strict=True)]
-    refuse_unreadable([*zip(formats, files, strict=True)])
-    of_files = iter([_opened_as(form, file, options) for form, file in zip(formats, files, strict=True)])
+    of_files = iter(_open_files(files, options))
     sources = [open_delta_folder(one) if isinstance(one, DeltaFolder) else next(of_files) for one in found_files]
     if len(sources) == 1:
         return replace(sources[0], notes=[*notes, *sources[0].notes])
     return _joined(sources, notes)
 
 
-def _without_own(paths: Sequence[str]) -> tuple[Sequence[str], list[str]]:
+def _open_files(files: list[File], options: ReadOptions) -> list[Source]:
+    formats = [_format(file) for file in files]
+    files = [unpacked(form, file) for form, file in zip(formats, files, strict=True)]
+    refuse_unreadable([*zip(formats, files, strict=True)])
+    return [_opened_as(form, file, options) for form, file in zip(formats, files, strict=True)]
+
+
+def _without_own(paths: Sequence[str | RemotePath]) -> tuple[Sequence[str | RemotePath], list[str]]:
     """Return the paths without the files of earlier loads, and those files. A shell may have expanded a pattern."""
-    own = [path for path in paths if is_file_of_a_load(path)]
+    own = [path for path in paths if isinstance(path, str) and is_file_of_a_load(path)]
     if not 0 < len(own) < len(paths):
         return paths, []
     return [path for path in paths if path not in own], own

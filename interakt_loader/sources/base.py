@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 
 from interakt_loader.columns.normalize import Unsendable, is_binary, null_where, uuid_texts
 from interakt_loader.errors import InteraktLoaderError, SettingsError, SourceBroken, SourceError, option
+from interakt_loader.privacy.secrets import Secret
 from interakt_loader.values import shortened, unicode_text
 
 BATCH_ROWS = 4096
@@ -217,10 +218,14 @@ class Source:
 
     @property
     def given_paths(self) -> list[str]:
-        """The paths, folders, patterns and addresses that it was opened from, as given; none for data in memory."""
+        """The paths, folders, patterns and addresses that it was opened from, as given; none for data in memory.
+
+        The address of a database is without its user and options.
+        """
         data = [*self.data.values()] if isinstance(self.data, dict) else self.data
         items = data if isinstance(data, (list, tuple)) else [data]
-        return [os.fsdecode(one) for one in items if isinstance(one, (str, os.PathLike))]
+        shown = (str(one) if isinstance(one, Secret) else one for one in items)
+        return [os.fsdecode(one) for one in shown if isinstance(one, (str, os.PathLike))]
 
     @property
     def where(self) -> str:

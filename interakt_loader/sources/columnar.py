@@ -370,7 +370,7 @@ def refuse_unreadable(files: Sequence[tuple[Format, File]]) -> None:
     started, as in a frozen application.
     """
     tried = [(form, file) for form, file in files if form in OPENERS and file.compression is None]
-    python = _python()
+    python = own_python()
     if not tried or python is None:
         return
     size = sum(file.location.stat().st_size for _, file in tried)
@@ -440,7 +440,7 @@ def _limit_memory(size: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
 
 
-def _python() -> str | None:
+def own_python() -> str | None:
     """Return the Python that runs this; None in an application with an embedded Python."""
     name = Path(sys.executable or "").name.lower()
     is_python = name.startswith(("python", "pypy")) and not getattr(sys, "frozen", False)

@@ -37,7 +37,17 @@ from interakt_loader.sources.base import (
     leaf_names,
     reason,
 )
-from interakt_loader.values import LONGEST_LIST, OBJECT_AS_VALUE, Narrow, item_meaning, meaning, shortened, unicode_text
+from interakt_loader.sources.spool import TemporaryFolder
+from interakt_loader.values import (
+    LONGEST_LIST,
+    OBJECT_AS_VALUE,
+    Narrow,
+    full_type,
+    item_meaning,
+    meaning,
+    shortened,
+    unicode_text,
+)
 
 _LOOKED_THROUGH, _DEEPEST = 6, 32
 """Levels of objects after which an object is checked first, and the most levels that there may be."""
@@ -161,6 +171,45 @@ def open_table(table: Any) -> Source:
         yield from table.to_reader(max_chunksize=BATCH_ROWS)
 
     return Source(name=name, columns=names, rows=table.num_rows, rows_exact=True, read=read)
+
+
+def is_table(data: object) -> bool:
+    """Return whether data is a pandas DataFrame, Arrow data, or an object with `__arrow_c_stream__`."""
+    return is_pandas(data, "DataFrame") or hasattr(data, "__arrow_c_stream__")
+
+
+def open_in_memory(data: Any) -> Source:
+    """Return a table (`is_table`) as a source."""
+    if is_pandas(data, "DataFrame"):
+        return open_frame(data)
+    return open_table(data) if isinstance(data, pa.Table | pa.RecordBatch) else open_stream(data)
+
+
+def open_lazy_frame(lazy_frame: Any) -> Source:
+    """Return a LazyFrame of polars as a source. Its query runs now, once, into a temporary file."""
+    folder = TemporaryFolder()
+    path = folder.file()
+    try:
+        # polars writes it as a stream; collect() would hold all rows in memory
+        lazy_frame.sink_ipc(path, compression="lz4")
+    except Exception as error:
+        raise SourceError(
+            f"polars.LazyFrame: its query failed ({full_type(error)}): lazy_frame.collect() shows why, and its result "
+            "can be loaded"
+        ) from error
+
+    def batches() -> Batches:
+        # the folder is removed when nothing refers to it
+        with pa.memory_map(str(folder.path / path.name)) as file:
+            reader = pa.ipc.open_file(file)
+            for at in range(reader.num_record_batches):
+                yield reader.get_batch(at)
+
+    with pa.memory_map(str(path)) as file:
+        reader = pa.ipc.open_file(file)
+        rows = sum(reader.get_batch(at).num_rows for at in range(reader.num_record_batches))
+        columns = flat_names(reader.schema, "LazyFrame")
+    return Source(name="LazyFrame", columns=columns, rows=rows, rows_exact=True, read=batches)
 
 
 def open_stream(data: Any) -> Source:

@@ -6,20 +6,23 @@
 from __future__ import annotations
 
 import glob
+import io
 import itertools
 import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any, NamedTuple, Protocol
-from urllib.parse import unquote, urlsplit, urlunsplit
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
+from urllib.parse import unquote, urlsplit
 
 from interakt_loader.errors import SourceError
+from interakt_loader.sources.addresses import DatabaseAddress, hide_secrets, is_address, is_web
 from interakt_loader.sources.base import reason
 from interakt_loader.sources.delta import DeltaFolder
 from interakt_loader.sources.failures import is_failures_head
 from interakt_loader.sources.local_file import File, TemporaryCopy, find_file, format_by_name
+from interakt_loader.values import full_type
 
 STANDARD_INPUT = "-"
 
@@ -71,7 +74,77 @@ class Place(Protocol):
         """Return a file of this machine with the content; SourceError if it is empty or not a regular file."""
 
 
-def find(given: str) -> Found:
+class RemotePath(os.PathLike[str]):
+    """A path that has its own file system of fsspec, with the credentials: a UPath, an ObjectStoragePath, an OpenFile.
+
+    As text it is an address, without secrets.
+    """
+
+    def __init__(self, system: Any, path: str) -> None:
+        self.system, self.path = system, path
+        self.given = hide_secrets(str(system.unstrip_protocol(path)))
+
+    def __fspath__(self) -> str:
+        return self.given
+
+
+_LOCAL_PROTOCOLS = {"file", "local"}
+
+
+def is_path(data: object) -> bool:
+    """Return whether data is a path, also one of another library."""
+    return isinstance(data, (str, os.PathLike)) or _is_of_fsspec(data)
+
+
+def _is_of_fsspec(data: object) -> bool:
+    # UPath has its file system as a property, OpenFile as an attribute; a frame may have a column of that name
+    kind = type(data)
+    return hasattr(kind, "fs") or (kind.__module__, kind.__name__) == ("fsspec.core", "OpenFile")
+
+
+def as_path(data: Any) -> str | RemotePath:
+    """Return a path (`is_path`) as text, or with its own file system; SourceError if that cannot be reached."""
+    if isinstance(data, RemotePath):
+        return data
+    if _is_of_fsspec(data):
+        try:
+            system, path = data.fs, str(data.path)
+            protocols = {system.protocol} if isinstance(system.protocol, str) else {*system.protocol}
+            if _LOCAL_PROTOCOLS.isdisjoint(protocols):
+                return RemotePath(system, path)
+        except Exception as error:
+            raise SourceError(f"{full_type(data)}: its file system cannot be used: {full_type(error)}") from error
+        return path
+    path = os.fsdecode(os.fspath(data))
+    if not path:
+        raise SourceError("the path of the source is empty; expected a file, a folder, a pattern or an address")
+    if ("\n" in path or path.lstrip().startswith(("{", "[{")) or len(path) > _LONGEST) and not _exists(path):
+        # it is not shown: it may be rows
+        raise SourceError("a text with a table in it is no path: give io.StringIO(text)")
+    return path
+
+
+_LONGEST = 4096
+"""Characters of a path at most."""
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def with_paths(data: Any) -> Any:
+    """Return data with the paths of other libraries as `RemotePath` or text: also those in a list or a dict."""
+    if isinstance(data, dict):
+        return {name: with_paths(one) for name, one in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [as_path(one) if _is_of_fsspec(one) else one for one in data] if any(map(_is_of_fsspec, data)) else data
+    return as_path(data) if _is_of_fsspec(data) else data
+
+
+def find(given: str | RemotePath) -> Found:
     """Return the files that a path, pattern or address means; SourceError when there is none.
 
     A file that is not on this machine is copied to a temporary file first. So the load does not depend on a connection
@@ -79,12 +152,17 @@ def find(given: str) -> Found:
     """
     if given == STANDARD_INPUT:
         return Found([_standard_input()], [])
+    if isinstance(given, RemotePath):
+        return _found(given)
+    database = DatabaseAddress.of(given)
+    if database is not None:
+        raise SourceError(f"{database.shown}: a database is not a table: load it by itself, with a query")
     shown = hide_secrets(given) if is_address(given) else given
     try:
         if is_address(given):
             place, path = _remote_place(given, shown)
-            return _found(place, path, shown)
-        return _found(_Local(), os.path.expanduser(given), given)  # noqa: PTH111 - a Path drops `./`
+            return _files_of(place, path, shown)
+        return _files_of(_Local(), os.path.expanduser(given), given)  # noqa: PTH111 - a Path drops `./`
     except SourceError:
         raise
     except FileNotFoundError as error:
@@ -99,7 +177,18 @@ def find(given: str) -> Found:
         raise SourceError(f"{shown}: cannot be opened: {text}") from error
 
 
-def _found(place: Place, path: str, given: str) -> Found:
+def _found(given: RemotePath) -> Found:
+    try:
+        return _files_of(_Remote(given.system, None, is_web=is_web(given.given)), given.path, given.given)
+    except SourceError:
+        raise
+    except FileNotFoundError as error:
+        raise SourceError(f"{given.given}: no such file") from error
+    except Exception as error:
+        raise SourceError(f"{given.given}: cannot be opened: it raised {full_type(error)}") from error
+
+
+def _files_of(place: Place, path: str, given: str) -> Found:
     """Return the Delta table or the files of a folder, of a pattern, or the one file.
 
     An existing name goes before a pattern and before a version.
@@ -287,7 +376,8 @@ def _delta_at(place: Place, path: str, given: str, version: int | None) -> Delta
     address = place.delta_address(path)
     if address is None:
         raise SourceError(
-            f"{given}: is a Delta table, and deltalake knows no such addresses; copy its folder here first"
+            f"{given}: is a Delta table that deltalake cannot reach in this way. Give a DeltaTable in Python, or copy "
+            "its folder to this machine"
         )
     return DeltaFolder(given, address, version)
 
@@ -423,7 +513,7 @@ class _Remote:
     The web has no folders and no patterns: a `?` begins the query.
     """
 
-    def __init__(self, system: Any, address: str, *, is_web: bool) -> None:
+    def __init__(self, system: Any, address: str | None, *, is_web: bool) -> None:
         self._system = system
         self._address = address
         self._is_web = is_web
@@ -460,6 +550,9 @@ class _Remote:
         return [path.rstrip("/")]
 
     def delta_address(self, path: str) -> str | None:
+        # deltalake does not have the credentials of a file system that the user made
+        if self._address is None:
+            return None
         scheme = self._address.partition("://")[0].lower()
         if scheme == "file":
             return _Local().delta_address(path)
@@ -482,15 +575,8 @@ class _Remote:
         return find_file(given, copy.location, name=name, partitions=partitions, copy=copy)
 
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=://|::)")
-_WEB_SCHEMES = ("http", "https")
 _SCHEMES_OF_DELTA = ("s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss")
 """The stores of deltalake that fsspec knows by the same names."""
-
-
-def is_address(given: str) -> bool:
-    """Tell whether a path has a scheme. One letter is a drive of Windows."""
-    return _SCHEME.match(given) is not None
 
 
 def _remote_place(address: str, shown: str) -> tuple[Place, str]:
@@ -499,31 +585,58 @@ def _remote_place(address: str, shown: str) -> tuple[Place, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        needed = "fsspec aiohttp" if scheme in _WEB_SCHEMES else "fsspec"
+        needed = "fsspec aiohttp" if is_web(address) else "fsspec"
         raise SourceError(f"{shown}: reading {scheme}:// addresses needs fsspec: pip install {needed}") from error
     system, path = url_to_fs(address)
-    return _Remote(system, address, is_web=scheme in _WEB_SCHEMES), str(path)
+    return _Remote(system, address, is_web=is_web(address)), str(path)
 
 
-def hide_secrets(address: str) -> str:
-    """Return the address as it may be shown, each part of a chain (`zip://a.csv::https://…`) without its secrets.
+def is_open_file(data: object) -> bool:
+    """Return whether data is an open file, or can be read like one. The readers of pandas yield frames."""
+    return callable(getattr(data, "read", None)) and not type(data).__module__.startswith("pandas.")
 
-    A web address loses its user and its query, which may be a signature. Any other address loses a user with a
-    password. A user alone may be a place, such as the container of `abfs://container@account/…`.
+
+class _Bytes:
+    """What is left of an open file, as bytes."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.is_text = False
+
+    def read(self, size: int) -> bytes:
+        part = self._stream.read(size)
+        if isinstance(part, str):
+            self.is_text = True
+            return part.encode()
+        return bytes(part)
+
+
+def copy_open_file(stream: Any) -> tuple[File, bool]:
+    """Return a copy of what is left of an open file, and whether it is text, which is copied as UTF-8.
+
+    The file is not closed. Its name, without the folder, helps to detect the format. Raises SourceError in one line.
     """
-    return "::".join(_without_secrets(one) for one in address.split("::"))
+    own_name = getattr(stream, "name", None)
+    name = re.split(r"[/\\]", own_name)[-1] if isinstance(own_name, str) else type(stream).__name__
+    if getattr(stream, "closed", False) is True:
+        raise SourceError(f"{name}: the file is closed: load it before, or give its path")
+    left = _Bytes(stream)
+    try:
+        copy = TemporaryCopy(cast(BinaryIO, left))
+    except UnicodeError as error:
+        raise SourceError(f'{name}: cannot be read as text: open it as bytes, open(path, "rb")') from error
+    except Exception as error:
+        if isinstance(error, io.UnsupportedOperation) or not _is_readable(stream):
+            raise SourceError(f'{name}: is not open for reading: open it with open(path, "rb")') from error
+        raise SourceError(f"{name}: cannot be read: it raised {full_type(error)}") from error
+    if copy.location.stat().st_size == 0:
+        raise SourceError(f"{name}: there is nothing to read from its position on: file.seek(0) goes to its start")
+    return find_file(name, copy.location, name=name, copy=copy), left.is_text
 
 
-def _without_secrets(address: str) -> str:
-    scheme, found, rest = address.partition("://")
-    if not found:
-        return address
-    if scheme.lower() in _WEB_SCHEMES:
-        parts = urlsplit(address)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    place, slash, path = rest.partition("/")
-    user, _, host = place.rpartition("@")
-    return f"{scheme}://{host if ':' in user else place}{slash}{path}"
+def _is_readable(stream: Any) -> bool:
+    readable = getattr(stream, "readable", None)
+    return not callable(readable) or bool(readable())
 
 
 def _standard_input() -> File:

@@ -10,13 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import tempfile
-import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -31,7 +27,6 @@ import pyarrow.compute as pc
 from interakt_loader.columns import Target, coerce
 from interakt_loader.columns.normalize import Mixed, Unsendable, as_text
 from interakt_loader.errors import SettingsError, SourceError, option
-from interakt_loader.privacy.files import FileLock, LockHeld
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources.base import (
     BATCH_ROWS,
@@ -43,6 +38,7 @@ from interakt_loader.sources.base import (
     Part,
     Source,
 )
+from interakt_loader.sources.spool import Interruptible, Spool, TemporaryFolder
 from interakt_loader.values import unicode_text
 
 if TYPE_CHECKING:
@@ -65,18 +61,8 @@ _CONFIG = {
     "memory_limit": MEMORY,
 }
 
-_GLANCE = 0.2
-"""Longest wait for a query in seconds, until Ctrl-C is noticed."""
-
 _TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest", "json_each", "json_tree"})
 """Table functions that read nothing but their arguments."""
-
-for _type in (Mixed(pa.struct([])), Unsendable(pa.null(), "")):
-    # so that a file of rows gives them back as they were
-    with suppress(pa.ArrowKeyError):
-        pa.register_extension_type(_type)
-
-_PREFIX = "interakt-loader-sql-"
 
 
 def named(data: Any) -> dict[str, Any]:
@@ -112,7 +98,7 @@ def query(sources: Mapping[str, Source], text: str) -> Source:
     """
     named = option("query")
     _check_text(text, named)
-    folder = _Folder()
+    folder = TemporaryFolder()
     with folder.removed_on_error(), _connection(folder, named) as connection:
         statement = _Statement.parsed(connection, text, named)
         statement.check_tables(sources, named)
@@ -129,7 +115,7 @@ def query(sources: Mapping[str, Source], text: str) -> Source:
         read=result.batches,
         notes=[note for source in sources.values() for note in source.notes],
         parts=_parts(sources.values(), result.schema.names),
-        repeats=None if statement.is_ordered else result.repeats,
+        repeats=None if statement.is_ordered else partial(repeats, result),
     )
 
 
@@ -141,11 +127,11 @@ def where(source: Source, text: str) -> Source:
     """
     named = option("where")
     _check_text(text, named)
-    folder = _Folder()
+    folder = TemporaryFolder()
     with folder.removed_on_error(), _connection(folder, named) as connection:
         _check_condition(connection, text, named)
         rows = _Rows(folder)
-        every = _numbered(rows.kept(source.batches(flat=False)))
+        every = _numbered(rows.all.keep(source.batches(flat=False)))
         connection.register(TABLE, _spooled(every, folder, source, named, {_ROW: pa.int64(), _DOUBT: pa.int64()}))
         condition = f"(\n{text}\n)"
         unknown = f'"{_DOUBT}" = {_CELL_ERROR} AND {condition} IS NULL'
@@ -191,28 +177,10 @@ def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 class _Rows:
     """All rows of a source, as they are, in a file; and which of them are chosen, in another."""
 
-    def __init__(self, folder: _Folder) -> None:
-        self._folder, self._all, self._chosen = folder, folder.file(), folder.file()
+    def __init__(self, folder: TemporaryFolder) -> None:
+        self.all, self._chosen = Spool(folder), folder.file()
         self.lines = Lines()
         """On which line of its file each chosen row begins."""
-
-    def kept(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield batches, and write them to the file. Each schema is a stream of its own, one after the other."""
-        writer: pa.ipc.RecordBatchStreamWriter | None = None
-        schema: pa.Schema | None = None
-        with pa.OSFile(str(self._all), "wb") as file:
-            try:
-                for batch in batches:
-                    if writer is None or batch.schema != schema:
-                        if writer is not None:
-                            writer.close()
-                        schema = batch.schema
-                        writer = pa.ipc.new_stream(file, schema)
-                    writer.write_batch(batch)
-                    yield batch
-            finally:
-                if writer is not None:
-                    writer.close()
 
     def choose(self, found: Iterator[pa.RecordBatch], lines: Lines) -> int:
         """Write which rows are chosen, and return how many there are. `found`: numbers, and where it is unknown."""
@@ -232,15 +200,13 @@ class _Rows:
             return
         marks = np.memmap(self._chosen, np.int64, "r")
         start = at = 0
-        with pa.memory_map(str(self._all)) as file:
-            while file.tell() < file.size():
-                for batch in pa.ipc.open_stream(file):
-                    end = start + batch.num_rows
-                    until = at + int(np.searchsorted(marks[at:], 2 * end))
-                    if until > at:
-                        mine = np.array(marks[at:until])
-                        yield _with_unknown(batch.take(pa.array(mine // 2 - start)), pa.array(mine % 2 == 1))
-                    start, at = end, until
+        for batch in self.all.batches():
+            end = start + batch.num_rows
+            until = at + int(np.searchsorted(marks[at:], 2 * end))
+            if until > at:
+                mine = np.array(marks[at:until])
+                yield _with_unknown(batch.take(pa.array(mine // 2 - start)), pa.array(mine % 2 == 1))
+            start, at = end, until
 
 
 def _with_unknown(batch: pa.RecordBatch, unknown: pa.BooleanArray) -> pa.RecordBatch:
@@ -259,55 +225,11 @@ def _parts(sources: Iterable[Source], columns: list[str], *, open_ended: bool = 
     return tuple(Part(path, columns, open_ended) for path in paths)
 
 
-# ------------------------------------------------------------------ the temporary folder
-
-
-class _Folder:
-    """A temporary folder for its owner alone. It is removed when this object is freed.
-
-    A process that is killed leaves its folder. The next one removes it: the lock on it is gone with its process.
-    """
-
-    def __init__(self) -> None:
-        _remove_abandoned()
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self._lock = FileLock(self.path / "lock")
-        self.remove = weakref.finalize(self, _removed, self.path, self._lock)
-
-    @contextmanager
-    def removed_on_error(self) -> Iterator[None]:
-        """Remove the folder at once if the block raises, Ctrl-C included."""
-        try:
-            yield
-        except BaseException:
-            self.remove()
-            raise
-
-    def file(self) -> Path:
-        """Return the path of a new file."""
-        with tempfile.NamedTemporaryFile(dir=self.path, suffix=".arrow", delete=False) as file:
-            return Path(file.name)
-
-
-def _removed(path: Path, lock: FileLock) -> None:
-    lock.close()
-    shutil.rmtree(path, ignore_errors=True)
-
-
-def _remove_abandoned() -> None:
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        # another user's folder, or one of a process that runs
-        with suppress(OSError, LockHeld):
-            if (path / "lock").exists():
-                FileLock(path / "lock").close()
-                shutil.rmtree(path, ignore_errors=True)
-
-
 # ------------------------------------------------------------------ what a query may be
 
 
 @contextmanager
-def _connection(folder: _Folder, named: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def _connection(folder: TemporaryFolder, named: str) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         import duckdb
     except ModuleNotFoundError:
@@ -336,7 +258,7 @@ class _Statement:
         try:
             statements = connection.extract_statements(text)
         except duckdb.Error as error:
-            raise _refused(error, text, named) from None
+            raise duckdb_error(error, text, named) from None
         kinds = [str(one.type).rpartition(".")[2] for one in statements]
         if kinds != ["SELECT"]:
             found = f"{len(kinds)} statements" if len(kinds) != 1 else kinds[0]
@@ -391,7 +313,7 @@ def _check_condition(connection: duckdb.DuckDBPyConnection, text: str, named: st
         if len(connection.extract_statements(inside)) != 1:
             raise SettingsError(expected)
     except duckdb.Error as error:
-        raise _refused(error, f"SELECT\n{text}\n", named, lines=2 + text.count("\n")) from None
+        raise duckdb_error(error, f"SELECT\n{text}\n", named, lines=2 + text.count("\n")) from None
     node = _tree(connection, f"SELECT\n{text}\n", named)["node"]
     outer = _tree(connection, inside, named)["node"]
     is_one = (
@@ -465,7 +387,7 @@ _OF_A_VALUE = (
 """What is said of an error while rows are read. DuckDB's own text may quote any value, in any form."""
 
 
-def _refused(
+def duckdb_error(
     error: Exception, text: str, named: str, *, lines: int | None = None, more: int = 0, of_rows: bool = False
 ) -> SettingsError:
     """Return what is wrong with a query in one line: where, and what. It has no value of a row.
@@ -522,7 +444,7 @@ def _whole_rows(source: Source) -> Iterator[pa.RecordBatch]:
 
 def _spooled(
     batches: Iterator[pa.RecordBatch],
-    folder: _Folder,
+    folder: TemporaryFolder,
     source: Source,
     named: str,
     added: Mapping[str, pa.DataType] | None = None,
@@ -637,73 +559,36 @@ def _in_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-@dataclass(frozen=True)
-class _Result:
-    """The result of a query, in a file of its folder."""
-
-    folder: _Folder
-    path: Path
-    schema: pa.Schema
-    rows: int
-
-    def batches(self) -> Batches:
-        """Yield the rows."""
-        with pa.memory_map(str(self.path)) as file, pa.ipc.open_stream(file) as reader:
-            yield from reader
-
-    def repeats(self, column: str) -> bool:
-        """Tell whether a value of a column is in several rows."""
-        if column not in self.schema.names:
-            return False
-        name = '"' + column.replace('"', '""') + '"'
-        with (
-            _connection(_Folder(), option("query")) as connection,
-            pa.memory_map(str(self.path)) as file,
-            pa.ipc.open_stream(file) as reader,
-        ):
-            connection.register(TABLE, reader)
-            counted = f'SELECT count({name}) > count(DISTINCT {name}) FROM "{TABLE}"'  # noqa: S608 - a quoted name
-            ((has_repeats,),) = connection.execute(counted).fetchall()
-        return bool(has_repeats)
-
-
-def _result(connection: duckdb.DuckDBPyConnection, folder: _Folder, text: str, named: str) -> _Result:
-    """Run a query, and write its rows to the folder."""
-    path, rows = folder.file(), 0
+def _result(connection: duckdb.DuckDBPyConnection, folder: TemporaryFolder, text: str, named: str) -> Spool:
+    """Run a query, and keep its rows."""
     with closing(_read(connection, text, named)) as batches:
-        first = next(batches)
-        doubled = [name for name, count in Counter(name.casefold() for name in first.schema.names).items() if count > 1]
-        if doubled:
-            raise SettingsError(f"{named}: two columns of the result are called {doubled[0]!r}: rename one with AS")
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, first.schema) as writer:
-            for batch in chain([first], batches):
-                writer.write_batch(batch)
-                rows += batch.num_rows
-    return _Result(folder, path, first.schema, rows)
+        return kept_result(batches, folder, named)
 
 
-class _Interruptible:
-    """Runs calls of a connection in a thread of its own, so that Ctrl-C ends them at once."""
+def kept_result(batches: Batches, folder: TemporaryFolder, named: str) -> Spool:
+    """Keep the rows of a query. Its first batch may have no rows, and tells the columns."""
+    spool = Spool(folder)
+    first = next(batches)
+    doubled = [name for name, count in Counter(name.casefold() for name in first.schema.names).items() if count > 1]
+    if doubled:
+        raise SettingsError(f"{named}: two columns of the result are called {doubled[0]!r}: rename one with AS")
+    for batch in chain([first], batches):
+        spool.add(batch)
+    return spool
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection, self._pool = connection, ThreadPoolExecutor(1)
-        self._running: Future[Any] | None = None
 
-    def __enter__(self) -> _Interruptible:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._running is not None and not self._running.done():
-            self._connection.interrupt()
-        self._pool.shutdown()
-
-    def __call__(self, call: Callable[[], Any]) -> Any:
-        """Run a call, and return what it returns."""
-        self._running = running = self._pool.submit(call)
-        while not running.done():
-            # Windows notices Ctrl-C between waits only
-            wait([running], timeout=_GLANCE)
-        return running.result()
+def repeats(spool: Spool, column: str) -> bool:
+    """Tell whether a value of a column is in several rows."""
+    if column not in spool.schema.names:
+        return False
+    texts = (pa.RecordBatch.from_arrays([as_text(one[column])], [column]) for one in spool.batches())
+    rows = pa.RecordBatchReader.from_batches(pa.schema([(column, pa.string())]), texts)
+    name = '"' + column.replace('"', '""') + '"'
+    with _connection(TemporaryFolder(), option("query")) as connection:
+        connection.register(TABLE, rows)
+        counted = f'SELECT count({name}) > count(DISTINCT {name}) FROM "{TABLE}"'  # noqa: S608 - a quoted name
+        ((has_repeats,),) = connection.execute(counted).fetchall()
+    return bool(has_repeats)
 
 
 def _read(connection: duckdb.DuckDBPyConnection, text: str, named: str, *, lines: int | None = None) -> Batches:
@@ -714,17 +599,17 @@ def _read(connection: duckdb.DuckDBPyConnection, text: str, named: str, *, lines
         # it is bound first in this way, since these errors have a place
         connection.execute(f"EXPLAIN\n{text}").fetchall()
     except duckdb.Error as error:
-        raise _refused(error, f"\n{text}", named, lines=lines, more=1) from None
+        raise duckdb_error(error, f"\n{text}", named, lines=lines, more=1) from None
     try:
         relation: Any = connection.sql(text)
         # as older versions of DuckDB call it
         read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
-        with _Interruptible(connection) as interruptible:
+        with Interruptible(connection.interrupt) as interruptible:
             reader = interruptible(partial(read, BATCH_ROWS))
             yield pa.RecordBatch.from_arrays([pa.nulls(0, one.type) for one in reader.schema], schema=reader.schema)
             while (batch := interruptible(lambda: next(reader, None))) is not None:
                 yield batch
     except duckdb.Error as error:
-        raise _refused(error, text, named, lines=lines, of_rows=True) from None
+        raise duckdb_error(error, text, named, lines=lines, of_rows=True) from None
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{named}: the result cannot be read ({type(error).__name__})") from None

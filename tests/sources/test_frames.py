@@ -118,7 +118,7 @@ def test_labels_that_are_no_text_become_text() -> None:
         (pd.DataFrame(index=[1, 2]), "the table has no columns"),
         (pd.DataFrame({"__problem__": [1]}), "the column name '__problem__' is reserved"),
         (pd.DataFrame([[1]], columns=pd.Index(["\ud83d"], dtype=object)), "the column name '.ud83d' is not text"),
-        (pd.Series([1]), "a pandas Series is one column"),
+        (pd.Series([1]), "pandas.Series is one column"),
     ],
 )
 def test_frames_that_cannot_be_read_say_why(frame: object, words: str) -> None:

@@ -107,7 +107,7 @@ def test_a_table_is_loaded(table: Any, sandbox: Sandbox) -> None:
 
 
 def test_what_else_pyiceberg_has_is_no_table(table: Any) -> None:
-    for other in (table.catalog, table.inspect, table.metadata):
+    for other in (table.catalog, table.inspect):
         with pytest.raises(SourceError, match="is no table"):
             open_source(other)
 

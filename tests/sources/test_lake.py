@@ -17,6 +17,7 @@ from interakt_loader.cli import run
 from interakt_loader.errors import SourceError
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.sources import open_source
+from interakt_loader.sources.paths import RemotePath
 from tests.sources.reading import column
 
 UUID = "6c38cf4f-a17b-4315-bf31-5152bace0395"
@@ -101,6 +102,18 @@ def test_a_table_in_a_store_in_memory_is_refused() -> None:
         for given in ("t", "t/", "t?version=0", "t/day=1", "t/day=1/0.parquet", "**/*.parquet"):
             with pytest.raises(SourceError, match="is a Delta table"):
                 open_source(f"memory://bucket/{given}")
+    finally:
+        system.store.clear()
+
+
+def test_a_table_with_a_file_system_of_its_own_is_refused(tmp_path: Path) -> None:
+    """deltalake would open it with other credentials."""
+    fsspec = pytest.importorskip("fsspec", reason="fsspec, the extra 'remote', is not installed")
+    system = fsspec.filesystem("memory")
+    try:
+        system.pipe("/bucket/t/_delta_log/00000000000000000000.json", b"{}")
+        with pytest.raises(SourceError, match=r"t: is a Delta table that deltalake cannot reach in this way"):
+            open_source(RemotePath(system, "/bucket/t"))
     finally:
         system.store.clear()
 

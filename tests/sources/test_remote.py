@@ -13,7 +13,7 @@ import pytest
 
 from interakt_loader.errors import SourceError
 from interakt_loader.sources import SOURCE_COLUMN, open_source
-from interakt_loader.sources.paths import hide_secrets, is_address
+from interakt_loader.sources.addresses import hide_secrets, is_address
 from tests.sources.reading import column, read, rows_of
 
 

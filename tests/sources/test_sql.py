@@ -46,7 +46,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
     gc.collect()
-    assert list(folder.glob("interakt-loader-sql-*")) == []
+    assert list(folder.glob("interakt-loader-rows-*")) == []
 
 
 @pytest.fixture
@@ -296,9 +296,10 @@ def test_a_variable_of_the_program_is_no_table(table: Path) -> None:
 
 def test_the_connection_itself_reaches_nothing(folders: Path) -> None:
     """Even if a statement came through: no file, no extension, no variable, and no other settings."""
-    from interakt_loader.sources.sql import _connection, _Folder
+    from interakt_loader.sources.spool import TemporaryFolder
+    from interakt_loader.sources.sql import _connection
 
-    folder = _Folder()
+    folder = TemporaryFolder()
     assert sys.platform == "win32" or (folder.path.stat().st_mode & 0o777) == 0o700
     with _connection(folder, "query") as connection:
         for text in (
@@ -614,7 +615,7 @@ def test_the_environment_has_no_query(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_folder_lives_as_long_as_the_source(table: Path, folders: Path) -> None:
     """It is for its owner alone, and gone with the source."""
     source = opened(str(table), Settings(query="SELECT * FROM source"))
-    (folder,) = folders.glob("interakt-loader-sql-*")
+    (folder,) = folders.glob("interakt-loader-rows-*")
     assert sys.platform == "win32" or (folder.stat().st_mode & 0o777) == 0o700
     assert len(list(source.batches())) == len(list(source.batches())) == 1
     del source
@@ -631,7 +632,7 @@ def test_what_a_killed_process_left_is_removed(table: Path, folders: Path) -> No
     with subprocess.Popen([sys.executable, "-c", code], env=environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        (theirs,) = folders.glob("interakt-loader-sql-*")
+        (theirs,) = folders.glob("interakt-loader-rows-*")
         ids(table, query="SELECT id FROM source")
         assert theirs.exists()
         process.kill()

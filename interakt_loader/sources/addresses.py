@@ -1,0 +1,114 @@
+"""Addresses of sources: how each may be shown, and those of databases, which are kept secret from the start."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+from interakt_loader.errors import SourceError
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=://|::)")
+_WEB_SCHEMES = ("http", "https")
+
+
+def is_address(given: str) -> bool:
+    """Tell whether a path has a scheme. One letter is a drive of Windows."""
+    return _SCHEME.match(given) is not None
+
+
+def is_web(address: str) -> bool:
+    """Tell whether an address is one of the web."""
+    return address.partition("://")[0].partition("::")[0] in _WEB_SCHEMES
+
+
+def hide_secrets(address: str) -> str:
+    """Return the address as it may be shown, each part of a chain (`zip://a.csv::https://…`) without its secrets.
+
+    A web address loses its user and its query, which may be a signature. Any other address loses a user with a
+    password. A user alone may be a place, such as the container of `abfs://container@account/…`.
+    """
+    return "::".join(_without_secrets(one) for one in address.split("::"))
+
+
+def _without_secrets(address: str) -> str:
+    scheme, found, rest = address.partition("://")
+    if not found:
+        return address
+    if scheme.lower() in _WEB_SCHEMES:
+        parts = urlsplit(address)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    place, slash, path = rest.partition("/")
+    user, _, host = place.rpartition("@")
+    return f"{scheme}://{host if ':' in user else place}{slash}{path}"
+
+
+# The address of a database has a user and often a password. So it is a `Secret` from the moment it arrives.
+
+_DATABASE = re.compile(r"(postgres|postgresql|mysql|mariadb|sqlite|duckdb)(?:\+\w+)?://", re.IGNORECASE)
+_HOST = re.compile(r"(?:[^\s:@/?#\[\]]*|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
+_PASSWORD_OPTION = re.compile(r"(?:^|&)(?!passfile=)[^=&]*(?:pass|pwd|secret|token)[^=&]*=[^&]", re.IGNORECASE)
+_OWN_VARIABLE = {"postgresql": "PGPASSWORD or ~/.pgpass", "mysql": "MYSQL_PWD or ~/.my.cnf"}
+
+
+class DatabaseAddress(NamedTuple):
+    """The parts of an address, as they are written. It is only for a moment: `user` may hold a password."""
+
+    kind: str
+    """`postgresql`, `mysql`, `sqlite` or `duckdb`."""
+    user: str
+    hosts: str
+    path: str
+    """From the first slash on."""
+    options: str
+    is_clear: bool
+    """False if a `@` may belong to any of several parts."""
+
+    @classmethod
+    def of(cls, address: str) -> DatabaseAddress | None:
+        """Return the parts; None if it is not the address of a database."""
+        scheme = _DATABASE.match(address)
+        if scheme is None:
+            return None
+        kind = scheme[1].lower().replace("mariadb", "mysql")
+        kind = "postgresql" if kind == "postgres" else kind
+        base, _, options = address[scheme.end() :].partition("?")
+        hosts, slash, path = base.partition("/")
+        path = slash + path
+        if kind in ("sqlite", "duckdb"):
+            return cls(kind, "", hosts, path, options, is_clear=True)
+        user, _, hosts = hosts.rpartition("@")
+        is_clear = all(map(_HOST.fullmatch, hosts.split(","))) and "@" not in path + options
+        return cls(kind, user, hosts, path, options, is_clear)
+
+    @property
+    def has_password(self) -> bool:
+        """Tell whether it has a password, or may have one."""
+        in_options = _PASSWORD_OPTION.search(self.options) is not None
+        return not self.is_clear or bool(self.user.partition(":")[2]) or in_options
+
+    @property
+    def shown(self) -> str:
+        """Return the address without user and options."""
+        return f"{self.kind}://{self.hosts}{self.path}" if self.is_clear else f"{self.kind}://…"
+
+
+def refuse_passwords(sources: Iterable[object]) -> None:
+    """Refuse addresses with a password where others can see them, such as in the list of processes."""
+    for source in sources:
+        given = source if isinstance(source, str) else ""
+        scheme, found, rest = given.partition("://")
+        database = DatabaseAddress.of(given)
+        user = rest.partition("/")[0].rpartition("@")[0]
+        if database is not None and database.has_password:
+            own = _OWN_VARIABLE.get(database.kind)
+        elif database is None and found and user.partition(":")[2]:
+            own = None
+        else:
+            continue
+        put = "Put" if own is None else f"Put the password into {own}, or put"
+        raise SourceError(
+            f"{scheme}://…: an address with a password is not accepted here, because others can see it. {put} the "
+            "address into an environment variable, and give env:NAME as the source"
+        )

@@ -1,0 +1,153 @@
+"""Databases that are files: SQLite by Python's own module, and DuckDB. They are opened for reading only.
+
+ADBC is not used for SQLite: it takes the type of a column from its first rows, and changes later values without an
+error (1.5 among texts becomes `1.500000e+00`, and 9007199254740993 among floats loses its last digit).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+from urllib.request import pathname2url
+
+import pyarrow as pa
+
+from interakt_loader.errors import InteraktLoaderError, SourceError, option
+from interakt_loader.privacy.secrets import Secret
+from interakt_loader.sources.addresses import DatabaseAddress
+from interakt_loader.sources.base import BATCH_ROWS
+from interakt_loader.sources.database.driver import Driver, one_line
+from interakt_loader.sources.memory import to_arrow
+from interakt_loader.sources.sql import duckdb_error
+
+
+def _path_of(address: Secret) -> Path:
+    """Return the path after `sqlite:///`: a relative one, or an absolute one with a fourth slash.
+
+    Raises `SourceError` for another form, and if there is no such file.
+    """
+    parts = DatabaseAddress.of(address.reveal())
+    assert parts is not None
+    kind, path = parts.kind, Path(parts.path[1:]).expanduser()
+    if parts.hosts or not parts.path[1:]:
+        raise SourceError(f"{address}: expected {kind}:///path/from/here.db, or {kind}:////absolute/path.db")
+    if parts.options:
+        raise SourceError(f"{address}: options after a question mark are not supported")
+    if not path.is_file():
+        raise SourceError(f"{address}: there is no file {path}")
+    return path
+
+
+class SQLite(Driver):
+    """A file of SQLite. Each value has a type of its own."""
+
+    _connection: Any = None
+    _cursor: Any = None
+
+    def __init__(self, address: Secret) -> None:
+        super().__init__(address)
+        self._path = _path_of(address)
+
+    def connect(self) -> None:
+        """Open the file for reading only."""
+        self._connection = sqlite3.connect(f"file:{pathname2url(str(self._path.absolute()))}?mode=ro", uri=True)
+        self._connection.text_factory = _text
+        # a file that is no database is noticed now
+        self._connection.execute("SELECT count(*) FROM sqlite_master")
+
+    def execute(self, text: str) -> pa.Schema:
+        """Run a SELECT."""
+        self._cursor = self._connection.execute(text)
+        return pa.schema([(one[0], pa.null()) for one in self._cursor.description])
+
+    def next_batch(self) -> pa.RecordBatch | None:
+        """Return the next rows."""
+        rows = self._cursor.fetchmany(BATCH_ROWS)
+        if not rows:
+            return None
+        names = [one[0] for one in self._cursor.description]
+        return pa.RecordBatch.from_arrays([to_arrow(values) for values in zip(*rows, strict=True)], names=names)
+
+    def interrupt(self) -> None:
+        """End the query."""
+        if self._connection is not None:
+            self._connection.interrupt()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def explained(self, error: Exception) -> InteraktLoaderError:
+        """Return an error of SQLite in one line. None of them has a value of a row."""
+        if "locked" in str(error):
+            return self.unreachable(f"another program writes to it ({error})")
+        if self._cursor is None and isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
+            return SourceError(f"{self.where}: this is not a SQLite file")
+        return self.refused(str(error))
+
+
+def _text(raw: bytes) -> str | bytes:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        # the row is refused, and not the query
+        return raw
+
+
+class DuckDB(Driver):
+    """A file of DuckDB."""
+
+    _connection: Any = None
+    _reader: Any = None
+    _text = ""
+    _is_bound = False
+
+    def __init__(self, address: Secret) -> None:
+        super().__init__(address)
+        self._path = _path_of(address)
+
+    def connect(self) -> None:
+        """Open the file for reading only."""
+        try:
+            import duckdb
+        except ModuleNotFoundError:
+            raise self.missing("duckdb") from None
+        config: dict[str, Any] = {"python_enable_replacements": "false", "preserve_insertion_order": "true"}
+        self._connection = duckdb.connect(str(self._path), read_only=True, config=config)
+
+    def execute(self, text: str) -> pa.Schema:
+        """Run a SELECT. It is bound first, since those errors have a place."""
+        self._text = text
+        self._connection.execute(f"EXPLAIN\n{text}").fetchall()
+        self._is_bound = True
+        relation = self._connection.sql(text)
+        # as older versions of DuckDB call it
+        read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
+        self._reader = read(BATCH_ROWS)
+        return self._reader.schema
+
+    def next_batch(self) -> pa.RecordBatch | None:
+        """Return the next rows."""
+        return next(self._reader, None)
+
+    def interrupt(self) -> None:
+        """End the query."""
+        if self._connection is not None:
+            self._connection.interrupt()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def explained(self, error: Exception) -> InteraktLoaderError:
+        """Return an error of DuckDB in one line."""
+        if self._connection is None:
+            if "lock" in str(error):
+                return self.unreachable("another program has it open for writing")
+            return SourceError(f"{self.where}: cannot be opened: {one_line(str(error).partition(': ')[2])}")
+        text = self._text if self._is_bound else f"\n{self._text}"
+        more = 0 if self._is_bound else 1
+        return duckdb_error(error, text, option("query"), more=more, of_rows=self._is_bound)
