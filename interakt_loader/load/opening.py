@@ -406,7 +406,8 @@ def _keep_out_of_sources(name: str, path: Path, source: Source) -> None:
     if not source.given_paths or name in ("ledger", "html") or is_own_name(path.name):
         return
     real = Path(os.path.realpath(path))
-    for given in source.given_paths:
+    # the folder of a Delta table, without its version
+    for given in [*source.given_paths, *([] if source.path is None else [source.path])]:
         found = Path(given).expanduser()
         in_folder = found.is_dir() and _is_in(real, Path(os.path.realpath(found)))
         if in_folder or (glob.has_magic(given) and not found.exists() and _matches(real, found)):

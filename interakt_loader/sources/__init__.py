@@ -2,6 +2,7 @@
 
 `open_source` is the entry point. `paths` finds the files that a path means, and `local_file` knows their format and
 compression. Each format has a reader: `csv`, `json`, `excel`, and `columnar` for Parquet, Arrow, Feather and ORC.
+`delta` and `iceberg` read tables whose log says which files and rows count.
 `memory` reads frames, Arrow data and Python objects. `base` has the `Source` that all of them return, and `text` what
 CSV and JSON lines have in common. `failures` reads the failed rows of an earlier load back.
 """
@@ -50,8 +51,10 @@ from interakt_loader.sources.columnar import (
     unpacked,
 )
 from interakt_loader.sources.csv import open_csv
+from interakt_loader.sources.delta import DeltaFolder, is_delta_table, open_delta_folder, open_delta_table
 from interakt_loader.sources.excel import open_excel
 from interakt_loader.sources.failures import OWN_COLUMNS, drop_report_columns, is_failures_file, options_for
+from interakt_loader.sources.iceberg import is_iceberg, open_iceberg
 from interakt_loader.sources.json import open_json, open_records
 from interakt_loader.sources.local_file import File, Format, format_of
 from interakt_loader.sources.memory import (
@@ -156,9 +159,9 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
     Args:
         data: A pandas DataFrame. An Arrow Table, RecordBatch, RecordBatchReader, Dataset or ParquetFile. Anything with
             `__arrow_c_stream__`, or a polars LazyFrame. Dicts, frames or record batches, in a list or an iterator.
-            The cursor of a database. An open file, which stays open. A path, a folder, a pattern (`*.csv`), an
-            address (`s3://…`, with fsspec, also as a UPath), or `-` for standard input. A list of these, which are
-            read one after the other.
+            A `DeltaTable`. A table or a scan of pyiceberg. The cursor of a database. An open file, which stays open. A
+            path, a folder, a pattern (`*.csv`), an address (`s3://…`, with fsspec, also as a UPath), or `-` for
+            standard input. A list of these, which are read one after the other.
         options: How files are read.
 
     Raises:
@@ -174,6 +177,10 @@ def _opened(data: Any, options: ReadOptions) -> Source:
         return open_paths([as_path(data)], options)
     if isinstance(data, list | tuple):
         return _open_list(data, options)
+    if is_delta_table(data):
+        return open_delta_table(data)
+    if is_iceberg(data):
+        return open_iceberg(data)
     refuse_other(data, _EXPECTED)
     if isinstance(data, pa.RecordBatchReader):
         return open_reader(data)
@@ -227,7 +234,7 @@ def open_paths(paths: Sequence[str | RemotePath], options: ReadOptions) -> Sourc
 
     All are opened now, so that none fails after rows have been sent. SourceError says what is wrong with one of them.
     """
-    files: list[File] = []
+    found_files: list[File | DeltaFolder] = []
     notes: list[str] = []
     paths, left_out = _without_own(paths)
     if left_out:
@@ -235,12 +242,14 @@ def open_paths(paths: Sequence[str | RemotePath], options: ReadOptions) -> Sourc
     for path in paths:
         found = find(path)
         notes += found.notes
-        files += found.files
-    files, repeated = _once(files)
+        found_files += found.files
+    found_files, repeated = _once(found_files)
     if repeated:
         notes.append(f"left out, files that are read already under another name or pattern: {some(repeated)}")
+    files = [file for file in found_files if isinstance(file, File)]
     notes += _copies(files)
-    sources = _open_files(files, options)
+    of_files = iter(_open_files(files, options))
+    sources = [open_delta_folder(one) if isinstance(one, DeltaFolder) else next(of_files) for one in found_files]
     if len(sources) == 1:
         return replace(sources[0], notes=[*notes, *sources[0].notes])
     return _joined(sources, notes)
@@ -261,17 +270,19 @@ def _without_own(paths: Sequence[str | RemotePath]) -> tuple[Sequence[str | Remo
     return [path for path in paths if path not in own], own
 
 
-def _once(files: list[File]) -> tuple[list[File], list[str]]:
+def _once(files: list[File | DeltaFolder]) -> tuple[list[File | DeltaFolder], list[str]]:
     """Return each file once, and the names of the repeated ones: links to a file, or files that two patterns mean.
 
     Read a second time, its rows would be sent as further events.
     """
-    known: dict[object, File] = {}
+    known: dict[object, File | DeltaFolder] = {}
     repeated = [file.given for file in files if known.setdefault(_identity(file), file) is not file]
     return [*known.values()], repeated
 
 
-def _identity(file: File) -> object:
+def _identity(file: File | DeltaFolder) -> object:
+    if isinstance(file, DeltaFolder):
+        return file.address.rstrip("/"), file.version
     if file.copy is not None:
         return file.given
     status = file.location.stat()

@@ -180,7 +180,7 @@ def _annotations(file: Any) -> dict[str, str]:
 def _batches(file: Any, in_milliseconds: Any = None, instants: Sequence[str] = ()) -> Batches:
     pool = pa.default_memory_pool()
     # One thread: each further one would keep an arena of memory, and the API is far slower anyway.
-    how: dict[str, Any] = {"batch_size": _rows_at_once(file), "use_threads": False}
+    how: dict[str, Any] = {"batch_size": rows_at_once(file), "use_threads": False}
     batches = file.iter_batches(**how)
     if in_milliseconds is not None:
         # By row groups: across their borders, batches of other columns are split at other rows.
@@ -196,7 +196,7 @@ def _batches(file: Any, in_milliseconds: Any = None, instants: Sequence[str] = (
             pool.release_unused()
 
 
-def _rows_at_once(file: Any) -> int:
+def rows_at_once(file: Any) -> int:
     """Return how many rows to read at a time, so that a batch of wide rows fits into memory.
 
     A value in a dictionary may be in every row: a few kilobytes can become gigabytes of text.

@@ -11,7 +11,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 from urllib.parse import unquote, urlsplit
@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from interakt_loader.errors import SourceError
 from interakt_loader.sources.addresses import DatabaseAddress, hide_secrets, is_address, is_web
 from interakt_loader.sources.base import reason
+from interakt_loader.sources.delta import DeltaFolder
 from interakt_loader.sources.failures import is_failures_head
 from interakt_loader.sources.local_file import File, TemporaryCopy, find_file, format_by_name
 from interakt_loader.values import full_type
@@ -30,9 +31,9 @@ Partitions = tuple[tuple[str, str | None], ...]
 
 
 class Found(NamedTuple):
-    """Files in the order in which they are read, and notes on those left out."""
+    """Files in the order in which they are read, and notes on those left out; or one Delta table."""
 
-    files: list[File]
+    files: Sequence[File | DeltaFolder]
     notes: list[str]
 
 
@@ -59,6 +60,9 @@ class Place(Protocol):
 
     def positions(self, path: str) -> list[str]:
         """Return the absolute paths of a file or folder, with slashes: where it is, and where a link leads."""
+
+    def delta_address(self, path: str) -> str | None:
+        """Return the address of a Delta table as deltalake takes it; None if deltalake cannot read there."""
 
     def shown(self, path: str) -> str:
         """Return how messages and the report name a file that a pattern means."""
@@ -167,12 +171,15 @@ def find(given: str | RemotePath) -> Found:
         text = reason(error)
         for part in (given, *given.split("::")):
             text = text.replace(part, hide_secrets(part))
+            # a store may quote only the place
+            user, at, _ = part.partition("://")[2].partition("/")[0].rpartition("@")
+            text = text.replace(user + at, "") if ":" in user else text
         raise SourceError(f"{shown}: cannot be opened: {text}") from error
 
 
 def _found(given: RemotePath) -> Found:
     try:
-        return _files_of(_Remote(given.system, is_web=is_web(given.given)), given.path, given.given)
+        return _files_of(_Remote(given.system, None, is_web=is_web(given.given)), given.path, given.given)
     except SourceError:
         raise
     except FileNotFoundError as error:
@@ -182,7 +189,13 @@ def _found(given: RemotePath) -> Found:
 
 
 def _files_of(place: Place, path: str, given: str) -> Found:
-    """Return the files of a folder, of a pattern, or the one file. An existing name goes before a pattern."""
+    """Return the Delta table or the files of a folder, of a pattern, or the one file.
+
+    An existing name goes before a pattern and before a version.
+    """
+    table = _delta_folder(place, path, given)
+    if table is not None:
+        return Found([table], [])
     if place.is_folder(path):
         return _in_folder(place, path, given)
     if glob.has_magic(path) and not place.exists(path):
@@ -294,25 +307,28 @@ def some(names: list[str]) -> str:
 _DATA_FORMATS = ("parquet", "orc", None)
 """The formats of the data files. A file without a known ending may have any format."""
 
+_DELTA_LOG = "_delta_log"
+_OF_A_DELTA_LOG = re.compile(r"\d{20}\.(json|checkpoint\..*)|_last_checkpoint")
+
 # The kind of table, the folder of its log, the names of files that only a log has, and the way to its rows.
 _TABLES = (
     (
         "a Delta table",
-        "_delta_log",
-        re.compile(r"\d{20}\.(json|checkpoint\..*)|_last_checkpoint"),
-        "DeltaTable(path).to_pyarrow_dataset() of the package deltalake",
+        _DELTA_LOG,
+        _OF_A_DELTA_LOG,
+        "Give the folder itself",
     ),
     (
         "an Iceberg table",
         "metadata",
         re.compile(r"v?\d[\da-f-]*(\.gz)?\.metadata\.json(\.gz)?|snap-\d+-\d+-[0-9a-f-]{36}\.avro"),
-        "table.scan().to_arrow_batch_reader() of the package pyiceberg",
+        "In Python, give the table of pyiceberg: load_users(catalog.load_table(...), ...)",
     ),
     (
         "a Hudi table",
         ".hoodie",
         re.compile(r"hoodie\.properties"),
-        "a DataFrame or Arrow table that Spark or another reader of Hudi makes of it",
+        "In Python, give a DataFrame or Arrow table that Spark or another reader of Hudi makes of it",
     ),
 )
 
@@ -323,8 +339,47 @@ def _refuse_table(place: Place, given: str, folder: str) -> None:
         if any(map(marks.fullmatch, place.names_in(f"{folder.rstrip('/')}/{log}"))):
             raise SourceError(
                 f"{given}: the folder {folder or '/'} is {kind}, whose files also hold deleted and replaced rows. "
-                f"In Python, load {way}; to load a file as it is, pass what pandas or pyarrow reads of it"
+                f"{way}; to load a file as it is, pass what pandas or pyarrow reads of it"
             )
+
+
+_VERSION = re.compile(r"(?P<folder>.+?)/?\?(?P<key>\w+)=(?P<value>[^/\\]*)", re.DOTALL)
+"""What follows the folder or address of a Delta table to choose a version: `orders?version=3`."""
+
+
+def _delta_folder(place: Place, path: str, given: str) -> DeltaFolder | None:
+    """Return the Delta table that a folder or an address is, also with a version; None if it is none.
+
+    Raises SourceError for another key than `version`, and for a version that is no whole number.
+    """
+    named = _VERSION.fullmatch(given)
+    found = _VERSION.fullmatch(path)
+    # in a path `?` may be part of a name, or any character; some stores drop it from an address
+    folder = found["folder"] if found else path
+    if named is None or (found and place.exists(path)) or not _is_delta_table(place, folder):
+        return _delta_at(place, path, given, None) if _is_delta_table(place, path) else None
+    if named["key"] != "version":
+        raise SourceError(
+            f"{named['folder']}: a version of a Delta table is chosen by ?version=N, not ?{named['key']}="
+        )
+    if not re.fullmatch(r"[0-9]{1,18}", named["value"]):
+        raise SourceError(f"{named['folder']}: the version of a Delta table is a whole number, such as ?version=3")
+    return _delta_at(place, folder, named["folder"], int(named["value"]))
+
+
+def _is_delta_table(place: Place, path: str) -> bool:
+    names = place.names_in(f"{path.rstrip('/')}/{_DELTA_LOG}") if place.is_folder(path) else []
+    return any(map(_OF_A_DELTA_LOG.fullmatch, names))
+
+
+def _delta_at(place: Place, path: str, given: str, version: int | None) -> DeltaFolder:
+    address = place.delta_address(path)
+    if address is None:
+        raise SourceError(
+            f"{given}: is a Delta table that deltalake cannot reach in this way. Give a DeltaTable in Python, or copy "
+            "its folder to this machine"
+        )
+    return DeltaFolder(given, address, version)
 
 
 def _refuse_files_of_tables(place: Place, files: Iterable[tuple[str, str]]) -> None:
@@ -413,6 +468,9 @@ class _Local:
     def positions(self, path: str) -> list[str]:
         return list(dict.fromkeys(one.as_posix() for one in (Path(path).absolute(), Path(path).resolve())))
 
+    def delta_address(self, path: str) -> str:
+        return Path(path).resolve().as_uri()
+
     def shown(self, path: str) -> str:
         return path
 
@@ -455,8 +513,9 @@ class _Remote:
     The web has no folders and no patterns: a `?` begins the query.
     """
 
-    def __init__(self, system: Any, *, is_web: bool) -> None:
+    def __init__(self, system: Any, address: str | None, *, is_web: bool) -> None:
         self._system = system
+        self._address = address
         self._is_web = is_web
 
     def is_folder(self, path: str) -> bool:
@@ -490,6 +549,19 @@ class _Remote:
     def positions(self, path: str) -> list[str]:
         return [path.rstrip("/")]
 
+    def delta_address(self, path: str) -> str | None:
+        # deltalake does not have the credentials of a file system that the user made
+        if self._address is None:
+            return None
+        scheme = self._address.partition("://")[0].lower()
+        if scheme == "file":
+            return _Local().delta_address(path)
+        found = _VERSION.fullmatch(self._address)
+        address = (
+            found["folder"] if found and not path.endswith(self._address[found.end("folder") :]) else self._address
+        )
+        return address if scheme in _SCHEMES_OF_DELTA else None
+
     def shown(self, path: str) -> str:
         return hide_secrets(str(self._system.unstrip_protocol(path)))
 
@@ -503,6 +575,10 @@ class _Remote:
         return find_file(given, copy.location, name=name, partitions=partitions, copy=copy)
 
 
+_SCHEMES_OF_DELTA = ("s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss")
+"""The stores of deltalake that fsspec knows by the same names."""
+
+
 def _remote_place(address: str, shown: str) -> tuple[Place, str]:
     """Return the file system of an address, and the path there; SourceError when fsspec is missing."""
     scheme = address.partition("://")[0].partition("::")[0]
@@ -512,7 +588,7 @@ def _remote_place(address: str, shown: str) -> tuple[Place, str]:
         needed = "fsspec aiohttp" if is_web(address) else "fsspec"
         raise SourceError(f"{shown}: reading {scheme}:// addresses needs fsspec: pip install {needed}") from error
     system, path = url_to_fs(address)
-    return _Remote(system, is_web=is_web(address)), str(path)
+    return _Remote(system, address, is_web=is_web(address)), str(path)
 
 
 def is_open_file(data: object) -> bool:

@@ -1,7 +1,8 @@
-"""Folders of Delta, Iceberg and Hudi tables: their files hold deleted rows, so they are refused."""
+"""Files of Delta, Iceberg and Hudi tables: some hold deleted rows, so none is read by itself."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from interakt_loader.cli import run
 from interakt_loader.errors import SourceError
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.sources import open_source
+from interakt_loader.sources.paths import RemotePath
 from tests.sources.reading import column
 
 UUID = "6c38cf4f-a17b-4315-bf31-5152bace0395"
@@ -39,7 +41,7 @@ FILES = [
     "aB/part-0.zstd.parquet",
 ]
 
-WAYS = {"Delta": "to_pyarrow_dataset()", "Iceberg": "to_arrow_batch_reader()", "Hudi": "Spark"}
+WAYS = {"Delta": "Give the folder itself", "Iceberg": "load_users(catalog.load_table(...), ...)", "Hudi": "Spark"}
 
 
 def lake(root: Path, log: str, file: str = "part-0.parquet") -> Path:
@@ -54,11 +56,18 @@ def lake(root: Path, log: str, file: str = "part-0.parquet") -> Path:
 @pytest.mark.parametrize("name", LOGS)
 @pytest.mark.parametrize("file", FILES)
 def test_a_file_of_such_a_table_is_refused_however_it_is_named(tmp_path: Path, name: str, file: str) -> None:
-    """By its own path, its folder, the table's, a pattern at any height, or a list: one line with the way out."""
+    """By its own path, its folder, a pattern at any height, or a list: one line with the way out."""
     root = tmp_path / "wh" / "t"
     path = lake(root, LOGS[name], file)
     kind = name.split(maxsplit=1)[0]
-    ways: list[Any] = [path, root, path.parent, str(path.parent / "*"), str(tmp_path / "**" / path.name), [str(path)]]
+    ways: list[Any] = [
+        path,
+        str(path.parent / "*"),
+        str(tmp_path / "**" / path.name),
+        str(root.parent / "*"),
+        [str(path)],
+    ]
+    ways += [folder for folder in (root, path.parent) if kind != "Delta" or folder != root]
     for given in ways:
         with pytest.raises(SourceError) as refused:
             open_source(given)
@@ -74,23 +83,37 @@ def test_a_file_of_such_a_table_is_refused_however_it_is_named(tmp_path: Path, n
 def test_a_file_of_such_a_table_is_refused_at_an_address(tmp_path: Path, name: str, file: str) -> None:
     """Also where only the file, its folder or a pattern is given."""
     pytest.importorskip("fsspec", reason="fsspec, the extra 'remote', is not installed")
-    path = lake(tmp_path / "t", LOGS[name], file)
-    for given in (path, path.parent, tmp_path / "t", path.parent / "*", tmp_path / "**" / path.name):
+    root = tmp_path / "t"
+    path = lake(root, LOGS[name], file)
+    folders = [folder for folder in (root, path.parent) if not name.startswith("Delta") or folder != root]
+    for given in (path, path.parent / "*", tmp_path / "**" / path.name, *folders):
         with pytest.raises(SourceError, match=f"is an? {name.split(maxsplit=1)[0]} table"):
             open_source(f"file://{given.as_posix()}")
 
 
 def test_a_table_in_a_store_in_memory_is_refused() -> None:
-    """Paths of a store have no root folder to end at."""
+    """Paths of a store have no root folder to end at, and deltalake does not know each store."""
     fsspec = pytest.importorskip("fsspec", reason="fsspec, the extra 'remote', is not installed")
     system = fsspec.filesystem("memory")
     try:
         system.pipe("/bucket/t/_delta_log/00000000000000000000.json", b"{}")
         with system.open("/bucket/t/day=1/0.parquet", "wb") as file:
             pq.write_table(pa.table({"id": ["1"]}), file)
-        for given in ("t", "t/", "t/day=1", "t/day=1/0.parquet", "**/*.parquet"):
+        for given in ("t", "t/", "t?version=0", "t/day=1", "t/day=1/0.parquet", "**/*.parquet"):
             with pytest.raises(SourceError, match="is a Delta table"):
                 open_source(f"memory://bucket/{given}")
+    finally:
+        system.store.clear()
+
+
+def test_a_table_with_a_file_system_of_its_own_is_refused(tmp_path: Path) -> None:
+    """deltalake would open it with other credentials."""
+    fsspec = pytest.importorskip("fsspec", reason="fsspec, the extra 'remote', is not installed")
+    system = fsspec.filesystem("memory")
+    try:
+        system.pipe("/bucket/t/_delta_log/00000000000000000000.json", b"{}")
+        with pytest.raises(SourceError, match=r"t: is a Delta table that deltalake cannot reach in this way"):
+            open_source(RemotePath(system, "/bucket/t"))
     finally:
         system.store.clear()
 
@@ -157,7 +180,7 @@ def test_a_text_file_beside_such_a_table_is_read(tmp_path: Path) -> None:
 def test_the_table_as_an_object_is_loaded_and_so_is_a_file_that_the_caller_read(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
-    """`to_pyarrow_dataset` gives a Dataset of the files that count, `to_arrow_batch_reader` a reader."""
+    """Also a Dataset or a reader that another library made of the files that count."""
     path = lake(tmp_path, LOGS["Delta"])
     dataset = ds.dataset([str(path)])
     ways = (dataset, dataset.scanner().to_reader(), pq.read_table(path), pq.ParquetFile(path))
@@ -166,13 +189,24 @@ def test_the_table_as_an_object_is_loaded_and_so_is_a_file_that_the_caller_read(
         assert (result.rows, result.ok) == (2, True)
 
 
+@pytest.mark.parametrize("address", ["t", "t?version=0"])
+def test_without_deltalake_one_line_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+    lake(tmp_path / "t", LOGS["Delta"])
+    with pytest.raises(SourceError, match=r"^t: reading a Delta table needs deltalake: pip install deltalake$"):
+        open_source(address)
+
+
 def test_the_command_line_says_it_in_one_line_with_exit_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is sent."""
     monkeypatch.chdir(tmp_path)
-    lake(tmp_path / "t", LOGS["Delta"])
-    assert run(["t", "--map", "user_id=id", "--sandbox"]) == 2
+    lake(tmp_path / "t", LOGS["Delta"], "day=1/part-0.parquet")
+    assert run(["t/day=1", "--map", "user_id=id", "--sandbox"]) == 2
     printed = capsys.readouterr()
     assert printed.err.count("is a Delta table") == 1
     assert "Traceback" not in printed.err

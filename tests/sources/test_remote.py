@@ -129,6 +129,21 @@ def test_what_opens_an_address_is_not_shown(given: str, shown: str) -> None:
     assert hide_secrets(given) == shown
 
 
+def test_an_error_that_quotes_the_place_shows_no_password(memory: Any) -> None:
+    """As that of S3 for the name of a bucket."""
+    import fsspec
+
+    class Strict(type(memory)):  # type: ignore[misc]  # the class of a file system
+        protocol = "strict"
+
+        def isdir(self, path: str) -> bool:
+            raise ValueError(f"Invalid bucket name {path.rpartition('://')[2].partition('/')[0]!r}")
+
+    fsspec.register_implementation("strict", Strict, clobber=True)
+    with pytest.raises(SourceError, match=r"^strict://b/t: cannot be opened: Invalid bucket name 'b'$"):
+        open_source("strict://me:hunter2@b/t")
+
+
 def test_an_error_shows_no_password(memory: Any) -> None:
     """Neither the loader's own words nor those of what it asked."""
     for address in ("memory://me:pass-word@host/absent.csv", "zip://a.csv::memory://me:pass-word@host/absent.zip"):
