@@ -232,6 +232,7 @@ def _read_file(system: Any, file: _File, schema: pa.Schema, where: str, *, is_ma
     }
     with system.open_input_file(file.path) as stream, ParquetFile(stream, **how) as parquet:
         there = set(parquet.schema_arrow.names)
+        _check_case(there, stored.names, where)
         wanted = [name for name in stored.names if name in there] or parquet.schema_arrow.names[:1]
         for raw in parquet.iter_batches(rows_at_once(parquet), columns=wanted, use_threads=False):
             columns = [
@@ -249,6 +250,15 @@ def _read_file(system: Any, file: _File, schema: pa.Schema, where: str, *, is_ma
             yield _with_partition(batch, count, file.partition, schema)
     if file.kept is not None and row < len(file.kept):
         raise SourceError(f"{where}: a deletion vector is longer than its file; the table is damaged")
+
+
+def _check_case(there: set[str], wanted: list[str], where: str) -> None:
+    """Raise SourceError if a column differs from the table's only in case: it would be null in all rows."""
+    folded = {name.casefold(): name for name in there}
+    for name in wanted:
+        other = folded.get(name.casefold(), name)
+        if name not in there and other != name:
+            raise SourceError(f"{where}: a file has the column {other!r} where the Delta table has {name!r}")
 
 
 def _with_partition(batch: pa.RecordBatch, count: int, partition: dict[str, Any], schema: pa.Schema) -> pa.RecordBatch:
