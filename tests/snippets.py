@@ -3,7 +3,8 @@
 - a block with `title="NAME"` is a file, and is written; with `made` behind it, it is what a file holds by then;
 - `python` runs, all of a page in one namespace, unless `notest` stands behind it; a `text` block right after it is what
   it prints;
-- `console` is a terminal: lines that begin with `$ ` are commands, the others what they print.
+- `console` is a terminal: lines that begin with `$ ` are commands, the others what they print; with `notest` behind it,
+  a test in `tests/external` follows it.
 
 All other blocks, `bash` among them, are to be read only.
 """
@@ -76,7 +77,7 @@ def followed(page: str, folder: Path) -> Iterator[Shown]:
         elif fence.language == "python" and "notest" not in fence.info.split():
             printed = run_python(fence, names)
             continue
-        elif fence.language == "console":
+        elif fence.language == "console" and "notest" not in fence.info.split():
             yield Shown(fence, _run_console(fence.text, folder))
         elif fence.language == "text" and printed:
             yield Shown(fence, printed)

@@ -1,4 +1,4 @@
-"""The ten recipes of docs/recipes.md: each is followed by itself, and the sandbox then holds what it promises."""
+"""The recipes of docs/recipes.md: each is followed by itself, and the sandbox then holds what it promises."""
 
 from __future__ import annotations
 
@@ -62,11 +62,14 @@ def users(sandbox: Sandbox) -> dict[str | None, dict[str, Any]]:
     return {user.user_id: dict(user.traits) for user in held(sandbox)}
 
 
-def test_there_are_ten_recipes() -> None:
-    """Each has a line in the table at the top, and says what to look at."""
+def test_there_are_eleven_recipes() -> None:
+    """Each has a line in the table at the top, and says what to look at.
+
+    That of a database is followed in `tests/external/databases`.
+    """
     listed = re.findall(r"^\| .* \| \[(.+)\]\(#.+\) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert listed == [*RECIPES]
-    assert len(RECIPES) == 10
+    assert len(RECIPES) == 11
     assert [name for name, text in RECIPES.items() if not {"**You have**", "**Look at**"} <= set(_bold(text))] == []
 
 

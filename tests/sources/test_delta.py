@@ -382,7 +382,7 @@ def test_a_feature_that_deltalake_does_not_know_is_refused_in_one_line(tmp_path:
 
 def test_a_column_that_differs_in_case_is_not_taken_for_a_missing_one(tmp_path: Path) -> None:
     """Its values would be null in all rows."""
-    root = write(tmp_path / "t", [DataFile("a.parquet", pa.table({"ID": [1]}))], [field("id", "long")])
+    root = write(tmp_path / "t", [DataFile("a.parquet", pa.table({"ID": [1]}))], [field("id", "long")], features=[])
     with pytest.raises(SourceError, match="a file has the column 'ID' where the Delta table has 'id'"):
         [*open_source(root).batches()]
 

@@ -1,7 +1,7 @@
 """The result of an SQL query on a database as a source.
 
-The query runs once, before the first call. Its rows are kept in a temporary file for their owner alone, and the
-connection is closed: a load takes hours, and an open transaction would meet time limits and hold up the database.
+The query runs once, before the first call. Its rows are kept in a temporary file for their owner alone. Then the
+connection is closed. A load takes hours, and an open transaction would meet time limits and hold up the database.
 
 `driver` says what a driver does, and what is common to all. `postgresql`, `mysql` and `embedded` (SQLite and DuckDB
 files) are the drivers.

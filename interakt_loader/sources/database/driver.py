@@ -27,8 +27,6 @@ _Result = TypeVar("_Result")
 class Driver(ABC):
     """One connection, and one query on it. All methods but `interrupt` are called from one thread."""
 
-    extra = "databases"
-
     def __init__(self, address: Secret) -> None:
         self.address = address
         self.where = str(address)

@@ -1,7 +1,7 @@
 """Databases that are files: SQLite by Python's own module, and DuckDB. They are opened for reading only.
 
-ADBC is not used for SQLite: it takes the type of a column from its first rows, and changes later values without an
-error (1.5 among texts becomes `1.500000e+00`, and 9007199254740993 among floats loses its last digit).
+ADBC is not used for SQLite. It takes the type of a column from its first rows, and changes later values without an
+error. So 1.5 among texts becomes `1.500000e+00`, and 9007199254740993 among floats loses its last digit.
 """
 
 from __future__ import annotations
