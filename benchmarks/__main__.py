@@ -67,6 +67,7 @@ def full() -> list[Scenario]:
         scenarios.latency(40_000, 200, 256),
         *(scenarios.dry_run(rows) for rows in (10_000, 100_000, 1_000_000, 10_000_000)),
         scenarios.forms(1_000_000),
+        scenarios.databases(1_000_000),
         *(scenarios.load(rows) for rows in (10_000, 100_000, 1_000_000, 10_000_000)),
         scenarios.slow_load(100_000),
         scenarios.again(1_000_000),
@@ -105,6 +106,11 @@ def prepare(folder: Path, plan: list[Scenario]) -> Path:
 
 def measure(scenario: Scenario, table: Path) -> dict[str, list[Figures]]:
     """Return the figures of each contender's runs: all of them once, then all of them again."""
+    if scenario.server == "databases":
+        from benchmarks.databases import databases
+
+        with databases(max(scenario.rows.values())):
+            return measure(scenario._replace(server="none"), table)
     found: dict[str, list[Figures]] = {name: [] for name in scenario.rows}
     for round_ in range(scenario.rounds):
         for name, rows in scenario.rows.items():

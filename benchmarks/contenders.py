@@ -6,6 +6,8 @@ Every command prints one line at its end from which the rows it did can be read.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +119,42 @@ print(result.rows)
 """
 
 
+_QUERY = """
+import os
+from interakt_loader.load.opening import opened
+from interakt_loader.settings import Settings
+query = os.environ["BENCH_QUERY"] + f" LIMIT {ROWS}"
+print(opened(os.environ["BENCH_" + WHICH], Settings.resolve({"query": query, "dry_run": True})).rows)
+"""
+
+
+def _query(which: str) -> Callable[[Job], list[str]]:
+    return _python(f"WHICH = {which!r}\n{_QUERY}")
+
+
+def _psql(job: Job) -> list[str]:
+    query = f"COPY ({os.environ['BENCH_QUERY']} LIMIT {job.rows}) TO STDOUT"
+    return [_program("psql"), os.environ["BENCH_POSTGRES_OPEN"], "-c", query]
+
+
+def _mariadb(job: Job) -> list[str]:
+    query = f"{os.environ['BENCH_QUERY']} LIMIT {job.rows}"
+    flags = ("--no-defaults", "--quick", "--batch", "--skip-column-names", "--protocol=tcp", "--host=127.0.0.1")
+    who = (f"--port={os.environ['BENCH_MARIADB_PORT']}", "--user=loader", "shop")
+    return [_program("mariadb"), *flags, *who, "-e", query]
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise SystemExit(f"{name} is not installed")
+    return found
+
+
+def _lines(output: str) -> int:
+    return output.count("\n")
+
+
 def _counted(status: str) -> Callable[[str], int]:
     return lambda output: int(json.loads(output)["status"][status])
 
@@ -140,6 +178,10 @@ CONTENDERS: dict[str, Contender] = {
     "loader, dry run of events": _dry_run("events", EVENTS),
     "loader, dry run of events, group_by": _dry_run("grouped", GROUPED),
     "loader, dry run of CSV": Contender(_from_csv, _counted("unsent")),
+    "loader, PostgreSQL": Contender(_query("POSTGRES"), int),
+    "loader, MariaDB": Contender(_query("MARIADB"), int),
+    "psql, COPY TO STDOUT": Contender(_psql, _lines),
+    "mariadb, --quick --batch": Contender(_mariadb, _lines),
     "loader, infer": Contender(_python(_INFER), int),
     "loader, 10 HTML reports": Contender(_python(_HTML), int),
     "import interakt_loader": Contender(_python("import interakt_loader\nprint(0)"), int),

@@ -10,7 +10,7 @@ FAULTS = "500=3%,reset=2%,garbage=1%,cut=1%,html502=1%,hang=0.1%"
 class Scenario(NamedTuple):
     """Contenders take turns, each with its number of rows; the server answers after `latency` seconds.
 
-    `server` is `fast` (the benchmark's own), `sandbox` (which has faults) or `none`.
+    `server` is `fast` (the benchmark's own), `sandbox` (which has faults), `databases` or `none`.
     """
 
     name: str
@@ -53,6 +53,12 @@ def forms(rows: int) -> Scenario:
     plain, joined = "loader, dry run", "loader, dry run, join and value map"
     events = ("loader, dry run of events", "loader, dry run of events, group_by")
     return Scenario(f"field forms, dry run of {rows:,}", dict.fromkeys((plain, joined, *events), rows), server="none")
+
+
+def databases(rows: int) -> Scenario:
+    """The result of one query, kept by the loader and ready for the first call; beside the database's own program."""
+    who = ("psql, COPY TO STDOUT", "loader, PostgreSQL", "mariadb, --quick --batch", "loader, MariaDB")
+    return Scenario(f"query of {rows:,} rows", dict.fromkeys(who, rows), server="databases", rounds=3)
 
 
 def load(rows: int) -> Scenario:

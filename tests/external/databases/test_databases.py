@@ -20,7 +20,7 @@ import pytest
 from interakt_loader import check, load_events, load_users
 from interakt_loader.errors import InteraktLoaderError, NotJustNow, SettingsError, SourceError, UsageError
 from interakt_loader.sandbox import Sandbox
-from tests.external.databases.conftest import PASSWORD, WRITTEN, Server
+from tests.external.databases.servers import PASSWORD, WRITTEN, Server
 
 USERS = {"user_id": "id", "traits": "*"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from interakt_loader.sandbox import Sandbox
 from tests.docs.test_recipes import RECIPES
-from tests.external.databases.conftest import PASSWORD, Server
+from tests.external.databases.servers import PASSWORD, Server
 from tests.snippets import followed, timeless
 
 _ADDRESS = "postgresql://loader@db.example.com/shop"
