@@ -6,6 +6,7 @@ that was killed.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import weakref
@@ -45,7 +46,20 @@ class TemporaryFolder:
         _remove_abandoned()
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
         self._lock = FileLock(self.path / "lock")
-        self.remove = weakref.finalize(self, _removed, self.path, self._lock)
+        self.remove = weakref.finalize(self, _removed, self.path, self._lock, os.getpid())
+
+    @classmethod
+    def shared(cls) -> TemporaryFolder:
+        """Return the folder that other parts of this process use now, or a new one.
+
+        Each folder has a lock, and so an open file: a source of many files cannot have one for each.
+        """
+        global _shared  # noqa: PLW0603 - one for the process
+        folder = _shared()
+        if folder is None or not folder.path.exists():
+            folder = cls()
+            _shared = weakref.ref(folder)
+        return folder
 
     @contextmanager
     def removed_on_error(self) -> Iterator[None]:
@@ -58,13 +72,18 @@ class TemporaryFolder:
 
     def file(self) -> Path:
         """Return the path of a new file."""
-        with tempfile.NamedTemporaryFile(dir=self.path, suffix=".arrow", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=self.path, delete=False) as file:
             return Path(file.name)
 
 
-def _removed(path: Path, lock: FileLock) -> None:
-    lock.close()
-    shutil.rmtree(path, ignore_errors=True)
+_shared: Callable[[], TemporaryFolder | None] = lambda: None  # noqa: E731 - until there is one
+
+
+def _removed(path: Path, lock: FileLock, process: int) -> None:
+    # a process that was forked from the owner does not own it
+    if os.getpid() == process:
+        lock.close()
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove_abandoned() -> None:
