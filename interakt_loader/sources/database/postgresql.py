@@ -36,6 +36,9 @@ _TEXTS = ("uuid", "json", "jsonb", "bpchar", "citext")
 _ADVICE = {"money": "::numeric makes a number of it", "interval": "extract(epoch from …) makes seconds of it"}
 """What a query can do about types that cannot be sent; of others it can make text."""
 
+_BATCH_BYTES = 1 << 20
+"""Bytes of a batch; ADBC's own is 16 times as large, and several are in memory."""
+
 _DEFAULTS = {
     "connect_timeout": str(CONNECT_SECONDS),
     "fallback_application_name": PROGRAM,
@@ -123,6 +126,7 @@ class PostgreSQL(Driver):
         inner = f"(\n{text}\n) AS q({', '.join(columns)})"
         self._types = self._types_of(columns, inner)
         self._cursor = self._connection.cursor()
+        self._cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
         wanted = chain.from_iterable(one.wanted(column) for one, column in zip(self._types, columns, strict=True))
         self._cursor.execute(f"SELECT {', '.join(wanted)} FROM {inner}")  # noqa: S608 - the query is the user's own
         self._reader = self._cursor.fetch_record_batch()
