@@ -10,7 +10,6 @@ CSV and JSON lines have in common. `failures` reads the failed rows of an earlie
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ import pyarrow as pa
 
 from interakt_loader.errors import SourceError
 from interakt_loader.privacy.secrets import Secret
-from interakt_loader.sources.addresses import DatabaseAddress
+from interakt_loader.sources.addresses import DatabaseAddress, from_environment
 from interakt_loader.sources.base import (
     BATCH_ROWS,
     CELL_ERRORS_COLUMN,
@@ -131,8 +130,8 @@ _ENVIRONMENT = "env:"
 def hidden_source(data: Any) -> Any:
     """Return a source with the addresses of databases as `Secret`, which shows them without user and options.
 
-    `{"env": NAME}` and `env:NAME` are what the environment variable holds. Anything else is returned unchanged.
-    Raises `SourceError` if the variable is not set.
+    `{"env": NAME}` and `env:NAME` are what the environment variable holds, without blanks and quotes around it.
+    Anything else is returned unchanged. Raises `SourceError` if the variable is not set, or holds no source.
     """
     if isinstance(data, dict) and [*data] == ["env"] and isinstance(data["env"], str):
         data = _ENVIRONMENT + data["env"]
@@ -145,10 +144,7 @@ def _hidden_text(data: Any) -> Any:
     if not isinstance(data, str):
         return data
     if data.startswith(_ENVIRONMENT):
-        name = data.removeprefix(_ENVIRONMENT)
-        if not os.environ.get(name):
-            raise SourceError(f"{data}: the environment variable {name} is not set; expected the address of a source")
-        data = os.environ[name]
+        data = from_environment(data.removeprefix(_ENVIRONMENT))
     address = DatabaseAddress.of(data) if "://" in data else None
     return data if address is None else Secret(data, address.shown)
 

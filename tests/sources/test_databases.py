@@ -343,9 +343,38 @@ def test_an_address_comes_from_a_variable(address: str, monkeypatch: pytest.Monk
     monkeypatch.setenv("SHOP", "")
     with pytest.raises(SourceError, match="SHOP is not set"):
         check("env:SHOP", USERS)
-    monkeypatch.setenv("SHOP", "env:SHOP")
-    with pytest.raises(SourceError, match="no such file"):
-        check("env:SHOP", USERS)
+    for odd in ("'{}'", ' "{}" ', "{}\n", "  {}"):
+        monkeypatch.setenv("SHOP", odd.format(address))
+        assert check("env:SHOP", USERS, query="SELECT * FROM users", progress=False).rows == 3
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["env:SHOP", "jdbc:postgresql://u:Secret1@h/d", "host=h password=Secret1 dbname=d", "Secret1", "u:Secret1@h/d",
+     "postgresql:/u:Secret1@h/d", "postgresql//u:Secret1@h/d", "'postgresql://u:Secret1@h/d", "mssql://u:Secret1@h/d",
+     "postgre://u:Secret1@h/d", "Driver={x};Server=h;PWD=Secret1"],
+)  # fmt: skip
+def test_a_value_that_is_no_address_is_not_shown(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hold a password. On the command line it is not repeated either, if it looks like one."""
+    monkeypatch.setenv("SHOP", value)
+    with pytest.raises(SourceError) as caught:
+        check("env:SHOP", USERS, query="SELECT 1 AS id")
+    assert "Secret1" not in str(caught.value)
+    assert "postgresql://user@host/database" in str(caught.value)
+    if value not in ("env:SHOP", "Secret1"):
+        with pytest.raises(UsageError) as caught_too:
+            check(value, USERS, query="SELECT 1 AS id")
+        assert "Secret1" not in str(caught_too.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"), [("mssql://h/d", "pandas.read_sql"), ("postgre://h/d", "postgres"), ("mysqls://h/d", "mysql")]
+)
+def test_a_database_that_cannot_be_read_is_named(address: str, hint: str) -> None:
+    """No package is asked for that would not help."""
+    message = refused(address, "SELECT 1 AS id")
+    assert hint in message
+    assert "fsspec" not in message
 
 
 def test_a_table_may_be_called_env() -> None:
