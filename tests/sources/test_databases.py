@@ -230,43 +230,87 @@ def test_a_ledger_remembers_a_database(address: str, tmp_path: Path, sandbox: Sa
 # ------------------------------------------------------------------ what a query may be
 
 
+KINDS = ("postgresql", "mysql", "sqlite", "duckdb")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("query", "end"),
     [
         ("SELECT 1", "SELECT 1"),
         ("  select 1 ; \n", "  select 1"),
-        ("SELECT 1 -- the last; line", "SELECT 1"),
-        ("SELECT 1; /* done */ -- really", "SELECT 1"),
+        ("\ufeffselect 1", "select 1"),
+        ("SELECT 1 -- the last; line", "SELECT 1 -- the last; line"),
+        ("SELECT 1; /* done */ -- really", "SELECT 1  /* done */ -- really"),
         ("-- first\nWITH a AS (SELECT 1) SELECT * FROM a", "-- first\nWITH a AS (SELECT 1) SELECT * FROM a"),
         ("(SELECT 1) UNION (SELECT 2)", "(SELECT 1) UNION (SELECT 2)"),
         ("SELECT ';' AS a, \"b;c\" FROM t", "SELECT ';' AS a, \"b;c\" FROM t"),
-        ("SELECT $$;$$, $x$;'$x$", "SELECT $$;$$, $x$;'$x$"),
         ("SELECT '--', 'it''s; so' ;", "SELECT '--', 'it''s; so'"),
-        ("VALUES (1), (2)", "VALUES (1), (2)"),
+        ("VALUES (1), (2);;", "VALUES (1), (2)"),
     ],
 )
-def test_one_select_is_taken_to_its_end(query: str, end: str) -> None:
-    """Without the semicolon and the comments behind it: a driver may put brackets around it."""
-    assert one_select(query, "query") == end
+def test_one_select_is_taken_without_its_semicolon(query: str, end: str, kind: str) -> None:
+    """A driver may put brackets around it. All else stays as it is written."""
+    assert one_select(query, "query", kind) == end
 
 
+@pytest.mark.parametrize(
+    ("kinds", "query"),
+    [
+        (("postgresql", "duckdb"), "SELECT $$;$$, $x$;'$x$"),
+        (("postgresql", "duckdb"), "/* a /* b */ ; */ SELECT 1 /* a /* b */ ; */"),
+        (("postgresql", "duckdb"), r"SELECT E'\'; ' -- it's"),
+        (("postgresql", "duckdb"), r"SELECT 'C:\', 1 -- it's; x"),
+        (("postgresql", "duckdb"), "SELECT 1 --a;\r, 2"),
+        (("mysql",), "# it's;\nSELECT 1 # done; really"),
+        (("mysql",), r"SELECT 'it\'s; --', " + r'"a\";", `b;``"`'),
+        (("mysql",), "SELECT 5--1"),
+        (("mysql",), "SELECT 1 --\n, 2 --\t;"),
+        (("mysql",), "SELECT 1 /*! LIMIT 0 */"),
+        (("sqlite",), "SELECT 1 AS [a;b], `c;`"),
+    ],
+)
+def test_each_kind_has_its_own_comments_and_texts(kinds: tuple[str, ...], query: str) -> None:
+    for kind in kinds:
+        assert one_select(query, "query", kind) == query
+        assert one_select(f"{query}\n;", "query", kind) == query
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "query",
     ["DELETE FROM t", "SELECT 1; SELECT 2", "-- SELECT 1", ";", "EXPLAIN SELECT 1", "COMMIT", "selection", "CALL p()",
      "SELECT 1 INTO OUTFILE 'x'", "SELECT 1 INTO  DUMPFILE 'x'", "SET x = 1", "SELECT '\0'", "SELECT 1;;SELECT 2"],
 )  # fmt: skip
-def test_anything_else_is_refused(query: str) -> None:
+def test_anything_else_is_refused(query: str, kind: str) -> None:
     with pytest.raises(SettingsError, match=r"\Aquery: "):
-        one_select(query, "query")
+        one_select(query, "query", kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "query"),
+    [
+        ("mysql", "SELECT 1 /*!50000 INTO OUTFILE 'x' */"),
+        ("mysql", "SELECT 1 /*M! ; DELETE FROM t */"),
+        ("mysql", "SELECT 1 --; DELETE FROM t"),
+        ("duckdb", r"SELECT E'\''; COPY t TO 'x' --'"),
+        ("duckdb", "SELECT 1 -- a\r; COPY t TO 'x'"),
+    ],
+)
+def test_a_second_command_does_not_hide_in_a_comment_or_a_text(kind: str, query: str) -> None:
+    with pytest.raises(SettingsError, match=r"expected (exactly )?one SELECT"):
+        one_select(query, "query", kind)
 
 
 @pytest.mark.parametrize(
     ("query", "ordered"),
     [("SELECT 1 ORDER BY 1", True), ("select 1 order\n by 1", True), ("SELECT 'ORDER BY'", False),
-     ("SELECT 1 -- ORDER BY 1", False), ('SELECT "order by" FROM t', False)],
+     ("SELECT 1 -- ORDER BY 1", False), ('SELECT "order by" FROM t', False), ("(SELECT 1 ORDER BY 1)", True),
+     ("SELECT row_number() OVER (ORDER BY a) FROM t", False), ("SELECT * FROM (SELECT 1 ORDER BY 1) AS t", False),
+     ("(SELECT 1) UNION (SELECT 2) ORDER BY 1", True), ("SELECT max((a)) OVER (ORDER BY a) ORDER BY 1", True)],
 )  # fmt: skip
-def test_an_order_is_found_outside_of_texts_and_comments(query: str, ordered: bool) -> None:
-    assert is_ordered(query) is ordered
+def test_an_order_is_found_outside_of_texts_comments_and_brackets(query: str, ordered: bool) -> None:
+    assert is_ordered(query, "postgresql") is ordered
 
 
 # ------------------------------------------------------------------ addresses

@@ -45,8 +45,8 @@ def open_query(address: Secret, query: str | None, where: str | None = None) -> 
     if query is None:
         example = option("query", "SELECT * FROM customers WHERE opted_in")
         raise SettingsError(f"{address}: a database needs a query, such as {example}")
-    text = one_select(query, named)
     driver = _driver_of(address)
+    text = one_select(query, named, driver.kind)
     folder = TemporaryFolder()
     with folder.removed_on_error(), closing(_read(driver, text)) as batches:
         rows = kept_result(batches, folder, named)
@@ -56,7 +56,7 @@ def open_query(address: Secret, query: str | None, where: str | None = None) -> 
         rows=rows.rows,
         rows_exact=True,
         read=rows.batches,
-        repeats=None if is_ordered(text) else partial(repeats, rows),
+        repeats=None if is_ordered(text, driver.kind) else partial(repeats, rows),
     )
 
 

@@ -43,6 +43,7 @@ def _path_of(address: Secret) -> Path:
 class SQLite(Driver):
     """A file of SQLite. Each value has a type of its own."""
 
+    kind = "sqlite"
     _connection: Any = None
     _cursor: Any = None
 
@@ -100,6 +101,7 @@ def _text(raw: bytes) -> str | bytes:
 class DuckDB(Driver):
     """A file of DuckDB."""
 
+    kind = "duckdb"
     _connection: Any = None
     _reader: Any = None
     _text = ""

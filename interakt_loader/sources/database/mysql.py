@@ -82,6 +82,7 @@ if not sys.stdin.readline():
 class MySQL(Driver):
     """A connection by PyMySQL, with a session that can only read."""
 
+    kind = "mysql"
     _connection: Any = None
     _cursor: Any = None
     _is_running = False

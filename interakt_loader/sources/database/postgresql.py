@@ -87,6 +87,7 @@ _REASONS = (
 class PostgreSQL(Driver):
     """A connection by ADBC, with one transaction that can only read."""
 
+    kind = "postgresql"
     _connection: Any = None
     _cursor: Any = None
     _reader: Any = None
