@@ -133,6 +133,29 @@ def test_types_change_in_mid_column(tmp_path: Path) -> None:
     assert (result.rows, result.unsent) == (9002, 9002)
 
 
+@pytest.mark.parametrize(
+    ("expression", "named"),
+    [
+        ("340282366920938463463374607431768211455::UHUGEINT", "UHUGEINT"),
+        ("'12:00:00+05:30'::TIMETZ", "TIME WITH TIME ZONE"),
+        ("'0000000001100001'::BIT", "BIT"),
+        ("union_value(num := 1)", "UNION"),
+        ("[{'a': [5::UHUGEINT]}]", "UHUGEINT"),
+        ("MAP {'a': '1'::BIT}", "BIT"),
+        ("array_value('12:00:00+05:30'::TIMETZ)", "TIME WITH TIME ZONE"),
+    ],
+)
+def test_types_of_duckdb_that_arrow_would_change_are_refused(expression: str, named: str, tmp_path: Path) -> None:
+    """By name, where they are mapped and given."""
+    duckdb.connect(str(tmp_path / "odd.db")).close()
+    query = f'SELECT 1 AS id, {expression} AS "v""w" UNION ALL SELECT 2, NULL ORDER BY 1'
+    result = check("duckdb:///odd.db", {"user_id": "id", "traits": ['v"w']}, query=query, progress=False)
+    rows = result.to_arrow().to_pylist()
+    assert [row["code"] for row in rows] == ["unsupported_type", None]
+    assert f"a value of type {named} (in DuckDB, ::VARCHAR makes text of it)" in rows[0]["message"]
+    assert check("duckdb:///odd.db", {"user_id": "id"}, query=query, progress=False).unsent == 2
+
+
 def test_each_mistake_is_one_line(address: str, tmp_path: Path) -> None:
     kind = address.partition(":")[0]
     assert refused(address, None) == (

@@ -92,7 +92,19 @@ POSTGRES = [
     ("enum", "'ok'::mood", '"ok"'),
     ("domain of enum", "'ok'::good_mood", '"ok"'),
     ("bytea of text", "'abc'::bytea", '"abc"'),
+    ("json null with spaces", "' null '::json", None),
+    ("json text null", "'\"null\"'::json", '"\\"null\\""'),
+    ("one byte", "'a'::\"char\"", '"a"'),
+    ("no byte", "''::\"char\"", None),
     ("int array", "ARRAY[1, 2, NULL]", "[1,2]"),
+    ("array from 2 on", "'[2:3]={1,2}'::int[]", "[1,2]"),
+    ("numeric array from 0 on", "'[0:1]={1.5,2}'::numeric[]", "[1.5,2]"),
+    ("array of arrays from 0 on", "'[0:1][3:3]={{1},{2}}'::int[]", "unsupported_type"),
+    ("enum array from 2 on", "'[2:2]={ok}'::mood[]", '["ok"]'),
+    ("empty array", "'{}'::int[]", "[]"),
+    ("array that is null", "NULL::int[]", None),
+    ("int2vector", "'1 2'::int2vector", "[1,2]"),
+    ("domain of array", "'[2:3]={1,2}'::numbers", "[1,2]"),
     ("text array", "ARRAY['a', 'b']", '["a","b"]'),
     ("numeric array", "ARRAY[1.5, 2.25]", "[1.5,2.25]"),
     ("enum array", "ARRAY['ok'::mood]", '["ok"]'),
@@ -155,7 +167,7 @@ def test_types_of_postgresql(postgres: Server, name: str, expression: str, sent:
     """Each type as the types table says, or refused by its name."""
     postgres.run(
         "DROP TYPE IF EXISTS mood CASCADE", "CREATE TYPE mood AS ENUM ('sad', 'ok')",
-        "CREATE DOMAIN good_mood AS mood", "DROP TYPE IF EXISTS pair", "CREATE TYPE pair AS (a int, b text)",
+        "CREATE DOMAIN good_mood AS mood", "DROP DOMAIN IF EXISTS numbers", "CREATE DOMAIN numbers AS int[]", "DROP TYPE IF EXISTS pair", "CREATE TYPE pair AS (a int, b text)",
     )  # fmt: skip
     assert value_of(postgres, expression) == sent, name
 
