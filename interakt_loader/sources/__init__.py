@@ -9,8 +9,10 @@ CSV and JSON lines have in common. `failures` reads the failed rows of an earlie
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,7 @@ import pyarrow as pa
 
 from interakt_loader.errors import SourceError
 from interakt_loader.privacy.secrets import Secret
-from interakt_loader.sources.addresses import DatabaseAddress
+from interakt_loader.sources.addresses import DatabaseAddress, is_address
 from interakt_loader.sources.base import (
     BATCH_ROWS,
     CELL_ERRORS_COLUMN,
@@ -145,12 +147,22 @@ def _hidden_text(data: Any) -> Any:
     if not isinstance(data, str):
         return data
     if data.startswith(_ENVIRONMENT):
-        name = data.removeprefix(_ENVIRONMENT)
-        if not os.environ.get(name):
-            raise SourceError(f"{data}: the environment variable {name} is not set; expected the address of a source")
-        data = os.environ[name]
-    address = DatabaseAddress.of(data) if "://" in data else None
+        data = _from_variable(data.removeprefix(_ENVIRONMENT))
+    address = DatabaseAddress.of(data)
     return data if address is None else Secret(data, address.shown)
+
+
+def _from_variable(name: str) -> str:
+    """Return what an environment variable holds. It is not shown if it is no source: it may be a password."""
+    if not re.fullmatch(r"\w+", name):
+        raise SourceError(f"{_ENVIRONMENT}…: expected the name of an environment variable that holds an address")
+    given = f"{_ENVIRONMENT}{name}: the environment variable {name}"
+    if not os.environ.get(name, "").strip():
+        raise SourceError(f"{given} is not set; expected the address of a source")
+    is_one = DatabaseAddress.of(os.environ[name]) is not None or is_address(os.environ[name].strip())
+    if not is_one and not glob.glob(os.path.expanduser(os.environ[name].strip())):  # noqa: PTH111, PTH207 - a pattern
+        raise SourceError(f"{given} holds no address, such as postgresql://user@host/shop, and there is no such file")
+    return os.environ[name].strip()
 
 
 def open_source(data: object, options: ReadOptions | None = None) -> Source:

@@ -354,6 +354,15 @@ def test_an_order_is_found_outside_of_texts_comments_and_brackets(query: str, or
         ("postgresql://u:123/45@host/shop", "postgresql://…"),
         ("postgresql://u:pw", "postgresql://…"),
         ("sqlite:////data/a@b.db", "sqlite:////data/a@b.db"),
+        ("sqlite+pysqlcipher://:secret@/x.db", "sqlite://…"),
+        ("\n 'postgresql://loader:secret@host/shop' \n", "postgresql://host/shop"),
+        ("jdbc:postgresql://host/shop?user=loader&password=secret", "postgresql://host/shop"),
+        ("jdbc:mysql://host/shop?user=loader&password=secret", "mysql://host/shop"),
+        ("postgresql:loader:secret@host/shop", "postgresql://…"),
+        ("postgres:/loader:secret@host/shop", "postgresql://…"),
+        ("mysql//loader:secret@host/shop", "mysql://…"),
+        ("host=db user=loader password=secret dbname=shop", "postgresql://…"),
+        ("Driver={x};Server=db;UID=loader;PWD=secret", "postgresql://…"),
     ],
 )
 def test_an_address_is_shown_without_user_and_options(written: str, shown: str) -> None:
@@ -361,6 +370,7 @@ def test_an_address_is_shown_without_user_and_options(written: str, shown: str) 
     secret = hidden_source(written)
     assert isinstance(secret, Secret)
     assert (str(secret), repr(secret), f"{secret}") == (shown, shown, shown)
+    assert repr(DatabaseAddress.of(written)) == shown
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=4).filter(lambda text: text.strip("0123456789")))
@@ -375,7 +385,9 @@ def test_no_password_is_shown(password: str) -> None:
 @pytest.mark.parametrize(
     "address",
     ["postgresql://u:p@h/d", "mysql://u:p@h/d", "postgresql://h/d?password=p", "postgresql://u:p/q@h/d",
-     "https://u:p@h/users.csv", "s3://key:secret@bucket/users.csv"],
+     "https://u:p@h/users.csv", "s3://key:secret@bucket/users.csv", "postgresql://h/d?p%61ssword=p",
+     "jdbc:postgresql://h/d?user=u&password=p", " postgresql://u:p@h/d", "postgresql:u:p@h/d",
+     "host=h user=u password=p"],
 )  # fmt: skip
 def test_a_password_on_the_command_line_is_refused(address: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Of any address, in one line that does not repeat it."""
@@ -386,12 +398,14 @@ def test_a_password_on_the_command_line_is_refused(address: str, capfd: pytest.C
         said = capfd.readouterr().err
         assert len(said.splitlines()) == 1
         assert "env:NAME" in said
-        assert address.partition("://")[2] not in said
+        assert (address.partition("://")[2] or address) not in said
 
 
 @pytest.mark.parametrize(
-    "address", ["postgresql://u@h/d", "postgresql://h/d?passfile=/x", "s3://bucket/a:b@c.csv", "users.csv", "a:b@c.csv"]
-)
+    "address",
+    ["postgresql://u@h/d", "postgresql://h/d?passfile=/x", "s3://bucket/a:b@c.csv", "users.csv", "a:b@c.csv",
+     "mysql/a.csv", "day=1/users.csv"],
+)  # fmt: skip
 def test_an_address_without_a_password_is_accepted(address: str) -> None:
     refuse_passwords([address])
     parts = DatabaseAddress.of(address)
@@ -413,6 +427,19 @@ def test_an_address_comes_from_a_variable(address: str, monkeypatch: pytest.Monk
     monkeypatch.setenv("SHOP", "env:SHOP")
     with pytest.raises(SourceError, match="no such file"):
         check("env:SHOP", USERS)
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [("env:SHOP", "hunter2Secret"), ("env:SHOP", "-"), ("env:postgresql://u:hunter2Secret@h/d", "x"),
+     ({"env": "hunter2Secret@h"}, "x"), ("env:SHOP", "hunter2Secret" * 1000), ("env:SHOP", "u:hunter2Secret@h/d")],
+)  # fmt: skip
+def test_a_variable_that_is_no_source_is_not_shown(source: Any, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be the password itself, such as with env:PGPASSWORD."""
+    monkeypatch.setenv("SHOP", value)
+    with pytest.raises(SourceError, match=r"\Aenv:(SHOP|…): ") as caught:
+        check(source, USERS, query="SELECT 1 AS id", progress=False)
+    assert "hunter2Secret" not in str(caught.value)
 
 
 def test_a_table_may_be_called_env() -> None:

@@ -64,8 +64,8 @@ def _driver_of(address: Secret) -> Driver:
     parts = DatabaseAddress.of(address.reveal())
     if parts is None or not parts.is_clear:
         raise SourceError(
-            f"{address}: the address cannot be read: write special characters of the user and the password as %XX, "
-            "such as %40 for @"
+            f"{address}: the address cannot be read: expected one such as postgresql://user@host:5432/database, with "
+            "special characters of the user and the password as %XX, such as %40 for @"
         )
     match parts.kind:
         case "postgresql":

@@ -25,8 +25,8 @@ from interakt_loader.sources.memory import to_arrow
 from interakt_loader.values import LIST_IN_A_LIST
 
 _PLAIN = (
-    "bool", "int2", "int4", "int8", "float4", "float8", "numeric", "text", "varchar", "name", "bytea", "date", "timestamp",
-    "timestamptz", "time",
+    "bool", "int2", "int4", "int8", "float4", "float8", "numeric", "text", "varchar", "name", "bytea", "date",
+    "timestamp", "timestamptz", "time",
 )  # fmt: skip
 """Types that ADBC gives as what they mean; numeric as text."""
 
@@ -85,6 +85,11 @@ _REASONS = (
 )  # fmt: skip
 
 
+_BAD_OPTION = re.compile(
+    r'invalid "?(\w+)"? value: |invalid (?:integer )?value (?:"[^"]*" )?for (?:connection option|parameter) "(\w+)"'
+)
+
+
 class PostgreSQL(Driver):
     """A connection by ADBC, with one transaction that can only read."""
 
@@ -93,6 +98,8 @@ class PostgreSQL(Driver):
     _cursor: Any = None
     _reader: Any = None
     _text = ""
+    _before = 0
+    """Characters before the query in what runs."""
     _names: Sequence[str] = ()
     _types: Sequence[_Type] = ()
 
@@ -136,6 +143,7 @@ class PostgreSQL(Driver):
         numbers = ", ".join(f"pg_typeof({column})::oid::bigint" for column in columns)
         with self._connection.cursor() as cursor:
             never = f"SELECT {numbers} FROM (SELECT 1) AS one LEFT JOIN {inner} ON false"  # noqa: S608 - likewise
+            self._before = never.index(inner) + len("(\n")
             cursor.execute(never)
             oids = cursor.fetchone()
             cursor.execute(_TYPES.format(oids=", ".join(map(str, oids))))
@@ -192,7 +200,7 @@ class PostgreSQL(Driver):
 
     def _place(self, position: int) -> str:
         """Return the line and the column of a character, which is counted from 1."""
-        before = self._text[: position - 1].split("\n")
+        before = self._text[: position - self._before - 1].split("\n")
         return f"line {len(before)}, column {len(before[-1]) + 1}"
 
     def _unconnected(self, said: str) -> InteraktLoaderError:
@@ -204,6 +212,12 @@ class PostgreSQL(Driver):
                 return self.no_access(why)
         if "invalid URI query parameter" in said:
             return self.no_access(f"unknown option {said.rpartition(': ')[2].strip()} in the address")
+        # the value may be a secret at the wrong place
+        option_name = _BAD_OPTION.search(said)
+        if option_name is not None:
+            return self.no_access(f"the value of the option {option_name[1] or option_name[2]} is not accepted")
+        if "definition of service" in said:
+            return self.no_access("there is no service of this name in the file of services")
         # libpq quotes the user, and parts of the address
         text = re.sub(r'user "[^"]*"', "this user", said.partition("failed: ")[2]).replace("FATAL: ", "")
         return self.unreachable(f"no connection: {one_line(text) or 'the address cannot be used'}")
