@@ -9,6 +9,7 @@ CSV and JSON lines have in common. `failures` reads the failed rows of an earlie
 
 from __future__ import annotations
 
+import glob
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -145,7 +146,8 @@ def _hidden_text(data: Any) -> Any:
         return data
     if data.startswith(_ENVIRONMENT):
         data = from_environment(data.removeprefix(_ENVIRONMENT))
-    address = DatabaseAddress.of(data) if "://" in data else None
+    # a plain path has neither
+    address = DatabaseAddress.of(data) if ":" in data or "=" in data else None
     return data if address is None else Secret(data, address.shown)
 
 

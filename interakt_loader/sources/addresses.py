@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from interakt_loader.errors import SettingsError, SourceError
 from interakt_loader.settings.values import did_you_mean
@@ -49,7 +49,11 @@ def _without_secrets(address: str) -> str:
 
 # The address of a database has a user and often a password. So it is a `Secret` from the moment it arrives.
 
-_DATABASE = re.compile(r"(postgres|postgresql|mysql|mariadb|sqlite|duckdb)(?:\+\w+)?://", re.IGNORECASE)
+_DATABASE = re.compile(r"(?:jdbc:)?(postgres|postgresql|mysql|mariadb|sqlite|duckdb)(?:\+\w+)?://", re.IGNORECASE)
+_NEARLY = re.compile(r"(?:jdbc:)?(postgres|postgresql|mysql|mariadb)(?:\+\w+)?[:/]{1,2}(?=.*:.*@)", re.IGNORECASE)
+"""Slashes are missing, before a user with a password."""
+_KEYS = re.compile(r"\w[\w ]*=")
+_PASSWORD_KEY = re.compile(r"(?:^|[\s;])(?:password|pwd)\s*=", re.IGNORECASE)
 _HOST = re.compile(r"(?:[^\s:@/?#\[\]]*|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
 _PASSWORD_OPTION = re.compile(r"(?:^|&)(?!passfile=)[^=&]*(?:pass|pwd|secret|token)[^=&]*=[^&]", re.IGNORECASE)
 _OWN_VARIABLE = {"postgresql": "PGPASSWORD or ~/.pgpass", "mysql": "MYSQL_PWD or ~/.my.cnf"}
@@ -66,21 +70,31 @@ class DatabaseAddress(NamedTuple):
     """From the first slash on."""
     options: str
     is_clear: bool
-    """False if a `@` may belong to any of several parts."""
+    """False if a `@` may belong to any of several parts, or the form is another one."""
+
+    def __repr__(self) -> str:
+        """Return the address as it may be shown, for tracebacks with locals."""
+        return self.shown
 
     @classmethod
     def of(cls, address: str) -> DatabaseAddress | None:
-        """Return the parts; None if it is not the address of a database."""
+        """Return the parts; None if it is not the address of a database.
+
+        A variable may have quotes, or the end of a line. What only seems to have a password is an unclear address.
+        """
+        address = address.strip().strip("\"'")
         scheme = _DATABASE.match(address)
-        if scheme is None:
-            return None
-        kind = scheme[1].lower().replace("mariadb", "mysql")
+        nearly = scheme or _NEARLY.match(address)
+        kind = "postgresql" if nearly is None else nearly[1].lower().replace("mariadb", "mysql")
         kind = "postgresql" if kind == "postgres" else kind
+        if scheme is None:
+            has_keys = _KEYS.match(address) and _PASSWORD_KEY.search(address)
+            return cls(kind, "", "", "", "", is_clear=False) if nearly or has_keys else None
         base, _, options = address[scheme.end() :].partition("?")
         hosts, slash, path = base.partition("/")
         path = slash + path
         if kind in ("sqlite", "duckdb"):
-            return cls(kind, "", hosts, path, options, is_clear=True)
+            return cls(kind, "", hosts, path, options, is_clear="@" not in hosts)
         user, _, hosts = hosts.rpartition("@")
         is_clear = all(map(_HOST.fullmatch, hosts.split(","))) and "@" not in path + options
         return cls(kind, user, hosts, path, options, is_clear)
@@ -93,7 +107,7 @@ class DatabaseAddress(NamedTuple):
     @property
     def has_password(self) -> bool:
         """Tell whether it has a password, or may have one."""
-        in_options = _PASSWORD_OPTION.search(self.options) is not None
+        in_options = _PASSWORD_OPTION.search(unquote(self.options)) is not None
         return not self.is_clear or bool(self.user.partition(":")[2]) or in_options
 
     @property
@@ -116,12 +130,14 @@ def from_environment(name: str) -> str:
 
     Raises `SourceError` if it holds none. It does not show what there is instead.
     """
+    if not re.fullmatch(r"\w+", name):
+        raise SourceError("env:…: expected the name of an environment variable that holds an address")
     value = os.environ.get(name, "").strip()
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         value = value[1:-1].strip()
     if not value:
         raise SourceError(f"env:{name}: the environment variable {name} is not set; expected the address of a source")
-    is_source = is_address(value) or os.path.lexists(os.path.expanduser(value))  # noqa: PTH111 - any text
+    is_source = is_address(value) or DatabaseAddress.of(value) is not None or os.path.lexists(os.path.expanduser(value))  # noqa: PTH111 - any text
     if not is_source and not glob.has_magic(value):
         raise SourceError(
             f"env:{name}: the environment variable holds no path that is there, and no address such as {_FORMS}; its "
@@ -160,7 +176,7 @@ def refuse_passwords(sources: Iterable[object]) -> None:
         database = DatabaseAddress.of(given)
         user = rest.partition("/")[0].rpartition("@")[0]
         if database is not None and database.has_password:
-            own = _OWN_VARIABLE.get(database.kind)
+            own, scheme = _OWN_VARIABLE.get(database.kind), database.kind
         elif database is None and found and user.partition(":")[2]:
             own = None
         else:

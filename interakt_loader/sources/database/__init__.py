@@ -45,8 +45,8 @@ def open_query(address: Secret, query: str | None, where: str | None = None) -> 
     if query is None:
         example = option("query", "SELECT * FROM customers WHERE opted_in")
         raise SettingsError(f"{address}: a database needs a query, such as {example}")
-    text = one_select(query, named)
     driver = _driver_of(address)
+    text = one_select(query, named, driver.kind)
     folder = TemporaryFolder()
     with folder.removed_on_error(), closing(_read(driver, text)) as batches:
         rows = kept_result(batches, folder, named)
@@ -56,7 +56,7 @@ def open_query(address: Secret, query: str | None, where: str | None = None) -> 
         rows=rows.rows,
         rows_exact=True,
         read=rows.batches,
-        repeats=None if is_ordered(text) else partial(repeats, rows),
+        repeats=None if is_ordered(text, driver.kind) else partial(repeats, rows),
     )
 
 
@@ -64,8 +64,8 @@ def _driver_of(address: Secret) -> Driver:
     parts = DatabaseAddress.of(address.reveal())
     if parts is None or not parts.is_clear:
         raise SourceError(
-            f"{address}: the address cannot be read: write special characters of the user and the password as %XX, "
-            "such as %40 for @"
+            f"{address}: the address cannot be read: expected one such as postgresql://user@host:5432/database, with "
+            "special characters of the user and the password as %XX, such as %40 for @"
         )
     match parts.kind:
         case "postgresql":

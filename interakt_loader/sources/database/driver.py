@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from string import whitespace
 from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from interakt_loader.columns.normalize import Unsendable, null_where
 from interakt_loader.errors import InteraktLoaderError, NotJustNow, SettingsError, SourceError, option
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.sources.addresses import DatabaseAddress
@@ -26,6 +29,9 @@ _Result = TypeVar("_Result")
 
 class Driver(ABC):
     """One connection, and one query on it. All methods but `interrupt` are called from one thread."""
+
+    kind: str
+    """As in `DatabaseAddress`."""
 
     def __init__(self, address: Secret) -> None:
         self.address = address
@@ -121,6 +127,11 @@ def attempt(call: Callable[[], _Result], explained: Callable[[Exception], Intera
     raise failed
 
 
+def unsendable(is_given: pa.BooleanArray, meaning: str) -> pa.Array:
+    """Return a column of a type that cannot be sent, from whether each value is given."""
+    return pa.ExtensionArray.from_storage(Unsendable(pa.bool_(), meaning), null_where(is_given, pc.invert(is_given)))
+
+
 def one_line(text: str) -> str:
     """Return a text as one line, without a full stop at its end."""
     return " ".join(text.split()).rstrip(".")
@@ -128,41 +139,94 @@ def one_line(text: str) -> str:
 
 # ------------------------------------------------------------------ what a query may be
 
-_OUTSIDE = re.compile(
-    r"""--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\$(\w*)\$.*?\$\1\$""", re.DOTALL
-)
-"""Comments, texts and quoted names."""
+_DASHES = r"--[^\n]*"
+_BLOCK = r"/\*.*?(?:\*/|\Z)"
+_QUOTED = r"""'(?:[^']|'')*'|"(?:[^"]|"")*\""""
+_BACKTICKS = r"`(?:[^`]|``)*`"
+# a comment in a comment is found by `_replaced`
+_STANDARD = (
+    r"--[^\n\r]*", r"/\*", r"(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*'", _QUOTED,
+    r"(?<![\w$])\$((?:[^\W\d]\w*)?)\$.*?\$\1\$",
+)  # fmt: skip
+
+_OUTSIDE = {
+    kind: re.compile("|".join(parts), re.DOTALL)
+    for kind, parts in {
+        "postgresql": _STANDARD,
+        "duckdb": _STANDARD,
+        "sqlite": (_DASHES, _BLOCK, _QUOTED, _BACKTICKS, r"\[[^\]]*\]"),
+        # two dashes before another character are two minus signs, and what is in /*! … */ is run
+        "mysql": (
+            r"--(?:[\x00-\x09\x0b-\x20\x7f][^\n]*|(?=\n)|\Z)", r"#[^\n]*", r"/\*(?!M?!).*?\*/",
+            r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*\"""", _BACKTICKS,
+        ),
+    }.items()
+}  # fmt: skip
+"""Comments, texts and quoted names, as each kind of database reads them."""
 
 _SELECT = re.compile(r"[\s(]*(?:select|with|values|table|from)\b", re.IGNORECASE)
 _WRITES = re.compile(r"\binto\s+(?:outfile|dumpfile)\b", re.IGNORECASE)
+_ORDER = re.compile(r"[()]|\border\s+by\b", re.IGNORECASE)
 
 
-def one_select(query: str, named: str) -> str:
-    """Return a query without what follows it: a semicolon, comments. Raises `SettingsError` if it is not one SELECT.
+def one_select(query: str, named: str, kind: str) -> str:
+    """Return a query without the semicolon at its end. Raises `SettingsError` if it is not one SELECT.
 
-    The database refuses to change anything, too: this gives the clearer message.
+    Comments stay: only the database knows for certain where one ends. It refuses to change anything, too: this gives
+    the clearer message. `kind` is the kind of the database.
     """
     if "\0" in query or unicode_text(query) is None:
         raise SettingsError(f"{named}: holds a character that is no text, such as NUL")
-    bare = _OUTSIDE.sub(lambda found: _blank(found[0]), query)
-    end = len(bare.rstrip().rstrip(";").rstrip())
+    query = query.removeprefix("\ufeff")
+    bare = _replaced(query, kind, lambda found: _blank(found, kind))
     if not _SELECT.match(bare) or _WRITES.search(bare):
         first = "".join(bare.split()[:1])[:20]
         found = f", and this begins with {first}" if first else ", and this is empty"
         raise SettingsError(f"{named}: expected one SELECT{'' if _SELECT.match(bare) else found}")
+    end = len(bare.rstrip(";" + whitespace))
     if ";" in bare[:end]:
         raise SettingsError(f"{named}: expected exactly one SELECT, and there is a semicolon in between")
-    return query[:end]
+    rest = (" " if mark == ";" else one for one, mark in zip(query[end:], bare[end:], strict=True))
+    return (query[:end] + "".join(rest)).rstrip()
 
 
-def _blank(found: str) -> str:
+def _replaced(query: str, kind: str, by: Callable[[str], str]) -> str:
+    """Return a query with something else for its comments, texts and quoted names."""
+    made, at = [], 0
+    while found := _OUTSIDE[kind].search(query, at):
+        end = _end_of_comment(query, found.start()) if found[0] == "/*" else found.end()
+        made += [query[at : found.start()], by(query[found.start() : end])]
+        at = end
+    return "".join([*made, query[at:]])
+
+
+def _end_of_comment(query: str, start: int) -> int:
+    """Return where a comment ends that may have others in it."""
+    depth = 0
+    for found in re.compile(r"/\*|\*/").finditer(query, start):
+        depth += 1 if found[0] == "/*" else -1
+        if depth == 0:
+            return found.end()
+    return len(query)
+
+
+def _blank(found: str, kind: str) -> str:
     """Return spaces for a comment, and something of the same length for a text or a name."""
-    return " " * len(found) if found.startswith(("--", "/*")) else "x" * len(found)
+    is_comment = found.startswith(("--", "/*")) or (kind == "mysql" and found.startswith("#"))
+    return (" " if is_comment else "x") * len(found)
 
 
-def is_ordered(query: str) -> bool:
-    """Tell whether a query says in which order its rows come."""
-    return re.search(r"\border\s+by\b", _OUTSIDE.sub(" ", query), re.IGNORECASE) is not None
+def is_ordered(query: str, kind: str) -> bool:
+    """Tell whether a query says in which order its rows come. An order inside, such as of a window, does not."""
+    bare = _replaced(query, kind, lambda _: " ")
+    # a query may be in brackets as a whole
+    most = bare[: len(bare) - len(bare.lstrip("(" + whitespace))].count("(")
+    depth = 0
+    for found in _ORDER.finditer(bare):
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+        if found[0] not in "()" and depth <= most:
+            return True
+    return False
 
 
 def host_and_port(hosts: str, default: int) -> tuple[str, int]:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 
 from interakt_loader.columns.normalize import Unsendable
-from interakt_loader.errors import InteraktLoaderError, SourceError
+from interakt_loader.errors import InteraktLoaderError, SettingsError, SourceError
 from interakt_loader.model import Problem
 from interakt_loader.sources.base import BATCH_ROWS
 from interakt_loader.sources.database.driver import CONNECT_SECONDS, PROGRAM, Driver, host_and_port, one_line
@@ -70,10 +72,13 @@ _REASONS = {
 
 # It reads where to connect, and waits for the end of its input. A line before the end says that all is well.
 _WATCH = """
-import json, sys
+import sys
+sys.path[:] = sys.argv[1:]
+import json
 facts = json.loads(sys.stdin.readline())
 if not sys.stdin.readline():
     import pymysql
+    facts["to"]["password"] = facts["to"]["password"].encode("utf-8", "surrogateescape")
     with pymysql.connect(**facts["to"]) as connection:
         connection.cursor().execute("KILL QUERY %d" % facts["id"])
 """
@@ -82,6 +87,7 @@ if not sys.stdin.readline():
 class MySQL(Driver):
     """A connection by PyMySQL, with a session that can only read."""
 
+    kind = "mysql"
     _connection: Any = None
     _cursor: Any = None
     _is_running = False
@@ -93,7 +99,9 @@ class MySQL(Driver):
             import pymysql
         except ModuleNotFoundError:
             raise self.missing("PyMySQL") from None
-        self._connection = pymysql.connect(**self._arguments(), autocommit=True, cursorclass=pymysql.cursors.SSCursor)
+        self._connection = pymysql.connect(
+            **_with_bytes(self._arguments()), autocommit=True, cursorclass=pymysql.cursors.SSCursor
+        )
         for command in _SESSION:
             with self._connection.cursor() as cursor:
                 cursor.execute(command)
@@ -114,18 +122,34 @@ class MySQL(Driver):
         own = Path("~/.my.cnf").expanduser()
         if own.is_file():
             given["read_default_file"] = str(own)
-        secret = password.reveal() or os.environ.get("MYSQL_PWD", "")
         return {
             "host": host,
             "port": port,
             "user": user or None,
-            "password": secret,
+            "password": password.reveal() or os.environ.get("MYSQL_PWD") or self._password_of(own),
             "database": path or None,
             "charset": "utf8mb4",
             "connect_timeout": CONNECT_SECONDS,
             "program_name": PROGRAM,
             **given,
         }
+
+    def _password_of(self, path: Path) -> str:
+        """Return the password in a file of options; empty if there is none."""
+        from configparser import Error
+
+        from pymysql.optionfile import Parser
+
+        try:
+            parser = Parser()
+            parser.read(path)
+            return str(parser.get("client", "password") or "") if parser.has_option("client", "password") else ""
+        except (Error, UnicodeDecodeError, OSError) as error:
+            # its text quotes lines of the file
+            raise SettingsError(
+                f"{self.where}: {path} cannot be read ({type(error).__name__}): expected the section [client], with a "
+                "line password=…, and each name once"
+            ) from None
 
     def _begin_watch(self) -> None:
         """Start the process that cancels the query if this process ends before."""
@@ -135,12 +159,14 @@ class MySQL(Driver):
         if program is None:
             return
         self._watch = subprocess.Popen(  # noqa: S603 - the Python that runs this
-            [program, "-c", _WATCH],
+            # modules are those of this process, and not files of the current folder
+            [program, "-c", _WATCH, *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             # Ctrl-C is for this process
             start_new_session=True,
+            env={name: value for name, value in os.environ.items() if name != "INTERAKT_API_KEY"},
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         facts = {"to": self._arguments(), "id": self._connection.thread_id()}
@@ -162,6 +188,8 @@ class MySQL(Driver):
         self._is_running = True
         self._cursor = self._connection.cursor()
         self._cursor.execute(text)
+        if self._cursor.description is None:
+            raise self.refused("the result has no columns")
         return pa.schema([(one[0], pa.null()) for one in self._cursor.description])
 
     def next_batch(self) -> pa.RecordBatch | None:
@@ -190,6 +218,11 @@ class MySQL(Driver):
     def explained(self, error: Exception) -> InteraktLoaderError:
         """Return an error of the server or the driver in one line."""
         number, text = (*error.args, "", "")[:2]
+        needed = re.match(r"'(\w+)' package is required", str(number))
+        if needed is not None:
+            return self.missing(needed[1])
+        if not isinstance(number, int):
+            number = type(error).__name__
         if self._connection is None:
             if number in _NO_ACCESS:
                 return self.no_access(_NO_ACCESS[number])
@@ -199,10 +232,17 @@ class MySQL(Driver):
                 return self.unreachable(
                     f"no connection: {one_line(str(text).partition('(')[2].strip(')')) or 'refused'}"
                 )
-            return self.unreachable(f"no connection (error {number or type(error).__name__})")
+            if isinstance(error, OSError) and error.strerror:
+                return self.no_access(f"no connection: {error.strerror.lower()}: check the options of the address")
+            return self.unreachable(f"no connection (error {number})")
         if number in _LOST or isinstance(error, OSError):
             return self.unreachable("the connection was lost while the query ran")
-        return self.refused(str(text)) if number in _OWN_TEXT else self.of_a_value(number or type(error).__name__)
+        return self.refused(str(text)) if number in _OWN_TEXT else self.of_a_value(number)
+
+
+def _with_bytes(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments with a password in UTF-8, as other programs send it: PyMySQL would encode it in Latin-1."""
+    return {**arguments, "password": arguments["password"].encode("utf-8", "surrogateescape")}
 
 
 def _column(kind: int, length: int, values: Sequence[Any]) -> pa.Array:

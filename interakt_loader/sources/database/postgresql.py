@@ -18,20 +18,21 @@ from urllib.parse import quote, urlencode
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.columns.normalize import Unsendable, mixed, null_where
+from interakt_loader.columns.normalize import mixed, null_where
 from interakt_loader.errors import InteraktLoaderError
-from interakt_loader.sources.database.driver import CONNECT_SECONDS, PROGRAM, Driver, one_line
+from interakt_loader.sources.database.driver import CONNECT_SECONDS, PROGRAM, Driver, one_line, unsendable
 from interakt_loader.sources.memory import to_arrow
 from interakt_loader.values import LIST_IN_A_LIST
 
 _PLAIN = (
-    "bool", "int2", "int4", "int8", "float4", "float8", "numeric", "text", "varchar", "name", "char", "bytea", "date",
+    "bool", "int2", "int4", "int8", "float4", "float8", "numeric", "text", "varchar", "name", "bytea", "date",
     "timestamp", "timestamptz", "time",
 )  # fmt: skip
 """Types that ADBC gives as what they mean; numeric as text."""
 
-_TEXTS = ("uuid", "json", "jsonb", "bpchar", "citext")
-"""Types of which PostgreSQL makes text. Spaces at the end are no part of a bpchar, and are gone then."""
+_TEXTS = ("uuid", "json", "jsonb", "bpchar", "citext", "char")
+"""Types of which PostgreSQL makes text. Spaces at the end are no part of a bpchar, and are gone then. An empty `"char"`
+is a byte of zero for ADBC."""
 
 _ADVICE = {"money": "::numeric makes a number of it", "interval": "extract(epoch from …) makes seconds of it"}
 """What a query can do about types that cannot be sent; of others it can make text."""
@@ -87,13 +88,21 @@ _REASONS = (
 )  # fmt: skip
 
 
+_BAD_OPTION = re.compile(
+    r'invalid "?(\w+)"? value: |invalid (?:integer )?value (?:"[^"]*" )?for (?:connection option|parameter) "(\w+)"'
+)
+
+
 class PostgreSQL(Driver):
     """A connection by ADBC, with one transaction that can only read."""
 
+    kind = "postgresql"
     _connection: Any = None
     _cursor: Any = None
     _reader: Any = None
     _text = ""
+    _before = 0
+    """Characters before the query in what runs."""
     _names: Sequence[str] = ()
     _types: Sequence[_Type] = ()
 
@@ -138,6 +147,7 @@ class PostgreSQL(Driver):
         numbers = ", ".join(f"pg_typeof({column})::oid::bigint" for column in columns)
         with self._connection.cursor() as cursor:
             never = f"SELECT {numbers} FROM (SELECT 1) AS one LEFT JOIN {inner} ON false"  # noqa: S608 - likewise
+            self._before = never.index(inner) + len("(\n")
             cursor.execute(never)
             oids = cursor.fetchone()
             cursor.execute(_TYPES.format(oids=", ".join(map(str, oids))))
@@ -194,7 +204,7 @@ class PostgreSQL(Driver):
 
     def _place(self, position: int) -> str:
         """Return the line and the column of a character, which is counted from 1."""
-        before = self._text[: position - 1].split("\n")
+        before = self._text[: position - self._before - 1].split("\n")
         return f"line {len(before)}, column {len(before[-1]) + 1}"
 
     def _unconnected(self, said: str) -> InteraktLoaderError:
@@ -206,6 +216,12 @@ class PostgreSQL(Driver):
                 return self.no_access(why)
         if "invalid URI query parameter" in said:
             return self.no_access(f"unknown option {said.rpartition(': ')[2].strip()} in the address")
+        # the value may be a secret at the wrong place
+        option_name = _BAD_OPTION.search(said)
+        if option_name is not None:
+            return self.no_access(f"the value of the option {option_name[1] or option_name[2]} is not accepted")
+        if "definition of service" in said:
+            return self.no_access("there is no service of this name in the file of services")
         # libpq quotes the user, and parts of the address
         text = re.sub(r'user "[^"]*"', "this user", said.partition("failed: ")[2]).replace("FATAL: ", "")
         return self.unreachable(f"no connection: {one_line(text) or 'the address cannot be used'}")
@@ -234,21 +250,22 @@ class _Type(NamedTuple):
             return [f"{column} IS NOT NULL"]
         if self.is_enum or self.item in _TEXTS:
             # the null of JSON is no text
-            value = f"NULLIF({column}::text, 'null')" if self.name in ("json", "jsonb") else f"{column}::text"
-            value = f"{column}::text[]" if self.is_array else value
+            value = f"{column}::text[]" if self.is_array else f"{column}::text"
+            if self.name in ("json", "jsonb"):
+                value = rf"CASE WHEN {value} !~ '^\s*null\s*$' THEN {value} END"
         else:
             value = column
-        # ADBC joins an array of several dimensions to one
-        return [value, f"array_ndims({column}) > 1"] if self.is_array else [value]
+        if not self.is_array:
+            return [value]
+        # ADBC joins an array of several dimensions to one, and reads only those that begin at 1, as a slice does
+        return [f"({value})[:]", f"array_ndims({column}) > 1"]
 
     def read(self, columns: Iterator[pa.Array]) -> pa.Array:
         """Return a column as what its values mean, from the next columns of the result."""
         values = next(columns)
         if not self._is_sendable:
             meaning = f"{self.name} (in PostgreSQL, {_ADVICE.get(self.item, '::text makes text of it')})"
-            return pa.ExtensionArray.from_storage(
-                Unsendable(pa.bool_(), meaning), null_where(values, pc.invert(values))
-            )
+            return unsendable(values, meaning)
         if isinstance(values, pa.ExtensionArray):
             values = values.storage
         if not self.is_array:

@@ -92,7 +92,19 @@ POSTGRES = [
     ("enum", "'ok'::mood", '"ok"'),
     ("domain of enum", "'ok'::good_mood", '"ok"'),
     ("bytea of text", "'abc'::bytea", '"abc"'),
+    ("json null with spaces", "' null '::json", None),
+    ("json text null", "'\"null\"'::json", '"\\"null\\""'),
+    ("one byte", "'a'::\"char\"", '"a"'),
+    ("no byte", "''::\"char\"", None),
     ("int array", "ARRAY[1, 2, NULL]", "[1,2]"),
+    ("array from 2 on", "'[2:3]={1,2}'::int[]", "[1,2]"),
+    ("numeric array from 0 on", "'[0:1]={1.5,2}'::numeric[]", "[1.5,2]"),
+    ("array of arrays from 0 on", "'[0:1][3:3]={{1},{2}}'::int[]", "unsupported_type"),
+    ("enum array from 2 on", "'[2:2]={ok}'::mood[]", '["ok"]'),
+    ("empty array", "'{}'::int[]", "[]"),
+    ("array that is null", "NULL::int[]", None),
+    ("int2vector", "'1 2'::int2vector", "[1,2]"),
+    ("domain of array", "'[2:3]={1,2}'::numbers", "[1,2]"),
     ("text array", "ARRAY['a', 'b']", '["a","b"]'),
     ("numeric array", "ARRAY[1.5, 2.25]", "[1.5,2.25]"),
     ("enum array", "ARRAY['ok'::mood]", '["ok"]'),
@@ -155,7 +167,8 @@ def test_types_of_postgresql(postgres: Server, name: str, expression: str, sent:
     """Each type as the types table says, or refused by its name."""
     postgres.run(
         "DROP TYPE IF EXISTS mood CASCADE", "CREATE TYPE mood AS ENUM ('sad', 'ok')",
-        "CREATE DOMAIN good_mood AS mood", "DROP TYPE IF EXISTS pair", "CREATE TYPE pair AS (a int, b text)",
+        "CREATE DOMAIN good_mood AS mood", "DROP DOMAIN IF EXISTS numbers", "CREATE DOMAIN numbers AS int[]",
+        "DROP TYPE IF EXISTS pair", "CREATE TYPE pair AS (a int, b text)",
     )  # fmt: skip
     assert value_of(postgres, expression) == sent, name
 
@@ -236,7 +249,7 @@ def test_a_query_can_change_nothing(server: Server) -> None:
             "WITH gone AS (DELETE FROM customers RETURNING id) SELECT id FROM gone",
             "SELECT 1 AS id INTO taken",
         ):
-            with pytest.raises(SettingsError, match=r"may only read|line 1, column 15|no columns") as caught:
+            with pytest.raises(SettingsError, match=r"may only read|line 1, column 6:|no columns") as caught:
                 check(address, USERS, query=text)
             assert "\n" not in str(caught.value)
     else:
@@ -492,3 +505,84 @@ def test_a_nightly_load_of_a_window_makes_each_event_once(server: Server, tmp_pa
         assert result.sent + result.unchanged == result.rows
     assert len(sandbox.events()) == 26
     json.dumps(result.as_dict())
+
+
+@pytest.mark.parametrize(
+    "written", ["pässwörd-₹-😀", "a b\\'\"#%;`$", "".join(map(chr, range(33, 127))).replace("'", "")]
+)
+def test_a_password_may_have_any_character(server: Server, written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the address, in the variable of the driver, and where the query is watched."""
+    from urllib.parse import quote
+
+    escaped = (
+        written.replace("'", "''") if server.kind == "postgresql" else written.replace("\\", "\\\\").replace("'", "\\'")
+    )
+    if server.kind == "postgresql":
+        server.run("DROP ROLE IF EXISTS other", f"CREATE ROLE other LOGIN PASSWORD '{escaped}'")
+    else:
+        server.run(
+            "DROP USER IF EXISTS other", f"CREATE USER other IDENTIFIED BY '{escaped}'", "GRANT ALL ON shop.* TO other"
+        )
+    address = server.address.replace("loader@", f"other:{quote(written, safe='')}@")
+    assert check(address, USERS, query="SELECT 1 AS id", progress=False).rows == 1
+    monkeypatch.setenv(server.variable, written)
+    assert check(server.address.replace("loader", "other"), USERS, query="SELECT 1 AS id", progress=False).rows == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["password=Zqsecret\n", "[client]\npassword=Zqsecret\n[client]\n", "[client]\n = Zqsecret\n",
+             "!includedir Zqsecret\n"],
+)  # fmt: skip
+def test_a_file_of_options_that_cannot_be_read_is_one_line(mariadb: Server, text: str, tmp_path: Path) -> None:
+    """The error quotes no line of it."""
+    (tmp_path / ".my.cnf").write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"\.my\.cnf cannot be read") as caught:
+        check(mariadb.address, USERS, query="SELECT 1 AS id")
+    assert "Zqsecret" not in "".join(traceback.format_exception(caught.value))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [("sslmode=Zqsecret", "sslmode"), ("port=Zqsecret", "port"), ("connect_timeout=Zqsecret", "connect_timeout"),
+     ("client_encoding=Zqsecret", "client_encoding"), ("ssl_min_protocol_version=Zqsecret", "ssl_min_protocol_version"),
+     ("service=Zqsecret", "service")],
+)  # fmt: skip
+def test_a_wrong_value_of_an_option_is_named_and_not_shown(postgres: Server, option: str, named: str) -> None:
+    with pytest.raises(SettingsError, match=rf"\b{named}\b") as caught:
+        check(f"{postgres.whole_address}?{option}", USERS, query="SELECT 1 AS id")
+    assert "Zqsecret" not in str(caught.value)
+
+
+def test_a_file_in_an_option_that_is_not_there_is_no_passing_trouble(mariadb: Server) -> None:
+    with pytest.raises(SettingsError, match="no such file or directory: check the options"):
+        check(f"{mariadb.whole_address}?ssl_ca=/nowhere.pem", USERS, query="SELECT 1 AS id")
+
+
+def test_modules_of_the_current_folder_do_not_replace_those_of_the_watch(mariadb: Server, tmp_path: Path) -> None:
+    """A killed load ends its query also from a folder with a json.py."""
+    for name in ("json.py", "pymysql.py"):
+        (tmp_path / name).write_text("raise SystemExit(7)\n", encoding="utf-8")
+    script = "import sys; sys.path.pop(0); from interakt_loader.cli import run; sys.exit(run(sys.argv[1:]))"
+    program = subprocess.Popen(
+        [sys.executable, "-c", script, "env:SHOP", "--query", mariadb.endless, "--dry-run", "--map", "user_id=id"],
+        env=environment(SHOP=mariadb.whole_address), stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    mariadb.wait_for_loaders(1)
+    time.sleep(1)  # the query runs by then, and it does not matter if it does not
+    program.kill()
+    program.wait()
+    mariadb.wait_for_loaders(0)
+    # the next load removes the folder of the killed one
+    check(mariadb.whole_address, USERS, query="SELECT 1 AS id", progress=False)
+
+
+def test_a_query_that_gives_no_rows_at_all_says_so(mariadb: Server) -> None:
+    with pytest.raises(SettingsError, match="the result has no columns"):
+        check(mariadb.whole_address, USERS, query="SELECT 1 AS id INTO @a")
+
+
+def test_what_follows_two_dashes_counts_in_mysql(mariadb: Server) -> None:
+    """5--1 is 6 there, and a comment with an exclamation mark is run."""
+    assert value_of(mariadb, "5--1") == "6"
+    assert check(mariadb.whole_address, USERS, query="SELECT 1 AS id /*! LIMIT 0 */", progress=False).rows == 0
