@@ -9,7 +9,6 @@ CSV and JSON lines have in common. `failures` reads the failed rows of an earlie
 
 from __future__ import annotations
 
-import glob
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
