@@ -171,6 +171,7 @@ def test_each_mistake_is_one_line(address: str, tmp_path: Path) -> None:
     assert refused(f"{kind}:///nowhere.db", "SELECT 1 AS id") == f"{kind}:///nowhere.db: there is no file nowhere.db"
     assert f"expected {kind}:///path" in refused(f"{kind}://shop.db", "SELECT 1 AS id")
     assert "options" in refused(f"{address}?mode=rw", "SELECT 1 AS id")
+    assert refused(address.replace(":////", ":///"), "SELECT 1 AS id").endswith(f"(did you mean {address}?)")
     (tmp_path / "text.db").write_text("id,name\n" * 500, encoding="utf-8")
     assert "text.db" in refused(f"{kind}:///text.db", "SELECT 1 AS id")
     assert "together with other sources" in refused([address, "users.csv"], "SELECT 1 AS id")
@@ -480,7 +481,7 @@ def test_a_table_may_be_called_env() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "package"), [("postgresql://h/d", "adbc-driver-postgresql"), ("mysql://h/d", "PyMySQL")]
+    ("address", "package"), [("postgresql://h/d", "adbc-driver-postgresql"), ("mysql://h/d", "'PyMySQL[rsa]>=1.2'")]
 )
 def test_a_missing_package_is_one_line(address: str, package: str, tmp_path: Path) -> None:
     """In a Python that does not find the drivers."""
@@ -500,5 +501,5 @@ def test_a_missing_package_is_one_line(address: str, package: str, tmp_path: Pat
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        f"interakt-loader: {address}: reading this database needs the package {package}: pip install {package}"
+        f"interakt-loader: {address}: reading this database needs the extra databases: pip install {package}"
     ]

@@ -78,8 +78,13 @@ _NO_ACCESS = (
         "no password was given: set PGPASSWORD, write ~/.pgpass, or put the address with its "
         "password into a variable and give env:NAME",
     ),
-    ("password authentication failed", "the database refuses this user and password"),
+    (
+        "password authentication failed",
+        "the database refuses this user and password. A password is read from PGPASSWORD, from ~/.pgpass, or from an "
+        "address in a variable, given as env:NAME",
+    ),
     ('" does not exist', "there is no such user, or no such database"),
+    ("invalid response to SSL negotiation", "no PostgreSQL server answers there: is it the right port?"),
 )
 _REASONS = (
     ("Connection refused", "nothing listens there (connection refused)"),
@@ -188,7 +193,7 @@ class PostgreSQL(Driver):
         if "read-only transaction" in said:
             return self.refused("the query may only read, and it changes something")
         if not code.startswith(_OWN_TEXT):
-            return self.of_a_value(code)
+            return self.of_a_value(code, said)
         place = details.get("PG_DIAG_STATEMENT_POSITION") if self._cursor is None else None
         return self.refused(what if place is None else f"{self._place(int(place))}: {what}")
 
