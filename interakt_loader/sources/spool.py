@@ -6,13 +6,14 @@ that was killed.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import weakref
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,11 @@ class TemporaryFolder:
 
     def __init__(self) -> None:
         _remove_abandoned()
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self._lock = FileLock(self.path / "lock")
-        self.remove = weakref.finalize(self, _removed, self.path, self._lock)
+        try:
+            self.path, self._lock = _new_folder()
+        except OSError as error:
+            raise _no_room(Path(tempfile.gettempdir()), error) from None
+        self.remove = weakref.finalize(self, _removed, self.path, self._lock, os.getpid())
 
     @contextmanager
     def removed_on_error(self) -> Iterator[None]:
@@ -62,9 +65,28 @@ class TemporaryFolder:
             return Path(file.name)
 
 
-def _removed(path: Path, lock: FileLock) -> None:
+def _new_folder() -> tuple[Path, FileLock]:
+    """Return a new folder, and the lock on it. Another load may take it for an abandoned one before it is locked."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        with suppress(FileNotFoundError, LockHeld):
+            lock = FileLock(path / "lock")
+            if lock.is_in_place():
+                return path, lock
+            lock.close()
+
+
+def _removed(path: Path, lock: FileLock, owner: int) -> None:
     lock.close()
-    shutil.rmtree(path, ignore_errors=True)
+    # a process that was forked since then does not own it
+    if os.getpid() == owner:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _no_room(folder: Path, error: OSError) -> SourceError:
+    return SourceError(
+        f"{folder}: the rows cannot be kept there: {reason(error)}. Set TMPDIR to a folder with more space"
+    )
 
 
 def _remove_abandoned() -> None:
@@ -72,7 +94,9 @@ def _remove_abandoned() -> None:
         # another user's folder, or one of a process that runs
         with suppress(OSError, LockHeld):
             if (path / "lock").exists():
-                FileLock(path / "lock").close()
+                with closing(FileLock(path / "lock")):
+                    shutil.rmtree(path, ignore_errors=True)
+                # where an open file cannot be deleted
                 shutil.rmtree(path, ignore_errors=True)
 
 
@@ -98,10 +122,7 @@ class Spool:
                 with pa.ipc.new_stream(file, batch.schema, options=_COMPRESSED) as writer:
                     writer.write_batch(batch)
         except OSError as error:
-            folder = self._folder.path.parent
-            raise SourceError(
-                f"{folder}: the rows cannot be kept there: {reason(error)}. Set TMPDIR to a folder with more space"
-            ) from None
+            raise _no_room(self._folder.path.parent, error) from None
         if self.rows == 0:
             self.schema = batch.schema
         self.rows += batch.num_rows
