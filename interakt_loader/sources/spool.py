@@ -13,7 +13,7 @@ import weakref
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,12 @@ class TemporaryFolder:
 
     def __init__(self) -> None:
         _remove_abandoned()
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self._lock = FileLock(self.path / "lock")
-        self.remove = weakref.finalize(self, _removed, self.path, self._lock, os.getpid())
+        try:
+            self.path, self._lock = _new_folder()
+        except OSError as error:
+            raise _no_room(Path(tempfile.gettempdir()), error) from None
+        self._process = os.getpid()
+        self.remove = weakref.finalize(self, _removed, self.path, self._lock, self._process)
 
     @classmethod
     def shared(cls) -> TemporaryFolder:
@@ -56,7 +59,7 @@ class TemporaryFolder:
         """
         global _shared  # noqa: PLW0603 - one for the process
         folder = _shared()
-        if folder is None or not folder.path.exists():
+        if folder is None or folder._process != os.getpid() or not folder.path.exists():
             folder = cls()
             _shared = weakref.ref(folder)
         return folder
@@ -86,12 +89,31 @@ def _removed(path: Path, lock: FileLock, process: int) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def _new_folder() -> tuple[Path, FileLock]:
+    """Return a new folder, and the lock on it. Another load may take it for an abandoned one before it is locked."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        with suppress(FileNotFoundError, LockHeld):
+            lock = FileLock(path / "lock")
+            if lock.is_in_place():
+                return path, lock
+            lock.close()
+
+
+def _no_room(folder: Path, error: OSError) -> SourceError:
+    return SourceError(
+        f"{folder}: the rows cannot be kept there: {reason(error)}. Set TMPDIR to a folder with more space"
+    )
+
+
 def _remove_abandoned() -> None:
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         # another user's folder, or one of a process that runs
         with suppress(OSError, LockHeld):
             if (path / "lock").exists():
-                FileLock(path / "lock").close()
+                with closing(FileLock(path / "lock")):
+                    shutil.rmtree(path, ignore_errors=True)
+                # where an open file cannot be deleted
                 shutil.rmtree(path, ignore_errors=True)
 
 
@@ -117,10 +139,7 @@ class Spool:
                 with pa.ipc.new_stream(file, batch.schema, options=_COMPRESSED) as writer:
                     writer.write_batch(batch)
         except OSError as error:
-            folder = self._folder.path.parent
-            raise SourceError(
-                f"{folder}: the rows cannot be kept there: {reason(error)}. Set TMPDIR to a folder with more space"
-            ) from None
+            raise _no_room(self._folder.path.parent, error) from None
         if self.rows == 0:
             self.schema = batch.schema
         self.rows += batch.num_rows

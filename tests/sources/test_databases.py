@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from interakt_loader.sandbox import Sandbox
 from interakt_loader.sources import hidden_source
 from interakt_loader.sources.addresses import DatabaseAddress, refuse_passwords
 from interakt_loader.sources.database.driver import is_ordered, one_select
-from interakt_loader.sources.spool import PREFIX
+from interakt_loader.sources.spool import PREFIX, TemporaryFolder
 
 duckdb = pytest.importorskip("duckdb", reason="the extra databases is not installed")
 
@@ -249,6 +250,45 @@ def test_a_ledger_remembers_a_database(address: str, tmp_path: Path, sandbox: Sa
     assert load(f"{address.partition(':')[0]}:///shop.db") == 0
     with pytest.raises(SettingsError, match="source itself"):
         check(address, USERS, query="SELECT id FROM users", report=str(tmp_path / "shop.db"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
+def test_the_end_of_a_forked_process_leaves_the_rows(address: str) -> None:
+    """They are those of the process that has read them."""
+    script = (
+        "import os, sys\n"
+        "from interakt_loader.privacy.secrets import Secret\n"
+        "from interakt_loader.sources.database import open_query\n"
+        "source = open_query(Secret(sys.argv[1], 'x'), 'SELECT * FROM users')\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    sys.exit()\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "print(sum(batch.num_rows for batch in source.batches()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, address], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("3\n", "")
+
+
+def test_loads_side_by_side_keep_their_folders() -> None:
+    """None takes the folder of another, which is just being made, for an abandoned one."""
+
+    def keep(_: int) -> bool:
+        folder = TemporaryFolder()
+        is_there = folder.file().exists()
+        folder.remove()
+        return is_there
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(keep, range(1000)))
+
+
+def test_a_temporary_folder_that_cannot_be_made_is_one_line(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
+    assert refused(address, "SELECT * FROM users") == (
+        "/nowhere/at/all: the rows cannot be kept there: No such file or directory. Set TMPDIR to a folder with more "
+        "space"
+    )
 
 
 # ------------------------------------------------------------------ what a query may be

@@ -216,9 +216,13 @@ class MySQL(Driver):
     def close(self) -> None:
         """Close the connection."""
         self._end_watch(b"" if self._is_running else b"the query has ended\n")
+        result = getattr(self._cursor, "_result", None)
+        if result is not None:
+            # else it would read the rest, or complain that there is no connection any more
+            result.unbuffered_active = False
         for one in (self._cursor, self._connection):
             if one is not None:
-                # it may be broken; a cursor reads the rest, which is short when the query is cancelled
+                # it may be broken
                 with suppress(Exception):
                     one.close()
 

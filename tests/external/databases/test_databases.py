@@ -304,6 +304,24 @@ def test_a_connection_that_is_lost_is_one_line(server: Server) -> None:
     assert "\n" not in str(error)
 
 
+def test_a_connection_that_is_lost_is_one_line_of_the_program_too(server: Server) -> None:
+    """In the midst of rows: no object of the driver complains at its end."""
+    program = subprocess.Popen(
+        command("env:SHOP", "--query", server.slow, "--dry-run", "--map", "user_id=id"),
+        env=environment(SHOP=server.whole_address), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    server.wait_for_loaders(1)
+    time.sleep(2)  # so that rows have come; without them it is the test above
+    while program.poll() is None:
+        server.end_loaders()
+        time.sleep(0.2)
+    _, said = program.communicate()
+    assert [line.partition(". Nothing")[0] for line in said.splitlines()] == [
+        f"interakt-loader: {server.shown}: the connection was lost while the query ran"
+    ]
+    assert program.returncode == 2
+
+
 def test_a_long_query_says_that_it_runs(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
