@@ -66,7 +66,8 @@ class Order(Generic[T]):
     def add(self, item: T) -> None:
         """Insert an item."""
         if not self._chunks:
-            self._chunks.append([])
+            self._chunks.append([item])
+            return
         place = min(self._chunk_of(self.key(item)), len(self._chunks) - 1)
         chunk = self._chunks[place]
         insort(chunk, item, key=self.key)

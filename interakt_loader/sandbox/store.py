@@ -9,6 +9,7 @@ records outside it, so that a long read does not delay calls.
 from __future__ import annotations
 
 import json
+import marshal
 import math
 import random
 import re
@@ -240,36 +241,42 @@ class TakenUserId(Exception):
     """The userId belongs to another user, or the user has another userId already."""
 
 
-# One encoder for all, because `json.dumps` with any option builds a new one each time.
-_pack = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_NO_TRAITS = marshal.dumps({})
 
 
 class _User:
     __slots__ = (
         "_traits", "calls", "country_code", "created", "created_at", "full_phone", "last_seen", "modified", "number",
-        "phone", "tags", "user_id",
+        "tags", "user_id",
     )  # fmt: skip
 
     def __init__(self, number: int, created: float) -> None:
         self.number = number
         self.user_id: str | None = None
         self.country_code: str | None = None
-        self.phone: str | None = None
         self.full_phone: str | None = None
-        self._traits: dict[str, Any] | bytes = b"{}"
+        self._traits: dict[str, Any] | bytes = _NO_TRAITS
         self.tags: tuple[str, ...] = ()
         self.created_at: str | None = None
         self.created = self.modified = self.last_seen = created
         self.calls = 0
 
     @property
+    def phone(self) -> str | None:
+        """The number without its country code; None if it came as fullPhoneNumber."""
+        if self.country_code is None or self.full_phone is None:
+            return None
+        return self.full_phone[len(self.country_code) :]
+
+    @property
     def traits(self) -> dict[str, Any]:
         """The traits; a change of this dict may be lost."""
-        return json.loads(self._traits) if isinstance(self._traits, bytes) else self._traits
+        # The bytes come from `pack`, never from outside.
+        return marshal.loads(self._traits) if isinstance(self._traits, bytes) else self._traits  # noqa: S302
 
-    def pack(self, traits: Mapping[str, Any]) -> None:
+    def pack(self, traits: dict[str, Any]) -> None:
         """Set all traits, in a third of the memory of a dict."""
-        self._traits = _pack(traits).encode()
+        self._traits = marshal.dumps(traits)
 
     def update(self, traits: Mapping[str, Any], tags: Sequence[str]) -> None:
         """Replace the named traits, and add the tags that are new."""
@@ -419,11 +426,11 @@ class Store:
         if user.full_phone != full_phone:
             if user.full_phone is not None:
                 del self._by_phone[user.full_phone]
-            user.country_code = user.phone = None
+            user.country_code = None
             user.full_phone = full_phone
             self._by_phone[full_phone] = user
         if record.phone is not None:
-            user.country_code, user.phone = record.country_code, record.phone
+            user.country_code = record.country_code
             self._country_codes.add(record.country_code or "")
         else:
             self._country_codes.add(_split(full_phone)[0])
