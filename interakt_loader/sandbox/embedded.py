@@ -197,7 +197,7 @@ class Sandbox:
 _MOST_WAIT = 10.0
 """Seconds that the process may take to end or to answer."""
 
-_ROWS = 5000
+_ROWS = 2000
 """Contacts in one call to the process."""
 
 
