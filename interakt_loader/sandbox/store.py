@@ -250,12 +250,13 @@ class _User:
         "tags", "user_id",
     )  # fmt: skip
 
-    def __init__(self, number: int, created: float) -> None:
+    def __init__(self, number: int, created: float, traits: bytes) -> None:
         self.number = number
         self.user_id: str | None = None
         self.country_code: str | None = None
         self.full_phone: str | None = None
-        self._traits: dict[str, Any] | bytes = _NO_TRAITS
+        # Bytes until the first call: in an account that is filled to be read, most never get one.
+        self._traits: dict[str, Any] | bytes = traits
         self.tags: tuple[str, ...] = ()
         self.created_at: str | None = None
         self.created = self.modified = self.last_seen = created
@@ -271,12 +272,8 @@ class _User:
     @property
     def traits(self) -> dict[str, Any]:
         """The traits; a change of this dict may be lost."""
-        # The bytes come from `pack`, never from outside.
+        # The bytes are the store's own, never from outside.
         return marshal.loads(self._traits) if isinstance(self._traits, bytes) else self._traits  # noqa: S302
-
-    def pack(self, traits: dict[str, Any]) -> None:
-        """Set all traits, in a third of the memory of a dict."""
-        self._traits = marshal.dumps(traits)
 
     def update(self, traits: Mapping[str, Any], tags: Sequence[str]) -> None:
         """Replace the named traits, and add the tags that are new."""
@@ -354,9 +351,10 @@ class Store:
         """
         user = self._user_of(record)
         if user is None:
-            user = self._new_user(created)
-            user.pack(record.traits)
-            user.tags = tuple(dict.fromkeys(map(intern, record.tags)))
+            # In a third of a dict's memory. It comes first: traits that cannot be packed must leave no user behind.
+            user = self._new_user(created, marshal.dumps(record.traits))
+            if record.tags:
+                user.tags = tuple(dict.fromkeys(map(intern, record.tags)))
         else:
             if self._orders is not None:
                 self._orders.remove(user)
@@ -408,9 +406,9 @@ class Store:
             raise TakenUserId
         return by_phone
 
-    def _new_user(self, created: float) -> _User:
+    def _new_user(self, created: float, traits: bytes = _NO_TRAITS) -> _User:
         self._last_number += 1
-        user = _User(self._last_number, created)
+        user = _User(self._last_number, created, traits)
         self._users.append(user)
         return user
 

@@ -18,6 +18,7 @@ import pytest
 from interakt_loader.errors import SettingsError
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.sandbox.options import parse_assumptions
+from interakt_loader.sandbox.order import Order
 from tests.sandbox.raw import BASIC, EVENTS, USERS, RawAnswer, RawClient, ask, post
 from tests.snippets import ROOT
 
@@ -267,6 +268,27 @@ def test_a_window_of_one_time_is_paged_in_the_order_of_the_other(sandbox: Sandbo
             assert 3500 < len(found) < 3700
             sandbox.change(found[50])
             sandbox.delete(found[100])
+
+
+def test_a_page_and_a_change_look_at_few_of_many_contacts() -> None:
+    """At 100,000 items a place is found, and an item moved, with a binary search's number of looks."""
+    looks = 0
+
+    def key(item: list[float]) -> tuple[float, float]:
+        nonlocal looks
+        looks += 1
+        return item[0], item[1]
+
+    items = [[float(number % 1000), number] for number in range(100_000)]
+    order = Order(items, key)  # type: ignore[type-var]
+    looks = 0
+    start, stop = order.between(99, 200)
+    assert (start, stop) == (10_000, 20_000)
+    assert [item[0] for item in order.part(start, stop)] == [float(place // 100) for place in range(start, stop)]
+    order.remove(items[500])
+    order.add(items[500])
+    assert len(order) == 100_000
+    assert 0 < looks < 150
 
 
 def test_equal_times_can_come_in_another_order_each_time() -> None:
@@ -674,6 +696,14 @@ def test_the_dashboard_edits_contacts(kind: type[Sandbox] | type[SandboxProcess]
         sandbox.put(user_id="c2", country_code="+91", phone="8")
         with pytest.raises(SettingsError, match="belongs to another customer"):
             sandbox.put(user_id="c3", country_code="+91", phone="8")
+
+
+def test_a_contact_that_cannot_be_kept_leaves_nothing(sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match="unmarshallable"):
+        sandbox.put(user_id="c1", traits={"a": object()})
+    with pytest.raises(TypeError, match="colour"):
+        sandbox.put_many([{"user_id": "c1", "colour": "red"}])
+    assert (sandbox.contacts(), sandbox.find_user("c1")) == ([], None)
 
 
 def test_a_contact_from_the_dashboard_takes_calls(sandbox: Sandbox) -> None:
