@@ -478,12 +478,23 @@ def demo(rows: int | None, folder: str) -> int:
     help="Have a part of the calls fail, such as 500=2%,reset=1%. KIND is 400, 401, 429, 429-retry-after, 500, 503, "
     "html502, reset, hang, cut or garbage.",
 )
-def sandbox(port: int, limit_per_minute: int | None, latency: float, faults: str) -> int:
+@flag(
+    "--assume",
+    group=SENT,
+    metavar="NAME=VALUE,...",
+    default="",
+    help="Behave otherwise where the vendor's pages say nothing, such as read_types=text,read_delay=2. The page \"The "
+    'sandbox" of the documentation has the names.',
+)
+def sandbox(port: int, limit_per_minute: int | None, latency: float, faults: str, assume: str) -> int:
     """Run the sandbox, a local look-alike of the API, until Ctrl-C."""
     from interakt_loader.sandbox import SandboxOptions, run_forever
+    from interakt_loader.sandbox.options import parse_assumptions
 
     freeze_imports()
-    options = SandboxOptions(port=port, limit_per_minute=limit_per_minute, latency=latency, faults=faults)
+    options = SandboxOptions(
+        port=port, limit_per_minute=limit_per_minute, latency=latency, faults=faults, **parse_assumptions(assume)
+    )
 
     def ready(url: str) -> None:
         click.echo(f"sandbox at {url}, key {options.api_key}; try, in another terminal:")

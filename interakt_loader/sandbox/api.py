@@ -1,4 +1,7 @@
-"""What the sandbox answers to a call: the key, the account's limit, faults and the API's rules. No I/O; thread-safe."""
+"""What the sandbox answers to a call: the key, the account's limit, faults and the API's rules. No I/O; thread-safe.
+
+Records have the account's own time: it can be moved and stopped. Limits and latency follow the real one.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,14 @@ import time
 from array import array
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, islice
-from typing import Literal
+from typing import Any, Literal, TypeVar
+from urllib.parse import unquote
 
+from interakt_loader.errors import SettingsError
+from interakt_loader.sandbox.contacts import customer, found, read_page
 from interakt_loader.sandbox.http import (
     BAD_KEY,
     NO_API,
@@ -27,9 +33,43 @@ from interakt_loader.sandbox.http import (
     user_accepted,
 )
 from interakt_loader.sandbox.options import SandboxOptions, known_kind, parse_shares
-from interakt_loader.sandbox.store import EventRecord, Refusal, Store, TakenUserId, UserRecord, read_event, read_user
+from interakt_loader.sandbox.store import (
+    Contact,
+    EventRecord,
+    Record,
+    Refusal,
+    Store,
+    TakenUserId,
+    UserRecord,
+    new_record,
+    read_event,
+    read_user,
+)
 
-PATHS = {"/v1/public/track/users/": "user", "/v1/public/track/events/": "event"}
+_READ = "/v1/public/apis/users"
+_PATHS = {
+    "/v1/public/track/users/": "user",
+    "/v1/public/track/events/": "event",
+    _READ: "page",
+    f"{_READ}/": "page",
+}
+_LOOK_UPS = {f"{_READ}/phone_number/": "phone", f"{_READ}/id/": "id"}
+_TRACKS = ("user", "event")
+
+_ROWS = 10_000
+"""Contacts that are put while the lock is held."""
+
+T = TypeVar("T")
+
+
+def kind_of(path: str) -> str | None:
+    """Return what a call to this path does: user, event, page, phone or id; None if it is not a path of the API."""
+    kind = _PATHS.get(path)
+    if kind is None and path.startswith(_READ):
+        start, slash, name = path.rpartition("/")
+        return _LOOK_UPS.get(start + slash) if name else None
+    return kind
+
 
 Silence = Literal["reset", "hang", "cut"]
 """A fault without a response."""
@@ -42,13 +82,13 @@ class Stats:
     """Counts since the start or the last reset."""
 
     calls: int
-    """POST calls to the two endpoints, with faults and refused calls."""
+    """POST calls to the two endpoints that track, with faults and refused calls."""
     accepted: int
     """Records applied: the 202s, the 201s and those whose connection was cut."""
     users: int
     events: int
     by_status: dict[int, int]
-    """Responses to those calls by HTTP status. A call without a response is not counted."""
+    """Responses to the calls that track, by HTTP status. A call without a response is not counted."""
     refused_by_limit: int
     """429s of the limit. Those of faults count in `faults`."""
     faults: dict[str, int]
@@ -57,6 +97,9 @@ class Stats:
     """Calls that have arrived and have no response yet."""
     max_in_flight: int
     """The most calls in flight at the same time."""
+    reads: int
+    """Calls to the endpoints that read, with faults and refused calls."""
+    reads_by_status: dict[int, int]
 
 
 class Api:
@@ -70,25 +113,38 @@ class Api:
         self.faults = Faults(parse_shares(options.faults), options.seed)
         self._token = options.secret_key.encode()
         self._lock = threading.Lock()
-        self._store = Store()
+        self._store = Store(options.seed)
+        # What can be read: the same store, or one that gets each change later.
+        self._shown = Store(options.seed) if options.read_delay else self._store
+        self._later: deque[tuple[float, Callable[[Store], object]]] = deque()
+        self._after_read: Callable[[list[dict[str, Any]]], object] | None = None
+        # Seconds that the account's clock is ahead, or the time at which it stands still.
+        self._ahead = 0.0
+        self._standing: float | None = None
         self._in_flight = 0
         self._start_over()
 
     def _start_over(self) -> None:
         self._limiters: dict[str, FixedWindow | SlidingWindow] = {}
-        self._calls = self._accepted = self._refused_by_limit = 0
+        self._calls = self._reads = self._accepted = self._refused_by_limit = 0
         self._by_status: Counter[int] = Counter()
+        self._reads_by_status: Counter[int] = Counter()
+        # The same seed has to give the same order.
+        self._rng = random.Random(self.options.seed)  # noqa: S311
         self._max_in_flight = self._in_flight
         self._arrivals = array("d")
 
     def answer(self, head: Head, body: bytes) -> Response | Silence:
-        """Return the response to a complete call to one of `PATHS`, and apply its record."""
-        if head.method != "POST":
-            return refused(405, f'Method "{head.method}" not allowed.', "Allow: POST\r\n")
+        """Return the response to a complete call to a path that `kind_of` knows, and apply its record."""
+        kind = kind_of(head.path)
+        assert kind is not None
+        method = "GET" if kind in _LOOK_UPS.values() else "POST"
+        if head.method != method:
+            return refused(405, f'Method "{head.method}" not allowed.', f"Allow: {method}\r\n")
+        contacts: list[Contact] | None = None
         now = time.monotonic()
-        kind = PATHS[head.path]
         with self._lock:
-            self._calls += 1
+            self._count(kind)
             if self.options.record_arrivals:
                 self._arrivals.append(now)
             fault = self.faults.choose(lambda: _identities(kind, body))
@@ -96,47 +152,58 @@ class Api:
                 return _SILENT_AT_ONCE[fault]
             response = None if fault is None else fault_reply(fault, self.options.fault_retry_after)
             if response is None:
-                response = self._decide(kind, head, body, now)
-            if fault == "cut":
-                return "cut"
-            self._by_status[response.status] += 1
-            return response
+                response = self._refusal(kind, head, now)
+            if response is None:
+                try:
+                    response, contacts = self._apply(kind, head, body)
+                except Refusal as refusal:
+                    response = refused(400, str(refusal))
+                except TakenUserId:
+                    response = refused(400, _TAKEN)
+            if fault != "cut":
+                (self._by_status if kind in _TRACKS else self._reads_by_status)[response.status] += 1
+        if contacts is not None and self._after_read is not None:
+            self._after_read([customer(contact, self.options) for contact in contacts])
+        return "cut" if fault == "cut" else response
+
+    def _count(self, kind: str) -> None:
+        if kind in _TRACKS:
+            self._calls += 1
+        else:
+            self._reads += 1
 
     def refuse_body(self, head: Head) -> Response:
         """Return the response to a call whose body is too long."""
         response = refused(413, f"The body is longer than {self.options.max_body} bytes")
-        if head.path in PATHS:
+        kind = kind_of(head.path)
+        if kind is not None:
             with self._lock:
-                self._calls += 1
-                self._by_status[response.status] += 1
+                self._count(kind)
+                (self._by_status if kind in _TRACKS else self._reads_by_status)[response.status] += 1
         return response
 
-    def _decide(self, kind: str, head: Head, body: bytes, now: float) -> Response:
+    def _refusal(self, kind: str, head: Head, now: float) -> Response | None:
+        """Return the response to a call that is refused for its key, plan, limit or type."""
         scheme, _, token = head.authorization.partition(b" ")
         if scheme.lower() != b"basic" or not hmac.compare_digest(token.strip(), self._token):
             return BAD_KEY
         if self.options.plan_without_api:
             return NO_API
-        wait = self._wait_for_limit(head.path, now)
+        wait = self._wait_for_limit(kind, now)
         if wait > 0:
             self._refused_by_limit += 1
             return over_the_limit(str(math.ceil(wait)) if self.options.retry_after else None)
-        if head.content_type != "application/json":
+        if head.method == "POST" and head.content_type != "application/json":
             return refused(415, f'Unsupported media type "{head.content_type}" in request.')
-        try:
-            response = self._apply(kind, body)
-        except Refusal as refusal:
-            return refused(400, str(refusal))
-        except TakenUserId:
-            return refused(400, "This userId belongs to another customer, or the customer has another userId")
-        self._accepted += 1
-        return response
+        return None
 
-    def _wait_for_limit(self, path: str, now: float) -> float:
+    def _wait_for_limit(self, kind: str, now: float) -> float:
         options = self.options
         if options.limit_per_minute is None:
             return 0.0
-        who = path if options.limit_per == "endpoint" else "account"
+        who = kind if options.limit_per == "endpoint" else "account"
+        if options.read_limit == "apart" and kind not in _TRACKS:
+            who = "reads"
         limiter = self._limiters.get(who)
         if limiter is None:
             limiter = self._limiters[who] = new_limiter(
@@ -147,13 +214,144 @@ class Api:
             )
         return limiter.admit(now)
 
-    def _apply(self, kind: str, body: bytes) -> Response:
+    def _apply(self, kind: str, head: Head, body: bytes) -> tuple[Response, list[Contact] | None]:
+        """Return the response to a call, and the contacts that it reads. Raises `Refusal` or `TakenUserId`."""
         if kind == "user":
-            return user_accepted(self._store.put_user(read_user(body), time.time()))
-        record = read_event(body)
+            return self._put_user(read_user(body)), None
+        if kind == "event":
+            return self._add_event(read_event(body), body), None
+        self._show()
+        if kind == "page":
+            return self._page(head.query, body)
+        name = unquote(head.path.rpartition("/")[2])
+        if kind == "phone":
+            if not (name.isascii() and name.isdigit()):
+                raise Refusal("phone_number must be digits without the country code")
+            contacts = self._shown.contacts_by_phone(name)
+        else:
+            contact = self._shown.contact_by_id(name, self.options.read_id)
+            contacts = [] if contact is None else [contact]
+        if not contacts and self.options.read_404 == "404":
+            return refused(404, "Customer not found"), None
+        return found(contacts, len(contacts), self.options), contacts
+
+    def _put_user(self, record: Record) -> Response:
+        now = self._now()
+        user = self._change(now, lambda store: store.put_user(record, now))
+        self._accepted += 1
+        return user_accepted(user)
+
+    def _add_event(self, record: Record, body: bytes) -> Response:
         if self.options.unknown_user == "reject" and not self._store.knows(record):
             raise Refusal("The customer does not exist")
-        return event_accepted(self._store.add_event(body, time.time()))
+        now = self._now()
+        if self.options.read_events_modify:
+            self._change(now, lambda store: store.touch(record.identities, now))
+        self._accepted += 1
+        return event_accepted(self._store.add_event(body, now))
+
+    def _page(self, query: str, body: bytes) -> tuple[Response, list[Contact]]:
+        offset, limit, bounds = read_page(query, body)
+        order = self.options.read_order
+        by: Literal["created", "modified"] = "created" if order == "created" else "modified"
+        rng = self._rng if order == "random" else None
+        contacts, total = self._shown.contact_page(bounds, by, offset, limit, rng)
+        return found(contacts, total, self.options, has_next=offset + limit < total), contacts
+
+    def _now(self) -> float:
+        """Return the account's time, as exact as it is kept."""
+        return self._kept(time.time() + self._ahead if self._standing is None else self._standing)
+
+    def _kept(self, seconds: float) -> float:
+        steps = 1e3 if self.options.read_times == "ms" else 1e6
+        # A float of today's time is exact to a quarter of a microsecond. A whole step must not fall to the one before.
+        return math.floor((seconds + 2.5e-7) * steps) / steps
+
+    def _change(self, now: float, change: Callable[[Store], T]) -> T:
+        done = change(self._store)
+        if self._shown is not self._store:
+            self._later.append((now + self.options.read_delay, change))
+        return done
+
+    def _show(self) -> None:
+        """Apply the changes that can be read by now."""
+        now = self._now()
+        while self._later and self._later[0][0] <= now:
+            self._later.popleft()[1](self._shown)
+
+    def advance(self, seconds: float) -> None:
+        """Move the account's clock forward. Raises `SettingsError`."""
+        if not 0 <= seconds < math.inf:
+            raise SettingsError(f"the sandbox's clock cannot be moved by {seconds!r}; expected seconds, 0 or more")
+        with self._lock:
+            if self._standing is None:
+                self._ahead += seconds
+            else:
+                self._standing += seconds
+
+    def set_clock(self, now: float | None) -> None:
+        """Stop the account's clock at this time, in seconds since the epoch; None: let it run on from where it is."""
+        with self._lock:
+            if now is not None:
+                self._standing = float(now)
+            elif self._standing is not None:
+                self._ahead = self._standing - time.time()
+                self._standing = None
+
+    def put(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+        """Create or update contacts as the dashboard does; yield their ids. Raises `SettingsError`."""
+        rows = iter(rows)
+        while part := list(islice(rows, _ROWS)):
+            with self._lock:
+                now = self._now()
+                ids = [self._put(now, **row) for row in part]
+            yield from ids
+
+    def _put(
+        self,
+        now: float,
+        *,
+        user_id: str | None = None,
+        country_code: str | None = None,
+        phone: str | None = None,
+        traits: Mapping[str, Any] | None = None,
+        tags: Iterable[str] = (),
+        created: float | None = None,
+        modified: float | None = None,
+    ) -> str:
+        try:
+            record = new_record(user_id, country_code, phone, dict(traits or {}), list(tags))
+            changed = now if modified is None else self._kept(modified)
+            first = changed if created is None else self._kept(created)
+            return self._change(now, lambda store: store.put_contact(record, first, changed))
+        except Refusal as refusal:
+            raise SettingsError(f"the sandbox cannot hold this contact: {refusal}") from None
+        except TakenUserId:
+            raise SettingsError(f"the sandbox cannot hold this contact: {_TAKEN}") from None
+
+    def change(self, identity: str, traits: Mapping[str, Any]) -> None:
+        """Set traits of a contact as the dashboard does. Raises `SettingsError` if there is none."""
+        with self._lock:
+            now = self._now()
+            if not self._change(now, lambda store: store.touch([identity], now, traits)):
+                raise SettingsError("the sandbox has no such contact to change")
+
+    def delete(self, identity: str) -> None:
+        """Delete a contact as the dashboard does. Raises `SettingsError` if there is none."""
+        with self._lock:
+            if not self._change(self._now(), lambda store: store.delete(identity)):
+                raise SettingsError("the sandbox has no such contact to delete")
+
+    def contacts(self, limit: int | None = None, offset: int = 0) -> list[dict[str, Any]]:
+        """Return what can be read now, in the order in which the contacts were first seen."""
+        with self._lock:
+            self._show()
+            found = self._shown.contact_slice(limit, offset)
+        return [customer(contact, self.options) for contact in found]
+
+    def on_read(self, callback: Callable[[list[dict[str, Any]]], object] | None) -> None:
+        """Call this with the contacts of each page or look-up, after it was read and before it is sent."""
+        self._after_read = callback
 
     def began(self) -> None:
         """Note that a call has arrived."""
@@ -209,6 +407,8 @@ class Api:
                 faults=self.faults.counts(),
                 in_flight=self._in_flight,
                 max_in_flight=self._max_in_flight,
+                reads=self._reads,
+                reads_by_status=dict(self._reads_by_status),
             )
 
     def set_faults(self, faults: str | Mapping[str, float]) -> None:
@@ -231,11 +431,18 @@ class Api:
         """Forget records, counts, forced faults and the limit's windows; the shares of faults stay."""
         with self._lock:
             self._store.clear()
+            self._shown.clear()
+            self._later.clear()
             self._start_over()
             self.faults.forget()
 
 
+_TAKEN = "This userId belongs to another customer, or the customer has another userId"
+
+
 def _identities(kind: str, body: bytes) -> tuple[str, ...]:
+    if kind not in _TRACKS:
+        return ()
     try:
         return (read_user(body) if kind == "user" else read_event(body)).identities
     except Refusal:

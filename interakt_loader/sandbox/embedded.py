@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import fields, replace
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -143,9 +144,81 @@ class Sandbox:
         """Make the next calls of one user (userId, or `+` and the whole number) end in these faults."""
         self._api.force_for(identity, kinds)
 
+    def contacts(self, limit: int | None = None, offset: int = 0) -> list[dict[str, Any]]:
+        """Return what a reader should find now, in the API's form, in the order in which users were first seen."""
+        return self._api.contacts(limit, offset)
+
+    def put(
+        self,
+        *,
+        user_id: str | None = None,
+        country_code: str | None = None,
+        phone: str | None = None,
+        traits: Mapping[str, Any] | None = None,
+        tags: Iterable[str] = (),
+        created: float | None = None,
+        modified: float | None = None,
+    ) -> str:
+        """Create or update a contact as somebody does in the dashboard, and return its id.
+
+        `created` and `modified` are seconds since the epoch; default: now. Raises `SettingsError`.
+        """
+        row = _row(user_id, country_code, phone, traits, tags, created, modified)
+        return next(self._api.put([row]))
+
+    def put_many(self, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Put a contact for each row, with the arguments of `put` as its keys; return how many."""
+        return sum(1 for _ in self._api.put(rows))
+
+    def change(self, identity: str, /, **traits: Any) -> None:
+        """Set traits of a contact, named by userId or whole number, as somebody does in the dashboard."""
+        self._api.change(identity, traits)
+
+    def delete(self, identity: str) -> None:
+        """Delete a contact, named by userId or whole number, as somebody does in the dashboard."""
+        self._api.delete(identity)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock of the contacts' times and of `read_delay` forward. Limits and latency do not follow it."""
+        self._api.advance(seconds)
+
+    def set_clock(self, now: float | None) -> None:
+        """Stop that clock at this time, in seconds since the epoch; None: let it run on from where it is."""
+        self._api.set_clock(now)
+
+    def on_read(self, callback: Callable[[list[dict[str, Any]]], object] | None) -> None:
+        """Call this after each page or look-up with its contacts, before they are sent; None: no longer.
+
+        It runs in the sandbox's thread, and may change contacts.
+        """
+        self._api.on_read(callback)
+
 
 _MOST_WAIT = 10.0
 """Seconds that the process may take to end or to answer."""
+
+_ROWS = 2000
+"""Contacts in one call to the process."""
+
+
+def _row(
+    user_id: str | None,
+    country_code: str | None,
+    phone: str | None,
+    traits: Mapping[str, Any] | None,
+    tags: Iterable[str],
+    created: float | None,
+    modified: float | None,
+) -> dict[str, Any]:
+    return {
+        "user_id": user_id,
+        "country_code": country_code,
+        "phone": phone,
+        "traits": dict(traits or {}),
+        "tags": list(tags),
+        "created": created,
+        "modified": modified,
+    }
 
 
 class SandboxProcess:
@@ -253,7 +326,8 @@ class SandboxProcess:
     def stats(self) -> Stats:
         """Return the counts."""
         counts = self._ask("GET", "/sandbox/stats")
-        counts["by_status"] = {int(status): count for status, count in counts["by_status"].items()}
+        for name in ("by_status", "reads_by_status"):
+            counts[name] = {int(status): count for status, count in counts[name].items()}
         return Stats(**counts)
 
     def arrivals(self) -> list[float]:
@@ -281,6 +355,53 @@ class SandboxProcess:
     def force_for(self, identity: str, kinds: Iterable[str | None]) -> None:
         """Make the next calls of one user (userId, or `+` and the whole number) end in these faults."""
         self._ask("POST", "/sandbox/faults", {"force_for": {identity: list(kinds)}})
+
+    def contacts(self, limit: int | None = None, offset: int = 0) -> list[dict[str, Any]]:
+        """Return what a reader should find now, in the API's form, in the order in which users were first seen."""
+        return list(self._pages("/sandbox/contacts", limit, offset))
+
+    def put(
+        self,
+        *,
+        user_id: str | None = None,
+        country_code: str | None = None,
+        phone: str | None = None,
+        traits: Mapping[str, Any] | None = None,
+        tags: Iterable[str] = (),
+        created: float | None = None,
+        modified: float | None = None,
+    ) -> str:
+        """Create or update a contact as somebody does in the dashboard, and return its id.
+
+        `created` and `modified` are seconds since the epoch; default: now. Raises `SettingsError`.
+        """
+        row = _row(user_id, country_code, phone, traits, tags, created, modified)
+        found: str = self._ask("POST", "/sandbox/contacts", {"put": [row]})["ids"][0]
+        return found
+
+    def put_many(self, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Put a contact for each row, with the arguments of `put` as its keys; return how many."""
+        rows = iter(rows)
+        count = 0
+        while part := [dict(row) for row in islice(rows, _ROWS)]:
+            count += len(self._ask("POST", "/sandbox/contacts", {"put": part})["ids"])
+        return count
+
+    def change(self, identity: str, /, **traits: Any) -> None:
+        """Set traits of a contact, named by userId or whole number, as somebody does in the dashboard."""
+        self._ask("POST", "/sandbox/contacts", {"change": {identity: traits}})
+
+    def delete(self, identity: str) -> None:
+        """Delete a contact, named by userId or whole number, as somebody does in the dashboard."""
+        self._ask("POST", "/sandbox/contacts", {"delete": [identity]})
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock of the contacts' times and of `read_delay` forward. Limits and latency do not follow it."""
+        self._ask("POST", "/sandbox/clock", {"advance": seconds})
+
+    def set_clock(self, now: float | None) -> None:
+        """Stop that clock at this time, in seconds since the epoch; None: let it run on from where it is."""
+        self._ask("POST", "/sandbox/clock", {"time": now})
 
     def _pages(self, path: str, limit: int | None, offset: int) -> Iterator[dict[str, Any]]:
         while limit is None or limit > 0:

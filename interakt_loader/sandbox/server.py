@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.sandbox.api import PATHS, Api, Silence
+from interakt_loader.sandbox.api import Api, Silence, kind_of
 from interakt_loader.sandbox.http import (
     MAX_HEAD,
     NOT_FOUND,
@@ -92,6 +92,8 @@ def _read(api: Api, path: str, query: dict[str, list[str]]) -> Response:
         return _records(api.latest_events(limit, offset))
     if path == "/sandbox/events":
         return _records(api.events(limit, offset))
+    if path == "/sandbox/contacts":
+        return as_json(api.contacts(limit, offset))
     if path == "/sandbox/arrivals":
         return as_json(api.arrivals())
     if path == "/sandbox/stats":
@@ -110,19 +112,41 @@ def _whole(query: dict[str, list[str]], name: str, default: int) -> int:
     return int(text)
 
 
+_CHANGES = {
+    "/sandbox/faults": ("faults", "force", "force_for"),
+    "/sandbox/key": ("api_key",),
+    "/sandbox/clock": ("time", "advance"),
+    "/sandbox/contacts": ("put", "change", "delete"),
+}
+"""What a change of each path may name."""
+
+
 def _change(api: Api, path: str, body: bytes) -> Response:
     if path == "/sandbox/reset":
         api.reset()
         return as_json({"result": True})
-    if path not in ("/sandbox/faults", "/sandbox/key"):
+    expected = _CHANGES.get(path)
+    if expected is None:
         return NOT_FOUND
     change = json.loads(body)
+    unknown = change.keys() - expected
+    if unknown:
+        raise SettingsError(f"{', '.join(sorted(unknown))}: expected {', '.join(expected)}")
     if path == "/sandbox/key":
         api.renew_key(change["api_key"])
         return as_json({"result": True})
-    unknown = change.keys() - {"faults", "force", "force_for"}
-    if unknown:
-        raise SettingsError(f"{', '.join(sorted(unknown))}: expected faults, force or force_for")
+    if path == "/sandbox/clock":
+        if "time" in change:
+            api.set_clock(change["time"])
+        api.advance(change.get("advance", 0))
+        return as_json({"result": True})
+    if path == "/sandbox/contacts":
+        ids = list(api.put(change.get("put", ())))
+        for identity, traits in change.get("change", {}).items():
+            api.change(identity, traits)
+        for identity in change.get("delete", ()):
+            api.delete(identity)
+        return as_json({"result": True, "ids": ids})
     if "faults" in change:
         api.set_faults(change["faults"])
     api.force(change.get("force", ()))
@@ -240,7 +264,7 @@ class Connection(asyncio.Protocol):
             head = self._take_head()
             if head is None:
                 return False
-            if head.length > (self._max_body if head.path in PATHS else _MAX_OWN_BODY):
+            if head.length > (_MAX_OWN_BODY if kind_of(head.path) is None else self._max_body):
                 self._refuse_body(head)
                 return True
         if len(self._input) < head.length:
@@ -278,7 +302,7 @@ class Connection(asyncio.Protocol):
         self._write(self._api.refuse_body(head), closes=head.closes or head.expects_continue)
 
     def _answer(self, head: Head, body: bytes) -> None:
-        if head.path not in PATHS:
+        if kind_of(head.path) is None:
             is_ours = head.path.startswith("/sandbox/") or head.path == "/"
             self._write(control(self._api, head, body) if is_ours else NOT_FOUND, closes=head.closes)
             return

@@ -9,14 +9,20 @@ records outside it, so that a long read does not delay calls.
 from __future__ import annotations
 
 import json
+import marshal
 import math
+import random
 import re
 import uuid
 from array import array
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from sys import intern
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
+
+from interakt_loader.sandbox.order import Bounds, Orders
 
 _BOTH = {"userId", "phoneNumber", "countryCode", "fullPhoneNumber", "traits", "createdAt"}
 USER_FIELDS = frozenset({*_BOTH, "tags", "add_to_sales_cycle"})
@@ -125,6 +131,18 @@ def _record(fields: dict[str, Any], event: str | None) -> Record:
     return Record(user_id, country_code, phone, full_phone, event, traits, tags, created_at)
 
 
+def new_record(
+    user_id: str | None, country_code: str | None, phone: str | None, traits: dict[str, Any], tags: list[str]
+) -> Record:
+    """Return the record of a user whose traits and tags may be anything. Raises `Refusal`."""
+    if phone is not None and (not _PHONE.fullmatch(phone) or not _COUNTRY_CODE.fullmatch(country_code or "")):
+        raise Refusal("phone must be digits without a leading 0, with country_code such as +91")
+    if phone is None and not user_id:
+        raise Refusal("Either user_id or phone with country_code is required")
+    full_phone = None if phone is None else f"{country_code}{phone}"
+    return Record(user_id, country_code, phone, full_phone, None, traits, tags, None)
+
+
 def _text(fields: dict[str, Any], name: str) -> str | None:
     """Return a field that is a non-empty string, or None if it is missing."""
     if name not in fields:
@@ -203,42 +221,87 @@ class EventRecord(NamedTuple):
     """Seconds since the epoch."""
 
 
+class Contact(NamedTuple):
+    """One user as the account shows it."""
+
+    id: str
+    user_id: str | None
+    country_code: str | None
+    phone: str | None
+    traits: dict[str, Any]
+    tags: list[str]
+    created_at: str | None
+    """As it was sent."""
+    created: float
+    """Time of the first call, in seconds since the epoch."""
+    modified: float
+
+
 class TakenUserId(Exception):
     """The userId belongs to another user, or the user has another userId already."""
 
 
+_NO_TRAITS = marshal.dumps({})
+
+
 class _User:
     __slots__ = (
-        "calls", "country_code", "created_at", "first_seen", "full_phone", "last_seen", "number", "phone", "tags",
-        "traits", "user_id",
+        "_traits", "calls", "country_code", "created", "created_at", "full_phone", "last_seen", "modified", "number",
+        "tags", "user_id",
     )  # fmt: skip
 
-    def __init__(self, number: int, now: float) -> None:
+    def __init__(self, number: int, created: float, traits: bytes) -> None:
         self.number = number
         self.user_id: str | None = None
         self.country_code: str | None = None
-        self.phone: str | None = None
         self.full_phone: str | None = None
-        self.traits: dict[str, Any] = {}
-        # A dict as an ordered set.
-        self.tags: dict[str, None] = {}
+        # Bytes until the first call: in an account that is filled to be read, most never get one.
+        self._traits: dict[str, Any] | bytes = traits
+        self.tags: tuple[str, ...] = ()
         self.created_at: str | None = None
-        self.first_seen = self.last_seen = now
+        self.created = self.modified = self.last_seen = created
         self.calls = 0
+
+    @property
+    def phone(self) -> str | None:
+        """The number without its country code; None if it came as fullPhoneNumber."""
+        if self.country_code is None or self.full_phone is None:
+            return None
+        return self.full_phone[len(self.country_code) :]
+
+    @property
+    def traits(self) -> dict[str, Any]:
+        """The traits; a change of this dict may be lost."""
+        # The bytes are the store's own, never from outside.
+        return marshal.loads(self._traits) if isinstance(self._traits, bytes) else self._traits  # noqa: S302
+
+    def update(self, traits: Mapping[str, Any], tags: Sequence[str]) -> None:
+        """Replace the named traits, and add the tags that are new."""
+        self._traits = own = self.traits
+        for name, value in traits.items():
+            own[intern(name)] = value
+        if tags:
+            self.tags = tuple(dict.fromkeys((*self.tags, *map(intern, tags))))
 
 
 class Store:
     """Users and events, in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int) -> None:
         # A record's id is one of these prefixes and the record's number. A random id costs more than the call's JSON.
-        self._user_ids = str(uuid.uuid4())[:24]
-        self._event_ids = str(uuid.uuid4())[:24]
+        # The same seed has to give the same ids.
+        rng = random.Random(seed)  # noqa: S311
+        self._user_ids, self._event_ids = (str(uuid.UUID(int=rng.getrandbits(128), version=4))[:24] for _ in range(2))
         self.clear()
 
     def clear(self) -> None:
         """Delete all records."""
         self._users: list[_User] = []
+        """By number, which is the order in which they were first seen."""
+        self._last_number = 0
+        self._country_codes: set[str] = set()
+        # Made at the first reading of a page: most loads are never read back.
+        self._orders: Orders[_User] | None = None
         self._by_user_id: dict[str, _User] = {}
         self._by_phone: dict[str, _User] = {}
         # An event is kept as its body's bytes: half the memory of the parsed form, and most are never read.
@@ -267,47 +330,108 @@ class Store:
 
     def put_user(self, record: Record, now: float) -> str:
         """Create or update the user; return its id, a UUID. Raises `TakenUserId`."""
-        user = self._user_of(record, now)
+        user = self._user_of(record)
+        if user is None:
+            user = self._new_user(now)
+        elif self._orders is not None:
+            self._orders.remove(user)
+        self._name(user, record)
+        user.update(record.traits, record.tags)
+        user.created_at = record.created_at or user.created_at
+        user.last_seen = user.modified = now
+        user.calls += 1
+        if self._orders is not None:
+            self._orders.add(user)
+        return self._user_id(user)
+
+    def put_contact(self, record: Record, created: float, modified: float) -> str:
+        """Create or update a user as the account's own dashboard does; return its id. Raises `TakenUserId`.
+
+        `created` is for a new user.
+        """
+        user = self._user_of(record)
+        if user is None:
+            # In a third of a dict's memory. It comes first: traits that cannot be packed must leave no user behind.
+            user = self._new_user(created, marshal.dumps(record.traits))
+            if record.tags:
+                user.tags = tuple(dict.fromkeys(map(intern, record.tags)))
+        else:
+            if self._orders is not None:
+                self._orders.remove(user)
+            user.update(record.traits, record.tags)
+        self._name(user, record)
+        user.modified = modified
+        if self._orders is not None:
+            self._orders.add(user)
+        return self._user_id(user)
+
+    def touch(self, identities: Iterable[str], now: float, traits: Mapping[str, Any] | None = None) -> bool:
+        """Set when the user was modified, and traits; return False if there is none with one of these names."""
+        found = (self._by_user_id.get(name) or self._by_phone.get(name) for name in identities)
+        user = next(filter(None, found), None)
+        if user is None:
+            return False
+        if self._orders is not None:
+            self._orders.remove(user)
+        if traits:
+            user.update(traits, ())
+        user.modified = now
+        if self._orders is not None:
+            self._orders.add(user)
+        return True
+
+    def delete(self, identity: str) -> bool:
+        """Delete a user; return False if there is none with this userId or whole phone number."""
+        user = self._by_user_id.get(identity) or self._by_phone.get(identity)
+        if user is None:
+            return False
+        if self._orders is not None:
+            self._orders.remove(user)
+        del self._users[bisect_left(self._users, user.number, key=_number)]
+        if user.user_id is not None:
+            del self._by_user_id[user.user_id]
+        if user.full_phone is not None:
+            del self._by_phone[user.full_phone]
+        return True
+
+    def _user_id(self, user: _User) -> str:
+        return f"{self._user_ids}{user.number:012x}"
+
+    def _user_of(self, record: Record) -> _User | None:
+        by_id = None if record.user_id is None else self._by_user_id.get(record.user_id)
+        by_phone = None if record.full_phone is None else self._by_phone.get(record.full_phone)
+        if by_phone is None or by_phone is by_id:
+            return by_id
+        if by_id is not None or (record.user_id is not None and by_phone.user_id is not None):
+            raise TakenUserId
+        return by_phone
+
+    def _new_user(self, created: float, traits: bytes = _NO_TRAITS) -> _User:
+        self._last_number += 1
+        user = _User(self._last_number, created, traits)
+        self._users.append(user)
+        return user
+
+    def _name(self, user: _User, record: Record) -> None:
         if record.user_id is not None and user.user_id is None:
             user.user_id = record.user_id
             self._by_user_id[record.user_id] = user
         if record.full_phone is not None:
             self._put_phone(user, record, record.full_phone)
-        for name, value in record.traits.items():
-            user.traits[intern(name)] = value
-        user.tags.update(dict.fromkeys(record.tags))
-        user.created_at = record.created_at or user.created_at
-        user.last_seen = now
-        user.calls += 1
-        return self._user_id(user)
-
-    def _user_id(self, user: _User) -> str:
-        return f"{self._user_ids}{user.number:012x}"
-
-    def _user_of(self, record: Record, now: float) -> _User:
-        by_id = None if record.user_id is None else self._by_user_id.get(record.user_id)
-        by_phone = None if record.full_phone is None else self._by_phone.get(record.full_phone)
-        if by_phone is None or by_phone is by_id:
-            found = by_id
-        elif by_id is not None or (record.user_id is not None and by_phone.user_id is not None):
-            raise TakenUserId
-        else:
-            found = by_phone
-        if found is None:
-            found = _User(len(self._users) + 1, now)
-            self._users.append(found)
-        return found
 
     def _put_phone(self, user: _User, record: Record, full_phone: str) -> None:
         """Set a number that no other user has. It is *assumed* to replace the user's old number."""
         if user.full_phone != full_phone:
             if user.full_phone is not None:
                 del self._by_phone[user.full_phone]
-            user.country_code = user.phone = None
+            user.country_code = None
             user.full_phone = full_phone
             self._by_phone[full_phone] = user
         if record.phone is not None:
-            user.country_code, user.phone = record.country_code, record.phone
+            user.country_code = record.country_code
+            self._country_codes.add(record.country_code or "")
+        else:
+            self._country_codes.add(_split(full_phone)[0])
 
     def find_user(self, identity: str) -> UserRecord | None:
         """Return the user with this userId or, failing that, this whole phone number with its `+`."""
@@ -333,9 +457,59 @@ class Store:
             traits=dict(user.traits),
             tags=list(user.tags),
             created_at=user.created_at,
-            first_seen=user.first_seen,
+            first_seen=user.created,
             last_seen=user.last_seen,
             calls=user.calls,
+        )
+
+    def contact_slice(self, limit: int | None, offset: int) -> list[Contact]:
+        """Return users as contacts, in the order in which they were first seen."""
+        return [self._contact(user) for user in self._users[_slice(limit, offset)]]
+
+    def contact_page(
+        self, bounds: Bounds, by: Literal["created", "modified"], offset: int, limit: int, rng: random.Random | None
+    ) -> tuple[list[Contact], int]:
+        """Return a page of the contacts between the bounds, the newest first, and how many there are.
+
+        With `rng` contacts with equal times are in another order each time.
+        """
+        if self._orders is None:
+            self._orders = Orders(self._users)
+        page, total = self._orders.page(bounds, by, offset, limit, rng)
+        return [self._contact(user) for user in page], total
+
+    def contacts_by_phone(self, digits: str) -> list[Contact]:
+        """Return the contacts with this number, without its country code. Each may have another country code."""
+        found = (self._by_phone.get(code + digits) for code in sorted(self._country_codes))
+        contacts = [self._contact(user) for user in found if user is not None]
+        return [contact for contact in contacts if contact.phone == digits]
+
+    def contact_by_id(self, name: str, names: Literal["id", "user_id", "both"]) -> Contact | None:
+        """Return the contact with this id, of the account's own, of the client's, or of either."""
+        user = None
+        if names != "user_id" and name.startswith(self._user_ids):
+            number = int(name[24:], 16) if re.fullmatch("[0-9a-f]{12}", name[24:]) else 0
+            place = bisect_left(self._users, number, key=_number)
+            if place < len(self._users) and self._users[place].number == number:
+                user = self._users[place]
+        if user is None and names != "id":
+            user = self._by_user_id.get(name)
+        return None if user is None else self._contact(user)
+
+    def _contact(self, user: _User) -> Contact:
+        country_code, phone = user.country_code, user.phone
+        if phone is None and user.full_phone is not None:
+            country_code, phone = _split(user.full_phone)
+        return Contact(
+            id=self._user_id(user),
+            user_id=user.user_id,
+            country_code=country_code,
+            phone=phone,
+            traits=dict(user.traits),
+            tags=list(user.tags),
+            created_at=user.created_at,
+            created=user.created,
+            modified=user.modified,
         )
 
     def matching_users(self, text: str) -> Iterator[UserRecord]:
@@ -376,6 +550,21 @@ class Store:
             created_at=record.created_at,
             received_at=received_at,
         )
+
+
+_number = attrgetter("number")
+
+_COUNTRY_PART = re.compile(
+    r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|[0-9]{3}|[0-9]{1,2}(?=[0-9]))"
+)
+"""The country code of a whole number, by the plan of the ITU."""
+
+
+def _split(full_phone: str) -> tuple[str, str]:
+    """Return the country code and the rest of a number that came whole. *Assumed*: who sends parts has said them."""
+    match = _COUNTRY_PART.match(full_phone)
+    end = match.end() if match else len(full_phone)
+    return full_phone[:end], full_phone[end:]
 
 
 def _contains(user: UserRecord, text: str) -> bool:

@@ -318,6 +318,13 @@ def test_the_sandbox_runs_until_it_is_ended() -> None:
     assert (process.returncode, err) == (0, "")
 
 
+def test_the_sandbox_behaves_as_it_is_told_to(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--assume` reaches its options; a name or a value that does not exist ends it with a reason."""
+    for assumption, said in (("read_type=text", "did you mean 'read_types'"), ("read_types=no", "as_sent or text")):
+        assert run(["sandbox", "--port", "0", "--assume", assumption]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_the_ledger_lies_beside_the_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """By default; the result says where. `--ledger none` makes none, nor does a dry run or the embedded sandbox."""
     with Sandbox() as sandbox:
