@@ -55,10 +55,12 @@ class HttpTransport:
         timeout: float,
         connections: int,
         longest_kept: int = LONGEST_KEPT,
+        longest_body: int = LONGEST_BODY,
     ) -> None:
+        """`longest_body`: bytes of a response's body that are read."""
         # first of all, because a traceback shows arguments
         api_key = key = hidden(api_key)
-        self._longest_kept = longest_kept
+        self._longest_kept, self._longest_body = longest_kept, longest_body
         self._base_url = base_url
         self._key_forms = KeyForms(key)
         self._route = Route(base_url, key, timeout, connections)
@@ -75,13 +77,21 @@ class HttpTransport:
 
     def send(self, message: Message) -> Answer:
         """Make one call and return its answer. `timeout` limits connecting, and each wait on the socket."""
+        return self.call(self._heads[message.kind], message.body)
+
+    def head(self, method: str, path: str) -> Head:
+        """Return the head of another call than the two of loads. `path` may have a query."""
+        return self._route.head(method, path)
+
+    def call(self, head: Head, body: bytes) -> Answer:
+        """Make one call and return its answer."""
         began = time.perf_counter()
         try:
             connection = self._connection(began)
         except Exception as error:  # noqa: BLE001 - whatever it is, the row gets an answer that says so
             return not_connected(error, time.perf_counter() - began)
         try:
-            raw_response = connection.call(self._heads[message.kind], message.body)
+            raw_response = connection.call(head, body)
         except BrokenOff as broken:
             connection.close()
             seconds = time.perf_counter() - began
@@ -108,7 +118,7 @@ class HttpTransport:
             try:
                 connection = self._idle.pop()
             except IndexError:
-                return Connection(self._route.connect(), self._route.timeout)
+                return Connection(self._route.connect(), self._route.timeout, self._longest_body)
             if connection.is_usable(now):
                 return connection
             connection.close()
@@ -150,7 +160,8 @@ _ESTABLISHED = 1
 class Connection:
     """A connection to the API, or to a proxy. Each wait on it ends after `timeout` seconds. Not thread-safe."""
 
-    def __init__(self, connected: socket.socket, timeout: float) -> None:
+    def __init__(self, connected: socket.socket, timeout: float, longest_body: int = LONGEST_BODY) -> None:
+        self._longest_body = longest_body
         _limit_waits(connected, timeout)
         self._socket = connected
         self._timeout = timeout
@@ -177,7 +188,7 @@ class Connection:
 
         Raises `BrokenOff` after the status line, else `NoHttp` or an `OSError`. The connection is unusable then.
         """
-        reader = AnswerReader()
+        reader = AnswerReader(self._longest_body)
         try:
             try:
                 self._send(head.before(body))

@@ -82,7 +82,10 @@ class AnswerReader:
     except for `RawResponse.keep_alive`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest_body: int = LONGEST_BODY) -> None:
+        """`longest_body`: bytes of a body that are read."""
+        self._longest_body = longest_body
+        self._longest_answer = longest_body + LONGEST_ANSWER - LONGEST_BODY
         # bytes received in all
         self._received = 0
         # bytes received and not parsed yet; deleting from the beginning of a bytearray costs nothing
@@ -102,10 +105,10 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> RawResponse | None:
         """Add bytes; return the response once it is complete. Raises `BrokenOff` or `NoHttp`."""
-        self._data += data[: LONGEST_ANSWER - self._received]
+        self._data += data[: self._longest_answer - self._received]
         self._received += len(data)
         raw_response = self._read()
-        if self._received < LONGEST_ANSWER:
+        if self._received < self._longest_answer:
             return raw_response
         if raw_response is None:
             raise self.broken()
@@ -194,22 +197,22 @@ class AnswerReader:
 
     def _of_length(self) -> RawResponse | None:
         here = len(self._data)
-        if here == self._length <= LONGEST_BODY:
+        if here == self._length <= self._longest_body:
             return self._complete(bytes(self._data))
-        if here < min(self._length, LONGEST_BODY):
+        if here < min(self._length, self._longest_body):
             return None
         # longer than is read, or followed by bytes that belong to no request
         self._keep_alive = False
-        return self._complete(bytes(self._data[: min(self._length, LONGEST_BODY)]))
+        return self._complete(bytes(self._data[: min(self._length, self._longest_body)]))
 
     def _until_the_end(self) -> RawResponse | None:
         self._keep_alive = False
-        if len(self._data) < LONGEST_BODY:
+        if len(self._data) < self._longest_body:
             return None
-        return self._complete(bytes(self._data[:LONGEST_BODY]), has_length=False)
+        return self._complete(bytes(self._data[:self._longest_body]), has_length=False)
 
     def _of_chunks(self) -> RawResponse | None:
-        while (room := LONGEST_BODY - len(self._body)) > 0:
+        while (room := self._longest_body - len(self._body)) > 0:
             if self._chunk is None and not self._read_chunk_size():
                 return None
             size = self._chunk or 0

@@ -13,7 +13,7 @@ import ssl
 import threading
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import urllib3
@@ -53,10 +53,11 @@ class Route:
             )
             proxies, verify = read_environment(base_url)
             self._pool = adapter.get_connection_with_tls_context(request, verify, proxies=proxies)
+            # a proxy that forwards the calls gets whole addresses
+            self._is_forwarded = "://" in adapter.request_url(request, proxies)
+            self._base_url, self._key = base_url, api_key
             for kind, path in PATHS.items():
-                request.url = base_url + path
-                target = adapter.request_url(request, proxies)
-                self.heads[kind] = self._head(target, request.url, api_key)
+                self.heads[kind] = self.head("POST", path)
         except requests.RequestException as error:
             raise SettingsError(f"{base_url} cannot be called: {error}") from None
         self._pool.ConnectionCls = _handing_over(self._pool.ConnectionCls)
@@ -75,7 +76,11 @@ class Route:
             return connected.socket
         raise AssertionError("the pool has made the call itself")
 
-    def _head(self, target: str, url: str, api_key: Secret) -> Head:
+    def head(self, method: str, path: str) -> Head:
+        """Return the head of the calls to a path of the API, which may have a query."""
+        url = self._base_url + path
+        parts = urlsplit(url)
+        target = url if self._is_forwarded else urlunsplit(("", "", parts.path, parts.query, ""))
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json",
@@ -83,13 +88,12 @@ class Route:
             "User-Agent": f"interakt-loader/{__version__}",
         }
         # a proxy that forwards the call needs its own headers; a tunnel got them when it was built
-        if "://" in target:
+        if self._is_forwarded:
             headers |= self._pool.proxy_headers
-        parts = urlsplit(url)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
         if parts.port not in (None, {"http": 80, "https": 443}[parts.scheme]):
             host += f":{parts.port}"
-        return Head(f"POST {target} HTTP/1.1", host, api_key, headers)
+        return Head(f"{method} {target} HTTP/1.1", host, self._key, headers)
 
 
 class Head:
