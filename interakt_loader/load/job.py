@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from interakt_loader.errors import SettingsError, option
 from interakt_loader.mapping import CreatedNames, Field, Mapping, Preparation
-from interakt_loader.model import Kind, Message, StopToken
+from interakt_loader.model import Kind, Message, StopToken, Transport
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.sending.work import Prepares
@@ -119,8 +119,11 @@ class Sender(NamedTuple):
 
 
 @contextmanager
-def open_sender(job: Job) -> Iterator[Sender]:
-    """Run an engine for a job, and what supplies it with its part of a shared limit. Raises `SettingsError`."""
+def open_sender(job: Job, transport: Transport | None = None) -> Iterator[Sender]:
+    """Run an engine for a job, and what supplies it with its part of a shared limit. Raises `SettingsError`.
+
+    `transport` makes other calls than those of a load.
+    """
     settings = job.settings
     limit, shared_limit = job.limit or settings.rate_limit, settings.shared_limit
     if job.share is not None and shared_limit is not None:
@@ -128,18 +131,23 @@ def open_sender(job: Job) -> Iterator[Sender]:
 
         _, rate = shared_limit
         slots = slots_of(rate, settings.workers)
-        with _engine(job, RateLimit(None, slots)) as engine, _client(job, job.share, slots, engine) as client:
+        with (
+            _engine(job, RateLimit(None, slots), transport) as engine,
+            _client(job, job.share, slots, engine) as client,
+        ):
             yield Sender(engine, shared_limit=client)
     elif isinstance(limit, Rate):
         from interakt_loader.shared_limit import open_turns
 
         with (
             open_turns(settings.base_url, settings.require_key(), limit) as turns,
-            _engine(job, RateLimit(None if settings.rate_limit == limit else settings.rate_limit, turns)) as engine,
+            _engine(
+                job, RateLimit(None if settings.rate_limit == limit else settings.rate_limit, turns), transport
+            ) as engine,
         ):
             yield Sender(engine, turns)
     else:
-        with _engine(job, RateLimit(settings.rate_limit)) as engine:
+        with _engine(job, RateLimit(settings.rate_limit), transport) as engine:
             yield Sender(engine)
 
 
@@ -152,7 +160,7 @@ def _client(job: Job, share: SharedClock, slots: ReservedSlots, engine: Engine) 
     )
 
 
-def _engine(job: Job, rate_limit: RateLimit) -> Engine:
+def _engine(job: Job, rate_limit: RateLimit, transport: Transport | None) -> Engine:
     settings = job.settings
     _check_open_files(settings.workers)
     schedule = Schedule(
@@ -165,7 +173,7 @@ def _engine(job: Job, rate_limit: RateLimit) -> Engine:
         resend_doubted=settings.on_unknown == "resend",
         label=job.lines.label,
     )
-    transport = HttpTransport(
+    transport = transport or HttpTransport(
         settings.base_url, settings.require_key(), timeout=settings.timeout, connections=settings.workers
     )
     return Engine(

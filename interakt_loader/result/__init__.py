@@ -7,6 +7,6 @@
 
 from __future__ import annotations
 
-from interakt_loader.result.result import LoadResult, view_of
+from interakt_loader.result.result import LoadResult, stopped_error, view_of
 
-__all__ = ["LoadResult", "view_of"]
+__all__ = ["LoadResult", "stopped_error", "view_of"]

@@ -48,6 +48,11 @@ _STOPS: dict[str, type[LoadStopped]] = {
 }
 
 
+def stopped_error(stop: Stop) -> LoadStopped:
+    """Return the error that says why calls ended early."""
+    return _STOPS.get(stop.reason, LoadStopped)(stop.message)
+
+
 class LoadResult:
     """How a load went: the counts, and the lines of the report, which are read from disk when they are needed."""
 
@@ -225,7 +230,7 @@ class LoadResult:
     def raise_for_failures(self) -> None:
         """Raise `LoadStopped` if the load ended early, or `RowsFailed` if rows failed."""
         if self.stopped is not None:
-            raise _STOPS.get(self.stopped.reason, LoadStopped)(self.stopped.message)
+            raise stopped_error(self.stopped)
         if not self.ok:
             reasons = "; ".join(
                 f"{one.count:,} {one.status} {one.code or ''}".strip() for one in self.summary.top_reasons()[:3]

@@ -209,7 +209,7 @@ class AnswerReader:
         self._keep_alive = False
         if len(self._data) < self._longest_body:
             return None
-        return self._complete(bytes(self._data[:self._longest_body]), has_length=False)
+        return self._complete(bytes(self._data[: self._longest_body]), has_length=False)
 
     def _of_chunks(self) -> RawResponse | None:
         while (room := self._longest_body - len(self._body)) > 0:

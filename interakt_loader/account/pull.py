@@ -1,0 +1,354 @@
+"""`pull`: the account's contacts as a table."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+
+from interakt_loader.account.contacts import Contact, read_time, written_time
+from interakt_loader.account.kept import KeptReading
+from interakt_loader.account.reader import AccountReader, pages_of
+from interakt_loader.account.windows import SKEW, Window, read_windows
+from interakt_loader.errors import LoadInterrupted, LoadStopped, SettingsError
+from interakt_loader.load.job import Observer
+from interakt_loader.load.run import Interrupts
+from interakt_loader.model import Status, StopToken
+from interakt_loader.privacy.files import replacing
+from interakt_loader.privacy.formula_guard import guarded
+from interakt_loader.privacy.process import usable_stderr
+from interakt_loader.privacy.text import number_of
+from interakt_loader.progress import Progress, duration
+from interakt_loader.report.writer import Summary
+from interakt_loader.settings import Settings
+from interakt_loader.settings.values import PLAN_RATES, Rate
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from interakt_loader.settings.settings import Options
+
+logger = logging.getLogger("interakt_loader")
+
+ROWS = 4096
+"""Rows of a batch."""
+
+MOST_TRAITS = 2000
+"""Columns of traits. Further traits are together in one column."""
+
+_OWN = ("id", "user_id", "country_code", "phone", "created_at", "modified_at", "tags")
+_OTHERS = "other_traits"
+_TIME = pa.timestamp("us", "UTC")
+
+
+@dataclass(frozen=True)
+class PullResult:
+    """What `pull` has written."""
+
+    path: Path
+    contacts: int
+    columns: dict[str, str]
+    """Each trait's column, and its type: `number`, `boolean`, `text` or `list`."""
+    incomplete: list[tuple[str, str | None]]
+    """Spans of `modified_at` of which some contacts may be missing: the account changed whenever it was read."""
+    calls: int
+    """Calls that were made, with those that were tried again."""
+    seconds: float
+    notes: list[str] = field(default_factory=list)
+    """What the user should know, such as a trait with values of several types."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every contact is there."""
+        return not self.incomplete
+
+    @property
+    def exit_code(self) -> int:
+        """That of the command: 0, or 1 if some contacts may be missing."""
+        return 0 if self.ok else 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as values that can be written as JSON."""
+        return {
+            "path": str(self.path),
+            "contacts": self.contacts,
+            "columns": self.columns,
+            "incomplete": [list(one) for one in self.incomplete],
+            "calls": self.calls,
+            "seconds": round(self.seconds, 3),
+            "notes": self.notes,
+            "exit": self.exit_code,
+        }
+
+
+@usable_stderr()
+def pull(path: str | Path, *, since: str | dt.datetime | None = None, **options: Unpack[Options]) -> PullResult:
+    """Write the account's contacts to a file: Parquet, CSV or JSON lines, by its ending.
+
+    The columns are `id`, `user_id`, `country_code`, `phone`, `created_at`, `modified_at` and `tags`, and then one for
+    each trait. `since` leaves out contacts that were not modified since then: an ISO 8601 time in UTC. The options are
+    those of `Settings` about the account and the calls.
+
+    If it ends early, `PATH.part` has what was read, and the same call goes on from there. Raises `UsageError` before any
+    call, `LoadStopped` if the account cannot be read, and `LoadInterrupted` after Ctrl-C.
+    """
+    return pulled(Path(path), since, Settings.resolve(cast("dict[str, Any]", options)))
+
+
+def pulled(path: Path, since: str | dt.datetime | None, settings: Settings) -> PullResult:
+    """Write the account's contacts to a file: what `pull` shares with the command line."""
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise SettingsError(f"{path}: expected a name that ends in {', '.join(_WRITERS)}")
+    if path.is_dir() or not path.parent.is_dir():
+        raise SettingsError(f"{path}: expected a file in a folder that exists")
+    settings.require_key()
+    began, begin = time.monotonic(), _since(since)
+    now = time.time_ns() // 1000
+    kept = KeptReading(Path(f"{path}.part"), settings, begin, max(begin, now - SKEW))
+    try:
+        calls = read_account(kept, settings, begin, now, str(path))
+        table = _Table(kept)
+        with replacing(path) as file:
+            writer(file, table)
+    except BaseException:
+        kept.close()
+        raise
+    kept.remove()
+    incomplete = [_span(one) for one in kept.incomplete]
+    return PullResult(path, table.rows, table.types, incomplete, calls, time.monotonic() - began, table.notes)
+
+
+def _since(given: str | dt.datetime | None) -> int:
+    """Return the time in microseconds since the epoch; 0 for all contacts."""
+    if given is None:
+        return 0
+    if isinstance(given, dt.datetime):
+        given = (
+            (given if given.tzinfo else given.replace(tzinfo=dt.timezone.utc)).astimezone(dt.timezone.utc).isoformat()
+        )
+    text = f"{given}T00:00:00Z" if len(given) == len("2026-11-29") else given
+    found = read_time(text.replace("+00:00", "Z"))
+    if found is None:
+        raise SettingsError(f"since is {given!r}; expected a time in UTC, such as 2026-11-29 or 2026-11-29T12:30:00Z")
+    return found
+
+
+def _span(window: Window) -> tuple[str, str | None]:
+    return written_time(window.since), None if window.until is None else written_time(window.until)
+
+
+def read_account(kept: KeptReading, settings: Settings, since: int, now: int, name: str) -> int:
+    """Read the account into a folder, as far as it is not there. Return the number of calls."""
+    token, summary = StopToken(), Summary()
+    with (
+        Progress(None, name, wanted=settings.progress) as bar,
+        Interrupts(token, "reading the account was interrupted") as interrupts,
+    ):
+        try:
+            with AccountReader(settings, token, _Shown(bar, summary)) as reader:
+                total = reader.count()
+                if kept.done:
+                    logger.warning("%s: goes on where it was ended before", name)
+                line = _forecast(total, settings)
+                logger.info("%s", line)
+                bar.say(line)
+                bar.begin(total)
+                for reading in read_windows(reader.windows, now, since, kept.done, kept.past):
+                    kept.add(reading)
+                    summary.counts[Status.SENT] += len(reading.contacts)
+                    bar.update(summary)
+                return reader.attempts
+        except LoadStopped:
+            if interrupts.signum is not None:
+                raise LoadInterrupted(None, interrupts.signum) from None
+            raise
+
+
+def _forecast(contacts: int, settings: Settings) -> str:
+    calls = pages_of(contacts)
+    rate = settings.rate_limit
+    text = f"{number_of(contacts, 'contact')} in the account; about {number_of(calls, 'call')}"
+    if not calls or rate is None or settings.is_local:
+        return text
+    least = rate if isinstance(rate, Rate) else PLAN_RATES["growth"]
+    shown = f"{duration(calls / least.calls * least.seconds)}"
+    return f"{text}, {shown} at {least}" if isinstance(rate, Rate) else f"{text}; {shown} if the account allows {least}"
+
+
+class _Shown(Observer):
+    """Shows what the calls wait for."""
+
+    def __init__(self, bar: Progress, summary: Summary) -> None:
+        self._bar, self._summary = bar, summary
+
+    def waits(self, reason: str) -> None:
+        self._bar.update(self._summary, reason)
+
+
+# ------------------------------------------------------------------ contacts as a table
+
+_KINDS: dict[type, str] = {bool: "boolean", int: "number", float: "number", str: "text", list: "list", dict: "object"}
+
+
+class _Table:
+    """The contacts of a reading as batches: each trait is a column of one type."""
+
+    def __init__(self, kept: KeptReading) -> None:
+        self._kept = kept
+        found: dict[str, set[str]] = {}
+        self._whole: set[str] = set()
+        """Traits whose numbers are all whole, and fit 64 bits."""
+        broken: set[str] = set()
+        self.rows = 0
+        for contact in kept.contacts():
+            self.rows += 1
+            for name, value in contact.traits.items():
+                if value is None or (name not in found and len(found) >= MOST_TRAITS):
+                    continue
+                found.setdefault(name, set()).add(_KINDS.get(type(value), "text"))
+                if isinstance(value, float) or (type(value) is int and not -(2**63) <= value < 2**63):
+                    broken.add(name)
+        self._whole = set(found) - broken
+        self.notes: list[str] = []
+        self._columns: dict[str, str] = {}
+        self.types: dict[str, str] = {}
+        taken = {*_OWN, _OTHERS}
+        for name in sorted(found):
+            kinds = found[name]
+            kind = next(iter(kinds)) if len(kinds) == 1 else "mixed"
+            column = name
+            while column in taken:
+                column += " (trait)"
+            taken.add(column)
+            self._columns[name] = column
+            self.types[column] = {"mixed": "text", "object": "text"}.get(kind, kind)
+            if kind == "mixed":
+                self.notes.append(f"{column}: has values of several types ({', '.join(sorted(kinds))}), so it is text")
+        self._kinds = {name: self.types[column] for name, column in self._columns.items()}
+        self._has_others = len(found) >= MOST_TRAITS
+        if self._has_others:
+            self.notes.append(f"{_OTHERS}: has all but {MOST_TRAITS:,} traits, as JSON")
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns and their types."""
+        text = pa.string()
+        own = [pa.field(name, text) for name in _OWN[:4]] + [pa.field(name, _TIME) for name in _OWN[4:6]]
+        own.append(pa.field("tags", pa.list_(text)))
+        traits = [pa.field(column, self._type(name)) for name, column in self._columns.items()]
+        return pa.schema([*own, *traits, *([pa.field(_OTHERS, text)] if self._has_others else [])])
+
+    def _type(self, name: str) -> pa.DataType:
+        match self._kinds[name]:
+            case "boolean":
+                return pa.bool_()
+            case "number":
+                return pa.int64() if name in self._whole else pa.float64()
+            case "list":
+                return pa.list_(pa.string())
+            case _:
+                return pa.string()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the contacts."""
+        contacts = self._kept.contacts()
+        while rows := [*islice(contacts, ROWS)]:
+            yield self._batch(rows)
+
+    def _batch(self, rows: list[Contact]) -> pa.RecordBatch:
+        schema = self.schema
+        arrays = [
+            pa.array([one.id for one in rows], pa.string()),
+            pa.array([one.user_id for one in rows], pa.string()),
+            pa.array([one.country_code for one in rows], pa.string()),
+            pa.array([one.phone for one in rows], pa.string()),
+            pa.array([read_time(one.created_at) for one in rows], pa.int64()).cast(_TIME),
+            pa.array([one.modified for one in rows], pa.int64()).cast(_TIME),
+            pa.array([one.tags for one in rows], pa.list_(pa.string())),
+        ]
+        for name, kind in self._kinds.items():
+            values = [_as(kind, one.traits.get(name)) for one in rows]
+            arrays.append(pa.array(values, self._type(name)))
+        if self._has_others:
+            others = ({name: value for name, value in one.traits.items() if name not in self._kinds} for one in rows)
+            arrays.append(pa.array([_json(one) if one else None for one in others], pa.string()))
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _as(kind: str, value: Any) -> Any:
+    if value is None or kind in ("boolean", "number"):
+        return value
+    if kind == "list":
+        return [_text(one) for one in value]
+    return _text(value)
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+# ------------------------------------------------------------------ the three forms of a file
+
+
+def _write_parquet(file: IO[bytes], table: _Table) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(file, table.schema) as writer:
+        for batch in table.batches():
+            writer.write_batch(batch)
+
+
+def _write_csv(file: IO[bytes], table: _Table) -> None:
+    import pyarrow.csv as pa_csv
+
+    header = pa_csv.WriteOptions(include_header=True)
+    rest = pa_csv.WriteOptions(include_header=False)
+    is_first = True
+    for batch in table.batches() if table.rows else [table.schema.empty_table()]:
+        texts = [_csv_column(column) for column in batch.columns]
+        flat = pa.table(texts, names=batch.schema.names)
+        pa_csv.write_csv(flat, file, header if is_first else rest)
+        is_first = False
+
+
+def _csv_column(column: Any) -> Any:
+    """Return a column as a CSV file has it: lists as JSON, and text that no spreadsheet runs."""
+    if pa.types.is_list(column.type):
+        return pa.array([None if one is None else _json(one) for one in column.to_pylist()], pa.string())
+    if pa.types.is_timestamp(column.type):
+        return pa.array([None if one is None else _iso(one) for one in column.to_pylist()], pa.string())
+    if not pa.types.is_string(column.type):
+        return column
+    whole = pa.array(column.to_pylist(), pa.string())
+    return guarded(whole)
+
+
+def _write_json_lines(file: IO[bytes], table: _Table) -> None:
+    for batch in table.batches():
+        for row in batch.to_pylist():
+            plain = {name: _iso(one) if isinstance(one, dt.datetime) else one for name, one in row.items()}
+            file.write(json.dumps({name: one for name, one in plain.items() if one is not None}).encode() + b"\n")
+
+
+def _iso(at: dt.datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
+
+
+_WRITERS: dict[str, Callable[[IO[bytes], _Table], None]] = {
+    ".parquet": _write_parquet,
+    ".csv": _write_csv,
+    ".jsonl": _write_json_lines,
+}

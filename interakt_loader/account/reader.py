@@ -1,0 +1,142 @@
+"""Ask the account for its contacts, by the engine that loads have: limit, retries, outages, stops and secrets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from types import TracebackType
+
+from interakt_loader.account.contacts import PAGE, NotTheApi, Page, Request, page_request, read_page
+from interakt_loader.account.windows import MILLISECOND, Window
+from interakt_loader.load.job import Job, Observer, open_sender, open_shared_clock
+from interakt_loader.load.pipeline import GLANCE, Monitor
+from interakt_loader.mapping import Mapping
+from interakt_loader.model import Answer, Message, Status, Stop, StopToken, Transport
+from interakt_loader.result import stopped_error
+from interakt_loader.settings import Settings
+from interakt_loader.transport import HttpTransport
+
+logger = logging.getLogger("interakt_loader")
+
+LONGEST_PAGE = 16 << 20
+"""Bytes of a page that are read. A call has 32 KB at most, but the traits of a contact may come from many calls."""
+
+NONE = Page(0, has_next=False, contacts=[])
+
+
+class AccountReader:
+    """Makes calls that read. A context manager.
+
+    Raises `SettingsError` for settings that make no sense. `fetch` raises `LoadStopped` if the account cannot be read.
+    """
+
+    def __init__(
+        self, settings: Settings, stop_token: StopToken | None = None, observer: Observer | None = None
+    ) -> None:
+        self._settings = settings
+        self._stop_token, self._observer = stop_token or StopToken(), observer or Observer()
+        self._stack = ExitStack()
+        self.calls = 0
+        """How many pages and look-ups were asked for."""
+        self.attempts = 0
+        """How many calls were made for them."""
+
+    def __enter__(self) -> AccountReader:
+        with ExitStack() as stack:
+            share = open_shared_clock(self._settings)
+            if share is not None:
+                stack.enter_context(closing(share))
+            # the mapping plays no part: there are no rows
+            job = Job(
+                Mapping.of({"user_id": "id"}),
+                "user",
+                self._settings,
+                observer=self._observer,
+                stop_token=self._stop_token,
+                share=share,
+            )
+            settings = self._settings
+            self._pages = _Pages(
+                HttpTransport(
+                    settings.base_url,
+                    settings.require_key(),
+                    timeout=settings.timeout,
+                    connections=settings.workers,
+                    longest_kept=LONGEST_PAGE,
+                    longest_body=LONGEST_PAGE,
+                )
+            )
+            sender = stack.enter_context(open_sender(job, self._pages))
+            self._engine, self._monitor = sender.engine, Monitor(sender, job)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def windows(self, window: Window, offsets: Sequence[int]) -> list[Page]:
+        """Return pages of a window, each with contacts of a millisecond more at both ends."""
+        since = max(0, window.since - MILLISECOND)
+        until = None if window.until is None else window.until + MILLISECOND
+        return self.fetch([page_request(since, until, offset) for offset in offsets])
+
+    def count(self) -> int:
+        """Return how many contacts the account has."""
+        return self.fetch([page_request(0, None, 0, limit=1)])[0].total
+
+    def fetch(self, requests: Sequence[Request]) -> list[Page]:
+        """Make calls, and return their pages. A look-up that finds nothing is an empty page."""
+        first, self.calls = self.calls, self.calls + len(requests)
+        messages = [Message(first + at, "user", str(first + at), b"") for at in range(len(requests))]
+        self._pages.requests |= {message.row: one for message, one in zip(messages, requests, strict=True)}
+        offered, left = 0, len(messages)
+        while left:
+            offered += self._engine.offer(messages, offered)
+            for outcome in self._monitor.read(1, GLANCE):
+                left -= 1
+                self.attempts += outcome.attempts
+                if outcome.status is not Status.SENT and outcome.http_status != 404 and self._engine.stopped is None:
+                    message = outcome.text or f"HTTP {outcome.http_status}"
+                    self._engine.stop(Stop("abandoned", f"the account cannot be read: {message}"))
+            if self._engine.stopped is not None:
+                raise stopped_error(self._engine.stopped)
+        return [self._pages.taken(message.row) for message in messages]
+
+
+class _Pages(Transport):
+    """Makes the calls of the engine, and keeps the pages that they bring. Thread-safe: each call has a key of its own."""
+
+    def __init__(self, transport: HttpTransport) -> None:
+        self._transport = transport
+        self.requests: dict[int, Request] = {}
+        self._pages: dict[int, Page] = {}
+
+    def send(self, message: Message) -> Answer:
+        """Make one call. A page that is not the API's is tried again, like an answer that cannot be read."""
+        request = self.requests[message.row]
+        answer = self._transport.call(self._transport.head(request.method, request.path), request.body)
+        if not answer.accepted:
+            return answer._replace(body=b"")
+        try:
+            self._pages[message.row] = read_page(answer.body)
+        except NotTheApi as error:
+            text = f"HTTP {answer.http_status} with an answer that is not the API's: {error}"
+            return Answer.error("unreadable_answer", text, answer.seconds, http_status=answer.http_status)
+        return answer._replace(body=b"")
+
+    def taken(self, row: int) -> Page:
+        """Return the page of a call, once."""
+        del self.requests[row]
+        return self._pages.pop(row, NONE)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._transport.close()
+
+
+def pages_of(contacts: int) -> int:
+    """Return how many calls read so many contacts at least."""
+    return -(-contacts // PAGE)
