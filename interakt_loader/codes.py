@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args
 
+KEY_PLACE = "Interakt's Settings > Developer Settings > Secret Key"
+"""Where the dashboard has the key, in the vendor's words."""
+
 AGAIN = "Load again. With a ledger, accepted rows are not sent again."
 SERVER = f"{AGAIN} If the error stays, ask Interakt."
 NETWORK = "Check the network between this machine and the API, and load again."
@@ -27,7 +30,7 @@ TooLarge: TypeAlias = Annotated[
 KeyRefused: TypeAlias = Annotated[
     Literal["key_refused"],
     "401: the load stops",
-    f"Copy the Secret Key from Interakt's Settings > Developer Settings. {AGAIN}",
+    f"Copy the key from {KEY_PLACE}. {AGAIN}",
 ]
 
 PlanWithoutApi: TypeAlias = Annotated[

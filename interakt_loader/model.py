@@ -334,25 +334,48 @@ def authorization(api_key: Secret | str) -> str:
     - The vendor's SDK expects it decoded and without the colon.
     - A `Basic …` prefix, or a Secret Key that was encoded a second time, is undone.
     """
+    key, _ = _innermost(api_key)
+    return "Basic " + base64.b64encode(f"{key.rstrip(':')}:".encode()).decode("ascii")
+
+
+LEAST_DECODED = 8
+"""Characters inside a base64 text that are no chance: few texts that are not base64 of text decode to so many."""
+
+
+def looks_encoded_again(api_key: Secret | str) -> bool:
+    """Return True if a key looks like a Secret Key that was encoded once more, or a decoded one that was encoded."""
+    key, layers = _innermost(api_key)
+    return layers > 1 or len(_decoded(key) or "") >= LEAST_DECODED
+
+
+def _innermost(api_key: Secret | str) -> tuple[str, int]:
+    """Return the decoded key, and out of how many layers of base64 it came."""
     key = (api_key if isinstance(api_key, str) else api_key.reveal()).strip()
     if key[:6].lower() == "basic ":
         key = key[6:].strip()
+    layers = 0
     while (inner := _unwrapped(key)) is not None:
-        key = inner
-    return "Basic " + base64.b64encode(f"{key.rstrip(':')}:".encode()).decode("ascii")
+        key, layers = inner, layers + 1
+    return key, layers
 
 
 def _unwrapped(key: str) -> str | None:
     """Return the key inside a base64 text, if it holds one: `key:`, or the base64 of it."""
-    try:
-        inner = base64.b64decode(key, validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        return None
-    if not inner or not inner.isprintable():
+    inner = _decoded(key)
+    if inner is None:
         return None
     if inner.endswith(":"):
         return inner[:-1]
     return inner if _unwrapped(inner) is not None else None
+
+
+def _decoded(key: str) -> str | None:
+    """Return the text inside a base64 text; None if there is none."""
+    try:
+        inner = base64.b64decode(key, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    return inner if inner and inner.isprintable() else None
 
 
 # ---------------------------------------------------------------------- `on_error`, the user's own function

@@ -17,6 +17,9 @@ PATH = "/v1/public/apis/users/"
 PAGE = 100
 """Contacts of a page: more are refused [doc]."""
 
+LONGEST_PAGE = 16 << 20
+"""Bytes of a page that are read. A call has 32 KB at most, but the traits of a contact may come from many calls."""
+
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(?:Z|\+00:?00)?")
 """What is called `…_utc` is in UTC, also without a sign of it."""
@@ -94,6 +97,16 @@ def read_time(text: object) -> int | None:
 
 def read_page(body: bytes) -> Page:
     """Return what a page says. Raises `NotTheApi` if it is no page of the API."""
+    total, has_next, customers = _read_envelope(body)
+    return Page(total, has_next, [_contact(one) for one in customers])
+
+
+def read_total(body: bytes) -> int:
+    """Return how many contacts there are by a page, whatever its contacts are. Raises `NotTheApi`."""
+    return _read_envelope(body)[0]
+
+
+def _read_envelope(body: bytes) -> tuple[int, bool, list[Any]]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -108,7 +121,7 @@ def read_page(body: bytes) -> Page:
         raise NotTheApi("`total_customers` is no number")
     if type(has_next) is not bool:
         raise NotTheApi("`has_next_page` is neither true nor false")
-    return Page(total, has_next, [_contact(one) for one in customers])
+    return total, has_next, customers
 
 
 def _contact(one: object) -> Contact:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from types import TracebackType
 
-from interakt_loader.account.contacts import PAGE, NotTheApi, Page, Request, page_request, read_page
+from interakt_loader.account.contacts import LONGEST_PAGE, PAGE, NotTheApi, Page, Request, page_request, read_page
 from interakt_loader.account.windows import MILLISECOND, Window
 from interakt_loader.load.job import Job, Observer, open_sender, open_shared_clock
 from interakt_loader.load.pipeline import GLANCE, Monitor
@@ -18,9 +18,6 @@ from interakt_loader.settings import Settings
 from interakt_loader.transport import HttpTransport
 
 logger = logging.getLogger("interakt_loader")
-
-LONGEST_PAGE = 16 << 20
-"""Bytes of a page that are read. A call has 32 KB at most, but the traits of a contact may come from many calls."""
 
 NONE = Page(0, has_next=False, contacts=[])
 

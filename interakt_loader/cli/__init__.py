@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _only_prints(arguments: Sequence[str]) -> bool:
-    return arguments[:1] == ["infer"] or not {"--help", "-h", "--version"}.isdisjoint(arguments)
+    return arguments[:1] in (["infer"], ["key"]) or not {"--help", "-h", "--version"}.isdisjoint(arguments)
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -18,10 +18,15 @@ import click
 
 from interakt_loader._version import __version__
 from interakt_loader.cli.options import (
+    ASK_KEY,
     CONTEXT,
+    EXIT_CODES,
+    KEY_FILE,
     KIND,
+    OUTPUTS,
+    RESULT,
     DefaultGroup,
-    Words,
+    account_flags,
     check_event,
     check_types,
     flag,
@@ -36,6 +41,7 @@ from interakt_loader.cli.options import (
     with_files,
     written_mapping,
 )
+from interakt_loader.codes import KEY_PLACE
 from interakt_loader.errors import LoadInterrupted, SettingsError
 from interakt_loader.model import Kind
 from interakt_loader.privacy.process import freeze_imports
@@ -48,8 +54,6 @@ if TYPE_CHECKING:
     from interakt_loader.cli.proposal import Confirmation
     from interakt_loader.result import LoadResult
     from interakt_loader.result.view import View
-
-OUTPUTS = ("text", "json")
 
 MOST_REASONS = 10
 
@@ -169,7 +173,7 @@ _LOAD_EXAMPLES = (
 )
 
 
-@cli.command(context_settings=CONTEXT, examples=_LOAD_EXAMPLES)
+@cli.command(context_settings=CONTEXT, examples=_LOAD_EXAMPLES, exit_codes=EXIT_CODES)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=paths)
 @KIND
 @flag(
@@ -189,14 +193,8 @@ _LOAD_EXAMPLES = (
     help="Confirm a proposed mapping without a question. It answers no open question.",
 )
 @flag("--sandbox", group=SENT, is_flag=True, help="Send to an embedded sandbox instead of the API; needs no key.")
-@flag(
-    "--api-key-file",
-    group=SENT,
-    metavar="FILE",
-    shell_complete=paths,
-    help="Read the key from this file.  [env: INTERAKT_API_KEY]",
-)
-@flag("--ask-key", group=SENT, is_flag=True, help="Ask for the key in the terminal, without showing it.")
+@KEY_FILE
+@ASK_KEY
 @settings_flags
 @flag(
     "--old-api-key-file",
@@ -206,13 +204,7 @@ _LOAD_EXAMPLES = (
     help="With --same-account: read the old key from this file. It is needed only where the state folder does not "
     "hold the ledger's secret.",
 )
-@flag(
-    "--output",
-    group=OUTPUT,
-    type=Words(OUTPUTS),
-    default="text",
-    help="Form of the result on standard output.  [default: text]",
-)
+@RESULT
 @flag("-q", "--quiet", group=OUTPUT, is_flag=True, help="No progress bar and no messages.")
 @flag("--debug", group=OUTPUT, is_flag=True, help="Log every step. Bodies hold personal data.")
 def load(**given: Any) -> int:
@@ -248,19 +240,16 @@ def _load(
     """Load, or put on record only; return the exit code."""
     # the group has begun the log already
     del debug
-    from interakt_loader.cli.keys import asked_key, key_from_file
+    from interakt_loader.cli.keys import given_key, key_from_file
 
     output = parsed("--output", OneOf(OUTPUTS), output)
     check_event(event)
     options = {name: value for name, value in flags.items() if value is not None}
     if record_only and sandbox:
         raise SettingsError("--sandbox: a new sandbox knows nobody, so there is nothing to put on record")
-    if ask_key and api_key_file is not None:
-        raise SettingsError("--ask-key and --api-key-file are both given; expected one of the two")
-    options["api_key"] = key_from_file(api_key_file)
     options["old_api_key"] = key_from_file(old_api_key_file, "--old-api-key-file")
-    if ask_key and not sandbox and not options.get("dry_run"):
-        options["api_key"] = asked_key()
+    is_needed = not sandbox and not options.get("dry_run")
+    options["api_key"] = given_key(api_key_file, ask=ask_key, is_needed=is_needed)
     given = given_mapping(mapping, preset)
     data = _hidden(sources)
     sources = tuple(map(str, data))
@@ -385,6 +374,7 @@ def _say(line: str) -> None:
     context_settings=CONTEXT,
     params=load.params,
     examples=[("Record last year's orders as sent:", "baseline orders-2025.csv --event Order")],
+    exit_codes=EXIT_CODES,
 )
 def baseline(**given: Any) -> int:
     """Put the rows of SOURCE on record as sent, and send nothing.
@@ -425,6 +415,49 @@ def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset:
     found = inferred(_hidden(sources) or None, settings, kind_of(kind), event, named)
     click.echo(found.to_yaml(), nl=False)
     return 0
+
+
+@cli.command(
+    context_settings=CONTEXT,
+    examples=[
+        ("Test the key of INTERAKT_API_KEY:", "key"),
+        ("Test a key before it is stored anywhere:", "key --ask-key"),
+    ],
+    exit_codes=[
+        ("0", "The API accepts the key."),
+        ("2", "There is no key, or it cannot be one, or a setting is wrong. No call was made."),
+        ("3", "The API refuses the key, the plan has no API, or the key could not be tested."),
+    ],
+)
+@KEY_FILE
+@ASK_KEY
+@account_flags
+@RESULT
+def key(*, api_key_file: str | None, ask_key: bool, output: str, **flags: Any) -> int:
+    """Test the key, and send nothing.
+
+    It makes one call, which reads one contact. The result is one line: the number of the account's contacts, or what is
+    wrong and what to do.
+    """
+    from interakt_loader.account.key import try_key
+    from interakt_loader.cli.keys import given_key
+
+    output = parsed("--output", OneOf(OUTPUTS), output)
+    options = {name: value for name, value in flags.items() if value is not None}
+    options["api_key"] = given_key(api_key_file, ask=ask_key)
+    settings = Settings.resolve(options)
+    if settings.api_key is None:
+        raise SettingsError(
+            f"no API key: copy it from {KEY_PLACE}, and set INTERAKT_API_KEY, or give --api-key-file FILE or --ask-key"
+        )
+    trial = try_key(settings)
+    if output == "json":
+        click.echo(printable_json(json.dumps(trial.as_dict(), ensure_ascii=False)))
+    elif trial.works:
+        click.echo(printable(trial.text))
+    else:
+        click.echo(f"interakt-loader: {printable(trial.text)}", err=True)
+    return trial.exit_code
 
 
 @cli.command(context_settings=CONTEXT, examples=[("Put both reports into a new folder:", "demo --folder out")])

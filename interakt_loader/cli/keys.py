@@ -40,6 +40,16 @@ def refuse_key_on_command_line(arguments: Sequence[str]) -> None:
         )
 
 
+def given_key(path: str | None, *, ask: bool, is_needed: bool = True) -> Secret | None:
+    """Return the key that `--api-key-file` or `--ask-key` gives. It asks only if the key is needed.
+
+    Raises `SettingsError`.
+    """
+    if ask and path is not None:
+        raise SettingsError("--ask-key and --api-key-file are both given; expected one of the two")
+    return asked_key() if ask and is_needed else key_from_file(path)
+
+
 def key_from_file(path: str | None, flag: str = "--api-key-file") -> Secret | None:
     """Read an API key from the file that a flag names: its only line.
 

@@ -19,7 +19,7 @@ import click
 from interakt_loader.cli.keys import refuse_key_on_command_line
 from interakt_loader.errors import MappingError, flag_of, option
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import GROUPS, MAPPED, OUTPUT, beside, load_name, report_path
+from interakt_loader.settings.settings import GROUPS, MAPPED, OUTPUT, SENT, beside, load_name, report_path
 from interakt_loader.settings.values import parse_name, parsed
 
 if TYPE_CHECKING:
@@ -105,6 +105,11 @@ def settings_flags(command: _Command) -> _Command:
     return _flags(command, [one.name for one in fields(Settings)])
 
 
+def account_flags(command: _Command) -> _Command:
+    """Give a command the flags that say which account it calls, and how long it waits."""
+    return _flags(command, ["base_url", "timeout"])
+
+
 _READ = ("encoding", "delimiter", "header", "sheet", "query", "where")
 
 
@@ -173,6 +178,26 @@ KIND = flag(
     group=MAPPED,
     type=Words(["users", "events"]),
     help="What the rows are. Without it the mapping or the columns tell.",
+)
+
+KEY_FILE = flag(
+    "--api-key-file",
+    group=SENT,
+    metavar="FILE",
+    shell_complete=paths,
+    help="Read the key from this file.  [env: INTERAKT_API_KEY]",
+)
+
+ASK_KEY = flag("--ask-key", group=SENT, is_flag=True, help="Ask for the key in the terminal, without showing it.")
+
+OUTPUTS = ("text", "json")
+
+RESULT = flag(
+    "--output",
+    group=OUTPUT,
+    type=Words(OUTPUTS),
+    default="text",
+    help="Form of the result on standard output.  [default: text]",
 )
 
 
@@ -317,9 +342,15 @@ EXIT_CODES = [
 class Command(click.Command):
     """A command whose help has the flags in groups, then `examples`, exit codes and presets."""
 
-    def __init__(self, *arguments: Any, examples: Sequence[tuple[str, str]] = (), **facts: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        examples: Sequence[tuple[str, str]] = (),
+        exit_codes: Sequence[tuple[str, str]] = (),
+        **facts: Any,
+    ) -> None:
         super().__init__(*arguments, **facts)
-        self.examples = examples
+        self.examples, self.exit_codes = examples, exit_codes
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags by group."""
@@ -335,15 +366,15 @@ class Command(click.Command):
                     formatter.write_dl(by_group[group], col_max=width)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples, and where a load is made the exit codes and the presets."""
+        """Write the examples, the exit codes, and where a mapping is chosen the presets."""
         if self.examples:
             with formatter.section("Examples"):
                 for meaning, command in self.examples:
                     formatter.write_text(meaning)
                     formatter.write(f"{'':>{formatter.current_indent}}  {ctx.find_root().info_name} {command}\n")
-        if any(parameter.name == "output" for parameter in self.params):
+        if self.exit_codes:
             with formatter.section("Exit codes"):
-                formatter.write_dl(EXIT_CODES)
+                formatter.write_dl(self.exit_codes)
         if any(parameter.name == "preset" for parameter in self.params):
             with formatter.section("Presets"):
                 indent = " " * formatter.current_indent

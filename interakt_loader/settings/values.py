@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from interakt_loader.codes import KEY_PLACE
 from interakt_loader.errors import SettingsError, option
 from interakt_loader.privacy.secrets import Secret, hidden
 
@@ -406,7 +407,7 @@ def parse_key(key: Secret) -> Secret:
     if not issubclass(kind, str):
         raise BadValue(f"has the type {kind.__name__}; expected text")
     if not _can_be_a_key(key.reveal().strip()):
-        raise BadValue("is blank or holds characters that no key has; copy the Secret Key again")
+        raise BadValue(f"is blank or holds characters that no key has; copy the key from {KEY_PLACE}")
     return key
 
 

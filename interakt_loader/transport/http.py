@@ -17,7 +17,7 @@ from urllib.parse import quote
 from urllib3.util import wait_for_read
 from urllib3.util.ssltransport import SSLTransport
 
-from interakt_loader.model import Answer, Message, authorization
+from interakt_loader.model import Answer, Message, authorization, looks_encoded_again
 from interakt_loader.privacy.secrets import Secret, hidden
 from interakt_loader.sending.retry_policy import ANSWER_TIMEOUTS, RECENTLY_USED, parse_retry_after
 from interakt_loader.transport.responses import (
@@ -63,6 +63,7 @@ class HttpTransport:
         self._longest_kept, self._longest_body = longest_kept, longest_body
         self._base_url = base_url
         self._key_forms = KeyForms(key)
+        self._is_encoded_again = looks_encoded_again(key)
         self._route = Route(base_url, key, timeout, connections)
         self._heads = self._route.heads
         # the last used connection is on top; `append` and `pop` are atomic
@@ -97,7 +98,7 @@ class HttpTransport:
             seconds = time.perf_counter() - began
             if broken.status < 300:
                 return broken_answer(broken.status, broken.__cause__, seconds)
-            return read_answer(broken.status, b"", seconds, parse_retry_after(broken.retry_after))
+            return self._read_answer(broken.status, b"", seconds, broken.retry_after)
         except Exception as error:  # noqa: BLE001 - likewise
             connection.close()
             return no_answer(error, time.perf_counter() - began, first_call=connection.used_at is None)
@@ -128,11 +129,15 @@ class HttpTransport:
         # without a length, an empty body may be one that was cut off, and so may the head
         if not has_length and 200 <= status < 300 and not body.removeprefix(BOM).strip():
             return broken_answer(status, None, seconds)
-        wait = None if retry_after is None else parse_retry_after(retry_after)
-        answer = read_answer(status, body, seconds, wait)
+        answer = self._read_answer(status, body, seconds, retry_after)
         if self._key_forms.are_in(answer.message, body):
-            return answer._replace(message=explained(answer.code, _REPEATS_KEY), body=_REPEATS_KEY.encode())
+            message = explained(answer.code, _REPEATS_KEY, is_encoded_again=self._is_encoded_again)
+            return answer._replace(message=message, body=_REPEATS_KEY.encode())
         return answer if len(body) <= self._longest_kept else answer._replace(body=b"")
+
+    def _read_answer(self, status: int, body: bytes, seconds: float, retry_after: str | None) -> Answer:
+        wait = None if retry_after is None else parse_retry_after(retry_after)
+        return read_answer(status, body, seconds, wait, is_encoded_again=self._is_encoded_again)
 
     def close(self) -> None:
         """Close the idle connections. Those of calls in flight close when their calls end."""

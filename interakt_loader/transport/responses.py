@@ -25,7 +25,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from interakt_loader.codes import AnswerCode
+from interakt_loader.codes import KEY_PLACE, AnswerCode
 from interakt_loader.model import Answer
 from interakt_loader.privacy.text import printable
 
@@ -294,9 +294,6 @@ _CODES: dict[int, AnswerCode] = {
     429: "rate_limited",
 }
 
-_WHERE_THE_KEY_IS = "copy the Secret Key from Interakt's Settings > Developer Settings"
-"""In the words of the vendor's document."""
-
 _CA_FILE = "if your company's proxy or your own authority signs certificates, name its CA file in REQUESTS_CA_BUNDLE"
 
 _TIMEOUTS = (TimeoutError, BlockingIOError)
@@ -309,8 +306,10 @@ _NOT_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST")
 """OpenSSL's reasons for bytes that do not begin like TLS. They differ between its versions."""
 
 
-def read_answer(status: int, body: bytes, seconds: float, retry_after: float | None = None) -> Answer:
-    """Return what an HTTP response means, whatever its status and bytes.
+def read_answer(
+    status: int, body: bytes, seconds: float, retry_after: float | None = None, *, is_encoded_again: bool = False
+) -> Answer:
+    """Return what an HTTP response means, whatever its status and bytes. `is_encoded_again`: the key looks like it.
 
     A 2xx is success unless its body says `"result": false`. A 2xx with a body that is not the API's, such as a
     gateway's page, leaves it unknown whether the call was accepted.
@@ -338,7 +337,7 @@ def read_answer(status: int, body: bytes, seconds: float, retry_after: float | N
             message = _shortened(f"{text}: {message}" if message else text)
         else:
             code = _CODES.get(status, "rejected")
-        message = explained(code, message or f"HTTP {status}")
+        message = explained(code, message or f"HTTP {status}", is_encoded_again=is_encoded_again)
     return Answer.error(code, message, seconds, http_status=status, retry_after=retry_after, body=body)
 
 
@@ -391,10 +390,17 @@ def not_connected(error: Exception, seconds: float) -> Answer:
     return Answer.not_sent(code, _one_line(text), seconds)
 
 
-def explained(code: AnswerCode | None, message: str) -> str:
-    """Return the API's words, with what they mean where the words do not say it."""
+def explained(code: AnswerCode | None, message: str, *, is_encoded_again: bool = False) -> str:
+    """Return the API's words, and where they are about the key or the plan, what to do.
+
+    The one place of these words: loads, `track`, the command `key` and Airflow's *Test* button show them.
+    """
+    quoted = f"({_shortened(message, LONGEST_MESSAGE // 2)})"
     if code == "key_refused":
-        return f"the API refuses the key ({_shortened(message, LONGEST_MESSAGE // 2)}): {_WHERE_THE_KEY_IS}"
+        looks = "it looks encoded a second time; " if is_encoded_again else ""
+        return f"the API refuses the key {quoted}: {looks}copy the key as it is from {KEY_PLACE}"
+    if code == "plan_without_api":
+        return f"the account's plan has no API {quoted}: ask Interakt to change the plan"
     return message
 
 

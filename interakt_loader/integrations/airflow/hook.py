@@ -93,24 +93,14 @@ class InteraktHook(BaseHook):
             return result
 
     def test_connection(self) -> tuple[bool, str]:
-        """Return whether the API accepts the key. It makes one call without a user, which the API cannot accept."""
-        from interakt_loader.model import Message
-        from interakt_loader.transport import HttpTransport
+        """Return whether the API accepts the key, and what to do if not. It makes one call, which changes nothing."""
+        from interakt_loader.account.key import try_key
 
         try:
-            settings = self.get_conn()
-            key = settings.require_key()
+            trial = try_key(self.get_conn())
         except InteraktLoaderError as error:
             return False, str(error)
-        transport = HttpTransport(settings.base_url, key, timeout=settings.timeout, connections=1)
-        try:
-            answer = transport.send(Message(row=0, kind="user", ordering_key="", body=b"{}"))
-        finally:
-            transport.close()
-        if answer.http_status == 400:
-            return True, f"{settings.base_url} accepts the key"
-        status = "no response" if answer.http_status is None else f"HTTP {answer.http_status}"
-        return False, f"{settings.base_url}: {status}: {answer.message}"
+        return trial.works, trial.text
 
 
 def _read_connection(connection: Any) -> tuple[dict[str, Any], str | None]:
