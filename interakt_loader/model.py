@@ -345,7 +345,7 @@ LEAST_DECODED = 8
 def looks_encoded_again(api_key: Secret | str) -> bool:
     """Return True if a key looks like a Secret Key that was encoded once more, or a decoded one that was encoded."""
     key, layers = _innermost(api_key)
-    return layers > 1 or len(_decoded(key) or "") >= LEAST_DECODED
+    return layers > 1 or len(text_in_base64(key) or "") >= LEAST_DECODED
 
 
 def _innermost(api_key: Secret | str) -> tuple[str, int]:
@@ -361,7 +361,7 @@ def _innermost(api_key: Secret | str) -> tuple[str, int]:
 
 def _unwrapped(key: str) -> str | None:
     """Return the key inside a base64 text, if it holds one: `key:`, or the base64 of it."""
-    inner = _decoded(key)
+    inner = text_in_base64(key)
     if inner is None:
         return None
     if inner.endswith(":"):
@@ -369,10 +369,10 @@ def _unwrapped(key: str) -> str | None:
     return inner if _unwrapped(inner) is not None else None
 
 
-def _decoded(key: str) -> str | None:
+def text_in_base64(text: str) -> str | None:
     """Return the text inside a base64 text; None if there is none."""
     try:
-        inner = base64.b64decode(key, validate=True).decode("ascii")
+        inner = base64.b64decode(text, validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         return None
     return inner if inner and inner.isprintable() else None

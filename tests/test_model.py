@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from interakt_loader.model import authorization
+from interakt_loader.model import authorization, looks_encoded_again
 
 KEY = "tHeKeY-0123_abc"
 SECRET = base64.b64encode(f"{KEY}:".encode()).decode()
@@ -31,3 +31,23 @@ def test_every_form_of_the_key_gives_the_same_header(given: str) -> None:
 def test_a_key_that_happens_to_look_like_base64_is_taken_as_it_is() -> None:
     """`abcdefgh` is valid base64 of something. Only base64 of `…:` is a Secret Key."""
     assert authorization("abcdefgh") == "Basic " + base64.b64encode(b"abcdefgh:").decode()
+
+
+@pytest.mark.parametrize(
+    ("given", "looks"),
+    [
+        (SECRET, False),
+        (KEY, False),
+        (f"Basic {SECRET}", False),
+        ("abcdefgh", False),
+        ("k" * 43, False),
+        ("abcdefgh" * 4, False),
+        (base64.b64encode(SECRET.encode()).decode(), True),
+        (base64.b64encode(f"{SECRET}:".encode()).decode(), True),
+        (base64.b64encode(KEY.encode()).decode(), True),
+        (base64.b64encode(f"Basic {SECRET}".encode()).decode(), True),
+    ],
+)
+def test_a_key_that_was_encoded_again_looks_like_it(given: str, looks: bool) -> None:
+    """A key that is refused is most often one of these. Neither of the two forms that people have looks like it."""
+    assert looks_encoded_again(given) is looks

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from urllib3.util import wait_for_read
 from urllib3.util.ssltransport import SSLTransport
 
-from interakt_loader.model import Answer, Message, authorization, looks_encoded_again
+from interakt_loader.model import Answer, Message, authorization, looks_encoded_again, text_in_base64
 from interakt_loader.privacy.secrets import Secret, hidden
 from interakt_loader.sending.retry_policy import ANSWER_TIMEOUTS, RECENTLY_USED, parse_retry_after
 from interakt_loader.transport.responses import (
@@ -315,14 +315,14 @@ class KeyForms:
 
 
 def _forms(given: str, token: str) -> list[str]:
-    """Return the key as given, as sent, decoded, and encoded twice, each as URLs, JSON and base64url write it.
+    """Return the key as given, as sent, decoded, decoded again, and encoded twice, each as URLs, JSON and base64url do.
 
     A form that contains a shorter one is left out.
     """
     given = given.strip()
     decoded = base64.b64decode(token).decode().rstrip(":")
     twice = base64.b64encode(token.encode()).decode()
-    keys = {given, decoded, *(key.rstrip("=") for key in (token, twice, given))}
+    keys = {given, decoded, text_in_base64(decoded) or decoded, *(key.rstrip("=") for key in (token, twice, given))}
     written = {
         form
         for key in keys

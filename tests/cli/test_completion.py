@@ -40,7 +40,7 @@ def offered(*words: str) -> list[str | tuple[str, str]]:
     [
         (["--max-r"], ["--max-retries"]),  # a flag of `load` needs no verb
         (["--vers"], ["--version"]),
-        ([""], [FILE, "baseline", "demo", "infer", "load", "sandbox"]),
+        ([""], [FILE, "baseline", "demo", "infer", "key", "load", "sandbox"]),
         (["de"], [FILE, "demo"]),
         (["customers.csv", "--dry"], ["--dry-run"]),
         (["customers.csv", ""], [FILE]),
@@ -54,6 +54,8 @@ def offered(*words: str) -> list[str | tuple[str, str]]:
         (["customers.csv", "--preset", "shop"], ["shopify-customers", "shopify-orders"]),
         (["infer", ""], [FILE]),
         (["infer", "--preset", "zoho"], ["zoho-contacts"]),
+        (["key", "--"], ["--api-key-file", "--ask-key", "--base-url", "--timeout", "--output", "--help"]),
+        (["key", "--output", ""], ["text", "json"]),
         (["sandbox", "--la"], ["--latency"]),
     ],
     ids=str,

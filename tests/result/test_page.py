@@ -195,7 +195,7 @@ def test_a_stopped_load_says_so(tmp_path: Path) -> None:
     page = Page(tmp_path / "load.html")
     assert "Stopped early:" in page.text
     assert "DataFrame: 1 row as events" in page.text
-    assert "Copy the Secret Key from Interakt's Settings > Developer Settings" in page.text
+    assert "Copy the key from Interakt's Settings > Developer Settings > Secret Key" in page.text
 
 
 _INTERRUPTED = """

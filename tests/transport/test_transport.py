@@ -113,8 +113,8 @@ def test_a_wrong_key() -> None:
         answer = send(sandbox.url, "wrong-key-of-mine")
     assert (answer.code, answer.message) == (
         "key_refused",
-        "the API refuses the key (Invalid token provided): copy the Secret Key from Interakt's Settings > "
-        "Developer Settings",
+        "the API refuses the key (Invalid token provided): copy the key as it is from Interakt's Settings > "
+        "Developer Settings > Secret Key",
     )
 
 
@@ -132,7 +132,18 @@ def test_a_wrong_key_is_called_that_whatever_the_answer_says(body: bytes, said: 
     with server(saying(b"HTTP/1.1 401 No\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))) as url:
         answer = send(url, "wrong-key-of-mine")
     assert (answer.code, len(answer.message) <= 300) == ("key_refused", True)
-    assert answer.message.startswith(f"the API refuses the key ({said}): copy the Secret Key from")
+    assert answer.message.startswith(f"the API refuses the key ({said}): copy the key as it is from")
+    assert "wrong-key-of-mine" not in answer.message
+
+
+@pytest.mark.parametrize("word", [b"x" * 5_000, b"wrong-key-of-mine"])
+def test_a_wrong_key_that_looks_encoded_again_is_said_to(word: bytes) -> None:
+    """Still in one line of at most 300 characters, whatever the answer says."""
+    body = b'{"message": "%b"}' % word
+    with server(saying(b"HTTP/1.1 401 No\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))) as url:
+        answer = send(url, base64.b64encode(b"wrong-key-of-mine").decode())
+    assert "): it looks encoded a second time; copy the key as it is from" in answer.message
+    assert len(answer.message) <= 300
     assert "wrong-key-of-mine" not in answer.message
 
 
