@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from interakt_loader.settings.values import BASE_URL
+
 ROOT = Path(__file__).resolve().parents[1]
 
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -99,7 +101,8 @@ def _run_console(text: str, folder: Path) -> str:
     done = subprocess.run(
         ["bash", "-c", script], cwd=folder, env=environment, stdout=subprocess.PIPE, encoding="utf-8", check=False
     )
-    outputs = done.stdout.split(_MARK)
+    # a page calls the API, where its test calls the sandbox
+    outputs = done.stdout.replace(os.environ.get("INTERAKT_BASE_URL") or BASE_URL, BASE_URL).split(_MARK)
     return "".join(f"$ {command}\n{output}" for command, output in zip(commands, outputs, strict=False))
 
 
