@@ -98,7 +98,8 @@ class HttpTransport:
             seconds = time.perf_counter() - began
             if broken.status < 300:
                 return broken_answer(broken.status, broken.__cause__, seconds)
-            return self._read_answer(broken.status, b"", seconds, broken.retry_after)
+            wait = parse_retry_after(broken.retry_after)
+            return read_answer(broken.status, b"", seconds, wait, is_encoded_again=self._is_encoded_again)
         except Exception as error:  # noqa: BLE001 - likewise
             connection.close()
             return no_answer(error, time.perf_counter() - began, first_call=connection.used_at is None)
@@ -129,15 +130,12 @@ class HttpTransport:
         # without a length, an empty body may be one that was cut off, and so may the head
         if not has_length and 200 <= status < 300 and not body.removeprefix(BOM).strip():
             return broken_answer(status, None, seconds)
-        answer = self._read_answer(status, body, seconds, retry_after)
+        wait = None if retry_after is None else parse_retry_after(retry_after)
+        answer = read_answer(status, body, seconds, wait, is_encoded_again=self._is_encoded_again)
         if self._key_forms.are_in(answer.message, body):
             message = explained(answer.code, _REPEATS_KEY, is_encoded_again=self._is_encoded_again)
             return answer._replace(message=message, body=_REPEATS_KEY.encode())
         return answer if len(body) <= self._longest_kept else answer._replace(body=b"")
-
-    def _read_answer(self, status: int, body: bytes, seconds: float, retry_after: str | None) -> Answer:
-        wait = None if retry_after is None else parse_retry_after(retry_after)
-        return read_answer(status, body, seconds, wait, is_encoded_again=self._is_encoded_again)
 
     def close(self) -> None:
         """Close the idle connections. Those of calls in flight close when their calls end."""

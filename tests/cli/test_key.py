@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +27,7 @@ from interakt_loader.errors import APIError
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.settings import Settings
 from interakt_loader.track import Client
-from tests.cli.terminal import FarApi, run_without_terminal
+from tests.cli.terminal import HOME, FarApi, run_without_terminal
 from tests.privacy.marked import PLAIN, SECRET_KEY, forms_in
 from tests.transport.servers import Proxy, Server
 from tests.transport.test_certificates import issued
@@ -165,6 +169,7 @@ def test_without_a_key(account: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys
         ("no\nkey", "", "INTERAKT_API_KEY is blank or holds characters that no key has; copy the key from Interakt's"),
         (SECRET_KEY, "--api-key-file nowhere", "--api-key-file nowhere: cannot be read"),
         (SECRET_KEY, "--api-key-file a --ask-key", "--ask-key and --api-key-file are both given"),
+        (SECRET_KEY, "--ask-key", "--ask-key: there is no terminal to ask in; set INTERAKT_API_KEY"),
         (SECRET_KEY, "--output xml", "--output is 'xml'; expected text or json"),
         (SECRET_KEY, "--timeout soon", "--timeout is 'soon'"),
     ],
@@ -359,6 +364,26 @@ def test_through_a_proxy_and_tls(api: FarApi, tmp_path: Path) -> None:
     """As a company's machine reaches the API."""
     done = run_without_terminal(api, tmp_path, "key")
     assert done == (0, f"{api.url} accepts the key: 0 contacts in the account\n", "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such signal")
+def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
+    """While it waits for the answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        command = ["key", "--base-url", f"http://127.0.0.1:{listening.getsockname()[1]}", "--timeout", "600"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "interakt_loader", *command],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": HOME},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as process:
+            with listening.accept()[0] as accepted:
+                assert accepted.recv(4096)
+                process.send_signal(signal.SIGINT)
+                assert process.wait(30) == 130
+            assert process.stdout is not None
+            assert process.stdout.read().strip() == b""
 
 
 def test_an_answer_that_drips_is_not_waited_for() -> None:
