@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 from string import whitespace
 from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
@@ -32,6 +33,8 @@ class Driver(ABC):
 
     kind: str
     """As in `DatabaseAddress`."""
+    folder: Path
+    """For what a query cannot keep in memory."""
 
     def __init__(self, address: Secret) -> None:
         self.address = address

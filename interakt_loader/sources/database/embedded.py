@@ -20,7 +20,7 @@ from interakt_loader.sources.addresses import DatabaseAddress
 from interakt_loader.sources.base import BATCH_ROWS
 from interakt_loader.sources.database.driver import Driver, one_line, unsendable
 from interakt_loader.sources.memory import to_arrow
-from interakt_loader.sources.sql import duckdb_error
+from interakt_loader.sources.sql import MEMORY, duckdb_error
 
 
 def _path_of(address: Secret) -> Path:
@@ -132,7 +132,12 @@ class DuckDB(Driver):
             import duckdb
         except ModuleNotFoundError:
             raise self.missing("duckdb") from None
-        config: dict[str, Any] = {"python_enable_replacements": "false", "preserve_insertion_order": "true"}
+        config: dict[str, Any] = {
+            "python_enable_replacements": "false",
+            "preserve_insertion_order": "true",
+            "memory_limit": MEMORY,
+            "temp_directory": str(self.folder / "spill"),
+        }
         self._connection = duckdb.connect(str(self._path), read_only=True, config=config)
 
     def execute(self, text: str) -> pa.Schema:
