@@ -154,6 +154,8 @@ def cli() -> None:
 
     SOURCE is a file, a folder, a pattern such as 'exports/*.csv', an address, or - for standard input. Files may be
     Parquet, CSV and its like, JSON lines, Feather, ORC or Excel, compressed or not. Several sources are loaded in turn.
+    With --query it may be a database: postgresql://, mysql://, sqlite:/// or duckdb:///. env:NAME is an address in an
+    environment variable.
     """
 
 
@@ -163,6 +165,7 @@ _LOAD_EXAMPLES = (
     ("Send, with a column for the user:", "customers.csv --map user_id=id"),
     ("Send events, with a mapping of your own:", "orders.csv --mapping orders.yaml"),
     ("Send the export of a shop:", "orders.csv --preset shopify-orders"),
+    ("Send the result of a query:", "sqlite:///shop.db --query users.sql"),
 )
 
 
@@ -329,6 +332,8 @@ def _run(
     freeze_imports()
     sources, settings, chosen = confirmation.sources, confirmation.settings, confirmation.chosen
     name = (Path(sources[0]).name or sources[0]) if len(sources) == 1 and sources[0] != "-" else chosen.source.name
+    if settings.query is not None:
+        name = load_name
     folder = None if settings.dry_run else Path(beside(str(settings.report or ""), f"{load_name}.runs"))
     runs = None if folder is None else Runs(folder, load_name, sources, settings)
     files = files_of(chosen.source)

@@ -37,6 +37,7 @@ from interakt_loader.privacy.text import masked, masked_body, number_of, printab
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import mapping_name
 from interakt_loader.sources import Source
+from interakt_loader.sources.addresses import DatabaseAddress
 
 PATIENCE = 600.0
 """Seconds that a question waits for its answer."""
@@ -147,7 +148,12 @@ class KeptMapping:
 
 
 def shown_sources(sources: Sequence[str]) -> str:
-    """Return the sources as arguments of a command; of more than three, the first and `...`."""
+    """Return the sources as arguments of a command; of more than three, the first and `...`.
+
+    The address of a database is not known here as the user gave it.
+    """
+    if any(map(DatabaseAddress.of, sources)):
+        return "SOURCE --query QUERY"
     return shlex.join(sources) if len(sources) <= 3 else f"{shlex.join(sources[:1])} ..."
 
 

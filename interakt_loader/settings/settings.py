@@ -350,8 +350,8 @@ class Settings:
         metavar="NAME",
     )
     query: str | None = _option(
-        "Load the result of this SQL query, or of the query in this FILE.sql. The table is called `source`; several "
-        "files have their own names. Needs the extra `sql`.",
+        "Load the result of this SQL query, or of the query in this FILE.sql: on a database, or on files. The table of "
+        "a file is called `source`; several files have their own names. Needs the extra `databases` or `sql`.",
         LOADED,
         optional(parse_query),
         default=None,

@@ -9,10 +9,7 @@ CSV and JSON lines have in common. `failures` reads the failed rows of an earlie
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +19,7 @@ import pyarrow as pa
 
 from interakt_loader.errors import SourceError
 from interakt_loader.privacy.secrets import Secret
-from interakt_loader.sources.addresses import DatabaseAddress, is_address
+from interakt_loader.sources.addresses import DatabaseAddress, from_environment
 from interakt_loader.sources.base import (
     BATCH_ROWS,
     CELL_ERRORS_COLUMN,
@@ -133,8 +130,8 @@ _ENVIRONMENT = "env:"
 def hidden_source(data: Any) -> Any:
     """Return a source with the addresses of databases as `Secret`, which shows them without user and options.
 
-    `{"env": NAME}` and `env:NAME` are what the environment variable holds. Anything else is returned unchanged.
-    Raises `SourceError` if the variable is not set.
+    `{"env": NAME}` and `env:NAME` are what the environment variable holds, without blanks and quotes around it.
+    Anything else is returned unchanged. Raises `SourceError` if the variable is not set, or holds no source.
     """
     if isinstance(data, dict) and [*data] == ["env"] and isinstance(data["env"], str):
         data = _ENVIRONMENT + data["env"]
@@ -147,22 +144,10 @@ def _hidden_text(data: Any) -> Any:
     if not isinstance(data, str):
         return data
     if data.startswith(_ENVIRONMENT):
-        data = _from_variable(data.removeprefix(_ENVIRONMENT))
-    address = DatabaseAddress.of(data)
+        data = from_environment(data.removeprefix(_ENVIRONMENT))
+    # a plain path has neither
+    address = DatabaseAddress.of(data) if ":" in data or "=" in data else None
     return data if address is None else Secret(data, address.shown)
-
-
-def _from_variable(name: str) -> str:
-    """Return what an environment variable holds. It is not shown if it is no source: it may be a password."""
-    if not re.fullmatch(r"\w+", name):
-        raise SourceError(f"{_ENVIRONMENT}…: expected the name of an environment variable that holds an address")
-    given = f"{_ENVIRONMENT}{name}: the environment variable {name}"
-    if not os.environ.get(name, "").strip():
-        raise SourceError(f"{given} is not set; expected the address of a source")
-    is_one = DatabaseAddress.of(os.environ[name]) is not None or is_address(os.environ[name].strip())
-    if not is_one and not glob.glob(os.path.expanduser(os.environ[name].strip())):  # noqa: PTH111, PTH207 - a pattern
-        raise SourceError(f"{given} holds no address, such as postgresql://user@host/shop, and there is no such file")
-    return os.environ[name].strip()
 
 
 def open_source(data: object, options: ReadOptions | None = None) -> Source:

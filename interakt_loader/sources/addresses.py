@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from interakt_loader.errors import SettingsError
+from interakt_loader.errors import SettingsError, SourceError
+from interakt_loader.settings.values import did_you_mean
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=://|::)")
 _WEB_SCHEMES = ("http", "https")
@@ -111,6 +114,55 @@ class DatabaseAddress(NamedTuple):
     def shown(self) -> str:
         """Return the address without user and options."""
         return f"{self.kind}://{self.hosts}{self.path}" if self.is_clear else f"{self.kind}://…"
+
+
+_FORMS = "postgresql://user@host/database, mysql://user@host/database, sqlite:///path or duckdb:///path"
+_SUPPORTED = ("postgresql", "postgres", "mysql", "mariadb", "sqlite", "duckdb")
+_OTHER_DATABASES = re.compile(
+    "mssql|sqlserver|oracle|snowflake|bigquery|redshift|clickhouse|mongodb|trino|presto|databricks|db2|cockroachdb|hive"
+    "|impala|teradata|vertica|firebird"
+)
+_MAY_HOLD_PASSWORD = re.compile(r"\b(?:password|pwd)\s*=|[^/\s:@]+:[^\s@]+@|^jdbc:", re.IGNORECASE)
+
+
+def from_environment(name: str) -> str:
+    """Return the source that an environment variable holds, without blanks and quotes around it.
+
+    Raises `SourceError` if it holds none. It does not show what there is instead.
+    """
+    if not re.fullmatch(r"\w+", name):
+        raise SourceError("env:…: expected the name of an environment variable that holds an address")
+    value = os.environ.get(name, "").strip()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        value = value[1:-1].strip()
+    if not value:
+        raise SourceError(f"env:{name}: the environment variable {name} is not set; expected the address of a source")
+    is_source = is_address(value) or DatabaseAddress.of(value) is not None or os.path.lexists(os.path.expanduser(value))  # noqa: PTH111 - any text
+    if not is_source and not glob.has_magic(value):
+        raise SourceError(
+            f"env:{name}: the environment variable holds no path that is there, and no address such as {_FORMS}; its "
+            "value is not shown, because it may hold a password"
+        )
+    return value
+
+
+def refuse_other_databases(given: str) -> None:
+    """Refuse the address of a database that cannot be read, and one that is misspelt. It may hold a password.
+
+    Raises `SourceError`, which does not repeat the address.
+    """
+    scheme = given.partition("://")[0].partition("+")[0].lower() if "://" in given else ""
+    hint = did_you_mean(scheme, _SUPPORTED) if scheme else ""
+    if scheme and (_OTHER_DATABASES.fullmatch(scheme) or (hint and scheme not in _SUPPORTED)):
+        raise SourceError(
+            f"{scheme}://…: such a database cannot be read{hint}; there are {_FORMS}. In Python, give what another "
+            "library reads, such as pandas.read_sql(…)"
+        )
+    if _MAY_HOLD_PASSWORD.search(given) and not is_address(given) and not os.path.lexists(given):
+        raise SourceError(
+            f"the source is no path that is there, and no address such as {_FORMS}. It is not shown, because it may "
+            "hold a password"
+        )
 
 
 def refuse_passwords(sources: Iterable[object]) -> None:

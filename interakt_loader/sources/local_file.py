@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 import weakref
 import zipfile
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, cast
 import pyarrow as pa
 
 from interakt_loader.errors import SourceError
+from interakt_loader.sources.spool import TemporaryFolder
 
 _COPY_BYTES = 1 << 20
 _BUFFER_BYTES = 256 << 10
@@ -86,17 +86,18 @@ class TemporaryCopy:
     """A copy on disk of bytes that can be read only once or only slowly. It is removed when nothing refers to it."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        handle, path = tempfile.mkstemp(prefix="interakt-loader-")
-        self.location = Path(path)
-        weakref.finalize(self, _remove, path)
-        with os.fdopen(handle, "wb") as file:
+        self._folder = TemporaryFolder.shared()
+        self.location = self._folder.file()
+        weakref.finalize(self, _remove, self.location, os.getpid())
+        with self.location.open("wb") as file:
             shutil.copyfileobj(stream, file, _COPY_BYTES)
 
 
-def _remove(path: str) -> None:
-    # On Windows, a file that is still open stays.
+def _remove(path: Path, process: int) -> None:
+    # a process that was forked from the owner does not own it; on Windows, a file that is still open stays
     with suppress(OSError):
-        Path(path).unlink()
+        if os.getpid() == process:
+            path.unlink()
 
 
 # A flag of a member of a zip.

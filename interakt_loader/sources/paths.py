@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from interakt_loader.errors import SourceError
-from interakt_loader.sources.addresses import DatabaseAddress, hide_secrets, is_address, is_web
+from interakt_loader.sources.addresses import DatabaseAddress, hide_secrets, is_address, is_web, refuse_other_databases
 from interakt_loader.sources.base import reason
 from interakt_loader.sources.delta import DeltaFolder
 from interakt_loader.sources.failures import is_failures_head
@@ -154,6 +154,7 @@ def find(given: str | RemotePath) -> Found:
         return Found([_standard_input()], [])
     if isinstance(given, RemotePath):
         return _found(given)
+    refuse_other_databases(given)
     database = DatabaseAddress.of(given)
     if database is not None:
         raise SourceError(f"{database.shown}: a database is not a table: load it by itself, with a query")

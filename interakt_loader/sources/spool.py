@@ -48,7 +48,21 @@ class TemporaryFolder:
             self.path, self._lock = _new_folder()
         except OSError as error:
             raise _no_room(Path(tempfile.gettempdir()), error) from None
-        self.remove = weakref.finalize(self, _removed, self.path, self._lock, os.getpid())
+        self._process = os.getpid()
+        self.remove = weakref.finalize(self, _removed, self.path, self._lock, self._process)
+
+    @classmethod
+    def shared(cls) -> TemporaryFolder:
+        """Return the folder that other parts of this process use now, or a new one.
+
+        Each folder has a lock, and so an open file: a source of many files cannot have one for each.
+        """
+        global _shared  # noqa: PLW0603 - one for the process
+        folder = _shared()
+        if folder is None or folder._process != os.getpid() or not folder.path.exists():
+            folder = cls()
+            _shared = weakref.ref(folder)
+        return folder
 
     @contextmanager
     def removed_on_error(self) -> Iterator[None]:
@@ -61,8 +75,18 @@ class TemporaryFolder:
 
     def file(self) -> Path:
         """Return the path of a new file."""
-        with tempfile.NamedTemporaryFile(dir=self.path, suffix=".arrow", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=self.path, delete=False) as file:
             return Path(file.name)
+
+
+_shared: Callable[[], TemporaryFolder | None] = lambda: None  # noqa: E731 - until there is one
+
+
+def _removed(path: Path, lock: FileLock, process: int) -> None:
+    # a process that was forked from the owner does not own it
+    if os.getpid() == process:
+        lock.close()
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _new_folder() -> tuple[Path, FileLock]:
@@ -74,13 +98,6 @@ def _new_folder() -> tuple[Path, FileLock]:
             if lock.is_in_place():
                 return path, lock
             lock.close()
-
-
-def _removed(path: Path, lock: FileLock, owner: int) -> None:
-    lock.close()
-    # a process that was forked since then does not own it
-    if os.getpid() == owner:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _no_room(folder: Path, error: OSError) -> SourceError:

@@ -6,6 +6,7 @@ for `result.failures()`. An error of an iterator is shown by its type only: its 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice
@@ -111,7 +112,10 @@ def open_iterable(data: Iterable[Any]) -> Source:
     try:
         first = _item(name, items, 0)
         if first is _END:
-            raise SourceError(f"{name}: it yields nothing, so its columns are not known; expected {_KINDS}")
+            raise SourceError(
+                f"{name}: it yields nothing, so its columns are not known; expected {_KINDS}. Was it read before? What "
+                "comes once can be given once"
+            )
         items = chain([first], items)
         if isinstance(first, Mapping):
             return _open_records(name, items)
@@ -161,7 +165,10 @@ def _open_records(name: str, items: Iterator[Any], keys: Iterable[Any] = ()) -> 
     batches = _of_records(name, items, keys)
     first = next(batches, None)
     if first is None:
-        return open_once(name, [*map(str, keys)], iter(()))
+        source = open_once(name, [*map(str, keys)], iter(()))
+        return replace(
+            source, notes=[f"{name}: there are no rows. Was it read before? What comes once can be given once"]
+        )
     return open_once(name, flat_names(first.schema, name), chain([first], batches), open_ended=True)
 
 
@@ -285,10 +292,15 @@ def open_cursor(cursor: Any) -> Source:
         except SourceBroken as error:
             raise SourceError(str(error)) from error
     try:
-        # DuckDB would put a million rows into a batch
-        result = method(BATCH_ROWS) if "duckdb" in name else method()
+        with warnings.catch_warnings():
+            # DuckDB 2 says that a copy is made; there is no other way to read such a result in batches
+            warnings.simplefilter("ignore", UserWarning)
+            # DuckDB would put a million rows into a batch
+            result = method(BATCH_ROWS) if "duckdb" in name else method()
     except Exception as error:
         raise SourceError(f"{no_result} ({full_type(error)})") from error
+    if result is None:
+        raise SourceError(no_result)
     if not isinstance(result, pa.RecordBatchReader):
         return open_iterable(result)
     return open_once(name, flat_names(result.schema, name), _batches(name, result))

@@ -172,6 +172,7 @@ def test_each_mistake_is_one_line(address: str, tmp_path: Path) -> None:
     assert refused(f"{kind}:///nowhere.db", "SELECT 1 AS id") == f"{kind}:///nowhere.db: there is no file nowhere.db"
     assert f"expected {kind}:///path" in refused(f"{kind}://shop.db", "SELECT 1 AS id")
     assert "options" in refused(f"{address}?mode=rw", "SELECT 1 AS id")
+    assert refused(address.replace(":////", ":///"), "SELECT 1 AS id").endswith(f"(did you mean {address}?)")
     (tmp_path / "text.db").write_text("id,name\n" * 500, encoding="utf-8")
     assert "text.db" in refused(f"{kind}:///text.db", "SELECT 1 AS id")
     assert "together with other sources" in refused([address, "users.csv"], "SELECT 1 AS id")
@@ -475,9 +476,38 @@ def test_an_address_comes_from_a_variable(address: str, monkeypatch: pytest.Monk
     monkeypatch.setenv("SHOP", "")
     with pytest.raises(SourceError, match="SHOP is not set"):
         check("env:SHOP", USERS)
-    monkeypatch.setenv("SHOP", "env:SHOP")
-    with pytest.raises(SourceError, match="no such file"):
-        check("env:SHOP", USERS)
+    for odd in ("'{}'", ' "{}" ', "{}\n", "  {}"):
+        monkeypatch.setenv("SHOP", odd.format(address))
+        assert check("env:SHOP", USERS, query="SELECT * FROM users", progress=False).rows == 3
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["env:SHOP", "jdbc:postgresql://u:Secret1@h/d", "host=h password=Secret1 dbname=d", "Secret1", "u:Secret1@h/d",
+     "postgresql:/u:Secret1@h/d", "postgresql//u:Secret1@h/d", "'postgresql://u:Secret1@h/d", "mssql://u:Secret1@h/d",
+     "postgre://u:Secret1@h/d", "Driver={x};Server=h;PWD=Secret1"],
+)  # fmt: skip
+def test_a_value_that_is_no_address_is_not_shown(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hold a password. On the command line it is not repeated either, if it looks like one."""
+    monkeypatch.setenv("SHOP", value)
+    with pytest.raises(UsageError) as caught:
+        check("env:SHOP", USERS, query="SELECT 1 AS id")
+    assert "Secret1" not in str(caught.value)
+    assert "postgresql://" in str(caught.value)
+    if value not in ("env:SHOP", "Secret1"):
+        with pytest.raises(UsageError) as caught_too:
+            check(value, USERS, query="SELECT 1 AS id")
+        assert "Secret1" not in str(caught_too.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"), [("mssql://h/d", "pandas.read_sql"), ("postgre://h/d", "postgres"), ("mysqls://h/d", "mysql")]
+)
+def test_a_database_that_cannot_be_read_is_named(address: str, hint: str) -> None:
+    """No package is asked for that would not help."""
+    message = refused(address, "SELECT 1 AS id")
+    assert hint in message
+    assert "fsspec" not in message
 
 
 @pytest.mark.parametrize(
@@ -502,7 +532,7 @@ def test_a_table_may_be_called_env() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "package"), [("postgresql://h/d", "adbc-driver-postgresql"), ("mysql://h/d", "PyMySQL")]
+    ("address", "package"), [("postgresql://h/d", "adbc-driver-postgresql"), ("mysql://h/d", "'PyMySQL[rsa]>=1.2'")]
 )
 def test_a_missing_package_is_one_line(address: str, package: str, tmp_path: Path) -> None:
     """In a Python that does not find the drivers."""
@@ -522,5 +552,5 @@ def test_a_missing_package_is_one_line(address: str, package: str, tmp_path: Pat
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        f"interakt-loader: {address}: reading this database needs the package {package}: pip install {package}"
+        f"interakt-loader: {address}: reading this database needs the extra databases: pip install {package}"
     ]

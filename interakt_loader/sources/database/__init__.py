@@ -10,6 +10,7 @@ files) are the drivers.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -96,6 +97,7 @@ def _read(driver: Driver, text: str) -> Batches:
 
     with Interruptible(driver.interrupt, driver.close) as interruptible:
         run(driver.connect)
+        said.begin()
         schema = run(partial(driver.execute, text))
         yield pa.RecordBatch.from_arrays([pa.nulls(0, one.type) for one in schema], schema=schema)
         while (batch := run(driver.next_batch)) is not None:
@@ -107,8 +109,11 @@ class _Said:
     """Says from time to time that a query still runs."""
 
     def __init__(self, where: str) -> None:
-        self._where, self._began = where, time.monotonic()
-        self._next = FIRST_LINE
+        self._where, self._began, self._next = where, 0.0, math.inf
+
+    def begin(self) -> None:
+        """Note that the query begins now."""
+        self._began, self._next = time.monotonic(), FIRST_LINE
 
     def waiting(self, rows: int) -> None:
         """Log a line if it is time for one."""

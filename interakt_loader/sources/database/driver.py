@@ -19,6 +19,12 @@ from interakt_loader.privacy.secrets import Secret
 from interakt_loader.sources.addresses import DatabaseAddress
 from interakt_loader.values import unicode_text
 
+_WITHOUT_A_VALUE = re.compile(
+    r"division by zero|invalid input syntax for type [a-z ]+|\w+ out of range|value too long for type [a-z ]+|"
+    r"more than one row returned by a subquery|Subquery returns more than 1 row"
+)
+"""Beginnings of errors that say what is wrong, without the value."""
+
 CONNECT_SECONDS = 10
 """Seconds that a connection may take."""
 
@@ -70,7 +76,8 @@ class Driver(ABC):
 
     def missing(self, package: str) -> SettingsError:
         """Return the error for a package that is not installed."""
-        return SettingsError(f"{self.where}: reading this database needs the package {package}: pip install {package}")
+        shown = f"'{package}'" if re.search(r"[^\w-]", package) else package
+        return SettingsError(f"{self.where}: reading this database needs the extra databases: pip install {shown}")
 
     def unreachable(self, why: str) -> NotJustNow:
         """Return the error for a database that does not answer now."""
@@ -84,11 +91,16 @@ class Driver(ABC):
         """Return the error for a query that the database refuses."""
         return SettingsError(f"{option('query')}: {one_line(why)}")
 
-    def of_a_value(self, code: object = "") -> SettingsError:
-        """Return the error for a row that the database cannot compute. Its own text may quote a value of the row."""
-        number = f" (error {code})" if code else ""
+    def of_a_value(self, code: object = "", said: str = "") -> SettingsError:
+        """Return the error for a row that the database cannot compute. Its own text may quote a value of the row.
+
+        `said` is that text. Only its beginning is shown, if it is one that has no value.
+        """
+        known = _WITHOUT_A_VALUE.search(said)
+        what = ", ".join(filter(None, (known[0] if known else "", f"error {code}" if code else "")))
+        what = f" ({what})" if what else ""
         return SettingsError(
-            f"{option('query')}: the database cannot compute a row{number}. Its text is not shown, because it may hold "
+            f"{option('query')}: the database cannot compute a row{what}. Its text is not shown, because it may hold "
             "personal data: run the query in a tool of the database to see it"
         )
 

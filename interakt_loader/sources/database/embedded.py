@@ -22,6 +22,8 @@ from interakt_loader.sources.database.driver import Driver, one_line, unsendable
 from interakt_loader.sources.memory import to_arrow
 from interakt_loader.sources.sql import MEMORY, duckdb_error
 
+_SQLITE = b"SQLite format 3\0"
+
 
 def _path_of(address: Secret) -> Path:
     """Return the path after `sqlite:///`: a relative one, or an absolute one with a fourth slash.
@@ -37,7 +39,13 @@ def _path_of(address: Secret) -> Path:
     if parts.options:
         raise SourceError(f"{address}: options after a question mark are not supported")
     if not path.is_file():
-        raise SourceError(f"{address}: there is no file {path}")
+        absolute = Path(f"/{parts.file}")
+        hint = f" (did you mean {parts.kind}:///{absolute}?)" if absolute.is_file() else ""
+        raise SourceError(f"{address}: there is no file {path}{hint}")
+    with path.open("rb") as file:
+        is_sqlite = file.read(len(_SQLITE)) == _SQLITE
+    if is_sqlite and parts.kind != "sqlite":
+        raise SourceError(f"{address}: this is a file of SQLite: give sqlite:///{parts.file}")
     return path
 
 

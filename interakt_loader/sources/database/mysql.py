@@ -47,7 +47,7 @@ _SESSION = (
     "SET SESSION time_zone = '+00:00'",
 )
 
-_BIT, _TIMESTAMP, _DATE, _TIME, _DATETIME, _GEOMETRY, _VECTOR = 16, 7, 10, 11, 12, 255, 242
+_JSON, _BIT, _TIMESTAMP, _DATE, _TIME, _DATETIME, _GEOMETRY, _VECTOR = 245, 16, 7, 10, 11, 12, 255, 242
 _DAY = dt.timedelta(days=1)
 
 _OWN_TEXT = {
@@ -66,6 +66,7 @@ _NO_ACCESS = {
     "address in a variable, given as env:NAME",
 }
 _REASONS = {
+    2013: "no MySQL server answers there: is it the right port?",
     1040: "the database has too many connections now",
     1130: "the database does not allow connections from this machine",
 }
@@ -98,13 +99,19 @@ class MySQL(Driver):
         try:
             import pymysql
         except ModuleNotFoundError:
-            raise self.missing("PyMySQL") from None
+            raise self.missing("PyMySQL[rsa]>=1.2") from None
+        # something else may listen there, and wait for us to begin
         self._connection = pymysql.connect(
-            **_with_bytes(self._arguments()), autocommit=True, cursorclass=pymysql.cursors.SSCursor
+            **_with_bytes(self._arguments()),
+            autocommit=True,
+            cursorclass=pymysql.cursors.SSCursor,
+            read_timeout=CONNECT_SECONDS,
         )
         for command in _SESSION:
             with self._connection.cursor() as cursor:
                 cursor.execute(command)
+        # a query may take longer; PyMySQL has no public way to say so later
+        self._connection._read_timeout = None
         self._begin_watch()
 
     def _arguments(self) -> dict[str, Any]:
@@ -258,8 +265,13 @@ def _column(kind: int, length: int, values: Sequence[Any]) -> pa.Array:
         return pa.ExtensionArray.from_storage(
             Unsendable(pa.binary(), f"{named} of MySQL"), pa.array(values, pa.binary())
         )
-    change = {_TIMESTAMP: _moment, _DATETIME: _datetime, _DATE: _datetime, _TIME: _time}.get(kind)
+    change = {_TIMESTAMP: _moment, _DATETIME: _datetime, _DATE: _datetime, _TIME: _time, _JSON: _json}.get(kind)
     return to_arrow([*values] if change is None else [None if one is None else change(one) for one in values])
+
+
+def _json(value: Any) -> Any:
+    """Return JSON as text; its null is no value. MariaDB has JSON in columns of text, which cannot be told apart."""
+    return None if value == "null" else value
 
 
 def _datetime(value: Any) -> Any:

@@ -37,6 +37,9 @@ is a byte of zero for ADBC."""
 _ADVICE = {"money": "::numeric makes a number of it", "interval": "extract(epoch from …) makes seconds of it"}
 """What a query can do about types that cannot be sent; of others it can make text."""
 
+_BATCH_BYTES = 1 << 20
+"""Bytes of a batch; ADBC's own is 16 times as large, and several are in memory."""
+
 _DEFAULTS = {
     "connect_timeout": str(CONNECT_SECONDS),
     "fallback_application_name": PROGRAM,
@@ -75,8 +78,13 @@ _NO_ACCESS = (
         "no password was given: set PGPASSWORD, write ~/.pgpass, or put the address with its "
         "password into a variable and give env:NAME",
     ),
-    ("password authentication failed", "the database refuses this user and password"),
+    (
+        "password authentication failed",
+        "the database refuses this user and password. A password is read from PGPASSWORD, from ~/.pgpass, or from an "
+        "address in a variable, given as env:NAME",
+    ),
     ('" does not exist', "there is no such user, or no such database"),
+    ("invalid response to SSL negotiation", "no PostgreSQL server answers there: is it the right port?"),
 )
 _REASONS = (
     ("Connection refused", "nothing listens there (connection refused)"),
@@ -132,6 +140,7 @@ class PostgreSQL(Driver):
         inner = f"(\n{text}\n) AS q({', '.join(columns)})"
         self._types = self._types_of(columns, inner)
         self._cursor = self._connection.cursor()
+        self._cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
         wanted = chain.from_iterable(one.wanted(column) for one, column in zip(self._types, columns, strict=True))
         self._cursor.execute(f"SELECT {', '.join(wanted)} FROM {inner}")  # noqa: S608 - the query is the user's own
         self._reader = self._cursor.fetch_record_batch()
@@ -184,7 +193,7 @@ class PostgreSQL(Driver):
         if "read-only transaction" in said:
             return self.refused("the query may only read, and it changes something")
         if not code.startswith(_OWN_TEXT):
-            return self.of_a_value(code)
+            return self.of_a_value(code, said)
         place = details.get("PG_DIAG_STATEMENT_POSITION") if self._cursor is None else None
         return self.refused(what if place is None else f"{self._place(int(place))}: {what}")
 

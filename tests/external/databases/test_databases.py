@@ -325,10 +325,22 @@ def test_a_connection_that_is_lost_is_one_line_of_the_program_too(server: Server
 def test_a_long_query_says_that_it_runs(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """It may take longer than a connection may."""
+    for driver in ("mysql", "postgresql"):
+        monkeypatch.setattr(f"interakt_loader.sources.database.{driver}.CONNECT_SECONDS", 0.5)
     monkeypatch.setattr("interakt_loader.sources.database.FIRST_LINE", 0.2)
     slow = "pg_sleep(1)::text" if server.kind == "postgresql" else "sleep(1)"
     check(server.whole_address, {"user_id": "id"}, query=f"SELECT 1 AS id, {slow} AS nothing", progress=False)
     assert f"{server.shown}: the query has been running for" in caplog.text
+
+
+def test_another_server_at_the_port_is_one_line(
+    postgres: Server, mariadb: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interakt_loader.sources.database.mysql.CONNECT_SECONDS", 1)
+    for own, other in ((postgres, mariadb), (mariadb, postgres)):
+        with pytest.raises(SettingsError, match="server answers there: is it the right port"):
+            check(own.whole_address.replace(str(own.port), str(other.port)), USERS, query="SELECT 1 AS id")
 
 
 # ------------------------------------------------------------------ one line for each mistake
@@ -374,7 +386,7 @@ def test_each_mistake_is_one_line(server: Server, monkeypatch: pytest.MonkeyPatc
             'query: line 2, column 3: column "nope" does not exist'
         )
         value = said(address, query="SELECT name::int AS id FROM customers")
-        assert "cannot compute a row" in value
+        assert "cannot compute a row (invalid input syntax for type integer)" in value
     else:
         assert "Unknown column" in said(address, query="SELECT id,\n  nope FROM customers")
         value = said(address, query="SELECT ST_GeomFromText(name) AS id, exp(1000 + id) AS v FROM customers")
