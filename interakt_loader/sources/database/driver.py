@@ -11,9 +11,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from interakt_loader.columns.normalize import Unsendable, null_where
 from interakt_loader.errors import InteraktLoaderError, NotJustNow, SettingsError, SourceError, option
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.sources.addresses import DatabaseAddress
@@ -140,11 +138,6 @@ def attempt(call: Callable[[], _Result], explained: Callable[[Exception], Intera
         failed = explained(error)
     failed.__context__ = None
     raise failed
-
-
-def unsendable(is_given: pa.BooleanArray, meaning: str) -> pa.Array:
-    """Return a column of a type that cannot be sent, from whether each value is given."""
-    return pa.ExtensionArray.from_storage(Unsendable(pa.bool_(), meaning), null_where(is_given, pc.invert(is_given)))
 
 
 def one_line(text: str) -> str:
