@@ -83,6 +83,11 @@ class Unsendable(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no type
         return cls(storage_type, serialized.decode())
 
 
+def unsendable(is_given: pa.BooleanArray, meaning: str) -> pa.Array:
+    """Return a column of a type that cannot be sent, from whether each value is given."""
+    return pa.ExtensionArray.from_storage(Unsendable(pa.bool_(), meaning), null_where(is_given, pc.invert(is_given)))
+
+
 # ------------------------------------------------------------------ from any type to a kind
 
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.columns.normalize import Kind, is_mixed, mixed
-from interakt_loader.errors import SourceError
+from interakt_loader.errors import SourceBroken, SourceError
 from interakt_loader.model import FAILURES, Problem
 from interakt_loader.sources.base import (
     BATCH_ROWS,
@@ -223,7 +223,8 @@ def open_stream(data: Any) -> Source:
     try:
         reader = data if once else pa.RecordBatchReader.from_stream(data)
     except Exception as error:
-        raise SourceError(f"{name}: its data cannot be read as a table: {reason(error)}") from error
+        # its text may quote values: it may run a query
+        raise SourceError(f"{name}: its data cannot be read as a table: it raised {full_type(error)}") from error
     names = flat_names(reader.schema, name)
     unread = [reader]
 
@@ -231,8 +232,14 @@ def open_stream(data: Any) -> Source:
         if not unread and once:
             raise SourceError(f"{name}: it can be read only once, and that has been done")
         current = unread.pop() if unread else pa.RecordBatchReader.from_stream(data)
+        row = 0
         try:
-            yield from current
+            for batch in current:
+                row += batch.num_rows
+                yield batch
+        except Exception as error:
+            after = f" after row {row - 1}" if row else ""
+            raise SourceBroken(f"{name}: cannot be read{after}: it raised {full_type(error)}") from error
         finally:
             if not once:
                 current.close()

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.columns import Target, coerce
-from interakt_loader.columns.normalize import Mixed, Unsendable, as_text
+from interakt_loader.columns.normalize import Mixed, Unsendable, as_text, unsendable
 from interakt_loader.errors import SettingsError, SourceError, option
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources.base import (
@@ -591,6 +591,47 @@ def repeats(spool: Spool, column: str) -> bool:
     return bool(has_repeats)
 
 
+_ODD = ("union", "bit", "uhugeint", "time with time zone", "bignum", "varint", "geometry", "variant")
+"""Types that Arrow does not have as what they mean: a UHUGEINT may come as a negative number, a BIT as bytes."""
+
+
+def _odd_type(kind: Any) -> str | None:
+    """Return the name of a type that cannot be sent, which is this one or is in it; None if there is none."""
+    if kind.id in _ODD:
+        return str(kind.id).upper()
+    inner = kind.children if kind.id in ("list", "array", "struct", "map") else ()
+    # an array has its size, too
+    return next(filter(None, (_odd_type(one) for _, one in inner if not isinstance(one, int))), None)
+
+
+class ArrowRows:
+    """The rows of a query of DuckDB, in Arrow."""
+
+    def __init__(self, relation: Any) -> None:
+        self._odd = [*map(_odd_type, relation.types)]
+        if any(self._odd):
+            wanted = (
+                f"#{at}" if odd is None else f"""#{at} IS NOT NULL AS "{name.replace('"', '""')}\""""
+                for at, (name, odd) in enumerate(zip(relation.columns, self._odd, strict=True), 1)
+            )
+            relation = relation.project(", ".join(wanted))
+        # as older versions of DuckDB call it
+        read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
+        self._reader = read(BATCH_ROWS)
+        self.schema: pa.Schema = self._reader.schema
+
+    def next_batch(self) -> pa.RecordBatch | None:
+        """Return the next rows, or None at the end."""
+        batch = next(self._reader, None)
+        if batch is None or not any(self._odd):
+            return batch
+        columns = (
+            values if odd is None else unsendable(values, f"{odd} (in DuckDB, ::VARCHAR makes text of it)")
+            for values, odd in zip(batch.columns, self._odd, strict=True)
+        )
+        return pa.RecordBatch.from_arrays([*columns], names=batch.schema.names)
+
+
 def _read(connection: duckdb.DuckDBPyConnection, text: str, named: str, *, lines: int | None = None) -> Batches:
     """Run a query, and yield its rows in batches; the first one may have none."""
     import duckdb
@@ -601,13 +642,11 @@ def _read(connection: duckdb.DuckDBPyConnection, text: str, named: str, *, lines
     except duckdb.Error as error:
         raise duckdb_error(error, f"\n{text}", named, lines=lines, more=1) from None
     try:
-        relation: Any = connection.sql(text)
-        # as older versions of DuckDB call it
-        read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
+        relation = connection.sql(text)
         with Interruptible(connection.interrupt) as interruptible:
-            reader = interruptible(partial(read, BATCH_ROWS))
-            yield pa.RecordBatch.from_arrays([pa.nulls(0, one.type) for one in reader.schema], schema=reader.schema)
-            while (batch := interruptible(lambda: next(reader, None))) is not None:
+            rows = interruptible(lambda: ArrowRows(relation))
+            yield pa.RecordBatch.from_arrays([pa.nulls(0, one.type) for one in rows.schema], schema=rows.schema)
+            while (batch := interruptible(rows.next_batch)) is not None:
                 yield batch
     except duckdb.Error as error:
         raise duckdb_error(error, text, named, lines=lines, of_rows=True) from None

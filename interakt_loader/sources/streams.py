@@ -95,7 +95,7 @@ def open_once(name: str, columns: list[str], batches: Iterator[pa.RecordBatch], 
 def open_reader(reader: pa.RecordBatchReader) -> Source:
     """Return a RecordBatchReader as a source."""
     name = type(reader).__name__
-    return open_once(name, flat_names(reader.schema, name), iter(reader))
+    return open_once(name, flat_names(reader.schema, name), _batches(name, reader))
 
 
 # ------------------------------------------------------------------ iterators

@@ -91,7 +91,9 @@ def test_a_stream_that_fails_midway_is_broken_at_a_row() -> None:
         raise ZeroDivisionError("query died")
 
     source = open_source(pa.RecordBatchReader.from_batches(TABLE.schema, batches()))
-    with pytest.raises(SourceBroken, match=r"RecordBatchReader: cannot be read after row 99: .*query died"):
+    with pytest.raises(
+        SourceBroken, match=r"RecordBatchReader: cannot be read after row 99: it raised a ZeroDivisionError"
+    ):
         list(source.batches())
 
 

@@ -291,6 +291,19 @@ def test_a_temporary_folder_that_cannot_be_made_is_one_line(address: str, monkey
     )
 
 
+def test_a_large_sort_of_duckdb_goes_to_the_temporary_folder(tmp_path: Path, folders: Path) -> None:
+    """Memory stays flat, and nothing is written beside the database."""
+    duckdb.connect(str(tmp_path / "shop.db")).close()
+    query = (
+        "SELECT 'a' AS id, current_setting('memory_limit') AS v "
+        "UNION ALL SELECT 'b', current_setting('temp_directory') ORDER BY 1"
+    )
+    result = check("duckdb:///shop.db", {"user_id": "id", "traits": ["v"]}, query=query, progress=False)
+    memory, folder = (json.loads(body)["traits"]["v"] for body in result.examples)
+    assert memory == "488.2 MiB"  # 512 MB
+    assert Path(folder).is_relative_to(folders)
+
+
 # ------------------------------------------------------------------ what a query may be
 
 

@@ -298,8 +298,12 @@ def duckdb_connection() -> Any:
     return duckdb.connect().execute(f"SELECT 'u' || n AS id, n FROM range({ROWS}) AS t(n)")
 
 
+DUCKDB = duckdb.connect()
+"""A relation of an older DuckDB does not keep its connection."""
+
+
 def duckdb_relation() -> Any:
-    return duckdb.connect().sql(f"SELECT 'u' || n AS id, n FROM range({ROWS}) AS t(n)")
+    return DUCKDB.sql(f"SELECT 'u' || n AS id, n FROM range({ROWS}) AS t(n)")
 
 
 @pytest.fixture
@@ -388,9 +392,11 @@ def test_a_cursor_without_a_result_is_refused(made: Callable[[], Any], words: st
 def test_a_query_that_fails_while_it_is_read_shows_no_value() -> None:
     """DuckDB quotes the value that it cannot convert."""
     query = f"SELECT CASE WHEN n < {ROWS} THEN n ELSE ('secret' || n)::INT END AS id FROM range({2 * ROWS}) AS t(n)"
-    with pytest.raises((SourceError, SourceBroken)) as failed:
-        read(duckdb.connect().execute(query))
-    assert "secret" not in str(failed.value)
+    relation = DUCKDB.sql(query)
+    for as_reader in (False, hasattr(relation, "to_arrow_reader")):
+        with pytest.raises((SourceError, SourceBroken)) as failed:
+            read(relation.to_arrow_reader(BATCH_ROWS) if as_reader else relation)
+        assert "secret" not in str(failed.value)
 
 
 def test_a_connection_that_is_lost_is_an_error_of_the_source() -> None:

@@ -668,3 +668,25 @@ def test_without_duckdb_one_line_says_what_to_install(table: Path, tmp_path: Pat
     )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == "interakt-loader: --where needs the package duckdb: pip install duckdb"
+
+
+@pytest.mark.parametrize(
+    ("expression", "name"),
+    [
+        ("union_value(num := 1)", "UNION"),
+        ("'101'::BIT", "BIT"),
+        ("340282366920938463463374607431768211455::UHUGEINT", "UHUGEINT"),
+        ("'12:00:00+05:30'::TIMETZ", "TIME WITH TIME ZONE"),
+        ("['101'::BIT]", "BIT"),
+        ("{'a': '12:00:00+05:30'::TIMETZ}", "TIME WITH TIME ZONE"),
+    ],
+)
+def test_a_result_of_a_type_that_arrow_changes_is_refused_by_its_name(table: Path, expression: str, name: str) -> None:
+    """Where it is mapped. A null of it is left out."""
+    query = f"SELECT id, CASE WHEN id = '1' THEN {expression} END AS v FROM source ORDER BY id"
+    result = check(table, {"user_id": "id", "traits": ["v"]}, query=query, progress=False)
+    line, *rest = result.to_arrow().to_pylist()
+    assert line["code"] == "unsupported_type"
+    assert name in line["message"]
+    assert {one["status"] for one in rest} == {"unsent"}
+    assert check(table, {"user_id": "id"}, query=query, progress=False).unsent == 4

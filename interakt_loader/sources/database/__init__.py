@@ -49,6 +49,7 @@ def open_query(address: Secret, query: str | None, where: str | None = None) -> 
     driver = _driver_of(address)
     text = one_select(query, named, driver.kind)
     folder = TemporaryFolder()
+    driver.folder = folder.path
     with folder.removed_on_error(), closing(_read(driver, text)) as batches:
         rows = kept_result(batches, folder, named)
     return Source(

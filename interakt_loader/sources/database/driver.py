@@ -5,21 +5,20 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 from string import whitespace
 from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from interakt_loader.columns.normalize import Unsendable, null_where
 from interakt_loader.errors import InteraktLoaderError, NotJustNow, SettingsError, SourceError, option
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.sources.addresses import DatabaseAddress
 from interakt_loader.values import unicode_text
 
 _WITHOUT_A_VALUE = re.compile(
-    r"division by zero|invalid input syntax for type [a-z ]+|\w+ out of range|value too long for type [a-z ]+|"
+    r"division by zero|invalid input syntax for type [a-z ]+|(?:smallint|integer|bigint|value|interval|timestamp|date) out of range|value too long for type [a-z ]+|"
     r"more than one row returned by a subquery|Subquery returns more than 1 row"
 )
 """Beginnings of errors that say what is wrong, without the value."""
@@ -38,6 +37,8 @@ class Driver(ABC):
 
     kind: str
     """As in `DatabaseAddress`."""
+    folder: Path
+    """For what a query cannot keep in memory."""
 
     def __init__(self, address: Secret) -> None:
         self.address = address
@@ -137,11 +138,6 @@ def attempt(call: Callable[[], _Result], explained: Callable[[Exception], Intera
         failed = explained(error)
     failed.__context__ = None
     raise failed
-
-
-def unsendable(is_given: pa.BooleanArray, meaning: str) -> pa.Array:
-    """Return a column of a type that cannot be sent, from whether each value is given."""
-    return pa.ExtensionArray.from_storage(Unsendable(pa.bool_(), meaning), null_where(is_given, pc.invert(is_given)))
 
 
 def one_line(text: str) -> str:

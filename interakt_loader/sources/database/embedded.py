@@ -7,7 +7,6 @@ error. So 1.5 among texts becomes `1.500000e+00`, and 9007199254740993 among flo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.request import pathname2url
@@ -18,9 +17,9 @@ from interakt_loader.errors import InteraktLoaderError, SourceError, option
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.sources.addresses import DatabaseAddress
 from interakt_loader.sources.base import BATCH_ROWS
-from interakt_loader.sources.database.driver import Driver, one_line, unsendable
+from interakt_loader.sources.database.driver import Driver, one_line
 from interakt_loader.sources.memory import to_arrow
-from interakt_loader.sources.sql import duckdb_error
+from interakt_loader.sources.sql import MEMORY, ArrowRows, duckdb_error
 
 _SQLITE = b"SQLite format 3\0"
 
@@ -107,28 +106,14 @@ def _text(raw: bytes) -> str | bytes:
         return raw
 
 
-_ODD = ("union", "bit", "uhugeint", "time with time zone", "bignum", "varint", "geometry", "variant")
-"""Types that Arrow does not have as what they mean: a UHUGEINT may come as a negative number, a BIT as bytes."""
-
-
-def _odd_type(kind: Any) -> str | None:
-    """Return the name of a type that cannot be sent, which is this one or is in it; None if there is none."""
-    if kind.id in _ODD:
-        return str(kind.id).upper()
-    inner = kind.children if kind.id in ("list", "array", "struct", "map") else ()
-    # an array has its size, too
-    return next(filter(None, (_odd_type(one) for _, one in inner if not isinstance(one, int))), None)
-
-
 class DuckDB(Driver):
     """A file of DuckDB."""
 
     kind = "duckdb"
     _connection: Any = None
-    _reader: Any = None
+    _rows: ArrowRows | None = None
     _text = ""
     _is_bound = False
-    _odd: Sequence[str | None] = ()
 
     def __init__(self, address: Secret) -> None:
         super().__init__(address)
@@ -140,7 +125,12 @@ class DuckDB(Driver):
             import duckdb
         except ModuleNotFoundError:
             raise self.missing("duckdb") from None
-        config: dict[str, Any] = {"python_enable_replacements": "false", "preserve_insertion_order": "true"}
+        config: dict[str, Any] = {
+            "python_enable_replacements": "false",
+            "preserve_insertion_order": "true",
+            "memory_limit": MEMORY,
+            "temp_directory": str(self.folder / "spill"),
+        }
         self._connection = duckdb.connect(str(self._path), read_only=True, config=config)
 
     def execute(self, text: str) -> pa.Schema:
@@ -148,29 +138,12 @@ class DuckDB(Driver):
         self._text = text
         self._connection.execute(f"EXPLAIN\n{text}").fetchall()
         self._is_bound = True
-        relation = self._connection.sql(text)
-        self._odd = [*map(_odd_type, relation.types)]
-        if any(self._odd):
-            wanted = (
-                f"#{at}" if odd is None else f"""#{at} IS NOT NULL AS "{name.replace('"', '""')}\""""
-                for at, (name, odd) in enumerate(zip(relation.columns, self._odd, strict=True), 1)
-            )
-            relation = relation.project(", ".join(wanted))
-        # as older versions of DuckDB call it
-        read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
-        self._reader = read(BATCH_ROWS)
-        return self._reader.schema
+        self._rows = ArrowRows(self._connection.sql(text))
+        return self._rows.schema
 
     def next_batch(self) -> pa.RecordBatch | None:
         """Return the next rows."""
-        batch = next(self._reader, None)
-        if batch is None or not any(self._odd):
-            return batch
-        columns = (
-            values if odd is None else unsendable(values, f"{odd} (in DuckDB, ::VARCHAR makes text of it)")
-            for values, odd in zip(batch.columns, self._odd, strict=True)
-        )
-        return pa.RecordBatch.from_arrays([*columns], names=batch.schema.names)
+        return None if self._rows is None else self._rows.next_batch()
 
     def interrupt(self) -> None:
         """End the query."""

@@ -18,9 +18,9 @@ from urllib.parse import quote, urlencode
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.columns.normalize import mixed, null_where
+from interakt_loader.columns.normalize import mixed, null_where, unsendable
 from interakt_loader.errors import InteraktLoaderError
-from interakt_loader.sources.database.driver import CONNECT_SECONDS, PROGRAM, Driver, one_line, unsendable
+from interakt_loader.sources.database.driver import CONNECT_SECONDS, PROGRAM, Driver, one_line
 from interakt_loader.sources.memory import to_arrow
 from interakt_loader.values import LIST_IN_A_LIST
 
