@@ -18,7 +18,8 @@ from interakt_loader.sources.addresses import DatabaseAddress
 from interakt_loader.values import unicode_text
 
 _WITHOUT_A_VALUE = re.compile(
-    r"division by zero|invalid input syntax for type [a-z ]+|(?:smallint|integer|bigint|value|interval|timestamp|date) out of range|value too long for type [a-z ]+|"
+    r"division by zero|invalid input syntax for type [a-z ]+|value too long for type [a-z ]+|"
+    r"(?:smallint|integer|bigint|value|interval|timestamp|date) out of range|"
     r"more than one row returned by a subquery|Subquery returns more than 1 row"
 )
 """Beginnings of errors that say what is wrong, without the value."""
