@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,13 @@ from interakt_loader.cli.options import (
     KIND,
     DefaultGroup,
     Words,
+    call_flags,
     check_event,
     check_types,
     flag,
+    given_key,
     given_mapping,
+    key_flags,
     mapping_flags,
     mappings,
     names_identity,
@@ -45,6 +49,7 @@ from interakt_loader.settings.settings import KEPT, LOADED, MAPPED, OUTPUT, SENT
 from interakt_loader.settings.values import OneOf, parsed
 
 if TYPE_CHECKING:
+    from interakt_loader.account.pull import PullResult
     from interakt_loader.cli.proposal import Confirmation
     from interakt_loader.result import LoadResult
     from interakt_loader.result.view import View
@@ -52,6 +57,9 @@ if TYPE_CHECKING:
 OUTPUTS = ("text", "json")
 
 MOST_REASONS = 10
+
+MOST_COLUMNS = 50
+"""Traits that `pull` lists."""
 
 
 def as_json(result: LoadResult, exit_code: int) -> str:
@@ -159,6 +167,22 @@ def cli() -> None:
     """
 
 
+def _output_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    for add in (
+        flag("--debug", group=OUTPUT, is_flag=True, help="Log every step. Bodies hold personal data."),
+        flag("-q", "--quiet", group=OUTPUT, is_flag=True, help="No progress bar and no messages."),
+        flag(
+            "--output",
+            group=OUTPUT,
+            type=Words(OUTPUTS),
+            default="text",
+            help="Form of the result on standard output.  [default: text]",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
 _LOAD_EXAMPLES = (
     ("Check every row, and send nothing:", "customers.csv --dry-run"),
     ("Try it against a local look-alike of the API:", "customers.csv --sandbox"),
@@ -189,14 +213,7 @@ _LOAD_EXAMPLES = (
     help="Confirm a proposed mapping without a question. It answers no open question.",
 )
 @flag("--sandbox", group=SENT, is_flag=True, help="Send to an embedded sandbox instead of the API; needs no key.")
-@flag(
-    "--api-key-file",
-    group=SENT,
-    metavar="FILE",
-    shell_complete=paths,
-    help="Read the key from this file.  [env: INTERAKT_API_KEY]",
-)
-@flag("--ask-key", group=SENT, is_flag=True, help="Ask for the key in the terminal, without showing it.")
+@key_flags
 @settings_flags
 @flag(
     "--old-api-key-file",
@@ -206,15 +223,7 @@ _LOAD_EXAMPLES = (
     help="With --same-account: read the old key from this file. It is needed only where the state folder does not "
     "hold the ledger's secret.",
 )
-@flag(
-    "--output",
-    group=OUTPUT,
-    type=Words(OUTPUTS),
-    default="text",
-    help="Form of the result on standard output.  [default: text]",
-)
-@flag("-q", "--quiet", group=OUTPUT, is_flag=True, help="No progress bar and no messages.")
-@flag("--debug", group=OUTPUT, is_flag=True, help="Log every step. Bodies hold personal data.")
+@_output_flags
 def load(**given: Any) -> int:
     """Load SOURCE (the default command).
 
@@ -248,19 +257,15 @@ def _load(
     """Load, or put on record only; return the exit code."""
     # the group has begun the log already
     del debug
-    from interakt_loader.cli.keys import asked_key, key_from_file
+    from interakt_loader.cli.keys import key_from_file
 
     output = parsed("--output", OneOf(OUTPUTS), output)
     check_event(event)
     options = {name: value for name, value in flags.items() if value is not None}
     if record_only and sandbox:
         raise SettingsError("--sandbox: a new sandbox knows nobody, so there is nothing to put on record")
-    if ask_key and api_key_file is not None:
-        raise SettingsError("--ask-key and --api-key-file are both given; expected one of the two")
-    options["api_key"] = key_from_file(api_key_file)
+    options["api_key"] = given_key(api_key_file, ask=ask_key, needed=not (sandbox or options.get("dry_run")))
     options["old_api_key"] = key_from_file(old_api_key_file, "--old-api-key-file")
-    if ask_key and not sandbox and not options.get("dry_run"):
-        options["api_key"] = asked_key()
     given = given_mapping(mapping, preset)
     data = _hidden(sources)
     sources = tuple(map(str, data))
@@ -425,6 +430,78 @@ def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset:
     found = inferred(_hidden(sources) or None, settings, kind_of(kind), event, named)
     click.echo(found.to_yaml(), nl=False)
     return 0
+
+
+_PULL_EXIT_CODES = [
+    ("0", "Every contact is in the file."),
+    ("1", "Some contacts may be missing: they changed whenever they were read."),
+    ("2", "The command or a setting is wrong. Nothing was read."),
+    ("3", "The account cannot be read, or not to its end. The same command continues."),
+    ("130, 143", "It was interrupted. The same command continues."),
+]
+
+
+@cli.command(
+    context_settings=CONTEXT,
+    examples=[
+        ("Write all contacts of the account:", "pull contacts.parquet"),
+        ("Only those that were modified since a day:", "pull new.csv --since 2026-11-01"),
+    ],
+    exit_codes=_PULL_EXIT_CODES,
+)
+@click.argument("out", metavar="OUT", shell_complete=paths)
+@flag(
+    "--since",
+    group=LOADED,
+    metavar="TIME",
+    help="Only contacts that were modified since then: a day or a time in UTC, such as 2026-11-01T09:30:00Z.",
+)
+@key_flags
+@call_flags
+@_output_flags
+def pull(
+    out: str, since: str | None, api_key_file: str | None, ask_key: bool, output: str, quiet: bool, **flags: Any
+) -> int:
+    """Write the account's contacts to OUT: a .parquet, .csv or .jsonl file.
+
+    A call reads 100 contacts. OUT.part has what was read until OUT is complete: the same command continues.
+    """
+    from interakt_loader.account.pull import pulled
+
+    freeze_imports()
+    output = parsed("--output", OneOf(OUTPUTS), output)
+    options = {name: value for name, value in flags.items() if value is not None and name != "debug"}
+    options["api_key"] = given_key(api_key_file, ask=ask_key)
+    if quiet:
+        options["progress"] = False
+    settings = Settings.resolve(options)
+    result = pulled(Path(out), since, settings, (lambda _: None) if quiet else _say)
+    as_object = printable_json(json.dumps(result.as_dict(), ensure_ascii=False))
+    click.echo(as_object if output == "json" else pull_text(result))
+    return result.exit_code
+
+
+def pull_text(result: PullResult) -> str:
+    """Return what `pull` has written as a few lines for a person."""
+    from interakt_loader.progress import duration
+
+    pace = result.calls / max(result.seconds, 0.001) * 60
+    lines = [
+        f"{result.path}: {number_of(result.contacts, 'contact')}",
+        f"{number_of(result.calls, 'call')} in {duration(result.seconds)}, {pace:,.0f} a minute",
+    ]
+    shown = [f"{name} ({kind})" for name, kind in islice(result.columns.items(), MOST_COLUMNS)]
+    if len(result.columns) > MOST_COLUMNS:
+        shown.append(f"… and {len(result.columns) - MOST_COLUMNS:,} more")
+    if shown:
+        lines.append(f"traits: {', '.join(shown)}")
+    lines += [f"note: {one}" for one in result.notes]
+    for since, until in result.incomplete:
+        end = "from then on" if until is None else f"until {until}"
+        lines.append(f"incomplete: some contacts modified since {since} {end} may be missing")
+    if result.incomplete:
+        lines.append("to do: pull again when fewer contacts change")
+    return "\n".join(map(printable, lines))
 
 
 @cli.command(context_settings=CONTEXT, examples=[("Put both reports into a new folder:", "demo --folder out")])

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from interakt_loader.cli.keys import refuse_key_on_command_line
-from interakt_loader.errors import MappingError, flag_of, option
+from interakt_loader.cli.keys import asked_key, key_from_file, refuse_key_on_command_line
+from interakt_loader.errors import MappingError, SettingsError, flag_of, option
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import GROUPS, MAPPED, OUTPUT, beside, load_name, report_path
+from interakt_loader.settings.settings import GROUPS, MAPPED, OUTPUT, SENT, beside, load_name, report_path
 from interakt_loader.settings.values import parse_name, parsed
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from interakt_loader.mapping.infer.inferred import Line
+    from interakt_loader.privacy.secrets import Secret
 
 WIDE = 10_000
 """Columns that the help may take: as many as the terminal has."""
@@ -111,6 +112,37 @@ _READ = ("encoding", "delimiter", "header", "sheet", "query", "where")
 def source_flags(command: _Command) -> _Command:
     """Give a command the flags that say how a source is to be read and understood."""
     return _flags(command, ["default_country", "phones", "null_values", *_READ])
+
+
+def call_flags(command: _Command) -> _Command:
+    """Give a command the flags that say how calls are made that read the account."""
+    return _flags(command, ["base_url", "timeout", "max_retries", "workers", "rate_limit", "share", "max_outage"])
+
+
+def key_flags(command: _Command) -> _Command:
+    """Give a command the flags for the key."""
+    for add in (
+        flag("--ask-key", group=SENT, is_flag=True, help="Ask for the key in the terminal, without showing it."),
+        flag(
+            "--api-key-file",
+            group=SENT,
+            metavar="FILE",
+            shell_complete=paths,
+            help="Read the key from this file.  [env: INTERAKT_API_KEY]",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
+def given_key(api_key_file: str | None, *, ask: bool, needed: bool = True) -> Secret | None:
+    """Return the key from a file or the terminal. None without both flags, or if it is not `needed` and not in a file.
+
+    Raises `SettingsError`.
+    """
+    if ask and api_key_file is not None:
+        raise SettingsError("--ask-key and --api-key-file are both given; expected one of the two")
+    return asked_key() if ask and needed else key_from_file(api_key_file)
 
 
 def _flags(command: _Command, names: Sequence[str]) -> _Command:
@@ -317,9 +349,15 @@ EXIT_CODES = [
 class Command(click.Command):
     """A command whose help has the flags in groups, then `examples`, exit codes and presets."""
 
-    def __init__(self, *arguments: Any, examples: Sequence[tuple[str, str]] = (), **facts: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        examples: Sequence[tuple[str, str]] = (),
+        exit_codes: Sequence[tuple[str, str]] = EXIT_CODES,
+        **facts: Any,
+    ) -> None:
         super().__init__(*arguments, **facts)
-        self.examples = examples
+        self.examples, self.exit_codes = examples, exit_codes
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags by group."""
@@ -343,7 +381,7 @@ class Command(click.Command):
                     formatter.write(f"{'':>{formatter.current_indent}}  {ctx.find_root().info_name} {command}\n")
         if any(parameter.name == "output" for parameter in self.params):
             with formatter.section("Exit codes"):
-                formatter.write_dl(EXIT_CODES)
+                formatter.write_dl(self.exit_codes)
         if any(parameter.name == "preset" for parameter in self.params):
             with formatter.section("Presets"):
                 indent = " " * formatter.current_indent
