@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from interakt_loader.account.contacts import Contact, read_time, written_time
+from interakt_loader.account.contacts import Contact, NotTheApi, read_time, written_time
 from interakt_loader.account.kept import KeptReading
 from interakt_loader.account.reader import AccountReader, pages_of
 from interakt_loader.account.windows import Window, past_at, read_windows
@@ -154,7 +154,9 @@ def _since(given: str | dt.datetime | None) -> int:
     text = f"{given}T00:00:00Z" if len(given) == len("2026-11-29") else given
     found = read_time(text.replace("+00:00", "Z"))
     if found is None:
-        raise SettingsError(f"since is {given!r}; expected a time in UTC, such as 2026-11-29 or 2026-11-29T12:30:00Z")
+        raise SettingsError(
+            f"{option('since')} is {given!r}; expected a time in UTC, such as 2026-11-29 or 2026-11-29T12:30:00Z"
+        )
     return found
 
 
@@ -186,6 +188,8 @@ def read_account(
                     summary.counts[Status.SENT] = min(total, kept.count)
                     bar.update(summary)
                 return reader.attempts
+        except NotTheApi as error:
+            raise LoadStopped(f"the account cannot be read: an answer is not the API's: {error}") from None
         except LoadStopped:
             if interrupts.signum is not None:
                 raise LoadInterrupted(None, interrupts.signum) from None

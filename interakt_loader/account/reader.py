@@ -98,7 +98,9 @@ class AccountReader:
                 self.attempts += outcome.attempts
                 finds_nobody = outcome.http_status == 404 and requests[outcome.message.row - first].method == "GET"
                 if outcome.status is not Status.SENT and not finds_nobody and self._engine.stopped is None:
-                    message = outcome.text or f"HTTP {outcome.http_status}"
+                    message = outcome.text or "no answer"
+                    if outcome.http_status is not None and not message.startswith("HTTP "):
+                        message = f"HTTP {outcome.http_status}: {message}"
                     self._engine.stop(Stop("abandoned", f"the account cannot be read: {message}"))
             if self._engine.stopped is not None:
                 raise stopped_error(self._engine.stopped)

@@ -15,10 +15,10 @@ that is said to be incomplete. One that was read before its change is there twic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from interakt_loader.account.contacts import PAGE, Contact, Page
+from interakt_loader.account.contacts import PAGE, Contact, NotTheApi, Page
 
 MILLISECOND = 1000
 """Microseconds."""
@@ -75,7 +75,7 @@ def past_at(now: int, since: int = 0) -> int:
 
 
 def read_windows(fetch: Fetch, past: int, since: int = 0, done: Sequence[Window] = ()) -> Iterator[Reading]:
-    """Yield the windows of an account.
+    """Yield the windows of an account. Raises `NotTheApi` if its answers are of other times.
 
     Args:
         fetch: Makes the calls.
@@ -83,14 +83,32 @@ def read_windows(fetch: Fetch, past: int, since: int = 0, done: Sequence[Window]
         since: Contacts that were modified before are not read.
         done: Windows that were read before this process, which need not be read again.
     """
+    fetch = _checked(fetch)
     yield from _bounded(fetch, Window(since, past), done, is_late=False)
     yield from _newest(fetch, past)
+
+
+def _checked(fetch: Fetch) -> Fetch:
+    """Refuse contacts of other times. Then the filters do not work, and no window would ever be short."""
+
+    def checked(window: Window, offsets: Sequence[int]) -> list[Page]:
+        pages = fetch(window, offsets)
+        for page in pages:
+            for one in page.contacts:
+                is_early = one.modified < window.since - 2 * MILLISECOND
+                if is_early or (window.until is not None and one.modified > window.until + MILLISECOND):
+                    raise NotTheApi("it has contacts that were not modified in the time that was asked for")
+        return pages
+
+    return checked
 
 
 def _bounded(fetch: Fetch, window: Window, done: Sequence[Window], *, is_late: bool) -> Iterator[Reading]:
     """Yield a window that ends in the past, in parts that are not too long, the oldest first."""
     assert window.until is not None
     at, width = window.since, window.until - window.since
+    # the end of the last part that was too long, and how many contacts it still has
+    dense, there = at, 0
     while at < window.until:
         covering = next((one.until for one in done if one.since <= at < (one.until or 0)), None)
         if covering is not None:
@@ -100,16 +118,23 @@ def _bounded(fetch: Fetch, window: Window, done: Sequence[Window], *, is_late: b
         part = Window(at, _end(at, width, most))
         first = fetch(part, [0])[0]
         width = _end(at, width, most) - at
-        if first.total > MOST and width > SHORTEST:
+        # a page without a next one is all there is, whatever its total says
+        is_long = first.total > MOST and first.has_next and bool(first.contacts)
+        if is_long and width > SHORTEST:
+            dense, there = at + width, first.total
             width = max(SHORTEST, width // 2)
             continue
-        if first.total > MOST:
+        if is_long:
             # all have one time: it must not be in the last millisecond, which the next part has too
             part = Window(at, _end(at, 2 * SHORTEST, most))
             first = fetch(part, [0])[0]
         yield _whole(fetch, part, first, is_late=is_late)
-        at = part.until or at
-        width = max(SHORTEST, width * MOST * 3 // 4 // max(first.total, MOST * 3 // 8))
+        at, there = part.until or at, there - first.total
+        if at < dense and there > MOST:
+            width = (dense - at) // 2
+        else:
+            width = width * MOST * 3 // 4 // max(first.total, MOST * 3 // 32)
+        width = max(SHORTEST, width)
 
 
 def _end(at: int, width: int, most: int) -> int:
@@ -124,7 +149,7 @@ def _whole(fetch: Fetch, window: Window, first: Page, *, is_late: bool) -> Readi
         if reading:
             first = fetch(window, [0])[0]
         totals, ids, has_next = {first.total}, set[str](), first.has_next
-        for page in _pages(fetch, window, first):
+        for page in _pages(fetch, window, first, ids):
             totals.add(page.total)
             ids |= {contact.id for contact in page.contacts}
             has_next = page.has_next
@@ -134,11 +159,15 @@ def _whole(fetch: Fetch, window: Window, first: Page, *, is_late: bool) -> Readi
     return Reading(window, [*found.values()], is_complete=False, is_late=is_late)
 
 
-def _pages(fetch: Fetch, window: Window, first: Page) -> Iterator[Page]:
-    """Yield the pages of a window, as many as its total says, or more while there are more."""
+def _pages(fetch: Fetch, window: Window, first: Page, ids: Collection[str]) -> Iterator[Page]:
+    """Yield the pages of a window: as many as its total says, or more while there are more.
+
+    `ids` are those of the contacts so far. Pages that bring none end it: the API does not know the offset.
+    """
     yield first
-    last, offset, beyond = first, PAGE, 0
-    while offset < first.total or (last.has_next and last.contacts and beyond < BEYOND):
+    last, offset, beyond, before = first, PAGE, 0, 0
+    while last.has_next and beyond < BEYOND and len(ids) > before:
+        before = len(ids)
         end = min(first.total, offset + GROUP * PAGE)
         if offset >= first.total:
             # it grew meanwhile, or its total is wrong
@@ -146,8 +175,6 @@ def _pages(fetch: Fetch, window: Window, first: Page) -> Iterator[Page]:
         pages = fetch(window, range(offset, end, PAGE))
         yield from pages
         last, offset = pages[-1], offset + PAGE * len(pages)
-        if not last.contacts:
-            return
 
 
 def _note(found: dict[str, Contact], contacts: Sequence[Contact], window: Window) -> None:

@@ -460,7 +460,7 @@ _PULL_EXIT_CODES = [
 @call_flags
 @_output_flags
 def pull(
-    out: str, since: str | None, api_key_file: str | None, ask_key: bool, output: str, quiet: bool, **flags: Any
+    *, out: str, since: str | None, api_key_file: str | None, ask_key: bool, output: str, quiet: bool, **flags: Any
 ) -> int:
     """Write the account's contacts to OUT: a .parquet, .csv or .jsonl file.
 
