@@ -139,7 +139,7 @@ def pulled(
         (kept.close if kept.done else kept.remove)()
         raise
     kept.remove()
-    incomplete = [_span(one) for one in kept.incomplete]
+    incomplete = [_span(one) for one in joined(kept.incomplete)]
     return PullResult(path, table.rows, table.types, incomplete, calls, time.monotonic() - began, table.notes)
 
 

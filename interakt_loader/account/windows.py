@@ -15,7 +15,7 @@ that is said to be incomplete. One that was read before its change is there twic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from interakt_loader.account.contacts import PAGE, Contact, NotTheApi, Page
@@ -128,13 +128,27 @@ def _bounded(fetch: Fetch, window: Window, done: Sequence[Window], *, is_late: b
             # all have one time: it must not be in the last millisecond, which the next part has too
             part = Window(at, _end(at, 2 * SHORTEST, most))
             first = fetch(part, [0])[0]
-        yield _whole(fetch, part, first, is_late=is_late)
-        at, there = part.until or at, there - first.total
+        reading = _whole(fetch, part, first, is_late=is_late)
+        yield reading
+        count = len(reading.contacts)
+        at, there = part.until or at, there - count
         if at < dense and there > MOST:
             width = (dense - at) // 2
         else:
-            width = width * MOST * 3 // 4 // max(first.total, MOST * 3 // 32)
+            width = width * MOST * 3 // 4 // max(count, MOST * 3 // 32)
         width = max(SHORTEST, width)
+
+
+def joined(windows: Sequence[Window]) -> list[Window]:
+    """Return windows in order, with those that touch as one."""
+    found: list[Window] = []
+    for one in sorted(windows, key=lambda window: window.since):
+        if found and (found[-1].until is None or one.since <= found[-1].until):
+            ends = (found[-1].until, one.until)
+            found[-1] = Window(found[-1].since, None if None in ends else max(end or 0 for end in ends))
+        else:
+            found.append(one)
+    return found
 
 
 def _end(at: int, width: int, most: int) -> int:
@@ -145,11 +159,14 @@ def _end(at: int, width: int, most: int) -> int:
 def _whole(fetch: Fetch, window: Window, first: Page, *, is_late: bool) -> Reading:
     """Read all pages of a window, again if something moved meanwhile."""
     found: dict[str, Contact] = {}
+    totals, ids, has_next = {first.total}, set[str](), first.has_next
     for reading in range(READINGS):
         if reading:
             first = fetch(window, [0])[0]
-        totals, ids, has_next = {first.total}, set[str](), first.has_next
-        for page in _pages(fetch, window, first, ids):
+        if totals != {first.total}:
+            totals, ids = {first.total}, set()
+        # else nothing has left, and what one reading has not seen another one has
+        for page in _pages(fetch, window, first):
             totals.add(page.total)
             ids |= {contact.id for contact in page.contacts}
             has_next = page.has_next
@@ -159,22 +176,24 @@ def _whole(fetch: Fetch, window: Window, first: Page, *, is_late: bool) -> Readi
     return Reading(window, [*found.values()], is_complete=False, is_late=is_late)
 
 
-def _pages(fetch: Fetch, window: Window, first: Page, ids: Collection[str]) -> Iterator[Page]:
+def _pages(fetch: Fetch, window: Window, first: Page) -> Iterator[Page]:
     """Yield the pages of a window: as many as its total says, or more while there are more.
 
-    `ids` are those of the contacts so far. Pages that bring none end it: the API does not know the offset.
+    Pages without a new contact end it: then the API does not know the offset.
     """
     yield first
-    last, offset, beyond, before = first, PAGE, 0, 0
-    while last.has_next and beyond < BEYOND and len(ids) > before:
-        before = len(ids)
+    seen = {one.id for one in first.contacts}
+    last, offset, beyond, brought = first, PAGE, 0, bool(seen)
+    while last.has_next and beyond < BEYOND and brought:
         end = min(first.total, offset + GROUP * PAGE)
         if offset >= first.total:
             # it grew meanwhile, or its total is wrong
             end, beyond = offset + PAGE, beyond + 1
         pages = fetch(window, range(offset, end, PAGE))
         yield from pages
-        last, offset = pages[-1], offset + PAGE * len(pages)
+        new = {one.id for page in pages for one in page.contacts} - seen
+        last, offset, brought = pages[-1], offset + PAGE * len(pages), bool(new)
+        seen |= new
 
 
 def _note(found: dict[str, Contact], contacts: Sequence[Contact], window: Window) -> None:
