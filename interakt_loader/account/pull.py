@@ -17,7 +17,7 @@ import pyarrow as pa
 from interakt_loader.account.contacts import Contact, NotTheApi, read_time, written_time
 from interakt_loader.account.kept import KeptReading
 from interakt_loader.account.reader import AccountReader, pages_of
-from interakt_loader.account.windows import Window, past_at, read_windows
+from interakt_loader.account.windows import Window, joined, past_at, read_windows
 from interakt_loader.errors import LoadInterrupted, LoadStopped, RecordBroken, SettingsError, option
 from interakt_loader.load.job import Observer
 from interakt_loader.load.run import Interrupts

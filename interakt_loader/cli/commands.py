@@ -475,7 +475,13 @@ def pull(
     if quiet:
         options["progress"] = False
     settings = Settings.resolve(options)
-    result = pulled(Path(out), since, settings, (lambda _: None) if quiet else _say)
+    say = (lambda _: None) if quiet else _say
+    # click would take it for a Ctrl-C that nobody has handled
+    try:
+        result = pulled(Path(out), since, settings, say)
+    except LoadInterrupted as error:
+        say(f"{out}.part: has what was read; the same command continues from there")
+        return error.exit_code
     as_object = printable_json(json.dumps(result.as_dict(), ensure_ascii=False))
     click.echo(as_object if output == "json" else pull_text(result))
     return result.exit_code
