@@ -1,7 +1,7 @@
 """Which pages to ask for, and whether all contacts were seen. Pure: `fetch` makes the calls.
 
-Contacts change while they are read. A changed contact gets a new time of modification and goes to another place, so the
-pages move. Nobody says in which order they come. So the account is read by windows of `modified_at_utc`:
+Contacts change while they are read. A changed contact gets a new time of modification and another place, so the pages
+move. Their order is not documented. So the account is read by windows of `modified_at_utc`:
 
 - A window that ends in the past can only lose contacts. If all its pages say the same total, and as many ids were seen,
   then nothing moved, and the window is complete. Else it is read again, twice at most.
@@ -36,7 +36,7 @@ SHORTEST = 2 * MILLISECOND
 """Microseconds of a window that is not divided."""
 
 GROUP = 160
-"""Pages that are asked for together. Nobody knows whether there are as many as a total says."""
+"""Pages that are asked for together. There may be fewer than a total says."""
 
 BEYOND = 100
 """Pages that are read at most after those that the total says."""

@@ -489,12 +489,12 @@ def pull(
 
 def pull_text(result: PullResult) -> str:
     """Return what `pull` has written as a few lines for a person."""
-    from interakt_loader.progress import duration
+    from interakt_loader.result.view import elapsed
 
-    pace = result.calls / max(result.seconds, 0.001) * 60
+    pace = result.calls / max(result.seconds, 0.001)
     lines = [
         f"{result.path}: {number_of(result.contacts, 'contact')}",
-        f"{number_of(result.calls, 'call')} in {duration(result.seconds)}, {pace:,.0f} a minute",
+        f"{number_of(result.calls, 'call')} in {elapsed(result.seconds)} ({pace:,.0f} a second)",
     ]
     shown = [f"{name} ({kind})" for name, kind in islice(result.columns.items(), MOST_COLUMNS)]
     if len(result.columns) > MOST_COLUMNS:
