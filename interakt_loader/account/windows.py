@@ -6,8 +6,8 @@ move. Their order is not documented. So the account is read by windows of `modif
 - A window that ends in the past can only lose contacts. If all its pages say the same total, and as many ids were seen,
   then nothing moved, and the window is complete. Else it is read again, twice at most.
 - The newest window has no end, and contacts come into it. It is complete if it is one page, which is one moment. If it
-  is longer, the times of the contacts in it are certainly past: the part up to them is a window of the first kind, and
-  the rest is the next newest window, which is shorter.
+  is longer, the times of the contacts in it are certainly past. The part up to them is a window of the first kind. The
+  rest is the next newest window, which is shorter.
 
 A contact that changes leaves its window for the newest one, which is read last. So none is missing without a window
 that is said to be incomplete. One that was read before its change is there twice: the later one counts.
