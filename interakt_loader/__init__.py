@@ -1,6 +1,7 @@
 """Load a table into Interakt: one API call for each row, one report line for each row, nothing lost.
 
 `load_users`, `load_events`, `baseline` and `check` take a table, a mapping and options. `infer` proposes a mapping.
+`pull` reads the account back.
 `track` has the names of the vendor's SDK. Each name is imported when it is first used, so that
 `from interakt_loader import track` starts fast.
 """
@@ -14,6 +15,7 @@ from interakt_loader._version import __version__
 
 if TYPE_CHECKING:
     from interakt_loader import track
+    from interakt_loader.account.pull import PullResult, pull
     from interakt_loader.errors import (
         APIError,
         InteraktLoaderError,
@@ -36,6 +38,7 @@ __all__ = [
     "LoadStopped",
     "Mapping",
     "MappingNeeded",
+    "PullResult",
     "RowsFailed",
     "UsageError",
     "__version__",
@@ -44,10 +47,13 @@ __all__ = [
     "infer",
     "load_events",
     "load_users",
+    "pull",
     "track",
 ]
 
 _HOMES = {
+    "pull": "account.pull",
+    "PullResult": "account.pull",
     "baseline": "load",
     "check": "load",
     "infer": "load",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -20,7 +21,11 @@ PAGE = 100
 LONGEST_PAGE = 16 << 20
 """Bytes of a page that are read. A call has 32 KB at most, but the traits of a contact may come from many calls."""
 
+DEEPEST = 50
+"""Lists and objects in one another, in a trait. More are no trait of a customer, and could not be written again."""
+
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+_LAST = (dt.datetime.max.replace(tzinfo=dt.timezone.utc) - _EPOCH) // dt.timedelta(microseconds=1)
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(?:Z|\+00:?00)?")
 """What is called `…_utc` is in UTC, also without a sign of it."""
 
@@ -64,8 +69,11 @@ class Request(NamedTuple):
 
 
 def page_request(since: int, until: int | None, offset: int, limit: int = PAGE) -> Request:
-    """Return the request for contacts modified after `since`, and before `until`: microseconds since the epoch."""
-    filters = [{"trait": "modified_at_utc", "op": "gt", "val": written_time(since)}]
+    """Return the request for contacts modified at `since` or later, and before `until`: microseconds since the epoch.
+
+    It brings those of a millisecond before, too: filters leave out equal times, and shown times may be less exact.
+    """
+    filters = [{"trait": "modified_at_utc", "op": "gt", "val": written_time(max(0, since - 1000))}]
     if until is not None:
         filters.append({"trait": "modified_at_utc", "op": "lt", "val": written_time(until), "supr_op": "and"})
     body = json.dumps({"filters": filters}, separators=(",", ":")).encode()
@@ -79,8 +87,8 @@ def phone_request(phone: str) -> Request:
 
 def written_time(microseconds: int) -> str:
     """Return a time as the API's filters take it: in UTC, with milliseconds, rounded down."""
-    at = _EPOCH + dt.timedelta(milliseconds=microseconds // 1000)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
+    at = _EPOCH + dt.timedelta(microseconds=min(microseconds, _LAST))
+    return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def read_time(text: object) -> int | None:
@@ -93,6 +101,19 @@ def read_time(text: object) -> int | None:
     except ValueError:
         return None
     return (at - _EPOCH) // dt.timedelta(microseconds=1) + int((found[3] or "0").ljust(6, "0"))
+
+
+def _number(text: str) -> float | str:
+    """Return a number; one that is too large stays a text."""
+    found = float(text)
+    return found if math.isfinite(found) else text
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_float=_number, parse_constant=_refuse).decode
 
 
 def read_page(body: bytes) -> Page:
@@ -108,7 +129,10 @@ def read_total(body: bytes) -> int:
 
 def _read_envelope(body: bytes) -> tuple[int, bool, list[Any]]:
     try:
-        content = json.loads(body)
+        content = _decode(body.decode("utf-8-sig"))
+        if b"\\ud" in body.lower():
+            # half a character, which no file could hold
+            content = _decode(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace").decode())
     except (ValueError, RecursionError):
         raise NotTheApi("it is not JSON") from None
     data = content.get("data") if isinstance(content, dict) else None
@@ -161,23 +185,32 @@ def _tags(value: object) -> list[str]:
         return []
     if not isinstance(value, list):
         raise NotTheApi(f"`tags` of a customer is {_kind(value)}, and no list")
+    if not all(map(_is_flat, value)):
+        raise NotTheApi(f"a tag of a customer has more than {DEEPEST} lists or objects in one another")
     return [one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in value]
 
 
 def _traits(value: object) -> dict[str, Any]:
     """Return the traits, from either of the two forms [seen]."""
-    if value is None:
-        return {}
-    if isinstance(value, dict):
-        return value
-    if not isinstance(value, list):
-        raise NotTheApi(f"`traits` of a customer is {_kind(value)}, and no object")
     found: dict[str, Any] = {}
-    for one in value:
-        if not isinstance(one, dict) or not isinstance(one.get("name"), str):
-            raise NotTheApi("`traits` of a customer is a list with something else than names and values")
-        found[one["name"]] = one.get("value")
+    if isinstance(value, dict):
+        found = value
+    elif isinstance(value, list):
+        for one in value:
+            if not isinstance(one, dict) or not isinstance(one.get("name"), str):
+                raise NotTheApi("`traits` of a customer is a list with something else than names and values")
+            found[one["name"]] = one.get("value")
+    elif value is not None:
+        raise NotTheApi(f"`traits` of a customer is {_kind(value)}, and no object")
+    if not all(_is_flat(one) for one in found.values()):
+        raise NotTheApi(f"a trait of a customer has more than {DEEPEST} lists or objects in one another")
     return found
+
+
+def _is_flat(value: object, depth: int = DEEPEST) -> bool:
+    if not isinstance(value, (dict, list)):
+        return True
+    return depth > 0 and all(_is_flat(one, depth - 1) for one in (value.values() if isinstance(value, dict) else value))
 
 
 def _kind(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What was read of an account, in a folder beside the output. A reading that was killed goes on from there.
+"""What was read of an account, in a folder beside the output. A reading that was killed continues from there.
 
 The folder is its owner's alone. It has the contacts as JSON lines, and a journal with a line for each window that was
 read completely: where its contacts are in the file. Only these windows count. So a line that was cut off does no harm.
@@ -10,13 +10,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from interakt_loader.account.contacts import Contact
 from interakt_loader.account.windows import Reading, Window
-from interakt_loader.errors import NotJustNow, SettingsError
+from interakt_loader.errors import NotJustNow, RecordBroken, SettingsError
 from interakt_loader.model import destination
 from interakt_loader.privacy.files import FileLock, LockHeld, open_private
 from interakt_loader.settings import Settings
@@ -31,6 +32,8 @@ class _Segment(NamedTuple):
     begin: int
     end: int
     is_late: bool
+    rows: int
+    """How many there are."""
 
 
 class KeptReading:
@@ -46,10 +49,18 @@ class KeptReading:
             folder.mkdir(mode=0o700, exist_ok=True)
             self._lock = FileLock(folder / "lock")
         except LockHeld:
-            raise NotJustNow(f"{folder}: another process reads this account to there") from None
+            raise NotJustNow(f"{folder}: another process reads an account to there") from None
         except OSError as error:
             raise SettingsError(f"{folder}: cannot be written: {error.strerror or error}") from None
-        self._contacts, self._journal = folder / "contacts.jsonl", folder / "windows.jsonl"
+        try:
+            self._open(settings, since, past)
+        except OSError as error:
+            self._lock.close()
+            raise SettingsError(f"{folder}: cannot be written: {error.strerror or error}") from None
+
+    def _open(self, settings: Settings, since: int, past: int) -> None:
+        self._folder.chmod(0o700)
+        self._contacts, self._journal = self._folder / "contacts.jsonl", self._folder / "windows.jsonl"
         self._segments: list[_Segment] = []
         self.past = past
         self.incomplete: list[Window] = []
@@ -70,19 +81,30 @@ class KeptReading:
         """Take over what an earlier process has read of the same account; return whether there is anything."""
         if not self._journal.exists() or not self._contacts.exists():
             return False
-        lines = self._journal.read_bytes().split(b"\n")[:-1]
-        entries = [_read(line) for line in lines]
-        head = entries[0] if entries else None
-        if head is None or head.get("version") != _VERSION or head.get("since") != since:
+        whole = self._journal.read_bytes().rpartition(b"\n")[0]
+        size = self._contacts.stat().st_size
+        try:
+            head, *entries = (json.loads(line) for line in whole.split(b"\n"))
+            if head["version"] != _VERSION or head["since"] != since:
+                return False
+            if head["account"] != _digest(settings, bytes.fromhex(head["salt"])):
+                return False
+            past = int(head["past"])
+            found = [
+                _Segment(
+                    Window(int(one["since"]), int(one["until"])),
+                    int(one["begin"]),
+                    int(one["end"]),
+                    is_late=False,
+                    rows=int(one["rows"]),
+                )
+                for one in entries
+            ]
+        # it is damaged
+        except (ValueError, KeyError, TypeError):
             return False
-        if head["account"] != _digest(settings, bytes.fromhex(head["salt"])):
-            return False
-        self.past = head["past"]
-        for one in entries[1:]:
-            # what comes after a damaged line is not known
-            if one is None:
-                break
-            self._segments.append(_Segment(Window(one["since"], one["until"]), one["begin"], one["end"], is_late=False))
+        self.past, self._segments = past, [one for one in found if one.end <= size]
+        os.truncate(self._journal, len(whole) + 1)
         return True
 
     @property
@@ -90,19 +112,32 @@ class KeptReading:
         """The windows that need not be read again."""
         return [one.window for one in self._segments if not one.is_late]
 
+    @property
+    def count(self) -> int:
+        """How many contacts there are. Those that changed meanwhile may count twice."""
+        return sum(one.rows for one in self._segments)
+
     def add(self, reading: Reading) -> None:
-        """Keep the contacts of a window."""
+        """Keep the contacts of a window. Raises `RecordBroken`."""
+        try:
+            self._add(reading)
+        except OSError as error:
+            raise RecordBroken(f"{self._folder}: cannot be written: {error.strerror or error}") from None
+
+    def _add(self, reading: Reading) -> None:
         begin = self._file.seek(0, os.SEEK_END)
         for contact in reading.contacts:
-            self._file.write(json.dumps(contact, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+            self._file.write(json.dumps(contact, ensure_ascii=False).encode() + b"\n")
         self._file.flush()
         end = self._file.tell()
-        self._segments.append(_Segment(reading.window, begin, end, reading.is_late))
+        rows = len(reading.contacts)
+        self._segments.append(_Segment(reading.window, begin, end, reading.is_late, rows))
         if not reading.is_complete:
             self.incomplete.append(reading.window)
         elif not reading.is_late:
             os.fsync(self._file.fileno())
-            entry = {"since": reading.window.since, "until": reading.window.until, "begin": begin, "end": end}
+            place = {"begin": begin, "end": end, "rows": rows}
+            entry = {"since": reading.window.since, "until": reading.window.until} | place
             with self._journal.open("ab") as file:
                 file.write(json.dumps(entry).encode() + b"\n")
 
@@ -128,11 +163,13 @@ class KeptReading:
         with self._contacts.open("rb") as file:
             file.seek(segment.begin)
             while file.tell() < segment.end:
-                yield Contact(*json.loads(file.readline().decode("utf-8", "surrogatepass")))
+                yield Contact(*json.loads(file.readline()))
 
     def close(self) -> None:
-        """End the reading. It can go on later."""
-        self._file.close()
+        """End the reading. It can continue later."""
+        # on a full disk, what could not be written before
+        with suppress(OSError):
+            self._file.close()
         self._lock.close()
 
     def remove(self) -> None:
@@ -144,11 +181,3 @@ class KeptReading:
 def _digest(settings: Settings, salt: bytes) -> str:
     account = destination(settings.base_url, settings.require_key())
     return blake2b(account.encode(), key=salt, digest_size=16).hexdigest()
-
-
-def _read(line: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None

@@ -14,11 +14,11 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from interakt_loader.account.contacts import Contact, read_time, written_time
+from interakt_loader.account.contacts import Contact, NotTheApi, read_time, written_time
 from interakt_loader.account.kept import KeptReading
 from interakt_loader.account.reader import AccountReader, pages_of
-from interakt_loader.account.windows import SKEW, Window, read_windows
-from interakt_loader.errors import LoadInterrupted, LoadStopped, SettingsError
+from interakt_loader.account.windows import Window, joined, past_at, read_windows
+from interakt_loader.errors import LoadInterrupted, LoadStopped, RecordBroken, SettingsError, option
 from interakt_loader.load.job import Observer
 from interakt_loader.load.run import Interrupts
 from interakt_loader.model import Status, StopToken
@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from interakt_loader.settings.settings import Options
 
 logger = logging.getLogger("interakt_loader")
+
+OPTIONS = (
+    "api_key", "base_url", "timeout", "max_retries", "workers", "rate_limit", "share", "max_outage", "progress"
+)  # fmt: skip
+"""The options of `Settings` that are about the account and its calls."""
 
 ROWS = 4096
 """Rows of a batch."""
@@ -97,14 +102,22 @@ def pull(path: str | Path, *, since: str | dt.datetime | None = None, **options:
     each trait. `since` leaves out contacts that were not modified since then: an ISO 8601 time in UTC. The options are
     those of `Settings` about the account and the calls.
 
-    If it ends early, `PATH.part` has what was read, and the same call goes on from there. Raises `UsageError` before any
-    call, `LoadStopped` if the account cannot be read, and `LoadInterrupted` after Ctrl-C.
+    If it ends early, `PATH.part` has what was read, and the same call continues from there. Raises `UsageError` before
+    any call, `LoadStopped` if the account cannot be read, and `LoadInterrupted` after Ctrl-C.
     """
+    for name, value in options.items():
+        if name in Settings.__dataclass_fields__ and name not in OPTIONS and value is not None:
+            raise SettingsError(f"{option(name)} is no option of pull; these are: {', '.join(OPTIONS)}")
     return pulled(Path(path), since, Settings.resolve(cast("dict[str, Any]", options)))
 
 
-def pulled(path: Path, since: str | dt.datetime | None, settings: Settings) -> PullResult:
-    """Write the account's contacts to a file: what `pull` shares with the command line."""
+def pulled(
+    path: Path, since: str | dt.datetime | None, settings: Settings, say: Callable[[str], object] = lambda _: None
+) -> PullResult:
+    """Write the account's contacts to a file: what `pull` shares with the command line.
+
+    `say` shows a line if there is no progress bar.
+    """
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
         raise SettingsError(f"{path}: expected a name that ends in {', '.join(_WRITERS)}")
@@ -112,18 +125,21 @@ def pulled(path: Path, since: str | dt.datetime | None, settings: Settings) -> P
         raise SettingsError(f"{path}: expected a file in a folder that exists")
     settings.require_key()
     began, begin = time.monotonic(), _since(since)
-    now = time.time_ns() // 1000
-    kept = KeptReading(Path(f"{path}.part"), settings, begin, max(begin, now - SKEW))
+    past = past_at(time.time_ns() // 1000, begin)
+    kept = KeptReading(Path(f"{path}.part"), settings, begin, past)
     try:
-        calls = read_account(kept, settings, begin, now, str(path))
+        calls = read_account(kept, settings, begin, str(path), say)
         table = _Table(kept)
-        with replacing(path) as file:
-            writer(file, table)
+        try:
+            with replacing(path) as file:
+                writer(file, table)
+        except OSError as error:
+            raise RecordBroken(f"{path}: cannot be written: {error.strerror or error}") from None
     except BaseException:
-        kept.close()
+        (kept.close if kept.done else kept.remove)()
         raise
     kept.remove()
-    incomplete = [_span(one) for one in kept.incomplete]
+    incomplete = [_span(one) for one in joined(kept.incomplete)]
     return PullResult(path, table.rows, table.types, incomplete, calls, time.monotonic() - began, table.notes)
 
 
@@ -138,7 +154,9 @@ def _since(given: str | dt.datetime | None) -> int:
     text = f"{given}T00:00:00Z" if len(given) == len("2026-11-29") else given
     found = read_time(text.replace("+00:00", "Z"))
     if found is None:
-        raise SettingsError(f"since is {given!r}; expected a time in UTC, such as 2026-11-29 or 2026-11-29T12:30:00Z")
+        raise SettingsError(
+            f"{option('since')} is {given!r}; expected a time in UTC, such as 2026-11-29 or 2026-11-29T12:30:00Z"
+        )
     return found
 
 
@@ -146,7 +164,9 @@ def _span(window: Window) -> tuple[str, str | None]:
     return written_time(window.since), None if window.until is None else written_time(window.until)
 
 
-def read_account(kept: KeptReading, settings: Settings, since: int, now: int, name: str) -> int:
+def read_account(
+    kept: KeptReading, settings: Settings, since: int, name: str, say: Callable[[str], object] = lambda _: None
+) -> int:
     """Read the account into a folder, as far as it is not there. Return the number of calls."""
     token, summary = StopToken(), Summary()
     with (
@@ -156,17 +176,20 @@ def read_account(kept: KeptReading, settings: Settings, since: int, now: int, na
         try:
             with AccountReader(settings, token, _Shown(bar, summary)) as reader:
                 total = reader.count()
-                if kept.done:
-                    logger.warning("%s: goes on where it was ended before", name)
                 line = _forecast(total, settings)
+                if kept.done:
+                    line += f"; continues after {number_of(kept.count, 'contact')} that were read before"
                 logger.info("%s", line)
-                bar.say(line)
+                if not bar.say(line):
+                    say(line)
                 bar.begin(total)
-                for reading in read_windows(reader.windows, now, since, kept.done, kept.past):
+                for reading in read_windows(reader.windows, kept.past, since, kept.done):
                     kept.add(reading)
-                    summary.counts[Status.SENT] += len(reading.contacts)
+                    summary.counts[Status.SENT] = min(total, kept.count)
                     bar.update(summary)
                 return reader.attempts
+        except NotTheApi as error:
+            raise LoadStopped(f"the account cannot be read: an answer is not the API's: {error}") from None
         except LoadStopped:
             if interrupts.signum is not None:
                 raise LoadInterrupted(None, interrupts.signum) from None
@@ -205,19 +228,28 @@ class _Table:
     def __init__(self, kept: KeptReading) -> None:
         self._kept = kept
         found: dict[str, set[str]] = {}
-        self._whole: set[str] = set()
-        """Traits whose numbers are all whole, and fit 64 bits."""
-        broken: set[str] = set()
+        broken, long, longest = set[str](), set[str](), set[str]()
+        bad_times = 0
+        self._has_others = False
         self.rows = 0
         for contact in kept.contacts():
             self.rows += 1
+            bad_times += contact.created_at is not None and read_time(contact.created_at) is None
             for name, value in contact.traits.items():
-                if value is None or (name not in found and len(found) >= MOST_TRAITS):
+                if value is None:
                     continue
-                found.setdefault(name, set()).add(_KINDS.get(type(value), "text"))
-                if isinstance(value, float) or (type(value) is int and not -(2**63) <= value < 2**63):
+                if name not in found and len(found) >= MOST_TRAITS:
+                    self._has_others = True
+                    continue
+                found.setdefault(name, set()).add(_KINDS[type(value)])
+                if isinstance(value, float):
                     broken.add(name)
+                elif type(value) is int and abs(value) > 2**53:
+                    (long if -(2**63) <= value < 2**63 else longest).add(name)
         self._whole = set(found) - broken
+        """Traits whose numbers are all whole."""
+        # a column of numbers could not have them exactly
+        longest |= long & broken
         self.notes: list[str] = []
         self._columns: dict[str, str] = {}
         self.types: dict[str, str] = {}
@@ -230,11 +262,15 @@ class _Table:
                 column += " (trait)"
             taken.add(column)
             self._columns[name] = column
-            self.types[column] = {"mixed": "text", "object": "text"}.get(kind, kind)
-            if kind == "mixed":
+            is_long = kind == "number" and name in longest
+            self.types[column] = "text" if is_long else {"mixed": "text", "object": "text"}.get(kind, kind)
+            if is_long:
+                self.notes.append(f"{column}: has numbers that are too long for a column of numbers, so it is text")
+            elif kind == "mixed":
                 self.notes.append(f"{column}: has values of several types ({', '.join(sorted(kinds))}), so it is text")
         self._kinds = {name: self.types[column] for name, column in self._columns.items()}
-        self._has_others = len(found) >= MOST_TRAITS
+        if bad_times:
+            self.notes.append(f"created_at: is empty for {number_of(bad_times, 'contact')}, whose time cannot be read")
         if self._has_others:
             self.notes.append(f"{_OTHERS}: has all but {MOST_TRAITS:,} traits, as JSON")
 
@@ -279,9 +315,13 @@ class _Table:
             values = [_as(kind, one.traits.get(name)) for one in rows]
             arrays.append(pa.array(values, self._type(name)))
         if self._has_others:
-            others = ({name: value for name, value in one.traits.items() if name not in self._kinds} for one in rows)
+            others = (_others(one.traits, self._kinds) for one in rows)
             arrays.append(pa.array([_json(one) if one else None for one in others], pa.string()))
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _others(traits: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
+    return {name: value for name, value in traits.items() if value is not None and name not in columns}
 
 
 def _as(kind: str, value: Any) -> Any:
@@ -319,7 +359,8 @@ def _write_csv(file: IO[bytes], table: _Table) -> None:
     is_first = True
     for batch in table.batches() if table.rows else [table.schema.empty_table()]:
         texts = [_csv_column(column) for column in batch.columns]
-        flat = pa.table(texts, names=batch.schema.names)
+        # a trait's name can be a formula, too
+        flat = pa.table(texts, names=guarded(pa.array(batch.schema.names, pa.string())).to_pylist())
         pa_csv.write_csv(flat, file, header if is_first else rest)
         is_first = False
 
@@ -344,7 +385,8 @@ def _write_json_lines(file: IO[bytes], table: _Table) -> None:
 
 
 def _iso(at: dt.datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
+    exactness = "microseconds" if at.microsecond % 1000 else "milliseconds"
+    return at.replace(tzinfo=None).isoformat(timespec=exactness) + "Z"
 
 
 _WRITERS: dict[str, Callable[[IO[bytes], _Table], None]] = {

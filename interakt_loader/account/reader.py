@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from types import TracebackType
 
 from interakt_loader.account.contacts import LONGEST_PAGE, PAGE, NotTheApi, Page, Request, page_request, read_page
-from interakt_loader.account.windows import MILLISECOND, Window
+from interakt_loader.account.windows import Window
 from interakt_loader.load.job import Job, Observer, open_sender, open_shared_clock
 from interakt_loader.load.pipeline import GLANCE, Monitor
 from interakt_loader.mapping import Mapping
@@ -75,17 +75,15 @@ class AccountReader:
         self._stack.__exit__(kind, error, trace)
 
     def windows(self, window: Window, offsets: Sequence[int]) -> list[Page]:
-        """Return pages of a window, each with contacts of a millisecond more at both ends."""
-        since = max(0, window.since - MILLISECOND)
-        until = None if window.until is None else window.until + MILLISECOND
-        return self.fetch([page_request(since, until, offset) for offset in offsets])
+        """Return pages of a window, with the contacts of a millisecond before it, too."""
+        return self.fetch([page_request(window.since, window.until, offset) for offset in offsets])
 
     def count(self) -> int:
         """Return how many contacts the account has."""
         return self.fetch([page_request(0, None, 0, limit=1)])[0].total
 
     def fetch(self, requests: Sequence[Request]) -> list[Page]:
-        """Make calls, and return their pages. A look-up that finds nothing is an empty page."""
+        """Make calls, and return their pages. A look-up that finds nobody is an empty page."""
         first, self.calls = self.calls, self.calls + len(requests)
         messages = [Message(first + at, "user", str(first + at), b"") for at in range(len(requests))]
         self._pages.requests |= {message.row: one for message, one in zip(messages, requests, strict=True)}
@@ -95,8 +93,11 @@ class AccountReader:
             for outcome in self._monitor.read(1, GLANCE):
                 left -= 1
                 self.attempts += outcome.attempts
-                if outcome.status is not Status.SENT and outcome.http_status != 404 and self._engine.stopped is None:
-                    message = outcome.text or f"HTTP {outcome.http_status}"
+                finds_nobody = outcome.http_status == 404 and requests[outcome.message.row - first].method == "GET"
+                if outcome.status is not Status.SENT and not finds_nobody and self._engine.stopped is None:
+                    message = outcome.text or "no answer"
+                    if outcome.http_status is not None and not message.startswith("HTTP "):
+                        message = f"HTTP {outcome.http_status}: {message}"
                     self._engine.stop(Stop("abandoned", f"the account cannot be read: {message}"))
             if self._engine.stopped is not None:
                 raise stopped_error(self._engine.stopped)
@@ -104,7 +105,7 @@ class AccountReader:
 
 
 class _Pages(Transport):
-    """Makes the calls of the engine, and keeps the pages that they bring. Thread-safe: each call has a key of its own."""
+    """Makes the calls of the engine, and keeps the pages that they bring. Thread-safe: each call has its own key."""
 
     def __init__(self, transport: HttpTransport) -> None:
         self._transport = transport
@@ -116,6 +117,9 @@ class _Pages(Transport):
         request = self.requests[message.row]
         answer = self._transport.call(self._transport.head(request.method, request.path), request.body)
         if not answer.accepted:
+            if answer.code == "unreadable_answer" and answer.body:
+                # it may be a part of a page, with people in it
+                answer = answer._replace(message=f"HTTP {answer.http_status} with an answer that is not the API's")
             return answer._replace(body=b"")
         try:
             self._pages[message.row] = read_page(answer.body)

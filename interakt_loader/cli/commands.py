@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,16 @@ from interakt_loader._version import __version__
 from interakt_loader.cli.options import (
     ASK_KEY,
     CONTEXT,
+    DEBUG,
     EXIT_CODES,
     KEY_FILE,
     KIND,
     OUTPUTS,
+    QUIET,
     RESULT,
     DefaultGroup,
     account_flags,
+    call_flags,
     check_event,
     check_types,
     flag,
@@ -47,15 +51,19 @@ from interakt_loader.model import Kind
 from interakt_loader.privacy.process import freeze_imports
 from interakt_loader.privacy.text import number_of, printable, printable_json, printable_lines
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import KEPT, LOADED, MAPPED, OUTPUT, SENT, beside, mapping_name
+from interakt_loader.settings.settings import KEPT, LOADED, MAPPED, SENT, beside, mapping_name
 from interakt_loader.settings.values import OneOf, parsed
 
 if TYPE_CHECKING:
+    from interakt_loader.account.pull import PullResult
     from interakt_loader.cli.proposal import Confirmation
     from interakt_loader.result import LoadResult
     from interakt_loader.result.view import View
 
 MOST_REASONS = 10
+
+MOST_COLUMNS = 50
+"""Traits that `pull` lists."""
 
 
 def as_json(result: LoadResult, exit_code: int) -> str:
@@ -205,8 +213,8 @@ _LOAD_EXAMPLES = (
     "hold the ledger's secret.",
 )
 @RESULT
-@flag("-q", "--quiet", group=OUTPUT, is_flag=True, help="No progress bar and no messages.")
-@flag("--debug", group=OUTPUT, is_flag=True, help="Log every step. Bodies hold personal data.")
+@QUIET
+@DEBUG
 def load(**given: Any) -> int:
     """Load SOURCE (the default command).
 
@@ -458,6 +466,88 @@ def key(*, api_key_file: str | None, ask_key: bool, output: str, **flags: Any) -
     else:
         click.echo(f"interakt-loader: {printable(trial.text)}", err=True)
     return trial.exit_code
+
+
+_PULL_EXIT_CODES = [
+    ("0", "Every contact is in the file."),
+    ("1", "Some contacts may be missing: they changed whenever they were read."),
+    ("2", "The command or a setting is wrong. Nothing was read."),
+    ("3", "The account cannot be read, or not to its end. The same command continues."),
+    ("130, 143", "It was interrupted. The same command continues."),
+]
+
+
+@cli.command(
+    context_settings=CONTEXT,
+    examples=[
+        ("Write all contacts of the account:", "pull contacts.parquet"),
+        ("Only those that were modified since a day:", "pull new.csv --since 2026-11-01"),
+    ],
+    exit_codes=_PULL_EXIT_CODES,
+)
+@click.argument("out", metavar="OUT", shell_complete=paths)
+@flag(
+    "--since",
+    group=LOADED,
+    metavar="TIME",
+    help="Only contacts that were modified since then: a day or a time in UTC, such as 2026-11-01T09:30:00Z.",
+)
+@KEY_FILE
+@ASK_KEY
+@call_flags
+@RESULT
+@QUIET
+@DEBUG
+def pull(
+    *, out: str, since: str | None, api_key_file: str | None, ask_key: bool, output: str, quiet: bool, **flags: Any
+) -> int:
+    """Write the account's contacts to OUT: a .parquet, .csv or .jsonl file.
+
+    A call reads 100 contacts. OUT.part has what was read until OUT is complete: the same command continues.
+    """
+    from interakt_loader.account.pull import pulled
+    from interakt_loader.cli.keys import given_key
+
+    freeze_imports()
+    output = parsed("--output", OneOf(OUTPUTS), output)
+    options = {name: value for name, value in flags.items() if value is not None and name != "debug"}
+    options["api_key"] = given_key(api_key_file, ask=ask_key)
+    if quiet:
+        options["progress"] = False
+    settings = Settings.resolve(options)
+    say = (lambda _: None) if quiet else _say
+    # click would take it for a Ctrl-C that nobody has handled
+    try:
+        result = pulled(Path(out), since, settings, say)
+    except LoadInterrupted as error:
+        say(f"{out}.part: has what was read; the same command continues from there")
+        return error.exit_code
+    as_object = printable_json(json.dumps(result.as_dict(), ensure_ascii=False))
+    click.echo(as_object if output == "json" else pull_text(result))
+    return result.exit_code
+
+
+def pull_text(result: PullResult) -> str:
+    """Return what `pull` has written as a few lines for a person."""
+    from interakt_loader.result.view import elapsed
+
+    pace = result.calls / max(result.seconds, 0.001)
+    lines = [
+        f"{result.path}: {number_of(result.contacts, 'contact')}",
+        f"{number_of(result.calls, 'call')} in {elapsed(result.seconds)} ({pace:,.0f} a second)",
+    ]
+    shown = [f"{name} ({kind})" for name, kind in islice(result.columns.items(), MOST_COLUMNS)]
+    if len(result.columns) > MOST_COLUMNS:
+        shown.append(f"… and {len(result.columns) - MOST_COLUMNS:,} more")
+    if shown:
+        lines.append(f"traits: {', '.join(shown)}")
+    lines += [f"note: {one}" for one in result.notes]
+    for since, until in result.incomplete:
+        end = "from then on" if until is None else f"until {until}"
+        lines.append(f"incomplete: some contacts modified since {since} {end} may be missing")
+    if result.incomplete:
+        lines.append("to do: pull again when fewer contacts change")
+    return "\n".join(map(printable, lines))
 
 
 @cli.command(context_settings=CONTEXT, examples=[("Put both reports into a new folder:", "demo --folder out")])

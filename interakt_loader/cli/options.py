@@ -118,6 +118,11 @@ def source_flags(command: _Command) -> _Command:
     return _flags(command, ["default_country", "phones", "null_values", *_READ])
 
 
+def call_flags(command: _Command) -> _Command:
+    """Give a command the flags that say how calls are made that read the account."""
+    return _flags(command, ["base_url", "timeout", "max_retries", "workers", "rate_limit", "share", "max_outage"])
+
+
 def _flags(command: _Command, names: Sequence[str]) -> _Command:
     for one in reversed(fields(Settings)):
         if one.name in names and one.metadata["flag"] is not None:
@@ -189,6 +194,9 @@ KEY_FILE = flag(
 )
 
 ASK_KEY = flag("--ask-key", group=SENT, is_flag=True, help="Ask for the key in the terminal, without showing it.")
+
+QUIET = flag("-q", "--quiet", group=OUTPUT, is_flag=True, help="No progress bar and no messages.")
+DEBUG = flag("--debug", group=OUTPUT, is_flag=True, help="Log every step. Bodies hold personal data.")
 
 OUTPUTS = ("text", "json")
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 PURE = [
+    "account/contacts.py",
+    "account/windows.py",
     "arguments.py",
     "codes.py",
     "columns/*.py",
