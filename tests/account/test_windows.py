@@ -227,6 +227,19 @@ def numbered(count: int, times: Sequence[int], order: str = "created") -> Accoun
     return account
 
 
+def test_a_reading_continues_after_each_window() -> None:
+    """Whatever was read before, the rest brings all other contacts, and none of these."""
+    account = numbered(200, [START - DAY + number * 20 * MILLISECOND for number in range(200)])
+    past = past_at(START)
+    with small_pages():
+        whole = [*read_windows(account.fetch, past)]
+        for count in range(len(whole)):
+            done = [one.window for one in whole[:count] if not one.is_late]
+            before = {contact.id for one in whole[:count] for contact in one.contacts}
+            rest = {contact.id for one in read_windows(account.fetch, past, 0, done) for contact in one.contacts}
+            assert rest == account.contacts.keys() - before
+
+
 def test_calls_are_few_more_than_contacts_by_the_hundred() -> None:
     """Real sizes: 50,000 contacts of a year."""
     rng = random.Random(1)
