@@ -80,11 +80,6 @@ def page_request(since: int, until: int | None, offset: int, limit: int = PAGE) 
     return Request("POST", f"{PATH}?offset={offset}&limit={limit}", body)
 
 
-def phone_request(phone: str) -> Request:
-    """Return the request for the contacts with a phone: its digits without the country code."""
-    return Request("GET", f"{PATH}phone_number/{phone}")
-
-
 def written_time(microseconds: int) -> str:
     """Return a time as the API's filters take it: in UTC, with milliseconds, rounded down."""
     at = _EPOCH + dt.timedelta(microseconds=min(microseconds, _LAST))
