@@ -48,16 +48,31 @@ def _path_of(address: Secret) -> Path:
     return path
 
 
-class SQLite(Driver):
-    """A file of SQLite. Each value has a type of its own."""
+class _File(Driver):
+    """A database that is a file of this machine."""
 
-    kind = "sqlite"
     _connection: Any = None
-    _cursor: Any = None
 
     def __init__(self, address: Secret) -> None:
         super().__init__(address)
         self._path = _path_of(address)
+
+    def interrupt(self) -> None:
+        """End the query."""
+        if self._connection is not None:
+            self._connection.interrupt()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+class SQLite(_File):
+    """A file of SQLite. Each value has a type of its own."""
+
+    kind = "sqlite"
+    _cursor: Any = None
 
     def connect(self) -> None:
         """Open the file for reading only."""
@@ -79,16 +94,6 @@ class SQLite(Driver):
         names = [one[0] for one in self._cursor.description]
         return pa.RecordBatch.from_arrays([to_arrow(values) for values in zip(*rows, strict=True)], names=names)
 
-    def interrupt(self) -> None:
-        """End the query."""
-        if self._connection is not None:
-            self._connection.interrupt()
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._connection is not None:
-            self._connection.close()
-
     def explained(self, error: Exception) -> InteraktLoaderError:
         """Return an error of SQLite in one line. None of them has a value of a row."""
         if "locked" in str(error):
@@ -106,18 +111,13 @@ def _text(raw: bytes) -> str | bytes:
         return raw
 
 
-class DuckDB(Driver):
+class DuckDB(_File):
     """A file of DuckDB."""
 
     kind = "duckdb"
-    _connection: Any = None
     _rows: ArrowRows | None = None
     _text = ""
     _is_bound = False
-
-    def __init__(self, address: Secret) -> None:
-        super().__init__(address)
-        self._path = _path_of(address)
 
     def connect(self) -> None:
         """Open the file for reading only."""
@@ -144,16 +144,6 @@ class DuckDB(Driver):
     def next_batch(self) -> pa.RecordBatch | None:
         """Return the next rows."""
         return None if self._rows is None else self._rows.next_batch()
-
-    def interrupt(self) -> None:
-        """End the query."""
-        if self._connection is not None:
-            self._connection.interrupt()
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._connection is not None:
-            self._connection.close()
 
     def explained(self, error: Exception) -> InteraktLoaderError:
         """Return an error of DuckDB in one line."""
