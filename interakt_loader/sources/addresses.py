@@ -122,7 +122,6 @@ _OTHER_DATABASES = re.compile(
     "mssql|sqlserver|oracle|snowflake|bigquery|redshift|clickhouse|mongodb|trino|presto|databricks|db2|cockroachdb|hive"
     "|impala|teradata|vertica|firebird"
 )
-_PASSWORD_IN_KEYS = re.compile(r"(?:password|pwd)\s{0,9}=|\Ajdbc:", re.IGNORECASE)
 
 
 def from_environment(name: str) -> str:
@@ -158,7 +157,7 @@ def refuse_other_databases(given: str) -> None:
             f"{scheme}://…: such a database cannot be read{hint}; there are {_FORMS}. In Python, give what another "
             "library reads, such as pandas.read_sql(…)"
         )
-    may_hold_password = ":" in given.rpartition("@")[0] or _PASSWORD_IN_KEYS.search(given)
+    may_hold_password = ":" in given.rpartition("@")[0] or given.lower().startswith("jdbc:")
     if may_hold_password and not is_address(given) and not os.path.lexists(given):
         raise SourceError(
             f"the source is no path that is there, and no address such as {_FORMS}. It is not shown, because it may "
