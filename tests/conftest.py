@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +47,18 @@ def sandbox_process() -> Iterator[SandboxProcess]:
     """A sandbox in a process of its own, for loads whose pace matters."""
     with SandboxProcess() as running:
         yield running
+
+
+@pytest.fixture
+def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files, also of programs that the test starts: the loader may leave nothing there."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    yield folder
+    gc.collect()
+    assert [*folder.glob("interakt-loader-*")] == []
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ import io
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,15 +18,9 @@ from interakt_loader.sources.spool import PREFIX, Spool, TemporaryFolder
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of its own for temporary files: nothing may be left there."""
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setenv("TMPDIR", str(folder))
-    yield folder
-    gc.collect()
-    assert [*folder.iterdir()] == []
+def folder(temporary_folder: Path) -> Path:
+    """A folder of its own for temporary files."""
+    return temporary_folder
 
 
 KILLED = """

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -39,14 +36,9 @@ TABLE = "id,name,opted\n1,Asha,yes\n2,Bob,no\n3,,\n4,Dev,yes\n"
 
 
 @pytest.fixture(autouse=True)
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of its own for temporary files: nothing may be left there."""
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    yield folder
-    gc.collect()
-    assert list(folder.glob("interakt-loader-rows-*")) == []
+def folders(temporary_folder: Path) -> Path:
+    """A folder of its own for temporary files."""
+    return temporary_folder
 
 
 @pytest.fixture

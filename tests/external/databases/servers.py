@@ -71,6 +71,10 @@ class Server(ABC):
         """Return how many connections the loader has now."""
 
     @abstractmethod
+    def computes(self) -> bool:
+        """Tell whether the server works on the endless query now."""
+
+    @abstractmethod
     def end_loaders(self) -> None:
         """End the connections of the loader."""
 
@@ -93,6 +97,13 @@ class Server(ABC):
                 time.sleep(0.1)
             else:
                 return
+
+    def wait_until_it_computes(self, seconds: float = 20.0) -> None:
+        """Wait until the server works on the endless query; fails after some seconds."""
+        deadline = time.monotonic() + seconds
+        while not self.computes():
+            assert time.monotonic() < deadline, "the endless query does not run"
+            time.sleep(0.05)
 
     def wait_for_loaders(self, wanted: int, seconds: float = 20.0) -> None:
         """Wait until the loader has so many connections; fails after some seconds."""
@@ -175,6 +186,10 @@ class Postgres(Server):
         ((count,),) = self.run("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'interakt-loader'")
         return int(count)
 
+    def computes(self) -> bool:
+        mine = "application_name = 'interakt-loader' AND state = 'active' AND query LIKE 'COPY%= -1%'"
+        return self.run(f"SELECT count(*) FROM pg_stat_activity WHERE {mine}") != [(0,)]
+
     def end_loaders(self) -> None:
         self.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'interakt-loader'")
 
@@ -240,6 +255,10 @@ class MariaDB(Server):
     def loaders(self) -> int:
         ((count,),) = self.run("SELECT count(*) FROM information_schema.processlist WHERE user = 'loader'")
         return int(count)
+
+    def computes(self) -> bool:
+        mine = "user = 'loader' AND info LIKE '%= -1%'"
+        return self.run(f"SELECT count(*) FROM information_schema.processlist WHERE {mine}") != [(0,)]
 
     def end_loaders(self) -> None:
         for (number,) in self.run("SELECT id FROM information_schema.processlist WHERE user = 'loader'"):
