@@ -151,11 +151,12 @@ def refuse_other_databases(given: str) -> None:
     Raises `SourceError`, which does not repeat the address.
     """
     scheme = given.partition("://")[0].partition("+")[0].lower() if "://" in given else ""
-    hint = did_you_mean(scheme, _SUPPORTED) if scheme else ""
-    if scheme and (_OTHER_DATABASES.fullmatch(scheme) or (hint and scheme not in _SUPPORTED)):
+    is_other = _OTHER_DATABASES.fullmatch(scheme) is not None
+    hint = "" if not scheme or is_other or scheme in _SUPPORTED else did_you_mean(scheme, _SUPPORTED)
+    if is_other or hint:
         raise SourceError(
-            f"{scheme}://…: such a database cannot be read{hint}; there are {_FORMS}. In Python, give what another "
-            "library reads, such as pandas.read_sql(…)"
+            f"{scheme}://…: such a database cannot be read{hint} (there are {_FORMS}). In Python, "
+            "give what another library reads, such as pandas.read_sql(…)"
         )
     may_hold_password = ":" in given.rpartition("@")[0] or given.lower().startswith("jdbc:")
     if may_hold_password and not is_address(given) and not os.path.lexists(given):
