@@ -56,12 +56,32 @@ class Status(str, Enum):
     """A try ended without a readable answer: the API may have accepted it."""
     UNSENT = "unsent"
     """The load stopped before this row's turn."""
+    SAME = "same"
+    """Not sent: `verify` found it in the account."""
+    DIFFERENT = "different"
+    """Not sent: `verify` found the contact in the account, with other values."""
+    ABSENT = "absent"
+    """Not sent: `verify` found no such contact in the account."""
+    AMBIGUOUS = "ambiguous"
+    """Not sent: `verify` cannot say which contact of the account the row is about."""
 
     def __str__(self) -> str:
         return self.value
 
 
-FAILURES = (Status.INVALID, Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.UNSENT)
+VERIFIED = (Status.SAME, Status.DIFFERENT, Status.ABSENT, Status.AMBIGUOUS)
+"""The statuses that only `verify` gives."""
+
+FAILURES = (
+    Status.INVALID,
+    Status.REJECTED,
+    Status.FAILED,
+    Status.UNKNOWN,
+    Status.UNSENT,
+    Status.DIFFERENT,
+    Status.ABSENT,
+    Status.AMBIGUOUS,
+)
 """The statuses that a person has to look at."""
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from interakt_loader.errors import by_surface
 from interakt_loader.model import Status
 from interakt_loader.privacy.process import TolerantStream
 from interakt_loader.privacy.text import number_of, printable
@@ -73,6 +74,26 @@ def forecast(
     return f"{text}; {duration(calls / least.calls * least.seconds)} if the account allows {least}"
 
 
+MANY_NEW = 1000
+"""Users that a ledger does not know, from which on reading the account first is worth a word."""
+
+
+def verify_first(new: int, unchanged: int) -> str:
+    """Return the end of a forecast: that reading the account first would save calls, or nothing.
+
+    `new` users are unknown to the ledger. The account may hold them all the same, if the ledger is new or was lost. If
+    the ledger knows more of the rows than that, they are most likely new to the account too.
+    """
+    if new < MANY_NEW or new <= unchanged:
+        return ""
+    command = by_surface("verify(…)", "interakt-loader verify")
+    reading = -(-new // 100)
+    return (
+        f". The ledger knows nothing of {new:,} of these users. If the account may hold them, run {command} first: for as "
+        f"many contacts it makes about {number_of(reading, 'call')}, and then the load sends only what is not there"
+    )
+
+
 def duration(seconds: float) -> str:
     """Return about how long something takes, such as `about 2 h 47 min`."""
     minutes = round(seconds / 60)
@@ -99,9 +120,9 @@ class ProgressLines:
         self._clock = clock
         self.begin(rows)
 
-    def begin(self, rows: int | None) -> None:
-        """Start the clock. `rows` is how many there are to do; None if that is unknown."""
-        self._rows = rows
+    def begin(self, total: int | None, unit: str = "row") -> None:
+        """Start the clock. `total` is how many there are to do; None if that is unknown."""
+        self._total, self._unit = total, unit
         self._began = self._last = self._clock()
 
     def preparing(self, rows: int) -> str | None:
@@ -110,14 +131,22 @@ class ProgressLines:
 
     def sending(self, summary: Summary, waits_for: str = "") -> str | None:
         """Return the line with the rows done, the failures, the pace and the time left, if it is time for one."""
+        done, failed = rows_done(summary)
+        return self._line(done, f"{failed:,} failed", waits_for)
+
+    def reading(self, contacts: int, waits_for: str = "") -> str | None:
+        """Return the line with the contacts that have been read, the pace and the time left, if it is time for one."""
+        return self._line(contacts, "", waits_for)
+
+    def _line(self, done: int, note: str, waits_for: str) -> str | None:
         if not self._is_due():
             return None
-        done, failed = rows_done(summary)
         pace = done / (self._last - self._began)
-        rows = number_of(done, "row") if self._rows is None else f"{done:,} of {number_of(self._rows, 'row')}"
-        line = f"{self._name}: {rows}, {failed:,} failed, {pace * 60:,.0f} a minute"
-        if self._rows is not None and done:
-            line += f", {duration(max(0, self._rows - done) / pace)} to go"
+        total, unit = self._total, self._unit
+        shown = number_of(done, unit) if total is None else f"{done:,} of {number_of(total, unit)}"
+        line = f"{self._name}: {', '.join(filter(None, [shown, note]))}, {pace * 60:,.0f} a minute"
+        if total is not None and done:
+            line += f", {duration(max(0, total - done) / pace)} to go"
         return f"{line}; {waits_for}" if waits_for else line
 
     def _is_due(self) -> bool:
@@ -136,7 +165,7 @@ class Progress:
 
     def __init__(self, rows: int | None, name: str, *, wanted: bool | None) -> None:
         self._bar: Any = None
-        self._rows = rows
+        self._rows, self._unit = rows, "row"
         self._name = printable(name)
         self._waits_for = ""
         self._lines = ProgressLines(rows, self._name)
@@ -191,20 +220,39 @@ class Progress:
 
     def begin(self, rows: int | None = None) -> None:
         """Start the clock when the first call is sent. `rows` is how many there are, if that is known by now."""
-        rows = self._rows = self._rows if rows is None else rows
+        self._rows = self._rows if rows is None else rows
+        self._begin(self._rows, "row")
+
+    def _begin(self, total: int | None, unit: str) -> None:
+        self._unit = unit
         if self._bar is not None:
-            self._bar.leave = True
-            self._bar.reset(total=rows)
+            self._bar.leave, self._bar.unit = True, f" {unit}s"
+            self._bar.reset(total=total)
         else:
-            self._lines.begin(rows)
+            self._lines.begin(total, unit)
 
     def update(self, summary: Summary, waits_for: str = "") -> None:
         """Show how many rows are done, and what the load waits for."""
+        if self._unit != "row":
+            self.begin()
         if self._bar is None:
             _log(self._lines.sending(summary, waits_for))
             return
         done, failed = rows_done(summary)
-        self._bar.set_postfix_str(f"{failed:,} failed", refresh=False)
+        self._show(done, f"{failed:,} failed", waits_for)
+
+    def read(self, contacts: int, total: int, waits_for: str = "") -> None:
+        """Show how many contacts of the account have been read, of about how many, and what the next one waits for."""
+        if self._unit != "contact":
+            self._begin(total, "contact")
+        contacts = min(contacts, total)
+        if self._bar is None:
+            _log(self._lines.reading(contacts, waits_for))
+            return
+        self._show(contacts, "", waits_for)
+
+    def _show(self, done: int, note: str, waits_for: str) -> None:
+        self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(done - self._bar.n)
         if waits_for != self._waits_for:
             self._waits_for = waits_for

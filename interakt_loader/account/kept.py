@@ -15,8 +15,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from interakt_loader.account.contacts import Contact
-from interakt_loader.account.windows import Reading, Window
+from interakt_loader.account.contacts import Contact, written_time
+from interakt_loader.account.windows import Reading, Window, joined
 from interakt_loader.errors import NotJustNow, RecordBroken, SettingsError
 from interakt_loader.model import destination
 from interakt_loader.privacy.files import FileLock, LockHeld, open_private
@@ -116,6 +116,13 @@ class KeptReading:
     def count(self) -> int:
         """How many contacts there are. Those that changed meanwhile may count twice."""
         return sum(one.rows for one in self._segments)
+
+    def incomplete_spans(self) -> list[tuple[str, str | None]]:
+        """Return where and until when contacts may be missing, as times in UTC; None: there is no end."""
+        return [
+            (written_time(since), None if until is None else written_time(until))
+            for since, until in joined(self.incomplete)
+        ]
 
     def add(self, reading: Reading) -> None:
         """Keep the contacts of a window. Raises `RecordBroken`."""

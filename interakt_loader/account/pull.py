@@ -14,22 +14,21 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from interakt_loader.account.contacts import Contact, NotTheApi, read_time, written_time
+from interakt_loader.account.contacts import Contact, read_time
 from interakt_loader.account.kept import KeptReading
-from interakt_loader.account.reader import AccountReader, pages_of
-from interakt_loader.account.windows import Window, joined, past_at, read_windows
+from interakt_loader.account.reader import AccountReader
+from interakt_loader.account.windows import past_at
 from interakt_loader.errors import LoadInterrupted, LoadStopped, RecordBroken, SettingsError, option
 from interakt_loader.load.job import Observer
-from interakt_loader.load.run import Interrupts
-from interakt_loader.model import Status, StopToken
+from interakt_loader.load.run import Interrupts, Shown
+from interakt_loader.model import StopToken
 from interakt_loader.privacy.files import replacing
 from interakt_loader.privacy.formula_guard import guarded
 from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.privacy.text import number_of
-from interakt_loader.progress import Progress, duration
+from interakt_loader.progress import Progress
 from interakt_loader.report.writer import Summary
 from interakt_loader.settings import Settings
-from interakt_loader.settings.values import PLAN_RATES, Rate
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -139,8 +138,9 @@ def pulled(
         (kept.close if kept.done else kept.remove)()
         raise
     kept.remove()
-    incomplete = [_span(one) for one in joined(kept.incomplete)]
-    return PullResult(path, table.rows, table.types, incomplete, calls, time.monotonic() - began, table.notes)
+    return PullResult(
+        path, table.rows, table.types, kept.incomplete_spans(), calls, time.monotonic() - began, table.notes
+    )
 
 
 def _since(given: str | dt.datetime | None) -> int:
@@ -160,61 +160,34 @@ def _since(given: str | dt.datetime | None) -> int:
     return found
 
 
-def _span(window: Window) -> tuple[str, str | None]:
-    return written_time(window.since), None if window.until is None else written_time(window.until)
-
-
 def read_account(
     kept: KeptReading, settings: Settings, since: int, name: str, say: Callable[[str], object] = lambda _: None
 ) -> int:
     """Read the account into a folder, as far as it is not there. Return the number of calls."""
-    token, summary = StopToken(), Summary()
+    token = StopToken()
     with (
         Progress(None, name, wanted=settings.progress) as bar,
         Interrupts(token, "reading the account was interrupted") as interrupts,
     ):
+        observer = Shown(bar, Summary(), _Said(say))
         try:
-            with AccountReader(settings, token, _Shown(bar, summary)) as reader:
-                total = reader.count()
-                line = _forecast(total, settings)
-                if kept.done:
-                    line += f"; continues after {number_of(kept.count, 'contact')} that were read before"
-                logger.info("%s", line)
-                if not bar.say(line):
-                    say(line)
-                bar.begin(total)
-                for reading in read_windows(reader.windows, kept.past, since, kept.done):
-                    kept.add(reading)
-                    summary.counts[Status.SENT] = min(total, kept.count)
-                    bar.update(summary)
+            with AccountReader(settings, token, observer) as reader:
+                reader.read_into(kept, reader.count(), since)
                 return reader.attempts
-        except NotTheApi as error:
-            raise LoadStopped(f"the account cannot be read: an answer is not the API's: {error}") from None
         except LoadStopped:
             if interrupts.signum is not None:
                 raise LoadInterrupted(None, interrupts.signum) from None
             raise
 
 
-def _forecast(contacts: int, settings: Settings) -> str:
-    calls = pages_of(contacts)
-    rate = settings.rate_limit
-    text = f"{number_of(contacts, 'contact')} in the account; about {number_of(calls, 'call')}"
-    if not calls or rate is None or settings.is_local:
-        return text
-    least = rate if isinstance(rate, Rate) else PLAN_RATES["growth"]
-    shown = f"{duration(calls / least.calls * least.seconds)}"
-    return f"{text}, {shown} at {least}" if isinstance(rate, Rate) else f"{text}; {shown} if the account allows {least}"
+class _Said(Observer):
+    """Shows what is announced where there is no progress bar."""
 
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say = say
 
-class _Shown(Observer):
-    """Shows what the calls wait for."""
-
-    def __init__(self, bar: Progress, summary: Summary) -> None:
-        self._bar, self._summary = bar, summary
-
-    def waits(self, reason: str) -> None:
-        self._bar.update(self._summary, reason)
+    def announced(self, line: str) -> None:
+        self._say(line)
 
 
 # ------------------------------------------------------------------ contacts as a table

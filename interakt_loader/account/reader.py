@@ -8,13 +8,18 @@ from contextlib import ExitStack, closing
 from types import TracebackType
 
 from interakt_loader.account.contacts import LONGEST_PAGE, PAGE, NotTheApi, Page, Request, page_request, read_page
-from interakt_loader.account.windows import Window
+from interakt_loader.account.kept import KeptReading
+from interakt_loader.account.windows import Window, read_windows
+from interakt_loader.errors import LoadStopped
 from interakt_loader.load.job import Job, Observer, open_sender, open_shared_clock
 from interakt_loader.load.pipeline import GLANCE, Monitor
 from interakt_loader.mapping import Mapping
 from interakt_loader.model import Answer, Message, Status, Stop, StopToken, Transport
+from interakt_loader.privacy.text import number_of
+from interakt_loader.progress import duration
 from interakt_loader.result import stopped_error
 from interakt_loader.settings import Settings
+from interakt_loader.settings.values import PLAN_RATES, Rate
 from interakt_loader.transport import HttpTransport
 
 logger = logging.getLogger("interakt_loader")
@@ -82,6 +87,28 @@ class AccountReader:
         """Return how many contacts the account has."""
         return self.fetch([page_request(0, None, 0, limit=1)])[0].total
 
+    def read_into(self, kept: KeptReading, total: int, since: int = 0) -> None:
+        """Read the contacts that were modified at `since` or later, as far as they are not there yet.
+
+        `total` is the `count` of the account. Raises `LoadStopped`, and `RecordBroken` if they cannot be written.
+        """
+        line = reading_forecast(total, self._settings)
+        if kept.done:
+            line += f"; continues after {number_of(kept.count, 'contact')} that were read before"
+        self._observer.announced(line)
+        self._observer.read(kept.count, total)
+        try:
+            for reading in read_windows(self.windows, kept.past, since, kept.done):
+                kept.add(reading)
+                self._observer.read(kept.count, total)
+        except NotTheApi as error:
+            raise LoadStopped(f"the account cannot be read: an answer is not the API's: {error}") from None
+
+    @property
+    def stopped(self) -> Stop | None:
+        """Why the calls ended, if they did."""
+        return self._engine.stopped
+
     def fetch(self, requests: Sequence[Request]) -> list[Page]:
         """Make calls, and return their pages. A look-up that finds nobody is an empty page."""
         first, self.calls = self.calls, self.calls + len(requests)
@@ -138,6 +165,13 @@ class _Pages(Transport):
         self._transport.close()
 
 
-def pages_of(contacts: int) -> int:
-    """Return how many calls read so many contacts at least."""
-    return -(-contacts // PAGE)
+def reading_forecast(contacts: int, settings: Settings) -> str:
+    """Return one line: how many contacts and calls there are, and how long the calls take at the rate limit."""
+    calls = -(-contacts // PAGE)
+    rate = settings.rate_limit
+    text = f"{number_of(contacts, 'contact')} in the account; about {number_of(calls, 'call')}"
+    if not calls or rate is None or settings.is_local:
+        return text
+    least = rate if isinstance(rate, Rate) else PLAN_RATES["growth"]
+    shown = f"{duration(calls / least.calls * least.seconds)}"
+    return f"{text}, {shown} at {least}" if isinstance(rate, Rate) else f"{text}; {shown} if the account allows {least}"

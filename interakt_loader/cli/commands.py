@@ -29,6 +29,7 @@ from interakt_loader.cli.options import (
     QUIET,
     RESULT,
     DefaultGroup,
+    Flag,
     account_flags,
     call_flags,
     check_event,
@@ -57,6 +58,7 @@ from interakt_loader.settings.values import OneOf, parsed
 if TYPE_CHECKING:
     from interakt_loader.account.pull import PullResult
     from interakt_loader.cli.proposal import Confirmation
+    from interakt_loader.load.job import Settler
     from interakt_loader.result import LoadResult
     from interakt_loader.result.view import View
 
@@ -101,6 +103,7 @@ def summary_lines(view: View) -> Iterator[str]:
         yield f"  {'':{width}} e.g. {reason.example}"
     if len(view.reasons) > MOST_REASONS:
         yield f"  … and {number_of(len(view.reasons) - MOST_REASONS, 'more reason')} in the report"
+    yield from view.account_lines
     if view.to_do:
         yield f"to do: {view.to_do}"
     if view.names:
@@ -222,10 +225,11 @@ def load(**given: Any) -> int:
     question in the terminal, or by --yes. The confirmed mapping is kept in NAME.mapping.yaml in the working folder.
     Later loads of this name use it. NAME is the source's name without a date.
     """
-    return _load(record_only=False, **given)
+    return _load("load", **given)
 
 
 def _load(
+    command: str,
     *,
     sources: tuple[str, ...],
     kind: str | None,
@@ -242,10 +246,10 @@ def _load(
     output: str,
     quiet: bool,
     debug: bool,
-    record_only: bool,
+    no_ledger: bool = False,
     **flags: Any,
 ) -> int:
-    """Load, or put on record only; return the exit code."""
+    """Load, put on record or verify; return the exit code."""
     # the group has begun the log already
     del debug
     from interakt_loader.cli.keys import given_key, key_from_file
@@ -253,15 +257,19 @@ def _load(
     output = parsed("--output", OneOf(OUTPUTS), output)
     check_event(event)
     options = {name: value for name, value in flags.items() if value is not None}
-    if record_only and sandbox:
+    if command == "baseline" and sandbox:
         raise SettingsError("--sandbox: a new sandbox knows nobody, so there is nothing to put on record")
+    if no_ledger:
+        if options.get("ledger") is not None:
+            raise SettingsError("--no-ledger and --ledger are both given; expected one of the two")
+        options["ledger"] = "none"
     options["old_api_key"] = key_from_file(old_api_key_file, "--old-api-key-file")
     is_needed = not sandbox and not options.get("dry_run")
     options["api_key"] = given_key(api_key_file, ask=ask_key, is_needed=is_needed)
     given = given_mapping(mapping, preset)
     data = _hidden(sources)
     sources = tuple(map(str, data))
-    name = with_files(options, sources, given, sandbox=sandbox)
+    name = with_files(options, sources, given, sandbox=sandbox, verifies=command == "verify")
     if quiet:
         options["progress"] = False
     with ExitStack() as stack:
@@ -279,7 +287,7 @@ def _load(
         source = opening.opened(data, settings)
         check_types(traits, source.columns)
         # What sends nothing may use a proposal that is not confirmed.
-        confirmed_by = replace(settings, dry_run=True) if record_only else settings
+        confirmed_by = settings if command == "load" else replace(settings, dry_run=True)
         chooser = MappingChooser(sources, name, kind_of_rows, confirmed_by, event, fields, traits, yes, quiet)
         if given is None and names_identity(fields):
             chosen = Chosen(written_mapping(None, fields, traits, event), source)
@@ -297,7 +305,7 @@ def _load(
             "file of the old key": old_api_key_file,
         }
         confirmation = Confirmation(sources, settings, chosen, yes, quiet)
-        return _run(confirmation, name, reads, kind_of_rows, output, record_only=record_only)
+        return _run(confirmation, name, reads, kind_of_rows, output, command)
 
 
 def _hidden(sources: Sequence[str]) -> list[Any]:
@@ -316,8 +324,7 @@ def _run(
     reads: dict[str, str | None],
     kind: Kind | None,
     output: str,
-    *,
-    record_only: bool,
+    command: str,
 ) -> int:
     from interakt_loader import load as loading
     from interakt_loader.cli.runs import Runs
@@ -331,7 +338,8 @@ def _run(
     name = (Path(sources[0]).name or sources[0]) if len(sources) == 1 and sources[0] != "-" else chosen.source.name
     if settings.query is not None:
         name = load_name
-    folder = None if settings.dry_run else Path(beside(str(settings.report or ""), f"{load_name}.runs"))
+    keeps_runs = not settings.dry_run and command != "verify"
+    folder = None if not keeps_runs else Path(beside(str(settings.report or ""), f"{load_name}.runs"))
     runs = None if folder is None else Runs(folder, load_name, sources, settings)
     files = files_of(chosen.source)
     is_quiet = confirmation.quiet and not chosen.asks
@@ -360,7 +368,7 @@ def _run(
                 observer=Terminal(),
                 confirmation=confirmation,
                 other_files=OtherFiles(reads, {"folder of the load's runs": folder}),
-                record_only=record_only,
+                settler=_settler(command),
             )
             exit_code = result.exit_code
         except LoadInterrupted as error:
@@ -372,6 +380,19 @@ def _run(
         shown = as_json(result, exit_code) if output == "json" else as_text(replace(view_of(result), name=name))
         click.echo(shown)
         return exit_code
+
+
+def _settler(command: str) -> Settler | None:
+    """Return what takes the place of sending, if a command sends nothing."""
+    if command == "baseline":
+        from interakt_loader.load.api import Recorder
+
+        return Recorder()
+    if command == "verify":
+        from interakt_loader.account.verify import Verifier
+
+        return Verifier()
+    return None
 
 
 def _say(line: str) -> None:
@@ -391,7 +412,41 @@ def baseline(**given: Any) -> int:
     as unchanged. Give the flags of the load: the same mapping makes the same calls of the rows. It asks no question: a
     complete proposal is taken as it is.
     """
-    return _load(record_only=True, **given)
+    return _load("baseline", **given)
+
+
+_VERIFY_EXIT_CODES = [
+    ("0", "The account holds every row."),
+    ("1", "Some rows are different, absent, ambiguous or invalid."),
+    ("2", "The command, the mapping, the source or a setting is wrong. Nothing was read of the account."),
+    ("3", "The account cannot be read, or not to its end. The same command continues."),
+    ("130, 143", "It was interrupted. The same command continues."),
+]
+
+_NO_MEANING = {"dry_run", "resend", "sandbox", "failures", "coalesce", "on_unknown", "max_failures"}
+"""Flags of `load` that are about sending."""
+
+
+@cli.command(
+    context_settings=CONTEXT,
+    params=[
+        *(one for one in load.params if one.name not in _NO_MEANING),
+        Flag(["--no-ledger"], group=KEPT, is_flag=True, help="Only look: leave the ledger as it is."),
+    ],
+    examples=[
+        ("Compare the customers with the account:", "verify customers.csv"),
+        ("Only look, and leave the ledger as it is:", "verify customers.csv --no-ledger"),
+    ],
+    exit_codes=_VERIFY_EXIT_CODES,
+)
+def verify(**given: Any) -> int:
+    """Compare the users of SOURCE with what the account holds, and send nothing.
+
+    Users that are the same go on record. Those that are different or absent come off it: the next load sends just
+    these. It writes over what somebody has changed in the dashboard. A call reads 100 contacts; few users are looked up
+    one by one.
+    """
+    return _load("verify", sandbox=False, **given)
 
 
 @cli.command(
@@ -529,6 +584,7 @@ def pull(
 
 def pull_text(result: PullResult) -> str:
     """Return what `pull` has written as a few lines for a person."""
+    from interakt_loader.result.account import incomplete_lines
     from interakt_loader.result.view import elapsed
 
     pace = result.calls / max(result.seconds, 0.001)
@@ -542,9 +598,7 @@ def pull_text(result: PullResult) -> str:
     if shown:
         lines.append(f"traits: {', '.join(shown)}")
     lines += [f"note: {one}" for one in result.notes]
-    for since, until in result.incomplete:
-        end = "from then on" if until is None else f"until {until}"
-        lines.append(f"incomplete: some contacts modified since {since} {end} may be missing")
+    lines += incomplete_lines(result.incomplete)
     if result.incomplete:
         lines.append("to do: pull again when fewer contacts change")
     return "\n".join(map(printable, lines))

@@ -209,7 +209,9 @@ RESULT = flag(
 )
 
 
-def with_files(options: dict[str, Any], sources: Sequence[str], mapping: str | None, *, sandbox: bool) -> str:
+def with_files(
+    options: dict[str, Any], sources: Sequence[str], mapping: str | None, *, sandbox: bool, verifies: bool = False
+) -> str:
     """Add the default paths of a load's files to its options. Return the load's name, by which they are called.
 
     They lie in the report's folder, which is the working folder by default. A dry run, and a load that is only tried
@@ -217,8 +219,9 @@ def with_files(options: dict[str, Any], sources: Sequence[str], mapping: str | N
     """
     # not kept among the options: a name that the user gave accepts a source that is new to the ledger
     name = parsed(option("name"), parse_name, options.get("name", load_name(sources, mapping, options.get("query"))))
-    is_trial = sandbox or options.get("dry_run") or options.get("mask")
-    report = options.setdefault("report", report_path(name, dry_run=bool(options.get("dry_run"))))
+    is_trial = sandbox or options.get("dry_run") or options.get("mask") or verifies
+    kind = "verify" if verifies else "check" if options.get("dry_run") else "report"
+    report = options.setdefault("report", report_path(name, kind))
     folder = "" if report.lower() == "none" else report
     options.setdefault("failures", "none" if is_trial else beside(folder, f"{name}.failures.csv"))
     options.setdefault("ledger", "none" if sandbox else beside(folder, f"{name}.ledger"))

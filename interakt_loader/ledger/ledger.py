@@ -157,11 +157,20 @@ class Ledger:
             raise SettingsError(f"ledger {self.path}: cannot be written: {error}") from error
 
     def plan(
-        self, prepared: Iterable[pa.RecordBatch], event_id: str | None = None, label: Callable[[int], str] = str
+        self,
+        prepared: Iterable[pa.RecordBatch],
+        event_id: str | None = None,
+        label: Callable[[int], str] = str,
+        *,
+        last_states: bool = False,
     ) -> Plan:
         """Read all prepared rows and decide about each.
 
-        `event_id` is the column of the events' ids, if any. `label` gives the number of a row as people read it.
+        Args:
+            prepared: The rows.
+            event_id: The column of the events' ids, if any.
+            label: Gives the number of a row as people read it.
+            last_states: One call for each user, with its last state, whatever the ledger holds.
         """
         salt = self.loads.salt
         keys = self._keys if salt is None else self._keys.of_input(salt)
@@ -174,6 +183,7 @@ class Ledger:
                 event_id,
                 of_failures=self.loads.is_of_failures,
                 label=label,
+                last_states=last_states,
             )
             self._plan.make(prepared)
             if self._plan.calls == 0:
@@ -238,8 +248,10 @@ def _journal_entries(outcomes: list[Outcome]) -> list[JournalEntry]:
         entry = one.message.entry if isinstance(one.message, Message) else None
         if entry is None:
             continue
-        if one.status in (Status.SENT, Status.RECORDED):
+        if one.status in (Status.SENT, Status.RECORDED, Status.SAME):
             journal_entries.append((entry.key, entry.step, None, one.maybe_duplicate))
+        elif one.status in (Status.DIFFERENT, Status.ABSENT):
+            journal_entries.append((entry.key, b"", None, False))
         elif one.status is Status.UNKNOWN:
             journal_entries.append((entry.key, b"", entry.after, False))
     return journal_entries

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,7 +37,7 @@ from interakt_loader.ledger.digests import (
 )
 from interakt_loader.ledger.store import Store
 from interakt_loader.mapping import PREPARED, messages
-from interakt_loader.model import Entry, Kind, Message, Outcome, Status, Stop
+from interakt_loader.model import LARGEST_BODY, Entry, Kind, Message, Outcome, Status, Stop
 from interakt_loader.report.outcomes import accepted_before, from_outcomes, in_order, not_sent
 from interakt_loader.sending.pending import Fold, PendingCall, carried, outcome, skipped, unsent
 from interakt_loader.sending.work import EXAMPLES, WorkBatch, first_calls
@@ -78,16 +79,16 @@ class MergedRows:
         self.count += 1
         self._db.execute("INSERT INTO plan.merged (row, carrier, code) VALUES (?, ?, ?)", (row, carrier, code))
 
-    def fold(self, rows: Sequence[int]) -> list[list[int]]:
+    def fold(self, rows: Sequence[int], largest: int = LARGEST_BODY) -> list[list[int]]:
         """Fold the rows of one user, and return them in groups. The last row of a group is the carrier of the others.
 
-        There is one group, unless its call would be larger than the API accepts.
+        There is one group, unless its call would have more than the `largest` number of bytes.
         """
         groups: list[list[int]] = []
         fold: Fold | None = None
         for row in rows:
             (body,) = self._db.execute("SELECT body FROM plan.contents WHERE row = ?", (row,)).fetchone()
-            if fold is not None and fold.take(body):
+            if fold is not None and fold.take(body, largest):
                 groups[-1].append(row)
                 continue
             self._keep_folded(groups, fold)
@@ -223,6 +224,7 @@ class Plan:
         *,
         of_failures: bool = False,
         label: Callable[[int], str] = str,
+        last_states: bool = False,
     ) -> None:
         """Prepare a plan.
 
@@ -230,13 +232,15 @@ class Plan:
             event_id: The column of the events' ids, if they have some.
             of_failures: The rows failed in an earlier load.
             label: Gives the number of a row as people read it: `2 (line 4)`.
+            last_states: One call for each user, with its last state, whatever the ledger holds and however long.
         """
         self._label = label
         self._store, self._keys, self._kind = store, keys, kind
         self._event_id = event_id
         self._are_by_content = of_failures and kind == "event" and event_id is None
-        self._resend = settings.resend
-        self._coalesce = settings.coalesce
+        self._resend = settings.resend or last_states
+        self._coalesce = settings.coalesce or last_states
+        self._largest = sys.maxsize if last_states else LARGEST_BODY
         self._skip_doubted = kind == "event" and settings.on_unknown == "skip"
         self._file = tempfile.TemporaryFile(dir=store.path.parent, prefix=f"{store.path.name}-")  # noqa: SIM115 - held
         self._first = settings.row_range[0]
@@ -256,6 +260,8 @@ class Plan:
         """Rows that are sent."""
         self.doubted = 0
         """Those of them that were in flight when an earlier load ended."""
+        self.new_users = 0
+        """Users of whom the ledger knows nothing."""
 
     @property
     def merged(self) -> int:
@@ -314,9 +320,16 @@ class Plan:
         self._rewind()
         return first
 
+    def each_call(self) -> Iterator[Message]:
+        """Yield every call, and go back to the first row."""
+        for part in self._parts():
+            yield from messages(part.calls, self._kind)[0]
+        self._rewind()
+
     def _decide(self, key: bytes, rows: list[_Compared], merged: MergedRows) -> None:
         """Decide about the rows that share a key: those of a user, or equal events."""
         _, row, after, state, doubt, maybe_duplicate = rows[0]
+        self.new_users += self._kind == "user" and state is None
         if len(rows) == 1 and (state is None or (state == after and doubt is None and not self._resend)):
             # nearly all rows are such: the same result as from `decide`, but faster
             is_new = state is None
@@ -368,7 +381,7 @@ class Plan:
 
     def _fold(self, key: bytes, decisions: dict[int, Decision], merged: MergedRows) -> None:
         """Make one call of the rows of a user that are to be sent."""
-        for group in merged.fold(list(decisions)):
+        for group in merged.fold(list(decisions), self._largest):
             steps = [step for row in group if (step := decisions[row].step) is not None]
             entry = Entry(key, steps[0])
             for step in steps[1:]:

@@ -176,8 +176,17 @@ ON CONFLICT (key) DO UPDATE SET
     doubt = excluded.doubt
 """  # noqa: S608 - only our own number is put in
 
+_FORGET = """
+DELETE FROM calls WHERE state = x'' AND doubt IS NULL
+AND key IN (SELECT key FROM journal WHERE step = x'' AND doubt IS NULL)
+"""
+
 JournalEntry = tuple[bytes, bytes, "bytes | None", bool]
-"""Of an accepted call (key, step, None, maybe_duplicate); of a call in doubt (key, b"", its state, False)."""
+"""A call that is put on record, or in doubt, or taken off the record.
+
+Of an accepted call it is (key, step, None, maybe_duplicate), of a call in doubt (key, b"", its state, False), and of a
+user that comes off the record (key, b"", None, False).
+"""
 
 
 _BASE = struct.Struct("<III")
@@ -426,6 +435,7 @@ class Store:
         if self.has_journal_entries():
             with _transaction(self.db):
                 self.db.execute(_MERGE)
+                self.db.execute(_FORGET)
                 self.db.execute(
                     "UPDATE meta SET total = total + (SELECT count(*) FROM journal), "
                     "rows = (SELECT count(*) FROM calls)"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interakt_loader.errors import LoadInterrupted, SettingsError, option
-from interakt_loader.load.job import Confirmation, Job, Observer, check_coalesce, open_shared_clock
+from interakt_loader.load.job import Confirmation, Job, Observer, Settler, check_coalesce, open_shared_clock
 from interakt_loader.load.opening import (
     OtherFiles,
     check_mapping,
@@ -24,11 +24,12 @@ from interakt_loader.load.opening import (
 from interakt_loader.load.run import run
 from interakt_loader.mapping import CreatedNames
 from interakt_loader.mapping import Mapping as Spec
-from interakt_loader.model import Kind, StopToken
+from interakt_loader.model import Kind, Message, Outcome, Stop, StopToken
 from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.privacy.secrets import hidden
 from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.result import LoadResult
+from interakt_loader.sending.pending import recorded
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources import Source, hidden_source
@@ -37,7 +38,7 @@ from interakt_loader.transport import read_environment
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from interakt_loader.ledger import Ledger
+    from interakt_loader.ledger import Ledger, Plan
     from interakt_loader.settings.settings import Options
 
 logger = logging.getLogger("interakt_loader")
@@ -85,14 +86,14 @@ def baseline(data: Any, mapping: Any = None, **options: Unpack[Options]) -> Load
     The mapping or the columns tell whether the rows are users or events. Otherwise like `load_users`.
     """
     data = hidden_source(data)
-    return _load(data, mapping, None, options, record_only=True)
+    return _load(data, mapping, None, options, Recorder())
 
 
 def _load(
-    data: Any, mapping: Any, kind: Kind | None, options: Mapping[str, Any], *, record_only: bool = False
+    data: Any, mapping: Any, kind: Kind | None, options: Mapping[str, Any], settler: Settler | None = None
 ) -> LoadResult:
     settings = Settings.resolve(options)
-    return load(opened(data, settings), mapping, kind, settings, record_only=record_only)
+    return load(opened(data, settings), mapping, kind, settings, settler=settler)
 
 
 @usable_stderr()
@@ -106,27 +107,30 @@ def load(
     stop_token: StopToken | None = None,
     confirmation: Confirmation | None = None,
     other_files: OtherFiles = NO_OTHER_FILES,
-    record_only: bool = False,
+    settler: Settler | None = None,
 ) -> LoadResult:
     """Load an opened source: what the functions above share with the command line and the Airflow task.
 
     `stop_token` stops the load from another thread. `confirmation` is asked right before the first call; without one,
     a line about old events is only a warning. `other_files` are files of the load that the settings do not name.
-    `record_only`: put the rows on record as sent, and send nothing.
+    With a `settler` nothing is sent.
     """
-    if record_only:
-        settings = _of_baseline(settings)
+    if settler is not None:
+        settler.check(settings, None)
+        settings = replace(settings, on_unknown="resend", coalesce=False, resend=False)
     if is_mapping_file(mapping):
         other_files = other_files._replace(reads={"mapping": mapping, **other_files.reads})
     check_outputs(source, settings, other_files)
     # a load that sends nothing may use a mapping that nobody has confirmed
-    confirmed_by = replace(settings, dry_run=True) if record_only else settings
+    confirmed_by = settings if settler is None else replace(settings, dry_run=True)
     read, source, inferred = choose_mapping(mapping, source, kind, confirmed_by)
     if inferred is not None:
         logger.warning("%s", masked(inferred.summary()))
     kind = kind or read.kind
     check_mapping(read, kind, source)
     _check_options(read, kind, source, settings)
+    if settler is not None:
+        settler.check(settings, kind)
     _warn_of_order(read, kind, source)
     if not settings.dry_run:
         settings.require_key()
@@ -138,33 +142,59 @@ def load(
         settings,
         observer or Observer(),
         stop_token or StopToken(),
-        record_only=record_only,
+        settler=settler,
         lines=source.lines,
     )
     with ExitStack() as stack:
         job, source = _with_ledger(job, source, stack)
         if settings.dry_run or job.keeps_ledger:
             job = replace(job, created=CreatedNames())
-        share = None if record_only else open_shared_clock(settings)
+        share = None if settler is not None else open_shared_clock(settings)
         if share is not None:
             job = replace(job, share=stack.enter_context(closing(share)))
+        if settler is not None:
+            stack.enter_context(closing(settler))
         _announce_ledger(job)
         if kind == "event" and settings.ledger is None and not settings.dry_run:
             return _run_without_ledger(source, job, confirmation)
         return run(source, job, confirmation)
 
 
-def _of_baseline(settings: Settings) -> Settings:
-    """Return the settings by which rows are put on record; refuse those that have no meaning then."""
-    if settings.ledger is None:
-        raise SettingsError(f"baseline puts rows on record in a ledger: give {option('ledger', placeholder='PATH')}")
-    if settings.dry_run:
-        raise SettingsError(
-            "baseline sends nothing anyway; to check the rows and record nothing, do a dry run of the load"
-        )
-    if settings.resend:
-        raise SettingsError(f"baseline puts rows on record, and {option('resend')} sends them: expected one of the two")
-    return replace(settings, on_unknown="resend", coalesce=False)
+class Recorder:
+    """Puts calls on record as sent: the `Settler` of `baseline`."""
+
+    last_states = False
+    account = None
+
+    def check(self, settings: Settings, kind: Kind | None) -> None:
+        """Refuse options that have no meaning here."""
+        del kind
+        if settings.ledger is None:
+            raise SettingsError(
+                f"baseline puts rows on record in a ledger: give {option('ledger', placeholder='PATH')}"
+            )
+        if settings.dry_run:
+            raise SettingsError(
+                "baseline sends nothing anyway; to check the rows and record nothing, do a dry run of the load"
+            )
+        if settings.resend:
+            raise SettingsError(
+                f"baseline puts rows on record, and {option('resend')} sends them: expected one of the two"
+            )
+
+    def plan_line(self, plan: Plan) -> str:
+        """Return how many rows are on record, and how many are to be."""
+        return f"{plan.unchanged:,} of {plan.rows:,} rows on record; {plan.calls:,} to record, none is sent"
+
+    def begin(self, job: Job, plan: Plan) -> Stop | None:
+        """Do nothing."""
+
+    def settle(self, calls: Sequence[Message]) -> list[Outcome]:
+        """Return that the calls are on record."""
+        return [recorded(one) for one in calls]
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 def _check_options(mapping: Spec, kind: Kind, source: Source, settings: Settings) -> None:
@@ -215,7 +245,7 @@ def _with_ledger(job: Job, source: Source, stack: ExitStack) -> tuple[Job, Sourc
         ledger = stack.enter_context(opening(path or "", kind, settings))
         job = replace(job, ledger=ledger, keeps_ledger=True)
         source = check_earlier(ledger.loads, source, job)
-    elif job.event_id is not None or (path is not None and settings.coalesce):
+    elif job.settler is not None or job.event_id is not None or (path is not None and settings.coalesce):
         job = replace(job, ledger=_empty_ledger(kind, settings, stack))
     return job, source
 
@@ -232,7 +262,8 @@ def _announce_ledger(job: Job) -> None:
     """Announce which ledger is used, and how many rows it knows: the first line of a load."""
     path = job.settings.ledger
     if path is None:
-        line = "no ledger: rows that an earlier load has sent are sent again"
+        later = "rows that an earlier load has sent are sent again" if job.settler is None else "nothing is recorded"
+        line = f"no ledger: {later}"
     elif job.ledger is not None and job.keeps_ledger:
         count = job.ledger.on_record
         known = f"{number_of(count, 'row')} on record" if count else "new"

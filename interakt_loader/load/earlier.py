@@ -186,7 +186,7 @@ def check_earlier(loads: Loads, source: Source, job: Job) -> Source:
     if is_known_by_content(job.mapping, job.kind, settings):
         head, source = peek(source, BEGINNING)
         beginning = b"".join(_rows(head, job, loads))
-    renews = settings.resend or job.record_only
+    renews = settings.resend or job.settler is not None
     load = this_load(job.mapping, job.kind, settings, source, origin_of(source), loads, beginning, renews=renews)
     loads.check(load, str(settings.ledger))
     return source

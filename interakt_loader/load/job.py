@@ -1,15 +1,18 @@
-"""One load (`Job`), its `Observer`, the question before its first call, and the engine that sends its rows."""
+"""One load (`Job`), its `Observer`, the question before its first call, and the engine that sends its rows.
+
+A `Settler` takes the place of the engine where nothing is sent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from interakt_loader.errors import SettingsError, option
 from interakt_loader.mapping import CreatedNames, Field, Mapping, Preparation
-from interakt_loader.model import Kind, Message, StopToken, Transport
+from interakt_loader.model import Kind, Message, Outcome, Stop, StopToken, Transport
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.sending.work import Prepares
@@ -20,8 +23,9 @@ from interakt_loader.sources.base import Lines
 from interakt_loader.transport import HttpTransport
 
 if TYPE_CHECKING:
-    from interakt_loader.ledger import Ledger
+    from interakt_loader.ledger import Ledger, Plan
     from interakt_loader.report.writer import Summary
+    from interakt_loader.result import AccountRead
     from interakt_loader.sending.shared_limit_client import SharedLimitClient
     from interakt_loader.shared_limit import ReservedSlots, SharedClock, Turns
 
@@ -40,6 +44,9 @@ class Observer:
 
     def waits(self, reason: str) -> None:
         """See what all calls wait for now, such as an answer; empty: nothing any more."""
+
+    def read(self, contacts: int, total: int) -> None:
+        """See how many contacts of the account have been read, and about how many it has."""
 
     def progressed(self, summary: Summary) -> None:
         """See the counts, after some rows have been written to the report."""
@@ -73,6 +80,35 @@ class Confirmation(Protocol):
         ...
 
 
+class Settler(Protocol):
+    """Settles calls without sending them: `baseline` puts them on record, `verify` compares them with the account."""
+
+    last_states: bool
+    """Whether the rows of a user are one call, with the user's last state, whatever the ledger holds."""
+    account: AccountRead | None
+    """What was read of the account, once it was."""
+
+    def check(self, settings: Settings, kind: Kind | None) -> None:
+        """Refuse options, and a kind of rows, that have no meaning here. `kind` is None until it is known."""
+        ...
+
+    def plan_line(self, plan: Plan) -> str:
+        """Return what is about to happen, in one line."""
+        ...
+
+    def begin(self, job: Job, plan: Plan) -> Stop | None:
+        """Get ready for the first call. Return why it cannot be settled, if so."""
+        ...
+
+    def settle(self, calls: Sequence[Message]) -> list[Outcome]:
+        """Return the outcome of each call."""
+        ...
+
+    def close(self) -> None:
+        """Remove what `begin` has made."""
+        ...
+
+
 @dataclass(frozen=True)
 class Job:
     """One load: the mapping, the kind of call, the settings, the ledger and the shared limit if there is one."""
@@ -86,8 +122,8 @@ class Job:
     share: SharedClock | None = None
     keeps_ledger: bool = False
     """Whether the ledger outlives the load. One that does not only compares the rows of the input with one another."""
-    record_only: bool = False
-    """Whether the rows are put on record as sent, and nothing is sent."""
+    settler: Settler | None = None
+    """Set if nothing is sent."""
     limit: Rate | None = None
     """The limit that it shares with other loads, if `settings` have only its part of it."""
     prepare: Prepares | None = None

@@ -21,10 +21,10 @@ import numpy as np
 import pyarrow as pa
 
 from interakt_loader.errors import LedgerBroken, SettingsError, SourceBroken, SourceError, option
-from interakt_loader.load.job import Job, Sender, open_sender
+from interakt_loader.load.job import Job, Sender, Settler, open_sender
 from interakt_loader.model import FAILURES, OnError, Outcome, Status, Stop, report_error
 from interakt_loader.report.outcomes import from_outcomes, in_order, masked_lines
-from interakt_loader.sending.pending import recorded, unsent
+from interakt_loader.sending.pending import unsent
 from interakt_loader.sending.retry_policy import DRAIN
 from interakt_loader.sending.work import Streamed, Work, WorkBatch
 from interakt_loader.settings.values import Failures
@@ -106,8 +106,8 @@ class Pipeline:
             return
         if job.stop_token.stop is not None:
             self.stopped = job.stop_token.stop
-        elif job.record_only:
-            yield from self._recorded(work)
+        elif job.settler is not None:
+            yield from self._settled(work, job.settler)
         else:
             with open_sender(job) as sender:
                 yield from self._send(work, sender)
@@ -139,7 +139,8 @@ class Pipeline:
         job = self._job
         assert job.ledger is not None
         event_id = None if job.event_id is None else job.event_id.label
-        return job.ledger.plan(self._prepared(), event_id, job.lines.label)
+        last_states = job.settler is not None and job.settler.last_states
+        return job.ledger.plan(self._prepared(), event_id, job.lines.label, last_states=last_states)
 
     def _prepared(self) -> Iterator[pa.RecordBatch]:
         """Yield all rows, prepared, until the load is to stop."""
@@ -204,12 +205,14 @@ class Pipeline:
         yield from order.rest()
         self.stopped = engine.stopped or self.stopped
 
-    def _recorded(self, work: Work) -> Iterator[pa.RecordBatch]:
-        """Put row after row on record as sent, until all are or the load is to stop."""
+    def _settled(self, work: Work, settler: Settler) -> Iterator[pa.RecordBatch]:
+        """Settle row after row without a call, until all are settled or the load is to stop."""
         ledger, order = self._job.ledger, self._in_order()
         assert ledger is not None
-        for batch in work.work_batches():
-            outcomes = [*batch.settled, *map(recorded, batch.calls)]
+        assert not isinstance(work, Streamed)
+        self.stopped = settler.begin(self._job, work)
+        for batch in work.work_batches() if self.stopped is None else ():
+            outcomes = [*batch.settled, *settler.settle(batch.calls)]
             try:
                 ledger.record(outcomes)
             except LedgerBroken as error:

@@ -28,7 +28,7 @@ from interakt_loader.mapping.created import Sort, alike
 from interakt_loader.model import Status, Stop, StopToken
 from interakt_loader.privacy.files import make_private
 from interakt_loader.privacy.process import TolerantStream, is_main_thread
-from interakt_loader.progress import Progress, forecast
+from interakt_loader.progress import Progress, forecast, verify_first
 from interakt_loader.report.writer import Report, Summary
 from interakt_loader.result import LoadResult
 from interakt_loader.result.creates import Creates, NamesCreated
@@ -126,7 +126,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
         Progress(rows, source.name, wanted=settings.progress) as bar,
         Interrupts(job.stop_token) as interrupts,
     ):
-        observer = _Shown(bar, summary, job.observer)
+        observer = Shown(bar, summary, job.observer)
         lines = _Lines(report, observer, job.stop_token)
         events = _event_names(job)
         batches = _rows(source, job)
@@ -167,10 +167,11 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
         report=path,
         ledger=job.ledger.path if job.ledger is not None and job.keeps_ledger else None,
         stopped=lines.broken or pipeline.stopped,
+        account=None if job.settler is None else job.settler.account,
         keep_alive=folder,
         most_held=pipeline.most_held,
         examples=work.examples,
-        forecast=_outlook(summary, rate, job) if settings.dry_run else None,
+        forecast=_outlook(work, summary, rate, job) if settings.dry_run else None,
         creates=_creates(job, summary.counts[Status.UNSENT]) if settings.dry_run else None,
         rows_of=partial(as_in_the_input, source=source),
         rate_limit=settings.rate_limit,
@@ -209,12 +210,14 @@ def count_selected(rows: int | None, first: int, end: int | None) -> int | None:
     return None if rows is None else max(0, (rows if end is None else min(rows, end)) - first)
 
 
-class _Shown(Observer):
+class Shown(Observer):
     """Shows a load on the progress bar, and passes on what it sees to another observer."""
 
     def __init__(self, bar: Progress, summary: Summary, observer: Observer) -> None:
         self._bar, self._summary, self._observer = bar, summary, observer
         self._waits_for = ""
+        # while the account is read: the contacts so far, and all
+        self._contacts: tuple[int, int] | None = None
 
     def announced(self, line: str) -> None:
         logger.info(line)
@@ -230,10 +233,19 @@ class _Shown(Observer):
 
     def waits(self, reason: str) -> None:
         self._waits_for = reason
-        self._bar.update(self._summary, reason)
+        if self._contacts is None:
+            self._bar.update(self._summary, reason)
+        else:
+            self._bar.read(*self._contacts, reason)
         self._observer.waits(reason)
 
+    def read(self, contacts: int, total: int) -> None:
+        self._contacts = contacts, total
+        self._bar.read(contacts, total, self._waits_for)
+        self._observer.read(contacts, total)
+
     def progressed(self, summary: Summary) -> None:
+        self._contacts = None
         self._bar.update(summary, self._waits_for)
         self._observer.progressed(summary)
 
@@ -283,7 +295,7 @@ class _Lines:
 
 def _event_names(job: Job) -> EventNames | None:
     """Return what collects the names of the events; None if they are not needed."""
-    if job.kind != "event" or job.settings.dry_run or job.settings.is_local or job.record_only:
+    if job.kind != "event" or job.settings.dry_run or job.settings.is_local or job.settler is not None:
         return None
     from interakt_loader.load.earlier import EventNames
 
@@ -319,9 +331,9 @@ def _confirmed(confirmation: Confirmation, ready: Ready, bar: Progress, interrup
 
 
 def _plan_line(plan: Plan, rate: Rate | str | None, job: Job) -> str:
-    if job.record_only:
-        return f"{plan.unchanged:,} of {plan.rows:,} rows on record; {plan.calls:,} to record, none is sent"
-    return forecast(
+    if job.settler is not None:
+        return job.settler.plan_line(plan)
+    line = forecast(
         rate,
         plan.rows,
         unchanged=plan.unchanged if job.keeps_ledger else None,
@@ -330,12 +342,21 @@ def _plan_line(plan: Plan, rate: Rate | str | None, job: Job) -> str:
         calls=plan.calls,
         doubted=plan.doubted,
     )
+    return line + _verify_first(plan, job)
 
 
-def _outlook(summary: Summary, rate: Rate | str | None, job: Job) -> str:
+def _verify_first(plan: Streamed | Plan, job: Job) -> str:
+    """Return that reading the account first would save calls, if it may: the ledger knows few of these users."""
+    settings = job.settings
+    if isinstance(plan, Streamed) or settings.ledger is None or settings.is_local or settings.resend:
+        return ""
+    return verify_first(plan.new_users, plan.unchanged)
+
+
+def _outlook(work: Streamed | Plan, summary: Summary, rate: Rate | str | None, job: Job) -> str:
     """Return what a dry run says of the load itself."""
     counts = summary.counts
-    return forecast(
+    line = forecast(
         rate,
         summary.rows,
         unchanged=counts[Status.UNCHANGED] if job.keeps_ledger else None,
@@ -344,6 +365,7 @@ def _outlook(summary: Summary, rate: Rate | str | None, job: Job) -> str:
         calls=counts[Status.UNSENT],
         at_most=job.settings.coalesce and job.ledger is None,
     )
+    return line + _verify_first(work, job)
 
 
 def _creates(job: Job, calls: int) -> Creates | None:

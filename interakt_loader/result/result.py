@@ -19,11 +19,12 @@ from interakt_loader.errors import (
     SourceBroken,
     TooManyFailures,
 )
-from interakt_loader.model import Kind, Message, Status, Stop
+from interakt_loader.model import VERIFIED, Kind, Message, Status, Stop
 from interakt_loader.privacy.files import open_private
 from interakt_loader.privacy.text import masked, masked_body, number_of, printable
 from interakt_loader.report.reading import read_batches, read_report, read_timeline
 from interakt_loader.report.writer import Report, Summary
+from interakt_loader.result.account import AccountRead
 from interakt_loader.result.creates import Creates
 from interakt_loader.result.html import card, write_page
 from interakt_loader.result.view import View, elapsed
@@ -76,6 +77,7 @@ class LoadResult:
         rows_of: Callable[[pa.Table], pd.DataFrame],
         options: Mapping[str, Any],
         lines: Lines | None = None,
+        account: AccountRead | None = None,
     ) -> None:
         self.name = name
         """The name of the input: of its file, or of its type."""
@@ -109,6 +111,8 @@ class LoadResult:
         self._rate_limit = rate_limit
         self.lines = lines or Lines()
         """On which line each row of a text file begins: `result.lines.of(row)`."""
+        self.account = account
+        """Of `verify`: what was read of the account."""
         self._keep_alive = keep_alive
         self._rows_of = rows_of
 
@@ -168,8 +172,29 @@ class LoadResult:
         return self.summary.counts[Status.UNSENT]
 
     @property
+    def same(self) -> int:
+        """Of `verify`: rows that the account holds."""
+        return self.summary.counts[Status.SAME]
+
+    @property
+    def different(self) -> int:
+        """Of `verify`: rows whose contact has other values."""
+        return self.summary.counts[Status.DIFFERENT]
+
+    @property
+    def absent(self) -> int:
+        """Of `verify`: rows whose contact is not in the account."""
+        return self.summary.counts[Status.ABSENT]
+
+    @property
+    def ambiguous(self) -> int:
+        """Of `verify`: rows of which it is unclear which contact they are about."""
+        return self.summary.counts[Status.AMBIGUOUS]
+
+    @property
     def ok(self) -> bool:
-        """Whether every row is sent, unchanged, recorded or merged; in a dry run, whether every row could be sent."""
+        """Whether every row is sent, unchanged, recorded, merged or the same; in a dry run, whether all could be sent.
+        """
         return self.summary.failures == 0 and self.stopped is None
 
     @property
@@ -243,7 +268,7 @@ class LoadResult:
         return {
             "kind": self.kind,
             "rows": self.rows,
-            "status": dict(self.summary.counts),
+            "status": self._status(),
             "attempts": self.attempts,
             "maybe_duplicates": self.summary.maybe_duplicates,
             "seconds": round(self.seconds, 3),
@@ -251,8 +276,17 @@ class LoadResult:
             "failures": None if self.failures_file is None else str(self.failures_file),
             "ledger": None if self.ledger is None else str(self.ledger),
             "creates": None if self.creates is None else self.creates.as_dict(),
+            **({} if self.account is None else {"account": self.account.as_dict()}),
             "stopped": None if self.stopped is None else self.stopped._asdict(),
             "exit": self.exit_code,
+        }
+
+    def _status(self) -> dict[str, int]:
+        """Return the counts of the statuses that a row of such a run can have."""
+        return {
+            name: count
+            for name, count in self.summary.counts.items()
+            if count or (self.account is None and name not in VERIFIED)
         }
 
     def write_report(self, path: str | Path) -> Path:
@@ -323,5 +357,6 @@ def view_of(result: LoadResult, *, masks: bool = False) -> View:
         rate_limit=result._rate_limit,
         options=result.options,
         lines=result.lines,
+        account=result.account,
         masks=masks,
     )

@@ -19,6 +19,7 @@ from interakt_loader.model import PATHS, Kind, Status, Stop
 from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.report.reading import Timeline
 from interakt_loader.report.writer import Reason, Summary
+from interakt_loader.result.account import AccountRead, incomplete_lines, read_text
 from interakt_loader.result.creates import Creates
 from interakt_loader.settings.values import Rate
 from interakt_loader.sources.base import Lines
@@ -28,6 +29,10 @@ COLOURS = {
     Status.UNCHANGED: "#7fa99b",
     Status.RECORDED: "#5b9aa8",
     Status.MERGED: "#8d9fc0",
+    Status.SAME: "#2e9e5b",
+    Status.DIFFERENT: "#d9822b",
+    Status.ABSENT: "#c95f3c",
+    Status.AMBIGUOUS: "#9a5fb5",
     Status.INVALID: "#d9822b",
     Status.REJECTED: "#c95f3c",
     Status.FAILED: "#c23b3b",
@@ -113,6 +118,7 @@ class View:
     options: Mapping[str, Any]
     lines: Lines
     """On which line each row of a text file begins."""
+    account: AccountRead | None
     masks: bool = field(kw_only=True)
     """Whether phones and e-mail addresses in examples and in the reason of a stop are masked."""
 
@@ -168,6 +174,8 @@ class View:
         """How many calls were made, in what time, and how fast; None if there was none."""
         if self.is_dry_run:
             return "dry run: nothing was sent"
+        if self.account is not None:
+            return read_text(self.account, elapsed(self.account.seconds))
         if not self.summary.attempts:
             return None
         rate = self.summary.attempts / self.seconds if self.seconds else 0.0
@@ -216,8 +224,25 @@ class View:
 
     @property
     def to_do(self) -> str | None:
-        """Of a dry run of some rows: what the load would take."""
+        """Of a dry run of some rows: what the load would take. Of `verify`: what the next load does."""
+        if self.account is not None:
+            return self._next_load()
         return self.forecast if self.summary.rows else None
+
+    def _next_load(self) -> str | None:
+        different, absent = (self.summary.counts[one] for one in (Status.DIFFERENT, Status.ABSENT))
+        if not different + absent:
+            return None
+        begin = "the next load" if self.ledger is not None else "nothing was recorded. A load"
+        over = ", and writes over what somebody has changed in the dashboard" if different else ""
+        return f"{begin} sends the {number_of(different + absent, 'row')} that differ or are absent{over}"
+
+    @property
+    def account_lines(self) -> list[str]:
+        """Of `verify`: in which other forms values are the same, and where contacts may be missing."""
+        if self.account is None:
+            return []
+        return [*filter(None, [self.account.tolerances()]), *incomplete_lines(self.account.incomplete)]
 
     @property
     def names(self) -> list[str]:

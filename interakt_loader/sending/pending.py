@@ -96,12 +96,12 @@ class Fold:
         # upper bound of the body's bytes
         self._most = len(body)
 
-    def take(self, body: bytes) -> bool:
+    def take(self, body: bytes, largest: int = LARGEST_BODY) -> bool:
         """Add the next row's body. Return False, and change nothing, if the call would be too large."""
         content, most = _folded(self._content, json.loads(body)), self._most + len(body)
-        if most > LARGEST_BODY:
+        if most > largest:
             most = len(_encoded(content))
-        if most > LARGEST_BODY:
+        if most > largest:
             return False
         self._content, self._most = content, most
         return True
@@ -129,7 +129,7 @@ def folded(earlier: Message, later: Message) -> Message:
 def carried(
     message: Message, carrier: Outcome, code: NoteCode = "coalesced", label: Callable[[int], str] = str
 ) -> Outcome:
-    """Return the outcome of a row that another row carries: merged if that was accepted, else the same outcome.
+    """Return the outcome of a row that another row carries: merged if that was accepted, else as the other row's.
 
     `label` gives the number of a row as people read it: `2 (line 4)`.
     """
@@ -137,6 +137,8 @@ def carried(
     status, why, text = carrier.status, carrier.code, f"row {row} carries it: {carrier.text}"
     if status in (Status.SENT, Status.RECORDED):
         status, why, text = Status.MERGED, code, _MERGED_TEXTS[code].format(row)
+    elif status is Status.SAME:
+        why, text = code, _MERGED_TEXTS[code].format(row)
     return Outcome.without_call(message, status, code=why, text=text, finished_at=carrier.finished_at)
 
 

@@ -692,9 +692,12 @@ def mapping_name(name: str) -> str:
     return f"{name}.mapping.yaml"
 
 
-def report_path(name: str, *, dry_run: bool = False) -> str:
-    """Return the default report in the working folder: `NAME.report.csv`, or `NAME.check.csv` for a dry run."""
-    return f"{name}.{'check' if dry_run else 'report'}.csv"
+def report_path(name: str, kind: str = "report") -> str:
+    """Return the default report in the working folder: `NAME.report.csv`.
+
+    The other kinds are `check`, for a dry run, and `verify`.
+    """
+    return f"{name}.{kind}.csv"
 
 
 def beside(report: str, file: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from interakt_loader import LoadResult, UsageError, baseline, load_events, load_users
 from interakt_loader.load import load
+from interakt_loader.load.api import Recorder
 from interakt_loader.load.opening import opened
 from interakt_loader.model import Stop, StopToken
 from interakt_loader.sandbox import Sandbox
@@ -166,7 +167,7 @@ def test_one_that_is_stopped_lists_the_rest_as_unsent(to: dict[str, Any]) -> Non
 
     frame = paid(*(f"u{number}" if number != 100 else None for number in range(20_000)))
     settings = Settings.resolve({**to, "on_error": stop})
-    stopped = load(opened(frame, settings), EVENTS, None, settings, stop_token=token, record_only=True)
+    stopped = load(opened(frame, settings), EVENTS, None, settings, stop_token=token, settler=Recorder())
     assert stopped.rows == 20_000
     assert stopped.recorded > 0
     assert stopped.unsent > 0

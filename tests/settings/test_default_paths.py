@@ -12,7 +12,7 @@ from interakt_loader.settings.settings import beside, ledger_beside, load_name, 
 def test_the_files_of_a_load_go_by_its_name() -> None:
     """A dry run has a report of its own, and leaves that of the last load as it is."""
     assert report_path("orders") == "orders.report.csv"
-    assert report_path("orders", dry_run=True) == "orders.check.csv"
+    assert report_path("orders", "check") == "orders.check.csv"
     assert beside("out/today.csv", "orders.ledger") == "out/orders.ledger"
 
 
