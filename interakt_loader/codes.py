@@ -20,6 +20,12 @@ NETWORK = "Check the network between this machine and the API, and load again."
 ID = "An id must be text or a whole number. If digits were lost, export the column again as text."
 TYPE = "Fix the value, or give the column another type in the mapping, or send the row without it: `bad_values='drop'`."
 
+DIFFERS = (
+    "The next load sends this row, and writes over what somebody may have changed in the dashboard. If the row was "
+    "sent in the last minutes, verify again later."
+)
+SAME = "Nothing: the value is the same, in another form."
+
 # Codes that two groups have.
 TooLarge: TypeAlias = Annotated[
     Literal["too_large"],
@@ -397,7 +403,92 @@ InDoubt: TypeAlias = Annotated[
 """The code of an event that `on_unknown="skip"` does not send again."""
 
 
-Code: TypeAlias = ProblemCode | NoteCode | AnswerCode | InDoubt | StopReason
+DifferenceCode: TypeAlias = (
+    Annotated[
+        Literal["user_id_differs"],
+        "the contact has another user id, or none",
+        DIFFERS,
+    ]
+    | Annotated[
+        Literal["phone_differs"],
+        "the contact has another country code or phone, or none",
+        DIFFERS,
+    ]
+    | Annotated[
+        Literal["tag_missing"],
+        "the contact does not have a tag of the row",
+        DIFFERS,
+    ]
+    | Annotated[
+        Literal["trait_differs"],
+        "a trait of the contact has another value, or is missing",
+        DIFFERS,
+    ]
+)
+"""How a contact of the account differs from its row."""
+
+
+ToleranceCode: TypeAlias = (
+    Annotated[
+        Literal["number_as_text"],
+        "a number is text in the account: 3 is `3`, `3.0` or `3E0`",
+        SAME,
+    ]
+    | Annotated[
+        Literal["text_as_number"],
+        "text is the number in the account that is written with the same digits; `007` is not 7",
+        SAME,
+    ]
+    | Annotated[
+        Literal["boolean_as_text"],
+        "a boolean is text in the account: `true`, `True` or `TRUE`",
+        SAME,
+    ]
+    | Annotated[
+        Literal["text_as_boolean"],
+        "one of these texts is a boolean in the account",
+        SAME,
+    ]
+    | Annotated[
+        Literal["time_form"],
+        "a time is the same instant in another form: other zeros, another offset, or a space for the T",
+        SAME,
+    ]
+    | Annotated[
+        Literal["date_as_time"],
+        "a date is the midnight of the same date, in UTC or without a zone",
+        SAME,
+    ]
+    | Annotated[
+        Literal["list_as_text"],
+        "a list is text in the account: a JSON array, or its items with commas between them",
+        SAME,
+    ]
+    | Annotated[
+        Literal["empty_as_missing"],
+        "a value that the row clears is missing, null, or empty in the account",
+        SAME,
+    ]
+    | Annotated[
+        Literal["white_space"],
+        "text has other white space at its ends, or one space for several",
+        SAME,
+    ]
+    | Annotated[
+        Literal["unicode_form"],
+        "text has the same characters in another form of Unicode, such as é as e with an accent",
+        SAME,
+    ]
+    | Annotated[
+        Literal["phone_form"],
+        "a phone has the same digits, with or without the country code, its plus, blanks or dashes",
+        SAME,
+    ]
+)
+"""A form in which the account may hold the value of a row, and which is no difference."""
+
+
+Code: TypeAlias = ProblemCode | NoteCode | AnswerCode | InDoubt | StopReason | DifferenceCode | ToleranceCode
 
 
 class About(NamedTuple):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 PURE = [
+    "account/compare.py",
     "account/contacts.py",
     "account/windows.py",
     "arguments.py",

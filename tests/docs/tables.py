@@ -56,6 +56,8 @@ TABLES: dict[str, list[Callable[[], str]]] = {
         code_table(codes.ApiAnswerCode),
         code_table(codes.InDoubt | codes.NoAnswerCode),
         code_table(codes.StopReason, without=codes.ApiAnswerCode | codes.NoAnswerCode),
+        code_table(codes.DifferenceCode),
+        code_table(codes.ToleranceCode),
     ],
 }
 """What makes the first tables of a page, in their order."""
