@@ -1,7 +1,7 @@
 """Load a table into Interakt: one API call for each row, one report line for each row, nothing lost.
 
 `load_users`, `load_events`, `baseline` and `check` take a table, a mapping and options. `infer` proposes a mapping.
-`pull` reads the account back.
+`pull` reads the account back, and `verify` compares a table with it.
 `track` has the names of the vendor's SDK. Each name is imported when it is first used, so that
 `from interakt_loader import track` starts fast.
 """
@@ -16,6 +16,7 @@ from interakt_loader._version import __version__
 if TYPE_CHECKING:
     from interakt_loader import track
     from interakt_loader.account.pull import PullResult, pull
+    from interakt_loader.account.verify import verify
     from interakt_loader.errors import (
         APIError,
         InteraktLoaderError,
@@ -49,10 +50,12 @@ __all__ = [
     "load_users",
     "pull",
     "track",
+    "verify",
 ]
 
 _HOMES = {
     "pull": "account.pull",
+    "verify": "account.verify",
     "PullResult": "account.pull",
     "baseline": "load",
     "check": "load",

@@ -428,6 +428,31 @@ DifferenceCode: TypeAlias = (
 """How a contact of the account differs from its row."""
 
 
+ContactCode: TypeAlias = (
+    Annotated[
+        Literal["contact_absent"],
+        "the account has no contact with this user id, nor with this phone",
+        "The next load sends this row. If it was sent in the last minutes, verify again later.",
+    ]
+    | Annotated[
+        Literal["several_contacts"],
+        "several contacts of the account have this user id, or this phone",
+        "Look the contacts up in Interakt. Give the row a user id that only one of them has.",
+    ]
+    | Annotated[
+        Literal["phone_of_another"],
+        "the phone belongs to a contact with another user id",
+        "Find out whose phone it is. Correct the user id or the phone, here or in Interakt, before the row is sent.",
+    ]
+    | Annotated[
+        Literal["account_incomplete"],
+        "the contact was not found, but some contacts of the account could not be read",
+        "Verify again when fewer contacts change, for example at night.",
+    ]
+)
+"""Why a row has no contact of the account."""
+
+
 ToleranceCode: TypeAlias = (
     Annotated[
         Literal["number_as_text"],
@@ -488,7 +513,9 @@ ToleranceCode: TypeAlias = (
 """A form in which the account may hold the value of a row, and which is no difference."""
 
 
-Code: TypeAlias = ProblemCode | NoteCode | AnswerCode | InDoubt | StopReason | DifferenceCode | ToleranceCode
+Code: TypeAlias = (
+    ProblemCode | NoteCode | AnswerCode | InDoubt | StopReason | DifferenceCode | ContactCode | ToleranceCode
+)
 
 
 class About(NamedTuple):

@@ -89,8 +89,8 @@ def verify_first(new: int, unchanged: int) -> str:
     command = by_surface("verify(…)", "interakt-loader verify")
     reading = -(-new // 100)
     return (
-        f". The ledger knows nothing of {new:,} of these users. If the account may hold them, run {command} first: for as "
-        f"many contacts it makes about {number_of(reading, 'call')}, and then the load sends only what is not there"
+        f". The ledger knows nothing of {new:,} of these users. If the account may hold them, run {command} first: for "
+        f"as many contacts it makes about {number_of(reading, 'call')}, and the load then sends only what is not there"
     )
 
 

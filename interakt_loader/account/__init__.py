@@ -3,4 +3,6 @@
 `contacts` is one page of contacts and what it says. `windows` decides what is asked next, without any I/O. `reader`
 asks by the engine that loads have too. `kept` has what was read on disk, so that a reading continues after a kill.
 `pull` writes a table of it.
+
+`verify` compares rows with it: `index` finds a contact, `lookups` asks for single ones, and `compare` compares.
 """

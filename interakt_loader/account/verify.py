@@ -18,7 +18,7 @@ from interakt_loader.account.kept import KeptReading
 from interakt_loader.account.lookups import Undecided, Wanted, fewer_calls, look_up
 from interakt_loader.account.reader import AccountReader
 from interakt_loader.account.windows import past_at
-from interakt_loader.codes import Code
+from interakt_loader.codes import Code, ContactCode
 from interakt_loader.errors import LoadStopped, RecordBroken, SettingsError, option
 from interakt_loader.load.api import load
 from interakt_loader.load.opening import opened
@@ -175,7 +175,7 @@ class Verifier:
 class Unclear(NamedTuple):
     """Why it is unclear which contact a row is about."""
 
-    code: Code
+    code: ContactCode
     text: str
 
 

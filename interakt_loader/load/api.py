@@ -28,7 +28,7 @@ from interakt_loader.model import Kind, Message, Outcome, Stop, StopToken
 from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.privacy.secrets import hidden
 from interakt_loader.privacy.text import masked, number_of
-from interakt_loader.result import LoadResult
+from interakt_loader.result import AccountRead, LoadResult
 from interakt_loader.sending.pending import recorded
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import did_you_mean
@@ -164,7 +164,7 @@ class Recorder:
     """Puts calls on record as sent: the `Settler` of `baseline`."""
 
     last_states = False
-    account = None
+    account: AccountRead | None = None
 
     def check(self, settings: Settings, kind: Kind | None) -> None:
         """Refuse options that have no meaning here."""

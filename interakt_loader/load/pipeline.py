@@ -99,7 +99,7 @@ class Pipeline:
         lines = self._lines(self._work)
         yield from map(masked_lines, lines) if self._job.settings.mask else lines
 
-    def _lines(self, work: Work) -> Iterator[pa.RecordBatch]:
+    def _lines(self, work: Streamed | Plan) -> Iterator[pa.RecordBatch]:
         job = self._job
         if job.settings.dry_run:
             yield from self._checked(work)
@@ -205,7 +205,7 @@ class Pipeline:
         yield from order.rest()
         self.stopped = engine.stopped or self.stopped
 
-    def _settled(self, work: Work, settler: Settler) -> Iterator[pa.RecordBatch]:
+    def _settled(self, work: Streamed | Plan, settler: Settler) -> Iterator[pa.RecordBatch]:
         """Settle row after row without a call, until all are settled or the load is to stop."""
         ledger, order = self._job.ledger, self._in_order()
         assert ledger is not None

@@ -220,18 +220,22 @@ class Shown(Observer):
         self._contacts: tuple[int, int] | None = None
 
     def announced(self, line: str) -> None:
+        """Write it above the bar; pass it on if there is none."""
         logger.info(line)
         if not self._bar.say(line):
             self._observer.announced(line)
 
     def prepared(self, rows: int) -> None:
+        """Show it on the bar."""
         self._bar.preparing(rows)
         self._observer.prepared(rows)
 
     def overwrites_report(self) -> None:
+        """Pass it on."""
         self._observer.overwrites_report()
 
     def waits(self, reason: str) -> None:
+        """Show it on the bar."""
         self._waits_for = reason
         if self._contacts is None:
             self._bar.update(self._summary, reason)
@@ -240,11 +244,13 @@ class Shown(Observer):
         self._observer.waits(reason)
 
     def read(self, contacts: int, total: int) -> None:
+        """Show it on the bar."""
         self._contacts = contacts, total
         self._bar.read(contacts, total, self._waits_for)
         self._observer.read(contacts, total)
 
     def progressed(self, summary: Summary) -> None:
+        """Show it on the bar."""
         self._contacts = None
         self._bar.update(summary, self._waits_for)
         self._observer.progressed(summary)

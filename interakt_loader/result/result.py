@@ -193,7 +193,9 @@ class LoadResult:
 
     @property
     def ok(self) -> bool:
-        """Whether every row is sent, unchanged, recorded, merged or the same; in a dry run, whether all could be sent.
+        """Whether every row is sent, unchanged, recorded, merged or the same.
+
+        In a dry run: whether every row could be sent.
         """
         return self.summary.failures == 0 and self.stopped is None
 

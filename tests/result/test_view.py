@@ -42,6 +42,7 @@ def view(seconds: float = 1.0, attempts: int = 0, **counts: int) -> View:
         bodies=[],
         forecast=None,
         creates=None,
+        account=None,
         is_forgotten=False,
         rate_limit=None,
         options={},
