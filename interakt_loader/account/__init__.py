@@ -2,5 +2,5 @@
 
 `contacts` is one page of contacts and what it says. `windows` decides what is asked next, without any I/O. `reader`
 asks by the engine that loads have too. `kept` has what was read on disk, so that a reading continues after a kill.
-`pull` writes a table of it.
+`pull` writes a table of it. `compare` says whether a contact holds what a row sends.
 """
