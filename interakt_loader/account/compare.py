@@ -43,8 +43,6 @@ _START = dt.datetime(1, 1, 1)
 
 _LONGEST_WORD = 1000
 """Characters of a word whose Unicode form is compared. Many accents in a row take time by the square."""
-_MOST_PARTS = 4
-"""Characters that one character can be made of, in Unicode."""
 
 
 class Difference(NamedTuple):
@@ -192,9 +190,6 @@ def _of_texts(here: str, there: str) -> _Tolerances | None:
     first, second = _trimmed(here), _trimmed(there)
     if first == second:
         return ("white_space",)
-    longer, shorter = max(len(first), len(second)), min(len(first), len(second))
-    if longer > shorter * _MOST_PARTS:
-        return None
     if _composed(here) == _composed(there):
         return ("unicode_form",)
     return ("white_space", "unicode_form") if _composed(first) == _composed(second) else None
@@ -235,7 +230,7 @@ def _of_lists(here: list[Any], there: Any) -> _Tolerances | None:
         return _of_items(here, there)
     if not here and _is_empty(there):
         return ("empty_as_missing",)
-    for items in _lists_in(there, here) if type(there) is str else []:
+    for items in _lists_in(there) if type(there) is str else []:
         codes = _of_items(here, items)
         if codes is not None:
             return ("list_as_text", *codes)
@@ -255,14 +250,15 @@ def _of_items(here: list[Any], there: list[Any]) -> _Tolerances | None:
     return tuple(found)
 
 
-def _lists_in(text: str, here: list[Any]) -> list[list[Any]]:
-    """Return the lists that a text may stand for: a JSON array, and items between commas."""
-    found = []
+def _lists_in(text: str) -> list[list[Any]]:
+    """Return the lists that a text may stand for: the items between its commas, and a JSON array.
+
+    So an item with a comma is only found in an array.
+    """
+    found: list[list[Any]] = [[one.removeprefix(" ") for one in text.split(",")]]
     if text.lstrip().startswith("["):
         with contextlib.suppress(ValueError, RecursionError):
             found.append(json.loads(text))
-    if not any(type(one) is str and "," in one for one in here):
-        found.append([one.removeprefix(" ") for one in text.split(",")])
     return found
 
 
