@@ -11,6 +11,7 @@ import json
 import math
 import re
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from interakt_loader.values import shortened
 
@@ -78,6 +79,21 @@ def page_request(since: int, until: int | None, offset: int, limit: int = PAGE) 
         filters.append({"trait": "modified_at_utc", "op": "lt", "val": written_time(until), "supr_op": "and"})
     body = json.dumps({"filters": filters}, separators=(",", ":")).encode()
     return Request("POST", f"{PATH}?offset={offset}&limit={limit}", body)
+
+
+def id_request(user_id: str) -> Request:
+    """Return the request for the contact with an id."""
+    return _look_up("id", user_id)
+
+
+def phone_request(digits: str) -> Request:
+    """Return the request for the contacts with a phone: its digits without the country code."""
+    return _look_up("phone_number", digits)
+
+
+def _look_up(by: str, name: str) -> Request:
+    # dots alone would be a step in the path
+    return Request("GET", f"{PATH}{by}/{quote(name, safe='') if name.strip('.') else '%2E' * len(name)}")
 
 
 def written_time(microseconds: int) -> str:

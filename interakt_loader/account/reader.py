@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from types import TracebackType
+from typing import NamedTuple
 
 from interakt_loader.account.contacts import LONGEST_PAGE, PAGE, NotTheApi, Page, Request, page_request, read_page
 from interakt_loader.account.kept import KeptReading
@@ -18,13 +19,14 @@ from interakt_loader.model import Answer, Message, Status, Stop, StopToken, Tran
 from interakt_loader.privacy.text import number_of
 from interakt_loader.progress import duration
 from interakt_loader.result import stopped_error
+from interakt_loader.sending.retry_policy import RetryDecision, decide
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import PLAN_RATES, Rate
 from interakt_loader.transport import HttpTransport
 
 logger = logging.getLogger("interakt_loader")
 
-NONE = Page(0, has_next=False, contacts=[])
+NOBODY = Page(0, has_next=False, contacts=[])
 
 
 class AccountReader:
@@ -110,18 +112,30 @@ class AccountReader:
         return self._engine.stopped
 
     def fetch(self, requests: Sequence[Request]) -> list[Page]:
-        """Make calls, and return their pages. A look-up that finds nobody is an empty page."""
+        """Make calls, and return their pages."""
+        return [page for page in self._make(requests) if page is not None]
+
+    def look_up(self, requests: Sequence[Request]) -> list[Page | None]:
+        """Make look-ups, and return what each finds: an empty page for nobody, None if the API refuses the call."""
+        return self._make(requests)
+
+    def probe(self, request: Request) -> Page | None:
+        """Make a look-up that the API may not have. Return None if the answer is not usable, whatever it is."""
+        return self._make([request], is_probe=True)[0]
+
+    def _make(self, requests: Sequence[Request], *, is_probe: bool = False) -> list[Page | None]:
         first, self.calls = self.calls, self.calls + len(requests)
         messages = [Message(first + at, "user", str(first + at), b"") for at in range(len(requests))]
-        self._pages.requests |= {message.row: one for message, one in zip(messages, requests, strict=True)}
+        self._pages.calls |= {
+            message.row: _Call(one, is_probe) for message, one in zip(messages, requests, strict=True)
+        }
         offered, left = 0, len(messages)
         while left:
             offered += self._engine.offer(messages, offered)
             for outcome in self._monitor.read(1, GLANCE):
                 left -= 1
                 self.attempts += outcome.attempts
-                finds_nobody = outcome.http_status == 404 and requests[outcome.message.row - first].method == "GET"
-                if outcome.status is not Status.SENT and not finds_nobody and self._engine.stopped is None:
+                if outcome.status is not Status.SENT and self._engine.stopped is None:
                     message = outcome.text or "no answer"
                     if outcome.http_status is not None and not message.startswith("HTTP "):
                         message = f"HTTP {outcome.http_status}: {message}"
@@ -131,38 +145,59 @@ class AccountReader:
         return [self._pages.taken(message.row) for message in messages]
 
 
+class _Call(NamedTuple):
+    """A call, and whether its answer may be anything."""
+
+    request: Request
+    is_probe: bool
+
+
 class _Pages(Transport):
     """Makes the calls of the engine, and keeps the pages that they bring. Thread-safe: each call has its own key."""
 
     def __init__(self, transport: HttpTransport) -> None:
         self._transport = transport
-        self.requests: dict[int, Request] = {}
-        self._pages: dict[int, Page] = {}
+        self.calls: dict[int, _Call] = {}
+        self._pages: dict[int, Page | None] = {}
 
     def send(self, message: Message) -> Answer:
         """Make one call. A page that is not the API's is tried again, like an answer that cannot be read."""
-        request = self.requests[message.row]
+        request, is_probe = self.calls[message.row]
         answer = self._transport.call(self._transport.head(request.method, request.path), request.body)
-        if not answer.accepted:
-            if answer.code == "unreadable_answer" and answer.body:
-                # it may be a part of a page, with people in it
-                answer = answer._replace(message=f"HTTP {answer.http_status} with an answer that is not the API's")
-            return answer._replace(body=b"")
-        try:
-            self._pages[message.row] = read_page(answer.body)
-        except NotTheApi as error:
-            text = f"HTTP {answer.http_status} with an answer that is not the API's: {error}"
-            return Answer.error("unreadable_answer", text, answer.seconds, http_status=answer.http_status)
-        return answer._replace(body=b"")
+        found = _page(answer, request, is_probe=is_probe)
+        if isinstance(found, Answer):
+            return found._replace(body=b"")
+        self._pages[message.row] = found
+        return answer._replace(accepted=True, code=None, body=b"")
 
-    def taken(self, row: int) -> Page:
+    def taken(self, row: int) -> Page | None:
         """Return the page of a call, once."""
-        del self.requests[row]
-        return self._pages.pop(row, NONE)
+        del self.calls[row]
+        return self._pages.pop(row)
 
     def close(self) -> None:
         """Close idle connections."""
         self._transport.close()
+
+
+def _page(answer: Answer, request: Request, *, is_probe: bool) -> Page | Answer | None:
+    """Return the page of an answer; None if a look-up has none; or the answer that decides whether to try again."""
+    why = ""
+    if answer.accepted:
+        try:
+            return read_page(answer.body)
+        except NotTheApi as error:
+            why = f": {error}"
+    elif request.method == "GET" and decide(answer) is RetryDecision.DONE and answer.code != "forbidden":
+        return NOBODY if answer.http_status == 404 else None
+    elif answer.code != "unreadable_answer" or not answer.body:
+        return answer
+    if is_probe:
+        return None
+    # not its own words: it may be a part of a page, with people in it
+    text = f"HTTP {answer.http_status} with an answer that is not the API's{why}"
+    wait = answer.retry_after
+    return Answer.error("unreadable_answer", text, answer.seconds, http_status=answer.http_status, retry_after=wait)
 
 
 def reading_forecast(contacts: int, settings: Settings) -> str:

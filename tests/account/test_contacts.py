@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.account.contacts import NotTheApi, page_request, read_page, read_time, written_time
+from interakt_loader.account.contacts import (
+    NotTheApi,
+    id_request,
+    page_request,
+    phone_request,
+    read_page,
+    read_time,
+    written_time,
+)
 
 PERSON = {"user_id": "C-1", "phone_number": "9876543210", "traits": {"name": "Asha"}}
 
@@ -173,3 +181,19 @@ def test_requests_are_as_the_page_of_the_vendor_has_them() -> None:
         ]
     }
     assert json.loads(page_request(0, None, 0).body)["filters"][0]["val"] == "1970-01-01T00:00:00.000Z"
+
+
+def test_requests_have_ids_percent_encoded() -> None:
+    """All but the characters that no server reads otherwise."""
+    for name, written in [
+        ("C-1_a.b~", "C-1_a.b~"),
+        ("a/b", "a%2Fb"),
+        (".", "%2E"),
+        ("..", "%2E%2E"),
+        ("é", "%C3%A9"),
+        ("50%", "50%25"),
+        (" ", "%20"),
+        ("+?#&@:", "%2B%3F%23%26%40%3A"),
+    ]:
+        assert id_request(name) == ("GET", f"/v1/public/apis/users/id/{written}", b"")
+    assert phone_request("9876543210") == ("GET", "/v1/public/apis/users/phone_number/9876543210", b"")

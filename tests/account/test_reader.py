@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import random
 import signal
@@ -17,7 +18,9 @@ from typing import Any
 import pytest
 
 from interakt_loader import pull
+from interakt_loader.account.contacts import PATH, Request, id_request, phone_request
 from interakt_loader.account.kept import KeptReading
+from interakt_loader.account.reader import AccountReader
 from interakt_loader.errors import KeyRefused, LoadStopped, NotJustNow, Outage, SettingsError
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.settings import Settings
@@ -317,3 +320,58 @@ def test_a_connection_that_breaks_off_in_a_page_is_said(tmp_path: Path) -> None:
     with Server(answer, hangs_up=True) as server, pytest.raises(LoadStopped, match="broke off") as caught:
         pull(tmp_path / "out.csv", api_key="key", base_url=server.url, max_retries=0)
     assert "Asha" not in str(caught.value)
+
+
+# ------------------------------------------------------------------ single look-ups
+
+
+@pytest.fixture
+def asked(account: Sandbox) -> Iterator[AccountReader]:
+    with AccountReader(Settings(api_key=account.api_key, base_url=account.url, max_retries=0)) as reader:
+        yield reader
+
+
+def answer(content: Any) -> bytes:
+    """Return a response with this as JSON."""
+    body = json.dumps(content)
+    return f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def test_a_probe_without_an_answer_stops_the_reader(account: Sandbox, asked: AccountReader) -> None:
+    """As any other call does."""
+    account.set_faults("500=100%")
+    with pytest.raises(LoadStopped, match="the account cannot be read: HTTP 500"):
+        asked.probe(id_request("C-1"))
+
+
+def test_the_reader_goes_on_after_a_probe(account: Sandbox, asked: AccountReader) -> None:
+    """Whatever the answer: 400, 405, 404 of another path, and a 200 that is not the API's."""
+    assert asked.probe(phone_request("x")) is None
+    assert asked.probe(Request("GET", PATH)) is None
+    assert asked.probe(Request("GET", f"{PATH}email/x")) == (0, False, [])
+    account.force(["garbage"])
+    assert asked.probe(id_request("C-1")) is None
+    page = asked.probe(id_request("C-1"))
+    assert page is not None
+    assert [one.user_id for one in page.contacts] == ["C-1"]
+    assert (asked.count(), account.stats().faults) == (COUNT, {"garbage": 1})
+
+
+@pytest.mark.parametrize("shape", [{"data": {"user_id": "Asha"}}, {"result": False, "message": "Asha"}, ["Asha"]])
+def test_a_probe_takes_any_shape(shape: Any) -> None:
+    """At once: it would come again."""
+    with Server(answer(shape)) as server, AccountReader(Settings(api_key="key", base_url=server.url)) as reader:
+        assert reader.probe(id_request("C-1")) is None
+        assert reader.attempts == 1
+
+
+def test_a_look_up_of_another_shape_is_an_error() -> None:
+    """As a page is, with nobody in it. A call that is refused is none."""
+    with Server(answer({"data": {"user_id": "Asha"}})) as server:
+        settings = Settings(api_key="key", base_url=server.url, max_retries=0)
+        with AccountReader(settings) as reader, pytest.raises(LoadStopped, match="200 with an answer that") as caught:
+            reader.look_up([id_request("C-1")])
+    assert "Asha" not in str(caught.value)
+    refused = answer({"result": False})
+    with Server(refused) as server, AccountReader(Settings(api_key="key", base_url=server.url)) as reader:
+        assert reader.look_up([id_request("C-1")] * 2) == [None, None]
