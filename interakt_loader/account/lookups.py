@@ -21,6 +21,10 @@ LEAST_READING = 3
 """Calls that read an account at least: for its total, for the past, and for what changed meanwhile."""
 
 
+SHARED_CODES = frozenset({"+1", "+7", "+39", "+44", "+599"})
+"""Codes of several countries. Some lists write them with the area code, such as +1242: then the phone is shorter."""
+
+
 class Undecided(Exception):
     """Look-ups do not show who is there: read the whole account. Its text is one line and has no personal data."""
 
@@ -82,6 +86,8 @@ def look_up(users: Sequence[Wanted], known: Sequence[Contact], ask: LookUp, prob
         for phone, contacts in found.items():
             if contacts and not all(_have_phone(contacts, code, phone) for code in phones[phone]):
                 raise Undecided("a look-up by phone finds another contact")
+            if not contacts and phones[phone] & SHARED_CODES:
+                raise Undecided("nobody is found by a phone whose country code may be written longer")
         yield _new(found, seen)
 
 

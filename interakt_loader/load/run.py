@@ -348,15 +348,18 @@ def _plan_line(plan: Plan, rate: Rate | str | None, job: Job) -> str:
         calls=plan.calls,
         doubted=plan.doubted,
     )
-    return line + _verify_first(plan, job)
+    return line + _verify_first(plan, plan.calls, job)
 
 
-def _verify_first(plan: Streamed | Plan, job: Job) -> str:
+def _verify_first(work: Streamed | Plan, calls: int, job: Job) -> str:
     """Return that reading the account first would save calls, if it may: the ledger knows few of these users."""
     settings = job.settings
-    if isinstance(plan, Streamed) or settings.ledger is None or settings.is_local or settings.resend:
+    if job.kind == "event" or settings.ledger is None or settings.is_local or settings.resend:
         return ""
-    return verify_first(plan.new_users, plan.unchanged)
+    if not isinstance(work, Streamed):
+        return verify_first(work.new_users, work.unchanged)
+    # a dry run without the key cannot read a ledger
+    return "" if Path(settings.ledger).exists() else verify_first(calls, 0)
 
 
 def _outlook(work: Streamed | Plan, summary: Summary, rate: Rate | str | None, job: Job) -> str:
@@ -371,7 +374,7 @@ def _outlook(work: Streamed | Plan, summary: Summary, rate: Rate | str | None, j
         calls=counts[Status.UNSENT],
         at_most=job.settings.coalesce and job.ledger is None,
     )
-    return line + _verify_first(work, job)
+    return line + _verify_first(work, counts[Status.UNSENT], job)
 
 
 def _creates(job: Job, calls: int) -> Creates | None:

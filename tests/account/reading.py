@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,14 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
     """Wait for a process; return its exit code, its result and its messages."""
     out, messages = process.communicate(timeout=60)
     return process.returncode, json.loads(out) if out.strip() else {}, messages
+
+
+def after(reads: int, act: Callable[[], object]) -> Callable[[Any], None]:
+    """Return what a sandbox calls after each read: it acts after that many."""
+    counted = itertools.count(1)
+
+    def callback(_: Any) -> None:
+        if next(counted) == reads:
+            act()
+
+    return callback

@@ -95,6 +95,13 @@ def test_each_identity_is_asked_for_once(account: Sandbox) -> None:
     assert account.stats().reads == 7
 
 
+def test_nobody_by_a_phone_whose_code_may_be_longer_decides_nothing(account: Sandbox) -> None:
+    """Some write +1 242 as a code of its own."""
+    assert found(account, (None, *US)) == ["C-2"]
+    with pytest.raises(Undecided, match="may be written longer"):
+        found(account, (None, "+1", "2423591234"))
+
+
 def test_a_phone_of_another_country_decides_nothing(account: Sandbox) -> None:
     """The API may show one contact of several."""
     with pytest.raises(Undecided, match="phone finds another contact"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import random
@@ -10,7 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from interakt_loader.account.reader import AccountReader
 from interakt_loader.errors import KeyRefused, LoadStopped, NotJustNow, Outage, SettingsError
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.settings import Settings
-from tests.account.reading import all_ids, ended, environment, fill, ids, pulled, start
+from tests.account.reading import after, all_ids, ended, environment, fill, ids, pulled, start
 from tests.transport.servers import Server
 
 COUNT = 5_000
@@ -50,17 +49,6 @@ def slow() -> Iterator[Sandbox]:
     with Sandbox(SandboxOptions(latency=0.01)) as sandbox:
         fill(sandbox, COUNT)
         yield sandbox
-
-
-def after(reads: int, act: Callable[[], object]) -> Callable[[Any], None]:
-    """Return what a sandbox calls after each read: it acts after that many."""
-    counted = itertools.count(1)
-
-    def callback(_: Any) -> None:
-        if next(counted) == reads:
-            act()
-
-    return callback
 
 
 def break_off(sandbox: Sandbox, path: Path, reads: int = 40, **options: Any) -> int:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from docs.mkdocs import types_table
-from interakt_loader import LoadResult, UsageError, load_users, verify
+from interakt_loader import LoadResult, UsageError, baseline, check, load_users, verify
 from interakt_loader.account.contacts import Contact
 from interakt_loader.account.index import ContactIndex
 from interakt_loader.account.verify import Unclear, find
@@ -26,7 +26,7 @@ from interakt_loader.ledger import Ledger
 from interakt_loader.model import Message
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.settings import Settings
-from tests.account.reading import START, environment, fill
+from tests.account.reading import START, after, environment, fill
 
 USERS: dict[str, Any] = {"user_id": "id", "phone": "phone", "traits": ["city", "visits"]}
 
@@ -98,7 +98,9 @@ def test_a_user_is_compared_in_its_last_state(account: Sandbox) -> None:
 
 def test_a_last_state_may_be_longer_than_a_call(account: Sandbox) -> None:
     """It came by several calls, each of which the API accepts."""
-    rows = pd.DataFrame({"id": ["C-1"] * 4, **{f"t{n}": [None] * n + ["x" * 20_000] + [None] * (3 - n) for n in range(4)}})
+    rows = pd.DataFrame(
+        {"id": ["C-1"] * 4, **{f"t{n}": [None] * n + ["x" * 20_000] + [None] * (3 - n) for n in range(4)}}
+    )
     mapping = {"user_id": "id", "traits": "*"}
     assert load_users(rows, mapping, **options(account)).sent == 4
     assert statuses(verify(rows, mapping, **options(account))) == ["same"] * 4
@@ -241,7 +243,7 @@ FORMS = [
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda one: f"{one.read_types}-{one.read_traits}")
 def test_what_goes_in_as_each_type_comes_back_the_same(form: SandboxOptions) -> None:
-    """Every value of the page of types that can be sent, in the forms that the account may give; and by which tolerance."""
+    """Every value of the page of types that can be sent, in each form that the account may give."""
     with Sandbox(form) as account:
         seen: dict[str, dict[str, int]] = {}
         for name, values in types_table.examples():
@@ -354,7 +356,18 @@ def write(folder: Path, count: int) -> None:
 
 
 def start(sandbox: Sandbox, folder: Path, *flags: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "interakt_loader", "verify", "people.csv", "--map", "user_id=id", "--trait", "n=n:number", *flags]
+    command = [
+        sys.executable,
+        "-m",
+        "interakt_loader",
+        "verify",
+        "people.csv",
+        "--map",
+        "user_id=id",
+        "--trait",
+        "n=n:number",
+        *flags,
+    ]
     return subprocess.Popen(
         command, cwd=folder, env=environment(sandbox), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -391,9 +404,8 @@ def test_a_reading_that_was_killed_continues(tmp_path: Path) -> None:
         fill(account, 8_000)
         write(tmp_path, 8_000)
         for stop in (30, 60):
-            reached = []
             process = start(account, tmp_path, "--workers", "2")
-            account.on_read(lambda _, stop=stop, process=process: reached.append(1) or len(reached) > stop and process.kill())
+            account.on_read(after(stop, process.kill))
             process.communicate(timeout=60)
             account.on_read(None)
             assert process.returncode == -signal.SIGKILL
@@ -415,14 +427,7 @@ def test_an_interrupt_while_reading(tmp_path: Path) -> None:
         fill(account, 5_000)
         write(tmp_path, 5_000)
         process = start(account, tmp_path, "--workers", "2")
-        reached: list[int] = []
-
-        def interrupt(_: Any) -> None:
-            reached.append(1)
-            if len(reached) == 30:
-                process.send_signal(signal.SIGINT)
-
-        account.on_read(interrupt)
+        account.on_read(after(30, lambda: process.send_signal(signal.SIGINT)))
         _, messages = process.communicate(timeout=60)
         account.on_read(None)
         assert process.returncode == 130, messages
@@ -453,7 +458,51 @@ def test_the_command_refuses_what_has_no_meaning(
 
 def test_options_of_sending_are_refused(account: Sandbox) -> None:
     """In Python, too."""
-    for name, value in [("dry_run", True), ("resend", True), ("on_error", print), ("failures", "a.csv")]:
-        ledger = {"ledger": "a.ledger"} if name == "resend" else {}
-        with pytest.raises(UsageError, match=name):
-            verify(table(*THREE), USERS, **{name: value}, **ledger, **options(account))
+    given: dict[str, Any]
+    for given in (
+        {"dry_run": True},
+        {"resend": True, "ledger": "a.ledger"},
+        {"on_error": print},
+        {"failures": "a.csv"},
+    ):
+        with pytest.raises(UsageError, match=next(iter(given))):
+            verify(table(*THREE), USERS, **given, **options(account))
+
+
+# ------------------------------------------------------------------ people and forecasts
+
+
+def test_masked_reports_have_no_phone(account: Sandbox) -> None:
+    """Neither that of the row nor that of the account."""
+    account.put(user_id="C-1", country_code="+91", phone="9876543219")
+    result = verify(table(THREE[0]), USERS, mask=True, **options(account))
+    line = str(result.to_arrow().to_pylist())
+    assert "phone_differs" in line
+    assert "987654321" not in line
+    assert "987654321" not in result._repr_html_()
+
+
+def test_the_page_shows_what_was_found(account: Sandbox, tmp_path: Path) -> None:
+    """What differs, what to do, and how much was read."""
+    account.put(user_id="C-1", country_code="+91", phone="9876543210", traits={"city": "Goa", "visits": 3})
+    page = verify(table(*THREE[:2]), USERS, **options(account)).write_html(tmp_path / "page.html").read_text("utf-8")
+    assert "city is &#39;Pune&#39; here and &#39;Goa&#39; in the account" in page
+    assert "1 contact looked up by" in page or "1 contact read by" in page
+    assert "writes over what somebody has changed in the dashboard" in page
+
+
+FAR: dict[str, Any] = {"api_key": "key", "base_url": "https://api.interakt.ai"}
+
+
+@pytest.mark.parametrize(
+    ("known", "rows", "said"), [(0, 1000, True), (0, 999, False), (1000, 1500, False), (0, 2000, True)]
+)
+def test_a_forecast_says_when_verifying_first_saves_calls(tmp_path: Path, known: int, rows: int, said: bool) -> None:
+    """If the ledger knows few of many users. A dry run for the API itself makes no call."""
+    ledger = tmp_path / "own.ledger"
+    with Sandbox() as account:
+        if known:
+            baseline(big(known), BY_ID, ledger=ledger, **FAR)
+        result = check(big(rows), BY_ID, ledger=ledger, **FAR)
+        assert (f"nothing of {rows:,} of these users" in (result.forecast or "")) == said
+        assert "verify" not in (check(big(rows), BY_ID, **options(account, tmp_path / "near.ledger")).forecast or "")

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from interakt_loader import verify
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
 from tests.torture import inputs
 from tests.torture.harness import WORKERS, Dice, Load, Pace
@@ -115,12 +116,20 @@ def test_users_end_as_in_an_undisturbed_load(tmp_path: Path) -> None:
 
     def check(load: Load, tally: Tally, lost: list[int]) -> None:
         assert users_of(load.sandbox) == wanted
+        assert verified(load) == {"same": ROWS}
 
     with SandboxProcess(SandboxOptions(latency=0.001, jitter=0.019, seed=2)) as sandbox:
         pace = Load(tmp_path / "calm", table, sandbox).finish()
         wanted = users_of(sandbox)
         sandbox.set_faults(FAULTS)
         torture(tmp_path, USER_LOADS, lambda folder, queue: Load(folder, table, sandbox, queue), pace, check, 4)
+
+
+def verified(load: Load) -> dict[str, int]:
+    """Compare the rows with what the sandbox holds, as somebody else would: without the ledger."""
+    to = {"api_key": load.sandbox.api_key, "base_url": load.sandbox.url, "max_retries": 20}
+    counts = verify(load.table.path, load.table.mapping, progress=False, **to).summary.counts
+    return {status: count for status, count in counts.items() if count}
 
 
 def users_of(sandbox: SandboxProcess) -> dict[str | None, dict[str, Any]]:
