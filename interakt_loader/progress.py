@@ -87,11 +87,7 @@ def verify_first(new: int, unchanged: int) -> str:
     if new < MANY_NEW or new <= unchanged:
         return ""
     command = by_surface("verify(…)", "interakt-loader verify")
-    reading = -(-new // 100)
-    return (
-        f". The ledger knows nothing of {new:,} of these users. If the account may hold them, run {command} first: for "
-        f"as many contacts it makes about {number_of(reading, 'call')}, and the load then sends only what is not there"
-    )
+    return f". {new:,} users are new to the ledger: if the account may hold them, {command} first saves calls"
 
 
 def duration(seconds: float) -> str:

@@ -44,8 +44,8 @@ def verify(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadRe
 
     Rows are `same`, `different`, `absent`, `ambiguous` or `invalid`. The rows of a user are compared as the last state
     that they lead to. Its traits and tags must be in the contact, which may have more. With a `ledger`, users that are
-    the same go on record, and those that are different or absent come off it: the next load sends just these. It writes
-    over what somebody has changed in the dashboard. Without a ledger, it only looks.
+    the same are recorded as sent. Those that are different or absent are forgotten, so that the next load sends just
+    these. It writes over what somebody has changed in the dashboard. Without a ledger, it only looks.
 
     A call reads 100 contacts, so an account of 100,000 contacts takes about 1,050 calls. Few users are looked up one by
     one. With a `report`, a reading that was killed continues. Otherwise like `load_users`.

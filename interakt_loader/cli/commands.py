@@ -442,9 +442,9 @@ _NO_MEANING = {"dry_run", "resend", "sandbox", "failures", "coalesce", "on_unkno
 def verify(**given: Any) -> int:
     """Compare the users of SOURCE with what the account holds, and send nothing.
 
-    Users that are the same go on record. Those that are different or absent come off it: the next load sends just
-    these. It writes over what somebody has changed in the dashboard. A call reads 100 contacts; few users are looked up
-    one by one.
+    Users that are the same are recorded as sent. Those that are different or absent are forgotten, so that the next
+    load sends just these. It writes over what somebody has changed in the dashboard. A call reads 100 contacts; few
+    users are looked up one by one.
     """
     return _load("verify", sandbox=False, **given)
 

@@ -504,5 +504,5 @@ def test_a_forecast_says_when_verifying_first_saves_calls(tmp_path: Path, known:
         if known:
             baseline(big(known), BY_ID, ledger=ledger, **FAR)
         result = check(big(rows), BY_ID, ledger=ledger, **FAR)
-        assert (f"nothing of {rows:,} of these users" in (result.forecast or "")) == said
+        assert (f"{rows:,} users are new to the ledger" in (result.forecast or "")) == said
         assert "verify" not in (check(big(rows), BY_ID, **options(account, tmp_path / "near.ledger")).forecast or "")

@@ -57,6 +57,7 @@ TABLES: dict[str, list[Callable[[], str]]] = {
         code_table(codes.InDoubt | codes.NoAnswerCode),
         code_table(codes.StopReason, without=codes.ApiAnswerCode | codes.NoAnswerCode),
         code_table(codes.DifferenceCode),
+        code_table(codes.ContactCode),
         code_table(codes.ToleranceCode),
     ],
 }
