@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
 
 import pyarrow as pa
 
@@ -28,13 +28,8 @@ from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.privacy.text import number_of
 from interakt_loader.progress import Progress, duration
 from interakt_loader.report.writer import Summary
-from interakt_loader.settings import Settings
+from interakt_loader.settings import Options, Settings, Unpack, lists_options
 from interakt_loader.settings.values import PLAN_RATES, Rate
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from interakt_loader.settings.settings import Options
 
 logger = logging.getLogger("interakt_loader")
 
@@ -94,6 +89,7 @@ class PullResult:
         }
 
 
+@lists_options(*OPTIONS)
 @usable_stderr()
 def pull(path: str | Path, *, since: str | dt.datetime | None = None, **options: Unpack[Options]) -> PullResult:
     """Write the account's contacts to a file: Parquet, CSV or JSON lines, by its ending.

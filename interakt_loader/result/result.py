@@ -9,6 +9,8 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from interakt_loader.errors import (
     CertificateUntrusted,
     InteraktLoaderError,
@@ -36,7 +38,6 @@ from interakt_loader.sources.spool import TemporaryFile
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
     from matplotlib.figure import Figure
 
 logger = logging.getLogger("interakt_loader")
@@ -245,7 +246,6 @@ class LoadResult:
 
     def failing_lines(self) -> pa.Table:
         """Return the lines of the report for the rows that a person has to look at, in the input's order."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         from interakt_loader.report.outcomes import OUTCOMES

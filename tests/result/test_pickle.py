@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ import cloudpickle
 import pandas as pd
 import pytest
 
-from interakt_loader import LoadInterrupted, LoadResult, RowsFailed, check, load_users
+from interakt_loader import LoadInterrupted, LoadResult, MappingDict, RowsFailed, check, load_users
 from interakt_loader.errors import InteraktLoaderError
 from interakt_loader.sandbox import Sandbox
 
 FRAME = pd.DataFrame({"id": ["1", None, "3"], "age": ["24", "25", "many"]})
+MAPPING: MappingDict = {"user_id": "id", "traits": [{"column": "age", "type": "number"}]}
 KEY = "a-key-that-no-pickle-holds"
 
 
@@ -40,8 +42,8 @@ def pool() -> Iterator[ProcessPoolExecutor]:
 
 
 def checked(**options: Any) -> LoadResult:
-    """Return a dry run with two rows that failed; a reader of the frame is read once only, and cannot be pickled."""
-    return check(iter([FRAME]), {"user_id": "id", "traits": [{"column": "age", "type": "number"}]}, **options)
+    """Return a dry run with two rows that failed, of an input that has no pickle."""
+    return check(iter([FRAME]), MAPPING, **options)
 
 
 def raising(**options: Any) -> None:
@@ -53,9 +55,8 @@ def test_a_result_arrives_whole_from_a_process_pool(
     pool: ProcessPoolExecutor, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """Counts, reasons, lines, card, page, plot and copy, although the worker's report was temporary."""
-    mapping = {"user_id": "id", "traits": [{"column": "age", "type": "number"}]}
-    given = {"api_key": sandbox.api_key, "base_url": sandbox.url}
-    result = pool.submit(load_users, FRAME, mapping, **given).result(60)
+    load = partial(load_users, FRAME, MAPPING, api_key=sandbox.api_key, base_url=sandbox.url)
+    result = pool.submit(load).result(60)
     pool.shutdown()
     assert (result.rows, result.sent, result.invalid, result.attempts, result.exit_code) == (3, 1, 2, 1, 1)
     assert {one.code for one in result.summary.top_reasons()} == {"identity_missing", "not_a_number"}
