@@ -27,20 +27,27 @@ if TYPE_CHECKING:
         UsageError,
     )
     from interakt_loader.load import baseline, check, infer, load_events, load_users
-    from interakt_loader.mapping import InferredMapping, Mapping
+    from interakt_loader.mapping import FieldDict, InferredMapping, Mapping, MappingDict, TraitDict
     from interakt_loader.result import LoadResult
+    from interakt_loader.settings import Options
+    from interakt_loader.sources import Data
 
 __all__ = [
     "APIError",
+    "Data",
+    "FieldDict",
     "InferredMapping",
     "InteraktLoaderError",
     "LoadInterrupted",
     "LoadResult",
     "LoadStopped",
     "Mapping",
+    "MappingDict",
     "MappingNeeded",
+    "Options",
     "PullResult",
     "RowsFailed",
+    "TraitDict",
     "UsageError",
     "__version__",
     "baseline",
@@ -65,6 +72,11 @@ _HOMES = {
     "LoadResult": "result",
     "InferredMapping": "mapping",
     "Mapping": "mapping",
+    "FieldDict": "mapping",
+    "MappingDict": "mapping",
+    "TraitDict": "mapping",
+    "Options": "settings",
+    "Data": "sources",
     "APIError": "errors",
     "InteraktLoaderError": "errors",
     "LoadInterrupted": "errors",
@@ -75,7 +87,7 @@ _HOMES = {
 }
 
 
-# A type checker that sees `__getattr__` would accept every misspelled name.
+# A program that reads this file, and not `__init__.pyi`, would accept every misspelled name.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:

@@ -184,7 +184,7 @@ class LoadInterrupted(KeyboardInterrupt):
         # Slow to import, and rarely needed.
         import signal
 
-        ended = "" if self.result is None else f": {self.result!r}; report: {self.result.report}"
+        ended = "" if self.result is None else f": {self.result!r}; {self.result._where()}"
         return f"interrupted by {signal.Signals(self.signum).name}{ended}"
 
 

@@ -16,14 +16,12 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from interakt_loader.client import Client, Response, logged_if_too_late
 from interakt_loader.errors import APIError, BadArgument, BadArgumentType, QueueFull
+from interakt_loader.model import OnError
 from interakt_loader.privacy.secrets import hidden
-
-if TYPE_CHECKING:
-    from interakt_loader.model import OnError
 
 __all__ = [
     "APIError",

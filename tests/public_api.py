@@ -1,7 +1,7 @@
 """What users type, written down from the source alone: names, signatures, flags, exit codes, and the report's columns.
 
-`python -m tests.public_api` writes it into public_api.txt anew. Modules are read, not imported, so that Airflow and
-Spark need not be there.
+`python -m tests.public_api` writes it into public_api.txt anew, and what `tests.signatures` makes. Modules are read,
+not imported, so that Airflow and Spark need not be there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from interakt_loader.model import Status
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import Options
+from tests.signatures import API, STUB, stub, with_options
 
 SNAPSHOT = Path(__file__).with_name("public_api.txt")
 
@@ -187,3 +188,5 @@ def _report() -> list[str]:
 
 if __name__ == "__main__":
     SNAPSHOT.write_text(public_api(), encoding="utf-8")
+    STUB.write_text(stub(), encoding="utf-8")
+    API.write_text(with_options(API.read_text(encoding="utf-8")), encoding="utf-8")

@@ -18,10 +18,11 @@ from typing import Any
 import pandas as pd
 
 import interakt_loader
+from interakt_loader import MappingDict
 from interakt_loader.sandbox import SandboxProcess
 
 PACKAGE = Path(interakt_loader.__file__).resolve().parent
-MAPPING = {"user_id": "id", "phone": "phone", "traits": ["name"]}
+MAPPING: MappingDict = {"user_id": "id", "phone": "phone", "traits": ["name"]}
 
 
 class Probe:

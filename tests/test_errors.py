@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from interakt_loader import errors
+from interakt_loader import errors, load_users
+from interakt_loader.client import Client
 
 CLASSES = [one for _, one in inspect.getmembers(errors, inspect.isclass) if one.__module__ == errors.__name__]
 ARGUMENTS = {
@@ -61,6 +62,29 @@ def test_an_error_arrives_in_another_process_as_it_was(kind: type[BaseException]
     error = kind(*ARGUMENTS.get(kind, ("a message",)))
     arrived = pickle.loads(pickle.dumps(error))
     assert (type(arrived), str(arrived), vars(arrived)) == (kind, str(error), vars(error))
+    assert getattr(arrived, "exit_code", None) == getattr(error, "exit_code", None)
+
+
+def needs_a_mapping() -> None:
+    load_users([{"customer_id": "C-17", "city": "Pune"}], api_key="key")
+
+
+def gets_no_answer() -> None:
+    Client("key", "http://127.0.0.1:9", sync_mode=True, max_retries=0).user("C-17")
+
+
+def sends_a_bad_value() -> None:
+    Client("key", sync_mode=True).user("C-17", created_at="yesterday")
+
+
+@pytest.mark.parametrize("call", [needs_a_mapping, gets_no_answer, sends_a_bad_value])
+def test_an_error_that_a_call_raises_arrives_with_what_it_carries(call: Callable[[], None]) -> None:
+    """The proposal, the parts of an answer, and the code."""
+    with pytest.raises(errors.InteraktLoaderError) as raised:
+        call()
+    arrived = pickle.loads(pickle.dumps(raised.value))
+    assert vars(arrived)
+    assert (type(arrived), str(arrived), vars(arrived)) == (raised.type, str(raised.value), vars(raised.value))
 
 
 @pytest.mark.parametrize(

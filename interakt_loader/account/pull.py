@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
 
 import pyarrow as pa
 
@@ -28,12 +28,7 @@ from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.privacy.text import number_of
 from interakt_loader.progress import Progress
 from interakt_loader.report.writer import Summary
-from interakt_loader.settings import Settings
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from interakt_loader.settings.settings import Options
+from interakt_loader.settings import Options, Settings, Unpack, lists_options
 
 logger = logging.getLogger("interakt_loader")
 
@@ -93,6 +88,7 @@ class PullResult:
         }
 
 
+@lists_options(*OPTIONS)
 @usable_stderr()
 def pull(path: str | Path, *, since: str | dt.datetime | None = None, **options: Unpack[Options]) -> PullResult:
     """Write the account's contacts to a file: Parquet, CSV or JSON lines, by its ending.

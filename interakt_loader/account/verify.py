@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from interakt_loader.account.compare import compare
 from interakt_loader.account.contacts import Contact, page_request
@@ -22,24 +22,25 @@ from interakt_loader.codes import Code, ContactCode
 from interakt_loader.errors import LoadStopped, RecordBroken, SettingsError, option
 from interakt_loader.load.api import load
 from interakt_loader.load.opening import opened
+from interakt_loader.mapping import Mapping, MappingDict
 from interakt_loader.model import Kind, Message, Outcome, Status, Stop
 from interakt_loader.privacy.text import number_of
 from interakt_loader.result import AccountRead, LoadResult
-from interakt_loader.settings import Settings
-from interakt_loader.sources import hidden_source
+from interakt_loader.settings import Options, Settings, Unpack, lists_options
+from interakt_loader.sources import Data, hidden_source
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from interakt_loader.ledger import Plan
     from interakt_loader.load.job import Job
-    from interakt_loader.settings.settings import Options
 
 MOST_SHOWN = 3
 """Differences that the message of a row shows."""
 
 
-def verify(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
+@lists_options()
+def verify(
+    data: Data, mapping: Mapping | MappingDict | str | Path | None = None, **options: Unpack[Options]
+) -> LoadResult:
     """Compare users with what the account holds, and send nothing.
 
     Rows are `same`, `different`, `absent`, `ambiguous` or `invalid`. The rows of a user are compared as the last state

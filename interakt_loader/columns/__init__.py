@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from interakt_loader.columns.convert import coerce, json_arrays, of_texts, texts
 from interakt_loader.columns.date_forms import DatesSeen, Decision, date_format_of
-from interakt_loader.columns.target import TYPES, Coerced, Target, json_string, json_strings, no_type
+from interakt_loader.columns.target import TYPES, Coerced, Target, TypeName, json_string, json_strings, no_type
 
 __all__ = [
     "TYPES",
@@ -17,6 +17,7 @@ __all__ = [
     "DatesSeen",
     "Decision",
     "Target",
+    "TypeName",
     "coerce",
     "date_format_of",
     "json_arrays",

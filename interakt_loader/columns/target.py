@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,8 +17,10 @@ from interakt_loader.columns.normalize import map_distinct
 from interakt_loader.errors import MappingError
 from interakt_loader.model import Problem
 
-TYPES = ("auto", "string", "number", "boolean", "datetime", "date", "list")
+TypeName: TypeAlias = Literal["auto", "string", "number", "boolean", "datetime", "date", "list"]
 """What a column can become."""
+
+TYPES: tuple[TypeName, ...] = get_args(TypeName)
 
 _OTHER_NAMES = {
     **dict.fromkeys(("text", "str", "varchar"), "string"),

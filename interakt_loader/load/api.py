@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping as Dict
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -22,31 +23,30 @@ from interakt_loader.load.opening import (
     opened,
 )
 from interakt_loader.load.run import run
-from interakt_loader.mapping import CreatedNames
-from interakt_loader.mapping import Mapping as Spec
+from interakt_loader.mapping import CreatedNames, Mapping, MappingDict
 from interakt_loader.model import Kind, Message, Outcome, Stop, StopToken
 from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.privacy.secrets import hidden
 from interakt_loader.privacy.text import masked, number_of
 from interakt_loader.result import AccountRead, LoadResult
 from interakt_loader.sending.pending import recorded
-from interakt_loader.settings import Settings
+from interakt_loader.settings import Options, Settings, Unpack, lists_options
 from interakt_loader.settings.values import did_you_mean
-from interakt_loader.sources import Source, hidden_source
+from interakt_loader.sources import Data, Source, hidden_source
 from interakt_loader.transport import read_environment
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from interakt_loader.ledger import Ledger, Plan
-    from interakt_loader.settings.settings import Options
 
 logger = logging.getLogger("interakt_loader")
 
 NO_OTHER_FILES = OtherFiles()
 
 
-def load_users(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
+@lists_options()
+def load_users(
+    data: Data, mapping: Mapping | MappingDict | str | Path | None = None, **options: Unpack[Options]
+) -> LoadResult:
     """Make one user call for each row of a table, and return the result of each.
 
     `data` is a pandas DataFrame, an Arrow table, reader or dataset, or anything with `__arrow_c_stream__` (polars,
@@ -54,7 +54,54 @@ def load_users(data: Any, mapping: Any = None, **options: Unpack[Options]) -> Lo
     file. It may be a path or an address of Parquet, CSV/TSV, JSON lines, Excel or Feather, or a list of these. What
     comes once is kept in a temporary file while the result is in use. `mapping` says which column is
     which field: a `Mapping`, a dict, a path to a YAML, TOML or JSON file, or `preset:NAME`. With None it is proposed
-    from the column names and the first rows, and shown. The options are those of `Settings`.
+    from the column names and the first rows, and shown.
+
+    The options:
+
+    - `api_key`: The account's key: the Secret Key as the dashboard shows it, or decoded and without the colon.
+    - `base_url`: The address of the API.
+    - `timeout`: Seconds to wait for a connection, and seconds to wait for an answer.
+    - `max_retries`: How many times a row is tried again: 3 means at most 4 calls.
+    - `max_queue_size`: Rows held at once: queued, in flight, waiting for a retry, or not yet in the report.
+    - `workers`: Calls in flight at once.
+    - `rate_limit`: The account's limit: `300/min`, `10/s`, `growth` (300/min), `advanced` (600/min) or `none`.
+    - `share`: Where loads of the account share the limit `rate_limit`.
+    - `max_outage`: Stop with exit code 3 after so many seconds without any answer, or with nothing but 429.
+    - `max_failures`: Stop with exit code 3 if more than N rows, or more than P% of the rows so far, are invalid,
+      rejected, failed or unknown.
+    - `name`: The name of the load, and of its ledger, report and failures file.
+    - `report`: Path of the report: `.csv`, `.jsonl` or `.parquet`.
+    - `failures`: Path of the failures file: a `.csv` file with the rows that need a person, to fix and load.
+    - `html`: Path of an HTML page about the load, with counts, charts and the rows to fix.
+    - `mask`: Mask phones and e-mail addresses in the report and in everything that is shown.
+    - `ledger`: Path of the ledger, which stores the calls that were accepted.
+    - `resend`: Send every row, whatever is in the ledger, and update the ledger.
+    - `same_account`: The account's key was renewed: continue with the ledger that was made with the old key.
+    - `old_api_key`: The key before it was renewed, for `same_account`.
+    - `event_id`: The column that identifies an event together with its name.
+    - `on_unknown`: What to do with an event if it is unknown whether it was accepted: `resend` it, which may store it
+      twice, or `skip` it.
+    - `coalesce`: Users only: make one call of several rows of a user.
+    - `default_country`: Country of phones that have no country code: a dialling code, ISO letters or an English name.
+    - `phones`: How phones are checked: by the numbering plans (`strict`), by their length (`possible`), or not at all
+      (`as-is`: their digits are sent).
+    - `timezone`: Time zone of times that have none (IANA name).
+    - `bad_values`: If a trait cannot be sent: `reject` the row, or `drop` the trait, send the row and note it in the
+      report.
+    - `nulls`: Empty traits: `omit` them, or `clear` what Interakt has (sent as null).
+    - `null_values`: Texts that count as an empty cell, such as `NULL,N/A`.
+    - `dry_run`: Check every row and send nothing.
+    - `encoding`: Encoding of text files, such as `cp1252`.
+    - `delimiter`: The character between the cells of a text file.
+    - `header`: Whether the first line of a text file or workbook has the column names.
+    - `sheet`: Sheet of a workbook: its name or number.
+    - `query`: Load the result of this SQL query, or of the query in this FILE.sql: on a database, or on files.
+    - `where`: Load only the rows for which this SQL condition is true, such as `opted_in = 'yes'`.
+    - `limit`: Read only the first N rows.
+    - `rows`: Read only rows A to B, without B, numbered from 0 as in the report: `1000:2000`, `1000:`, `:50`.
+    - `progress`: Show a progress bar.
+    - `on_error`: Called as `on_error(error, queue_msg)` for each row that is refused or not accepted, once it is in the
+      report.
 
     Raises `UsageError` (a `ValueError`) before any call if an argument makes no sense. Raises `LoadInterrupted` (a
     `KeyboardInterrupt`) after Ctrl-C. What happens to a row never raises: see `LoadResult`.
@@ -63,13 +110,19 @@ def load_users(data: Any, mapping: Any = None, **options: Unpack[Options]) -> Lo
     return _load(data, mapping, "user", options)
 
 
-def load_events(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
+@lists_options()
+def load_events(
+    data: Data, mapping: Mapping | MappingDict | str | Path | None = None, **options: Unpack[Options]
+) -> LoadResult:
     """Make one event call for each row of a table; otherwise like `load_users`. The mapping needs an `event`."""
     data = hidden_source(data)
     return _load(data, mapping, "event", options)
 
 
-def check(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
+@lists_options()
+def check(
+    data: Data, mapping: Mapping | MappingDict | str | Path | None = None, **options: Unpack[Options]
+) -> LoadResult:
     """Prepare and check every row and send nothing; rows that could be sent are `unsent`.
 
     The mapping or the columns tell whether the rows are users or events: events have an `event`.
@@ -78,7 +131,10 @@ def check(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadRes
     return _load(data, mapping, None, {**options, "dry_run": True})
 
 
-def baseline(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
+@lists_options()
+def baseline(
+    data: Data, mapping: Mapping | MappingDict | str | Path | None = None, **options: Unpack[Options]
+) -> LoadResult:
     """Put every row on record as sent, and send nothing: for later loads with this ledger they are `unchanged`.
 
     It is for rows that Interakt has already, and for past events that no campaign shall answer. The option `ledger` is
@@ -90,7 +146,7 @@ def baseline(data: Any, mapping: Any = None, **options: Unpack[Options]) -> Load
 
 
 def _load(
-    data: Any, mapping: Any, kind: Kind | None, options: Mapping[str, Any], settler: Settler | None = None
+    data: Any, mapping: Any, kind: Kind | None, options: Dict[str, Any], settler: Settler | None = None
 ) -> LoadResult:
     settings = Settings.resolve(options)
     return load(opened(data, settings), mapping, kind, settings, settler=settler)
@@ -197,7 +253,7 @@ class Recorder:
         """Do nothing."""
 
 
-def _check_options(mapping: Spec, kind: Kind, source: Source, settings: Settings) -> None:
+def _check_options(mapping: Mapping, kind: Kind, source: Source, settings: Settings) -> None:
     check_coalesce(kind, settings)
     if mapping.group_by is not None and settings.rows is not None:
         raise SettingsError(
@@ -213,7 +269,7 @@ def _check_options(mapping: Spec, kind: Kind, source: Source, settings: Settings
             raise SettingsError(f"{option('event_id')}: no such column: {settings.event_id!r}{hint}")
 
 
-def _warn_of_order(mapping: Spec, kind: Kind, source: Source) -> None:
+def _warn_of_order(mapping: Mapping, kind: Kind, source: Source) -> None:
     """Warn if a query leaves open which row of a user is the last one."""
     identity = mapping.user_id or mapping.phone[0]
     if kind != "user" or source.repeats is None or len(identity.columns) != 1:

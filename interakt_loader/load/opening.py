@@ -32,10 +32,11 @@ from interakt_loader.mapping.spec import Mapping, listed
 from interakt_loader.model import Kind
 from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.privacy.secrets import Secret
-from interakt_loader.settings import Settings
+from interakt_loader.settings import Options, Settings, Unpack, lists_options
 from interakt_loader.settings.settings import is_failures
 from interakt_loader.settings.values import OneOf, did_you_mean, parsed
 from interakt_loader.sources import (
+    Data,
     ReadOptions,
     Source,
     hidden_source,
@@ -52,10 +53,7 @@ from interakt_loader.sources.base import Lines
 from interakt_loader.sources.failures import EXTRA_COLUMNS
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from interakt_loader.mapping.presets import Preset
-    from interakt_loader.settings.settings import Options
 
 logger = logging.getLogger("interakt_loader")
 
@@ -240,8 +238,9 @@ def index_names(source: Source, names: Sequence[str]) -> str:
     return f"{', '.join(map(repr, levels))} {is_are} the index: give frame.reset_index()" if levels else ""
 
 
+@lists_options()
 def infer(
-    data: Any,
+    data: Data,
     *,
     kind: Literal["users", "events"] | None = None,
     event: str | None = None,

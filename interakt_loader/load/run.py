@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-import tempfile
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,6 +34,7 @@ from interakt_loader.sending.work import Streamed
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import PlanRate, Rate
 from interakt_loader.sources import Source
+from interakt_loader.sources.spool import TemporaryFile
 
 if TYPE_CHECKING:
     from interakt_loader.ledger import Plan
@@ -112,8 +111,8 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
     if settings.html is not None:
         # it may be the page of an earlier load
         make_private(settings.html)
-    folder = _TemporaryFolder() if settings.report is None else None
-    path = folder.path / "report.parquet" if folder else Path(settings.report or "")
+    temporary = TemporaryFile(".parquet") if settings.report is None else None
+    path = temporary.path if temporary else Path(settings.report or "")
     failures = None if settings.failures is None else FailuresFile(settings.failures, source)
     rows = count_selected(source.rows, *settings.row_range)
     # a local server has no rate limit; assume one only for the real API
@@ -168,7 +167,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
         ledger=job.ledger.path if job.ledger is not None and job.keeps_ledger else None,
         stopped=lines.broken or pipeline.stopped,
         account=None if job.settler is None else job.settler.account,
-        keep_alive=folder,
+        temporary=temporary,
         most_held=pipeline.most_held,
         examples=work.examples,
         forecast=_outlook(work, summary, rate, job) if settings.dry_run else None,
@@ -411,12 +410,3 @@ def _write_files(result: LoadResult, failures: FailuresFile | None, settings: Se
             result.write_html(settings.html)
         except (OSError, InteraktLoaderError) as error:
             logger.warning("%s", error)
-
-
-class _TemporaryFolder:
-    """A folder that is removed when this object is freed."""
-
-    def __init__(self) -> None:
-        folder = tempfile.TemporaryDirectory(prefix="interakt-loader-")
-        self.path = Path(folder.name)
-        weakref.finalize(self, folder.cleanup)

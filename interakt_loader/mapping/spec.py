@@ -11,6 +11,7 @@ from typing import Any
 
 from interakt_loader.columns import TYPES, Target, coerce, no_type
 from interakt_loader.errors import MappingError, by_surface
+from interakt_loader.mapping.written import MappingDict
 from interakt_loader.model import Kind
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources.base import heading
@@ -113,13 +114,15 @@ class Mapping:
     all_columns: bool = False
 
     @classmethod
-    def of(cls, written: Any) -> Mapping:
+    def of(cls, written: Mapping | MappingDict | dict[str, Any]) -> Mapping:
         """Read the written form, a dict (see the README), or return a `Mapping` as it is.
 
         Raises `MappingError` naming every mistake.
         """
-        if isinstance(written, Mapping):
-            return written
+        return written if isinstance(written, Mapping) else cls._read(written)
+
+    @classmethod
+    def _read(cls, written: Any) -> Mapping:
         if not isinstance(written, dict):
             given = "is empty" if written is None else f"is {type_shown(written)}"
             raise MappingError(f"the mapping {given}; expected a dict with {', '.join(FIELDS)}")

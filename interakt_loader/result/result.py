@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from interakt_loader.errors import (
     CertificateUntrusted,
@@ -18,6 +22,7 @@ from interakt_loader.errors import (
     ShareLost,
     SourceBroken,
     TooManyFailures,
+    option,
 )
 from interakt_loader.model import VERIFIED, Kind, Message, Status, Stop
 from interakt_loader.privacy.files import open_private
@@ -30,11 +35,13 @@ from interakt_loader.result.html import card, write_page
 from interakt_loader.result.view import View, elapsed
 from interakt_loader.settings.values import Rate
 from interakt_loader.sources.base import Lines
+from interakt_loader.sources.spool import TemporaryFile
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
     from matplotlib.figure import Figure
+
+logger = logging.getLogger("interakt_loader")
 
 _STOPS: dict[str, type[LoadStopped]] = {
     "key_refused": KeyRefused,
@@ -68,7 +75,7 @@ class LoadResult:
         address: str | None = None,
         stopped: Stop | None = None,
         ledger: Path | None = None,
-        keep_alive: object = None,
+        temporary: TemporaryFile | None = None,
         most_held: int = 0,
         examples: Sequence[Message] = (),
         forecast: str | None = None,
@@ -88,7 +95,10 @@ class LoadResult:
         self.seconds = seconds
         """How many seconds the load took."""
         self.report = report
-        """The file of the report. Without the option `report` it is temporary, and removed with this object."""
+        """The file of the report. Without the option `report` it is temporary, and removed with this object.
+
+        A pickle of the result then holds the report too.
+        """
         # The address of a report that only Spark can read.
         self._address = address
         self.ledger = ledger
@@ -113,8 +123,31 @@ class LoadResult:
         """On which line each row of a text file begins: `result.lines.of(row)`."""
         self.account = account
         """Of `verify`: what was read of the account."""
-        self._keep_alive = keep_alive
-        self._rows_of = rows_of
+        # The file of a temporary report.
+        self._temporary = temporary
+        # None in another process, which does not have the input.
+        self._rows_of: Callable[[pa.Table], pd.DataFrame] | None = rows_of
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_rows_of": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self._temporary is not None:
+            self.report = self._temporary.path
+
+    def __copy__(self) -> LoadResult:
+        return self._with(vars(self))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LoadResult:
+        shared = {name: getattr(self, name) for name in ("_rows_of", "_temporary")}
+        return self._with(deepcopy(vars(self) | dict.fromkeys(shared), memo) | shared)
+
+    def _with(self, state: dict[str, Any]) -> LoadResult:
+        """Return a copy with this state. It has the input and the report's file in common with this result."""
+        copied = object.__new__(type(self))
+        vars(copied).update(state)
+        return copied
 
     @property
     def rows(self) -> int:
@@ -228,14 +261,18 @@ class LoadResult:
         load it again as it is: the columns of the report are not loaded, as long as it is a pandas DataFrame.
 
         The input is read again, as it is now. If it can be read only once, like a RecordBatchReader, the lines of the
-        report are returned alone, with a warning. Raises `InteraktLoaderError` if the report is missing or not whole,
-        or if the input has become shorter.
+        report are returned alone, with a warning. So are those of a result from another process. Raises
+        `InteraktLoaderError` if the report is missing or not whole, or if the input has become shorter.
         """
-        return self._rows_of(self.failing_lines())
+        lines = self.failing_lines()
+        if self._rows_of is not None:
+            return self._rows_of(lines)
+        logger.warning("%s: was read by another process: the failures come without the columns of the input", self.name)
+        frame: pd.DataFrame = lines.to_pandas()
+        return frame
 
     def failing_lines(self) -> pa.Table:
         """Return the lines of the report for the rows that a person has to look at, in the input's order."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         from interakt_loader.report.outcomes import OUTCOMES
@@ -263,7 +300,13 @@ class LoadResult:
                 f"{one.count:,} {one.status} {one.code or ''}".strip() for one in self.summary.top_reasons()[:3]
             )
             rows = number_of(self.rows, "row")
-            raise RowsFailed(f"of {rows}: {self._counts()} ({reasons}); report: {self.report}")
+            raise RowsFailed(f"of {rows}: {self._counts()} ({reasons}); {self._where()}")
+
+    def _where(self) -> str:
+        """Return where the rows are, for a message. A temporary report may be gone when somebody reads that."""
+        if self._temporary is None:
+            return f"report: {self._address or self.report}"
+        return f"result.failures() returns the rows, and {option('report', placeholder='PATH')} keeps a report"
 
     def as_dict(self) -> dict[str, Any]:
         """Return counts and paths as values that can be written as JSON."""

@@ -11,9 +11,10 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, fields
+from inspect import Parameter, signature
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Any, ForwardRef, Literal, TypedDict, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 from interakt_loader.errors import SettingsError, by_surface, option
@@ -539,7 +540,7 @@ def _check_together(settings: Settings) -> None:
 
 
 class Options(TypedDict, total=False):
-    """The keyword options of `load_users`, `load_events` and `check`; `Settings` says what each means."""
+    """The keyword options of a load, as their users write them. `Settings` says what each means."""
 
     api_key: str | Secret | None
     base_url: str | None
@@ -547,7 +548,7 @@ class Options(TypedDict, total=False):
     max_retries: int
     max_queue_size: int
     workers: int
-    rate_limit: str | None
+    rate_limit: Literal["auto", "none", "growth", "advanced"] | str | Rate | None
     share: str | Secret | None
     max_outage: float
     max_failures: str | int | None
@@ -561,25 +562,51 @@ class Options(TypedDict, total=False):
     same_account: bool
     old_api_key: str | Secret | None
     event_id: str | None
-    on_unknown: str
+    on_unknown: Literal["resend", "skip"]
     coalesce: bool
     default_country: str
-    phones: str
+    phones: Literal["strict", "possible", "as-is"]
     timezone: str
-    bad_values: str
-    nulls: str
+    bad_values: Literal["reject", "drop"]
+    nulls: Literal["omit", "clear"]
     null_values: str | Sequence[str]
     dry_run: bool
     encoding: str | None
     delimiter: str | None
     header: bool | None
-    sheet: str | None
+    sheet: str | int | None
     query: str | Path | None
     where: str | None
     limit: int | None
     rows: str | None
     progress: bool | None
     on_error: Callable[[Exception, dict[str, Any]], object] | None
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def lists_options(*names: str) -> Callable[[F], F]:
+    """Have `help` and editors show each option of a function, or those with these names, in place of `**options`."""
+    options = [
+        Parameter(one.name, Parameter.KEYWORD_ONLY, default=one.default, annotation=_written_type(one.name))
+        for one in fields(Settings)
+        if one.name in names or not names
+    ]
+
+    def listing(function: F) -> F:
+        own = signature(function)
+        named = [one for one in own.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+        vars(function)["__signature__"] = own.replace(parameters=[*named, *options])
+        return function
+
+    return listing
+
+
+def _written_type(name: str) -> str:
+    # a class of types keeps its annotations in this form
+    written: ForwardRef = Options.__annotations__[name]
+    return written.__forward_arg__
 
 
 # ---------------------------------------------------------------------------- default names and paths

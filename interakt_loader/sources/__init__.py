@@ -4,7 +4,8 @@
 compression. Each format has a reader: `csv`, `json`, `excel`, and `columnar` for Parquet, Arrow, Feather and ORC.
 `delta` and `iceberg` read tables whose log says which files and rows count.
 `memory` reads frames, Arrow data and Python objects. `base` has the `Source` that all of them return, and `text` what
-CSV and JSON lines have in common. `failures` reads the failed rows of an earlier load back.
+CSV and JSON lines have in common. `failures` reads the failed rows of an earlier load back. `data` is the type of what
+a load takes.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ from interakt_loader.sources.columnar import (
     unpacked,
 )
 from interakt_loader.sources.csv import open_csv
+from interakt_loader.sources.data import Data
 from interakt_loader.sources.delta import DeltaFolder, is_delta_table, open_delta_folder, open_delta_table
 from interakt_loader.sources.excel import open_excel
 from interakt_loader.sources.failures import OWN_COLUMNS, drop_report_columns, is_failures_file, options_for
@@ -98,6 +100,7 @@ __all__ = [
     "REPEATED",
     "RESERVED",
     "SOURCE_COLUMN",
+    "Data",
     "ReadOptions",
     "Source",
     "heading",

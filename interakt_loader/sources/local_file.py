@@ -9,14 +9,11 @@ import bz2
 import gzip
 import io
 import lzma
-import os
 import re
 import shutil
 import stat
-import weakref
 import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal, NamedTuple, cast
@@ -24,7 +21,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, cast
 import pyarrow as pa
 
 from interakt_loader.errors import SourceError
-from interakt_loader.sources.spool import TemporaryFolder
+from interakt_loader.sources.spool import TemporaryFile
 
 _COPY_BYTES = 1 << 20
 _BUFFER_BYTES = 256 << 10
@@ -86,18 +83,10 @@ class TemporaryCopy:
     """A copy on disk of bytes that can be read only once or only slowly. It is removed when nothing refers to it."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._folder = TemporaryFolder.shared()
-        self.location = self._folder.file()
-        weakref.finalize(self, _remove, self.location, os.getpid())
+        self._file = TemporaryFile()
+        self.location = self._file.path
         with self.location.open("wb") as file:
             shutil.copyfileobj(stream, file, _COPY_BYTES)
-
-
-def _remove(path: Path, process: int) -> None:
-    # a process that was forked from the owner does not own it; on Windows, a file that is still open stays
-    with suppress(OSError):
-        if os.getpid() == process:
-            path.unlink()
 
 
 # A flag of a member of a zip.

@@ -73,9 +73,9 @@ class TemporaryFolder:
             self.remove()
             raise
 
-    def file(self) -> Path:
+    def file(self, ending: str = "") -> Path:
         """Return the path of a new file."""
-        with tempfile.NamedTemporaryFile(dir=self.path, delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=self.path, suffix=ending, delete=False) as file:
             return Path(file.name)
 
 
@@ -87,6 +87,34 @@ def _removed(path: Path, lock: FileLock, process: int) -> None:
     if os.getpid() == process:
         lock.close()
         shutil.rmtree(path, ignore_errors=True)
+
+
+class TemporaryFile:
+    """A file of the shared temporary folder. It is removed when this object is freed.
+
+    A pickle of it holds the content, and becomes a temporary file of the process that reads it.
+    """
+
+    def __init__(self, ending: str = "", content: bytes | None = b"") -> None:
+        self._folder = TemporaryFolder.shared()
+        self.path = self._folder.file(ending)
+        weakref.finalize(self, _unlinked, self.path, os.getpid())
+        if content is None:
+            self.path.unlink()
+        else:
+            self.path.write_bytes(content)
+
+    def __reduce__(self) -> tuple[type[TemporaryFile], tuple[str, bytes | None]]:
+        # a program that tidies temporary folders may have removed it
+        content = self.path.read_bytes() if self.path.exists() else None
+        return TemporaryFile, (self.path.suffix, content)
+
+
+def _unlinked(path: Path, process: int) -> None:
+    # as with a folder; on Windows, a file that is still open stays
+    with suppress(OSError):
+        if os.getpid() == process:
+            path.unlink()
 
 
 def _new_folder() -> tuple[Path, FileLock]:

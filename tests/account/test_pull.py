@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from interakt_loader import LoadStopped, UsageError, load_users, pull
+from interakt_loader import LoadStopped, MappingDict, UsageError, load_users, pull
 from interakt_loader.cli import run
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from tests.account.reading import START, all_ids, environment, fill, ids, pulled
@@ -345,7 +345,11 @@ def test_what_is_incomplete_is_said(account: Sandbox, tmp_path: Path, capsys: py
 def test_what_was_loaded_comes_back(account: Sandbox, tmp_path: Path) -> None:
     """From a load to the table, through the API alone."""
     (tmp_path / "users.csv").write_text("id,phone,city,visits\nC-1,9876543210,Pune,3\nC-2,9876543211,,4\n")
-    mapping = {"user_id": "id", "phone": "phone", "traits": ["city", {"column": "visits", "type": "number"}]}
+    mapping: MappingDict = {
+        "user_id": "id",
+        "phone": "phone",
+        "traits": ["city", {"column": "visits", "type": "number"}],
+    }
     options: Any = {"api_key": account.api_key, "base_url": account.url}
     assert load_users(tmp_path / "users.csv", mapping, **options).ok
     found = table(account, tmp_path).sort_by("user_id").select(["user_id", "country_code", "phone", "city", "visits"])

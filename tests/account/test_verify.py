@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from docs.mkdocs import types_table
-from interakt_loader import LoadResult, UsageError, baseline, check, load_users, verify
+from interakt_loader import LoadResult, MappingDict, UsageError, baseline, check, load_users, verify
 from interakt_loader.account.contacts import Contact
 from interakt_loader.account.index import ContactIndex
 from interakt_loader.account.verify import Unclear, find
@@ -28,7 +28,7 @@ from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.settings import Settings
 from tests.account.reading import START, after, environment, fill
 
-USERS: dict[str, Any] = {"user_id": "id", "phone": "phone", "traits": ["city", "visits"]}
+USERS: MappingDict = {"user_id": "id", "phone": "phone", "traits": ["city", "visits"]}
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_last_state_may_be_longer_than_a_call(account: Sandbox) -> None:
     rows = pd.DataFrame(
         {"id": ["C-1"] * 4, **{f"t{n}": [None] * n + ["x" * 20_000] + [None] * (3 - n) for n in range(4)}}
     )
-    mapping = {"user_id": "id", "traits": "*"}
+    mapping: MappingDict = {"user_id": "id", "traits": "*"}
     assert load_users(rows, mapping, **options(account)).sent == 4
     assert statuses(verify(rows, mapping, **options(account))) == ["same"] * 4
 
@@ -110,7 +110,7 @@ def test_tags_and_traits_may_be_more_in_the_account(account: Sandbox) -> None:
     """What only the account has is no difference; a tag that is missing is one."""
     account.put(user_id="C-1", tags=["vip", "new"], traits={"city": "Pune", "visits": 3, "more": True})
     rows = table(("C-1", None, "Pune", 3)).assign(tags="vip")
-    mapping = USERS | {"tags": "tags"}
+    mapping: MappingDict = {**USERS, "tags": "tags"}
     assert statuses(verify(rows, mapping, **options(account))) == ["same"]
     found = verify(rows.assign(tags="vip,diwali"), mapping, **options(account))
     assert lines(found) == [("different", "tag_missing", "tags")]
@@ -180,7 +180,7 @@ def test_a_changed_mapping_is_taken_over(account: Sandbox, tmp_path: Path) -> No
     ledger = tmp_path / "own.ledger"
     rows = table(*THREE[:2])
     load_users(rows, {"phone": "phone", "traits": ["city", "visits"]}, **options(account, ledger))
-    by_id = {"user_id": "phone", "traits": ["city", "visits"]}
+    by_id: MappingDict = {"user_id": "phone", "traits": ["city", "visits"]}
     with pytest.raises(UsageError, match="the mapping is not the one"):
         load_users(rows, by_id, **options(account, ledger))
     assert statuses(verify(rows, by_id, **options(account, ledger))) == ["absent"] * 2
@@ -248,7 +248,7 @@ def test_what_goes_in_as_each_type_comes_back_the_same(form: SandboxOptions) -> 
         seen: dict[str, dict[str, int]] = {}
         for name, values in types_table.examples():
             rows = pa.table({"id": [f"{name}-{at}" for at in range(len(values))], "value": values})
-            mapping = {"user_id": "id", "traits": ["value"]}
+            mapping: MappingDict = {"user_id": "id", "traits": ["value"]}
             sent = load_users(rows, mapping, bad_values="drop", **options(account))
             result = verify(rows, mapping, bad_values="drop", **options(account))
             assert statuses(result) == ["same"] * sent.sent + ["invalid"] * sent.invalid, name
@@ -288,7 +288,7 @@ def big(count: int, **changed: Any) -> pd.DataFrame:
     return pd.DataFrame({"id": [f"C-{n}" for n in range(count)], "n": range(count)}).assign(**changed)
 
 
-BY_ID = {"user_id": "id", "traits": ["n"]}
+BY_ID: MappingDict = {"user_id": "id", "traits": ["n"]}
 
 
 def test_few_users_are_looked_up(account: Sandbox) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from interakt_loader import LoadResult, client, load_events, load_users
+from interakt_loader import LoadResult, MappingDict, client, load_events, load_users
 from interakt_loader.errors import APIError
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.sending.retry_policy import ANSWER_TIMEOUTS
@@ -33,11 +33,12 @@ KEY = "the-key-of-this-account"
 def load(url: str, report: Path, kind: str, **options: Any) -> LoadResult:
     table = pa.table({"id": [f"{kind}-{row}" for row in range(ROWS)]})
     options = {"timeout": TIMEOUT, "max_retries": 0, "max_outage": 1, "workers": ROWS} | options
-    function, mapping = (load_users, {"user_id": "id"}) if kind == "user" else (load_events, EVENTS)
+    function, mapping = (load_users, USERS) if kind == "user" else (load_events, EVENTS)
     return function(table, mapping, api_key=KEY, base_url=url, report=report, **options)
 
 
-EVENTS = {"user_id": "id", "event": {"value": "Order Placed"}}
+USERS: MappingDict = {"user_id": "id"}
+EVENTS: MappingDict = {"user_id": "id", "event": {"value": "Order Placed"}}
 
 
 def track(url: str, heard: list[Exception]) -> None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pytest
 
 import interakt_loader
-from interakt_loader import check
+from interakt_loader import MappingDict, check
 from interakt_loader.privacy.text import masked, printable
 from interakt_loader.sources.text import guess
 from tests.thorough import IS_LONG
@@ -179,7 +179,7 @@ def one_cell(**columns: str) -> pa.Table:
     return pa.table({"id": ["1"]} | {name: [value] for name, value in columns.items()})
 
 
-def checked(mapping: dict[str, Any], make: Callable[[int], str]) -> Callable[[int], Callable[[], object]]:
+def checked(mapping: MappingDict, make: Callable[[int], str]) -> Callable[[int], Callable[[], object]]:
     def sized(size: int) -> Callable[[], object]:
         table = one_cell(cell=make(4 * size).encode("utf-8", "replace").decode())
         return lambda: check(table, {"user_id": "id"} | mapping, progress=False)

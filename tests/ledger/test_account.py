@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader import LoadResult, check, load_events, load_users
+from interakt_loader import LoadResult, MappingDict, check, load_events, load_users
 from interakt_loader.cli import run
 from interakt_loader.errors import AnotherKey, SettingsError
 from interakt_loader.integrations.airflow import load_events_task
@@ -117,8 +117,8 @@ def test_one_address_however_it_is_written(one: str, other: str, same: bool) -> 
 # ------------------------------------------------------------------ a renewed key
 
 ROWS = pd.DataFrame({"user": [f"u{n}" for n in range(5)], "city": "Pune", "at": "2026-01-31T12:00:00Z"})
-USERS = {"user_id": "user", "traits": ["city"]}
-EVENTS = USERS | {"event": {"value": "Visit"}, "created_at": "at"}
+USERS: MappingDict = {"user_id": "user", "traits": ["city"]}
+EVENTS: MappingDict = USERS | {"event": {"value": "Visit"}, "created_at": "at"}
 OLD, NEW = "the-old-key-0123456789", "the-new-key-9876543210"
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import check, load_events
+from interakt_loader import MappingDict, check, load_events
 from interakt_loader.errors import SettingsError
 from interakt_loader.sandbox import Sandbox
 
-EVENTS = {"user_id": "user", "event": {"value": "Visit"}, "created_at": "at", "traits": ["page"]}
+EVENTS: MappingDict = {"user_id": "user", "event": {"value": "Visit"}, "created_at": "at", "traits": ["page"]}
 ROWS, EARLIER = 300, 100
 PAGE = 4096
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from interakt_loader import check, load_events, load_users
+from interakt_loader import MappingDict, check, load_events, load_users
 from interakt_loader.result import LoadResult
 from interakt_loader.sandbox import Sandbox
 
@@ -62,7 +62,7 @@ class Loads:
 
     def __call__(self, rows: list[Any], *, dry: bool = False, **more: Any) -> LoadResult:
         frame = pd.DataFrame(rows, columns=["user", "city", "name", "id"], dtype=object)
-        mapping: dict[str, Any] = {"user_id": "user", "traits": ["city"]}
+        mapping: MappingDict = {"user_id": "user", "traits": ["city"]}
         given = {**self._to, "ledger": self._ledger, "coalesce": self._options.coalesce, **more}
         if self._options.kind == "event":
             mapping |= {"event": "name", "created_at": {"value": "2026-01-31T12:00:00Z"}}

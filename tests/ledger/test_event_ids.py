@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import Mapping, check, load_events, load_users
+from interakt_loader import Mapping, MappingDict, check, load_events, load_users
 from interakt_loader.errors import MappingError, SettingsError
 from interakt_loader.result import LoadResult
 from interakt_loader.sandbox import Sandbox
 
-PLACED = {"user_id": "user", "event": {"value": "Order Placed"}, "event_id": "order", "traits": ["amount"]}
-USERS = {"user_id": "user", "traits": ["city", "tier"]}
+PLACED: MappingDict = {"user_id": "user", "event": {"value": "Order Placed"}, "event_id": "order", "traits": ["amount"]}
+USERS: MappingDict = {"user_id": "user", "traits": ["city", "tier"]}
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_one_id_of_two_names_is_two_events(sandbox: Sandbox, tmp_path: Path) -> 
     assert load_events(both, PLACED | {"event": "name"}, **to(sandbox, ledger=tmp_path / "l")).sent == 2
     options = to(sandbox, ledger=tmp_path / "m")
     for name in ("Order Placed", "Order Paid"):
-        mapping = PLACED | {"event": {"value": name}}
+        mapping: MappingDict = PLACED | {"event": {"value": name}}
         assert load_events(orders(("asha", "7", 5)), mapping, name=name, **options).sent == 1
 
 
@@ -112,7 +112,7 @@ def test_an_event_in_doubt_is_the_same_event_whatever_its_row_says_now(sandbox: 
 
 def test_the_field_is_written_as_others_are(sandbox: Sandbox, tmp_path: Path) -> None:
     """A column's name, a dict, a file of each form, or a flag: kept by `as_dict`; no trait with `"*"`."""
-    mapping = PLACED | {"traits": "*"}
+    mapping: MappingDict = PLACED | {"traits": "*"}
     assert Mapping.of(mapping).as_dict()["event_id"] == "order"
     assert Mapping.of(PLACED | {"event_id": {"column": "order"}}) == Mapping.of(PLACED)
     path = tmp_path / "orders.yaml"
@@ -125,7 +125,7 @@ def test_the_field_is_written_as_others_are(sandbox: Sandbox, tmp_path: Path) ->
 def test_the_option_overrides_the_field_and_changes_nothing_of_what_is_sent(sandbox: Sandbox, tmp_path: Path) -> None:
     """By invoice the rows are two events; the invoice is a trait as before, and the order is none."""
     rows = orders(("asha", "1", 5), ("asha", "1", 5)).assign(invoice=["a", "b"])
-    mapping = PLACED | {"traits": "*"}
+    mapping: MappingDict = PLACED | {"traits": "*"}
     assert load_events(rows, mapping, **to(sandbox)).invalid == 1
     assert load_events(rows, mapping, **to(sandbox, ledger=tmp_path / "l", event_id="invoice")).sent == 2
     assert [event.traits for event in sandbox.events()][1:] == [
@@ -143,7 +143,7 @@ def test_the_option_overrides_the_field_and_changes_nothing_of_what_is_sent(sand
         ({"user_id": "user", "event_id": "order"}, "event_id is for events"),
     ],
 )
-def test_a_field_that_makes_no_sense_is_refused_in_one_line(mapping: dict[str, Any], said: str) -> None:
+def test_a_field_that_makes_no_sense_is_refused_in_one_line(mapping: MappingDict, said: str) -> None:
     """Before any call."""
     load = load_events if "event" in mapping else load_users
     with pytest.raises((MappingError, SettingsError), match=said) as caught:

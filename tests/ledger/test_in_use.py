@@ -17,13 +17,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from interakt_loader import LoadResult, check, load_events
+from interakt_loader import LoadResult, MappingDict, check, load_events
 from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.ledger.store import Store
 from interakt_loader.privacy.files import FileLock
 from interakt_loader.sandbox import Sandbox
 
-EVENTS = {"user_id": "user", "event": {"value": "Visit"}, "created_at": "at", "traits": ["page"]}
+EVENTS: MappingDict = {"user_id": "user", "event": {"value": "Visit"}, "created_at": "at", "traits": ["page"]}
 ROWS = 600
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows lets nobody delete or rename a file that is open")
 

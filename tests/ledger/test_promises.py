@@ -15,13 +15,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from interakt_loader import check, load_events, load_users
+from interakt_loader import MappingDict, check, load_events, load_users
 from interakt_loader.errors import SettingsError
 from interakt_loader.result import LoadResult
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 
-USERS = {"user_id": "user", "traits": ["city"]}
-EVENTS = {"user_id": "user", "event": {"value": "Visit"}, "traits": ["page"]}
+USERS: MappingDict = {"user_id": "user", "traits": ["city"]}
+EVENTS: MappingDict = {"user_id": "user", "event": {"value": "Visit"}, "traits": ["page"]}
 
 
 class Loader:
@@ -205,7 +205,7 @@ def test_an_identical_event_that_failed_is_tried_again(load: Loader) -> None:
 
 def test_an_event_id_tells_events_apart(load: Loader) -> None:
     """Two loads of different inputs: an id that was sent before is not sent again, whatever else the event says."""
-    mapping = {"user_id": "user", "event": {"value": "Order Placed"}, "traits": ["amount"]}
+    mapping: MappingDict = {"user_id": "user", "event": {"value": "Order Placed"}, "traits": ["amount"]}
     options = load.options(event_id="order")
     monday = pd.DataFrame({"user": "a", "order": [1.0, 2.0, 2.0, None], "amount": [10, 20, 20, 30]})
     first = load_events(monday, mapping, **options)

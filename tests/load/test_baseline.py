@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import LoadResult, UsageError, baseline, load_events, load_users
+from interakt_loader import LoadResult, MappingDict, UsageError, baseline, load_events, load_users
 from interakt_loader.load import load
 from interakt_loader.load.api import Recorder
 from interakt_loader.load.opening import opened
@@ -19,8 +19,8 @@ from interakt_loader.model import Stop, StopToken
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.settings import Settings
 
-EVENTS: dict[str, Any] = {"user_id": "id", "event": {"value": "Paid"}, "created_at": "at", "traits": ["amount"]}
-USERS: dict[str, Any] = {"user_id": "id", "traits": ["amount"]}
+EVENTS: MappingDict = {"user_id": "id", "event": {"value": "Paid"}, "created_at": "at", "traits": ["amount"]}
+USERS: MappingDict = {"user_id": "id", "traits": ["amount"]}
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_it_notes_the_load_like_a_load(to: dict[str, Any], tmp_path: Path) -> No
 
 def test_events_without_a_time_are_recorded_input_by_input(to: dict[str, Any]) -> None:
     """What says the same in another input is another event, here as in a load."""
-    mapping = {"user_id": "id", "event": {"value": "Visit"}}
+    mapping: MappingDict = {"user_id": "id", "event": {"value": "Visit"}}
     load_events(paid("a", "b"), mapping, **to)
     assert counts(baseline(paid("b", "a", "c"), mapping, **to)) == {"recorded": 3}
     assert counts(load_events(paid("b", "a", "c", "d"), mapping, **to)) == {"sent": 1, "unchanged": 3}
@@ -149,7 +149,7 @@ def test_one_that_was_killed_goes_on(sandbox: Sandbox, to: dict[str, Any], tmp_p
     }
     done = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, env=environment, check=False, timeout=100)
     assert done.returncode == -9
-    mapping = EVENTS | {"traits": []}
+    mapping: MappingDict = EVENTS | {"traits": []}
     rest = baseline(tmp_path / "orders.csv", mapping, **to)
     assert rest.unchanged >= 4000
     assert rest.recorded > 0

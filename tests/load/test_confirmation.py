@@ -145,7 +145,7 @@ def test_it_is_written_as_a_file_that_nobody_has_confirmed(tmp_path: Path) -> No
 def test_only_a_file_says_whether_it_is_confirmed() -> None:
     """A dict is given by somebody."""
     with pytest.raises(UsageError, match="the mapping has no field 'confirmed'"):
-        check(USERS, {"user_id": "customer_id", "confirmed": False})
+        check(USERS, Mapping.of({"user_id": "customer_id", "confirmed": False}))
 
 
 @pytest.mark.parametrize("column", ["<img src=x>", "a\u202eb", "name\nline"])

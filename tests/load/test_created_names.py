@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import baseline, check, load_events, load_users
+from interakt_loader import MappingDict, baseline, check, load_events, load_users
 from interakt_loader.cli import run
 from interakt_loader.mapping.created import MOST_NAMES, PLAN_CAPS, CreatedNames, alike, folded
 from interakt_loader.result.creates import Creates
@@ -17,8 +17,8 @@ from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.settings.values import PLAN_RATES
 
 USERS = pd.DataFrame({"id": ["1", "2"], "City": ["Pune", None], "Pin code": ["1", "2"], "tags": ["vip, new", "vip"]})
-MAPPING = {"user_id": "id", "tags": "tags", "traits": "*"}
-ORDERS = {"user_id": "id", "event": "event", "traits": ["City"]}
+MAPPING: MappingDict = {"user_id": "id", "tags": "tags", "traits": "*"}
+ORDERS: MappingDict = {"user_id": "id", "event": "event", "traits": ["City"]}
 
 
 def to(sandbox: Sandbox, **options: Any) -> dict[str, Any]:

@@ -13,13 +13,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from interakt_loader import LoadResult, UsageError, baseline, check, load_events, load_users
+from interakt_loader import LoadResult, MappingDict, UsageError, baseline, check, load_events, load_users
 from interakt_loader.load import infer
 from interakt_loader.sandbox import Sandbox
 
-PAID: dict[str, Any] = {"user_id": "id", "event": {"value": "Paid"}, "created_at": "at", "traits": ["amount"]}
+PAID: MappingDict = {"user_id": "id", "event": {"value": "Paid"}, "created_at": "at", "traits": ["amount"]}
 VISIT: dict[str, Any] = {"user_id": "id", "event": {"value": "Visit"}, "traits": ["page"]}
-USERS: dict[str, Any] = {"user_id": "id", "traits": ["amount"]}
+USERS: MappingDict = {"user_id": "id", "traits": ["amount"]}
 
 
 class Loader:
@@ -104,7 +104,7 @@ def test_resend_sends_all_by_the_new_mapping_and_renews_it(load: Loader) -> None
     """From then on the new one is the one that is known."""
     frame = paid("a", "b", other="x")
     load.events(frame)
-    changed = PAID | {"traits": "*"}
+    changed: MappingDict = PAID | {"traits": "*"}
     assert counts(load.events(frame, changed, resend=True)) == {"sent": 2}
     assert counts(load.events(frame, changed)) == {"unchanged": 2}
     assert "trait other: other → none" in load.refused(frame, PAID)
@@ -114,7 +114,7 @@ def test_baseline_puts_the_rows_on_record_by_the_new_mapping(load: Loader) -> No
     """Nothing is sent twice, and a new row is sent by the new mapping."""
     frame = paid("a", "b", other="x")
     load.events(frame)
-    changed = PAID | {"traits": "*"}
+    changed: MappingDict = PAID | {"traits": "*"}
     assert counts(baseline(frame, changed, **load.options())) == {"recorded": 2}
     assert counts(load.events(paid("a", "b", "c", other="x"), changed)) == {"sent": 1, "unchanged": 2}
     assert [event.traits.get("other") for event in load.sandbox.events()] == [None, None, "x"]
@@ -123,7 +123,7 @@ def test_baseline_puts_the_rows_on_record_by_the_new_mapping(load: Loader) -> No
 def test_with_an_event_id_changed_traits_do_no_harm(load: Loader) -> None:
     """Old events are known by their ids; a new one has the new traits."""
     load.events(paid("a", "b", no=[1, 2]), event_id="no")
-    changed = PAID | {"traits": ["amount", "city"]}
+    changed: MappingDict = PAID | {"traits": ["amount", "city"]}
     result = load.events(paid("a", "b", "c", no=[1, 2, 3], city="Pune"), changed, event_id="no")
     assert counts(result) == {"sent": 1, "unchanged": 2}
     assert "event_id: no → none" in load.refused(paid("a"), changed | {"traits": ["amount"]})
@@ -151,7 +151,7 @@ def test_a_constant_of_yesterday_is_never_shown(load: Loader) -> None:
 def test_columns_and_traits_in_another_order_are_the_same_events(load: Loader) -> None:
     """With every column as a trait, and with the mapping turned round."""
     frame = paid("a", "b", city="Pune", page="x")
-    mapping = PAID | {"traits": "*"}
+    mapping: MappingDict = PAID | {"traits": "*"}
     load.events(frame, mapping)
     assert counts(load.events(frame[["page", "amount", "at", "city", "id"]], mapping)) == {"unchanged": 2}
     named = {"traits": ["page", "city", "amount"], **{key: PAID[key] for key in ("created_at", "event", "user_id")}}

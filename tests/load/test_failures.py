@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from interakt_loader import InteraktLoaderError, check, load_events, load_users
+from interakt_loader import InteraktLoaderError, MappingDict, check, load_events, load_users
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 
 ROWS = 9_000  # more than two batches
 BAD = (0, 4_095, 4_096, 8_999)
-MAPPING = {"user_id": "id", "traits": {"Age": {"column": "age", "type": "number"}, "Status": "status"}}
+MAPPING: MappingDict = {"user_id": "id", "traits": {"Age": {"column": "age", "type": "number"}, "Status": "status"}}
 
 
 def table() -> pa.Table:
@@ -92,7 +92,7 @@ def test_mended_by_a_merge_they_are_loaded_without_the_reports_columns(caplog: p
     """pandas forgets what a frame is when it merges it with another; what was put beside the rows is known all the
     same, and that is said. A table that has columns called so of its own keeps them."""
     frame = pd.DataFrame({"id": ["1", "2"], "age": ["old", "31"]})
-    mapping = {"user_id": "id", "traits": [{"column": "age", "type": "number"}]}
+    mapping: MappingDict = {"user_id": "id", "traits": [{"column": "age", "type": "number"}]}
     failures = check(frame, mapping).failures().drop(columns="age")
     mended = failures.merge(pd.DataFrame({"id": ["1"], "age": [30]}), on="id")
     assert check(mended, {"user_id": "id", "traits": "*"}).examples == ['{"userId":"1","traits":{"age":30}}']

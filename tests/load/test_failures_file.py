@@ -20,7 +20,7 @@ import pyarrow.orc as po
 import pyarrow.parquet as pq
 import pytest
 
-from interakt_loader import check, infer, load_events, load_users
+from interakt_loader import MappingDict, check, infer, load_events, load_users
 from interakt_loader.errors import UsageError
 from interakt_loader.load import load
 from interakt_loader.load.job import Observer
@@ -29,7 +29,7 @@ from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source
 
-MAPPING = {
+MAPPING: MappingDict = {
     "user_id": "id",
     "phone": "mobile",
     "event": {"value": "Order Placed"},
@@ -191,7 +191,8 @@ FRAME = pd.DataFrame({"id": ["1", "2"], "mobile": [9876543210, 12], "age": [24, 
 )
 def test_in_python_it_goes_where_failures_says(data: Any, sandbox: Sandbox, tmp_path: Path) -> None:
     """From any table; as a frame of pandas it is loaded as well, and is gone when nothing needs a person."""
-    path, mapping = tmp_path / "a.failures.csv", {"user_id": "id", "phone": "mobile", "traits": "*"}
+    path = tmp_path / "a.failures.csv"
+    mapping: MappingDict = {"user_id": "id", "phone": "mobile", "traits": "*"}
     there: Any = {"api_key": sandbox.api_key, "base_url": sandbox.url}
     result = load_users(data, mapping, failures=path, **there)
     assert (result.failures_file, result.as_dict()["failures"]) == (path, str(path))
@@ -267,7 +268,8 @@ def test_an_input_that_can_be_read_once_gives_what_is_said_alone(
     sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With a warning; no load takes that for rows."""
-    path, mapping = tmp_path / "a.failures.csv", {"user_id": "id", "phone": "mobile", "traits": "*"}
+    path = tmp_path / "a.failures.csv"
+    mapping: MappingDict = {"user_id": "id", "phone": "mobile", "traits": "*"}
     there: Any = {"api_key": sandbox.api_key, "base_url": sandbox.url}
     # a reader in a list is not kept
     load_users([pa.Table.from_pandas(FRAME).to_reader()], mapping, failures=path, **there)
@@ -305,7 +307,7 @@ def test_a_value_that_cannot_be_sent_is_refused_again(sandbox: Sandbox, tmp_path
     """What no text says, errors of a workbook and rows that could not be read: until somebody has corrected them."""
     path = tmp_path / "a.failures.csv"
     there: Any = {"api_key": sandbox.api_key, "base_url": sandbox.url}
-    mapping = {"user_id": "id", "traits": "*"}
+    mapping: MappingDict = {"user_id": "id", "traits": "*"}
     table = pa.table({"id": ["1"], "spent": pa.array([dt.timedelta(1)])})
     load_users(table, mapping, failures=path, **there)
     assert [row["spent"] for row in rows_of(path)] == ["(cannot be sent)"]
@@ -334,7 +336,7 @@ def test_only_rows_that_need_a_person_are_in_it(tmp_path: Path) -> None:
     path = tmp_path / "a.failures.csv"
     with Sandbox(SandboxOptions()) as sandbox:
         table = pa.table({"id": ["1", "2", "3"], "mobile": ["12", "9876543210", "9876543211"]})
-        mapping = {"user_id": "id", "phone": "mobile"}
+        mapping: MappingDict = {"user_id": "id", "phone": "mobile"}
         there: Any = {"base_url": sandbox.url, "failures": path, "workers": 1}
         result = load_users(table, mapping, api_key="another-key-that-is-refused", **there)
         assert result.stopped is not None
@@ -348,7 +350,7 @@ def test_columns_that_a_spreadsheet_would_run_keep_their_names(sandbox: Sandbox,
     """They are written with an apostrophe, and read without it; the columns of the file keep their order."""
     path = tmp_path / "a.failures.csv"
     table = pa.table({"=cmd()": ["=cmd()"], "id": ["1"], "mobile": ["12"]})
-    mapping = {"user_id": "id", "phone": "mobile", "traits": "*"}
+    mapping: MappingDict = {"user_id": "id", "phone": "mobile", "traits": "*"}
     there: Any = {"api_key": sandbox.api_key, "base_url": sandbox.url}
     load_users(table, mapping, failures=path, **there)
     assert [*rows_of(path)[0]][:3] == ["'=cmd()", "id", "mobile"]
@@ -367,7 +369,7 @@ def test_a_failures_file_is_proposed_the_mapping_of_its_source(tmp_path: Path) -
 def test_a_failures_file_that_is_edited_while_it_is_loaded_stays(sandbox: Sandbox, tmp_path: Path) -> None:
     """What somebody has written into it meanwhile is in no load."""
     path = tmp_path / "a.failures.csv"
-    mapping = {"user_id": "id", "phone": "mobile"}
+    mapping: MappingDict = {"user_id": "id", "phone": "mobile"}
     there: Any = {"api_key": sandbox.api_key, "base_url": sandbox.url, "failures": path}
     load_users(pa.table({"id": ["1", "2"], "mobile": ["12", "13"]}), mapping, **there)
     text = path.read_text(encoding="utf-8-sig").replace('"12"', '"9876543210"').replace('"13"', '"9876543211"')
@@ -387,7 +389,7 @@ def test_one_of_two_equal_events_that_failed_is_not_lost_in_silence(sandbox: San
     """Without an event id nothing tells it from the one that was sent: its line says so, and the source sends it."""
     rows = pd.DataFrame({"id": ["C-1", "C-1"], "mobile": ["9876543210"] * 2, "at": ["2026-01-31"] * 2, "x": [1, 1]})
     rows.to_csv(tmp_path / "orders.csv", index=False)
-    mapping = MAPPING | {"traits": ["x"]}
+    mapping: MappingDict = MAPPING | {"traits": ["x"]}
     options = there(sandbox, tmp_path) | {"failures": tmp_path / "orders.failures.csv", "max_retries": 0}
     sandbox.force([None, "500"])
     assert load_events(tmp_path / "orders.csv", mapping, **options).failed == 1

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pytest
 
-from interakt_loader import load_events, load_users
+from interakt_loader import MappingDict, load_events, load_users
 from interakt_loader.sandbox import Sandbox
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"
 
-WITH_PHONE = {"user_id": "id", "phone": "mobile"}
+WITH_PHONE: MappingDict = {"user_id": "id", "phone": "mobile"}
 
 
 def of_case(name: str, form: str) -> Any:
@@ -33,7 +33,9 @@ def lines_of(result: Any) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("form", ["file", "frame"])
 @pytest.mark.parametrize("name", ["masked_phone.csv", "masked_two.csv"])
 @pytest.mark.parametrize("check", ["strict", "possible", "as-is"])
-def test_nobody_is_sent_a_masked_phone(name: str, form: str, check: str, sandbox: Sandbox) -> None:
+def test_nobody_is_sent_a_masked_phone(
+    name: str, form: str, check: Literal["strict", "possible", "as-is"], sandbox: Sandbox
+) -> None:
     """Each row is refused with the number as it stands, and no call goes out."""
     data = of_case(name, form)
     result = load_users(data, WITH_PHONE, api_key=sandbox.api_key, base_url=sandbox.url, phones=check)
@@ -63,7 +65,7 @@ def test_a_word_for_nothing_leaves_the_phone_to_say_who_it_is(form: str, sandbox
 @pytest.mark.parametrize("form", ["file", "frame"])
 def test_no_event_is_called_by_a_word_for_nothing(form: str, sandbox: Sandbox) -> None:
     """An event's name cannot be taken back."""
-    mapping = {"user_id": "id", "event": "ev"}
+    mapping: MappingDict = {"user_id": "id", "event": "ev"}
     result = load_events(of_case("null_event.csv", form), mapping, api_key=sandbox.api_key, base_url=sandbox.url)
     assert {line[:2] for line in lines_of(result)} == {("invalid", "event_missing")}
     assert "this one is 'NULL', which means a missing value" in result.to_pandas()["message"][0]
@@ -86,7 +88,7 @@ def test_one_id_however_it_was_copied(form: str, sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("form", ["file", "frame"])
 def test_numbers_as_whatsapp_writes_them_beside_their_country(form: str, sandbox: Sandbox) -> None:
     """The code is taken off where the mobile stands behind it."""
-    mapping = {"phone": "phone", "country_code": "country"}
+    mapping: MappingDict = {"phone": "phone", "country_code": "country"}
     data = of_case("wa_id_with_country.csv", form)
     result = load_users(data, mapping, api_key=sandbox.api_key, base_url=sandbox.url)
     german = "15112345678"
@@ -97,7 +99,7 @@ def test_numbers_as_whatsapp_writes_them_beside_their_country(form: str, sandbox
 @pytest.mark.parametrize("form", ["file", "frame"])
 def test_a_cell_of_spaces_is_refused_at_once(form: str, sandbox: Sandbox) -> None:
     """The message has its length, and the other row goes out."""
-    mapping = {"user_id": "id", "phone": "phone"}
+    mapping: MappingDict = {"user_id": "id", "phone": "phone"}
     data = of_case("spaces_in_phone.csv", form)
     result = load_users(data, mapping, api_key=sandbox.api_key, base_url=sandbox.url)
     assert [line[:2] for line in lines_of(result)] == [("invalid", "phone_invalid"), ("sent", None)]
@@ -106,7 +108,7 @@ def test_a_cell_of_spaces_is_refused_at_once(form: str, sandbox: Sandbox) -> Non
 
 def test_the_name_that_a_mapping_gives_to_all_events_is_taken_at_its_word(sandbox: Sandbox) -> None:
     """Only cells stand for nothing: who writes `None` into a mapping means it."""
-    mapping = {"user_id": "id", "event": {"value": "None"}}
+    mapping: MappingDict = {"user_id": "id", "event": {"value": "None"}}
     result = load_events(pd.DataFrame({"id": ["1"]}), mapping, api_key=sandbox.api_key, base_url=sandbox.url)
     assert result.sent == 1
     assert [event.event for event in sandbox.events()] == ["None"]
@@ -116,7 +118,7 @@ def test_names_of_events_are_read_as_ids_are(sandbox: Sandbox) -> None:
     """Invisible characters are taken off the ends and refused inside; a name that is fine stays byte for byte."""
     names = ["Order Placed", "\ufeffOrder Placed\u200b", "Order\u200bPlaced", "N/A", "#REF!", "ऑर्डर", "9 to 5", None]
     frame = pd.DataFrame({"id": ["1"] * len(names), "ev": names})
-    mapping = {"user_id": "id", "event": "ev"}
+    mapping: MappingDict = {"user_id": "id", "event": "ev"}
     result = load_events(frame, mapping, api_key=sandbox.api_key, base_url=sandbox.url)
     assert [line[:2] for line in lines_of(result)] == [
         ("sent", None),
@@ -153,7 +155,7 @@ def test_an_event_id_is_held_to_what_a_user_id_is(sandbox: Sandbox, tmp_path: Pa
 def test_an_area_code_with_the_country_completes_local_numbers(sandbox: Sandbox) -> None:
     """`+1-876` is Jamaica; the number of seven digits stands behind its area code."""
     frame = pd.DataFrame({"phone": ["523-0123", "(876) 523-0124", "523-0125"], "cc": ["+1-876", "1 876", "Jamaica"]})
-    mapping = {"phone": "phone", "country_code": "cc"}
+    mapping: MappingDict = {"phone": "phone", "country_code": "cc"}
     result = load_users(frame, mapping, api_key=sandbox.api_key, base_url=sandbox.url)
     assert [line[:2] for line in lines_of(result)] == [("sent", None), ("sent", None), ("invalid", "phone_invalid")]
     assert [line[3] for line in lines_of(result)][:2] == ["8765230123", "8765230124"]

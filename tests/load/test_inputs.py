@@ -16,13 +16,13 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-from interakt_loader import UsageError, check, load_users
+from interakt_loader import MappingDict, UsageError, check, load_users
 from interakt_loader.errors import SettingsError
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.settings import Settings
 
 TABLE = pa.table({"id": ["001", "002", "003"], "name": ["Ann", None, "Zoë"], "city": ["Pune", "Goa", " "]})
-MAPPING = {"user_id": "id", "traits": "*"}
+MAPPING: MappingDict = {"user_id": "id", "traits": "*"}
 HELD = {"001": {"name": "Ann", "city": "Pune"}, "002": {"city": "Goa"}, "003": {"name": "Zoë"}}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import load_events, load_users
+from interakt_loader import MappingDict, load_events, load_users
 from interakt_loader.mapping.prepare import Preparation
 from interakt_loader.mapping.spec import Mapping
 from interakt_loader.sandbox import Sandbox
@@ -218,7 +218,7 @@ def test_one_text_among_thousands_of_numbers_changes_no_number(sandbox: Sandbox,
 def test_half_a_surrogate_pair_in_a_file_is_refused(sandbox: Sandbox) -> None:
     """It is never sent as U+FFFD: the row is invalid, and the column and the value are named."""
     path = case("surrogate.jsonl")
-    mapping = {"user_id": "id", "traits": "*"}
+    mapping: MappingDict = {"user_id": "id", "traits": "*"}
     result = load_users(path, mapping, api_key=sandbox.api_key, base_url=sandbox.url, rate_limit=None)
     (line,) = result.to_arrow().to_pylist()
     assert (line["status"], line["code"], line["column"], "ud83d" in line["message"]) == (
@@ -250,7 +250,13 @@ def test_half_a_pair_is_refused_wherever_it_stands(
     path = tmp_path / "t.jsonl"
     whole = {"id": "b", "phone": "9876543211", "cc": "+91", "event": "E", "note": "fine 😀"}
     path.write_text("\n".join(json.dumps({**whole, **one}) for one in ({}, record, {})))
-    mapping = {"user_id": "id", "phone": "phone", "country_code": "cc", "event": "event", "traits": ["note"]}
+    mapping: MappingDict = {
+        "user_id": "id",
+        "phone": "phone",
+        "country_code": "cc",
+        "event": "event",
+        "traits": ["note"],
+    }
     prepare = Preparation(Mapping.of(mapping), "event", Settings())
     (batch,) = open_source(path).batches()
     rows = prepare(batch, 0).to_pylist()
@@ -261,7 +267,7 @@ def test_half_a_pair_is_refused_wherever_it_stands(
 def test_a_list_of_objects_is_refused_and_the_way_out_is_said(sandbox: Sandbox) -> None:
     """Nothing of it is sent in another form; an empty list is one."""
     path = case("nested_items.jsonl")
-    mapping = {"user_id": "customer_id", "event": "event", "traits": ["items"]}
+    mapping: MappingDict = {"user_id": "customer_id", "event": "event", "traits": ["items"]}
     result = load_events(path, mapping, api_key=sandbox.api_key, base_url=sandbox.url, rate_limit=None)
     lines = result.to_arrow().to_pylist()
     assert [(line["status"], line["code"], line["column"]) for line in lines] == [

@@ -7,12 +7,12 @@ from typing import Any, Literal
 import pandas as pd
 import pytest
 
-from interakt_loader import load_events
+from interakt_loader import MappingDict, load_events
 from interakt_loader.result import LoadResult
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
 from tests.shared_limit.windows import most_in_a_window
 
-EVENTS = {"user_id": "user", "event": {"value": "Visit"}}
+EVENTS: MappingDict = {"user_id": "user", "event": {"value": "Visit"}}
 Shape = Literal["fixed", "sliding"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from interakt_loader import LoadResult, load_events, load_users
+from interakt_loader import LoadResult, MappingDict, load_events, load_users
 from interakt_loader.cli import run
 from interakt_loader.sandbox import Sandbox
 
@@ -17,7 +17,7 @@ USERS = '# exported\nid,mobile,note\n1,9876543210,"two\nlines"\n2,9876543211,x\n
 
 def load(path: Path, sandbox: Sandbox) -> LoadResult:
     """Load users of a file that has a bad phone."""
-    mapping = {"phone": "mobile", "country_code": {"value": "+91"}, "traits": ["note"]}
+    mapping: MappingDict = {"phone": "mobile", "country_code": {"value": "+91"}, "traits": ["note"]}
     return load_users(path, mapping, api_key=sandbox.api_key, base_url=sandbox.url)
 
 
@@ -65,7 +65,7 @@ def test_an_event_id_that_comes_twice_names_the_line_of_the_first(tmp_path: Path
     """A blank line counts as a line, and not as a row."""
     path = tmp_path / "orders.csv"
     path.write_text("id,order,total\n\n1,A,5\n1,A,6\n")
-    mapping = {"user_id": "id", "event": {"value": "Paid"}, "event_id": "order", "traits": ["total"]}
+    mapping: MappingDict = {"user_id": "id", "event": {"value": "Paid"}, "event_id": "order", "traits": ["total"]}
     result = load_events(path, mapping, api_key=sandbox.api_key, base_url=sandbox.url)
     (message,) = result.failures()["message"]
     assert message == "order: 'A': row 0 (line 3) has the same event id and has other content"

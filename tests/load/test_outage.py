@@ -17,7 +17,7 @@ import pytest
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
-from interakt_loader import load_events
+from interakt_loader import MappingDict, load_events
 from interakt_loader.model import Message
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.sending.pending import PendingCall
@@ -26,7 +26,7 @@ from interakt_loader.sending.retry_policy import LONGEST_STEP, OUTAGE_AFTER, Dur
 from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.transport import not_connected
 
-EVENTS = {"user_id": "user", "event": {"value": "Visit"}, "traits": ["number"]}
+EVENTS: MappingDict = {"user_id": "user", "event": {"value": "Visit"}, "traits": ["number"]}
 OUTAGE = 30.0
 UNREACHED = not_connected(NewConnectionError(HTTPConnection("127.0.0.1"), "refused"), 0.1)
 

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.dataset
 import pytest
 
-from interakt_loader import load_users
+from interakt_loader import MappingDict, load_users
 from interakt_loader.errors import NotJustNow, SettingsError, SourceError
 from interakt_loader.report.reading import read_report
 from interakt_loader.report.writer import Report
 from interakt_loader.sandbox import Sandbox
 
-MAPPING = {"user_id": "id"}
+MAPPING: MappingDict = {"user_id": "id"}
 DATASET = object()
 SOURCE = "id\n1\n2\n"
 

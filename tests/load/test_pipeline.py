@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from interakt_loader import load_events, load_users
+from interakt_loader import MappingDict, load_events, load_users
 from interakt_loader.load.job import Job
 from interakt_loader.load.pipeline import deliver
 from interakt_loader.mapping import Mapping
@@ -23,8 +23,8 @@ from interakt_loader.model import Status
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings import Settings
 
-EVENTS = {"user_id": "user", "event": {"value": "Visit"}, "traits": ["number"]}
-USERS = {"user_id": "user", "traits": ["number"]}
+EVENTS: MappingDict = {"user_id": "user", "event": {"value": "Visit"}, "traits": ["number"]}
+USERS: MappingDict = {"user_id": "user", "traits": ["number"]}
 
 
 def visits(users: int, each: int) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from interakt_loader import UsageError, load_events, load_users
+from interakt_loader import MappingDict, UsageError, load_events, load_users
 from interakt_loader.sandbox import Sandbox
 
 A = "customer_id,name\nC1,Asha\nC2,Bob\n"
@@ -74,7 +74,7 @@ def test_the_message_says_what_is_lacking_and_what_is_there(tmp_path: Path, sand
 def test_files_may_differ_in_all_that_does_not_matter(second: str, tmp_path: Path, sandbox: Sandbox) -> None:
     """The columns' order, white space around names, delimiters, columns that only one file has."""
     paths = written(tmp_path, {"a.csv": A, "b.csv": second})
-    mapping = {"user_id": "customer_id", "traits": ["name"]}
+    mapping: MappingDict = {"user_id": "customer_id", "traits": ["name"]}
     result = load_users(paths, mapping, api_key=sandbox.api_key, base_url=sandbox.url)
     assert (result.sent, result.rows) == (3, 3)
     assert {user.user_id: user.traits["name"] for user in sandbox.users()} == {"C1": "Asha", "C2": "Bob", "C3": "Cy"}
@@ -92,7 +92,7 @@ def test_parquet_files_are_held_to_the_mapping_too(tmp_path: Path, sandbox: Sand
 def test_json_lines_may_lack_what_a_call_can_do_without(tmp_path: Path, sandbox: Sandbox) -> None:
     """A key that is absent is a null; without any identity, or without the event, the file is another one."""
     paths = written(tmp_path, {"a.jsonl": '{"id": "1", "ev": "E", "n": 5}\n', "b.jsonl": '{"id": "2", "ev": "F"}\n'})
-    mapping = {"user_id": "id", "event": "ev", "traits": ["n"]}
+    mapping: MappingDict = {"user_id": "id", "event": "ev", "traits": ["n"]}
     assert load_events(paths, mapping, api_key=sandbox.api_key, base_url=sandbox.url).sent == 2
     (tmp_path / "b.jsonl").write_text('{"id": "2"}\n')
     with pytest.raises(UsageError, match=r"b\.jsonl: lacks 'ev'"):
@@ -103,7 +103,7 @@ def test_json_lines_may_lack_what_a_call_can_do_without(tmp_path: Path, sandbox:
     ("mapping", "sent"), [({"traits": ["name"]}, True), ({"traits": ["note"]}, False), ({"traits": "*"}, False)]
 )
 def test_two_columns_of_one_name_matter_only_to_who_wants_them(
-    mapping: dict[str, Any], sent: bool, tmp_path: Path, sandbox: Sandbox
+    mapping: MappingDict, sent: bool, tmp_path: Path, sandbox: Sandbox
 ) -> None:
     """Neither is guessed at."""
     (path,) = written(tmp_path, {"a.csv": "id,name,note,note\n1,Ann,x,y\n"})

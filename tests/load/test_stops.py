@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from interakt_loader import load_users
+from interakt_loader import MappingDict, load_users
 from interakt_loader.errors import InteraktLoaderError, SettingsError, TooManyFailures
 from interakt_loader.ledger.account import address_id, wrap
 from interakt_loader.ledger.store import Store
@@ -33,7 +33,7 @@ from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Failures, parse_failures
 
-USERS = {"user_id": "user", "traits": ["n"]}
+USERS: MappingDict = {"user_id": "user", "traits": ["n"]}
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals, links and limits as POSIX has them")
 
 
@@ -289,6 +289,6 @@ def goes_on(folder: Path, sandbox: Sandbox) -> None:
     """With room again, what was accepted is unchanged, and all else is sent."""
     accepted, rows = sandbox.stats().accepted, len((folder / "users.csv").read_text().splitlines()) - 1
     assert 0 < accepted < rows
-    mapping = {"user_id": "user", "traits": "*"}
+    mapping: MappingDict = {"user_id": "user", "traits": "*"}
     again = load_users(folder / "users.csv", mapping, **to(sandbox, ledger=folder / "users.ledger"))
     assert (again.unchanged, again.sent) == (accepted, rows - accepted)

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader import LoadResult, baseline, check, load_events
+from interakt_loader import LoadResult, MappingDict, baseline, check, load_events
 from interakt_loader.errors import MappingError, SettingsError
 from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.mapping.groups import MOST_ROWS, Groups, whole_groups
@@ -27,7 +27,7 @@ from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings import Settings
 from interakt_loader.sources import GROUP_COLUMN, open_source
 
-ORDERS: dict[str, Any] = {
+ORDERS: MappingDict = {
     "user_id": "customer",
     "event": {"value": "Order Placed"},
     "group_by": "order",
@@ -38,7 +38,7 @@ ORDERS: dict[str, Any] = {
         "Quantities": {"column": "quantity", "collect": True, "default": 1},
     },
 }
-WITH_IDS = {**ORDERS, "event_id": "order"}
+WITH_IDS: MappingDict = {**ORDERS, "event_id": "order"}
 COLUMNS = ["order", "customer", "item", "quantity", "total"]
 TWO = [("1", "c1", "shirt", 2, "99.50"), ("1", None, "cap", None, None), ("2", "c2", "shoe", 1, "50")]
 
@@ -141,7 +141,7 @@ def test_failed_rows_of_an_order_load_again_as_one_event(sandbox: Sandbox, tmp_p
 def test_a_field_takes_the_first_value_that_is_not_blank(sandbox: Sandbox) -> None:
     """In any row of the order, identity and time too."""
     rows = [("1", "", "a", 1, None), ("1", " c1", "b", 1, " "), ("1", "c1", "c", 1, "7")]
-    written = {**ORDERS, "created_at": {"column": "at"}}
+    written: MappingDict = {**ORDERS, "created_at": {"column": "at"}}
     result = load_events(table(rows).assign(at=[None, "2025-01-01", "2025-01-01"]), written, **to(sandbox))
     assert result.ok
     (event,) = sandbox.events()
@@ -170,7 +170,7 @@ def test_two_different_values_refuse_the_order(
 def test_values_that_are_sent_alike_are_one_value(sandbox: Sandbox) -> None:
     """1 and 1.00 are the same number, and 98765 43210 and +919876543210 the same phone."""
     rows = table([("1", None, "a", 1, "1"), ("1", None, "b", 1, "1.00")]).assign(p=["98765 43210", "+919876543210"])
-    written = {**ORDERS, "phone": "p"}
+    written: MappingDict = {**ORDERS, "phone": "p"}
     del written["user_id"]
     assert load_events(rows, written, **to(sandbox)).ok
 
@@ -238,9 +238,9 @@ def test_items_that_are_too_long_for_a_call_refuse_the_order(sandbox: Sandbox) -
 def test_a_list_cannot_be_collected(sandbox: Sandbox) -> None:
     """A list cannot hold lists: refused with its row; a list in text is text unless its type says list."""
     rows = pd.DataFrame({"order": ["1", "2"], "customer": ["c1", "c2"], "item": [["a", "b"], ["c"]]})
-    written = {**ORDERS, "traits": {"Order": "order", "Items": {"column": "item", "collect": True}}}
+    written: MappingDict = {**ORDERS, "traits": {"Order": "order", "Items": {"column": "item", "collect": True}}}
     assert {status for status, _ in lines(load_events(rows, written, **to(sandbox)))} == {"invalid"}
-    written["traits"]["Items"] = {"column": "item", "collect": True, "separator": ";"}
+    written["traits"] = {"Order": "order", "Items": {"column": "item", "collect": True, "separator": ";"}}
     with pytest.raises(MappingError, match="a list cannot hold lists"):
         load_events(rows, written, **to(sandbox))
 
@@ -271,7 +271,7 @@ def test_group_by_is_for_events() -> None:
 def test_the_same_order_twice_in_one_input_is_merged_or_a_conflict(sandbox: Sandbox, tmp_path: Path) -> None:
     """An event id of its own, which two groups share: equal content is merged with all rows, other content refused."""
     rows = table([*TWO[:2], ("9", "c1", "shirt", 2, "99.50"), ("9", None, "cap", None, None), ("8", "c1", "x", 1, "1")])
-    written = {**ORDERS, "event_id": "key", "traits": {"Items": {"column": "item", "collect": True}}}
+    written: MappingDict = {**ORDERS, "event_id": "key", "traits": {"Items": {"column": "item", "collect": True}}}
     result = load_events(rows.assign(key="K1"), written, **to(sandbox, ledger=tmp_path / "l.ledger"))
     assert lines(result) == [
         ("sent", None),
@@ -401,7 +401,10 @@ def test_a_group_across_batches_of_other_types_keeps_each_value(sandbox: Sandbox
     rows[0]["more"] = {"x": 0}
     rows += [{"order": "last", "customer": "c", "item": 7}, {"order": "last", "item": "seven", "more": {"x": 1}}]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    written = {**ORDERS, "traits": {"Order": "order", "Items": {"column": "item", "collect": True}, "X": "more.x"}}
+    written: MappingDict = {
+        **ORDERS,
+        "traits": {"Order": "order", "Items": {"column": "item", "collect": True}, "X": "more.x"},
+    }
     result = load_events(path, written, **to(sandbox, workers=64))
     assert result.ok
     assert traits(sandbox)["last"] == {"Order": "last", "Items": [7, "seven"], "X": 1}
@@ -439,5 +442,5 @@ def test_common_and_listed_values_are_those_of_the_rows(texts: list[str | None],
 def test_prepared_rows_without_groups_have_no_carrier() -> None:
     """The column of carriers is empty for all other mappings."""
     (batch,) = open_source(table(TWO[:1])).batches()
-    written = {"user_id": "customer", "event": {"value": "E"}}
+    written: MappingDict = {"user_id": "customer", "event": {"value": "E"}}
     assert Preparation(Mapping.of(written), "event", Settings())(batch, 0)["carrier"].to_pylist() == [None]

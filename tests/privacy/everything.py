@@ -29,7 +29,7 @@ from urllib.parse import quote
 import pandas as pd
 import trustme
 
-from interakt_loader import check, load_events, load_users, track
+from interakt_loader import MappingDict, check, load_events, load_users, track
 from interakt_loader.cli import run
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted
 from interakt_loader.integrations.airflow import load_users_task
@@ -39,8 +39,8 @@ from interakt_loader.settings import Settings
 from tests.transport.servers import Call, Server
 
 USERS = pd.DataFrame({"id": ["u1", "u2", ""], "name": ["Ann", "Bob", "Carl"]})
-MAPPING = {"user_id": "id", "traits": ["name"]}
-EVENTS = {**MAPPING, "event": {"value": "Seen"}}
+MAPPING: MappingDict = {"user_id": "id", "traits": ["name"]}
+EVENTS: MappingDict = {**MAPPING, "event": {"value": "Seen"}}
 URL = os.environ["MARKED_URL"]
 
 _PICKLED = [0]

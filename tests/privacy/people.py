@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from interakt_loader import MappingDict
+
 PHONES = ("9876501234", "9876501235", "9876501236", "9876501237", "9876501238")
 MAILS = ("marked.asha@example.com", "marked.ben@example.com", "marked.carl@example.com", "marked.dev@example.com")
 NAMES = ("Marked Asha", "Marked Ben", "Marked Carl")
@@ -20,7 +22,11 @@ MARKS = (
 )
 """What must not be found: phones as they came and as they are sent, and addresses."""
 
-MAPPING = {"user_id": "id", "phone": "phone", "traits": ["name", {"column": "mail", "name": "email"}, "born"]}
+MAPPING: MappingDict = {
+    "user_id": "id",
+    "phone": "phone",
+    "traits": ["name", {"column": "mail", "name": "email"}, "born"],
+}
 
 
 def people() -> pd.DataFrame:

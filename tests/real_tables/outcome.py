@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from interakt_loader import check, load_events, load_users
+from interakt_loader import Mapping, check, load_events, load_users
 from interakt_loader.sandbox import Sandbox
 from tests.real_tables.catalogue import Case
 
@@ -26,11 +26,11 @@ def load_case(case: Case, folder: Path, sandbox: Sandbox) -> CaseOutcome:
     """Send the rows, or check them where they are too many for a test."""
     data, options = str(folder / case.path), dict(case.options)
     if case.too_many_to_send:
-        result = check(data, case.mapping, **options)
+        result = check(data, Mapping.of(case.mapping), **options)
         sent = result.unsent
     else:
         load = load_users if case.kind == "user" else load_events
-        result = load(data, case.mapping, api_key=sandbox.api_key, base_url=sandbox.url, **options)
+        result = load(data, Mapping.of(case.mapping), api_key=sandbox.api_key, base_url=sandbox.url, **options)
         sent = result.sent
     refused: Counter[str] = Counter()
     noted: Counter[str] = Counter()

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from interakt_loader import check, load_events, load_users
+from interakt_loader import MappingDict, TraitDict, check, load_events, load_users
 from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.sandbox import Sandbox, SandboxProcess
 from interakt_loader.settings import Settings
 from interakt_loader.sources import open_source
 from tests.thorough import IS_LONG
 
-RETAIL = {
+RETAIL: MappingDict = {
     "user_id": "CustomerID",
     "event": {"value": "Item Purchased"},
     "created_at": {"column": "InvoiceDate", "timezone": "Europe/London"},
@@ -75,14 +75,11 @@ def test_kylo_users_arrive_with_their_hostile_text(shared_data: Path, sandbox: S
 
 def test_telco_churn_users_with_both_dresses_of_booleans(shared_data: Path, sandbox: Sandbox) -> None:
     """7,043 customers, all sent: Yes/No and 0/1 as booleans, and the 11 blank charges left out."""
-    mapping = {
-        "user_id": "customerID",
-        "traits": [
-            "*",
-            *({"column": name, "name": name, "type": "boolean"} for name in ("Partner", "Churn", "SeniorCitizen")),
-            *({"column": name, "name": name, "type": "number"} for name in ("tenure", "TotalCharges")),
-        ],
-    }
+    booleans: list[TraitDict] = [
+        {"column": name, "name": name, "type": "boolean"} for name in ("Partner", "Churn", "SeniorCitizen")
+    ]
+    numbers: list[TraitDict] = [{"column": name, "name": name, "type": "number"} for name in ("tenure", "TotalCharges")]
+    mapping: MappingDict = {"user_id": "customerID", "traits": ["*", *booleans, *numbers]}
     result = load_users(shared_data / "telco_churn" / "Telco-Customer-Churn.csv", mapping, **to(sandbox))
     assert (result.rows, result.sent) == (7043, 7043)
     users = sandbox.users()
@@ -119,7 +116,7 @@ def test_northwind_ragged_rows_are_refused_by_line(shared_data: Path) -> None:
 
 def test_jaffle_shop_orders_as_events(shared_data: Path, sandbox: Sandbox) -> None:
     """99 orders with a date and no time, as events at midnight UTC."""
-    mapping = {
+    mapping: MappingDict = {
         "user_id": "user_id",
         "event": {"value": "Order Placed"},
         "created_at": "order_date",

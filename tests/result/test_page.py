@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import LoadResult, check, load_events, load_users
+from interakt_loader import LoadResult, MappingDict, TraitDict, check, load_events, load_users
 from interakt_loader.errors import SettingsError
 from interakt_loader.result.html import MOST_A_REASON, MOST_ROWS
 from interakt_loader.sandbox import Sandbox, SandboxOptions
@@ -26,7 +26,7 @@ FRAME = pd.DataFrame(
         "age": ["24", "25", "26", "old <b>&"],
     }
 )
-MAPPING = {"user_id": "id", "phone": "mobile", "traits": [{"column": "age", "type": "number"}]}
+MAPPING: MappingDict = {"user_id": "id", "phone": "mobile", "traits": [{"column": "age", "type": "number"}]}
 
 
 def load(sandbox: Sandbox, path: Path, **options: Any) -> LoadResult:
@@ -168,7 +168,7 @@ def test_many_reasons_are_capped_as_well(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         [{"id": "1"} | {name: "bad" if name == at else "1" for name in names} for at in names for _ in range(200)]
     )
-    traits = [{"column": name, "type": "number"} for name in names]
+    traits: list[TraitDict] = [{"column": name, "type": "number"} for name in names]
     result = check(frame, {"user_id": "id", "traits": traits})
     page = Page(result.write_html(tmp_path / "check.html"))
     assert len([row for row in page.rows if len(row) == 9]) - 1 == MOST_ROWS

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import RowsFailed, check, load_users
+from interakt_loader import MappingDict, RowsFailed, check, load_users
 from interakt_loader.errors import InteraktLoaderError, KeyRefused
 from interakt_loader.model import Stop
 from interakt_loader.report.reading import read_report
@@ -20,7 +20,7 @@ from interakt_loader.result import LoadResult
 from interakt_loader.sandbox import Sandbox
 
 FRAME = pd.DataFrame({"id": ["1", None, "3"], "age": [24, 25, 26]})
-MAPPING = {"user_id": "id", "traits": ["age"]}
+MAPPING: MappingDict = {"user_id": "id", "traits": ["age"]}
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_notebook_shows_the_result(result: LoadResult) -> None:
 def test_a_notebook_shows_what_a_check_found() -> None:
     """What a load would do, the bodies, and each problem by column and reason, without a word being markup."""
     frame = pd.DataFrame({"id": ["<b>1</b>", "2"], "<i>age</i>": ["<script>x</script>", "25"]})
-    mapping = {"user_id": "id", "traits": [{"column": "<i>age</i>", "type": "number"}]}
+    mapping: MappingDict = {"user_id": "id", "traits": [{"column": "<i>age</i>", "type": "number"}]}
     checked = check(frame, mapping, rate_limit="300/min")
     page = _Html(checked._repr_html_())
     text = "".join(page.texts)

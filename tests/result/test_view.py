@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interakt_loader import LoadResult, check
+from interakt_loader import LoadResult, MappingDict, TraitDict, check
 from interakt_loader.cli.commands import as_text
 from interakt_loader.model import Status
 from interakt_loader.report.writer import Summary
@@ -20,7 +20,7 @@ from interakt_loader.sources.base import Lines
 from interakt_loader.templates import render
 from tests.result.pages import Page
 
-MAPPING = {"user_id": "id", "traits": [{"column": "age", "type": "number"}]}
+MAPPING: MappingDict = {"user_id": "id", "traits": [{"column": "age", "type": "number"}]}
 
 
 def checked(*ages: str) -> LoadResult:
@@ -114,7 +114,7 @@ def test_times_are_in_units_that_fit() -> None:
 def test_a_long_list_of_reasons_is_cut_on_a_card() -> None:
     """The rest is in the report; the card says how many."""
     columns = {f"n{number:02}": ["bad"] for number in range(21)}
-    traits = [{"column": name, "type": "number"} for name in columns]
+    traits: list[TraitDict] = [{"column": name, "type": "number"} for name in columns]
     rows = [
         {"id": str(row)} | {name: "bad" if name == column else "1" for name in columns}
         for row, column in enumerate(columns)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader import load_events, load_users
+from interakt_loader import MappingDict, load_events, load_users
 from interakt_loader.codes import Code
 from interakt_loader.errors import SettingsError
 from interakt_loader.model import LARGEST_BODY, Entry, Message, Outcome, Status
@@ -23,7 +23,7 @@ from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.transport import read_answer
 
 OK = read_answer(202, b'{"result": true}', 0.1)
-MAPPING = {"user_id": "user", "traits": ["city", "tier"]}
+MAPPING: MappingDict = {"user_id": "user", "traits": ["city", "tier"]}
 
 
 def message(row: int, ordering_key: str = "u", **body: Any) -> Message:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader import LoadResult, load_events
+from interakt_loader import LoadResult, MappingDict, load_events
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings.values import Rate
 from interakt_loader.shared_limit import account_limit, open_turns
@@ -26,7 +26,7 @@ from interakt_loader.shared_limit.sqlite import MachineFile
 from tests.shared_limit import processes
 from tests.shared_limit.windows import most_in_a_window
 
-MAPPING = {"user_id": "user", "event": {"value": "Visit"}}
+MAPPING: MappingDict = {"user_id": "user", "event": {"value": "Visit"}}
 ACCOUNT = b"a" * 16
 LOCAL = "http://127.0.0.1:1"
 FAST, SLOW = Rate(20, 1), Rate(5, 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from interakt_loader import load_events
+from interakt_loader import MappingDict, load_events
 from interakt_loader.errors import SettingsError
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
 from interakt_loader.settings.values import Rate
@@ -18,7 +18,7 @@ from interakt_loader.shared_limit import ClockUnavailable, RateDiffers, open_clo
 from tests.shared_limit.claims import KEY, NOWHERE, Place, SharedClockClaims
 from tests.shared_limit.processes import ended, start, use
 
-MAPPING = {"user_id": "user", "event": {"value": "Visit"}}
+MAPPING: MappingDict = {"user_id": "user", "event": {"value": "Visit"}}
 
 
 class TestClaims(SharedClockClaims):

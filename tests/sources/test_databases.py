@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader import check, load_events, load_users
+from interakt_loader import Data, MappingDict, check, load_events, load_users
 from interakt_loader.errors import NotJustNow, SettingsError, SourceError, UsageError
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.sandbox import Sandbox
@@ -30,7 +30,7 @@ from interakt_loader.sources.spool import PREFIX, TemporaryFolder
 
 duckdb = pytest.importorskip("duckdb", reason="the extra databases is not installed")
 
-USERS = {"user_id": "id", "traits": "*"}
+USERS: MappingDict = {"user_id": "id", "traits": "*"}
 
 
 @pytest.fixture(autouse=True)
@@ -226,7 +226,7 @@ def test_a_user_in_several_rows_is_a_warning_without_an_order(address: str, capl
 
 def test_a_ledger_remembers_a_database(address: str, tmp_path: Path, sandbox: Sandbox) -> None:
     """The same database again is no new source; another one is, for events."""
-    mapping = {"user_id": "id", "event": {"value": "Seen"}}
+    mapping: MappingDict = {"user_id": "id", "event": {"value": "Seen"}}
 
     def load(source: str) -> int:
         return load_events(
@@ -461,7 +461,8 @@ def test_an_address_without_a_password_is_accepted(address: str) -> None:
 def test_an_address_comes_from_a_variable(address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Of a database, and of a file."""
     monkeypatch.setenv("SHOP", address)
-    for source in ({"env": "SHOP"}, "env:SHOP", ["env:SHOP"]):
+    sources: list[Data] = [{"env": "SHOP"}, "env:SHOP", ["env:SHOP"]]
+    for source in sources:
         assert check(source, USERS, query="SELECT * FROM users", progress=False).rows == 3
     table = tmp_path / "users.csv"
     table.write_text("id\n1\n", encoding="utf-8")

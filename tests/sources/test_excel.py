@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from interakt_loader import load_users
+from interakt_loader import MappingDict, load_users
 from interakt_loader.errors import SourceError
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.sources import BATCH_ROWS, ReadOptions, open_source
@@ -93,7 +93,7 @@ def test_a_cell_far_down_decides_the_type_of_all(write: Callable[..., Path]) -> 
 def test_a_duration_among_other_cells_is_refused_and_no_text(write: Callable[..., Path], sandbox: Sandbox) -> None:
     """Cells of the format [h]:mm are durations from a day on; text, numbers and times beside them are sent as text."""
     path = write({"S": [["id", "at"], ["1", time(9, 30)], ["2", timedelta(hours=30)], ["3", "late"], ["4", 5]]})
-    mapping = {"user_id": "id", "traits": ["at"]}
+    mapping: MappingDict = {"user_id": "id", "traits": ["at"]}
     result = load_users(path, mapping, api_key=sandbox.api_key, base_url=sandbox.url)
     assert result.to_arrow().column("code").to_pylist() == [None, "unsupported_type", None, None]
     assert {user.user_id: user.traits for user in sandbox.users()} == {

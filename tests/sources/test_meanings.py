@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather, orc
 
-from interakt_loader import LoadResult, check
+from interakt_loader import LoadResult, Mapping, MappingDict, check
 from interakt_loader.sources import open_source
 from tests.sources.reading import read, real
 
@@ -27,7 +27,7 @@ DUCKDB_ONLY = "duckdb is not installed"
 
 def checked(data: Any, **columns: Any) -> list[tuple[str | None, str | None, str | None]]:
     """Return code, column and message of each row of a dry run that maps all columns."""
-    result: LoadResult = check(data, {"user_id": "id", "traits": "*"} | columns, progress=False)
+    result: LoadResult = check(data, Mapping.of({"user_id": "id", "traits": "*"} | columns), progress=False)
     lines = result.to_pandas()
     return list(lines[["code", "column", "message"]].replace({float("nan"): None}).itertuples(index=False, name=None))
 
@@ -154,7 +154,7 @@ def test_a_logical_type_that_nobody_knows_is_refused() -> None:
         "known string 2",
         "known string 3",
     ]
-    mapping = {"user_id": "column with known type", "traits": ["column with unknown type"]}
+    mapping: MappingDict = {"user_id": "column with known type", "traits": ["column with unknown type"]}
     lines = check(path, mapping, progress=False).to_pandas()
     assert set(lines["message"]) == {refused("column with unknown type", "UNDEFINED")[2]}
 

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from interakt_loader import check, infer, load_events, load_users
+from interakt_loader import MappingDict, check, infer, load_events, load_users
 from interakt_loader.errors import MappingError, SettingsError, SourceBroken, SourceError
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.sources import BATCH_ROWS, SOURCE_COLUMN, open_source, peek
@@ -32,7 +32,7 @@ from interakt_loader.values import full_type
 from tests.sources.reading import column, read, rows_of
 
 ROWS = 2 * BATCH_ROWS + 100
-ID = {"user_id": "id"}
+ID: MappingDict = {"user_id": "id"}
 
 
 def dicts(rows: int = ROWS) -> Iterator[dict[str, Any]]:
@@ -261,7 +261,7 @@ def test_a_generator_with_a_ledger_is_loaded_once(sandbox: Sandbox, tmp_path: Pa
     """Every row has one line of the report, wrong ones come back in the failures file, and no row is sent twice."""
     options = {"ledger": tmp_path / "l", "failures": tmp_path / "l.failures.csv", **to(sandbox)}
     rows = [*dicts(BATCH_ROWS + 50), {"id": None, "n": 1}]
-    mapping = {"user_id": "id", "event": {"value": "Bought"}, "traits": "*"}
+    mapping: MappingDict = {"user_id": "id", "event": {"value": "Bought"}, "traits": "*"}
     first = load_events((row for row in rows), mapping, **options)
     assert (first.sent, first.invalid) == (BATCH_ROWS + 50, 1)
     assert first.to_pandas()["row"].tolist() == [*range(len(rows))]

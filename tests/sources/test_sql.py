@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from interakt_loader import check, infer, load_events, load_users
+from interakt_loader import MappingDict, check, infer, load_events, load_users
 from interakt_loader.cli import run
 from interakt_loader.errors import SettingsError, SourceError, UsageError
 from interakt_loader.load.opening import opened
@@ -31,7 +31,7 @@ from interakt_loader.settings.settings import load_name
 
 duckdb = pytest.importorskip("duckdb", reason="the extra sql is not installed")
 
-USERS = {"user_id": "id", "traits": "*"}
+USERS: MappingDict = {"user_id": "id", "traits": "*"}
 TABLE = "id,name,opted\n1,Asha,yes\n2,Bob,no\n3,,\n4,Dev,yes\n"
 
 
@@ -492,7 +492,7 @@ def test_a_load_by_condition_runs_like_any_other(sandbox: Sandbox, table: Path, 
         "ledger": tmp_path / "l.ledger",
         "failures": failures,
     }
-    mapping = {"user_id": "id", "traits": {"name": {"column": "name", "type": "number"}}}
+    mapping: MappingDict = {"user_id": "id", "traits": {"name": {"column": "name", "type": "number"}}}
     first = load_users(table, mapping, where="opted = 'yes'", **options)
     assert first.invalid == 2
     assert pd.read_csv(failures, dtype=str)["id"].tolist() == ["1", "4"]
@@ -537,7 +537,7 @@ def test_an_order_that_is_left_open_is_said(table: Path, caplog: pytest.LogCaptu
 def test_events_of_a_query(sandbox: Sandbox, tmp_path: Path) -> None:
     """Yesterday's and today's file by one query, day after day: the ledger knows the load by its sources."""
     options: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "ledger": tmp_path / "l.ledger"}
-    mapping = {"user_id": "id", "event": {"value": "Left"}, "event_id": "key", "traits": []}
+    mapping: MappingDict = {"user_id": "id", "event": {"value": "Left"}, "event_id": "key", "traits": []}
     for before, now in (("27", "28"), ("28", "29")):
         paths = [tmp_path / f"c-2026-11-{day}.csv" for day in (before, now)]
         for path, rows in zip(paths, ("1 2 3", "1 3"), strict=True):

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pytest
 
-from interakt_loader import load_events
+from interakt_loader import MappingDict, load_events
 from interakt_loader.sandbox import Sandbox
 
 ROWS = 40
-MAPPING = {"user_id": "user", "event": {"value": "Visit"}, "created_at": "at", "traits": ["page"]}
+MAPPING: MappingDict = {"user_id": "user", "event": {"value": "Visit"}, "created_at": "at", "traits": ["page"]}
 OPTIONS = {"rate_limit": None, "max_queue_size": 10, "workers": 2}
 FILES = ("own.ledger", "own.ledger-wal", "own.ledger-calls", "own.ledger-journal", "own.ledger-shm")
 

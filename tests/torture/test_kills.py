@@ -127,7 +127,7 @@ def test_users_end_as_in_an_undisturbed_load(tmp_path: Path) -> None:
 
 def verified(load: Load) -> dict[str, int]:
     """Compare the rows with what the sandbox holds, as somebody else would: without the ledger."""
-    to = {"api_key": load.sandbox.api_key, "base_url": load.sandbox.url, "max_retries": 20}
+    to: dict[str, Any] = {"api_key": load.sandbox.api_key, "base_url": load.sandbox.url, "max_retries": 20}
     counts = verify(load.table.path, load.table.mapping, progress=False, **to).summary.counts
     return {status: count for status, count in counts.items() if count}
 

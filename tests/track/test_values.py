@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from interakt_loader import load_users, track
+from interakt_loader import MappingDict, load_users, track
 from interakt_loader.arguments import body_of, encoded
 from interakt_loader.errors import BadArgument
 from interakt_loader.mapping import Mapping, Preparation
@@ -553,7 +553,8 @@ def test_an_object_is_no_value(aimed: Sandbox) -> None:
             track.user("u1", traits={"value": value})
         assert caught.value.code == "unsupported_type"
     options: dict[str, Any] = {"api_key": aimed.api_key, "base_url": aimed.url, "rate_limit": None}
-    rows = [{"id": "a", "value": {"city": "Pune"}}, {"id": "b", "value": HOLDS_ITSELF}, {"id": "c", "value": "x"}]
+    values = {"a": {"city": "Pune"}, "b": HOLDS_ITSELF, "c": "x"}
+    rows = [{"id": name, "value": value} for name, value in values.items()]
     lines = load_users(rows, {"user_id": "id", "traits": "*"}, **options).to_arrow().to_pylist()
     assert [line["status"] for line in lines] == ["sent", "invalid", "sent"]
     assert "holds itself" in lines[1]["message"]
@@ -652,7 +653,7 @@ def test_a_created_at_is_the_same_for_track_and_for_tables(aimed: Sandbox) -> No
     track.flush()
     ids = [f"u{at}" for at in range(len(CREATED))]
     rows = [{"id": one, "at": value} for one, (value, _) in zip(ids, CREATED.values(), strict=True)]
-    mapping = {"user_id": "id", "created_at": "at", "traits": []}
+    mapping: MappingDict = {"user_id": "id", "created_at": "at", "traits": []}
     result = load_users(rows, mapping, api_key=aimed.api_key, base_url=aimed.url, rate_limit=None)
     codes = {row["user_id"]: row["code"] for row in result.to_arrow().to_pylist() if row["status"] == "invalid"}
     arrived = {one.user_id: one.created_at for one in aimed.users()}

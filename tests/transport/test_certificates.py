@@ -19,14 +19,14 @@ import pandas as pd
 import pytest
 import trustme
 
-from interakt_loader import load_events, load_users
+from interakt_loader import MappingDict, load_events, load_users
 from interakt_loader.errors import APIError, CertificateUntrusted, Outage, SettingsError
 from interakt_loader.track import Client
 from tests.transport.servers import Proxy, Server
 
 ROOT = str(Path(__file__).resolve().parents[2])
 FRAME = pd.DataFrame({"id": [f"u{at}" for at in range(50)]})
-MAPPING = {"user_id": "id"}
+MAPPING: MappingDict = {"user_id": "id"}
 KEY = "a-key-of-ours"
 
 # a load that waits for an outage, or for retries, does not end within the test's time limit

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from interakt_loader import LoadResult, check, load_users
+from interakt_loader import LoadResult, MappingDict, check, load_users
 from interakt_loader.result.html import MOST_A_REASON
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
 from tests.external.browser.conftest import PHONE, Opener
@@ -80,7 +80,7 @@ def test_rows_of_a_text_file_are_sorted_by_their_number(opened: Opener, tmp_path
     """The line that is shown beside it does not make a text of it."""
     table = tmp_path / "a.csv"
     table.write_text("id,n\n" + "".join(f"{row},{'bad' if row in (2, 10, 120) else 1}\n" for row in range(121)))
-    mapping = {"user_id": "id", "traits": [{"column": "n", "type": "number"}]}
+    mapping: MappingDict = {"user_id": "id", "traits": [{"column": "n", "type": "number"}]}
     watched = opened(check(table, mapping).write_html(tmp_path / "check.html").as_uri())
     heading = watched.page.get_by_role("columnheader", name="row").get_by_role("button")
     heading.click()
@@ -136,7 +136,7 @@ def test_markup_in_the_data_is_text(opened: Opener, tmp_path: Path) -> None:
     """Nothing of the table is run, even with what breaks out of attributes and scripts."""
     evil = "</script></style><script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
     frame = pd.DataFrame({"id": [evil, "2"], "n": [evil, "1"]})
-    mapping = {"user_id": "id", "traits": [{"column": "n", "type": "number"}]}
+    mapping: MappingDict = {"user_id": "id", "traits": [{"column": "n", "type": "number"}]}
     check(frame, mapping, html=tmp_path / "check.html")
     watched = opened((tmp_path / "check.html").as_uri())
     assert cells(watched, 1) == [evil]
@@ -151,7 +151,7 @@ def million(tmp_path_factory: pytest.TempPathFactory) -> LoadResult:
     numbers = pa.array(range(count)).cast(pa.string())
     table = pa.table({"id": numbers, "age": pa.array(["24", "old"] * (count // 2))})
     folder = tmp_path_factory.mktemp("million")
-    mapping = {"user_id": "id", "traits": [{"column": "age", "type": "number"}]}
+    mapping: MappingDict = {"user_id": "id", "traits": [{"column": "age", "type": "number"}]}
     return check(table, mapping, report=folder / "report.parquet", html=folder / "check.html")
 
 

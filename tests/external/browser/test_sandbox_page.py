@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from interakt_loader import load_events, load_users
+from interakt_loader import MappingDict, load_events, load_users
 from interakt_loader.sandbox import Sandbox
 from tests.external.browser.conftest import PHONE, Opener
 
@@ -40,7 +40,7 @@ def filled() -> Iterator[Sandbox]:
     """A sandbox with users of every type of trait, and events; one of a user whom no call has brought."""
     with Sandbox() as sandbox:
         to: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "workers": 1}
-        mapping = {
+        mapping: MappingDict = {
             "user_id": "id",
             "phone": "mobile",
             "traits": [
@@ -53,7 +53,12 @@ def filled() -> Iterator[Sandbox]:
             ],
         }
         assert load_users(USERS, mapping, **to).ok
-        event = {"user_id": "id", "event": {"value": "Order Placed"}, "created_at": "at", "traits": ["amount"]}
+        event: MappingDict = {
+            "user_id": "id",
+            "event": {"value": "Order Placed"},
+            "created_at": "at",
+            "traits": ["amount"],
+        }
         assert load_events(EVENTS, event, **to).ok
         yield sandbox
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from interakt_loader import check, load_events, load_users
+from interakt_loader import Data, MappingDict, check, load_events, load_users
 from interakt_loader.errors import InteraktLoaderError, NotJustNow, SettingsError, SourceError, UsageError
 from interakt_loader.sandbox import Sandbox
 from tests.external.databases.servers import PASSWORD, WRITTEN, Server
 
-USERS = {"user_id": "id", "traits": "*"}
+USERS: MappingDict = {"user_id": "id", "traits": "*"}
 
 
 @pytest.fixture(autouse=True)
@@ -219,7 +219,7 @@ def test_the_connection_is_closed_before_the_first_call(server: Server, sandbox:
 
     # a row that is refused shows the state of the load at its first row
     query = "SELECT 'a' AS id, 'not a phone' AS phone UNION ALL SELECT 'b', '9876543210'"
-    mapping = {"user_id": "id", "phone": "phone", "country_code": {"value": "+91"}}
+    mapping: MappingDict = {"user_id": "id", "phone": "phone", "country_code": {"value": "+91"}}
     before = server.loaders()
     load_users(
         server.whole_address, mapping, query=query, api_key=sandbox.api_key, base_url=sandbox.url, on_error=on_error
@@ -452,7 +452,8 @@ def test_the_password_is_in_no_traceback(server: Server, mistake: str, monkeypat
     value = "1 / (id - id)" if server.kind == "postgresql" else "exp(1000 * id)"
     texts = {"no table": "SELECT * FROM nothing_here", "value": f"SELECT id, {value} AS v FROM customers"}
     monkeypatch.setenv("SHOP_URL", address)
-    for source in ({"env": "SHOP_URL"}, "env:SHOP_URL"):
+    sources: list[Data] = [{"env": "SHOP_URL"}, "env:SHOP_URL"]
+    for source in sources:
         with pytest.raises(InteraktLoaderError) as caught:
             load_events(
                 source,
@@ -503,7 +504,7 @@ def test_a_nightly_load_of_a_window_makes_each_event_once(server: Server, tmp_pa
         "SELECT order_no, customer, ordered_at, total FROM orders "
         "WHERE ordered_at >= TIMESTAMP '{} 00:00:00' ORDER BY ordered_at"
     )
-    mapping = {
+    mapping: MappingDict = {
         "user_id": "customer",
         "event": {"value": "Order Placed"},
         "created_at": "ordered_at",

@@ -17,11 +17,11 @@ from pathlib import Path
 import pandas as pd
 
 import interakt_loader
-from interakt_loader import InteraktLoaderError, check, load_users, track
+from interakt_loader import InteraktLoaderError, MappingDict, check, load_users, track
 from interakt_loader.sandbox import Sandbox, SandboxProcess
 
 CUSTOMERS = pd.DataFrame({"customer_id": ["C-17", "C-18"], "mobile": ["98765 43210", "12"], "name": ["Asha", "Bob"]})
-MAPPING = {"user_id": "customer_id", "phone": "mobile", "traits": ["name"]}
+MAPPING: MappingDict = {"user_id": "customer_id", "phone": "mobile", "traits": ["name"]}
 
 
 def the_package_is_the_environment_s(_: Path) -> None:

@@ -8,26 +8,40 @@ reportUnnecessaryTypeIgnoreComment).
 
 from __future__ import annotations
 
+import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import interakt_loader
 from interakt_loader import (
+    Data,
+    FieldDict,
     InteraktLoaderError,
     LoadInterrupted,
     LoadResult,
     LoadStopped,
     Mapping,
+    MappingDict,
+    Options,
     RowsFailed,
+    TraitDict,
     UsageError,
     check,
+    infer,
     load_events,
     load_users,
+    pull,
     track,
 )
 from interakt_loader.errors import APIError, Outage, SettingsError
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
+
+if sys.version_info >= (3, 11):
+    from typing import Unpack
+else:
+    from typing_extensions import Unpack
 
 
 def on_error(error: Exception, queue_msg: dict[str, Any]) -> None:
@@ -37,7 +51,29 @@ def on_error(error: Exception, queue_msg: dict[str, Any]) -> None:
         print(code, said, queue_msg["path"])
 
 
-def loads(frame: object) -> LoadResult:
+class Frame:
+    """Anything with Arrow data."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return requested_schema
+
+
+def takes(cursor: sqlite3.Cursor, rows: Iterator[dict[str, Any]]) -> None:
+    with Path("customers.csv").open("rb") as file:
+        sources: list[Data] = [Frame(), [Frame()], file, cursor, rows, iter([Frame()]), {"env": "DATABASE_URL"}]
+        sources += ["s3://bucket/customers.csv", [Path("a.csv"), "b.csv"], [{"id": 1, "name": "Asha"}, {"id": None}]]
+    for source in sources:
+        print(infer(source, kind="users"), check(source, infer(source)))
+
+
+def wraps(data: Data, **options: Unpack[Options]) -> LoadResult:
+    field: FieldDict = {"columns": ["first", "last"], "join": " "}
+    traits: list[TraitDict] = [{"column": name, "name": name.title(), "type": "date"} for name in ("joined", "born")]
+    mapping: MappingDict = {"user_id": "id", "phone": ["mobile", field], "traits": ["*", *traits]}
+    return load_users(data, mapping, **options)
+
+
+def loads(frame: Frame) -> LoadResult:
     mapping = Mapping.of({"user_id": "customer_id", "traits": ["name", {"column": "joined", "type": "date"}]})
     load_users("customers.csv", "mapping.yaml", report=Path("customers.report.csv"), ledger="customers.ledger")
     load_users([Path("a.csv"), "b.csv"], "preset:shopify-customers", max_failures="5%", rate_limit=None)
@@ -133,11 +169,21 @@ def sandboxes() -> Iterator[str]:
             yield f"{found.phone} {here.stats().users} {here.url} {here.api_key}"
 
 
-def refused(result: LoadResult) -> None:
-    load_users("customers.csv", worker=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    load_users("customers.csv", workers="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    load_events("visits.csv", None, "key")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    check("customers.csv", on_error=print_only)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+def refused(frame: Frame, result: LoadResult) -> None:
+    check(frame, worker=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    check(frame, workers="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    check(frame, bad_values="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    check(frame, on_error=print_only)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    check(frame, ["id"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    check(frame, {"user": "id"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    check(frame, {"user_id": {"col": "id"}})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    check(frame, {"tags": {"column": "t", "type": "array"}})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    check(frame, {"traits": [{"column": "t", "guard": 3}]})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    check(17)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    check([17])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    infer(frame, kind="user")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    pull("a.csv", ledger="a.ledger")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    load_events(frame, None, "key")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     load_users()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     interakt_loader.load_user  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     result.send  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]

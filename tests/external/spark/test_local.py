@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import Row, SparkSession
 
-from interakt_loader import LoadResult
+from interakt_loader import LoadResult, MappingDict
 from interakt_loader import load_users as load_users_here
 from interakt_loader.errors import AnotherKey, MappingError, SettingsError
 from interakt_loader.integrations.spark import load_events, load_users
@@ -98,7 +98,7 @@ def test_every_type_arrives_as_it_does_from_a_table(session: SparkSession, tmp_p
         "at_home struct<city string, pin string>"
     )
     frame = session.createDataFrame(rows, schema)
-    mapping = {"user_id": "id", "traits": "*"}
+    mapping: MappingDict = {"user_id": "id", "traits": "*"}
     held = []
     for place in ("spark", "here"):
         with SandboxProcess() as sandbox:
