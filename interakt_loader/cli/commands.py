@@ -248,7 +248,8 @@ def _load(
     """Load, or put on record only; return the exit code."""
     # the group has begun the log already
     del debug
-    from interakt_loader.cli.keys import given_key, key_from_file
+    from interakt_loader.cli.keys import given_key
+    from interakt_loader.privacy.key_file import key_from_file
 
     output = parsed("--output", OneOf(OUTPUTS), output)
     check_event(event)
@@ -320,10 +321,10 @@ def _run(
     record_only: bool,
 ) -> int:
     from interakt_loader import load as loading
-    from interakt_loader.cli.runs import Runs
     from interakt_loader.load.job import Observer
     from interakt_loader.load.opening import OtherFiles, files_of
     from interakt_loader.load.run import outlive_terminal
+    from interakt_loader.load.runs import Runs
     from interakt_loader.result import view_of
 
     freeze_imports()
