@@ -1,7 +1,7 @@
 """Load a table into Interakt: one API call for each row, one report line for each row, nothing lost.
 
 `load_users`, `load_events`, `baseline` and `check` take a table, a mapping and options. `infer` proposes a mapping.
-`pull` reads the account back.
+`run` runs the loads of a project file. `pull` reads the account back.
 `track` has the names of the vendor's SDK. Each name is imported when it is first used, so that
 `from interakt_loader import track` starts fast.
 """
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
         LoadInterrupted,
         LoadStopped,
         MappingNeeded,
+        ProjectError,
         RowsFailed,
         UsageError,
     )
     from interakt_loader.load import baseline, check, infer, load_events, load_users
     from interakt_loader.mapping import InferredMapping, Mapping
+    from interakt_loader.project import ProjectResult, run
     from interakt_loader.result import LoadResult
 
 __all__ = [
@@ -38,6 +40,8 @@ __all__ = [
     "LoadStopped",
     "Mapping",
     "MappingNeeded",
+    "ProjectError",
+    "ProjectResult",
     "PullResult",
     "RowsFailed",
     "UsageError",
@@ -48,12 +52,15 @@ __all__ = [
     "load_events",
     "load_users",
     "pull",
+    "run",
     "track",
 ]
 
 _HOMES = {
     "pull": "account.pull",
     "PullResult": "account.pull",
+    "run": "project",
+    "ProjectResult": "project",
     "baseline": "load",
     "check": "load",
     "infer": "load",
@@ -67,6 +74,7 @@ _HOMES = {
     "LoadInterrupted": "errors",
     "LoadStopped": "errors",
     "MappingNeeded": "errors",
+    "ProjectError": "errors",
     "RowsFailed": "errors",
     "UsageError": "errors",
 }

@@ -10,6 +10,7 @@
     │   ├── MappingError              which column is which
     │   ├── MappingNeeded             a proposed mapping is not confirmed; it is in `.proposal`
     │   ├── SourceError               the file or table itself
+    │   ├── ProjectError              a project file has mistakes; they are in `.mistakes`
     │   └── BadArgument               an argument of `track`
     │       └── BadArgumentType       …of the wrong type (also a TypeError)
     ├── LoadStopped                   fix the cause, then run the same load again  exit 3
@@ -30,7 +31,7 @@ A row never raises: its result is an `Outcome`. No message contains the API key.
 All errors can be pickled, so they pass between processes (Airflow, Spark, multiprocessing).
 
 `option`, `mapped` and `by_surface` name options in messages the way their reader writes them: as flags on the command
-line, as keyword arguments in Python.
+line, as keyword arguments in Python, and as keys for a project file.
 """
 
 from __future__ import annotations
@@ -85,6 +86,20 @@ class MappingNeeded(UsageError):
 
 class SourceError(UsageError):
     """The source cannot be read as a table."""
+
+
+class ProjectError(UsageError):
+    """A project file has mistakes. `mistakes` has one line for each, which begins with its place in the file."""
+
+    def __init__(self, file: str, mistakes: tuple[str, ...]) -> None:
+        super().__init__(file, mistakes)
+        self.file = file
+        self.mistakes = mistakes
+
+    def __str__(self) -> str:
+        if len(self.mistakes) == 1:
+            return f"project {self.file}: {self.mistakes[0]}"
+        return "\n  ".join([f"project {self.file}: {len(self.mistakes)} mistakes:", *self.mistakes])
 
 
 class BadArgument(UsageError):
@@ -167,7 +182,8 @@ class APIError(InteraktLoaderError):
 class LoadInterrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM ended the load. The calls in flight were finished, and the report is written.
 
-    `result` is the `LoadResult`, or None outside a load. `signum` is the number of the signal; SIGINT is always 2.
+    `result` is the `LoadResult`, or None outside a load; of `run` it is the `ProjectResult`. `signum` is the number of
+    the signal; SIGINT is always 2.
     """
 
     def __init__(self, result: Any = None, signum: int = 2) -> None:
@@ -184,7 +200,8 @@ class LoadInterrupted(KeyboardInterrupt):
         # Slow to import, and rarely needed.
         import signal
 
-        ended = "" if self.result is None else f": {self.result!r}; report: {self.result.report}"
+        report = getattr(self.result, "report", None)
+        ended = "" if self.result is None else f": {self.result!r}" + ("" if report is None else f"; report: {report}")
         return f"interrupted by {signal.Signals(self.signum).name}{ended}"
 
 
@@ -200,8 +217,21 @@ _surface = "python"
 @contextmanager
 def flags_in_messages() -> Iterator[None]:
     """Have all messages made meanwhile, by any thread, name options by their flags: for the command line."""
+    with _messages_for("command line"):
+        yield
+
+
+@contextmanager
+def keys_in_messages() -> Iterator[None]:
+    """Have all messages made meanwhile, by any thread, write options as a project file has them: `ledger: PATH`."""
+    with _messages_for("project"):
+        yield
+
+
+@contextmanager
+def _messages_for(surface: str) -> Iterator[None]:
     global _surface  # noqa: PLW0603 - like the language of messages, one for the whole process
-    before, _surface = _surface, "command line"
+    before, _surface = _surface, surface
     try:
         yield
     finally:
@@ -227,6 +257,9 @@ def option(name: str, value: object = None, *, placeholder: str | None = None) -
     - `option("ledger", placeholder="PATH")`: `ledger=PATH`, or `--ledger PATH`; of a key, `--api-key-file FILE`
     """
     keyword, flag = _KEYWORDS.get(name, name), flag_of(name)
+    if _surface == "project":
+        shown = placeholder or (str(value).lower() if isinstance(value, bool) else value)
+        return keyword if shown is None else f"{keyword}: {shown}"
     if placeholder is not None:
         return by_surface(f"{keyword}={placeholder}", f"{flag} {'FILE' if name in _FLAGS else placeholder}")
     if value is None:

@@ -320,6 +320,8 @@ class Confirmation:
     chosen: Chosen
     yes: bool
     quiet: bool
+    to_record: str | None = None
+    """How to put the rows on record instead, where that takes more than the sources."""
 
     def is_needed(self, old_events: str | None) -> bool:
         """Tell whether a mapping is to be confirmed, or there are old events to ask about."""
@@ -344,7 +346,8 @@ class Confirmation:
         return None
 
     def _to_record(self) -> str:
-        return f"To put them on record as sent instead: interakt-loader baseline {shown_sources(self.sources)}"
+        command = self.to_record or f"interakt-loader baseline {shown_sources(self.sources)}"
+        return f"To put them on record as sent instead: {command}"
 
     def _show_first(self, ready: Ready) -> None:
         if ready.first is None:

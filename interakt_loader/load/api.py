@@ -126,7 +126,7 @@ def load(
         logger.warning("%s", masked(inferred.summary()))
     kind = kind or read.kind
     check_mapping(read, kind, source)
-    _check_options(read, kind, source, settings)
+    check_options(read, kind, source, settings)
     _warn_of_order(read, kind, source)
     if not settings.dry_run:
         settings.require_key()
@@ -167,7 +167,8 @@ def _of_baseline(settings: Settings) -> Settings:
     return replace(settings, on_unknown="resend", coalesce=False)
 
 
-def _check_options(mapping: Spec, kind: Kind, source: Source, settings: Settings) -> None:
+def check_options(mapping: Spec, kind: Kind, source: Source, settings: Settings) -> None:
+    """Refuse options that do not fit the mapping or the columns. Raises `SettingsError`."""
     check_coalesce(kind, settings)
     if mapping.group_by is not None and settings.rows is not None:
         raise SettingsError(
