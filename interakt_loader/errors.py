@@ -208,6 +208,9 @@ class LoadInterrupted(KeyboardInterrupt):
 _FLAGS = {"api_key": "--api-key-file", "old_api_key": "--old-api-key-file"}
 """Flags that are not called like their option: a key is never an argument, its file is."""
 
+_IN_A_PROJECT = {"api_key": "account.key", "old_api_key": "account.old_key"}
+"""Keys of a project file that are not called like their option."""
+
 _KEYWORDS = {"as": "kind"}
 """Keyword arguments that are not called like their flag."""
 
@@ -258,6 +261,7 @@ def option(name: str, value: object = None, *, placeholder: str | None = None) -
     """
     keyword, flag = _KEYWORDS.get(name, name), flag_of(name)
     if _surface == "project":
+        keyword = _IN_A_PROJECT.get(name, keyword)
         shown = placeholder or (str(value).lower() if isinstance(value, bool) else value)
         return keyword if shown is None else f"{keyword}: {shown}"
     if placeholder is not None:
