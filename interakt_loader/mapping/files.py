@@ -29,6 +29,9 @@ ENDINGS = (".yaml", ".yml", ".toml", ".json")
 CONFIRMED = "confirmed"
 """A key that only files have: false in a proposal that nobody has confirmed."""
 
+SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "mapping.json"
+"""The JSON Schema of these files, made by `tests.schemas`. The first line of a proposal names it for editors."""
+
 LONGEST = 262_144
 """Bytes of a mapping file; one of a thousand traits has a tenth of that."""
 

@@ -215,7 +215,7 @@ def _load(name: str, written: Any, shared: Mapping[str, Any], mistakes: Mistakes
     except BadValue as error:
         mistakes.at(place, f"the name {error}")
     table = _table(place, written, mistakes)
-    if not table:
+    if not isinstance(written, dict):
         return WrittenLoad(name)
     _unknown(f"{place}.", table, LOAD, mistakes, _ELSEWHERE)
     mapping = table.get("mapping")
