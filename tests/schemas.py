@@ -137,7 +137,7 @@ def project_schema() -> dict[str, Any]:
     }
     of_load = {name: {"$ref": f"#/$defs/{name}"} for name in LOAD_OPTIONS}
     key = {"description": "Where the key is. The key itself is refused.", "anyOf": [variable, file]}
-    of_account = {name: key for name in KEYS} | {name: {"$ref": f"#/$defs/{name}"} for name in ACCOUNT}
+    of_account = dict.fromkeys(KEYS, key) | {name: {"$ref": f"#/$defs/{name}"} for name in ACCOUNT}
     top = _table(
         {
             "account": _table(of_account),

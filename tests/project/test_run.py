@@ -86,6 +86,17 @@ def test_defaults_and_the_load_override_the_account(example: Example) -> None:
     assert [one.options["timezone"] for one in result.values()] == ["Asia/Kolkata"] * 2
 
 
+def test_the_loads_keep_one_rate_limit(example: Example) -> None:
+    """The second load does not begin with a burst of its own."""
+    example.put("ids.csv", "id\n" + "".join(f"{number}\n" for number in range(5)))
+    example.written["account"]["rate_limit"] = "10/s"
+    load = {"source": "ids.csv", "mapping": {"user_id": "id"}, "ledger": "none"}
+    example.written["loads"] = {"first": load, "second": load}
+    results = interakt_loader.run(example.write())
+    times = [time for one in results.values() for time in one.to_arrow()["finished_at"].to_pylist()]
+    assert (max(times) - min(times)).total_seconds() > 0.8
+
+
 def test_only_the_named_loads_run(example: Example, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """In the file's order; a load that is not run is no obstacle."""
     example.loads["again"] = example.loads["customers"] | {"report": "none"}
