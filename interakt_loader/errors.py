@@ -30,8 +30,8 @@
 A row never raises: its result is an `Outcome`. No message contains the API key.
 All errors can be pickled, so they pass between processes (Airflow, Spark, multiprocessing).
 
-`option`, `mapped` and `by_surface` name options in messages the way their reader writes them: as flags on the command
-line, as keyword arguments in Python, and as keys for a project file.
+`option`, `mapped` and `by_surface` name options in messages the way their reader writes them. These are flags on the
+command line, keyword arguments in Python, and keys in a project file.
 """
 
 from __future__ import annotations

@@ -249,8 +249,8 @@ class _Opening:
             options["query"] = str(_at(self.folder, query))
         with _collected(self._place, self.mistakes):
             return Settings.resolve(options)
-        if any(one.startswith(f"{self._place}.") for one in self.mistakes[:before]):
-            # options that are missing because of those mistakes
+        if any(one.startswith((f"{self._place}.", "account.", "defaults.")) for one in self.mistakes[:before]):
+            # options may be missing because of those mistakes
             del self.mistakes[before:]
         return None
 
