@@ -33,10 +33,11 @@ from interakt_loader.mapping import read_mapping_file
 from interakt_loader.mapping.files import read_written
 from interakt_loader.privacy.key_file import key_from_file
 from interakt_loader.privacy.secrets import Secret, hidden
+from interakt_loader.privacy.text import masked
 from interakt_loader.project.written import KeyPlace, Mistakes, WrittenLoad, WrittenProject, read
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import add_default_files, beside, mapping_name
-from interakt_loader.settings.values import did_you_mean
+from interakt_loader.settings.values import BadValue, did_you_mean, parse_query
 from interakt_loader.sources import Source, hidden_source
 from interakt_loader.sources.addresses import is_address, refuse_passwords
 from interakt_loader.transport import read_environment
@@ -247,6 +248,11 @@ class _Opening:
         query = options.get("query", "")
         if query.lower().endswith(".sql"):
             options["query"] = str(_at(self.folder, query))
+            try:
+                parse_query(options["query"])
+            except BadValue as error:
+                self.mistakes.at(f"{self._place}.query", error)
+                return None
         with _collected(self._place, self.mistakes):
             return Settings.resolve(options)
         if any(one.startswith((f"{self._place}.", "account.", "defaults.")) for one in self.mistakes[:before]):
@@ -279,11 +285,10 @@ class _Opening:
             if not found.open_questions and (preset or found.is_recognised or settings.sends_nothing_outside):
                 return found, source, found.summary().splitlines()[0], None
             if preset:
-                self.mistakes.at(place, f"{preset} leaves questions open: {'; '.join(found.open_questions)}")
+                self.mistakes.at(place, f"{preset} leaves questions open: {masked('; '.join(found.open_questions))}")
                 return None, source, None, None
-            why = "; ".join(
-                ["there is no mapping, and a proposal is sent only when it is confirmed", *found.open_questions]
-            )
+            unconfirmed = [] if settings.sends_nothing_outside else ["a proposal is sent only when it is confirmed"]
+            why = "; ".join(["there is no mapping", *unconfirmed, *map(masked, found.open_questions)])
             if kept is not None and not settings.sends_nothing_outside:
                 kept.write(found, confirmed=False)
                 why += f". Review {path}, which was written, and set confirmed: true in it"

@@ -136,7 +136,7 @@ def test_a_mistake_in_each_load_in_one_message(
         "loads.customers.timeout",
         "account.key",
         "loads.customers.source",
-        "loads.orders",
+        "loads.orders.query",
         "loads.items.mapping",
         "loads.copy.mapping",
         "loads.copy",
@@ -247,13 +247,21 @@ def test_a_proposal_is_written_for_review(example: Example, sandbox: Sandbox) ->
     del example.loads["customers"]["mapping"]
     path = example.folder / "customers.mapping.yaml"
     (found,) = mistakes_in(example)
-    assert found.startswith("loads.customers.mapping: there is no mapping, and a proposal is sent only when")
+    assert found.startswith("loads.customers.mapping: there is no mapping; a proposal is sent only when")
     assert found.endswith(f"Review {path}, which was written, and set confirmed: true in it")
     (found,) = mistakes_in(example)
     assert found == f"loads.customers.mapping: {path} is not confirmed. Review it and set confirmed: true in it"
     path.write_text(path.read_text(encoding="utf-8").replace("confirmed: false", "confirmed: true"), encoding="utf-8")
     example.written["account"]["base_url"] = sandbox.url
     assert interakt_loader.run(example.write())["customers"].sent == 2
+
+
+def test_open_questions_are_named(example: Example) -> None:
+    """A local address does not answer them, and no file is written for it."""
+    del example.loads["orders"]["mapping"]
+    (found,) = mistakes_in(example)
+    assert found.startswith("loads.orders.mapping: there is no mapping; kind: order_no may differ")
+    assert not (example.folder / "orders.mapping.yaml").exists()
 
 
 def test_a_preset_that_does_not_fit(example: Example) -> None:
