@@ -1,7 +1,7 @@
 """Load a table into Interakt: one API call for each row, one report line for each row, nothing lost.
 
 `load_users`, `load_events`, `baseline` and `check` take a table, a mapping and options. `infer` proposes a mapping.
-`pull` reads the account back, and `verify` compares a table with it.
+`run` runs the loads of a project file. `pull` reads the account back, and `verify` compares a table with it.
 `track` has the names of the vendor's SDK. Each name is imported when it is first used, so that
 `from interakt_loader import track` starts fast.
 """
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
         LoadInterrupted,
         LoadStopped,
         MappingNeeded,
+        ProjectError,
         RowsFailed,
         UsageError,
     )
     from interakt_loader.load import baseline, check, infer, load_events, load_users
     from interakt_loader.mapping import FieldDict, InferredMapping, Mapping, MappingDict, TraitDict
+    from interakt_loader.project import ProjectResult, run
     from interakt_loader.result import LoadResult
     from interakt_loader.settings import Options
     from interakt_loader.sources import Data
@@ -45,6 +47,8 @@ __all__ = [
     "MappingDict",
     "MappingNeeded",
     "Options",
+    "ProjectError",
+    "ProjectResult",
     "PullResult",
     "RowsFailed",
     "TraitDict",
@@ -56,6 +60,7 @@ __all__ = [
     "load_events",
     "load_users",
     "pull",
+    "run",
     "track",
     "verify",
 ]
@@ -64,6 +69,8 @@ _HOMES = {
     "pull": "account.pull",
     "verify": "account.verify",
     "PullResult": "account.pull",
+    "run": "project",
+    "ProjectResult": "project",
     "baseline": "load",
     "check": "load",
     "infer": "load",
@@ -82,6 +89,7 @@ _HOMES = {
     "LoadInterrupted": "errors",
     "LoadStopped": "errors",
     "MappingNeeded": "errors",
+    "ProjectError": "errors",
     "RowsFailed": "errors",
     "UsageError": "errors",
 }

@@ -14,11 +14,13 @@ from interakt_loader.errors import (
     LoadInterrupted,
     LoadStopped,
     MappingNeeded,
+    ProjectError,
     RowsFailed,
     UsageError,
 )
 from interakt_loader.mapping import FieldDict, InferredMapping, Mapping, MappingDict, TraitDict
 from interakt_loader.privacy.secrets import Secret
+from interakt_loader.project import ProjectResult
 from interakt_loader.result import LoadResult
 from interakt_loader.settings import Options
 from interakt_loader.settings.values import Rate
@@ -37,6 +39,8 @@ __all__ = [
     "MappingDict",
     "MappingNeeded",
     "Options",
+    "ProjectError",
+    "ProjectResult",
     "PullResult",
     "RowsFailed",
     "TraitDict",
@@ -48,6 +52,7 @@ __all__ = [
     "load_events",
     "load_users",
     "pull",
+    "run",
     "track",
     "verify",
 ]
@@ -288,6 +293,14 @@ def pull(
     max_outage: float = 300,
     progress: bool | None = None,
 ) -> PullResult: ...
+def run(
+    project: str | Path,
+    loads: Sequence[str] = (),
+    *,
+    dry_run: bool = False,
+    html: str | Path | None = None,
+    progress: bool | None = None,
+) -> ProjectResult: ...
 def verify(
     data: Data,
     mapping: Mapping | MappingDict | str | Path | None = None,

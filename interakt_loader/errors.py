@@ -10,6 +10,7 @@
     │   ├── MappingError              which column is which
     │   ├── MappingNeeded             a proposed mapping is not confirmed; it is in `.proposal`
     │   ├── SourceError               the file or table itself
+    │   ├── ProjectError              a project file has mistakes; they are in `.mistakes`
     │   └── BadArgument               an argument of `track`
     │       └── BadArgumentType       …of the wrong type (also a TypeError)
     ├── LoadStopped                   fix the cause, then run the same load again  exit 3
@@ -29,8 +30,8 @@
 A row never raises: its result is an `Outcome`. No message contains the API key.
 All errors can be pickled, so they pass between processes (Airflow, Spark, multiprocessing).
 
-`option`, `mapped` and `by_surface` name options in messages the way their reader writes them: as flags on the command
-line, as keyword arguments in Python.
+`option`, `mapped` and `by_surface` name options in messages the way their reader writes them. These are flags on the
+command line, keyword arguments in Python, and keys in a project file.
 """
 
 from __future__ import annotations
@@ -85,6 +86,20 @@ class MappingNeeded(UsageError):
 
 class SourceError(UsageError):
     """The source cannot be read as a table."""
+
+
+class ProjectError(UsageError):
+    """A project file has mistakes. `mistakes` has one line for each, which begins with its place in the file."""
+
+    def __init__(self, file: str, mistakes: tuple[str, ...]) -> None:
+        super().__init__(file, mistakes)
+        self.file = file
+        self.mistakes = mistakes
+
+    def __str__(self) -> str:
+        if len(self.mistakes) == 1:
+            return f"project {self.file}: {self.mistakes[0]}"
+        return "\n  ".join([f"project {self.file}: {len(self.mistakes)} mistakes:", *self.mistakes])
 
 
 class BadArgument(UsageError):
@@ -167,7 +182,8 @@ class APIError(InteraktLoaderError):
 class LoadInterrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM ended the load. The calls in flight were finished, and the report is written.
 
-    `result` is the `LoadResult`, or None outside a load. `signum` is the number of the signal; SIGINT is always 2.
+    `result` is the `LoadResult`, or None outside a load; of `run` it is the `ProjectResult`. `signum` is the number of
+    the signal; SIGINT is always 2.
     """
 
     def __init__(self, result: Any = None, signum: int = 2) -> None:
@@ -184,12 +200,16 @@ class LoadInterrupted(KeyboardInterrupt):
         # Slow to import, and rarely needed.
         import signal
 
-        ended = "" if self.result is None else f": {self.result!r}; {self.result._where()}"
+        where = getattr(self.result, "_where", None)
+        ended = "" if self.result is None else f": {self.result!r}" + ("" if where is None else f"; {where()}")
         return f"interrupted by {signal.Signals(self.signum).name}{ended}"
 
 
 _FLAGS = {"api_key": "--api-key-file", "old_api_key": "--old-api-key-file"}
 """Flags that are not called like their option: a key is never an argument, its file is."""
+
+_IN_A_PROJECT = {"api_key": "account.key", "old_api_key": "account.old_key"}
+"""Keys of a project file that are not called like their option."""
 
 _KEYWORDS = {"as": "kind"}
 """Keyword arguments that are not called like their flag."""
@@ -200,8 +220,21 @@ _surface = "python"
 @contextmanager
 def flags_in_messages() -> Iterator[None]:
     """Have all messages made meanwhile, by any thread, name options by their flags: for the command line."""
+    with _messages_for("command line"):
+        yield
+
+
+@contextmanager
+def keys_in_messages() -> Iterator[None]:
+    """Have all messages made meanwhile, by any thread, write options as a project file has them: `ledger: PATH`."""
+    with _messages_for("project"):
+        yield
+
+
+@contextmanager
+def _messages_for(surface: str) -> Iterator[None]:
     global _surface  # noqa: PLW0603 - like the language of messages, one for the whole process
-    before, _surface = _surface, "command line"
+    before, _surface = _surface, surface
     try:
         yield
     finally:
@@ -227,6 +260,10 @@ def option(name: str, value: object = None, *, placeholder: str | None = None) -
     - `option("ledger", placeholder="PATH")`: `ledger=PATH`, or `--ledger PATH`; of a key, `--api-key-file FILE`
     """
     keyword, flag = _KEYWORDS.get(name, name), flag_of(name)
+    if _surface == "project":
+        keyword = _IN_A_PROJECT.get(name, keyword)
+        shown = placeholder or (str(value).lower() if isinstance(value, bool) else value)
+        return keyword if shown is None else f"{keyword}: {shown}"
     if placeholder is not None:
         return by_surface(f"{keyword}={placeholder}", f"{flag} {'FILE' if name in _FLAGS else placeholder}")
     if value is None:

@@ -39,7 +39,7 @@ MODULES = (
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-_MADE_BY_US = ("LoadResult",)
+_MADE_BY_US = ("LoadResult", "ProjectResult")
 """Classes of which users get objects, and make none."""
 
 PACKAGE = Path(interakt_loader.__file__).parent

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from interakt_loader.mapping.files import SCHEMA
 from interakt_loader.settings.values import BASE_URL
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,7 +74,7 @@ def followed(page: str, folder: Path) -> Iterator[Shown]:
     for fence in fences(page):
         title = _TITLE.search(fence.info)
         if title is not None and "made" in fence.info.split():
-            yield Shown(fence, (folder / title[1]).read_text(encoding="utf-8"))
+            yield Shown(fence, _anywhere((folder / title[1]).read_text(encoding="utf-8")))
         elif title is not None:
             (folder / title[1]).write_text(fence.text, encoding="utf-8")
         elif fence.language == "python" and "notest" not in fence.info.split():
@@ -102,8 +103,13 @@ def _run_console(text: str, folder: Path) -> str:
         ["bash", "-c", script], cwd=folder, env=environment, stdout=subprocess.PIPE, encoding="utf-8", check=False
     )
     # a page calls the API, where its test calls the sandbox
-    outputs = done.stdout.replace(os.environ.get("INTERAKT_BASE_URL") or BASE_URL, BASE_URL).split(_MARK)
+    outputs = _anywhere(done.stdout).replace(os.environ.get("INTERAKT_BASE_URL") or BASE_URL, BASE_URL).split(_MARK)
     return "".join(f"$ {command}\n{output}" for command, output in zip(commands, outputs, strict=False))
+
+
+def _anywhere(text: str) -> str:
+    """Return text without the folder in which the package is."""
+    return text.replace(SCHEMA.parents[1].as_uri(), "file:///…/interakt_loader")
 
 
 def timeless(text: str) -> str:

@@ -17,6 +17,7 @@ from interakt_loader.client import Client
 CLASSES = [one for _, one in inspect.getmembers(errors, inspect.isclass) if one.__module__ == errors.__name__]
 ARGUMENTS = {
     errors.MappingNeeded: ("say which column is which", {"the": "proposal"}),
+    errors.ProjectError: ("shop.yaml", ("loads: is missing", "account.key: is missing")),
     errors.APIError: (False, 400, "a message"),
     errors.LoadInterrupted: (None, 15),
 }
@@ -54,6 +55,28 @@ def test_the_picture_shows_the_exit_codes() -> None:
             assert getattr(errors, name).exit_code == int(exit_code)
     of_signals = [errors.LoadInterrupted(signum=number).exit_code for number in (signal.SIGINT, signal.SIGTERM)]
     assert picture()["LoadInterrupted"][1] == "/".join(map(str, of_signals))
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        (lambda: errors.option("rate_limit"), "rate_limit"),
+        (lambda: errors.option("same_account", value=True), "same_account: true"),
+        (lambda: errors.option("name", "orders"), "name: orders"),
+        (lambda: errors.option("ledger", placeholder="PATH"), "ledger: PATH"),
+        (lambda: errors.option("api_key"), "account.key"),
+        (lambda: errors.by_surface("in Python", "as a flag"), "in Python"),
+    ],
+)
+def test_a_project_names_options_by_their_keys(written: Callable[[], str], key: str) -> None:
+    with errors.flags_in_messages(), errors.keys_in_messages():
+        assert written() == key
+    assert written() != key or key in ("rate_limit", "in Python")
+
+
+def test_a_project_error_has_a_line_for_each_mistake() -> None:
+    assert str(errors.ProjectError("shop.yaml", ("a: b",))) == "project shop.yaml: a: b"
+    assert str(errors.ProjectError("shop.yaml", ("a: b", "c: d"))) == "project shop.yaml: 2 mistakes:\n  a: b\n  c: d"
 
 
 @pytest.mark.parametrize("kind", CLASSES)

@@ -5,8 +5,7 @@
 - `commands`: the commands with their own flags, and the summary that a load prints at its end.
 - `options`: the flags that several commands share, the help, and what a shell completes.
 - `keys`: the API key from a file or a prompt.
-- `proposal`: a mapping that is proposed, confirmed by a person, and kept in a file.
-- `runs`: the records of the last runs of a load.
+- `proposal`: a mapping that is proposed and confirmed by a person, and the question before the first call.
 """
 
 from __future__ import annotations

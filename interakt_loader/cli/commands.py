@@ -252,7 +252,8 @@ def _load(
     """Load, put on record or verify; return the exit code."""
     # the group has begun the log already
     del debug
-    from interakt_loader.cli.keys import given_key, key_from_file
+    from interakt_loader.cli.keys import given_key
+    from interakt_loader.privacy.key_file import key_from_file
 
     output = parsed("--output", OneOf(OUTPUTS), output)
     check_event(event)
@@ -327,10 +328,10 @@ def _run(
     command: str,
 ) -> int:
     from interakt_loader import load as loading
-    from interakt_loader.cli.runs import Runs
     from interakt_loader.load.job import Observer
     from interakt_loader.load.opening import OtherFiles, files_of
     from interakt_loader.load.run import outlive_terminal
+    from interakt_loader.load.runs import Runs
     from interakt_loader.result import view_of
 
     freeze_imports()
@@ -447,6 +448,86 @@ def verify(**given: Any) -> int:
     users are looked up one by one.
     """
     return _load("verify", sandbox=False, **given)
+
+
+_RUN_EXIT_CODES = [
+    ("0", "Every row of every load is sent, unchanged or merged."),
+    ("1", "Some rows are invalid, rejected, failed or unknown."),
+    ("2", "The file has mistakes, and nothing was sent; or a load could not begin."),
+    ("3", "A load stopped early. The same command continues."),
+    ("130, 143", "It was interrupted. The same command continues."),
+]
+
+
+@cli.command(
+    context_settings=CONTEXT,
+    examples=[
+        ("Check all loads, and send nothing:", "run project.yaml --dry-run"),
+        ("Run two of them:", "run project.yaml customers orders"),
+    ],
+    exit_codes=_RUN_EXIT_CODES,
+)
+@click.argument("project", metavar="PROJECT", shell_complete=paths)
+@click.argument("loads", nargs=-1, metavar="[LOAD]...")
+@flag("--dry-run", group=SENT, is_flag=True, help="Check every row of every load and send nothing.")
+@flag("--sandbox", group=SENT, is_flag=True, help="Send to an embedded sandbox instead of the API; needs no key.")
+@flag("--yes", group=MAPPED, is_flag=True, help="Send many or old events without a question.")
+@flag("--html", group=KEPT, metavar="PATH", shell_complete=paths, help="Path of one HTML page about all loads.")
+@RESULT
+@QUIET
+@DEBUG
+def run(
+    *,
+    project: str,
+    loads: tuple[str, ...],
+    dry_run: bool,
+    sandbox: bool,
+    yes: bool,
+    html: str | None,
+    output: str,
+    quiet: bool,
+    debug: bool,
+) -> int:
+    """Run the loads of a PROJECT file, in its order: all of them, or those that are named.
+
+    The whole file is checked before the first call. A load is not started if one that it is after did not run to its
+    end.
+    """
+    # the group has begun the log already
+    del debug
+    from interakt_loader.cli.proposal import Chosen, Confirmation
+    from interakt_loader.errors import ProjectError
+    from interakt_loader.project.opening import Choices, ReadyLoad
+    from interakt_loader.project.run import Front, run_project
+
+    freeze_imports()
+    output = parsed("--output", OneOf(OUTPUTS), output)
+
+    def confirmation(load: ReadyLoad) -> Confirmation:
+        settings = load.settings
+        command = (
+            f"interakt-loader baseline SOURCE, with --name {load.name}, --ledger {settings.ledger} and its mapping"
+        )
+        return Confirmation(load.sources, settings, Chosen(load.mapping, load.source), yes, quiet, command)
+
+    with ExitStack() as stack:
+        target = None
+        if sandbox:
+            from interakt_loader.sandbox import Sandbox
+
+            here = stack.enter_context(Sandbox())
+            target = {"api_key": here.api_key, "base_url": here.url}
+        choices = Choices(loads, dry_run, False if quiet else None, html, target)
+        try:
+            result = run_project(project, choices, Front(confirmation, (lambda _: None) if quiet else _say))
+        except ProjectError as error:
+            _say("\n".join(map(printable, f"interakt-loader: {error}".splitlines())))
+            return error.exit_code
+        if output == "json":
+            click.echo(printable_json(json.dumps(result.as_dict(), ensure_ascii=False)))
+        else:
+            click.echo("\n".join(map(printable, result.summary().splitlines())))
+        return result.exit_code
 
 
 @cli.command(

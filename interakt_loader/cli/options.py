@@ -19,7 +19,7 @@ import click
 from interakt_loader.cli.keys import refuse_key_on_command_line
 from interakt_loader.errors import MappingError, flag_of, option
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import GROUPS, MAPPED, OUTPUT, SENT, beside, load_name, report_path
+from interakt_loader.settings.settings import GROUPS, MAPPED, OUTPUT, SENT, add_default_files, load_name
 from interakt_loader.settings.values import parse_name, parsed
 
 if TYPE_CHECKING:
@@ -212,22 +212,10 @@ RESULT = flag(
 def with_files(
     options: dict[str, Any], sources: Sequence[str], mapping: str | None, *, sandbox: bool, verifies: bool = False
 ) -> str:
-    """Add the default paths of a load's files to its options. Return the load's name, by which they are called.
-
-    They lie in the report's folder, which is the working folder by default. A dry run, and a load that is only tried
-    out in the sandbox, settle nothing: they leave the failures file as it is.
-    """
+    """Add the default paths of a load's files to its options. Return the load's name, by which they are called."""
     # not kept among the options: a name that the user gave accepts a source that is new to the ledger
     name = parsed(option("name"), parse_name, options.get("name", load_name(sources, mapping, options.get("query"))))
-    is_trial = sandbox or options.get("dry_run") or options.get("mask") or verifies
-    kind = "verify" if verifies else "check" if options.get("dry_run") else "report"
-    report = options.setdefault("report", report_path(name, kind))
-    folder = "" if report.lower() == "none" else report
-    options.setdefault("failures", "none" if is_trial else beside(folder, f"{name}.failures.csv"))
-    options.setdefault("ledger", "none" if sandbox else beside(folder, f"{name}.ledger"))
-    for file in ("report", "failures", "ledger"):
-        if options[file].lower() == "none":
-            options[file] = None
+    add_default_files(options, name, sandbox=sandbox, verifies=verifies)
     return name
 
 

@@ -1,7 +1,7 @@
 """The mapping of a load that has none: proposed, confirmed by a person, and kept in `NAME.mapping.yaml`.
 
-In the order of a load: the question in the terminal, the kept file, the choice of the mapping, and the confirmation
-right before the first call. `load.opening` chooses the mapping for Python.
+In the order of a load: the question in the terminal, the choice of the mapping, and the confirmation right before the
+first call. `load.opening` chooses the mapping for Python.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 import os
 import queue
-import re
 import shlex
 import shutil
 import sys
-import tempfile
 import textwrap
 import threading
 from collections.abc import Callable, Sequence
@@ -26,10 +24,11 @@ from urllib.parse import urlsplit
 import click
 
 from interakt_loader.cli.options import given_lines, written_mapping
-from interakt_loader.errors import MappingError, SettingsError, UsageError
+from interakt_loader.errors import MappingError, UsageError
 from interakt_loader.load.job import Ready
+from interakt_loader.load.kept_mapping import KeptMapping
 from interakt_loader.load.opening import propose
-from interakt_loader.mapping import InferredMapping, Mapping, MappingFile, read_mapping_file
+from interakt_loader.mapping import InferredMapping, Mapping
 from interakt_loader.mapping.infer.inferred import field_asked
 from interakt_loader.mapping.spec import FIELDS
 from interakt_loader.model import PATHS, Kind
@@ -90,63 +89,6 @@ def answer_of(handle: int, patience: float) -> str | None:
     return None
 
 
-_FALSE = re.compile(r"""^(["']?confirmed["']?[ \t]*:[ \t]*)(?:false|no|off)\b""", re.IGNORECASE | re.MULTILINE)
-
-
-class KeptMapping:
-    """The mapping file of one load, in the working folder. `found` is its content, None if there is no file."""
-
-    def __init__(self, name: str, sources: Sequence[str]) -> None:
-        """Read it. Raises `MappingError` with the file's name if it is no mapping."""
-        self.path = Path(mapping_name(name))
-        self._sources = sources
-        self.found: MappingFile | None = read_mapping_file(self.path) if self._exists() else None
-
-    def _exists(self) -> bool:
-        return os.path.lexists(self.path)
-
-    def write(self, proposal: InferredMapping, *, confirmed: bool) -> None:
-        """Write a proposal. A file that exists by now is not overwritten. Raises `SettingsError`."""
-        self._put(proposal.to_yaml(confirmed=confirmed))
-
-    def confirm(self) -> None:
-        """Set `confirmed: true` in the file and change nothing else. Raises `SettingsError`."""
-        try:
-            text = self.path.read_bytes().decode("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise self._unwritable(str(error)) from None
-        changed, count = _FALSE.subn(r"\1true", text)
-        if count != 1:
-            raise self._unwritable("its line `confirmed` is written in an unusual way: set it to true by hand")
-        self._put(changed, over=True)
-
-    def _put(self, text: str, *, over: bool = False) -> None:
-        """Replace the file in one step, so that nobody reads half of it."""
-        if not over and self._exists():
-            raise self._unwritable("it was created in the meantime; run the command again")
-        try:
-            path = self.path.resolve()
-            handle, name = tempfile.mkstemp(prefix=".mapping-", suffix=".part", dir=path.parent)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(text.encode("utf-8"))
-                if over:
-                    shutil.copymode(path, name)
-                Path(name).replace(path)
-            except BaseException:
-                with suppress(OSError):
-                    Path(name).unlink()
-                raise
-        except OSError as error:
-            raise self._unwritable(error.strerror or str(error)) from None
-
-    def _unwritable(self, why: str) -> SettingsError:
-        return SettingsError(
-            f"nothing was sent: {self.path} cannot be written ({why}). Write the mapping where you can "
-            f"(interakt-loader infer {shown_sources(self._sources)} prints it), and give it with --mapping"
-        )
-
-
 def shown_sources(sources: Sequence[str]) -> str:
     """Return the sources as arguments of a command; of more than three, the first and `...`.
 
@@ -188,7 +130,11 @@ class MappingChooser:
 
     def choose(self, source: Source) -> Chosen:
         """Return the mapping to load by. Raises `UsageError` if nothing may be sent; the message says what to do."""
-        kept = KeptMapping(self.name, self.sources)
+        kept = KeptMapping(
+            Path(mapping_name(self.name)),
+            f"Write the mapping where you can (interakt-loader infer {shown_sources(self.sources)} prints it), and "
+            "give it with --mapping",
+        )
         if kept.found is None:
             return self._by_proposal(source, kept)
         mapping = self._overlaid(kept.found.mapping, source, kept)
@@ -374,6 +320,8 @@ class Confirmation:
     chosen: Chosen
     yes: bool
     quiet: bool
+    to_record: str | None = None
+    """How to put the rows on record instead, where that takes more than the sources."""
 
     def is_needed(self, old_events: str | None) -> bool:
         """Tell whether a mapping is to be confirmed, or there are old events to ask about."""
@@ -398,7 +346,8 @@ class Confirmation:
         return None
 
     def _to_record(self) -> str:
-        return f"To put them on record as sent instead: interakt-loader baseline {shown_sources(self.sources)}"
+        command = self.to_record or f"interakt-loader baseline {shown_sources(self.sources)}"
+        return f"To put them on record as sent instead: {command}"
 
     def _show_first(self, ready: Ready) -> None:
         if ready.first is None:

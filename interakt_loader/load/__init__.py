@@ -5,6 +5,8 @@
 - `earlier`: compares a load with the earlier ones of its ledger, or of this process.
 - `job`: one load, its observer, the question before its first call, and the engine that sends it.
 - `run`: everything around the pipeline: the report, the progress bar, signals, the result.
+- `runs`: the records of the last runs of a load.
+- `kept_mapping`: the file of a load's proposed or confirmed mapping.
 - `pipeline`: the stages that each row passes, from record batches to report lines.
 - `failed_rows`: the rows that failed, with their own columns, as a frame and as a file to correct and load again.
 """

@@ -184,7 +184,7 @@ def load(
         logger.warning("%s", masked(inferred.summary()))
     kind = kind or read.kind
     check_mapping(read, kind, source)
-    _check_options(read, kind, source, settings)
+    check_options(read, kind, source, settings)
     if settler is not None:
         settler.check(settings, kind)
     _warn_of_order(read, kind, source)
@@ -253,7 +253,8 @@ class Recorder:
         """Do nothing."""
 
 
-def _check_options(mapping: Mapping, kind: Kind, source: Source, settings: Settings) -> None:
+def check_options(mapping: Mapping, kind: Kind, source: Source, settings: Settings) -> None:
+    """Refuse options that do not fit the mapping or the columns. Raises `SettingsError`."""
     check_coalesce(kind, settings)
     if mapping.group_by is not None and settings.rows is not None:
         raise SettingsError(

@@ -356,23 +356,23 @@ def _keep_apart(source: Source, outputs: Dict[str, Path], other_files: OtherFile
     taken: dict[object, str] = {}
     of_dataset = getattr(source.data, "files", None)
     for path in [*files_of(source), *(map(Path, of_dataset) if isinstance(of_dataset, list) else ())]:
-        taken[_identity(path)] = "source itself"
+        taken[identity_of(path)] = "source itself"
         _keep_out_of_folders("source", path, other_files)
     for stream in (sys.stdin if "-" in source.given_paths else None, source.data):
         # it may be an object that is no file, or that is closed by now
         handle = getattr(stream, "fileno", None)
         if callable(handle):
             with suppress(OSError, ValueError):
-                taken[_identity(handle())] = "source itself"
+                taken[identity_of(handle())] = "source itself"
     for name, read in other_files.reads.items():
         if read is not None:
-            taken.setdefault(_identity(read), name)
-    own = _identity(outputs["failures"]) if source.of_failures and "failures" in outputs else None
+            taken.setdefault(identity_of(read), name)
+    own = identity_of(outputs["failures"]) if source.of_failures and "failures" in outputs else None
     # a load of its own failures file rewrites it at the end, without the rows that are settled
     taken.pop(own, None)
     for name, path in outputs.items():
         for ending in _OF_A_LEDGER if name == "ledger" else ("",):
-            identity = _identity(f"{os.path.realpath(path)}{ending}")
+            identity = identity_of(f"{os.path.realpath(path)}{ending}")
             if identity is not None and identity in taken:
                 too = "" if taken[identity] == "source itself" else " too"
                 other = "choose another path"
@@ -382,7 +382,7 @@ def _keep_apart(source: Source, outputs: Dict[str, Path], other_files: OtherFile
             taken[identity] = _CALLED.get(name, name)
 
 
-def _identity(path: str | os.PathLike[str] | int) -> object:
+def identity_of(path: str | os.PathLike[str] | int) -> object:
     """Return a value that only this file has, whether it exists or not; None for a pipe or a device."""
     try:
         status = os.stat(path)  # noqa: PTH116 - it may be a handle
@@ -390,7 +390,7 @@ def _identity(path: str | os.PathLike[str] | int) -> object:
         if isinstance(path, int):
             return None
         real = Path(os.path.realpath(path))
-        folder = _identity(real.parent) if real.parent != real else None
+        folder = identity_of(real.parent) if real.parent != real else None
         return (folder or str(real.parent), unicodedata.normalize("NFC", real.name).casefold())
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         return None

@@ -1,4 +1,4 @@
-"""Mapping files in YAML, TOML or JSON, read in bounded time and memory whatever is in them.
+"""Mapping and project files in YAML, TOML or JSON, read in bounded time and memory whatever is in them.
 
 A few lines of YAML can stand for more values than any machine holds. Each format can be nested deeper than its parser
 goes. YAML and JSON let a key be written twice, and keep the second. All of that is refused.
@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interakt_loader.errors import MappingError
+from interakt_loader.errors import MappingError, UsageError
 from interakt_loader.mapping.spec import Mapping
 from interakt_loader.privacy.text import printable
 from interakt_loader.values import type_shown
@@ -28,6 +28,9 @@ ENDINGS = (".yaml", ".yml", ".toml", ".json")
 
 CONFIRMED = "confirmed"
 """A key that only files have: false in a proposal that nobody has confirmed."""
+
+SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "mapping.json"
+"""The JSON Schema of these files, made by `tests.schemas`. The first line of a proposal names it for editors."""
 
 LONGEST = 262_144
 """Bytes of a mapping file; one of a thousand traits has a tenth of that."""
@@ -56,16 +59,7 @@ def read_mapping(given: Any) -> Mapping:
 
 def read_mapping_file(path: Path) -> MappingFile:
     """Return the mapping in a file, and whether it is confirmed. Raises `MappingError` that names the file."""
-    if path.suffix.lower() not in ENDINGS:
-        raise MappingError(f"mapping {path}: expected a file ending in {', '.join(ENDINGS)}")
-    try:
-        written = parsed(path.suffix.lower(), _read(path))
-    except OSError as error:
-        raise MappingError(f"mapping {path}: {(error.strerror or str(error)).lower()}") from None
-    except UnicodeDecodeError:
-        raise MappingError(f"mapping {path}: is not UTF-8 text") from None
-    except ValueError as error:
-        raise MappingError(f"mapping {path}: is not {path.suffix[1:].upper()}: {_in_short(error)}") from None
+    written = read_written(path, "mapping", MappingError)
     confirmed = written.pop(CONFIRMED, True) if isinstance(written, dict) else True
     if not isinstance(confirmed, bool):
         raise MappingError(f"mapping {path}: {CONFIRMED} is {_in_short(repr(confirmed))}; expected true or false")
@@ -75,15 +69,36 @@ def read_mapping_file(path: Path) -> MappingFile:
         raise MappingError(f"mapping {path}: {_in_short(error, LONGEST_MISTAKES)}") from None
 
 
+def read_written(path: Path, called: str, error: type[UsageError]) -> Any:
+    """Return what a file holds: dicts, lists and scalars. Raises `error`, which names the file as `called`."""
+    form = path.suffix.lower()
+    if form not in ENDINGS:
+        raise error(f"{called} {path}: expected a file ending in {', '.join(ENDINGS)}")
+    try:
+        return parsed(form, _read(path))
+    except OSError as why:
+        raise error(f"{called} {path}: {(why.strerror or str(why)).lower()}") from None
+    except UnicodeDecodeError:
+        raise error(f"{called} {path}: is not UTF-8 text") from None
+    except _NoText as why:
+        raise error(f"{called} {path}: {why}") from None
+    except ValueError as why:
+        raise error(f"{called} {path}: is not {form[1:].upper()}: {_in_short(why)}") from None
+
+
+class _NoText(ValueError):
+    """A path that is no file to read as text."""
+
+
 def _read(path: Path) -> str:
     """Return the text of a regular file; a pipe or a device may never end."""
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
-        raise MappingError(f"mapping {path}: is {'a directory' if stat.S_ISDIR(mode) else 'no regular file'}")
+        raise _NoText(f"is {'a directory' if stat.S_ISDIR(mode) else 'no regular file'}")
     with path.open("rb") as file:
         data = file.read(LONGEST + 1)
     if len(data) > LONGEST:
-        raise MappingError(f"mapping {path}: has more than {LONGEST // 1024} KB; is it a table?")
+        raise _NoText(f"has more than {LONGEST // 1024} KB; is it a table?")
     return data.decode("utf-8-sig")
 
 

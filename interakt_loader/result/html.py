@@ -45,37 +45,54 @@ def card(view: View) -> str:
     )
 
 
-def write_page(view: View, report: Path, path: str | Path) -> Path:
-    """Write the page of a load and return its path.
+class LoadPage(NamedTuple):
+    """What the page of a load shows, apart from its frame."""
 
-    The report is read a batch at a time. However many rows it has, the page holds at most `MOST_ROWS` of them.
+    view: View
+    began: str | None
+    charts: list[Chart]
+    rows: PageRows
+
+
+def load_page(view: View, report: Path) -> LoadPage:
+    """Return what a page shows of a load.
+
+    The report is read a batch at a time. However many rows it has, at most `MOST_ROWS` of them are shown.
+    """
+    timeline = read_timeline(report)
+    drawn = [] if timeline is None else charts(view.course(timeline))
+    return LoadPage(view, began_at(timeline), drawn, rows_to_show(view, report))
+
+
+def write_page(view: View, report: Path, path: str | Path) -> Path:
+    """Write the page of a load and return its path. Raises `SettingsError` if the path cannot be written."""
+    load = load_page(view, report)
+    title = f"{view.name}: {view.heading}"
+    return write_html(path, "page.html", title=title, began=load.began, masks=view.masks, load=load)
+
+
+def write_html(path: str | Path, template: str, **values: Any) -> Path:
+    """Write a page of this template and return its path. Its policy allows no script or style but its own.
+
     Raises `SettingsError` if the path cannot be written.
     """
     path = Path(path)
-    page = as_page(view, read_timeline(report), rows_to_show(view, report))
-    try:
-        with replacing(path) as file:
-            file.write(page.encode())
-    except OSError as error:
-        raise SettingsError(f"html {path}: cannot be written: {error.strerror or error}") from None
-    return path
-
-
-def as_page(view: View, timeline: Timeline | None, rows: PageRows) -> str:
-    """Return the whole page. Its policy allows no script or style but its own."""
     style, script = asset("page.css"), asset("page.js")
-    return render(
-        "page.html",
-        view=view,
-        began=began_at(timeline),
-        charts=[] if timeline is None else charts(view.course(timeline)),
-        rows=rows,
+    page = render(
+        template,
+        **values,
         style=style,
         style_digest=digest(style),
         script=script,
         script_digest=digest(script),
         version=__version__,
     )
+    try:
+        with replacing(path) as file:
+            file.write(page.encode())
+    except OSError as error:
+        raise SettingsError(f"html {path}: cannot be written: {error.strerror or error}") from None
+    return path
 
 
 def digest(text: str) -> str:

@@ -732,6 +732,25 @@ def beside(report: str, file: str) -> str:
     return str(Path(report).parent / file)
 
 
+def add_default_files(
+    options: dict[str, Any], name: str, folder: str = "", *, sandbox: bool, verifies: bool = False
+) -> None:
+    """Add the default paths of a load's files to its options: in the report's folder, or in `folder`.
+
+    A dry run, a load that is only tried out in the sandbox, and `verify` leave the failures file as it is.
+    """
+    is_trial = sandbox or options.get("dry_run") or options.get("mask") or verifies
+    kind = "verify" if verifies else "check" if options.get("dry_run") else "report"
+    at = str(Path(folder) / report_path(name, kind))
+    report = options.setdefault("report", at)
+    at = at if report.lower() == "none" else report
+    options.setdefault("failures", "none" if is_trial else beside(at, f"{name}.failures.csv"))
+    options.setdefault("ledger", "none" if sandbox else beside(at, f"{name}.ledger"))
+    for file in ("report", "failures", "ledger"):
+        if options[file].lower() == "none":
+            options[file] = None
+
+
 def report_beside(source: str, name: str | None = None) -> str:
     """Return the report in the folder of a source file, or in the folder above a folder or pattern.
 

@@ -2,7 +2,9 @@
 
 - `notebook.html`: the frame and the table of what a notebook shows.
 - `card.html`: a result. `proposal.html`: a proposed mapping.
-- `page.html`, with `page.css` and `page.js`: the page of a load. `chart.html`: one of its charts.
+- `page.html`, with `page.css` and `page.js`: the page of a load. `load.html`: its sections. `chart.html`: one of its
+  charts.
+- `project.html`: the page of several loads.
 """
 
 from __future__ import annotations

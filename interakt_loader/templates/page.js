@@ -1,13 +1,13 @@
 "use strict";
-// The table of rows: a click on a heading sorts it, and the search field filters it. Without this script it shows all rows.
-(() => {
-  const table = document.getElementById("rows");
-  if (!table) return;
+// The tables of rows: a click on a heading sorts one, and its search field filters it. Without this script they show all
+// rows.
+document.querySelectorAll("table.rows").forEach((table) => {
+  const section = table.closest("section");
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
   const texts = new Map([...body.rows].map((row) => [row, row.textContent.toLowerCase()]));
-  const search = document.getElementById("search");
-  const found = document.getElementById("found");
+  const search = section.querySelector("input");
+  const found = section.querySelector("[role=status]");
 
   const sortBy = (at, ascending) => {
     const ofNumbers = heads[at].classList.contains("number");
@@ -31,4 +31,4 @@
     }
     found.textContent = `${count.toLocaleString("en")} ${count === 1 ? "row" : "rows"}${words.length ? " found" : ""}`;
   });
-})();
+});

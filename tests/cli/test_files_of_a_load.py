@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from interakt_loader.cli import run
-from interakt_loader.cli.runs import COPIES, RECORDS
+from interakt_loader.load.runs import COPIES, RECORDS
 from interakt_loader.report.reading import read_report
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 

@@ -27,6 +27,7 @@ PURE = [
     "mapping/presets/*.py",
     "model.py",
     "privacy/text.py",
+    "project/written.py",
     "report/outcomes.py",
     "result/view.py",
     "sending/pending.py",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from interakt_loader.mapping.files import SCHEMA
 from interakt_loader.mapping.infer.proposal import some
 from interakt_loader.mapping.spec import FIELDS, Mapping
 from interakt_loader.model import Kind
@@ -122,9 +123,10 @@ class InferredMapping(Mapping):
     def to_yaml(self, *, confirmed: bool = False) -> str:
         """Return the mapping as a commented YAML file, which `read_mapping` reads as the same mapping.
 
-        Unless it is `confirmed`, or a preset without open questions, the file says `confirmed: false`.
+        Unless it is `confirmed`, or a preset without open questions, the file says `confirmed: false`. The first line
+        names the JSON Schema, so that editors complete the file.
         """
-        text = [_comment(note) for note in self.notes]
+        text = [f"# yaml-language-server: $schema={SCHEMA.as_uri()}", *map(_comment, self.notes)]
         if self.open_questions:
             text += ["# Open questions:", *(_comment(f"- {question}") for question in self.open_questions)]
         if self.remarks:

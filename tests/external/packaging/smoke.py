@@ -18,6 +18,7 @@ import pandas as pd
 
 import interakt_loader
 from interakt_loader import InteraktLoaderError, MappingDict, check, load_users, track
+from interakt_loader.mapping.files import SCHEMA
 from interakt_loader.sandbox import Sandbox, SandboxProcess
 
 CUSTOMERS = pd.DataFrame({"customer_id": ["C-17", "C-18"], "mobile": ["98765 43210", "12"], "name": ["Asha", "Bob"]})
@@ -67,6 +68,8 @@ def track_sends(_: Path) -> None:
 def the_presets_are_found(folder: Path) -> None:
     said = _run([sys.executable, "-I", "-m", "interakt_loader", "infer", "--preset", "shopify-customers"], folder)
     assert "user_id" in said
+    assert SCHEMA.is_file()
+    assert SCHEMA.as_uri() in said
 
 
 def the_sandbox_s_page_is_there(_: Path) -> None:
