@@ -26,6 +26,7 @@ from interakt_loader.model import Kind, Message, Outcome, Status, Stop
 from interakt_loader.privacy.text import number_of
 from interakt_loader.result import AccountRead, LoadResult
 from interakt_loader.settings import Settings
+from interakt_loader.settings.settings import NOT_FOR_VERIFY, VARIABLES
 from interakt_loader.sources import hidden_source
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def verify(data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadRe
     one. With a `report`, a reading that was killed continues. Otherwise like `load_users`.
     """
     data = hidden_source(data)
-    settings = Settings.resolve(options)
+    variables = [name for name in VARIABLES if name not in NOT_FOR_VERIFY]
+    settings = Settings.resolve(options, variables=variables)
     return load(opened(data, settings), mapping, None, settings, settler=Verifier())
 
 

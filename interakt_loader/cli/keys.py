@@ -9,8 +9,12 @@ import stat
 import sys
 from collections.abc import Sequence
 
+import click
+from click.core import ParameterSource
+
 from interakt_loader.errors import SettingsError
 from interakt_loader.privacy.secrets import Secret
+from interakt_loader.settings.environment import variable_of
 
 LARGEST = 4096
 """Bytes of a file that may hold a key."""
@@ -47,11 +51,17 @@ def given_key(path: str | None, *, ask: bool, is_needed: bool = True) -> Secret 
     """
     if ask and path is not None:
         raise SettingsError("--ask-key and --api-key-file are both given; expected one of the two")
-    return asked_key() if ask and is_needed else key_from_file(path)
+    return asked_key() if ask and is_needed else key_from_file(path, called("--api-key-file", "api_key_file"))
 
 
-def key_from_file(path: str | None, flag: str = "--api-key-file") -> Secret | None:
-    """Read an API key from the file that a flag names: its only line.
+def called(flag: str, name: str) -> str:
+    """Return the flag, or the variable that gives the value in its place, for a message."""
+    source = click.get_current_context().get_parameter_source(name)
+    return variable_of(name) if source is ParameterSource.ENVIRONMENT else flag
+
+
+def key_from_file(path: str | None, flag: str) -> Secret | None:
+    """Read an API key from the file that a flag, or its variable, names: its only line.
 
     Raises `SettingsError`, on POSIX also where others have rights to the file.
     """

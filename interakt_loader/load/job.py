@@ -238,7 +238,7 @@ def open_shared_clock(settings: Settings) -> SharedClock | None:
 def check_coalesce(kind: Kind, settings: Settings) -> None:
     """Refuse `coalesce` for events. Whoever makes a `Job` calls this first."""
     if settings.coalesce and kind == "event":
-        raise SettingsError(f"{option('coalesce')} is for users: each event stands for itself")
+        raise SettingsError(f"{settings.called('coalesce')} is for users: each event stands for itself")
 
 
 OTHER_FILES = 48
