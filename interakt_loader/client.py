@@ -42,6 +42,7 @@ from interakt_loader.sending.retry_policy import TRACK_MAX_OUTAGE, TRACK_MAX_REF
 from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.sending.workers import Engine, send_inline
 from interakt_loader.settings import Settings
+from interakt_loader.settings.environment import ACCOUNT
 from interakt_loader.transport import LONGEST_BODY, HttpTransport
 
 logger = logging.getLogger("interakt_loader")
@@ -102,7 +103,8 @@ class Client:
             "workers": WORKERS,
             "max_outage": TRACK_MAX_OUTAGE,
         }
-        self._settings = Settings.resolve(options)
+        # a program that worked must not fail because of a variable that the vendor's SDK does not know
+        self._settings = Settings.resolve(options, variables=ACCOUNT, strict=False)
         if self._settings.api_key is None:
             raise SettingsError("no API key: set INTERAKT_API_KEY, or give api_key=KEY")
         self.on_error = self._settings.on_error

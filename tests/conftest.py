@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from interakt_loader.sandbox import Sandbox, SandboxProcess
+from interakt_loader.settings.environment import COMMAND_LINE, REFUSED, variable_of
+from interakt_loader.settings.settings import VARIABLES
 
 with suppress(ImportError):  # the environments of the integration tests have no Hypothesis
     from hypothesis import HealthCheck, settings
@@ -31,7 +33,8 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("INTERAKT_API_KEY", "INTERAKT_BASE_URL", "HTTP_PROXY", "http_proxy"):
+    options = map(variable_of, (*VARIABLES, *REFUSED, *COMMAND_LINE))
+    for name in (*options, "HTTP_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -23,7 +23,8 @@ from interakt_loader.codes import ABOUT
 from interakt_loader.model import Status
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import Options
+from interakt_loader.settings.environment import variable_of
+from interakt_loader.settings.settings import VARIABLES, Options
 from tests.signatures import API, STUB, stub, with_options
 
 SNAPSHOT = Path(__file__).with_name("public_api.txt")
@@ -141,7 +142,7 @@ def _options() -> list[str]:
     lines = ["# options of a load, by keyword, and their environment variables"]
     annotated = {name: kinds.__forward_arg__ for name, kinds in Options.__annotations__.items()}
     for one in fields(Settings):
-        choices, variable = one.metadata["choices"], one.metadata["env"]
+        choices, variable = one.metadata["choices"], variable_of(one.name) if one.name in VARIABLES else None
         line = f"{one.name}: {annotated[one.name]} = {one.default!r}"
         lines.append(line + (f" of {choices}" if choices else "") + (f" env {variable}" if variable else ""))
     return lines
@@ -161,12 +162,13 @@ def _parameter(one: click.Parameter) -> str:
     if isinstance(one, click.Argument):
         return f"{one.human_readable_name}{'' if one.required else ' (optional)'}"
     assert isinstance(one, click.Option)
+    variable = f" env {one.envvar}" if one.envvar else ""
     if one.is_flag:
-        return names
+        return names + variable
     kind = (
         " | ".join(one.type.choices) if isinstance(one.type, click.Choice) else (one.metavar or one.type.name.upper())
     )
-    return f"{names} {kind}{several}"
+    return f"{names} {kind}{several}{variable}"
 
 
 def _exit_codes() -> list[str]:

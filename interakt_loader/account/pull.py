@@ -103,7 +103,7 @@ def pull(path: str | Path, *, since: str | dt.datetime | None = None, **options:
     for name, value in options.items():
         if name in Settings.__dataclass_fields__ and name not in OPTIONS and value is not None:
             raise SettingsError(f"{option(name)} is no option of pull; these are: {', '.join(OPTIONS)}")
-    return pulled(Path(path), since, Settings.resolve(cast("dict[str, Any]", options)))
+    return pulled(Path(path), since, Settings.resolve(cast("dict[str, Any]", options), variables=OPTIONS))
 
 
 def pulled(

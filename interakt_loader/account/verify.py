@@ -27,6 +27,7 @@ from interakt_loader.model import Kind, Message, Outcome, Status, Stop
 from interakt_loader.privacy.text import number_of
 from interakt_loader.result import AccountRead, LoadResult
 from interakt_loader.settings import Options, Settings, Unpack, lists_options
+from interakt_loader.settings.settings import NOT_FOR_VERIFY, VARIABLES
 from interakt_loader.sources import Data, hidden_source
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def verify(
     one. With a `report`, a reading that was killed continues. Otherwise like `load_users`.
     """
     data = hidden_source(data)
-    settings = Settings.resolve(options)
+    variables = [name for name in VARIABLES if name not in NOT_FOR_VERIFY]
+    settings = Settings.resolve(options, variables=variables)
     return load(opened(data, settings), mapping, None, settings, settler=Verifier())
 
 

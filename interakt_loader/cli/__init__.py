@@ -18,6 +18,7 @@ from typing import NoReturn
 import click
 
 from interakt_loader.cli.commands import cli
+from interakt_loader.cli.options import is_on
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, flags_in_messages
 from interakt_loader.privacy.process import tolerant_streams
 from interakt_loader.privacy.text import printable
@@ -62,11 +63,11 @@ def _run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         return _complain(error.format_message(), error.exit_code)
     except InteraktLoaderError as error:
-        if "--debug" in arguments:
+        if is_on("debug", arguments):
             import logging
 
             logging.getLogger("interakt_loader").exception("the error in full")
-        return _complain(_masked(error) if "--mask" in arguments else str(error), error.exit_code)
+        return _complain(_masked(error) if is_on("mask", arguments) else str(error), error.exit_code)
     except OSError as error:
         return _complain(str(error), 1)
 

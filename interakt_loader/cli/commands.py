@@ -5,6 +5,7 @@ What only one command needs is imported when that one runs.
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from interakt_loader.cli.options import (
     EXIT_CODES,
     KEY_FILE,
     KIND,
+    OF_FILES,
     OUTPUTS,
     QUIET,
     RESULT,
@@ -49,16 +51,30 @@ from interakt_loader.cli.options import (
 from interakt_loader.codes import KEY_PLACE
 from interakt_loader.errors import LoadInterrupted, SettingsError
 from interakt_loader.model import Kind
+from interakt_loader.privacy.files import is_writable
 from interakt_loader.privacy.process import freeze_imports
 from interakt_loader.privacy.text import number_of, printable, printable_json, printable_lines
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import KEPT, LOADED, MAPPED, SENT, beside, mapping_name
+from interakt_loader.settings.settings import (
+    KEPT,
+    LOADED,
+    MAPPED,
+    NOT_FOR_VERIFY,
+    SENT,
+    STDOUT,
+    beside,
+    mapping_name,
+    read_environment,
+)
 from interakt_loader.settings.values import OneOf, parsed
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from interakt_loader.account.pull import PullResult
     from interakt_loader.cli.proposal import Confirmation
     from interakt_loader.load.job import Settler
+    from interakt_loader.report.writer import Writer
     from interakt_loader.result import LoadResult
     from interakt_loader.result.view import View
 
@@ -126,7 +142,7 @@ SHOWN = 3
 """Users that are shown at the end."""
 
 
-def run_demo(rows: int | None, folder: Path, say: Callable[[str], object]) -> int:
+def run_demo(rows: int | None, folder: Path | None, say: Callable[[str], object]) -> int:
     """Load both tables, show the results and what the sandbox holds, and return the exit code."""
     from interakt_loader import load as loading
     from interakt_loader.load.opening import opened
@@ -134,6 +150,11 @@ def run_demo(rows: int | None, folder: Path, say: Callable[[str], object]) -> in
     from interakt_loader.sandbox import Sandbox
     from interakt_loader.sandbox.demo_data import write_sample_data
 
+    if folder is None:
+        folder = Path()
+        if not all(is_writable(Path(f"{table}.report.csv")) for table, _ in TABLES):
+            folder = Path(tempfile.mkdtemp(prefix="interakt-loader-demo-"))
+            say(f"the working folder cannot be written: the reports go to {folder}")
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         data = Path(__file__).resolve().parents[2] / "sample_data"
@@ -151,7 +172,7 @@ def run_demo(rows: int | None, folder: Path, say: Callable[[str], object]) -> in
                 "limit": rows,
             }
             source = data / f"{table}.parquet"
-            settings = Settings.resolve(options)
+            settings = Settings.resolve(options, variables=(), strict=False)
             result = loading.load(opened(source, settings), data / f"{table}.mapping.yaml", kind, settings)
             say("\n" + as_text(view_of(result)))
         stats = sandbox.stats()
@@ -190,20 +211,35 @@ _LOAD_EXAMPLES = (
 @flag(
     "--mapping",
     group=MAPPED,
+    rival="preset",
     metavar="FILE",
     shell_complete=mappings,
     help="Which column is which field: a YAML, TOML or JSON file, or preset:NAME.  [default: NAME.mapping.yaml, which "
     "holds the confirmed proposal]",
 )
-@flag("--preset", group=MAPPED, metavar="NAME", shell_complete=presets, help="The mapping of a well-known export.")
+@flag(
+    "--preset",
+    group=MAPPED,
+    rival="mapping",
+    metavar="NAME",
+    shell_complete=presets,
+    help="The mapping of a well-known export.",
+)
 @mapping_flags
 @flag(
     "--yes",
     group=MAPPED,
+    variable=False,
     is_flag=True,
     help="Confirm a proposed mapping without a question. It answers no open question.",
 )
-@flag("--sandbox", group=SENT, is_flag=True, help="Send to an embedded sandbox instead of the API; needs no key.")
+@flag(
+    "--sandbox",
+    group=SENT,
+    rival="base_url",
+    is_flag=True,
+    help="Send to an embedded sandbox instead of the API; needs no key.",
+)
 @KEY_FILE
 @ASK_KEY
 @settings_flags
@@ -252,26 +288,27 @@ def _load(
     """Load, put on record or verify; return the exit code."""
     # the group has begun the log already
     del debug
-    from interakt_loader.cli.keys import given_key
+    from interakt_loader.cli.keys import called, given_key
     from interakt_loader.privacy.key_file import key_from_file
 
     output = parsed("--output", OneOf(OUTPUTS), output)
     check_event(event)
-    options = {name: value for name, value in flags.items() if value is not None}
+    options = _given(flags, no_ledger=no_ledger)
+    environment = read_environment(name for name in OF_FILES if name in flags and name not in options)
+    prints_report = {**environment, **options}.get("report") == STDOUT
+    if prints_report and output == "json":
+        raise SettingsError("--report - and --output json both write to standard output; expected one of the two")
     if command == "baseline" and sandbox:
         raise SettingsError("--sandbox: a new sandbox knows nobody, so there is nothing to put on record")
-    if no_ledger:
-        if options.get("ledger") is not None:
-            raise SettingsError("--no-ledger and --ledger are both given; expected one of the two")
-        options["ledger"] = "none"
-    options["old_api_key"] = key_from_file(old_api_key_file, "--old-api-key-file")
-    is_needed = not sandbox and not options.get("dry_run")
+    options["old_api_key"] = key_from_file(old_api_key_file, called("--old-api-key-file", "old_api_key_file"))
+    is_needed = not sandbox and not {**environment, **options}.get("dry_run")
     options["api_key"] = given_key(api_key_file, ask=ask_key, is_needed=is_needed)
     given = given_mapping(mapping, preset)
     data = _hidden(sources)
     sources = tuple(map(str, data))
-    name = with_files(options, sources, given, sandbox=sandbox, verifies=command == "verify")
-    if quiet:
+    name = with_files(options, environment, sources, given, sandbox=sandbox, verifies=command == "verify")
+    # a bar would be among the lines of the report
+    if quiet or (prints_report and sys.stdout.isatty()):
         options["progress"] = False
     with ExitStack() as stack:
         if sandbox:
@@ -283,7 +320,7 @@ def _load(
         from interakt_loader.load import opening
         from interakt_loader.mapping import read_mapping
 
-        settings = Settings.resolve(options)
+        settings = Settings.resolve(options, variables=(*flags, "api_key", "old_api_key", "progress"))
         kind_of_rows = opening.kind_of(kind)
         source = opening.opened(data, settings)
         check_types(traits, source.columns)
@@ -306,7 +343,18 @@ def _load(
             "file of the old key": old_api_key_file,
         }
         confirmation = Confirmation(sources, settings, chosen, yes, quiet)
-        return _run(confirmation, name, reads, kind_of_rows, output, command)
+        printed = PrintedReport() if prints_report else None
+        return _run(confirmation, name, reads, kind_of_rows, output, command, printed)
+
+
+def _given(flags: dict[str, Any], *, no_ledger: bool) -> dict[str, Any]:
+    """Return the options that are given as flags."""
+    options = {name: value for name, value in flags.items() if value is not None}
+    if no_ledger:
+        if "ledger" in options:
+            raise SettingsError("--no-ledger and --ledger are both given; expected one of the two")
+        options["ledger"] = "none"
+    return options
 
 
 def _hidden(sources: Sequence[str]) -> list[Any]:
@@ -326,6 +374,7 @@ def _run(
     kind: Kind | None,
     output: str,
     command: str,
+    printed: PrintedReport | None,
 ) -> int:
     from interakt_loader import load as loading
     from interakt_loader.load.job import Observer
@@ -358,6 +407,12 @@ def _run(
         def overwrites_report(self) -> None:
             if runs is not None:
                 runs.begin(files[0] if len(files) == 1 else None)
+            if printed is not None:
+                printed.begin()
+
+        def reported(self, lines: pa.RecordBatch) -> None:
+            if printed is not None:
+                printed.write(lines)
 
     with outlive_terminal():
         try:
@@ -379,8 +434,42 @@ def _run(
         if runs is not None:
             runs.end(result, exit_code)
         shown = as_json(result, exit_code) if output == "json" else as_text(replace(view_of(result), name=name))
-        click.echo(shown)
-        return exit_code
+        click.echo(shown, err=printed is not None)
+        return exit_code if printed is None or printed.is_whole else exit_code or 1
+
+
+class PrintedReport:
+    """A report on standard output, as CSV."""
+
+    def __init__(self) -> None:
+        self._buffer = io.BytesIO()
+        self._writer: Writer | None = None
+
+    def begin(self) -> None:
+        """Write the names of the columns."""
+        from interakt_loader.report.writer import CsvWriter
+
+        self._writer = CsvWriter(self._buffer)
+        self._print()
+
+    def write(self, lines: pa.RecordBatch) -> None:
+        """Write lines, after `begin`."""
+        assert self._writer is not None
+        self._writer.write(lines)
+        self._print()
+
+    def _print(self) -> None:
+        text = self._buffer.getvalue().decode()
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        sys.stdout.write(printable_lines(text) if sys.stdout.isatty() else text)
+        sys.stdout.flush()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was lost, as on a full disk. A reader such as `| head` may have enough before the end."""
+        error = getattr(sys.stdout, "error", None)
+        return error is None or isinstance(error, BrokenPipeError)
 
 
 def _settler(command: str) -> Settler | None:
@@ -424,15 +513,12 @@ _VERIFY_EXIT_CODES = [
     ("130, 143", "It was interrupted. The same command continues."),
 ]
 
-_NO_MEANING = {"dry_run", "resend", "sandbox", "failures", "coalesce", "on_unknown", "max_failures"}
-"""Flags of `load` that are about sending."""
-
 
 @cli.command(
     context_settings=CONTEXT,
     params=[
-        *(one for one in load.params if one.name not in _NO_MEANING),
-        Flag(["--no-ledger"], group=KEPT, is_flag=True, help="Only look: leave the ledger as it is."),
+        *(one for one in load.params if one.name not in (*NOT_FOR_VERIFY, "sandbox")),
+        Flag(["--no-ledger"], group=KEPT, rival="ledger", is_flag=True, help="Only look: leave the ledger as it is."),
     ],
     examples=[
         ("Compare the customers with the account:", "verify customers.csv"),
@@ -554,7 +640,7 @@ def infer(sources: tuple[str, ...], kind: str | None, event: str | None, preset:
 
     freeze_imports()
     check_event(event)
-    settings = Settings.resolve({name: value for name, value in flags.items() if value is not None})
+    settings = Settings.resolve({name: value for name, value in flags.items() if value is not None}, variables=flags)
     named = None if preset is None else PRESET + preset
     found = inferred(_hidden(sources) or None, settings, kind_of(kind), event, named)
     click.echo(found.to_yaml(), nl=False)
@@ -589,7 +675,7 @@ def key(*, api_key_file: str | None, ask_key: bool, output: str, **flags: Any) -
     output = parsed("--output", OneOf(OUTPUTS), output)
     options = {name: value for name, value in flags.items() if value is not None}
     options["api_key"] = given_key(api_key_file, ask=ask_key)
-    settings = Settings.resolve(options)
+    settings = Settings.resolve(options, variables=(*flags, "api_key"))
     if settings.api_key is None:
         raise SettingsError(
             f"no API key: copy it from {KEY_PLACE}, and set INTERAKT_API_KEY, or give --api-key-file FILE or --ask-key"
@@ -650,7 +736,7 @@ def pull(
     options["api_key"] = given_key(api_key_file, ask=ask_key)
     if quiet:
         options["progress"] = False
-    settings = Settings.resolve(options)
+    settings = Settings.resolve(options, variables=(*flags, "api_key", "progress"))
     say = (lambda _: None) if quiet else _say
     # click would take it for a Ctrl-C that nobody has handled
     try:
@@ -686,19 +772,26 @@ def pull_text(result: PullResult) -> str:
 
 
 @cli.command(context_settings=CONTEXT, examples=[("Put both reports into a new folder:", "demo --folder out")])
-@flag("--rows", group=LOADED, type=click.IntRange(min=1), metavar="N", help="Load only the first N rows of each table.")
+@flag(
+    "--rows",
+    group=LOADED,
+    variable=False,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Load only the first N rows of each table.",
+)
 @flag(
     "--folder",
     group=KEPT,
+    variable=False,
     type=click.Path(file_okay=False),
     metavar="FOLDER",
-    default=".",
-    help="Where the two reports go.  [default: the working folder]",
+    help="Where the two reports go.  [default: the working folder, or a temporary one if it cannot be written]",
 )
-def demo(rows: int | None, folder: str) -> int:
+def demo(rows: int | None, folder: str | None) -> int:
     """Load the sample data, users and then events, into an embedded sandbox."""
     freeze_imports()
-    return run_demo(rows, Path(folder), click.echo)
+    return run_demo(rows, None if folder is None else Path(folder), click.echo)
 
 
 @cli.command(
@@ -708,6 +801,7 @@ def demo(rows: int | None, folder: str) -> int:
 @flag(
     "--port",
     group=SENT,
+    variable=False,
     type=click.IntRange(0, 65535),
     default=8077,
     metavar="N",
@@ -716,6 +810,7 @@ def demo(rows: int | None, folder: str) -> int:
 @flag(
     "--limit-per-minute",
     group=SENT,
+    variable=False,
     type=click.IntRange(min=1),
     metavar="N",
     help="Answer 429 to more calls than this in a minute.",
@@ -723,6 +818,7 @@ def demo(rows: int | None, folder: str) -> int:
 @flag(
     "--latency",
     group=SENT,
+    variable=False,
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="SECONDS",
@@ -731,6 +827,7 @@ def demo(rows: int | None, folder: str) -> int:
 @flag(
     "--faults",
     group=SENT,
+    variable=False,
     metavar="KIND=SHARE,...",
     default="",
     help="Have a part of the calls fail, such as 500=2%,reset=1%. KIND is 400, 401, 429, 429-retry-after, 500, 503, "
@@ -739,6 +836,7 @@ def demo(rows: int | None, folder: str) -> int:
 @flag(
     "--assume",
     group=SENT,
+    variable=False,
     metavar="NAME=VALUE,...",
     default="",
     help="Behave otherwise where the vendor's pages say nothing, such as read_types=text,read_delay=2. The page \"The "

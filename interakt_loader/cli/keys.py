@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+import click
+from click.core import ParameterSource
+
 from interakt_loader.errors import SettingsError
 from interakt_loader.privacy.key_file import key_from_file
 from interakt_loader.privacy.secrets import Secret
+from interakt_loader.settings.environment import variable_of
 
 NO_FLAGS = ("--api-key", "--api_key", "--apikey", "--key", "--secret-key", "--secret", "--token", "--password")
 """Flags that people try for the key."""
@@ -39,7 +43,13 @@ def given_key(path: str | None, *, ask: bool, is_needed: bool = True) -> Secret 
     """
     if ask and path is not None:
         raise SettingsError("--ask-key and --api-key-file are both given; expected one of the two")
-    return asked_key() if ask and is_needed else key_from_file(path)
+    return asked_key() if ask and is_needed else key_from_file(path, called("--api-key-file", "api_key_file"))
+
+
+def called(flag: str, name: str) -> str:
+    """Return the flag, or the variable that gives the value in its place, for a message."""
+    source = click.get_current_context().get_parameter_source(name)
+    return variable_of(name) if source is ParameterSource.ENVIRONMENT else flag
 
 
 def asked_key() -> Secret:

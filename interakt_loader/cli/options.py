@@ -6,21 +6,25 @@ a single command are in `commands`.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from interakt_loader.cli.keys import refuse_key_on_command_line
-from interakt_loader.errors import MappingError, flag_of, option
+from interakt_loader.errors import MappingError, SettingsError, flag_of, option
 from interakt_loader.settings import Settings
+from interakt_loader.settings.environment import REFUSED, variable_of
 from interakt_loader.settings.settings import GROUPS, MAPPED, OUTPUT, SENT, add_default_files, load_name
-from interakt_loader.settings.values import parse_name, parsed
+from interakt_loader.settings.values import BadValue, OneOf, parse_name, parse_truth, parsed
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -88,11 +92,52 @@ class Words(click.Choice[str]):
 
 
 class Flag(click.Option):
-    """A flag that belongs to a group of the help."""
+    """A flag that belongs to a group of the help. Without it, its variable counts, unless `variable` is false.
 
-    def __init__(self, *arguments: Any, group: str = OUTPUT, **facts: Any) -> None:
+    `rival` is the name of a flag that says the same otherwise: where that one is given, the variable does not count.
+    """
+
+    def __init__(
+        self, *arguments: Any, group: str = OUTPUT, variable: bool = True, rival: str | None = None, **facts: Any
+    ) -> None:
         super().__init__(*arguments, **facts)
-        self.group = group
+        self.group, self._rival = group, rival
+        if variable:
+            self.envvar = variable_of(max(self.opts, key=len).lstrip("-").replace("-", "_"))
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """Return what the variable holds, None if it is blank. Raises `SettingsError`."""
+        text = (self.resolve_envvar_value(ctx) or "").strip()
+        is_overridden = self._rival and ctx.get_parameter_source(self._rival) is ParameterSource.COMMANDLINE
+        # TAB completes what a wrong variable would refuse
+        if not text or is_overridden or ctx.resilient_parsing:
+            return None
+        variable = str(self.envvar)
+        if self.is_flag:
+            return parsed(variable, parse_truth, text)
+        if isinstance(self.type, Words):
+            return parsed(variable, OneOf(tuple(self.type.choices)), text)
+        return text.splitlines() if self.multiple else text
+
+
+class KeyFile(Flag):
+    """The flag of the key's file, whose variable does not go together with the key's own."""
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """Return the path. Raises `SettingsError` if both variables are set."""
+        path = super().value_from_envvar(ctx)
+        if path is not None and os.environ.get(variable_of("api_key"), "").strip():
+            raise SettingsError("INTERAKT_API_KEY and INTERAKT_API_KEY_FILE are both set; expected one of the two")
+        return path
+
+
+def is_on(name: str, arguments: Collection[str]) -> bool:
+    """Tell whether a flag is among the arguments, or on by its variable. Does not judge what the variable holds."""
+    if f"--{name}" in arguments:
+        return True
+    with suppress(BadValue):
+        return parse_truth(os.environ.get(variable_of(name)) or "no")
+    return False
 
 
 def flag(*names: str, group: str, **facts: Any) -> Callable[[_Command], _Command]:
@@ -136,9 +181,8 @@ def _settings_flag(one: Any) -> Callable[[_Command], _Command]:
     text = re.sub(r"`([^`]*)`", lambda quoted: _shown(quoted[1], facts["choices"]), facts["meaning"])
     if one.default not in (None, False, ""):
         text += f"  [default: {one.default}]"
-    if facts["env"]:
-        text += f"  [env: {facts['env']}]"
-    given: dict[str, Any] = {"default": None, "help": text, "group": facts["group"]}
+    # `Settings` reads the variable
+    given: dict[str, Any] = {"default": None, "help": text, "group": facts["group"], "variable": False}
     if one.default is False:
         given["is_flag"] = True
     elif "/" not in facts["flag"]:
@@ -185,15 +229,23 @@ KIND = flag(
     help="What the rows are. Without it the mapping or the columns tell.",
 )
 
-KEY_FILE = flag(
+KEY_FILE = click.option(
     "--api-key-file",
+    cls=KeyFile,
     group=SENT,
+    rival="ask_key",
     metavar="FILE",
     shell_complete=paths,
     help="Read the key from this file.  [env: INTERAKT_API_KEY]",
 )
 
-ASK_KEY = flag("--ask-key", group=SENT, is_flag=True, help="Ask for the key in the terminal, without showing it.")
+ASK_KEY = flag(
+    "--ask-key",
+    group=SENT,
+    rival="api_key_file",
+    is_flag=True,
+    help="Ask for the key in the terminal, without showing it.",
+)
 
 QUIET = flag("-q", "--quiet", group=OUTPUT, is_flag=True, help="No progress bar and no messages.")
 DEBUG = flag("--debug", group=OUTPUT, is_flag=True, help="Log every step. Bodies hold personal data.")
@@ -209,13 +261,27 @@ RESULT = flag(
 )
 
 
+OF_FILES = ("name", "report", "failures", "ledger", "dry_run", "mask")
+"""The options by which `with_files` chooses the files of a load."""
+
+
 def with_files(
-    options: dict[str, Any], sources: Sequence[str], mapping: str | None, *, sandbox: bool, verifies: bool = False
+    options: dict[str, Any],
+    environment: Mapping[str, Any],
+    sources: Sequence[str],
+    mapping: str | None,
+    *,
+    sandbox: bool,
+    verifies: bool = False,
 ) -> str:
-    """Add the default paths of a load's files to its options. Return the load's name, by which they are called."""
+    """Add the default paths of a load's files to its options. Return the load's name, by which they are called.
+
+    `environment` has those `OF_FILES` that are set there, and that are not options.
+    """
+    known = {**environment, **options}
     # not kept among the options: a name that the user gave accepts a source that is new to the ledger
-    name = parsed(option("name"), parse_name, options.get("name", load_name(sources, mapping, options.get("query"))))
-    add_default_files(options, name, sandbox=sandbox, verifies=verifies)
+    name = parsed(option("name"), parse_name, known.get("name", load_name(sources, mapping, known.get("query"))))
+    add_default_files(options, name, environment=environment, sandbox=sandbox, verifies=verifies)
     return name
 
 
@@ -338,6 +404,12 @@ EXIT_CODES = [
 ]
 
 
+_VARIABLES = (
+    "INTERAKT_API_KEY is the key. Every option has such a variable, as INTERAKT_RATE_LIMIT for --rate-limit, but "
+    f"{', '.join(map(flag_of, REFUSED[:-1]))} and {flag_of(REFUSED[-1])}. A flag goes before its variable."
+)
+
+
 class Command(click.Command):
     """A command whose help has the flags in groups, then `examples`, exit codes and presets."""
 
@@ -365,12 +437,15 @@ class Command(click.Command):
                     formatter.write_dl(by_group[group], col_max=width)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples, the exit codes, and where a mapping is chosen the presets."""
+        """Write the examples, the variables, the exit codes, and where a mapping is chosen the presets."""
         if self.examples:
             with formatter.section("Examples"):
                 for meaning, command in self.examples:
                     formatter.write_text(meaning)
                     formatter.write(f"{'':>{formatter.current_indent}}  {ctx.find_root().info_name} {command}\n")
+        if any(isinstance(parameter, Flag) and parameter.envvar for parameter in self.params):
+            with formatter.section("Environment"):
+                formatter.write_text(_VARIABLES)
         if self.exit_codes:
             with formatter.section("Exit codes"):
                 formatter.write_dl(self.exit_codes)
@@ -403,7 +478,7 @@ class DefaultGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Begin the log, and run the command."""
-        _begin_log(debug="--debug" in ctx.obj, quiet=bool(ctx.obj & {"-q", "--quiet"}))
+        _begin_log(debug=is_on("debug", ctx.obj), quiet="-q" in ctx.obj or is_on("quiet", ctx.obj))
         return super().invoke(ctx)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -31,7 +31,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from interakt_loader.errors import NotJustNow, SettingsError
+from interakt_loader.errors import NotJustNow, SettingsError, option
 from interakt_loader.ledger.digests import Known
 from interakt_loader.model import DIGEST
 from interakt_loader.privacy.files import OWNER_ONLY, FileLock, LockHeld, make_private
@@ -242,7 +242,10 @@ class Store:
         except OSError as error:
             is_calls_file = str(error.filename) == str(self.calls_path) and self.calls_path.exists()
             name = f"file {self.calls_shown}" if is_calls_file else self._shown
-            raise SettingsError(f"ledger {name}: cannot be opened: {error.strerror or error}") from None
+            # another path for a ledger that exists would send its events again
+            place = f"; say where it can be: {option('ledger', placeholder='PATH')}"
+            hint = "" if is_calls_file or self.path.exists() else place
+            raise SettingsError(f"ledger {name}: cannot be opened: {error.strerror or error}{hint}") from None
 
     def _make(self) -> None:
         """Create an empty file, and before it a calls file that tells so.

@@ -263,11 +263,13 @@ def check_options(mapping: Mapping, kind: Kind, source: Source, settings: Settin
         )
     if settings.event_id is not None:
         if kind == "user":
-            raise SettingsError(f"{option('event_id')} is for events: users are identified by user_id or phone")
+            raise SettingsError(
+                f"{settings.called('event_id')} is for events: users are identified by user_id or phone"
+            )
         if settings.event_id not in source.columns:
             index = index_names(source, [settings.event_id])
             hint = f"; {index}" if index else did_you_mean(settings.event_id, source.columns)
-            raise SettingsError(f"{option('event_id')}: no such column: {settings.event_id!r}{hint}")
+            raise SettingsError(f"{settings.called('event_id')}: no such column: {settings.event_id!r}{hint}")
 
 
 def _warn_of_order(mapping: Mapping, kind: Kind, source: Source) -> None:

@@ -23,6 +23,8 @@ from interakt_loader.sources.base import Lines
 from interakt_loader.transport import HttpTransport
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from interakt_loader.ledger import Ledger, Plan
     from interakt_loader.report.writer import Summary
     from interakt_loader.result import AccountRead
@@ -41,6 +43,9 @@ class Observer:
 
     def overwrites_report(self) -> None:
         """See that the report's file, perhaps that of an earlier load, is about to be overwritten."""
+
+    def reported(self, lines: pa.RecordBatch) -> None:
+        """See lines of the report, after `overwrites_report`."""
 
     def waits(self, reason: str) -> None:
         """See what all calls wait for now, such as an answer; empty: nothing any more."""
@@ -233,7 +238,7 @@ def open_shared_clock(settings: Settings) -> SharedClock | None:
 def check_coalesce(kind: Kind, settings: Settings) -> None:
     """Refuse `coalesce` for events. Whoever makes a `Job` calls this first."""
     if settings.coalesce and kind == "event":
-        raise SettingsError(f"{option('coalesce')} is for users: each event stands for itself")
+        raise SettingsError(f"{settings.called('coalesce')} is for users: each event stands for itself")
 
 
 OTHER_FILES = 48

@@ -33,7 +33,7 @@ from interakt_loader.model import Kind
 from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.settings import Options, Settings, Unpack, lists_options
-from interakt_loader.settings.settings import is_failures
+from interakt_loader.settings.settings import READING, is_failures
 from interakt_loader.settings.values import OneOf, did_you_mean, parsed
 from interakt_loader.sources import (
     Data,
@@ -257,7 +257,7 @@ def infer(
     Nothing is sent. `load_users(data, infer(data))` confirms the proposal, unless questions are open.
     """
     data = hidden_source(data)
-    settings = Settings.resolve(cast("dict[str, Any]", options))
+    settings = Settings.resolve(cast("dict[str, Any]", options), variables=READING)
     return inferred(data, settings, kind_of(kind), event, None if preset is None else PRESET + preset)
 
 
@@ -289,12 +289,12 @@ def check_places(settings: Settings) -> None:
     """Refuse an unknown country or time zone. Raises `SettingsError`."""
     if country_code(settings.default_country) is None:
         raise SettingsError(
-            f"{option('default_country')} is {settings.default_country!r}; expected one such as +91, 91 or IN"
+            f"{settings.called('default_country')} is {settings.default_country!r}; expected one such as +91, 91 or IN"
         )
     try:
         Target(timezone=settings.timezone)
     except MappingError as error:
-        raise SettingsError(f"{option('timezone')}: {error}") from None
+        raise SettingsError(f"{settings.called('timezone')}: {error}") from None
 
 
 # ------------------------------------------------------------------ the files that a load writes

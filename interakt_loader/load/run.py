@@ -233,6 +233,10 @@ class Shown(Observer):
         """Pass it on."""
         self._observer.overwrites_report()
 
+    def reported(self, lines: pa.RecordBatch) -> None:
+        """Pass it on."""
+        self._observer.reported(lines)
+
     def waits(self, reason: str) -> None:
         """Show it on the bar."""
         self._waits_for = reason
@@ -274,6 +278,7 @@ class _Lines:
     def write(self, lines: pa.RecordBatch) -> None:
         """Add lines; after an error nothing is added any more."""
         self.begin()
+        self._observer.reported(lines)
         if self.broken is None:
             try:
                 self._report.write(lines)

@@ -60,6 +60,18 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def is_writable(path: Path) -> bool:
+    """Tell whether a file can be written, or be created in its folder. Leaves nothing there."""
+    if path.exists():
+        return os.access(path, os.W_OK)
+    # os.access says nothing about folders such as those of /proc
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            return True
+    except OSError:
+        return False
+
+
 def truncate(file: IO[bytes]) -> None:
     """Delete the content of a file; do nothing for a pipe."""
     with suppress(OSError):

@@ -144,8 +144,11 @@ class Report:
             self._file.close()
 
 
-class _Csv:
+class CsvWriter:
+    """Writes CSV, in UTF-8."""
+
     def __init__(self, file: IO[bytes]) -> None:
+        """Write the names of the columns."""
         import pyarrow.csv as pa_csv
 
         self._file = file
@@ -155,6 +158,7 @@ class _Csv:
         file.flush()
 
     def write(self, batch: pa.RecordBatch) -> None:
+        """Add the lines of a batch."""
         self._write_csv(guard(batch), self._file, self._options)
         self._file.flush()
 
@@ -205,7 +209,7 @@ class _Parquet:
             self._batches, self._rows = [], 0
 
 
-_WRITERS: dict[str, Callable[[IO[bytes]], Writer]] = {".csv": _Csv, ".jsonl": _JsonLines, ".parquet": _Parquet}
+_WRITERS: dict[str, Callable[[IO[bytes]], Writer]] = {".csv": CsvWriter, ".jsonl": _JsonLines, ".parquet": _Parquet}
 
 
 @dataclass

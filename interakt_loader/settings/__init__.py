@@ -2,6 +2,7 @@
 
 - `settings`: `Settings`, which holds the parsed options, and the default names of a load and of its files. `Options`
   is the type of the options as they are written.
+- `environment`: the variables of the options, and which variables are mistakes. Pure.
 - `values`: one parser for each kind of option, such as `300/min`, `5%` or `100:200`. Pure.
 """
 

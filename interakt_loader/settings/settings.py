@@ -7,9 +7,10 @@ line is made from the field. Tests compare both classes, and the tables of the d
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, fields
 from inspect import Parameter, signature
 from itertools import takewhile
@@ -18,7 +19,9 @@ from typing import TYPE_CHECKING, Any, ForwardRef, Literal, TypedDict, TypeVar, 
 from urllib.parse import unquote, urlsplit
 
 from interakt_loader.errors import SettingsError, by_surface, option
+from interakt_loader.privacy.files import is_writable
 from interakt_loader.privacy.secrets import Secret
+from interakt_loader.settings.environment import REFUSED, check_variables, variable_of
 from interakt_loader.settings.values import (
     BASE_URL,
     BadValue,
@@ -45,10 +48,13 @@ from interakt_loader.settings.values import (
     parse_share,
     parse_truth,
     parse_words,
+    parsed,
 )
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+logger = logging.getLogger("interakt_loader")
 
 LOADED = "What to load"
 MAPPED = "Which column is which, and what values mean"
@@ -66,7 +72,6 @@ def _option(
     *,
     default: Any,
     flag: str | None = None,
-    env: str | None = None,
     metavar: str | None = None,
     secret: bool = False,
 ) -> Any:
@@ -77,7 +82,7 @@ def _option(
     """
     choices = parse.choices if isinstance(parse, OneOf) else ()
     facts = {"meaning": meaning, "group": group, "parse": parse, "choices": choices}
-    return field(default=default, repr=not secret, metadata=facts | {"flag": flag, "env": env, "metavar": metavar})
+    return field(default=default, repr=not secret, metadata=facts | {"flag": flag, "metavar": metavar})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +94,6 @@ class Settings:
         SENT,
         optional(parse_key),
         default=None,
-        env="INTERAKT_API_KEY",
         secret=True,
     )
     base_url: str = _option(
@@ -98,7 +102,6 @@ class Settings:
         parse_base_url,
         default=BASE_URL,
         flag="--base-url",
-        env="INTERAKT_BASE_URL",
         metavar="URL",
     )
     timeout: float = _option(
@@ -176,7 +179,7 @@ class Settings:
     report: str | Path | None = _option(
         "Path of the report: `.csv`, `.jsonl` or `.parquet`. On the command line the default is "
         "`NAME.report.csv` in the working folder, or `NAME.check.csv` for a dry run. `none` writes no "
-        "report.",
+        "report, and on the command line `-` prints it as CSV on standard output.",
         KEPT,
         optional(parse_path),
         default=None,
@@ -423,8 +426,7 @@ class Settings:
                 try:
                     value = one.metadata["parse"](getattr(self, one.name))
                 except BadValue as error:
-                    shown = one.metadata["env"] if one.name in from_environment else option(one.name)
-                    raise SettingsError(f"{shown} {error}") from None
+                    raise SettingsError(f"{self.called(one.name)} {error}") from None
                 object.__setattr__(self, one.name, value)
         _check_together(self)
 
@@ -459,11 +461,19 @@ class Settings:
         return self.share, cast("Rate", self.rate_limit)
 
     @classmethod
-    def resolve(cls, options: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+    def resolve(
+        cls,
+        options: Mapping[str, Any],
+        environ: Mapping[str, str] | None = None,
+        *,
+        variables: Iterable[str] | None = None,
+        strict: bool = True,
+    ) -> Settings:
         """Settings from options as given, then the environment, then the defaults.
 
-        An option given as None that has an environment variable counts as not given. Secrets among `options` are hidden
-        in place, if that can be.
+        A key or address given as None counts as not given. `variables` are the options that the environment may set,
+        None for all that it ever may. With `strict`, variables that are near an option's are refused. Secrets among
+        `options` are hidden in place, if that can be.
         """
         if isinstance(options, dict):
             hide_secrets(options)
@@ -471,17 +481,18 @@ class Settings:
         for name in options:
             if name not in known:
                 raise SettingsError(f"there is no option {name!r}{did_you_mean(name, known)}")
-        values = dict(options)
-        from_environment: set[str] = set()
-        for name, one in known.items():
-            variable = one.metadata["env"]
-            if variable and values.get(name) is None:
-                values.pop(name, None)
-                found = _from_environment(name, variable, environ)
-                values |= found
-                from_environment |= found.keys()
+        if strict:
+            check_variables(_names(environ), VARIABLES)
+        values = {name: value for name, value in options.items() if value is not None or name not in _NONE_IS_NOTHING}
+        wanted = VARIABLES if variables is None else variables
+        found = read_environment([name for name in wanted if name not in values], environ)
+        values |= found
         given = frozenset(name for name, value in values.items() if value is not None)
-        return cls(**cast("Options", values), given=given, from_environment=frozenset(from_environment))
+        return cls(**cast("Options", values), given=given, from_environment=frozenset(found))
+
+    def called(self, name: str) -> str:
+        """Return an option as its user has written it, for a message: its variable, or what `option` returns."""
+        return variable_of(name) if name in vars(self)["from_environment"] else option(name)
 
     def require_key(self) -> Secret:
         """Return the key, or raise `SettingsError` with the ways to give one."""
@@ -508,10 +519,47 @@ def _as_json(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _from_environment(name: str, variable: str, environ: Mapping[str, str] | None) -> dict[str, Any]:
-    """Return the option as the environment has it, if it does; no function that can fail has that among its locals."""
-    text = (os.environ if environ is None else environ).get(variable, "").strip()
-    found = {name: text} if text else {}
+VARIABLES = tuple(one.name for one in fields(Settings) if one.name not in (*REFUSED, "on_error"))
+"""The options that the environment may set. A function has no text."""
+
+NOT_FOR_VERIFY = ("dry_run", "resend", "failures", "coalesce", "on_unknown", "max_failures")
+"""Options about sending."""
+
+READING = ("default_country", "phones", "null_values", "encoding", "delimiter", "header", "sheet", "query", "where")
+"""Options about how a source is read and understood."""
+
+_NONE_IS_NOTHING = ("api_key", "base_url", "old_api_key")
+"""Options of which None is no value of its own."""
+
+_CAN_BE_NONE = ("report", "failures", "ledger")
+"""Files that the word `none` leaves out."""
+
+
+def read_environment(names: Iterable[str], environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return those of these options that are set in the environment, parsed. Raises `SettingsError`."""
+    found = _texts([name for name in names if name in VARIABLES], environ)
+    parsers = {one.name: one.metadata["parse"] for one in fields(Settings)}
+    for name, text in found.items():
+        if name in _CAN_BE_NONE and text.lower() == "none":
+            found[name] = None
+        elif parsers[name] is not None:
+            found[name] = parsed(variable_of(name), parsers[name], text)
+    return found
+
+
+def _names(environ: Mapping[str, str] | None) -> list[str]:
+    """Return the names of the variables that are not blank."""
+    return [name for name, text in (os.environ if environ is None else environ).items() if text.strip()]
+
+
+def _texts(names: Iterable[str], environ: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return the texts of variables that are not blank; no function that can fail has secrets among its locals."""
+    given = os.environ if environ is None else environ
+    texts = {name: given.get(variable_of(name), "") for name in names}
+    # a blank may be a delimiter
+    found = {name: text if name == "delimiter" else text.strip() for name, text in texts.items()}
+    found = {name: text for name, text in found.items() if text}
+    hide_secrets(texts)
     hide_secrets(found)
     return found
 
@@ -522,20 +570,22 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError(f"{option('query')} and {option('where')} are both given: put the condition into the query")
     if settings.share is not None and not isinstance(settings.rate_limit, Rate):
         raise SettingsError(
-            f"{option('share')} needs a declared limit: give {option('rate_limit')} too, such as 300/min or growth"
+            f"{settings.called('share')} needs a declared limit: give {option('rate_limit')} too, such as 300/min or "
+            "growth"
         )
     for name in ("resend", "same_account", "event_id"):
         if getattr(settings, name) and settings.ledger is None:
-            raise SettingsError(f"{option(name)} is about the ledger: give {option('ledger', placeholder='PATH')} too")
+            ledger = option("ledger", placeholder="PATH")
+            raise SettingsError(f"{settings.called(name)} is about the ledger: give {ledger} too")
     if settings.failures is not None and settings.mask:
         raise SettingsError(
-            f"{option('failures')} holds the input's own rows, with the phones that {option('mask')} would hide; "
-            "expected one of the two"
+            f"{settings.called('failures')} holds the input's own rows, with the phones that "
+            f"{settings.called('mask')} would hide; expected one of the two"
         )
     if settings.old_api_key is not None and not settings.same_account:
         raise SettingsError(
-            f"{option('old_api_key')} is given without {option('same_account')}: if the account's key was renewed, "
-            f"give {option('same_account', value=True)} too"
+            f"{settings.called('old_api_key')} is given without {option('same_account')}: if the account's key was "
+            f"renewed, give {option('same_account', value=True)} too"
         )
 
 
@@ -732,22 +782,44 @@ def beside(report: str, file: str) -> str:
     return str(Path(report).parent / file)
 
 
+STDOUT = "-"
+"""The report's path that means standard output."""
+
+
 def add_default_files(
-    options: dict[str, Any], name: str, folder: str = "", *, sandbox: bool, verifies: bool = False
+    options: dict[str, Any],
+    name: str,
+    folder: str = "",
+    *,
+    environment: Mapping[str, Any] | None = None,
+    sandbox: bool,
+    verifies: bool = False,
 ) -> None:
     """Add the default paths of a load's files to its options: in the report's folder, or in `folder`.
 
-    A dry run, a load that is only tried out in the sandbox, and `verify` leave the failures file as it is.
+    A dry run, a load that is only tried out in the sandbox, and `verify` leave the failures file as it is. A dry run in
+    a folder that cannot be written has no report. `environment` has options that are set there, and that are not given.
     """
-    is_trial = sandbox or options.get("dry_run") or options.get("mask") or verifies
-    kind = "verify" if verifies else "check" if options.get("dry_run") else "report"
-    at = str(Path(folder) / report_path(name, kind))
-    report = options.setdefault("report", at)
-    at = at if report.lower() == "none" else report
-    options.setdefault("failures", "none" if is_trial else beside(at, f"{name}.failures.csv"))
-    options.setdefault("ledger", "none" if sandbox else beside(at, f"{name}.ledger"))
-    for file in ("report", "failures", "ledger"):
-        if options[file].lower() == "none":
+    known = {**(environment or {}), **options}
+    is_trial = sandbox or known.get("dry_run") or known.get("mask") or verifies
+    kind = "verify" if verifies else "check" if known.get("dry_run") else "report"
+    default = str(Path(folder) / report_path(name, kind))
+    report = str(known.get("report", default))
+    is_file = report.lower() not in ("none", STDOUT)
+    if "report" not in known and kind == "check" and not is_writable(Path(report)):
+        logger.warning("%s: cannot be written: this dry run has no report", report)
+        is_file = False
+    if not is_file:
+        options["report"] = None
+    elif "report" not in known:
+        options["report"] = report
+    at = report if is_file else default
+    if "failures" not in known:
+        options["failures"] = None if is_trial else beside(at, f"{name}.failures.csv")
+    if "ledger" not in known:
+        options["ledger"] = None if sandbox else beside(at, f"{name}.ledger")
+    for file in ("failures", "ledger"):
+        if str(options.get(file)).lower() == "none" and file in options:
             options[file] = None
 
 

@@ -217,8 +217,10 @@ def test_yes_confirms_the_file_as_it_was_edited(api: FarApi, tmp_path: Path) -> 
 
 def test_yes_is_no_variable(api: FarApi, tmp_path: Path) -> None:
     """What confirms is typed, not left behind in an environment."""
-    with_it = api._replace(environment={**api.environment, "INTERAKT_YES": "1", "INTERAKT_LOADER_YES": "1"})
-    assert unattended(with_it, tmp_path).code == 2
+    with_it = api._replace(environment={**api.environment, "INTERAKT_YES": "1"})
+    ended = unattended(with_it, tmp_path)
+    assert (ended.code, api.sandbox.stats().calls) == (2, 0)
+    assert "INTERAKT_YES: the environment cannot set this option; unset the variable, and give --yes" in ended.err
 
 
 def test_yes_answers_no_open_question(api: FarApi, tmp_path: Path) -> None:

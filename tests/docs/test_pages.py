@@ -16,6 +16,8 @@ from interakt_loader.model import VERIFIED, Status
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.settings import Settings
+from interakt_loader.settings.environment import COMMAND_LINE, variable_of
+from interakt_loader.settings.settings import VARIABLES
 from tests.docs.tables import TABLES, with_tables
 from tests.snippets import ROOT, followed, timeless
 
@@ -50,10 +52,12 @@ def test_a_page_has_the_tables_that_the_code_makes(page: Path) -> None:
     assert with_tables(page, text) == text, "python -m tests.docs writes it anew"
 
 
-def test_the_options_page_names_every_environment_variable() -> None:
-    """They stand above the table."""
-    text = (DOCS / "options.md").read_text(encoding="utf-8")
-    assert [env for one in fields(Settings) if (env := one.metadata["env"]) and f"`{env}`" not in text] == []
+def test_the_options_page_names_what_the_environment_cannot_set() -> None:
+    """Every option of a load has a variable but these, and those of the command line only are named too."""
+    text = (DOCS / "options.md").read_text(encoding="utf-8").partition("## In the environment")[2]
+    refused = [one.name for one in fields(Settings) if one.name not in VARIABLES]
+    only_flags = [variable_of(name) for name in COMMAND_LINE]
+    assert [name for name in (*refused, *only_flags) if f"`{name}`" not in text] == []
 
 
 def test_the_report_page_tells_every_column_and_status() -> None:

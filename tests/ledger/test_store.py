@@ -121,7 +121,9 @@ def test_what_is_no_ledger_is_refused_and_left_alone(tmp_path: Path) -> None:
         Store(other)
     with pytest.raises(SettingsError, match="cannot be opened"):
         Store(tmp_path)
-    with pytest.raises(SettingsError, match=r"l: cannot be opened: No such file or directory$"):
+    with pytest.raises(
+        SettingsError, match=r"l: cannot be opened: No such file or directory; say where it can be: ledger=PATH$"
+    ):
         Store(tmp_path / "nowhere" / "l")
 
 

@@ -595,10 +595,9 @@ def test_a_query_is_in_no_record(table: Path) -> None:
 
 def test_the_environment_has_no_query(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is loaded is said in the command."""
-    monkeypatch.setenv("INTERAKT_QUERY", "SELECT 1")
     monkeypatch.setenv("INTERAKT_WHERE", "false")
-    settings = Settings.resolve({})
-    assert (settings.query, settings.where) == (None, None)
+    with pytest.raises(SettingsError, match="INTERAKT_WHERE: the environment cannot set this option"):
+        Settings.resolve({"where": "true"})
 
 
 # ------------------------------------------------------------------ what is left behind

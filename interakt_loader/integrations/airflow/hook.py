@@ -59,8 +59,9 @@ class InteraktHook(BaseHook):
     def get_conn(self) -> Settings:
         """Return the connection as checked `Settings`."""
         from interakt_loader.settings import Settings
+        from interakt_loader.settings.environment import ACCOUNT
 
-        return Settings.resolve(self.options())
+        return Settings.resolve(self.options(), variables=ACCOUNT, strict=False)
 
     def load_users(self, data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
         """Load a table as users, such as a DataFrame that the task has made, as `interakt_loader.load_users` does.

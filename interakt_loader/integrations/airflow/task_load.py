@@ -18,6 +18,7 @@ from interakt_loader.errors import InteraktLoaderError, KeyRefused, NotJustNow, 
 from interakt_loader.model import Stop, StopToken
 from interakt_loader.privacy.text import masked
 from interakt_loader.settings import Settings
+from interakt_loader.settings.environment import ACCOUNT
 from interakt_loader.settings.settings import Options, ledger_beside, report_beside
 from interakt_loader.settings.values import parse_name, parsed
 from interakt_loader.sources import hidden_source
@@ -167,7 +168,8 @@ def _load(
         from interakt_loader import load as loading
         from interakt_loader.load.opening import choose_mapping, opened
 
-        settings = Settings.resolve(options)
+        # the environment of a worker is that of all its tasks, whose accounts may differ
+        settings = Settings.resolve(options, variables=ACCOUNT, strict=False)
         source = opened(data, settings)
         if event is not None:
             choice = choose_mapping(mapping, source, kind, settings, event)

@@ -46,7 +46,8 @@ from interakt_loader.privacy.text import masked
 from interakt_loader.report.writer import Reason, Summary
 from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import beside
+from interakt_loader.settings.environment import variable_of
+from interakt_loader.settings.settings import VARIABLES, beside, read_environment
 from interakt_loader.settings.values import Number, Rate, hide_secrets, parse_name, parsed
 from interakt_loader.sources import Source
 
@@ -170,10 +171,14 @@ _NOT_HERE = {
 
 def settings_of(options: Dict[str, Any]) -> Settings:
     """Return the settings of a load by Spark. Raises `SettingsError` for options that Spark loads do not have."""
+    from_environment = read_environment(name for name in _NOT_HERE if name not in options)
     for name, instead in _NOT_HERE.items():
-        if options.get(name) not in (None, False):
-            raise SettingsError(f"{name} cannot be had with Spark: {instead}")
-    settings = Settings.resolve(options)
+        if {**from_environment, **options}.get(name) not in (None, False):
+            shown = variable_of(name) if name in from_environment else name
+            raise SettingsError(f"{shown} cannot be had with Spark: {instead}")
+    # its files are folders: the paths of other loads do not fit
+    variables = [name for name in VARIABLES if name not in ("name", "report", "ledger")]
+    settings = Settings.resolve(options, variables=variables)
     if settings.rate_limit == "auto" and not settings.is_local and not settings.dry_run:
         raise SettingsError("rate_limit: say what the account allows, such as 300/min: many tasks cannot find it out")
     return settings
