@@ -31,10 +31,16 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Watches a load. Override the methods for what you want to see; all are called on the thread of the load."""
+    """Watches a load. Override the methods for what you want to see.
+
+    All are called on the thread of the load, except `reported`.
+    """
 
     def announced(self, line: str) -> None:
         """See a line about the load, such as how many calls there are to make. The progress bar has not shown it."""
+
+    def reported(self, line: str) -> None:
+        """See a line about how far the load is: once a minute, on another thread, if there is no progress bar."""
 
     def prepared(self, rows: int) -> None:
         """See how many rows have been prepared, while the load is being planned."""

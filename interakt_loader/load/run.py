@@ -123,7 +123,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
     asked = 0.0
     with (
         Report(path) as report,
-        Progress(rows, source.name, wanted=settings.progress) as bar,
+        Progress(rows, source.name, wanted=settings.progress, reported=job.observer.reported) as bar,
         Interrupts(job.stop_token) as interrupts,
     ):
         observer = Shown(bar, summary, job.observer)
@@ -137,7 +137,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
         if job.stop_token.stop is None:
             if not isinstance(work, Streamed):
                 observer.announced(_plan_line(work, rate, job))
-                bar.begin(work.rows)
+            bar.begin(None if isinstance(work, Streamed) else work.rows)
             if not settings.dry_run:
                 old = None if work.calls == 0 else _old_events(events, job)
                 if confirmation is None and old is not None:
