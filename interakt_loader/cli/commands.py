@@ -83,7 +83,10 @@ def as_json(result: LoadResult, exit_code: int) -> str:
         for one in result.summary.top_reasons()
         if one.code is not None
     ]
-    facts = result.as_dict() | {"reasons": reasons, "exit": exit_code}
+    facts = result.as_dict()
+    # the exit code stays last
+    del facts["exit"]
+    facts |= {"reasons": reasons, "exit": exit_code}
     # A temporary report is gone when this is read.
     if result.options["report"] is None:
         facts["report"] = None

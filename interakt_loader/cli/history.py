@@ -95,7 +95,11 @@ def _line(run: Mapping[str, Any]) -> tuple[str, ...]:
     status: dict[str, int] = run["status"]
     failed = sum(count for name, count in status.items() if name in _FAILED)
     counts = (run["rows"], status.get(Status.SENT.value, 0), status.get(Status.UNCHANGED.value, 0), failed)
-    return (start, command, *(f"{int(one):,}" for one in counts), _took(float(run["seconds"])), f"{int(run['exit'])}")
+    return (start, command, *map(_count, counts), _took(float(run["seconds"])), f"{int(run['exit'])}")
+
+
+def _count(rows: int) -> str:
+    return f"{rows:,}" if rows < 10_000_000 else f"{rows / 1e6:,.1f}M"
 
 
 def _took(seconds: float) -> str:

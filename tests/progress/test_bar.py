@@ -8,7 +8,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,7 +79,7 @@ class Shown(NamedTuple):
     code: int
 
 
-def run_in_80_columns(folder: Path, environment: Mapping[str, str], *arguments: str) -> Shown:
+def run_in_80_columns(folder: Path, environment: dict[str, str], *arguments: str) -> Shown:
     """Run the command in a pseudo-terminal that has 80 columns."""
     import fcntl
     import pty
