@@ -1,30 +1,32 @@
 """What a person sees while a load runs: how long it will take, then a progress bar, or lines in the log.
 
 - `forecast`: the calls to be made, and how long they take, in one line before the first call.
-- `ProgressLines`: how many rows are done, as one line a minute.
-- `Progress`: the bar in a terminal or a notebook; without it, these lines in the log.
+- `Progress`: the bar of `bars` in a terminal or a notebook; without it, a line a minute.
 """
 
 from __future__ import annotations
 
-import importlib
 import logging
+import os
 import sys
+import threading
 import time
-import warnings
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 
+from interakt_loader.bars import NotebookBar, State, TerminalBar, duration
 from interakt_loader.errors import by_surface
 from interakt_loader.model import Status
 from interakt_loader.privacy.process import TolerantStream
 from interakt_loader.privacy.text import number_of, printable
 from interakt_loader.report.writer import Summary
-from interakt_loader.settings.values import PLAN_RATES, Rate
+from interakt_loader.settings.values import PLAN_RATES, Number, Rate, parsed
 
 EVERY = 60.0
-"""Seconds between two lines in the log. A shorter load has none."""
+"""Seconds between two lines. A shorter load has none."""
+
+VARIABLE = "INTERAKT_PROGRESS_EVERY"
+"""The environment variable with another number of seconds."""
 
 logger = logging.getLogger("interakt_loader")
 
@@ -90,16 +92,10 @@ def verify_first(new: int, unchanged: int) -> str:
     return f". {new:,} users are new to the ledger: if the account may hold them, {command} first saves calls"
 
 
-def duration(seconds: float) -> str:
-    """Return about how long something takes, such as `about 2 h 47 min`."""
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"about {max(1, round(seconds))} s"
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"about {days} d {hours} h"
-    return f"about {hours} h {minutes} min" if hours else f"about {minutes} min"
+def seconds_between_lines() -> float:
+    """Return how often a load without a bar says how far it is. Raises `SettingsError`."""
+    text = os.environ.get(VARIABLE, "").strip()
+    return parsed(VARIABLE, Number(0, 86_400, above=True), text) if text else EVERY
 
 
 def rows_done(summary: Summary) -> tuple[int, int]:
@@ -108,88 +104,41 @@ def rows_done(summary: Summary) -> tuple[int, int]:
     return summary.rows - not_tried, summary.failures - not_tried
 
 
-class ProgressLines:
-    """Makes the lines of one load for the log."""
-
-    def __init__(self, rows: int | None, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._name = name
-        self._clock = clock
-        self.begin(rows)
-
-    def begin(self, total: int | None, unit: str = "row") -> None:
-        """Start the clock. `total` is how many there are to do; None if that is unknown."""
-        self._total, self._unit = total, unit
-        self._began = self._last = self._clock()
-
-    def preparing(self, rows: int) -> str | None:
-        """Return the line for this many prepared rows, if it is time for one."""
-        return f"{self._name}: {number_of(rows, 'row')} prepared" if self._is_due() else None
-
-    def sending(self, summary: Summary, waits_for: str = "") -> str | None:
-        """Return the line with the rows done, the failures, the pace and the time left, if it is time for one."""
-        done, failed = rows_done(summary)
-        return self._line(done, f"{failed:,} failed", waits_for)
-
-    def reading(self, contacts: int, waits_for: str = "") -> str | None:
-        """Return the line with the contacts that have been read, the pace and the time left, if it is time for one."""
-        return self._line(contacts, "", waits_for)
-
-    def _line(self, done: int, note: str, waits_for: str) -> str | None:
-        if not self._is_due():
-            return None
-        pace = done / (self._last - self._began)
-        total, unit = self._total, self._unit
-        shown = number_of(done, unit) if total is None else f"{done:,} of {number_of(total, unit)}"
-        line = f"{self._name}: {', '.join(filter(None, [shown, note]))}, {pace * 60:,.0f} a minute"
-        if total is not None and done:
-            line += f", {duration(max(0, total - done) / pace)} to go"
-        return f"{line}; {waits_for}" if waits_for else line
-
-    def _is_due(self) -> bool:
-        now = self._clock()
-        if now - self._last < EVERY:
-            return False
-        self._last = now
-        return True
-
-
 class Progress:
-    """The progress of one load: a tqdm bar, or lines in the log. A context manager.
+    """The progress of one load: a bar, or a line a minute. A context manager.
 
-    `wanted` shows or hides the bar; None shows it in a terminal or a notebook only.
+    `wanted` shows or hides the bar; None shows it in a terminal or a notebook only. Without the bar, the lines go to
+    the log and to `reported`. A thread makes them, because nothing else may happen meanwhile.
     """
 
-    def __init__(self, rows: int | None, name: str, *, wanted: bool | None) -> None:
-        self._bar: Any = None
-        self._rows, self._unit = rows, "row"
-        self._name = printable(name)
-        self._waits_for = ""
-        self._lines = ProgressLines(rows, self._name)
+    def __init__(
+        self,
+        rows: int | None,
+        name: str,
+        *,
+        wanted: bool | None,
+        reported: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self._rows, self._name, self._reported = rows, printable(name), reported
+        # replaced as a whole, because another thread reads it
+        self._state = State(rows)
+        self._bar: NotebookBar | TerminalBar | None = None
+        self._timer: _Timer | None = None
         if wanted is False or (wanted is None and not _is_watched()):
-            return
-        self._out = {} if _in_notebook() else {"file": TolerantStream(sys.stderr)}
-        with warnings.catch_warnings():
-            # Without ipywidgets the bar is one of text, which needs no warning.
-            warnings.simplefilter("ignore")
-            module = importlib.import_module("tqdm.auto" if _in_notebook() else "tqdm")
-        # miniters=0: otherwise tqdm shows nothing until more rows end, not even why they wait.
-        self._bar = module.tqdm(
-            total=rows,
-            desc=self._name,
-            unit=" rows",
-            dynamic_ncols=True,
-            mininterval=0.2,
-            miniters=0,
-            smoothing=0.1,
-            **self._out,
-        )
+            self._timer = _Timer(seconds_between_lines(), self._report)
+        else:
+            self._bar = (NotebookBar if _in_notebook() else TerminalBar)(self._name, self._state)
 
     def __enter__(self) -> Progress:
+        if self._timer is not None:
+            self._timer.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._timer is not None:
+            self._timer.close()
         if self._bar is not None:
             self._bar.close()
 
@@ -197,22 +146,17 @@ class Progress:
         """Write a line above the bar; return False if there is no bar."""
         if self._bar is None:
             return False
-        self._bar.write(printable(text), **self._out)
+        self._bar.say(printable(text))
         return True
 
     def hide(self) -> None:
         """Hide the bar until there is something new to show. If the load ends before, it stays hidden."""
         if self._bar is not None:
-            self._bar.clear()
-            self._bar.leave = False
+            self._bar.hide()
 
     def preparing(self, rows: int) -> None:
         """Show how many rows are prepared, before the first call."""
-        if self._bar is not None:
-            self._bar.set_postfix_str(f"{rows:,} prepared", refresh=False)
-            self._bar.update(0)
-        else:
-            _log(self._lines.preparing(rows))
+        self._show(self._state._replace(done=rows))
 
     def begin(self, rows: int | None = None) -> None:
         """Start the clock when the first call is sent. `rows` is how many there are, if that is known by now."""
@@ -220,45 +164,52 @@ class Progress:
         self._begin(self._rows, "row")
 
     def _begin(self, total: int | None, unit: str) -> None:
-        self._unit = unit
+        self._state = State(total, unit, time.monotonic())
         if self._bar is not None:
-            self._bar.leave, self._bar.unit = True, f" {unit}s"
-            self._bar.reset(total=total)
-        else:
-            self._lines.begin(total, unit)
+            self._bar.begin(self._state)
 
     def update(self, summary: Summary, waits_for: str = "") -> None:
         """Show how many rows are done, and what the load waits for."""
-        if self._unit != "row":
+        if self._state.began is None or self._state.unit != "row":
             self.begin()
-        if self._bar is None:
-            _log(self._lines.sending(summary, waits_for))
-            return
         done, failed = rows_done(summary)
-        self._show(done, f"{failed:,} failed", waits_for)
+        self._show(self._state._replace(done=done, note=f"{failed:,} failed", waits_for=waits_for))
 
     def read(self, contacts: int, total: int, waits_for: str = "") -> None:
         """Show how many contacts of the account have been read, of about how many, and what the next one waits for."""
-        if self._unit != "contact":
+        if self._state.unit != "contact":
             self._begin(total, "contact")
-        contacts = min(contacts, total)
-        if self._bar is None:
-            _log(self._lines.reading(contacts, waits_for))
-            return
-        self._show(contacts, "", waits_for)
+        self._show(self._state._replace(done=min(contacts, total), waits_for=waits_for))
 
-    def _show(self, done: int, note: str, waits_for: str) -> None:
-        self._bar.set_postfix_str(note, refresh=False)
-        self._bar.update(done - self._bar.n)
-        if waits_for != self._waits_for:
-            self._waits_for = waits_for
-            # On the left, which a narrow terminal shows; at once, because the next row may end much later.
-            self._bar.set_description_str(f"{self._name} ({waits_for})" if waits_for else self._name)
+    def _show(self, state: State) -> None:
+        self._state = state
+        if self._bar is not None:
+            self._bar.show(state)
 
-
-def _log(line: str | None) -> None:
-    if line is not None:
+    def _report(self) -> None:
+        line = self._state.line(self._name, time.monotonic())
         logger.info("%s", line)
+        self._reported(line)
+
+
+class _Timer:
+    """Calls a function every so many seconds, on a thread of its own."""
+
+    def __init__(self, seconds: float, act: Callable[[], object]) -> None:
+        self._seconds, self._act = seconds, act
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="interakt-progress", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._seconds):
+            self._act()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join()
 
 
 def _in_notebook() -> bool:

@@ -41,6 +41,9 @@ exec 2>&1
 """
 _MARK = "\x1e"
 
+AS_WATCHED = {"INTERAKT_PROGRESS_EVERY": "86400"}
+"""A reader has a terminal, and so a bar in place of a line a minute."""
+
 
 @dataclass(frozen=True)
 class Fence:
@@ -98,7 +101,7 @@ def run_python(fence: Fence, names: dict[str, object]) -> str:
 def _run_console(text: str, folder: Path) -> str:
     commands = [line[2:] for line in text.splitlines() if line.startswith("$ ")]
     script = _SHELL + "".join(f"{command}\nprintf '{_MARK}'\n" for command in commands)
-    environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"} | AS_WATCHED
     done = subprocess.run(
         ["bash", "-c", script], cwd=folder, env=environment, stdout=subprocess.PIPE, encoding="utf-8", check=False
     )
@@ -113,7 +116,8 @@ def _anywhere(text: str) -> str:
 
 
 def timeless(text: str) -> str:
-    """Return text without what is another one each time: how long things took."""
+    """Return text without what is another one each time: how long things took, and when `history` says they began."""
+    text = re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d  (.*)  \d+:\d\d:\d\d ", r"… \1 … ", text, flags=re.MULTILINE)
     text = re.sub(r"in [\d.,]+ s \([\d.,]+ a second\)", "in … s", text)
     text = re.sub(r"(calls? in|\"seconds\":) [\d.,]+", r"\1 …", text)
     return "\n".join(line.rstrip() for line in text.splitlines())

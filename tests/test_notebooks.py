@@ -49,7 +49,8 @@ def printed(name: str, folder: Path) -> str:
     outputs = [output for cell in cells if cell["cell_type"] == "code" for output in cell["outputs"]]
     noise = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr")
     assert "Warning" not in noise
-    assert "rows/s" in noise  # the bar, as text where there are no widgets
+    assert "a minute" not in noise  # the bar is HTML
+    assert any("progressbar" in "".join(output.get("data", {}).get("text/html", "")) for output in outputs)
     return "".join("".join(output["text"]) for output in outputs if output.get("name") == "stdout")
 
 

@@ -107,12 +107,9 @@ def pull(path: str | Path, *, since: str | dt.datetime | None = None, **options:
 
 
 def pulled(
-    path: Path, since: str | dt.datetime | None, settings: Settings, say: Callable[[str], object] = lambda _: None
+    path: Path, since: str | dt.datetime | None, settings: Settings, observer: Observer | None = None
 ) -> PullResult:
-    """Write the account's contacts to a file: what `pull` shares with the command line.
-
-    `say` shows a line if there is no progress bar.
-    """
+    """Write the account's contacts to a file: what `pull` shares with the command line."""
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
         raise SettingsError(f"{path}: expected a name that ends in {', '.join(_WRITERS)}")
@@ -123,7 +120,7 @@ def pulled(
     past = past_at(time.time_ns() // 1000, begin)
     kept = KeptReading(Path(f"{path}.part"), settings, begin, past)
     try:
-        calls = read_account(kept, settings, begin, str(path), say)
+        calls = read_account(kept, settings, begin, str(path), observer or Observer())
         table = _Table(kept)
         try:
             with replacing(path) as file:
@@ -156,34 +153,21 @@ def _since(given: str | dt.datetime | None) -> int:
     return found
 
 
-def read_account(
-    kept: KeptReading, settings: Settings, since: int, name: str, say: Callable[[str], object] = lambda _: None
-) -> int:
+def read_account(kept: KeptReading, settings: Settings, since: int, name: str, observer: Observer) -> int:
     """Read the account into a folder, as far as it is not there. Return the number of calls."""
     token = StopToken()
     with (
-        Progress(None, name, wanted=settings.progress) as bar,
+        Progress(None, name, wanted=settings.progress, reported=observer.reported) as bar,
         Interrupts(token, "reading the account was interrupted") as interrupts,
     ):
-        observer = Shown(bar, Summary(), _Said(say))
         try:
-            with AccountReader(settings, token, observer) as reader:
+            with AccountReader(settings, token, Shown(bar, Summary(), observer)) as reader:
                 reader.read_into(kept, reader.count(), since)
                 return reader.attempts
         except LoadStopped:
             if interrupts.signum is not None:
                 raise LoadInterrupted(None, interrupts.signum) from None
             raise
-
-
-class _Said(Observer):
-    """Shows what is announced where there is no progress bar."""
-
-    def __init__(self, say: Callable[[str], object]) -> None:
-        self._say = say
-
-    def announced(self, line: str) -> None:
-        self._say(line)
 
 
 # ------------------------------------------------------------------ contacts as a table

@@ -11,13 +11,13 @@ from typing import NamedTuple
 from interakt_loader.account.contacts import LONGEST_PAGE, PAGE, NotTheApi, Page, Request, page_request, read_page
 from interakt_loader.account.kept import KeptReading
 from interakt_loader.account.windows import Window, read_windows
+from interakt_loader.bars import duration
 from interakt_loader.errors import LoadStopped
 from interakt_loader.load.job import Job, Observer, open_sender, open_shared_clock
 from interakt_loader.load.pipeline import GLANCE, Monitor
 from interakt_loader.mapping import Mapping
 from interakt_loader.model import Answer, Message, Status, Stop, StopToken, Transport
 from interakt_loader.privacy.text import number_of
-from interakt_loader.progress import duration
 from interakt_loader.result import stopped_error
 from interakt_loader.sending.retry_policy import RetryDecision, decide
 from interakt_loader.settings import Settings

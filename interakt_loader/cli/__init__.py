@@ -6,6 +6,7 @@
 - `options`: the flags that several commands share, the help, and what a shell completes.
 - `keys`: the API key from a file or a prompt.
 - `proposal`: a mapping that is proposed and confirmed by a person, and the question before the first call.
+- `history`: the records of the last runs, read back. `terminal`: what a load says on standard error.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NoReturn
 
 import click
@@ -21,7 +23,7 @@ from interakt_loader.cli.commands import cli
 from interakt_loader.cli.options import is_on
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, flags_in_messages
 from interakt_loader.privacy.process import tolerant_streams
-from interakt_loader.privacy.text import printable
+from interakt_loader.privacy.text import printable, printable_json
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -43,33 +45,37 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _only_prints(arguments: Sequence[str]) -> bool:
-    return arguments[:1] in (["infer"], ["key"]) or not {"--help", "-h", "--version"}.isdisjoint(arguments)
+    return arguments[:1] in (["infer"], ["key"], ["history"]) or not {"--help", "-h", "--version"}.isdisjoint(arguments)
 
 
 def _run(arguments: Sequence[str]) -> int:
     try:
         return cli.main(list(arguments), prog_name="interakt-loader", standalone_mode=False) or 0
-    except LoadInterrupted as error:
-        return error.exit_code
     except (KeyboardInterrupt, click.exceptions.Abort) as error:
-        # click makes an Abort of a KeyboardInterrupt. Without a number the signal was SIGINT, which is 2.
+        # click makes an Abort of a KeyboardInterrupt
         original = error if isinstance(error, KeyboardInterrupt) else error.__context__
-        _exit_at_once(128 + (original.args[0] if original is not None and original.args else 2))
+        if isinstance(original, LoadInterrupted):
+            _print_error(str(original), original.exit_code, arguments)
+            return original.exit_code
+        # without a number the signal was SIGINT, which is 2
+        interrupted = LoadInterrupted(None, original.args[0] if original is not None and original.args else 2)
+        _print_error(str(interrupted), interrupted.exit_code, arguments)
+        _exit_at_once(interrupted.exit_code)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return error.exit_code
     except click.ClickException as error:
-        return _complain(error.format_message(), error.exit_code)
+        return _complain(error.format_message(), error.exit_code, arguments)
     except InteraktLoaderError as error:
         if is_on("debug", arguments):
             import logging
 
             logging.getLogger("interakt_loader").exception("the error in full")
-        return _complain(_masked(error) if is_on("mask", arguments) else str(error), error.exit_code)
+        return _complain(_masked(error) if is_on("mask", arguments) else str(error), error.exit_code, arguments)
     except OSError as error:
-        return _complain(str(error), 1)
+        return _complain(str(error), 1, arguments)
 
 
 def _masked(error: InteraktLoaderError) -> str:
@@ -78,9 +84,18 @@ def _masked(error: InteraktLoaderError) -> str:
     return masked(str(error))
 
 
-def _complain(message: str, exit_code: int) -> int:
+def _complain(message: str, exit_code: int, arguments: Sequence[str] = ()) -> int:
     print(f"interakt-loader: {printable(message)}", file=sys.stderr)
+    _print_error(message, exit_code, arguments)
     return exit_code
+
+
+def _print_error(message: str, exit_code: int, arguments: Sequence[str]) -> None:
+    """Print an error as one JSON object, if the result was asked for in this form."""
+    if any(pair == ("--output", "json") for pair in pairwise(arguments)) or "--output=json" in arguments:
+        import json
+
+        print(printable_json(json.dumps({"error": message, "exit": exit_code}, ensure_ascii=False)))
 
 
 def _exit_at_once(exit_code: int) -> NoReturn:

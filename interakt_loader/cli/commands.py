@@ -53,7 +53,7 @@ from interakt_loader.errors import LoadInterrupted, SettingsError
 from interakt_loader.model import Kind
 from interakt_loader.privacy.files import is_writable
 from interakt_loader.privacy.process import freeze_imports
-from interakt_loader.privacy.text import number_of, printable, printable_json, printable_lines
+from interakt_loader.privacy.text import masked, number_of, printable, printable_json, printable_lines
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import (
     KEPT,
@@ -86,7 +86,23 @@ MOST_COLUMNS = 50
 
 def as_json(result: LoadResult, exit_code: int) -> str:
     """Return the result as one JSON object."""
-    facts = result.as_dict() | {"exit": exit_code}
+    reasons = [
+        {
+            "status": one.status,
+            "code": one.code,
+            "column": one.column,
+            "rows": one.count,
+            "first_rows": one.rows,
+            # a program passes it on to who knows where
+            "example": None if one.example is None else masked(one.example),
+        }
+        for one in result.summary.top_reasons()
+        if one.code is not None
+    ]
+    facts = result.as_dict()
+    # the exit code stays last
+    del facts["exit"]
+    facts |= {"reasons": reasons, "exit": exit_code}
     # A temporary report is gone when this is read.
     if result.options["report"] is None:
         facts["report"] = None
@@ -377,7 +393,7 @@ def _run(
     printed: PrintedReport | None,
 ) -> int:
     from interakt_loader import load as loading
-    from interakt_loader.load.job import Observer
+    from interakt_loader.cli.terminal import Terminal, nothing
     from interakt_loader.load.opening import OtherFiles, files_of
     from interakt_loader.load.run import outlive_terminal
     from interakt_loader.load.runs import Runs
@@ -388,32 +404,23 @@ def _run(
     name = (Path(sources[0]).name or sources[0]) if len(sources) == 1 and sources[0] != "-" else chosen.source.name
     if settings.query is not None:
         name = load_name
-    keeps_runs = not settings.dry_run and command != "verify"
-    folder = None if not keeps_runs else Path(beside(str(settings.report or ""), f"{load_name}.runs"))
-    runs = None if folder is None else Runs(folder, load_name, sources, settings)
+    folder = None if settings.dry_run else Path(beside(str(settings.report or ""), f"{load_name}.runs"))
+    runs = None if folder is None else Runs(folder, load_name, sources, settings, command)
     files = files_of(chosen.source)
-    is_quiet = confirmation.quiet and not chosen.asks
-    after_first = [] if chosen.note is None else [chosen.note]
 
-    class Terminal(Observer):
-        """Shows on standard error what a load announces, and keeps the files of the run before."""
+    def begin_run() -> None:
+        if runs is not None:
+            runs.begin(files[0] if len(files) == 1 else None)
+        if printed is not None:
+            printed.begin()
 
-        def announced(self, line: str) -> None:
-            if not is_quiet:
-                for one in (line, *after_first):
-                    _say(one)
-                after_first.clear()
-
-        def overwrites_report(self) -> None:
-            if runs is not None:
-                runs.begin(files[0] if len(files) == 1 else None)
-            if printed is not None:
-                printed.begin()
-
-        def reported(self, lines: pa.RecordBatch) -> None:
-            if printed is not None:
-                printed.write(lines)
-
+    observer = Terminal(
+        nothing if confirmation.quiet and not chosen.asks else _say,
+        nothing if confirmation.quiet else _say,
+        after_first=[] if chosen.note is None else [chosen.note],
+        begins=begin_run,
+        writes=nothing if printed is None else printed.write,
+    )
     with outlive_terminal():
         try:
             result = loading.load(
@@ -421,7 +428,7 @@ def _run(
                 chosen.mapping,
                 kind,
                 settings,
-                observer=Terminal(),
+                observer=observer,
                 confirmation=confirmation,
                 other_files=OtherFiles(reads, {"folder of the load's runs": folder}),
                 settler=_settler(command),
@@ -429,7 +436,7 @@ def _run(
             exit_code = result.exit_code
         except LoadInterrupted as error:
             if error.result is None:
-                return error.exit_code
+                raise
             result, exit_code = error.result, error.exit_code
         if runs is not None:
             runs.end(result, exit_code)
@@ -557,7 +564,7 @@ _RUN_EXIT_CODES = [
 @click.argument("loads", nargs=-1, metavar="[LOAD]...")
 @flag("--dry-run", group=SENT, is_flag=True, help="Check every row of every load and send nothing.")
 @flag("--sandbox", group=SENT, is_flag=True, help="Send to an embedded sandbox instead of the API; needs no key.")
-@flag("--yes", group=MAPPED, is_flag=True, help="Send many or old events without a question.")
+@flag("--yes", group=MAPPED, variable=False, is_flag=True, help="Send many or old events without a question.")
 @flag("--html", group=KEPT, metavar="PATH", shell_complete=paths, help="Path of one HTML page about all loads.")
 @RESULT
 @QUIET
@@ -729,6 +736,7 @@ def pull(
     """
     from interakt_loader.account.pull import pulled
     from interakt_loader.cli.keys import given_key
+    from interakt_loader.cli.terminal import Terminal, nothing
 
     freeze_imports()
     output = parsed("--output", OneOf(OUTPUTS), output)
@@ -737,13 +745,12 @@ def pull(
     if quiet:
         options["progress"] = False
     settings = Settings.resolve(options, variables=(*flags, "api_key", "progress"))
-    say = (lambda _: None) if quiet else _say
-    # click would take it for a Ctrl-C that nobody has handled
+    say = nothing if quiet else _say
     try:
-        result = pulled(Path(out), since, settings, say)
-    except LoadInterrupted as error:
+        result = pulled(Path(out), since, settings, Terminal(say, say))
+    except LoadInterrupted:
         say(f"{out}.part: has what was read; the same command continues from there")
-        return error.exit_code
+        raise
     as_object = printable_json(json.dumps(result.as_dict(), ensure_ascii=False))
     click.echo(as_object if output == "json" else pull_text(result))
     return result.exit_code
@@ -769,6 +776,41 @@ def pull_text(result: PullResult) -> str:
     if result.incomplete:
         lines.append("to do: pull again when fewer contacts change")
     return "\n".join(map(printable, lines))
+
+
+@cli.command(
+    context_settings=CONTEXT,
+    examples=[
+        ("Show the last runs of the load customers:", "history customers"),
+        ("Read them by a program:", "history customers --output json"),
+    ],
+)
+@click.argument("name", required=False)
+@flag(
+    "--folder",
+    group=KEPT,
+    metavar="FOLDER",
+    default=".",
+    shell_complete=paths,
+    help="Where the load's files are.  [default: the working folder]",
+)
+@RESULT
+def history(name: str | None, folder: str, output: str) -> int:
+    """Show the last 30 runs of the load NAME, or of all loads, the newest last.
+
+    The numbers are rows. A run that ended with exit code 2 has no record.
+    """
+    from interakt_loader.cli.history import as_text as history_text
+    from interakt_loader.cli.history import read_history
+
+    output = parsed("--output", OneOf(OUTPUTS), output)
+    found = read_history(Path(folder), name)
+    if output == "json":
+        runs = [run for one in found for run in one.runs]
+        click.echo(printable_json(json.dumps({"runs": runs, "exit": 0}, ensure_ascii=False)))
+    else:
+        click.echo(history_text(found, Path(folder), name))
+    return 0
 
 
 @cli.command(context_settings=CONTEXT, examples=[("Put both reports into a new folder:", "demo --folder out")])

@@ -33,10 +33,16 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Watches a load. Override the methods for what you want to see; all are called on the thread of the load."""
+    """Watches a load. Override the methods for what you want to see.
+
+    All are called on the thread of the load, except `reported`.
+    """
 
     def announced(self, line: str) -> None:
         """See a line about the load, such as how many calls there are to make. The progress bar has not shown it."""
+
+    def reported(self, line: str) -> None:
+        """See a line about how far the load is: once a minute, on another thread, if there is no progress bar."""
 
     def prepared(self, rows: int) -> None:
         """See how many rows have been prepared, while the load is being planned."""
@@ -44,7 +50,7 @@ class Observer:
     def overwrites_report(self) -> None:
         """See that the report's file, perhaps that of an earlier load, is about to be overwritten."""
 
-    def reported(self, lines: pa.RecordBatch) -> None:
+    def wrote(self, lines: pa.RecordBatch) -> None:
         """See lines of the report, after `overwrites_report`."""
 
     def waits(self, reason: str) -> None:

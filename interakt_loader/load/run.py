@@ -122,7 +122,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
     asked = 0.0
     with (
         Report(path) as report,
-        Progress(rows, source.name, wanted=settings.progress) as bar,
+        Progress(rows, source.name, wanted=settings.progress, reported=job.observer.reported) as bar,
         Interrupts(job.stop_token) as interrupts,
     ):
         observer = Shown(bar, summary, job.observer)
@@ -136,7 +136,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
         if job.stop_token.stop is None:
             if not isinstance(work, Streamed):
                 observer.announced(_plan_line(work, rate, job))
-                bar.begin(work.rows)
+            bar.begin(None if isinstance(work, Streamed) else work.rows)
             if not settings.dry_run:
                 old = None if work.calls == 0 else _old_events(events, job)
                 if confirmation is None and old is not None:
@@ -233,9 +233,9 @@ class Shown(Observer):
         """Pass it on."""
         self._observer.overwrites_report()
 
-    def reported(self, lines: pa.RecordBatch) -> None:
+    def wrote(self, lines: pa.RecordBatch) -> None:
         """Pass it on."""
-        self._observer.reported(lines)
+        self._observer.wrote(lines)
 
     def waits(self, reason: str) -> None:
         """Show it on the bar."""
@@ -278,7 +278,7 @@ class _Lines:
     def write(self, lines: pa.RecordBatch) -> None:
         """Add lines; after an error nothing is added any more."""
         self.begin()
-        self._observer.reported(lines)
+        self._observer.wrote(lines)
         if self.broken is None:
             try:
                 self._report.write(lines)

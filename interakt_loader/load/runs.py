@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import shutil
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from interakt_loader._version import __version__
-from interakt_loader.privacy.files import OWNER_ONLY, open_private
+from interakt_loader.privacy.files import OWNER_ONLY, FileLock, LockHeld, open_private
 from interakt_loader.privacy.text import masked
 from interakt_loader.settings import Settings
 
@@ -42,11 +43,14 @@ _LEFT_OUT = ("name", "report", "failures", "html", "ledger", "share", "base_url"
 class Runs:
     """The folder of a load's runs, as one run uses it."""
 
-    def __init__(self, folder: Path, name: str, sources: Sequence[str], settings: Settings) -> None:
+    def __init__(self, folder: Path, name: str, sources: Sequence[str], settings: Settings, command: str) -> None:
         self._folder, self._name, self._settings = folder, name, settings
+        self._keeps_copies = command != "verify"
+        self._lock: FileLock | None = None
         self._record: dict[str, Any] = {
             "id": None,
             "name": masked(name),
+            "command": command,
             "version": __version__,
             "sources": [_shown(one) for one in sources[:_MOST_SOURCES]],
             "to": urlsplit(settings.base_url).netloc,
@@ -60,6 +64,9 @@ class Runs:
     def end(self, result: LoadResult, exit_code: int) -> None:
         """Complete the record, if one was begun."""
         if self._record["id"] is not None:
+            if self._lock is not None:
+                # Windows replaces no open file
+                self._lock.close()
             self._attempt(lambda: self._write({"ended": _now().isoformat(), "exit": exit_code} | _of_result(result)))
 
     def _attempt(self, step: Callable[[], object]) -> None:
@@ -71,13 +78,16 @@ class Runs:
     def _begin(self, source: Path | None) -> None:
         self._folder.mkdir(mode=OWNER_ONLY | 0o100, exist_ok=True)
         began = _now()
-        before = max((path.stem for path in self._records()), default=None)
-        for kind in ("report", "failures"):
+        before = max((path.stem for path in records(self._folder)), default=None)
+        for kind in ("report", "failures") if self._keeps_copies else ():
             path = None if getattr(self._settings, kind) is None else Path(getattr(self._settings, kind))
             if path is not None and path.is_file() and path.stat().st_size and not _is_same(path, source):
                 self._keep(path, kind, before)
         self._record |= {"id": _id(began), "began": began.isoformat()}
-        self._write({"ended": None})
+        # history holds the lock only for an instant, and then knows no better
+        with suppress(LockHeld):
+            self._lock = FileLock(self._write({"ended": None}))
+            weakref.finalize(self, self._lock.close)
         self._prune()
 
     def _keep(self, path: Path, kind: str, before: str | None) -> None:
@@ -94,22 +104,36 @@ class Runs:
                 kept.unlink()
             raise
 
-    def _write(self, more: dict[str, Any]) -> None:
+    def _write(self, more: dict[str, Any]) -> Path:
         path = self._folder / f"{self._record['id']}.json"
         part = path.with_suffix(".part")
         with open_private(part) as file:
             file.write(json.dumps(self._record | more, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         part.replace(path)
-
-    def _records(self) -> list[Path]:
-        return [path for path in self._folder.iterdir() if re.fullmatch(rf"{_ID}\.json", path.name)]
+        return path
 
     def _prune(self) -> None:
         names = re.escape(self._name)
-        _keep_newest(self._records(), RECORDS)
+        _keep_newest(records(self._folder), RECORDS)
         for kind in ("report", "failures"):
             pattern = re.compile(rf"{names}-{_ID}\.{kind}\.\w+")
             _keep_newest((path for path in self._folder.iterdir() if pattern.fullmatch(path.name)), COPIES)
+
+
+def records(folder: Path) -> list[Path]:
+    """Return the files of the records in a folder. Their names begin with the time."""
+    return [path for path in folder.iterdir() if re.fullmatch(rf"{_ID}\.json", path.name)]
+
+
+def is_running(path: Path) -> bool:
+    """Tell whether the run of a record without an end holds it still. Where files have no locks, it does not."""
+    try:
+        FileLock(path).close()
+    except LockHeld:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _keep_newest(paths: Iterable[Path], count: int) -> None:
@@ -155,15 +179,18 @@ def _of_result(result: LoadResult) -> dict[str, Any]:
         "report": None if result.options["report"] is None else result.report,
         "failures": result.failures_file,
         "ledger": result.ledger,
+        "page": None if result.options["html"] is None else Path(result.options["html"]),
     }
+    facts = result.as_dict()
     return {
         "kind": result.kind,
         "rows": result.rows,
-        "status": dict(result.summary.counts),
+        "status": facts["status"],
         "attempts": result.attempts,
         "maybe_duplicates": result.summary.maybe_duplicates,
         "seconds": round(result.seconds, 3),
         "reasons": [{"status": status, "code": code, "rows": rows} for (status, code), rows in counts.items()],
         "stopped": None if result.stopped is None else result.stopped.reason,
+        "account": facts.get("account"),
         "files": {name: None if path is None else masked(path.name) for name, path in files.items()},
     }

@@ -36,7 +36,7 @@ from interakt_loader.privacy.secrets import Secret, hidden
 from interakt_loader.privacy.text import masked
 from interakt_loader.project.written import KeyPlace, Mistakes, WrittenLoad, WrittenProject, read
 from interakt_loader.settings import Settings
-from interakt_loader.settings.settings import add_default_files, beside, mapping_name
+from interakt_loader.settings.settings import STDOUT, VARIABLES, add_default_files, beside, mapping_name
 from interakt_loader.settings.values import BadValue, did_you_mean, parse_query
 from interakt_loader.sources import Source, hidden_source
 from interakt_loader.sources.addresses import is_address, refuse_passwords
@@ -254,7 +254,8 @@ class _Opening:
                 self.mistakes.at(f"{self._place}.query", error)
                 return None
         with _collected(self._place, self.mistakes):
-            return Settings.resolve(options)
+            # the page of the variable is about all loads
+            return Settings.resolve(options, variables=[one for one in VARIABLES if one != "html"])
         if any(one.startswith((f"{self._place}.", "account.", "defaults.")) for one in self.mistakes[:before]):
             # options may be missing because of those mistakes
             del self.mistakes[before:]
@@ -262,6 +263,8 @@ class _Opening:
 
     def _with_files(self, options: dict[str, Any]) -> None:
         folder = self.folder
+        if options.get("report") == STDOUT:
+            self.mistakes.at(f"{self._place}.report", "is -, which is for a single load; expected a file, or none")
         if self.choices.dry_run:
             # those of the file are of the load itself
             report = options.pop("report", "none")

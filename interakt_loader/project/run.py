@@ -98,7 +98,7 @@ def why_not(after: Sequence[str], ends: Sequence[LoadEnd]) -> str | None:
 def _ended(load: ReadyLoad, front: Front) -> LoadEnd:
     """Run one load and return how it ended."""
     folder = load.runs
-    runs = None if folder is None else Runs(folder, load.name, load.sources, load.settings)
+    runs = None if folder is None else Runs(folder, load.name, load.sources, load.settings, "load")
     try:
         result = run_load(
             load.source,

@@ -129,13 +129,24 @@ COLUMNS = (
 READ = ["row", "user_id", "country_code", "phone", "status", "attempts", "http_status", "code", "column", "message"]
 
 
+class PageRow(NamedTuple):
+    """A row of the page's table."""
+
+    cells: list[str]
+    reason: int | None
+    """The place of its reason among the view's."""
+    is_first: bool
+    """Whether it is the first one of its reason."""
+
+
 class PageRows(NamedTuple):
     """Rows that a person has to look at, in the order of the input."""
 
-    lines: list[list[str]]
-    """The cells of each row."""
+    lines: list[PageRow]
     left_out: int
     """How many more rows there are."""
+    of_reason: Counter[int | None]
+    """How many of the rows each reason has."""
     columns: tuple[Column, ...] = COLUMNS
 
 
@@ -143,7 +154,14 @@ def rows_to_show(view: View, report: Path) -> PageRows:
     """Return the rows of the page, from a report that is read a batch at a time."""
     failing = pa.array([one.value for one in view.summary.failing])
     lines, left_out = chosen(batch.filter(pc.is_in(batch["status"], failing)) for batch in read_batches(report, READ))
-    return PageRows([cells(line, view) for line in lines], left_out)
+    places = {(one.label, one.code, one.column): place for place, one in enumerate(view.reasons)}
+    of_reason: Counter[int | None] = Counter()
+    rows = []
+    for line in lines:
+        reason = places.get((view.label(line["status"]), line["code"], line["column"]))
+        of_reason[reason] += 1
+        rows.append(PageRow(cells(line, view), reason, of_reason[reason] == 1))
+    return PageRows(rows, left_out, of_reason)
 
 
 def chosen(batches: Iterable[pa.RecordBatch]) -> tuple[list[dict[str, Any]], int]:

@@ -393,6 +393,7 @@ def test_the_command_says_what_it_found(account: Sandbox, tmp_path: Path) -> Non
         "people.csv",
         "people.ledger",
         "people.report.csv",
+        "people.runs",
         "people.verify.csv",
     ]
     assert (tmp_path / "people.report.csv").read_text() == "the load's\n"

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from interakt_loader.sandbox import Sandbox, SandboxProcess, UserRecord
-from tests.snippets import ROOT, fences, followed, timeless
+from tests.snippets import AS_WATCHED, ROOT, fences, followed, timeless
 
 PAGE = ROOT / "docs" / "recipes.md"
 RECIPES = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
@@ -198,7 +198,7 @@ def test_a_million_rows(sandbox_process: SandboxProcess, reader: Path, monkeypat
     assert sandbox_process.stats().calls == 20
     (command,) = [fence.text for fence in fences(recipe) if fence.language == "bash"]
     flags = shlex.split(command.replace("growth", "30000/min"))[1:]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)} | AS_WATCHED
     arguments = [sys.executable, "-m", "interakt_loader", *flags]
     load = subprocess.Popen(arguments, env=environment, stdout=PIPE, stderr=STDOUT, encoding="utf-8")
     until = time.monotonic() + 60

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from interakt_loader.bars import duration
 from interakt_loader.cli import run
-from interakt_loader.progress import duration, forecast
+from interakt_loader.progress import forecast
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.settings.values import parse_rate
 

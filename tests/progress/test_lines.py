@@ -1,83 +1,164 @@
-"""How far a load is, for a log."""
+"""How far a load is, a line a minute, where nobody watches."""
 
 from __future__ import annotations
 
 import logging
+import re
+import threading
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from interakt_loader import load_users
-from interakt_loader import progress as progress_lines
-from interakt_loader.progress import ProgressLines
-from interakt_loader.report.writer import Summary
-from interakt_loader.sandbox import Sandbox
+from interakt_loader import MappingDict, UsageError, load_users
+from interakt_loader import load as loading
+from interakt_loader.bars import State
+from interakt_loader.cli import run
+from interakt_loader.load.job import Observer
+from interakt_loader.progress import EVERY, VARIABLE, seconds_between_lines
+from interakt_loader.sandbox import Sandbox, SandboxOptions
+from interakt_loader.settings import Settings
+from interakt_loader.sources import Source
+from tests.account.reading import START, fill
+
+FRAME = pd.DataFrame({"id": ["1", "2"]})
+USERS: MappingDict = {"user_id": "id"}
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def summary(**counts: int) -> Summary:
-    made = Summary()
-    made.counts.update(counts)
-    return made
-
-
-def test_a_line_a_minute() -> None:
-    """Rows, failures, the pace and the time to go; nothing in between, and nothing of a short load."""
-    clock = Clock()
-    lines = ProgressLines(1000, "a.csv", clock=clock)
-    clock.now += 59
-    assert lines.sending(summary(sent=295)) is None
-    clock.now += 1
-    assert lines.sending(summary(sent=290, invalid=10)) == (
-        "a.csv: 300 of 1,000 rows, 10 failed, 300 a minute, about 2 min to go"
-    )
-    assert lines.sending(summary(sent=301)) is None
-    clock.now += 60
-    assert lines.sending(summary(sent=600)) == "a.csv: 600 of 1,000 rows, 0 failed, 300 a minute, about 1 min to go"
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (State(1000, done=2_000_000), "2,000,000 rows prepared"),
+        (State(900, began=0, done=300, note="9 failed"), "300 of 900 rows, 9 failed, 300 a minute, about 2 min to go"),
+        (State(1000, began=0, done=1000, note="0 failed"), "1,000 of 1,000 rows, 0 failed, 1,000 a minute"),
+        (State(None, began=0, done=60, note="0 failed"), "60 rows, 0 failed, 60 a minute"),
+        (State(500, "contact", began=0, done=100), "100 of 500 contacts, 100 a minute, about 4 min to go"),
+        (
+            State(1000, began=0, note="0 failed", waits_for="over the call limit: waiting"),
+            "0 of 1,000 rows, 0 failed, 0 a minute; over the call limit: waiting",
+        ),
+    ],
+)  # fmt: skip
+def test_a_line(state: State, expected: str) -> None:
+    """What is done, the failures, the pace and the time to go, as far as they are known."""
+    assert state.line("a.csv", 60.0) == f"a.csv: {expected}"
 
 
-def test_what_it_waits_for_is_shown() -> None:
-    """Before the first row has ended, it is unknown how long the load takes."""
-    clock = Clock()
-    lines = ProgressLines(1000, "a.csv", clock=clock)
-    clock.now += 60
-    line = lines.sending(summary(), "over the call limit: waiting")
-    assert line == "a.csv: 0 of 1,000 rows, 0 failed, 0 a minute; over the call limit: waiting"
+@pytest.mark.parametrize(("text", "seconds"), [("", EVERY), ("10", 10), ("0.5", 0.5)])
+def test_how_often(text: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a minute, or as a variable says."""
+    monkeypatch.setenv(VARIABLE, text)
+    assert (EVERY, seconds_between_lines()) == (60, seconds)
 
 
-def test_rows_that_a_stopped_load_did_not_come_to_are_not_done() -> None:
-    """They are no failures either."""
-    clock = Clock()
-    lines = ProgressLines(None, "a.csv", clock=clock)
-    clock.now += 60
-    assert lines.sending(summary(sent=60, unsent=40)) == "a.csv: 60 rows, 0 failed, 60 a minute"
-
-
-def test_preparing_takes_time_too() -> None:
-    """The clock of the calls begins with them."""
-    clock = Clock()
-    lines = ProgressLines(None, "a.csv", clock=clock)
-    clock.now += 60
-    assert lines.preparing(2_000_000) == "a.csv: 2,000,000 rows prepared"
-    clock.now += 30
-    lines.begin(3_000_000)
-    clock.now += 60
-    line = lines.sending(summary(sent=300))
-    assert line == "a.csv: 300 of 3,000,000 rows, 0 failed, 300 a minute, about 6 d 22 h to go"
-
-
-def test_a_load_without_a_bar_logs_them(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("text", ["0", "-1", "often", "nan"])
+def test_a_variable_that_makes_no_sense_is_bad_usage(
+    text: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Nothing was sent."""
+    monkeypatch.setenv(VARIABLE, text)
+    with pytest.raises(UsageError, match=VARIABLE):
+        load_users(FRAME, USERS, api_key=sandbox.api_key, base_url=sandbox.url)
+    assert sandbox.stats().calls == 0
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a line come many times a second."""
+    monkeypatch.setenv(VARIABLE, "0.02")
+
+
+class Watched(Observer):
+    """Keeps the lines of a load; `seen` is set when one of them has the text that is waited for."""
+
+    def __init__(self, text: str = "") -> None:
+        self.lines: list[str] = []
+        self.threads: set[str] = set()
+        self.seen = threading.Event()
+        self._text = text
+
+    def reported(self, line: str) -> None:
+        self.lines.append(line)
+        self.threads.add(threading.current_thread().name)
+        if self._text in line:
+            self.seen.set()
+
+
+def load(sandbox: Sandbox, watched: Watched, wait: Callable[[], object] = lambda: None, **options: Any) -> None:
+    """Load two rows. Before the second one is read, `wait`."""
+
+    def read() -> Generator[pa.RecordBatch, None, None]:
+        rows = pa.RecordBatch.from_pandas(FRAME)
+        yield rows.slice(0, 1)
+        wait()
+        yield rows.slice(1)
+
+    settings = Settings.resolve({"api_key": sandbox.api_key, "base_url": sandbox.url, "progress": False} | options)
+    loading.load(Source("a.csv", ["id"], 2, True, read), USERS, "user", settings, observer=watched)
+
+
+@pytest.mark.parametrize("ledger", ["a.ledger", None])
+def test_a_line_comes_while_nothing_happens(sandbox: Sandbox, often: None, tmp_path: Path, ledger: str | None) -> None:
+    """While a load is planned, and while it sends: although the source has no further row. Then the thread ends."""
+    watched = Watched("a.csv: 1 row prepared" if ledger else "a.csv: 0 of 2 rows, 0 a minute")
+    load(sandbox, watched, lambda: watched.seen.wait(30), ledger=ledger and tmp_path / ledger)
+    assert watched.seen.is_set()
+    assert watched.threads == {"interakt-progress"}
+    assert "interakt-progress" not in {one.name for one in threading.enumerate()}
+
+
+def test_a_line_comes_while_calls_wait(often: None) -> None:
+    """It says what for."""
+    watched = Watched()
+    with Sandbox(SandboxOptions(limit_per_minute=1, window=1.0)) as sandbox:
+        load(sandbox, watched, workers=1)
+    assert [line for line in watched.lines if line.endswith("; over the call limit: waiting")]
+
+
+def test_a_load_without_a_bar_logs_them(sandbox: Sandbox, often: None, caplog: pytest.LogCaptureFixture) -> None:
     """At level INFO, so that a script says nothing and Airflow's log does."""
     caplog.set_level(logging.INFO, "interakt_loader")
-    monkeypatch.setattr(progress_lines, "EVERY", 1e-9)
-    frame = pd.DataFrame({"user": ["u1", "u2"]})
-    load_users(frame, {"user_id": "user"}, api_key=sandbox.api_key, base_url=sandbox.url, progress=False)
-    assert "2 of 2 rows, 0 failed" in caplog.text
+    watched = Watched()
+    load(sandbox, watched, lambda: watched.seen.wait(30))
+    levels = {one.levelno for one in caplog.records if one.getMessage() in watched.lines}
+    assert levels == {logging.INFO}
+
+
+@pytest.fixture
+def far(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, often: None) -> Iterator[Sandbox]:
+    """A sandbox in place of the API, whose answers take a while, with an account to read."""
+    monkeypatch.chdir(tmp_path)
+    with Sandbox(SandboxOptions(latency=0.2)) as sandbox:
+        monkeypatch.setenv("INTERAKT_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("INTERAKT_BASE_URL", sandbox.url)
+        sandbox.set_clock(START)
+        fill(sandbox, 300)
+        Path("a.csv").write_text("id\n" + "".join(f"{number}\n" for number in range(10)))
+        yield sandbox
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (
+            ["a.csv", "--map", "user_id=id", "--workers", "1"],
+            r"a\.csv: \d of 10 rows, 0 failed, [\d,]+ a minute, .*",
+        ),
+        (["verify", "a.csv", "--map", "user_id=id"], r"a\.csv: \d.*"),
+        (["pull", "out.csv", "--workers", "1"], r"out\.csv: \d+ of 300 contacts, [\d,]+ a minute.*"),
+    ],
+    ids=["load", "verify", "pull"],
+)
+def test_the_command_line_shows_them(
+    far: Sandbox, command: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On standard error, with the local time, where it is no terminal; not with --quiet."""
+    run(command)
+    out, err = capsys.readouterr()
+    assert re.search(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d {expected}$", err, re.MULTILINE)
+    assert "a minute" not in out
+    run([*command, "--quiet"])
+    assert capsys.readouterr().err == ""

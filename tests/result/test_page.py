@@ -63,11 +63,12 @@ def test_a_page_about_a_long_load_with_rows_in_doubt(sandbox: Sandbox, tmp_path:
 
 
 def test_nothing_is_fetched(sandbox: Sandbox, tmp_path: Path) -> None:
-    """No element of the page points anywhere, and its policy forbids all but its own style and script."""
+    """No element of the page points elsewhere, and its policy forbids all but its own style and script."""
     load(sandbox, tmp_path / "load.html")
     page = Page(tmp_path / "load.html")
     assert {name for name, _ in page.tags} & {"link", "img", "iframe", "object", "embed", "base", "form"} == set()
-    assert [one for _, attributes in page.tags for one in attributes if one in ("src", "href", "style")] == []
+    assert [one for _, attributes in page.tags for one in attributes if one in ("src", "style")] == []
+    assert all((attributes.get("href") or "#").startswith("#") for _, attributes in page.tags)
     policy = next(one["content"] for one in page.attributes("meta") if one.get("http-equiv"))
     for tag in ("style", "script"):
         (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", page.source, re.DOTALL)
@@ -245,3 +246,26 @@ def test_a_page_lost_to_a_full_disk_costs_no_result(
     result = load(sandbox, Path("/dev/full"))
     assert result.sent == 1
     assert "html /dev/full: cannot be written: No space left on device" in caplog.text
+
+
+def test_a_reason_leads_to_its_rows(sandbox: Sandbox, tmp_path: Path) -> None:
+    """To the first of them; a reason without rows on the page has no link."""
+    missing = [None] * (MOST_A_REASON + 1)
+    many = pd.DataFrame({"id": ["u1", "u1", *missing, "u2"], "age": ["1", "2", *missing, "old"]})
+    options: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url}
+    mapping: MappingDict = {"user_id": "id", "traits": [{"column": "age", "type": "number"}]}
+    load_users(many, mapping, coalesce=True, ledger=tmp_path / "a.ledger", html=tmp_path / "load.html", **options)
+    page = Page(tmp_path / "load.html")
+    assert "coalesced" in page.text
+    links = [one["href"] for one in page.attributes("a")]
+    assert [text for text in page.texts if re.match(r"Show \d", text)] == ["Show 200 of 201 rows", "Show 1 row"]
+    targets = {f"#{one['id']}": at for at, one in enumerate(page.attributes("tr")) if "id" in one}
+    assert links == [*targets]
+    assert [page.rows[at][4] for at in targets.values()] == ["identity_missing", "not_a_number"]
+    # as a script finds them: all rows of a reason, and no other
+    for link in page.attributes("a"):
+        of_reason = [
+            at for at, one in enumerate(page.attributes("tr")) if one.get("data-reason") == link["data-reason"]
+        ]
+        assert len({page.rows[at][4] for at in of_reason}) == 1
+        assert min(of_reason) == targets[link["href"] or ""]

@@ -36,7 +36,10 @@ const count = (text) => Number(text).toLocaleString("en");
 const moment = (seconds) => new Date(Number(seconds.text) * 1000).toISOString().replace("T", " ").slice(0, 19);
 const name = (record) => record.user_id ?? record.full_phone ?? "";
 const phone = (record) => (record.phone ? `${record.country_code ?? ""} ${record.phone}` : record.full_phone ?? "");
-const toUser = (identity) => make("a", { href: `#/user/${encodeURIComponent(identity)}` }, identity);
+/** A name that a narrow column may break between its words, not between any letters. */
+const breakable = (text) => text.split(/(?<=[_.@:/-])/).flatMap((word, at) => (at ? [make("wbr"), word] : [word]));
+const toUser = (identity) => make("a", { href: `#/user/${encodeURIComponent(identity)}` }, ...breakable(identity));
+const tagOf = (tag) => make("span", { class: "tag" }, ...breakable(tag));
 
 const DATE = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d.*)?$/;
 
@@ -63,7 +66,7 @@ function traits(of, caption) {
   if (!entries.length) return null;
   const heads = ["trait", "type", "value"].map((head) => make("th", { scope: "col" }, head));
   const rows = entries.map(([trait, value]) => make("tr", {},
-    make("th", { scope: "row" }, trait),
+    make("th", { scope: "row" }, ...breakable(trait)),
     make("td", {}, make("span", { class: "type" }, typeOf(value))),
     make("td", {}, shown(value))));
   return make("table", { "aria-label": caption },
@@ -87,7 +90,7 @@ async function usersView(query) {
     make("td", {}, toUser(name(user))),
     make("td", { class: "whole" }, phone(user)),
     make("td", { class: "number" }, String(Object.keys(user.traits).length)),
-    make("td", {}, ...user.tags.map((tag) => make("span", { class: "tag" }, tag))),
+    make("td", {}, ...user.tags.map(tagOf)),
     make("td", { class: "number whole" }, moment(user.last_seen))));
   const heads = ["user", "phone", "traits", "tags", "last call (UTC)"].map((head) => make("th", { scope: "col" }, head));
   const field = make("input", { id: "search", type: "search", value: search, autocomplete: "off" });
@@ -128,7 +131,7 @@ async function userView(identity, query) {
       ? make("table", { "aria-label": "User" }, make("tbody", {}, ...facts.map(([fact, value]) =>
         make("tr", {}, make("th", { scope: "row" }, fact), make("td", { class: "number" }, value)))))
       : make("p", {}, "No user call has brought this user; only events name them."),
-    user?.tags.length ? make("p", {}, "Tags: ", ...user.tags.map((tag) => make("span", { class: "tag" }, tag))) : null,
+    user?.tags.length ? make("p", {}, "Tags: ", ...user.tags.map(tagOf)) : null,
     make("h3", {}, "Traits"),
     (user && traits(user.traits, "Traits")) || make("p", {}, "None."),
     make("h3", {}, "Events, the latest to arrive first"),

@@ -115,6 +115,45 @@ def test_search_finds_rows_by_all_words(report: str, opened: Opener) -> None:
     assert watched.complaints == []
 
 
+def test_a_reason_shows_its_rows(report: str, opened: Opener) -> None:
+    """Its link filters the table and goes there; the search narrows that, and a button shows all rows again."""
+    watched = opened(report)
+    whole = len(cells(watched, 0))
+    everything = watched.page.get_by_role("button", name="Show all rows")
+    assert not everything.is_visible()
+    reason = watched.page.locator("li", has=watched.page.get_by_text("phone_invalid", exact=True))
+    link = reason.get_by_role("link")
+    text = link.text_content()
+    link.click()
+    assert set(cells(watched, 4)) == {"phone_invalid"}
+    count = len(cells(watched, 0))
+    assert text == f"Show {count} rows"
+    assert watched.page.get_by_role("status").text_content() == f"{count} rows found"
+    assert watched.page.locator("tr:target").is_visible()
+    assert watched.violations() == []
+    watched.picture("report-reason")
+    first = cells(watched, 0)[0]
+    watched.page.get_by_label("Search").fill(first)
+    assert 0 < len(cells(watched, 0)) < count
+    everything.click()
+    assert len(cells(watched, 0)) == whole
+    assert not everything.is_visible()
+    # the same link once more, after another one
+    link.click()
+    assert len(cells(watched, 0)) == count
+    assert watched.complaints == []
+
+
+def test_a_reason_leads_to_its_rows_without_javascript(report: str, opened: Opener) -> None:
+    """To the first of them."""
+    watched = opened(report, java_script_enabled=False)
+    watched.page.locator("li", has=watched.page.get_by_text("phone_invalid", exact=True)).get_by_role("link").click()
+    target = watched.page.locator("tr:target")
+    assert "phone_invalid" in target.inner_text()
+    assert target.is_visible()
+    assert not watched.page.get_by_role("button", name="Show all rows").is_visible()
+
+
 def test_without_javascript_all_of_it_can_be_read(report: str, opened: Opener) -> None:
     """Mail programs and archives run no scripts."""
     watched = opened(report, java_script_enabled=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -166,3 +167,40 @@ def test_it_is_accessible_and_fits(filled: Sandbox, opened: Opener, scheme: str,
     watched.picture(f"sandbox-{view.replace('/', '-')}-{scheme}")
     assert watched.violations() == []
     assert watched.overflow() <= 0
+
+
+# The text of each line on which a name is shown.
+LINES = """element => {
+  const range = document.createRange(), lines = [], walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  let top = null;
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    for (let at = 0; at < node.length; at += 1) {
+      range.setStart(node, at); range.setEnd(node, at + 1);
+      const box = range.getBoundingClientRect();
+      if (top === null || box.top > top + 4) { lines.push(""); top = box.top; }
+      lines[lines.length - 1] += node.data[at];
+    }
+  }
+  return lines;
+}"""
+
+
+def test_ids_and_tags_break_at_words_on_a_phone(opened: Opener) -> None:
+    """Not at letters, unless a word is longer than the column. The names are what was sent."""
+    name, mail, tag = "customer-of-pune_north-0001", "asha.kulkarni@example.in", "diwali offer of this year"
+    frame = pd.DataFrame({"id": [name, mail], "mobile": ["9876543210", "9812345678"], "tags": [[tag], ["vip"]]})
+    with Sandbox() as sandbox:
+        mapping: MappingDict = {"user_id": "id", "phone": "mobile", "tags": "tags"}
+        load_users(frame, mapping, api_key=sandbox.api_key, base_url=sandbox.url)
+        watched = opened(sandbox.url, viewport=PHONE)
+        expect(watched.page.locator("tbody tr")).to_have_count(2)
+        watched.picture("sandbox-phone-names")
+        for text, role in ((name, "a"), (mail, "a"), (tag, ".tag")):
+            shown = watched.page.locator(role, has_text=text)
+            lines = shown.evaluate(LINES)
+            assert "".join(lines) == text
+            assert len(lines) <= 3
+            assert all(re.search(r"[-_.@ ]$", line) for line in lines[:-1]), lines
+        assert watched.overflow() <= 0
+        watched.page.get_by_role("link", name=name).click()
+        expect(watched.page.get_by_role("heading", name=name)).to_be_visible()
