@@ -109,6 +109,9 @@ def _compare_phones(code: str, digits: str, contact: Contact, found: Comparison)
     plain, country, phone = code.removeprefix("+"), _unspaced(held_code), _unspaced(held)
     if country in (code, plain):
         same = {digits, plain + digits, code + digits}
+    elif country.removeprefix("+").startswith(plain):
+        # a code of several countries may be written with the area code: +1 242…, +1242 …
+        same = {(plain + digits).removeprefix(country.removeprefix("+"))}
     else:
         # without a country and a plus, the digits may be those of another country
         same = set() if country else {code + digits}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from interakt_loader.account.contacts import Contact
 
-_LOT = 4096
-"""Contacts that are written together."""
+_LOT = 128
+"""Contacts that are in memory, and are written together. One may have a megabyte."""
 
 _CACHE = 32_000
 """KiB of pages that SQLite keeps in memory."""
@@ -24,6 +24,7 @@ class ContactIndex:
     """Contacts in a file, which nobody else can read if its folder is private. Raises `sqlite3.Error`."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         path.unlink(missing_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # the file is read by this process alone, and made anew after a crash
@@ -71,8 +72,9 @@ class ContactIndex:
         return [Contact(*json.loads(text)) for (text,) in self._db.execute(query, (value,))]
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and remove it."""
         self._db.close()
+        self._path.unlink(missing_ok=True)
 
 
 def _spellings(contact: Contact) -> Iterator[str]:

@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from interakt_loader.account.contacts import Contact, written_time
-from interakt_loader.account.windows import Reading, Window, joined
+from interakt_loader.account.windows import SECOND, Reading, Window, joined
 from interakt_loader.errors import NotJustNow, RecordBroken, SettingsError
 from interakt_loader.model import destination
 from interakt_loader.privacy.files import FileLock, LockHeld, open_private
 from interakt_loader.settings import Settings
 
 _VERSION = 1
+
+LONGEST_KEPT = 86_400 * SECOND
+"""Microseconds for which a reading is kept. Contacts that are deleted meanwhile are not noticed."""
 
 
 class _Segment(NamedTuple):
@@ -90,6 +93,8 @@ class KeptReading:
             if head["account"] != _digest(settings, bytes.fromhex(head["salt"])):
                 return False
             past = int(head["past"])
+            if self.past - past > LONGEST_KEPT:
+                return False
             found = [
                 _Segment(
                     Window(int(one["since"]), int(one["until"])),

@@ -22,7 +22,7 @@ from interakt_loader.codes import Code, ContactCode
 from interakt_loader.errors import LoadStopped, RecordBroken, SettingsError, option
 from interakt_loader.load.api import load
 from interakt_loader.load.opening import opened
-from interakt_loader.mapping import Mapping, MappingDict
+from interakt_loader.mapping import CreatedNames, Mapping, MappingDict
 from interakt_loader.model import Kind, Message, Outcome, Status, Stop
 from interakt_loader.privacy.text import number_of
 from interakt_loader.result import AccountRead, LoadResult
@@ -68,7 +68,10 @@ class Verifier:
         self._index: ContactIndex | None = None
         # the column of each trait that is not called like its column
         self._columns: dict[str, str] = {}
+        # calls that are not compared yet
+        self._left = 0
         self.account: AccountRead | None = None
+        self.created: CreatedNames | None = CreatedNames()
 
     def check(self, settings: Settings, kind: Kind | None) -> None:
         """Refuse options that have no meaning here, and events."""
@@ -84,6 +87,7 @@ class Verifier:
 
     def begin(self, job: Job, plan: Plan) -> Stop | None:
         """Read what is needed of the account."""
+        self._left = plan.calls
         self._columns = {name: field.label for name, field in job.mapping.traits}
         self.account = AccountRead(0, 0, by_look_ups=False, seconds=0.0)
         if not plan.calls:
@@ -94,7 +98,7 @@ class Verifier:
                 self._read(reader, plan, job.settings)
         except LoadStopped as error:
             return reader.stopped or Stop("abandoned", str(error))
-        except (sqlite3.Error, RecordBroken) as error:
+        except (sqlite3.Error, OSError, RecordBroken) as error:
             return Stop("abandoned", f"what was read of the account cannot be kept: {error}")
         finally:
             self.account.calls, self.account.seconds = reader.attempts, time.monotonic() - began
@@ -116,7 +120,7 @@ class Verifier:
             except BaseException:
                 (kept.close if kept.done else kept.remove)()
                 raise
-            self._made.callback(kept.remove)
+            self._made.callback(self._ended_with, kept)
             index = self._made.enter_context(closing(ContactIndex(path / "contacts.db")))
             index.add(kept.contacts())
             self.account.incomplete = kept.incomplete_spans()
@@ -138,6 +142,7 @@ class Verifier:
 
     def settle(self, calls: Sequence[Message]) -> list[Outcome]:
         """Compare each call with its contact."""
+        self._left -= len(calls)
         return [self._compared(one) for one in calls]
 
     def _compared(self, message: Message) -> Outcome:
@@ -154,12 +159,16 @@ class Verifier:
 
     def _outcome(self, message: Message, contact: Contact) -> Outcome:
         assert self.account is not None
-        comparison = compare(json.loads(message.body), contact)
+        assert self.created is not None
+        body = json.loads(message.body)
+        comparison = compare(body, contact)
         if comparison.differences:
             first, more = comparison.differences[0], len(comparison.differences) - MOST_SHOWN
             texts = [one.text for one in comparison.differences[:MOST_SHOWN]]
             text = "; ".join([*texts, *([f"and {more} more"] if more > 0 else [])])
             return _ended(message, Status.DIFFERENT, first.code, self._column(first.name), text)
+        self.created.add("traits", body["traits"])
+        self.created.add("tags", body.get("tags", ()))
         for one in comparison.tolerated:
             self.account.tolerated[one.code] = self.account.tolerated.get(one.code, 0) + 1
         if comparison.tolerated:
@@ -169,6 +178,10 @@ class Verifier:
 
     def _column(self, name: str) -> str:
         return self._columns.get(name, name)
+
+    def _ended_with(self, kept: KeptReading) -> None:
+        """Remove a reading once all is compared. Otherwise the same command continues after it."""
+        (kept.close if self._left else kept.remove)()
 
     def close(self) -> None:
         """Remove what was read."""

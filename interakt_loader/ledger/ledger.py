@@ -119,7 +119,8 @@ class Ledger:
                 *(self.path, self.path.name, self.path.name),
             )
         if left.total is None:
-            if store.was_left and store.has_journal_entries():
+            # what sends nothing has no calls in flight
+            if store.was_left and store.was_used and store.has_journal_entries():
                 warn_of_loss(store.calls_shown)
         elif left.total > store.total and not store.was_replaced:
             raise store.damaged("calls are missing")

@@ -310,15 +310,19 @@ class Loads:
         if not load.is_failures:
             self._note("sources", {self._keys.name(one): b"1" for one in spellings})
         if created is not None:
-            for sort, topic in _TOPICS.items():
-                self._note(topic, {self._keys.name(name): b"1" for name in created.of(sort)})
-            self._note(_FOLDED, {self._keys.name(folded(name)): b"1" for name in created.of("traits")})
+            self.note_names(created)
         if self.salt is not None and load.beginning:
             inputs = self._inputs()
             number = inputs[self.salt].number if self.salt in inputs else 1 + len(inputs)
             if self.salt not in inputs or not load.is_failures:
                 place, name = self._keys.name(load.place), self._keys.name(load.failures_name or load.names[0])
                 self._note("inputs", {self.salt: Input(place, name, number, load.beginning).written()})
+
+    def note_names(self, created: CreatedNames) -> None:
+        """Note names that the account has, or is about to have."""
+        for sort, topic in _TOPICS.items():
+            self._note(topic, {self._keys.name(name): b"1" for name in created.of(sort)})
+        self._note(_FOLDED, {self._keys.name(folded(name)): b"1" for name in created.of("traits")})
 
     def _names(self, load: ThisLoad) -> list[bytes]:
         """Return the names that have this load's mapping from now on.

@@ -203,7 +203,7 @@ def load(
     )
     with ExitStack() as stack:
         job, source = _with_ledger(job, source, stack)
-        if settings.dry_run or job.keeps_ledger:
+        if settings.dry_run or (job.keeps_ledger and (settler is None or settler.created is None)):
             job = replace(job, created=CreatedNames())
         share = None if settler is not None else open_shared_clock(settings)
         if share is not None:
@@ -221,6 +221,7 @@ class Recorder:
 
     last_states = False
     account: AccountRead | None = None
+    created: CreatedNames | None = None
 
     def check(self, settings: Settings, kind: Kind | None) -> None:
         """Refuse options that have no meaning here."""

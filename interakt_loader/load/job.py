@@ -98,6 +98,8 @@ class Settler(Protocol):
     """Whether the rows of a user are one call, with the user's last state, whatever the ledger holds."""
     account: AccountRead | None
     """What was read of the account, once it was."""
+    created: CreatedNames | None
+    """The names that the account certainly has, once all is settled; None: those of all rows."""
 
     def check(self, settings: Settings, kind: Kind | None) -> None:
         """Refuse options, and a kind of rows, that have no meaning here. `kind` is None until it is known."""

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, UsageError
 from interakt_loader.load.failed_rows import FailuresFile, as_in_the_input
-from interakt_loader.load.job import Confirmation, Job, Observer, Ready
+from interakt_loader.load.job import Confirmation, Job, Observer, Ready, Settler
 from interakt_loader.load.pipeline import AHEAD, Pipeline
 from interakt_loader.mapping import Preparation
 from interakt_loader.mapping.created import Sort, alike
@@ -38,6 +38,7 @@ from interakt_loader.sources.spool import TemporaryFile
 
 if TYPE_CHECKING:
     from interakt_loader.ledger import Plan
+    from interakt_loader.ledger.loads import Loads
     from interakt_loader.load.earlier import EventNames
 
 logger = logging.getLogger("interakt_loader")
@@ -154,8 +155,8 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
             summary.add(outcomes)
             observer.progressed(summary)
         lines.complete()
-    if job.ledger is not None and not summary.is_on_record:
-        job.ledger.loads.take_back()
+    if job.ledger is not None:
+        _note_end(job.ledger.loads, summary, job.settler)
     if summary.rows != pipeline.rows and pipeline.source_ended:
         raise AssertionError(f"{pipeline.rows} rows came in and {summary.rows} outcomes went out: please report this")
     result = LoadResult(
@@ -181,6 +182,14 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
     if interrupts.signum is not None:
         raise LoadInterrupted(result, interrupts.signum)
     return result
+
+
+def _note_end(loads: Loads, summary: Summary, settler: Settler | None) -> None:
+    """Note the names that a settler has found, or take back the load's note if nothing is on record."""
+    if not summary.is_on_record:
+        loads.take_back()
+    elif settler is not None and settler.created is not None:
+        loads.note_names(settler.created)
 
 
 def _rows(source: Source, job: Job) -> Iterator[pa.RecordBatch]:

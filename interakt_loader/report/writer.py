@@ -255,7 +255,9 @@ class Summary:
     @property
     def is_on_record(self) -> bool:
         """Whether a ledger holds something of these rows: at least one was accepted, or may have been."""
-        on_record = (Status.SENT, Status.UNCHANGED, Status.RECORDED, Status.MERGED, Status.UNKNOWN)
+        on_record = (
+            Status.SENT, Status.UNCHANGED, Status.RECORDED, Status.MERGED, Status.SAME, Status.UNKNOWN
+        )  # fmt: skip
         return any(self.counts[status.value] for status in on_record)
 
     def add(self, batch: pa.RecordBatch) -> None:

@@ -92,24 +92,34 @@ class Fold:
     """
 
     def __init__(self, body: bytes) -> None:
-        self._content = json.loads(body)
+        self._content: dict[str, Any] = json.loads(body)
+        # apart, because a copy for each row would take time by the square
+        self._traits: dict[str, Any] = self._content.get("traits", {})
+        self._tags: dict[str, None] = dict.fromkeys(self._content.get("tags", ()))
         # upper bound of the body's bytes
         self._most = len(body)
 
     def take(self, body: bytes, largest: int = LARGEST_BODY) -> bool:
         """Add the next row's body. Return False, and change nothing, if the call would be too large."""
-        content, most = _folded(self._content, json.loads(body)), self._most + len(body)
+        later, most = json.loads(body), self._most + len(body)
         if most > largest:
-            most = len(_encoded(content))
+            most = len(_encoded(_folded(self._whole(), later)))
         if most > largest:
             return False
-        self._content, self._most = content, most
+        self._content |= later
+        self._traits |= later.get("traits", {})
+        self._tags |= dict.fromkeys(later.get("tags", ()))
+        self._most = most
         return True
 
     @property
     def body(self) -> bytes:
         """The combined body."""
-        return _encoded(self._content)
+        return _encoded(self._whole())
+
+    def _whole(self) -> dict[str, Any]:
+        tags = {"tags": [*self._tags]} if self._tags else {}
+        return self._content | {"traits": self._traits} | tags
 
 
 def folded(earlier: Message, later: Message) -> Message:

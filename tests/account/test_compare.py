@@ -279,6 +279,16 @@ def test_a_phone_has_the_same_country_and_digits(country: str | None, phone: str
     assert codes(compare(body, contact(country_code=country, phone=phone))) == ([] if code is None else [code])
 
 
+@pytest.mark.parametrize(
+    ("country", "phone", "code"),
+    [("+1242", "5551234", "phone_form"), ("1242", "555 1234", "phone_form"), ("+1242", "2425551234", "phone_differs")],
+)
+def test_a_country_code_may_have_the_area_code(country: str, phone: str, code: str) -> None:
+    """Several countries share +1. The digits with the country code are the same number all the same."""
+    body = {"countryCode": "+1", "phoneNumber": "2425551234", "traits": {}}
+    assert codes(compare(body, contact(country_code=country, phone=phone))) == [code]
+
+
 def test_tags_are_compared_one_by_one() -> None:
     """In the order of the row; the account may hold one in another form."""
     body = {"tags": ["vip", "old", COMPOSED, "7 ", "old", "VIP"], "traits": {}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,10 +21,14 @@ from docs.mkdocs import types_table
 from interakt_loader import LoadResult, MappingDict, UsageError, baseline, check, load_users, verify
 from interakt_loader.account.contacts import Contact
 from interakt_loader.account.index import ContactIndex
-from interakt_loader.account.verify import Unclear, find
+from interakt_loader.account.verify import Unclear, Verifier, find
 from interakt_loader.cli import run
 from interakt_loader.ledger import Ledger
-from interakt_loader.model import Message
+from interakt_loader.load import load
+from interakt_loader.load.job import Observer
+from interakt_loader.load.opening import opened
+from interakt_loader.model import Message, Stop, StopToken
+from interakt_loader.report.writer import Summary
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.settings import Settings
 from tests.account.reading import START, after, environment, fill
@@ -128,8 +133,8 @@ def test_the_next_load_sends_just_what_is_not_there(account: Sandbox, tmp_path: 
     account.delete("C-1")
     result = verify(table(*THREE), USERS, **options(account, ledger))
     assert statuses(result) == ["absent", "different", "same"]
-    with Ledger(ledger, "user", Settings.resolve(options(account))) as opened:
-        assert opened.on_record == 1
+    with Ledger(ledger, "user", Settings.resolve(options(account))) as kept:
+        assert kept.on_record == 1
     again = load_users(table(*THREE), USERS, **options(account, ledger))
     assert statuses(again) == ["sent", "sent", "unchanged"]
     assert statuses(verify(table(*THREE), USERS, **options(account, ledger))) == ["same"] * 3
@@ -185,6 +190,27 @@ def test_a_changed_mapping_is_taken_over(account: Sandbox, tmp_path: Path) -> No
         load_users(rows, by_id, **options(account, ledger))
     assert statuses(verify(rows, by_id, **options(account, ledger))) == ["absent"] * 2
     assert statuses(verify(rows, USERS, **options(account, ledger))) == ["different"] * 2
+
+
+def test_the_mapping_of_rows_that_are_the_same_is_known(account: Sandbox, tmp_path: Path) -> None:
+    """After a lost ledger: another mapping would send all of them again, and is refused as after a load."""
+    ledger = tmp_path / "own.ledger"
+    load_users(table(*THREE[:2]), USERS, **options(account))
+    assert verify(table(*THREE[:2]), USERS, **options(account, ledger)).ok
+    with pytest.raises(UsageError, match="the mapping is not the one"):
+        load_users(table(*THREE[:2]), {"user_id": "phone", "traits": ["city"]}, **options(account, ledger))
+
+
+def test_only_names_that_the_account_has_are_known(account: Sandbox, tmp_path: Path) -> None:
+    """A dry run still says which names the next load creates: those of rows that differ."""
+    ledger = tmp_path / "own.ledger"
+    load_users(table(*THREE[:2]), USERS, **options(account))
+    rows = table(*THREE[:2]).assign(tier=[None, "gold"])
+    mapping = USERS | {"traits": ["city", "visits", "tier"]}
+    assert statuses(verify(rows, mapping, **options(account, ledger))) == ["same", "different"]
+    creates = check(rows, mapping, **options(account, ledger)).creates
+    assert creates is not None
+    assert [one.new for one in creates.names] == [("tier",), ()]
 
 
 # ------------------------------------------------------------------ whom a row is about
@@ -436,6 +462,65 @@ def test_an_interrupt_while_reading(tmp_path: Path) -> None:
         process = start(account, tmp_path, "-q")
         process.communicate(timeout=60)
         assert process.returncode == 0
+
+
+def test_an_interrupt_while_comparing(account: Sandbox, tmp_path: Path) -> None:
+    """What was read is kept without its index, and the next run reads only what has changed since."""
+    fill(account, 4_200)
+    report, token = tmp_path / "people.verify.csv", StopToken()
+
+    class Interrupts(Observer):
+        def progressed(self, summary: Summary) -> None:
+            token.request(Stop("interrupted", f"after {summary.rows} rows"))
+
+    settings = Settings.resolve(options(account) | {"report": report})
+    source = opened(big(4_200), settings)
+    result = load(source, BY_ID, None, settings, observer=Interrupts(), stop_token=token, settler=Verifier())
+    assert (result.same, result.unsent) == (4_096, 104)
+    kept = tmp_path / "people.verify.csv.part"
+    assert sorted(path.name for path in kept.iterdir()) == ["contacts.jsonl", "lock", "windows.jsonl"]
+    before = account.stats().reads
+    assert verify(big(4_200), BY_ID, report=report, **options(account)).same == 4_200
+    assert account.stats().reads - before < 5
+    assert not kept.exists()
+
+
+def test_a_kill_while_comparing_warns_of_no_calls(
+    account: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing was in flight. A part of the rows is on record, and the next load sends none of them."""
+    fill(account, 4_200)
+    folder, left = tmp_path / "now", tmp_path / "left"
+    folder.mkdir()
+
+    class Copies(Observer):
+        def progressed(self, summary: Summary) -> None:
+            if not left.exists():
+                shutil.copytree(folder, left)  # as a `kill -9` at this moment would leave it
+
+    settings = Settings.resolve(options(account, folder / "own.ledger"))
+    load(opened(big(4_200), settings), BY_ID, None, settings, observer=Copies(), settler=Verifier())
+    caplog.clear()
+    again = verify(big(4_200), BY_ID, **options(account, left / "own.ledger"))
+    assert (again.same, [one for one in caplog.messages if "cut short" in one]) == (4_200, [])
+
+
+def test_a_reading_of_last_week_begins_anew(account: Sandbox, tmp_path: Path) -> None:
+    """Contacts that were deleted since would count as there."""
+    fill(account, 4_200)
+    account.on_read(after(40, lambda: account.set_faults("401=100%")))
+    report = tmp_path / "people.verify.csv"
+    assert verify(big(4_200), BY_ID, report=report, **options(account)).exit_code == 3
+    account.on_read(None)
+    account.set_faults("")
+    journal = tmp_path / "people.verify.csv.part" / "windows.jsonl"
+    head, *windows = journal.read_text().splitlines()
+    assert json.loads(windows[-1])["rows"]
+    week = {"past": json.loads(head)["past"] - 7 * 86_400 * 10**6}
+    journal.write_text("\n".join([json.dumps(json.loads(head) | week), *windows]) + "\n")
+    account.delete("C-5")
+    result = verify(big(4_200), BY_ID, report=report, **options(account))
+    assert (result.same, result.absent) == (4_199, 1)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,15 @@ def test_a_call_never_becomes_larger_than_the_api_takes() -> None:
     assert isinstance(first, PendingCall)
     given.settle(first, OK, 0.1)
     assert isinstance(given.take(0.1), PendingCall)
+
+
+def test_many_rows_take_time_in_proportion() -> None:
+    """Each row has a tag of its own. It is not compared with all tags before it: of as many rows, that is minutes."""
+    fold = Fold(b'{"userId":"u","traits":{}}')
+    began = time.process_time()
+    assert all(fold.take(b'{"userId":"u","traits":{},"tags":["%d"]}' % n, sys.maxsize) for n in range(50_000))
+    assert time.process_time() - began < 20
+    assert json.loads(fold.body)["tags"] == [str(n) for n in range(50_000)]
 
 
 def schedule() -> Schedule:
