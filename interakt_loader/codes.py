@@ -442,7 +442,7 @@ ContactCode: TypeAlias = (
     | Annotated[
         Literal["phone_of_another"],
         "the phone belongs to a contact with another user id",
-        "Find out whose phone it is. Correct the user id or the phone, here or in Interakt, before the row is sent.",
+        "Ask whose phone it is. Correct the user id or the phone, here or in Interakt, before the row is sent.",
     ]
     | Annotated[
         Literal["account_incomplete"],

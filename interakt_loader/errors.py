@@ -215,13 +215,20 @@ _KEYWORDS = {"as": "kind"}
 """Keyword arguments that are not called like their flag."""
 
 _surface = "python"
+# that of the program, whatever file it reads
+_program = "python"
 
 
 @contextmanager
 def flags_in_messages() -> Iterator[None]:
     """Have all messages made meanwhile, by any thread, name options by their flags: for the command line."""
-    with _messages_for("command line"):
-        yield
+    global _program  # noqa: PLW0603 - as below
+    before, _program = _program, "command line"
+    try:
+        with _messages_for("command line"):
+            yield
+    finally:
+        _program = before
 
 
 @contextmanager
@@ -244,6 +251,11 @@ def _messages_for(surface: str) -> Iterator[None]:
 def by_surface(python: str, command_line: str) -> str:
     """Return the text for the reader of this process: a user of the Python functions, or of the command line."""
     return command_line if _surface == "command line" else python
+
+
+def command(name: str) -> str:
+    """Return a command as its user runs it, for a message: `baseline(…)`, or `interakt-loader baseline`."""
+    return f"interakt-loader {name}" if _program == "command line" else f"{name}(…)"
 
 
 def flag_of(name: str) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from interakt_loader.bars import NotebookBar, State, TerminalBar, duration
-from interakt_loader.errors import by_surface
+from interakt_loader.errors import command
 from interakt_loader.model import Status
 from interakt_loader.privacy.process import TolerantStream
 from interakt_loader.privacy.text import number_of, printable
@@ -88,8 +88,7 @@ def verify_first(new: int, unchanged: int) -> str:
     """
     if new < MANY_NEW or new <= unchanged:
         return ""
-    command = by_surface("verify(…)", "interakt-loader verify")
-    return f". {new:,} users are new to the ledger: if the account may hold them, {command} first saves calls"
+    return f". {new:,} users are new to the ledger: if the account may hold them, {command('verify')} first saves calls"
 
 
 def seconds_between_lines() -> float:

@@ -167,7 +167,7 @@ class Verifier:
             texts = [one.text for one in comparison.differences[:MOST_SHOWN]]
             text = "; ".join([*texts, *([f"and {more} more"] if more > 0 else [])])
             return _ended(message, Status.DIFFERENT, first.code, self._column(first.name), text)
-        self.created.add("traits", body["traits"])
+        self.created.add("traits", body.get("traits", {}))
         self.created.add("tags", body.get("tags", ()))
         for one in comparison.tolerated:
             self.account.tolerated[one.code] = self.account.tolerated.get(one.code, 0) + 1

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from interakt_loader.columns import Target
-from interakt_loader.errors import UsageError, by_surface, option
+from interakt_loader.errors import UsageError, command, option
 from interakt_loader.identity import country_code
 from interakt_loader.ledger.digests import Keys
 from interakt_loader.ledger.store import Store
@@ -379,9 +379,8 @@ class Loads:
         )
 
     def _ways(self, load: ThisLoad) -> str:
-        baseline = by_surface("baseline(…)", "interakt-loader baseline")
         again = option("resend", value=True)
-        ways = f"put the rows on record as they are now ({baseline}), or send all of them again ({again})"
+        ways = f"put the rows on record as they are now ({command('baseline')}), or send all of them again ({again})"
         if self._kind == "user" or "event_id" in load.shape:
             return ways
         return f"map event_id, so that later changes do no harm, and {ways}"

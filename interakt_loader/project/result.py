@@ -160,7 +160,8 @@ def _line(end: LoadEnd) -> Line:
         why = f"not started: {end.reason}" if end.error is None else f"not loaded: {_first_line(end.error)}"
         return Line(end.name, "", why, "", code)
     view = view_of(end.result, masks=True)
-    outcome = view.counts_text + (f"; stopped early: {view.stopped}" if view.stopped else "")
+    stopped = f"stopped early: {view.stopped}" if view.stopped else None
+    outcome = "; ".join(filter(None, [view.counts_text, view.duplicates, stopped]))
     time = f"{number_of(end.result.attempts, 'call')} in {elapsed(end.result.seconds)}"
     return Line(end.name, number_of(end.result.rows, "row"), outcome, "" if view.is_dry_run else time, code)
 
