@@ -149,8 +149,8 @@ def seven_nights(shop: Shop) -> str:
     say(
         "For a person who wants to know, before the first night, what the mornings look like. A project runs every "
         f"night. Each day there are {DAY} new customers, with an order and a visit each. Each export has everything so "
-        "far. In this week, most things that can go wrong do. What you see below is what the commands printed in a test "
-        "against the sandbox, which allows 60 calls a second. Only times are left out."
+        "far. In this week, most things that can go wrong do. What you see below is what the commands printed in a "
+        "test against the sandbox, which allows 60 calls a second. Only times are left out."
     )
     page.file("nightly.yaml", PROJECT)
     page.file("customers.yaml", CUSTOMERS)
