@@ -789,6 +789,7 @@ def pull_text(result: PullResult) -> str:
 @flag(
     "--folder",
     group=KEPT,
+    variable=False,
     metavar="FOLDER",
     default=".",
     shell_complete=paths,

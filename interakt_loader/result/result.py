@@ -228,9 +228,10 @@ class LoadResult:
     def ok(self) -> bool:
         """Whether every row is sent, unchanged, recorded, merged or the same.
 
-        In a dry run: whether every row could be sent.
+        In a dry run: whether every row could be sent. Of `verify`: also whether the account was read completely.
         """
-        return self.summary.failures == 0 and self.stopped is None
+        is_complete = self.account is None or not self.account.incomplete
+        return self.summary.failures == 0 and self.stopped is None and is_complete
 
     @property
     def is_forgotten(self) -> bool:
@@ -300,6 +301,8 @@ class LoadResult:
                 f"{one.count:,} {one.status} {one.code or ''}".strip() for one in self.summary.top_reasons()[:3]
             )
             rows = number_of(self.rows, "row")
+            if not reasons:
+                raise RowsFailed(f"of {rows}: {self._counts()}, but the account could not be read completely")
             raise RowsFailed(f"of {rows}: {self._counts()} ({reasons}); {self._where()}")
 
     def _where(self) -> str:

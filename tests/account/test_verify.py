@@ -345,7 +345,9 @@ def test_what_could_not_be_read_is_not_absent(account: Sandbox) -> None:
     numbers = itertools.count()
     account.on_read(lambda _: account.put(user_id=f"new-{next(numbers)}", modified=START + 30) and None)
     result = verify(pd.concat([big(1_000), pd.DataFrame({"id": ["nobody"], "n": [1]})]), BY_ID, **options(account))
+    all_same = verify(big(1_000), BY_ID, **options(account))
     account.on_read(None)
+    assert (statuses(all_same), all_same.ok, all_same.exit_code) == (["same"] * 1_000, False, 1)
     assert result.account is not None
     assert result.account.incomplete
     assert lines(result)[-1] == ("ambiguous", "account_incomplete", None)

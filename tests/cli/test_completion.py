@@ -40,7 +40,7 @@ def offered(*words: str) -> list[str | tuple[str, str]]:
     [
         (["--max-r"], ["--max-retries"]),  # a flag of `load` needs no verb
         (["--vers"], ["--version"]),
-        ([""], [FILE, "baseline", "demo", "infer", "key", "load", "pull", "run", "sandbox", "verify"]),
+        ([""], [FILE, "baseline", "demo", "history", "infer", "key", "load", "pull", "run", "sandbox", "verify"]),
         (["de"], [FILE, "demo"]),
         (["customers.csv", "--dry"], ["--dry-run"]),
         (["customers.csv", ""], [FILE]),

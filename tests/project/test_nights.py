@@ -12,6 +12,7 @@ from interakt_loader.sandbox import Sandbox
 from tests.project.nights import PAGE, VARIES, Shop, seven_nights
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_the_page_of_seven_nights_is_what_happens(tmp_path: Path, sandbox: Sandbox) -> None:
     """Nothing is lost, no event is sent twice, and the page says what a person sees."""

@@ -218,7 +218,7 @@ def test_one_page_about_all_loads(example: Example) -> None:
     assert "project: 2 loads" in page.text
     assert ["customers", "3 rows", "2 sent, 1 invalid"] in [row[:3] for row in page.rows]
     ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
-    assert ids == {"found-1", "rows-1", "search-1"}
+    assert ids == {"found-1", "rows-1", "search-1", "reason-1-0"}
     assert [one for one in page.texts if one in ("customers: 3 rows as users", "orders: 2 rows as events")] != []
     assert "customers: 3 rows" in repr(result)
     assert "<summary>orders</summary>" in result._repr_html_()
