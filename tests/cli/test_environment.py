@@ -234,7 +234,7 @@ def test_a_reader_that_has_enough_does_not_stop_the_load(sandbox: Sandbox) -> No
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_report_that_is_lost_is_an_error(sandbox: Sandbox) -> None:
-    """The load goes on, because the ledger has its rows, but it does not end with 0."""
+    """The load continues, because the ledger has its rows, but it does not end with 0."""
     account = {"API_KEY": sandbox.api_key, "BASE_URL": sandbox.url}
     done = shell("many.csv --map user_id=id --report - --quiet > /dev/full", **account)
     assert (done.code, sandbox.stats().accepted) == (1, ROWS)
