@@ -12,7 +12,7 @@ from tests.soundness import broken
 from tests.soundness.case import Case
 
 LONG = int(os.environ.get("INTERAKT_SOUNDNESS") or 0)
-FIRST = int(os.environ.get("INTERAKT_SEED") or 0)
+FIRST = int(os.environ.get("INTERAKT_FIRST_SEED") or 0)
 CASES = LONG or 250
 
 
