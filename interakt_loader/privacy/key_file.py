@@ -1,4 +1,4 @@
-"""The API key in a file that only its owner can read."""
+"""The API key in a file that only its owner can read, or only a group if it is a file of root."""
 
 from __future__ import annotations
 
@@ -43,7 +43,11 @@ def _wrong_with(status: os.stat_result, path: str) -> str | None:
     # Windows does not open a folder at all.
     if stat.S_ISDIR(status.st_mode):
         return "is a folder; expected a file that holds the key"
-    if os.name == "posix" and status.st_mode & 0o077:
+    if os.name != "posix":
+        return None
+    # systemd and Kubernetes give a service a file of root, which the service reads by way of the file's group.
+    is_of_root = status.st_uid == 0 != os.geteuid()
+    if status.st_mode & (0o037 if is_of_root else 0o077):
         return f"others may use it (mode {stat.S_IMODE(status.st_mode):o}): chmod 600 {shlex.quote(path)}"
     return None
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from interakt_loader.cli import run
+from interakt_loader.errors import SettingsError
+from interakt_loader.privacy.key_file import key_from_file
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from tests.privacy.marked import PLAIN, SECRET_KEY, forms_in, without_the_key
 
@@ -69,6 +73,31 @@ def test_a_file_that_others_may_use_is_refused(mode: int, capsys: pytest.Capture
         assert sandbox.stats().calls == 0
     said = f"--api-key-file the key: others may use it (mode {mode:o}): chmod 600 'the key'\n"
     assert capsys.readouterr().err == f"interakt-loader: {said}"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can make a file of root for another user")
+@pytest.mark.parametrize(("mode", "is_taken"), [(0o440, True), (0o640, True), (0o460, False), (0o444, False)])
+def test_a_file_of_root_may_be_for_a_group(mode: int, is_taken: bool) -> None:
+    """As systemd and Kubernetes give a key to a service: the group may read it, and nobody else may use it."""
+    nobody = 65534
+    # Only root may enter the folders of pytest.
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        path = Path(folder, "key")
+        path.write_text(SECRET_KEY, encoding="utf-8")
+        path.chmod(0o600)
+        # This loads what reading needs, for which the other user may have no right.
+        assert key_from_file(str(path)) is not None
+        os.chown(path, 0, nobody)
+        path.chmod(mode)
+        os.setegid(nobody)
+        os.seteuid(nobody)
+        try:
+            with nullcontext() if is_taken else pytest.raises(SettingsError, match="others may use it"):
+                assert key_from_file(str(path)) is not None
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
 
 
 @pytest.mark.parametrize(
