@@ -10,7 +10,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --constraints constraint
 # Processes for the tests: two more than cores, because some tests wait. At most six, because some measure the pace.
 PROCESSES := $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() + 2, 6))")
 
-.PHONY: demo test test-long test-integrations test-browser test-redis test-databases test-airflow test-spark test-packaging test-lowest environments \
+.PHONY: demo test test-long test-integrations test-browser test-redis test-databases test-airflow test-spark test-packaging test-container test-lowest environments \
 	torture soundness fuzz coverage mutants lint format docs dist bench bench-quick sample-data lock clean
 
 # The Python of `make test-lowest`: the oldest that pyproject.toml allows.
@@ -26,7 +26,7 @@ test: $(VENV)/.test ## all tests: on all cores, then those that measure the pace
 test-long: $(VENV)/.test ## the same with eight times the examples, and the whole of the largest real table
 	INTERAKT_LONG=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
 
-test-integrations: test-redis test-databases test-packaging test-airflow test-spark test-browser ## tests with real Redis, PostgreSQL, MariaDB, Airflow, Spark, Chromium and built packages
+test-integrations: test-redis test-databases test-packaging test-container test-airflow test-spark test-browser ## tests with real Redis, PostgreSQL, MariaDB, Airflow, Spark, Chromium, built packages and the image
 
 test-redis: $(VENV)/.test ## one rate limit for several processes: needs redis-server
 	$(BIN)/python -m pytest tests/external/redis
@@ -45,6 +45,9 @@ test-spark: $(VENV)-test-spark/.ready ## loads in a real Spark, local and as a c
 
 test-packaging: $(VENV)-test-packaging/.ready ## the built wheel on each Python that is found, and its types
 	$(VENV)-test-packaging/bin/python -m pytest tests/external/packaging
+
+test-container: $(VENV)-test-packaging/.ready ## the image and the recipes for containers: needs Linux and root, but no Docker
+	$(VENV)-test-packaging/bin/python -m pytest tests/external/container
 
 test-lowest: $(VENV)-lowest/.ready ## all tests, with the lowest versions that pyproject.toml allows: OLDEST=python3.10
 	$(VENV)-lowest/bin/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
