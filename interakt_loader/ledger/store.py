@@ -184,8 +184,8 @@ AND key IN (SELECT key FROM journal WHERE step = x'' AND doubt IS NULL)
 JournalEntry = tuple[bytes, bytes, "bytes | None", bool]
 """A call that is put on record, or in doubt, or taken off the record.
 
-Of an accepted call it is (key, step, None, maybe_duplicate), of a call in doubt (key, b"", its state, False), and of a
-user that comes off the record (key, b"", None, False).
+Of an accepted call it is (key, step, None, maybe_duplicate), and of a call in doubt (key, b"", its state, False).
+A user that comes off the record has (key, b"", None, False).
 """
 
 

@@ -1,7 +1,7 @@
 """Calls, time and memory of `pull`, `verify` and the load after it: `python -m tests.account.figures [CONTACTS...]`.
 
 By default for 100,000 and a million contacts, of which one in twenty has changed. The sandbox allows 300 calls in each
-3 s, and the loader has a limit of 100 a second: a clock that is twenty times as fast as one of 300 a minute.
+3 s, and the loader has a limit of 100 a second. That is a clock that is twenty times as fast as one of 300 a minute.
 """
 
 from __future__ import annotations
