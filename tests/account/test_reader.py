@@ -149,7 +149,7 @@ def test_ctrl_c_ends_it_and_the_same_command_continues(
     process = start(slow, path)
     slow.on_read(after(40, lambda: process.send_signal(signum)))
     exit_code, result, messages = ended(process)
-    assert (exit_code, result) == (code, {})
+    assert (exit_code, result) == (code, {"error": f"interrupted by {signum.name}", "exit": code})
     assert messages.splitlines()[-1] == f"{path}.part: has what was read; the same command continues from there"
     assert not path.exists()
     slow.on_read(None)

@@ -218,7 +218,7 @@ def test_a_million_rows(sandbox_process: SandboxProcess, reader: Path, monkeypat
 def _without_numbers(text: str) -> str:
     """Return what a command prints without what depends on the number of rows."""
     text = re.sub(r"about [\d dhmins]+ at [\d,]+", "about … at …", timeless(text))
-    text = re.sub(r" *[\d,]+ (of|rows|would|calls|sent|unchanged|unsent)\b", r" … \1", text)
+    text = re.sub(r" *[\d,]+ (of|rows|users|would|calls|sent|unchanged|unsent)\b", r" … \1", text)
     return re.sub(r"rows [\d, ]+…|^ +e\.g\.", "…", text, flags=re.MULTILINE)
 
 
