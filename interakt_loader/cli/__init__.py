@@ -20,7 +20,7 @@ from typing import NoReturn
 import click
 
 from interakt_loader.cli.commands import cli
-from interakt_loader.cli.options import is_on
+from interakt_loader.cli.options import Interrupted, is_on
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, flags_in_messages
 from interakt_loader.privacy.process import tolerant_streams
 from interakt_loader.privacy.text import printable, printable_json
@@ -51,12 +51,12 @@ def _only_prints(arguments: Sequence[str]) -> bool:
 def _run(arguments: Sequence[str]) -> int:
     try:
         return cli.main(list(arguments), prog_name="interakt-loader", standalone_mode=False) or 0
+    except Interrupted as error:
+        _print_error(str(error), error.error.exit_code, arguments)
+        return error.error.exit_code
     except (KeyboardInterrupt, click.exceptions.Abort) as error:
         # click makes an Abort of a KeyboardInterrupt
         original = error if isinstance(error, KeyboardInterrupt) else error.__context__
-        if isinstance(original, LoadInterrupted):
-            _print_error(str(original), original.exit_code, arguments)
-            return original.exit_code
         # without a number the signal was SIGINT, which is 2
         interrupted = LoadInterrupted(None, original.args[0] if original is not None and original.args else 2)
         _print_error(str(interrupted), interrupted.exit_code, arguments)

@@ -20,7 +20,7 @@ import click
 from click.core import ParameterSource
 
 from interakt_loader.cli.keys import refuse_key_on_command_line
-from interakt_loader.errors import MappingError, SettingsError, flag_of, option
+from interakt_loader.errors import LoadInterrupted, MappingError, SettingsError, flag_of, option
 from interakt_loader.settings import Settings
 from interakt_loader.settings.environment import REFUSED, variable_of
 from interakt_loader.settings.settings import GROUPS, MAPPED, OUTPUT, SENT, add_default_files, load_name
@@ -462,6 +462,14 @@ class Command(click.Command):
                 formatter.write(f"{names}\n")
 
 
+class Interrupted(Exception):
+    """Takes a `LoadInterrupted` through click, which would end a `KeyboardInterrupt` with an empty line."""
+
+    def __init__(self, error: LoadInterrupted) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class DefaultGroup(click.Group):
     """The commands. What begins with no command's name is for `load`, whose options the help shows, too."""
 
@@ -479,7 +487,10 @@ class DefaultGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Begin the log, and run the command."""
         _begin_log(debug=is_on("debug", ctx.obj), quiet="-q" in ctx.obj or is_on("quiet", ctx.obj))
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except LoadInterrupted as error:
+            raise Interrupted(error) from error
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer what may stand first: a command, a source or a flag of `load`."""
