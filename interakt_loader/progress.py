@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from types import TracebackType
 
 from interakt_loader.bars import NotebookBar, State, TerminalBar, duration
@@ -101,6 +102,11 @@ def rows_done(summary: Summary) -> tuple[int, int]:
     """Return how many rows are done, and how many of them failed. Rows that a stopped load did not try are neither."""
     not_tried = 0 if summary.dry_run else summary.counts[Status.UNSENT]
     return summary.rows - not_tried, summary.failures - not_tried
+
+
+def stamped(line: str) -> str:
+    """Return a line with the local time before it."""
+    return f"{datetime.now().astimezone():%Y-%m-%d %H:%M} {line}"
 
 
 class Progress:

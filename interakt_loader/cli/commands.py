@@ -53,7 +53,7 @@ from interakt_loader.errors import LoadInterrupted, SettingsError
 from interakt_loader.model import Kind
 from interakt_loader.privacy.files import is_writable
 from interakt_loader.privacy.process import freeze_imports
-from interakt_loader.privacy.text import masked, number_of, printable, printable_json, printable_lines
+from interakt_loader.privacy.text import number_of, printable, printable_json, printable_lines
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import (
     KEPT,
@@ -86,23 +86,10 @@ MOST_COLUMNS = 50
 
 def as_json(result: LoadResult, exit_code: int) -> str:
     """Return the result as one JSON object."""
-    reasons = [
-        {
-            "status": one.status,
-            "code": one.code,
-            "column": one.column,
-            "rows": one.count,
-            "first_rows": one.rows,
-            # a program passes it on to who knows where
-            "example": None if one.example is None else masked(one.example),
-        }
-        for one in result.summary.top_reasons()
-        if one.code is not None
-    ]
     facts = result.as_dict()
     # the exit code stays last
     del facts["exit"]
-    facts |= {"reasons": reasons, "exit": exit_code}
+    facts |= {"reasons": result.summary.reasons_as_dicts(), "exit": exit_code}
     # A temporary report is gone when this is read.
     if result.options["report"] is None:
         facts["report"] = None
@@ -615,6 +602,8 @@ def run(
             result = run_project(project, choices, Front(confirmation, (lambda _: None) if quiet else _say))
         except ProjectError as error:
             _say("\n".join(map(printable, f"interakt-loader: {error}".splitlines())))
+            if output == "json":
+                click.echo(printable_json(json.dumps({"error": str(error), "exit": error.exit_code})))
             return error.exit_code
         if output == "json":
             click.echo(printable_json(json.dumps(result.as_dict(), ensure_ascii=False)))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from interakt_loader.load.job import Observer
+from interakt_loader.progress import stamped
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +43,7 @@ class Terminal(Observer):
 
     def reported(self, line: str) -> None:
         """Show it with the local time."""
-        self._report(f"{datetime.now().astimezone():%Y-%m-%d %H:%M} {line}")
+        self._report(stamped(line))
 
     def overwrites_report(self) -> None:
         """Keep the files of the run before."""

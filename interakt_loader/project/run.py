@@ -13,6 +13,7 @@ from interakt_loader.load.job import Confirmation, Observer
 from interakt_loader.load.opening import files_of
 from interakt_loader.load.run import outlive_terminal
 from interakt_loader.load.runs import Runs
+from interakt_loader.progress import stamped
 from interakt_loader.project.opening import Choices, ReadyLoad, ReadyProject, ready
 from interakt_loader.project.result import LoadEnd, ProjectResult
 
@@ -130,6 +131,10 @@ class _Watch(Observer):
         for one in (line, *self._after_first):
             self._front.say(f"{self._load.name}: {one}")
         self._after_first.clear()
+
+    def reported(self, line: str) -> None:
+        """Show how far the load is, with the local time."""
+        self._front.say(stamped(line))
 
     def overwrites_report(self) -> None:
         if self._runs is not None:

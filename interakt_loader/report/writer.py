@@ -20,7 +20,7 @@ from interakt_loader.errors import NotJustNow, SettingsError, option
 from interakt_loader.model import FAILURES, Status
 from interakt_loader.privacy.files import is_still_at, open_private, truncate, try_lock
 from interakt_loader.privacy.formula_guard import guard
-from interakt_loader.privacy.text import printable_json
+from interakt_loader.privacy.text import masked, printable_json
 from interakt_loader.report.outcomes import OUTCOMES
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
@@ -278,6 +278,22 @@ class Summary:
             if len(reason.rows) < EXAMPLES:
                 reason.rows = [*reason.rows, *one["row_list"][:EXAMPLES]][:EXAMPLES]
             reason.example = reason.example or one["message_first"]
+
+    def reasons_as_dicts(self) -> list[dict[str, Any]]:
+        """Return the reasons as values that can be written as JSON. People in the examples are masked."""
+        return [
+            {
+                "status": one.status,
+                "code": one.code,
+                "column": one.column,
+                "rows": one.count,
+                "first_rows": one.rows,
+                # a program passes it on to who knows where
+                "example": None if one.example is None else masked(one.example),
+            }
+            for one in self.top_reasons()
+            if one.code is not None
+        ]
 
     def top_reasons(self) -> list[Reason]:
         """Return the reasons, the commonest first."""

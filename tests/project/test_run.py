@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -330,3 +331,26 @@ def test_a_file_with_mistakes_raises(example: Example, sandbox: Sandbox) -> None
         interakt_loader.run(example.write())
     assert [one.split(":")[0] for one in raised.value.mistakes] == ["loads.customers.source", "loads.orders.mapping"]
     assert sandbox.stats().calls == 0
+
+
+def test_a_project_says_how_far_it_is_and_why_rows_failed(example: Example) -> None:
+    """Without a terminal: a line every so often on standard error, and reasons in the JSON of each load."""
+    example.put("exports/customers-2.csv", "customer_id,name\n,Nobody\n")
+    environment = os.environ | {"INTERAKT_PROGRESS_EVERY": "0.05", "PYTHONPATH": HOME}
+    example.written["account"]["rate_limit"] = "2/s"
+    arguments = [sys.executable, "-m", "interakt_loader", "run", example.write(), "--output", "json"]
+    ended = subprocess.run(arguments, env=environment, capture_output=True, encoding="utf-8", check=False)
+    facts = json.loads(ended.stdout)
+    (reason,) = facts["loads"]["customers"]["reasons"]
+    assert (reason["code"], reason["rows"], facts["loads"]["orders"]["reasons"]) == ("identity_missing", 1, [])
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d .* of 2 rows, 0 failed", ended.stderr, re.MULTILINE)
+
+
+def test_mistakes_are_json_too(example: Example) -> None:
+    """With exit 2."""
+    example.written["loads"]["orders"]["after"] = "nobody"
+    arguments = [sys.executable, "-m", "interakt_loader", "run", example.write(), "--output", "json"]
+    environment = os.environ | {"PYTHONPATH": HOME}
+    ended = subprocess.run(arguments, env=environment, capture_output=True, encoding="utf-8", check=False)
+    said = json.loads(ended.stdout)
+    assert (ended.returncode, said["exit"], "nobody" in said["error"]) == (2, 2, True)
