@@ -22,9 +22,13 @@ from tests.torture.harness import WORKERS, Dice, Load, Pace
 from tests.torture.people import People
 from tests.torture.tally import Tally
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-
 LONG = int(os.environ.get("INTERAKT_TORTURE") or 0)
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL"),
+    pytest.mark.timeout(7200 if LONG else 400),
+]
+
 ROWS = 2000 if LONG else 1500
 EVENT_LOADS = LONG or 4
 USER_LOADS = (LONG + 3) // 4 or 2
