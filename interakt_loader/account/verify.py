@@ -141,9 +141,13 @@ class Verifier:
         return index
 
     def settle(self, calls: Sequence[Message]) -> list[Outcome]:
-        """Compare each call with its contact."""
+        """Compare each call with its contact. Raises `RecordBroken` if the contacts cannot be read from the disk."""
+        try:
+            outcomes = [self._compared(one) for one in calls]
+        except sqlite3.Error as error:
+            raise RecordBroken(f"what was read of the account cannot be read again: {error}") from None
         self._left -= len(calls)
-        return [self._compared(one) for one in calls]
+        return outcomes
 
     def _compared(self, message: Message) -> Outcome:
         assert self._index is not None

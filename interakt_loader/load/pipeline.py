@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from interakt_loader.errors import LedgerBroken, SettingsError, SourceBroken, SourceError, option
+from interakt_loader.errors import LedgerBroken, RecordBroken, SettingsError, SourceBroken, SourceError, option
 from interakt_loader.load.job import Job, Sender, Settler, open_sender
 from interakt_loader.model import FAILURES, OnError, Outcome, Status, Stop, report_error
 from interakt_loader.report.outcomes import from_outcomes, in_order, masked_lines
@@ -212,11 +212,11 @@ class Pipeline:
         assert not isinstance(work, Streamed)
         self.stopped = settler.begin(self._job, work)
         for batch in work.work_batches() if self.stopped is None else ():
-            outcomes = [*batch.settled, *settler.settle(batch.calls)]
             try:
+                outcomes = [*batch.settled, *settler.settle(batch.calls)]
                 ledger.record(outcomes)
-            except LedgerBroken as error:
-                self.stopped = Stop("ledger_broken", str(error))
+            except (LedgerBroken, RecordBroken) as error:
+                self.stopped = Stop("ledger_broken" if isinstance(error, LedgerBroken) else "abandoned", str(error))
                 outcomes = [*batch.settled, *(unsent(one, self.stopped) for one in batch.calls)]
             yield from order.add(outcomes, batch.unchanged)
             for more in work.carried(outcomes):

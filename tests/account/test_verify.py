@@ -368,6 +368,25 @@ def test_a_refused_key_leaves_every_row_unsent(account: Sandbox, tmp_path: Path)
     assert statuses(load_users(table(*THREE), USERS, **options(account, ledger))) == ["unchanged"] * 3
 
 
+def test_contacts_that_are_lost_while_they_are_compared(account: Sandbox, tmp_path: Path) -> None:
+    """The load stops. What was compared is on record, and every row has its line."""
+    fill(account, 3_000)
+
+    class Loses(Observer):
+        def progressed(self, summary: Summary) -> None:
+            verifier.close()
+
+    verifier, settings = Verifier(), Settings.resolve(options(account, tmp_path / "own.ledger"))
+    rows = pa.Table.from_batches(pa.Table.from_pandas(big(3_000)).to_batches(max_chunksize=1_000))
+    result = load(opened(rows, settings), BY_ID, None, settings, observer=Loses(), settler=verifier)
+    assert result.stopped is not None
+    assert "cannot be read again" in result.stopped.message
+    assert (result.same + result.unsent, result.rows, result.exit_code) == (3_000, 3_000, 3)
+    assert 0 < result.same < 3_000
+    again = check(big(3_000), BY_ID, **options(account, tmp_path / "own.ledger"))
+    assert again.unchanged == result.same
+
+
 def test_an_account_without_contacts(account: Sandbox) -> None:
     """Every row is absent; and a table without rows makes no call."""
     assert statuses(verify(table(*THREE), USERS, **options(account))) == ["absent"] * 3
