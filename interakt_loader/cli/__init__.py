@@ -6,7 +6,7 @@
 - `options`: the flags that several commands share, the help, and what a shell completes.
 - `keys`: the API key from a file or a prompt.
 - `proposal`: a mapping that is proposed and confirmed by a person, and the question before the first call.
-- `history`: the records of the last runs, read back. `terminal`: what a load says on standard error.
+- `history`: the records of the last runs, read back.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ import click
 
 from interakt_loader.cli.commands import cli
 from interakt_loader.cli.options import Interrupted, is_on
-from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, flags_in_messages
+from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, ProjectError, flags_in_messages
 from interakt_loader.privacy.process import tolerant_streams
-from interakt_loader.privacy.text import printable, printable_json
+from interakt_loader.privacy.text import printable, printable_json, printable_lines
+from interakt_loader.settings.environment import variable_of
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -73,7 +74,8 @@ def _run(arguments: Sequence[str]) -> int:
             import logging
 
             logging.getLogger("interakt_loader").exception("the error in full")
-        return _complain(_masked(error) if is_on("mask", arguments) else str(error), error.exit_code, arguments)
+        text = _masked(error) if is_on("mask", arguments) else str(error)
+        return _complain(text, error.exit_code, arguments, lines=isinstance(error, ProjectError))
     except OSError as error:
         return _complain(str(error), 1, arguments)
 
@@ -84,15 +86,17 @@ def _masked(error: InteraktLoaderError) -> str:
     return masked(str(error))
 
 
-def _complain(message: str, exit_code: int, arguments: Sequence[str] = ()) -> int:
-    print(f"interakt-loader: {printable(message)}", file=sys.stderr)
+def _complain(message: str, exit_code: int, arguments: Sequence[str] = (), *, lines: bool = False) -> int:
+    print(f"interakt-loader: {printable_lines(message) if lines else printable(message)}", file=sys.stderr)
     _print_error(message, exit_code, arguments)
     return exit_code
 
 
 def _print_error(message: str, exit_code: int, arguments: Sequence[str]) -> None:
     """Print an error as one JSON object, if the result was asked for in this form."""
-    if any(pair == ("--output", "json") for pair in pairwise(arguments)) or "--output=json" in arguments:
+    given = [after for flag, after in pairwise(arguments) if flag == "--output"]
+    given += [one.removeprefix("--output=") for one in arguments if one.startswith("--output=")]
+    if (given or [os.environ.get(variable_of("output"), "")])[-1].strip() == "json":
         import json
 
         print(printable_json(json.dumps({"error": message, "exit": exit_code}, ensure_ascii=False)))

@@ -86,14 +86,7 @@ MOST_COLUMNS = 50
 
 def as_json(result: LoadResult, exit_code: int) -> str:
     """Return the result as one JSON object."""
-    facts = result.as_dict()
-    # the exit code stays last
-    del facts["exit"]
-    facts |= {"reasons": result.summary.reasons_as_dicts(), "exit": exit_code}
-    # A temporary report is gone when this is read.
-    if result.options["report"] is None:
-        facts["report"] = None
-    return printable_json(json.dumps(facts, ensure_ascii=False))
+    return printable_json(json.dumps(result.as_object(exit_code), ensure_ascii=False))
 
 
 def as_text(view: View) -> str:
@@ -380,10 +373,10 @@ def _run(
     printed: PrintedReport | None,
 ) -> int:
     from interakt_loader import load as loading
-    from interakt_loader.cli.terminal import Terminal, nothing
     from interakt_loader.load.opening import OtherFiles, files_of
     from interakt_loader.load.run import outlive_terminal
     from interakt_loader.load.runs import Runs
+    from interakt_loader.load.terminal import Terminal, nothing
     from interakt_loader.result import view_of
 
     freeze_imports()
@@ -576,7 +569,7 @@ def run(
     # the group has begun the log already
     del debug
     from interakt_loader.cli.proposal import Chosen, Confirmation
-    from interakt_loader.errors import ProjectError
+    from interakt_loader.load.terminal import nothing
     from interakt_loader.project.opening import Choices, ReadyLoad
     from interakt_loader.project.run import Front, run_project
 
@@ -598,13 +591,7 @@ def run(
             here = stack.enter_context(Sandbox())
             target = {"api_key": here.api_key, "base_url": here.url}
         choices = Choices(loads, dry_run, False if quiet else None, html, target)
-        try:
-            result = run_project(project, choices, Front(confirmation, (lambda _: None) if quiet else _say))
-        except ProjectError as error:
-            _say("\n".join(map(printable, f"interakt-loader: {error}".splitlines())))
-            if output == "json":
-                click.echo(printable_json(json.dumps({"error": str(error), "exit": error.exit_code})))
-            return error.exit_code
+        result = run_project(project, choices, Front(confirmation, nothing if quiet else _say))
         if output == "json":
             click.echo(printable_json(json.dumps(result.as_dict(), ensure_ascii=False)))
         else:
@@ -725,7 +712,7 @@ def pull(
     """
     from interakt_loader.account.pull import pulled
     from interakt_loader.cli.keys import given_key
-    from interakt_loader.cli.terminal import Terminal, nothing
+    from interakt_loader.load.terminal import Terminal, nothing
 
     freeze_imports()
     output = parsed("--output", OneOf(OUTPUTS), output)

@@ -6,6 +6,7 @@
 - `job`: one load, its observer, the question before its first call, and the engine that sends it.
 - `run`: everything around the pipeline: the report, the progress bar, signals, the result.
 - `runs`: the records of the last runs of a load.
+- `terminal`: what a load says while it runs, where that is shown as lines.
 - `kept_mapping`: the file of a load's proposed or confirmed mapping.
 - `pipeline`: the stages that each row passes, from record batches to report lines.
 - `failed_rows`: the rows that failed, with their own columns, as a frame and as a file to correct and load again.

@@ -149,12 +149,7 @@ def _as_dict(end: LoadEnd) -> dict[str, Any]:
         return {"error": None if end.error is None else _first_line(end.error), "not_started": end.reason} | {
             "exit": end.exit_code
         }
-    facts = end.result.as_dict()
-    # the exit code stays last
-    del facts["exit"]
-    facts |= {"reasons": end.result.summary.reasons_as_dicts(), "exit": end.exit_code}
-    # a temporary report is gone when this is read
-    return facts | ({"report": None} if end.result.options["report"] is None else {})
+    return end.result.as_object(end.exit_code or 0)
 
 
 def _line(end: LoadEnd) -> Line:

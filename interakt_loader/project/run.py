@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, keys_in_messages
 from interakt_loader.load.api import load as run_load
-from interakt_loader.load.job import Confirmation, Observer
+from interakt_loader.load.job import Confirmation
 from interakt_loader.load.opening import files_of
 from interakt_loader.load.run import outlive_terminal
 from interakt_loader.load.runs import Runs
-from interakt_loader.progress import stamped
+from interakt_loader.load.terminal import Terminal
 from interakt_loader.project.opening import Choices, ReadyLoad, ReadyProject, ready
 from interakt_loader.project.result import LoadEnd, ProjectResult
 
@@ -100,13 +100,25 @@ def _ended(load: ReadyLoad, front: Front) -> LoadEnd:
     """Run one load and return how it ended."""
     folder = load.runs
     runs = None if folder is None else Runs(folder, load.name, load.sources, load.settings, "load")
+    files = files_of(load.source)
+
+    def begin_run() -> None:
+        if runs is not None:
+            runs.begin(files[0] if len(files) == 1 else None)
+
+    observer = Terminal(
+        lambda line: front.say(f"{load.name}: {line}"),
+        front.say,
+        after_first=[] if load.note is None else [load.note],
+        begins=begin_run,
+    )
     try:
         result = run_load(
             load.source,
             load.mapping,
             load.mapping.kind,
             load.settings,
-            observer=_Watch(load, runs, front),
+            observer=observer,
             confirmation=front.confirmation(load),
             other_files=load.other_files,
         )
@@ -118,25 +130,3 @@ def _ended(load: ReadyLoad, front: Front) -> LoadEnd:
     if runs is not None and end.result is not None:
         runs.end(end.result, end.exit_code or 0)
     return end
-
-
-class _Watch(Observer):
-    """Shows what a load announces, and keeps the files of the run before."""
-
-    def __init__(self, load: ReadyLoad, runs: Runs | None, front: Front) -> None:
-        self._load, self._runs, self._front = load, runs, front
-        self._after_first = [] if load.note is None else [load.note]
-
-    def announced(self, line: str) -> None:
-        for one in (line, *self._after_first):
-            self._front.say(f"{self._load.name}: {one}")
-        self._after_first.clear()
-
-    def reported(self, line: str) -> None:
-        """Show how far the load is, with the local time."""
-        self._front.say(stamped(line))
-
-    def overwrites_report(self) -> None:
-        if self._runs is not None:
-            files = files_of(self._load.source)
-            self._runs.begin(files[0] if len(files) == 1 else None)

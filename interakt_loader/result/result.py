@@ -329,6 +329,15 @@ class LoadResult:
             "exit": self.exit_code,
         }
 
+    def as_object(self, exit_code: int) -> dict[str, Any]:
+        """Return what `--output json` prints: `as_dict`, with the reasons and this exit code."""
+        facts = self.as_dict()
+        # the exit code stays last
+        del facts["exit"]
+        facts |= {"reasons": self.summary.reasons_as_dicts(), "exit": exit_code}
+        # a temporary report is gone when this is read
+        return facts if self.options["report"] is not None else facts | {"report": None}
+
     def _status(self) -> dict[str, int]:
         """Return the counts of the statuses that a row of such a run can have."""
         return {

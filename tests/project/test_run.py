@@ -347,10 +347,10 @@ def test_a_project_says_how_far_it_is_and_why_rows_failed(example: Example) -> N
 
 
 def test_mistakes_are_json_too(example: Example) -> None:
-    """With exit 2."""
+    """With exit 2, a line for each on standard error, and also if the form is set in the environment."""
     example.written["loads"]["orders"]["after"] = "nobody"
-    arguments = [sys.executable, "-m", "interakt_loader", "run", example.write(), "--output", "json"]
-    environment = os.environ | {"PYTHONPATH": HOME}
+    arguments = [sys.executable, "-m", "interakt_loader", "run", example.write()]
+    environment = os.environ | {"PYTHONPATH": HOME, "INTERAKT_OUTPUT": "json"}
     ended = subprocess.run(arguments, env=environment, capture_output=True, encoding="utf-8", check=False)
     said = json.loads(ended.stdout)
     assert (ended.returncode, said["exit"], "nobody" in said["error"]) == (2, 2, True)
