@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 UV := $(BIN)/uv
 # The package and one dependency group, in the versions of the lock.
-INSTALL := $(UV) pip install --quiet --compile-bytecode --constraints constraints.txt --build-constraints constraints.txt -e .
+INSTALL = $(UV) pip install --quiet --compile-bytecode --constraints $(LOCK) --build-constraints constraints.txt -e .
+LOCK := constraints.txt
 # Processes for the tests: two more than cores, because some tests wait. At most six, because some measure the pace.
 PROCESSES := $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() + 2, 6))")
 
-.PHONY: demo test test-long test-integrations test-browser test-redis test-databases test-airflow test-spark test-packaging test-container test-lowest environments \
+.PHONY: demo test test-long test-integrations test-browser test-redis test-databases test-airflow test-spark test-orchestrators test-packaging test-container test-lowest environments \
 	torture soundness fuzz coverage mutants lint format docs dist bench bench-quick sample-data lock clean
 
 # The Python of `make test-lowest`: the oldest that pyproject.toml allows.
@@ -26,7 +27,7 @@ test: $(VENV)/.test ## all tests: on all cores, then those that measure the pace
 test-long: $(VENV)/.test ## the same with eight times the examples, and the whole of the largest real table
 	INTERAKT_LONG=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
 
-test-integrations: test-redis test-databases test-packaging test-container test-airflow test-spark test-browser ## tests with real Redis, PostgreSQL, MariaDB, Airflow, Spark, Chromium, built packages and the image
+test-integrations: test-redis test-databases test-packaging test-container test-airflow test-spark test-orchestrators test-browser ## tests with real Redis, PostgreSQL, MariaDB, Airflow, Spark, Dagster, Prefect, dbt, Chromium, built packages and the image
 
 test-redis: $(VENV)/.test ## one rate limit for several processes: needs redis-server
 	$(BIN)/python -m pytest tests/external/redis
@@ -43,6 +44,9 @@ test-browser: $(VENV)-test-browser/.ready ## the HTML report and the sandbox's p
 test-spark: $(VENV)-test-spark/.ready ## loads in a real Spark, local and as a cluster: needs Java
 	$(VENV)-test-spark/bin/python -m pytest tests/external/spark
 
+test-orchestrators: $(VENV)-test-orchestrators/.ready ## the page for Dagster, Prefect and dbt, with each of them
+	$(VENV)-test-orchestrators/bin/python -m pytest tests/external/orchestrators
+
 test-packaging: $(VENV)-test-packaging/.ready ## the built wheel on each Python that is found, and its types
 	$(VENV)-test-packaging/bin/python -m pytest tests/external/packaging
 
@@ -52,7 +56,7 @@ test-container: $(VENV)-test-packaging/.ready ## the image and the recipes for c
 test-lowest: $(VENV)-lowest/.ready ## all tests, with the lowest versions that pyproject.toml allows: OLDEST=python3.10
 	$(VENV)-lowest/bin/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
 
-environments: $(patsubst %,$(VENV)-%/.ready,test-packaging test-airflow test-browser test-spark docs) ## make the environments of those targets now
+environments: $(patsubst %,$(VENV)-%/.ready,test-packaging test-airflow test-browser test-spark test-orchestrators docs) ## make the environments of those targets now
 
 torture: $(VENV)/.test ## 200 loads, killed with kill -9 at random moments and run again
 	INTERAKT_TORTURE=200 $(BIN)/python -m pytest tests/torture -s --timeout 7200
@@ -107,9 +111,14 @@ sample-data: $(VENV)/.base ## write sample_data/ again; a fixed seed gives the s
 # With dev come the groups test and lint.
 LOCKED := dev test-airflow test-browser test-packaging test-spark bench fuzz docs
 
+COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock"
+# Dagster, Prefect and dbt need older versions of what Airflow and others need.
+ORCHESTRATORS := tests/external/orchestrators/constraints.txt
+
 lock: $(UV) ## renew constraints.txt: every version of every group and extra, for each Python and system
-	$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate --all-extras \
-		--custom-compile-command "make lock" $(addprefix --group ,$(LOCKED)) --output-file constraints.txt pyproject.toml
+	$(COMPILE) --all-extras $(addprefix --group ,$(LOCKED)) --output-file constraints.txt pyproject.toml
+	$(COMPILE) --group test-orchestrators --output-file $(ORCHESTRATORS) pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(VENV)-* demo-output site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .coverage*
@@ -138,6 +147,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(UV)
 	@$(INSTALL) --python $(BIN)/python --group dev
 	@touch $@ $(VENV)/.base $(VENV)/.test
 
+$(VENV)-test-orchestrators/.ready: LOCK := $(ORCHESTRATORS)
 $(VENV)-%/.ready: pyproject.toml constraints.txt | $(UV)
 	@echo "making $(VENV)-$*, with interakt_loader and the group $* (once)"
 	@$(PYTHON) -m venv $(VENV)-$*

@@ -46,12 +46,15 @@ class InteraktLoaderError(Exception):
     """The base class of all errors of this package, except `LoadInterrupted`."""
 
     exit_code = 1
+    can_retry = True
+    """Whether the same load may succeed later, although nobody has changed anything. For schedulers that retry."""
 
 
 class UsageError(InteraktLoaderError, ValueError):
     """An argument, an option, a mapping or a source is wrong. Nothing was sent."""
 
     exit_code = 2
+    can_retry = False
 
 
 class SettingsError(UsageError):
@@ -60,6 +63,8 @@ class SettingsError(UsageError):
 
 class NotJustNow(SettingsError):
     """An option names something that is not available now: a ledger in use, or a shared clock that is unreachable."""
+
+    can_retry = True
 
 
 class AnotherKey(SettingsError):
@@ -85,7 +90,9 @@ class MappingNeeded(UsageError):
 
 
 class SourceError(UsageError):
-    """The source cannot be read as a table."""
+    """The source cannot be read as a table. It may not be there yet."""
+
+    can_retry = True
 
 
 class ProjectError(UsageError):
@@ -121,6 +128,8 @@ class LoadStopped(InteraktLoaderError):
 
 class KeyRefused(LoadStopped):
     """The API refuses the key (401) or the account's plan has no API (403)."""
+
+    can_retry = False
 
 
 class CertificateUntrusted(LoadStopped):
@@ -174,6 +183,7 @@ class APIError(InteraktLoaderError):
         self.status = status
         self.status_code = status_code
         self.message = message
+        self.can_retry = status_code is None or status_code == 429 or status_code >= 500
 
     def __str__(self) -> str:
         return self.message if self.status_code is None else f"HTTP {self.status_code}: {self.message}"
@@ -185,6 +195,8 @@ class LoadInterrupted(KeyboardInterrupt):
     `result` is the `LoadResult`, or None outside a load; of `run` it is the `ProjectResult`. `signum` is the number of
     the signal; SIGINT is always 2.
     """
+
+    can_retry = True
 
     def __init__(self, result: Any = None, signum: int = 2) -> None:
         super().__init__(result, signum)

@@ -8,11 +8,15 @@ import re
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from interakt_loader import errors, load_users
 from interakt_loader.client import Client
+from interakt_loader.ledger import Ledger
+from interakt_loader.sandbox import Sandbox
+from interakt_loader.settings import Settings
 
 CLASSES = [one for _, one in inspect.getmembers(errors, inspect.isclass) if one.__module__ == errors.__name__]
 ARGUMENTS = {
@@ -136,3 +140,36 @@ def test_an_option_is_named_as_its_reader_writes_it(written: Callable[[], str], 
     with errors.flags_in_messages(), ThreadPoolExecutor(1) as other:
         assert (written(), other.submit(written).result()) == (flags, flags)
     assert written() == python
+
+
+@pytest.mark.parametrize(
+    "error", [errors.RowsFailed, errors.Outage, errors.TooManyFailures, errors.SourceError, errors.NotJustNow]
+)
+def test_a_retry_may_help_where_time_mends_it(error: type[errors.InteraktLoaderError]) -> None:
+    """Failed rows, an unreachable API, a late file, a ledger in use."""
+    assert error("…").can_retry
+
+
+@pytest.mark.parametrize(
+    "error", [errors.KeyRefused, errors.SettingsError, errors.MappingError, errors.AnotherKey, errors.BadArgument]
+)
+def test_no_retry_helps_where_a_person_is_needed(error: type[errors.InteraktLoaderError]) -> None:
+    """The key, the plan, the options and the mapping stay as they are."""
+    assert not error("…").can_retry
+
+
+@pytest.mark.parametrize(("status_code", "can_retry"), [(None, True), (429, True), (503, True), (400, False)])
+def test_a_call_may_be_retried_unless_the_api_refused_it(status_code: int | None, *, can_retry: bool) -> None:
+    """Without a response, at the limit, or after an error of the server."""
+    assert errors.APIError(False, status_code, "…").can_retry is can_retry
+
+
+def test_a_ledger_that_another_load_has_is_there_later(sandbox: Sandbox, tmp_path: Path) -> None:
+    """An abandoned try may still be running: the next try gets this message, and can run again."""
+    options = {"api_key": sandbox.api_key, "base_url": sandbox.url, "ledger": str(tmp_path / "a.ledger")}
+    with (
+        Ledger(options["ledger"], "user", Settings.resolve(options)),
+        pytest.raises(errors.NotJustNow, match="is in use by another load") as refused,
+    ):
+        load_users([{"user": "u1"}], {"user_id": "user"}, **options)  # type: ignore[arg-type]
+    assert refused.value.can_retry

@@ -67,6 +67,7 @@ from interakt_loader.sources.memory import (
     open_lazy_frame,
     to_arrow,
 )
+from interakt_loader.sources.once import open_reader
 from interakt_loader.sources.paths import (
     Partitions,
     RemotePath,
@@ -86,7 +87,6 @@ from interakt_loader.sources.streams import (
     is_cursor,
     open_cursor,
     open_iterable,
-    open_reader,
     open_tables,
 )
 from interakt_loader.values import full_type
@@ -175,6 +175,8 @@ def _opened(data: Any, options: ReadOptions) -> Source:
         return open_in_memory(data)
     if is_path(data):
         return open_paths([as_path(data)], options)
+    if full_type(data).startswith("narwhals."):
+        return _opened(data.to_native(), options)
     if isinstance(data, list | tuple):
         return _open_list(data, options)
     if is_delta_table(data):

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.columns.normalize import Kind, is_mixed, mixed
-from interakt_loader.errors import SourceBroken, SourceError
+from interakt_loader.errors import SourceError
 from interakt_loader.model import FAILURES, Problem
 from interakt_loader.sources.base import (
     BATCH_ROWS,
@@ -37,6 +37,7 @@ from interakt_loader.sources.base import (
     leaf_names,
     reason,
 )
+from interakt_loader.sources.once import batches_of, open_reader
 from interakt_loader.sources.spool import TemporaryFolder
 from interakt_loader.values import (
     LONGEST_LIST,
@@ -213,39 +214,31 @@ def open_lazy_frame(lazy_frame: Any) -> Source:
 
 
 def open_stream(data: Any) -> Source:
-    """Return an object with `__arrow_c_stream__` as a source; SourceError when its stream is not a table.
+    """Return an object with `__arrow_c_stream__` as a source; SourceError if its stream is not a table.
 
-    The stream is requested once for each reading, because this may run a query. A RecordBatchReader can be read only
-    once.
+    If its number of rows is not known, it may be a query. The next time, that could give other rows, or the same ones
+    in another order. So it runs `once`.
     """
     name = type(data).__name__
-    once = isinstance(data, pa.RecordBatchReader)
+    rows = next((n for n in (getattr(data, "num_rows", None), getattr(data, "height", None)) if type(n) is int), None)
     try:
-        reader = data if once else pa.RecordBatchReader.from_stream(data)
+        reader = _reader(data)
     except Exception as error:
         # its text may quote values: it may run a query
         raise SourceError(f"{name}: its data cannot be read as a table: it raised {full_type(error)}") from error
-    names = flat_names(reader.schema, name)
-    unread = [reader]
+    if rows is None:
+        return open_reader(reader, name)
+    columns = flat_names(reader.schema, name)
+    return Source(name=name, columns=columns, rows=rows, rows_exact=True, read=lambda: batches_of(name, _reader(data)))
 
-    def read() -> Batches:
-        if not unread and once:
-            raise SourceError(f"{name}: it can be read only once, and that has been done")
-        current = unread.pop() if unread else pa.RecordBatchReader.from_stream(data)
-        row = 0
-        try:
-            for batch in current:
-                row += batch.num_rows
-                yield batch
-        except Exception as error:
-            after = f" after row {row - 1}" if row else ""
-            raise SourceBroken(f"{name}: cannot be read{after}: it raised {full_type(error)}") from error
-        finally:
-            if not once:
-                current.close()
 
-    rows = next((n for n in (getattr(data, "num_rows", None), getattr(data, "height", None)) if type(n) is int), None)
-    return Source(name=name, columns=names, rows=rows, rows_exact=rows is not None, read=read)
+def _reader(data: Any) -> pa.RecordBatchReader:
+    if isinstance(data, pa.RecordBatchReader):
+        return data
+    if hasattr(data, "to_arrow_reader"):
+        # DuckDB would put a million rows into a batch
+        return data.to_arrow_reader(BATCH_ROWS)
+    return pa.RecordBatchReader.from_stream(data)
 
 
 def is_dataset(data: object) -> bool:

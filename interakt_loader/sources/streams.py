@@ -1,8 +1,4 @@
-"""Read what comes once: iterators of dicts, of frames and of record batches, and the cursors of databases.
-
-What is read is kept in a temporary file (`Once`), because a second reading may be needed: for the failures file, or
-for `result.failures()`. An error of an iterator is shown by its type only: its text may hold values of rows.
-"""
+"""Read iterators of dicts, of frames and of record batches, and the cursors of databases. They come `once`."""
 
 from __future__ import annotations
 
@@ -14,88 +10,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from interakt_loader.errors import InteraktLoaderError, SourceBroken, SourceError
+from interakt_loader.errors import SourceBroken, SourceError
 from interakt_loader.sources.base import BATCH_ROWS, Batches, Source, flat_names, heading, refuse_doubled
 from interakt_loader.sources.memory import is_pandas, is_table, open_in_memory, records_to_batch
-from interakt_loader.sources.spool import Spool
+from interakt_loader.sources.once import END, Once, batches_of, failed, next_item, open_once
 from interakt_loader.values import full_type
 
 _KINDS = "dicts, frames, Arrow tables or record batches"
 _ARROW_METHODS = ("to_arrow_reader", "fetch_record_batch", "fetch_arrow_batches", "to_arrow_iterable")
 """What gives batches: of DuckDB, of ADBC and older DuckDB, of Snowflake, of BigQuery."""
-_END = object()
-
-
-class Once:
-    """Batches that come once, and can be read again: each one is kept in a temporary file as it comes.
-
-    The file is its owner's alone. It is removed with this object, or by the next run after a kill. If it cannot be
-    written, the batches can be read only once.
-    """
-
-    def __init__(self, name: str, batches: Iterator[pa.RecordBatch]) -> None:
-        self._name = name
-        self._batches = batches
-        self._kept: Spool | None = None
-        self._count = self._rows = 0
-        self._is_complete = True
-        self._ended = self._broken = False
-
-    def read(self) -> Batches:
-        """Yield all batches: those that were read before from the file, and then the next ones."""
-        at = 0
-        while True:
-            batch = self._next() if at == self._count else self._again(at)
-            if batch is None:
-                return
-            yield batch
-            at += 1
-
-    def _again(self, at: int) -> pa.RecordBatch:
-        if self._kept is None:
-            raise SourceError(f"{self._name}: it can be read only once, and that has been done")
-        return self._kept.batch(at)
-
-    def _next(self) -> pa.RecordBatch | None:
-        if self._broken:
-            # Python's generators end after an error, which would look like the end of the rows
-            raise SourceBroken(f"{self._name}: cannot be read further: it broke off{_after(self._rows)}")
-        if self._ended:
-            return None
-        try:
-            batch = next(self._batches, None)
-            if batch is None:
-                # its cursor may be closed by now
-                self._ended = True
-                return None
-            self._keep(batch)
-        except BaseException:
-            self._broken = True
-            raise
-        self._count += 1
-        self._rows += batch.num_rows
-        return batch
-
-    def _keep(self, batch: pa.RecordBatch) -> None:
-        if not self._is_complete:
-            return
-        try:
-            self._kept = self._kept or Spool()
-            self._kept.add(batch)
-        except (OSError, SourceError, pa.ArrowException):
-            self._kept, self._is_complete = None, False
-
-
-def open_once(name: str, columns: list[str], batches: Iterator[pa.RecordBatch], *, open_ended: bool = False) -> Source:
-    """Return batches that come once as a source."""
-    read = Once(name, batches).read
-    return Source(name=name, columns=columns, rows=None, rows_exact=False, read=read, open_ended=open_ended)
-
-
-def open_reader(reader: pa.RecordBatchReader) -> Source:
-    """Return a RecordBatchReader as a source."""
-    name = type(reader).__name__
-    return open_once(name, flat_names(reader.schema, name), _batches(name, reader))
 
 
 # ------------------------------------------------------------------ iterators
@@ -110,8 +33,8 @@ def open_iterable(data: Iterable[Any]) -> Source:
     name = type(data).__name__
     items = iter(data)
     try:
-        first = _item(name, items, 0)
-        if first is _END:
+        first = next_item(name, items, 0)
+        if first is END:
             raise SourceError(
                 f"{name}: it yields nothing, so its columns are not known; expected {_KINDS}. Was it read before? What "
                 "comes once can be given once"
@@ -187,7 +110,7 @@ def _of_records(name: str, items: Iterator[Any], keys: Sequence[Any]) -> Batches
                 # some programs fill one dict again and again
                 records.append(dict(item))
         except Exception as error:  # noqa: BLE001 - anything may come from an iterator
-            broken = _failed(name, error, row + len(records))
+            broken = failed(name, error, row + len(records))
         if records:
             found = [*dict.fromkeys(chain(keys, chain.from_iterable(records)))]
             try:
@@ -206,7 +129,7 @@ def _of_tables(name: str, items: Iterator[Any], first: Source) -> Batches:
     """Yield the rows of the tables of an iterator, each of which has to have the same columns."""
     row = 0
     names: list[str] | None = None
-    while (item := _item(name, items, row)) is not _END:
+    while (item := next_item(name, items, row)) is not END:
         if not is_table(item):
             raise SourceBroken(f"{name}: row {row}: expected a table like before, and got {full_type(item)}")
         try:
@@ -239,28 +162,6 @@ def _other_columns(expected: Sequence[str], found: Sequence[str]) -> str | None:
         if names
     ]
     return f"expected a table with the columns of the first one, and got one {' and '.join(differences)}"
-
-
-def _item(name: str, items: Iterator[Any], row: int) -> Any:
-    try:
-        return next(items, _END)
-    except InteraktLoaderError:
-        raise
-    except Exception as error:
-        raise _failed(name, error, row) from error
-
-
-def _failed(name: str, error: Exception, rows: int) -> Exception:
-    """Return the error of a source that broke after so many rows, without the text of its cause."""
-    if isinstance(error, InteraktLoaderError):
-        return error
-    broken = SourceBroken(f"{name}: cannot be read{_after(rows)}: it raised {full_type(error)}")
-    broken.__cause__ = error
-    return broken
-
-
-def _after(rows: int) -> str:
-    return f" after row {rows - 1}" if rows else ""
 
 
 # ------------------------------------------------------------------ cursors
@@ -303,14 +204,7 @@ def open_cursor(cursor: Any) -> Source:
         raise SourceError(no_result)
     if not isinstance(result, pa.RecordBatchReader):
         return open_iterable(result)
-    return open_once(name, flat_names(result.schema, name), _batches(name, result))
-
-
-def _batches(name: str, reader: pa.RecordBatchReader) -> Batches:
-    row = 0
-    while (batch := _item(name, reader, row)) is not _END:
-        row += batch.num_rows
-        yield batch
+    return open_once(name, flat_names(result.schema, name), batches_of(name, result))
 
 
 def _fetched(name: str, cursor: Any, names: Sequence[str]) -> Iterator[Mapping[Any, Any]]:

@@ -24,7 +24,6 @@ from interakt_loader import LoadResult, MappingDict, check, load_events, load_us
 from interakt_loader.cli import run
 from interakt_loader.errors import AnotherKey, SettingsError
 from interakt_loader.integrations.airflow import load_events_task
-from interakt_loader.integrations.airflow.task_load import can_retry
 from interakt_loader.ledger import Ledger
 from interakt_loader.ledger.account import SECRET, address_id, secret_id, unwrap, wrap
 from interakt_loader.ledger.digests import EVENT
@@ -595,7 +594,7 @@ def test_airflow_does_not_try_again_with_another_key(
     load(OLD)
     with pytest.raises(AnotherKey) as caught:
         load(NEW)
-    assert not can_retry(caught.value)
+    assert not caught.value.can_retry
     assert load(NEW, same_account="true")["status"]["unchanged"] == 5
 
 

@@ -14,7 +14,6 @@ import pytest
 import interakt_loader
 from interakt_loader import InferredMapping, Mapping, MappingNeeded, UsageError, check, infer, load_events, load_users
 from interakt_loader.errors import SettingsError
-from interakt_loader.integrations.airflow.task_load import can_retry
 from interakt_loader.mapping import read_mapping
 from interakt_loader.sandbox import Sandbox
 from tests.cli.terminal import FarApi, far_api
@@ -117,7 +116,7 @@ def test_airflow_does_not_try_it_again() -> None:
     """No retry confirms anything."""
     with pytest.raises(MappingNeeded) as caught:
         load_users(USERS, api_key="key", base_url="https://api.example.com")
-    assert not can_retry(caught.value)
+    assert not caught.value.can_retry
 
 
 def test_what_a_proposal_says() -> None:

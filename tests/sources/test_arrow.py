@@ -50,7 +50,7 @@ def test_tables_and_streams_can_be_read_again_and_again(data: Any, rows: int | N
 
 
 def test_a_relation_of_duckdb_is_read_again_and_again() -> None:
-    """It is a query, which each reading runs."""
+    """It is a query. It runs once, and its rows are kept."""
     duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed")
     relation = duckdb.sql("select range as id, 'n' || range as name from range(20000)")
     source = open_source(relation)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from interakt_loader.errors import InteraktLoaderError, KeyRefused, NotJustNow, SettingsError, SourceError, UsageError
+from interakt_loader.errors import InteraktLoaderError, SettingsError
 from interakt_loader.model import Stop, StopToken
 from interakt_loader.privacy.text import masked
 from interakt_loader.settings import Settings
@@ -28,17 +28,6 @@ if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
 
 logger = logging.getLogger("interakt_loader")
-
-
-def can_retry(error: InteraktLoaderError) -> bool:
-    """Return True if the same task may succeed later.
-
-    It may if rows failed, if an outage or too many failures stopped the load, if another load uses the ledger, or if
-    the file does not exist yet. A refused key, a plan without the API, and a wrong mapping or option need a person.
-    """
-    if isinstance(error, UsageError):
-        return isinstance(error, (SourceError, NotJustNow))
-    return not isinstance(error, KeyRefused)
 
 
 @contextmanager
@@ -56,7 +45,7 @@ def errors_for_airflow() -> Iterator[None]:
         logger.debug("the error in full", exc_info=error)
         error.args = tuple(masked(one) if isinstance(one, str) else one for one in error.args)
         error.__cause__, error.__suppress_context__ = None, True
-        if can_retry(error):
+        if error.can_retry:
             raise
         try:
             from airflow.sdk.exceptions import AirflowFailException
