@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 UV := $(BIN)/uv
 # The package and one dependency group, in the versions of the lock.
-INSTALL = $(UV) pip install --quiet --compile-bytecode --constraints $(LOCK) --build-constraints constraints.txt -e .
+INSTALL = $(UV) pip install --quiet --constraints $(LOCK) --build-constraints constraints.txt -e .
 LOCK := constraints.txt
 # Processes for the tests: two more than cores, because some tests wait. At most six, because some measure the pace.
 PROCESSES := $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() + 2, 6))")
@@ -139,12 +139,12 @@ $(VENV)/.base: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(UV)
 	@echo "installing interakt_loader and the tools for its tests (once)"
-	@$(INSTALL) --python $(BIN)/python --group test
+	@$(INSTALL) --compile-bytecode --python $(BIN)/python --group test
 	@touch $@ $(VENV)/.base
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(UV)
 	@echo "installing interakt_loader and the tools for its tests and checks (once)"
-	@$(INSTALL) --python $(BIN)/python --group dev
+	@$(INSTALL) --compile-bytecode --python $(BIN)/python --group dev
 	@touch $@ $(VENV)/.base $(VENV)/.test
 
 $(VENV)-test-orchestrators/.ready: LOCK := $(ORCHESTRATORS)
