@@ -106,6 +106,7 @@ class Ledger:
         self._settings = settings
         self._store = Store(Path(path), self.path) if part is None else part
         self._has_parts = False
+        self._keeps_parts = False
         self._in_flight: InFlight | None = None
         self._plan: Plan | None = None
         self._has_recorded = False
@@ -164,20 +165,26 @@ class Ledger:
         Raises `SettingsError`.
         """
         self._has_parts = True
-        load = create(self._store, self.path, address_id(self._settings.base_url), count)
+        try:
+            load = create(self._store, self.path, address_id(self._settings.base_url), count)
+        except SettingsError:
+            self.loads.take_back()
+            raise
         return Parts(Path(os.path.abspath(self.path)), load, self.loads.salt)  # noqa: PTH100 - links stay
 
     def merge_parts(self) -> bool:
         """Merge the parts, whose tasks have ended. Return False if that has to wait for the next opening."""
+        self._has_parts = False
         try:
-            # if merging fails (full disk), it is done at the next opening; so it is if a task still holds a part
             if merge(self._store, self.path):
                 self._has_recorded = True
+        # a task still holds a part, a part is damaged, or the disk is full
         except (SettingsError, sqlite3.Error, OSError) as error:
-            logger.warning("ledger %s: what was sent is merged into it when it is opened next (%s)", self.path, error)
-            return False
-        self._has_parts = False
-        return True
+            self._keeps_parts = True
+            # as text: an error that is kept would keep the file open
+            reason = str(error)
+            logger.warning("ledger %s: what was sent is merged into it when it is opened next (%s)", self.path, reason)
+        return not self._keeps_parts
 
     def __enter__(self) -> Ledger:
         return self
@@ -264,7 +271,10 @@ class Ledger:
     def close(self) -> None:
         """Merge what was recorded, and release the file."""
         finished = False
-        if self._has_parts and not self.merge_parts():
+        if self._has_parts:
+            self.merge_parts()
+        if self._keeps_parts:
+            # nothing more is written: a task may be reading it
             self._store.close()
             return
         try:

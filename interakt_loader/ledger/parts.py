@@ -41,7 +41,8 @@ _MERGED = b"merged"
 
 _LOAD = "load"
 _PART = re.compile(r"\d{5,}\.ledger")
-_FILE = re.compile(r"load|\d{5,}\.ledger(-calls|-journal|-wal)?")
+_FILE = re.compile(r"load|\.load-.*\.part|\d{5,}\.ledger(-\w+)?")
+"""All files that a load makes there, also temporary ones. What was set aside has another name, and stays."""
 _REMEDY = "delete it: then what its task has sent is sent again"
 
 
@@ -136,8 +137,8 @@ def create(store: Store, shown: Path, address: bytes, count: int) -> str:
         folder.mkdir(OWNER_ONLY | 0o100, exist_ok=True)
         for number in range(count):
             with closing(Store(folder / f"{number:05}.ledger")) as part:
-                part.note(TOPIC, {load: store.id})
                 part.put_destination(address, wrapped)
+                part.note(TOPIC, {load: store.id})
         with replacing(folder / _LOAD) as file:
             file.write(load.hex().encode())
         store.note(TOPIC, {load: count.to_bytes(4, "big")})
@@ -156,7 +157,7 @@ def merge(store: Store, shown: Path) -> int:
     """
     folder = folder_of(store.path)
     noted = {load: value for load, value in store.notes(TOPIC).items() if value}
-    if not noted and not _found(folder, _FILE):
+    if not noted and not folder.is_dir():
         return 0
     paths = paths_of(folder)
     _close_to_tasks(folder, paths, shown)
