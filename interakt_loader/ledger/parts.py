@@ -1,8 +1,8 @@
 """The parts of a ledger, while several processes write at once: the tasks of a load by Spark.
 
-    NAME.ledger              not written while tasks run; each task compares with it
-    NAME.ledger.parts/load   the id of the load; its tasks may begin as long as it is there
-    NAME.ledger.parts/00000.ledger, 00001.ledger, …   what each task has sent, with the files of any ledger beside it
+- `NAME.ledger` is not written while tasks run. Each task compares with it.
+- `NAME.ledger.parts/load` has the id of the load. Its tasks may begin as long as this file exists.
+- `NAME.ledger.parts/00000.ledger` and so on hold what each task has sent. Each is a ledger with its own other files.
 
 One process has the ledger for the whole load. It makes the parts, and merges them into the ledger at the end. All calls
 of a user, and all equal events, are in one part. If that process is killed, the next one that opens the ledger merges
@@ -43,7 +43,7 @@ _LOAD = "load"
 _PART = re.compile(r"\d{5,}\.ledger")
 _FILE = re.compile(r"load|\.load-.*\.part|\d{5,}\.ledger(-\w+)?")
 """All files that a load makes there, also temporary ones. What was set aside has another name, and stays."""
-_REMEDY = "delete it: then what its task has sent is sent again"
+_HINT = "delete it: then what its task has sent is sent again"
 
 
 class PartsHeld(NotJustNow):
@@ -85,7 +85,7 @@ class Parts:
     def open(self, number: int) -> Store:
         """Open a part, to which other tasks do not write. Raises `SettingsError`."""
         self._check_open()
-        store = Store(self.path(number), creates=False, remedy=_REMEDY)
+        store = Store(self.path(number), creates=False, hint=_HINT)
         try:
             # the load may have ended meanwhile; from now on nobody removes or merges this part
             self._check_open()
@@ -216,7 +216,7 @@ def _recovered(paths: list[Path], shown: Path) -> Iterator[Store]:
 
 
 def _part(path: Path, ledger: Path) -> Store:
-    return Store(path, folder_of(ledger) / path.name, creates=False, remedy=_REMEDY)
+    return Store(path, folder_of(ledger) / path.name, creates=False, hint=_HINT)
 
 
 def recover(store: Store) -> None:

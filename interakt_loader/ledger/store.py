@@ -208,7 +208,7 @@ _BASE = struct.Struct("<III")
 """The number of a sealed state, three times, the second time inverted: a damaged one is detected."""
 
 
-REMEDY = "delete it and record what was sent with `baseline`: without that all events are sent again"
+DAMAGED_HINT = "delete it and record what was sent with `baseline`: without that all events are sent again"
 """What to do about a damaged ledger of which there is no copy."""
 
 
@@ -235,7 +235,7 @@ class Store:
         shown: str | Path | None = None,
         *,
         creates: bool = True,
-        remedy: str = REMEDY,
+        hint: str = DAMAGED_HINT,
     ) -> None:
         """Open the file.
 
@@ -243,7 +243,7 @@ class Store:
             path: The file.
             shown: The name of the file in messages.
             creates: Create the file if it does not exist.
-            remedy: What to do about a damaged file, for messages.
+            hint: What to do about a damaged file, for messages.
         """
         self.path = Path(os.path.realpath(path))
         self.calls_path = _beside(self.path, "-calls")
@@ -252,7 +252,7 @@ class Store:
         """The name of the calls file in messages."""
         self._log = _beside(self.path, "-wal")
         self._shown = shown or path
-        self._remedy = remedy
+        self._hint = hint
         self._used = False
         self.has_base = False
         """Whether this file is a part of a ledger, which is attached as `base`."""
@@ -435,7 +435,7 @@ class Store:
         """Return the error for a damaged ledger, with what to do about it."""
         return SettingsError(
             f"ledger {self._shown}: is damaged{what and f' ({what})'}, and nothing was sent; put back a copy of it, or "
-            f"{self._remedy}"
+            f"{self._hint}"
         )
 
     def _in_use(self, by: str) -> NotJustNow:

@@ -32,8 +32,8 @@ Row = tuple[str, str]
 """A user, and what the call says."""
 
 Fate = str
-"""What becomes of a call: `sent`, `unknown` or `refused`, and put on record. `answered`: accepted, but its load is
-killed before that is on record. `in flight`: its load is killed before the answer comes."""
+"""The result of a call: `sent`, `unknown` or `refused`, and put on record. `answered`: accepted, but its load is killed
+before that is on record. `in flight`: its load is killed before the answer comes."""
 
 _ANSWERS = {
     "sent": (read_answer(201, b'{"result": true}', 0.1), Status.SENT),

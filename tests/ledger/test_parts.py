@@ -155,8 +155,8 @@ def test_a_link_and_a_relative_path_lead_to_the_parts(
 @FORKS
 @pytest.mark.parametrize("killed", ["task", "driver and tasks"])
 def test_a_kill_costs_the_calls_in_flight_only(tmp_path: Path, killed: str) -> None:
-    """Killed with -9 while the parts send. Then the next opening knows every call that was accepted, on whatever kind
-    of machine it is: the rest is sent, and at most the calls in flight arrive twice, marked."""
+    """Killed with -9 while the parts send. The next opening knows every call that was accepted. The rest is sent. At
+    most the calls in flight arrive twice, and they are marked."""
     path, all_rows, workers = tmp_path / "own.ledger", rows(300), 4
     with SandboxProcess(SandboxOptions(latency=0.01)) as sandbox:
         options = to(sandbox, workers=workers)
@@ -253,8 +253,8 @@ def test_a_merge_that_is_killed_at_any_step_is_completed(tmp_path: Path) -> None
 @POSIX
 @FORKS
 def test_parts_that_are_only_half_created_are_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Killed at any step before the first task: the next load finds the ledger as it was, and nothing is said of a
-    loss."""
+    """Killed at any step before the first task: the next load finds the ledger as it was, and no warning says that
+    something is lost."""
     folder = tmp_path / "left"
     folder.mkdir()
     path = folder / "own.ledger"
