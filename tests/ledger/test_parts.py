@@ -44,6 +44,7 @@ from tests.ledger.in_parts import (
     process,
     record_of,
 )
+from tests.thorough import IS_LONG
 
 POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork, and no SIGKILL")
 FORKS = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -136,16 +137,18 @@ def test_a_first_load_with_a_wrong_key_leaves_the_ledger_to_the_right_one(tmp_pa
         assert statuses(load_in_parts(tmp_path / "own.ledger", rows(9), to(sandbox))) == {"sent": 9}
 
 
+@POSIX
 def test_a_link_and_a_relative_path_lead_to_the_parts(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are beside the real file."""
-    (tmp_path / "real").mkdir()
+    """They are beside the real file, whatever characters its path has."""
+    folder = tmp_path / "100 % #1"
+    folder.mkdir()
     monkeypatch.chdir(tmp_path)
-    Path("link.ledger").symlink_to("real/own.ledger")
+    Path("link.ledger").symlink_to(folder / "own.ledger")
     assert statuses(load_in_parts(Path("link.ledger"), rows(9), to(sandbox))) == {"sent": 9}
-    assert statuses(load_in_parts(Path("real/own.ledger"), rows(9), to(sandbox))) == {"unchanged": 9}
-    assert names(tmp_path / "real") == {"own.ledger"}
+    assert statuses(load_in_parts(Path("100 % #1/own.ledger"), rows(9), to(sandbox))) == {"unchanged": 9}
+    assert names(folder) == {"own.ledger"}
 
 
 # ------------------------------------------------------------------ killed
@@ -487,7 +490,7 @@ def _loads(draw: st.DrawFn) -> tuple[Kind, list[tuple[list[Row], int, list[list[
 
 
 @given(_loads())
-@settings(max_examples=25)
+@settings(max_examples=200 if IS_LONG else 25)
 def test_loads_in_parts_leave_the_same_record_as_loads_without(
     tmp_path_factory: pytest.TempPathFactory,
     loads: tuple[Kind, list[tuple[list[Row], int, list[list[list[Fate]]], bool]]],

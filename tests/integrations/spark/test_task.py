@@ -12,6 +12,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pytest
 
+from interakt_loader.errors import NotJustNow
 from interakt_loader.integrations.spark import task
 from interakt_loader.integrations.spark.task import (
     CALLS,
@@ -22,6 +23,7 @@ from interakt_loader.integrations.spark.task import (
     send_calls,
 )
 from interakt_loader.ledger import Ledger
+from interakt_loader.ledger.parts import PartsHeld
 from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.settings import Settings
@@ -161,6 +163,30 @@ def test_a_part_that_another_task_holds_is_waited_for(
             "interakt_loader.integrations.spark.task.time.sleep", lambda _: holder.close()
         )  # it lets go while it is waited for
         assert sent(send_calls(prepared(["a"]), 0, of))[0]["status"] == "sent"
+
+
+def test_the_driver_waits_for_abandoned_tasks_and_for_no_other_load(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks of a driver that was killed end by themselves. A load that has the ledger may run for hours."""
+    path = tmp_path / "own.ledger"
+    waited: list[float] = []
+    with divided(sandbox, path) as of:
+        assert of.parts is not None
+        task_of_before = Ledger.of_part(of.parts, 0, "user", of.settings)
+        monkeypatch.setattr("interakt_loader.integrations.spark.task.time.sleep", waited.append)
+        with pytest.raises(NotJustNow, match="in use by another load"):
+            task.patiently(lambda: Ledger(path, "user", of.settings), PartsHeld)
+        assert waited == []
+
+    def end(_: float) -> None:
+        waited.append(1.0)
+        task_of_before.close()
+
+    monkeypatch.setattr("interakt_loader.integrations.spark.task.time.sleep", end)
+    task.patiently(lambda: Ledger(path, "user", of.settings), PartsHeld).close()
+    assert waited == [1.0]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["own.ledger"]
 
 
 def test_without_its_shared_clock_a_task_sends_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
