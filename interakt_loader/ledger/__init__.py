@@ -8,6 +8,7 @@ A ledger is a set of accepted calls, not a row number. So rows may be added, shu
 - `loads`: what is remembered of earlier loads: mappings, sources, inputs, event names.
 - `store`: the SQLite file, which belongs to one load at a time and detects damage.
 - `in_flight`: the calls in flight, on record before they are sent.
+- `parts`: the files of several processes that write at once, and their merge into the ledger.
 - `account`: the random secret of each account and address, protected by the API key.
 """
 

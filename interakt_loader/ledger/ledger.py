@@ -15,29 +15,23 @@ from pathlib import Path
 import pyarrow as pa
 
 from interakt_loader.errors import LedgerBroken, NotJustNow, SettingsError
-from interakt_loader.ledger.account import Account
+from interakt_loader.ledger.account import Account, address_id
 from interakt_loader.ledger.digests import Keys
-from interakt_loader.ledger.in_flight import InFlight, RecordingTransport, forget, left_behind, warn_of_loss
+from interakt_loader.ledger.in_flight import InFlight, RecordingTransport
 from interakt_loader.ledger.loads import Loads
+from interakt_loader.ledger.parts import Parts, create, folder_of, merge, paths_of, recover
 from interakt_loader.ledger.plan import Plan
-from interakt_loader.ledger.store import JournalEntry, Store
+from interakt_loader.ledger.store import ENDINGS, JournalEntry, Store
 from interakt_loader.model import Kind, Message, Outcome, Status, Transport
 from interakt_loader.settings import Settings
 
 _TRIES = 20
 
-_ENDINGS = ("-calls", "", "-journal", "-wal")
-"""The files of a ledger, in the order in which they are copied.
-
-So the calls file is not newer than the calls on record. What is brought from the log into the ledger meanwhile is in
-the copy of the log too.
-"""
-
 _LOG_HEADER = 32
 
 
 def copied(path: Path, folder: Path) -> Path:
-    """Copy a ledger, which a load may be using, with its other files to a folder. Return the path of the copy.
+    """Copy a ledger, which a load may be using, with its other files and its parts to a folder. Return the copy's path.
 
     SQLite only appends to its log until it starts a new one. Then the log's first bytes and the ledger's own file
     change. As long as both stay the same, the copies belong together. Raises `SettingsError`.
@@ -47,24 +41,38 @@ def copied(path: Path, folder: Path) -> Path:
         raise SettingsError(f"ledger {path}: cannot be opened: is no file")
     try:
         for _ in range(_TRIES):
-            before = _state(ledger)
-            for ending in _ENDINGS:
-                of, to = (one / (ledger.name + ending) for one in (ledger.parent, folder))
-                to.unlink(missing_ok=True)
-                if of.is_file():
-                    # it is gone if a load has ended
-                    with suppress(FileNotFoundError):
-                        shutil.copyfile(of, to)
-            if before == _state(ledger):
-                return folder / ledger.name
+            files = [ledger, *paths_of(folder_of(ledger))]
+            before = [_state(one) for one in files]
+            copy = folder / ledger.name
+            shutil.rmtree(folder_of(copy), ignore_errors=True)
+            _copy(ledger, copy)
+            for part in files[1:]:
+                folder_of(copy).mkdir(exist_ok=True)
+                _copy(part, folder_of(copy) / part.name)
+            if files == [ledger, *paths_of(folder_of(ledger))] and before == [_state(one) for one in files]:
+                return copy
     except OSError as error:
         raise SettingsError(f"ledger {path}: cannot be copied: {error.strerror or error}") from None
     raise NotJustNow(f"ledger {path}: is being written by a load; try again")
 
 
+def _copy(of: Path, to: Path) -> None:
+    for ending in ENDINGS:
+        source, target = (one.with_name(one.name + ending) for one in (of, to))
+        target.unlink(missing_ok=True)
+        if source.is_file():
+            # it is gone if a load has ended
+            with suppress(FileNotFoundError):
+                shutil.copyfile(source, target)
+
+
 def _state(ledger: Path) -> tuple[object, ...]:
-    found = ledger.stat()
     log = b""
+    try:
+        found = ledger.stat()
+    # a part that was merged just now
+    except FileNotFoundError:
+        return ()
     with suppress(FileNotFoundError), ledger.with_name(f"{ledger.name}-wal").open("rb") as file:
         log = file.read(_LOG_HEADER)
     return found.st_ino, found.st_size, found.st_mtime_ns, log
@@ -79,20 +87,34 @@ class Ledger:
     Raises `SettingsError` if the file cannot be opened, and `LedgerBroken` later on.
     """
 
-    def __init__(self, path: str | Path, kind: Kind, settings: Settings, shown: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        kind: Kind,
+        settings: Settings,
+        shown: str | Path | None = None,
+        *,
+        part: Store | None = None,
+    ) -> None:
         """Open the ledger at `path`, or create it, and put on record what a killed load left behind.
 
-        Messages and results call it `shown`.
+        Messages and results call it `shown`. A `part` of a ledger is open already, and is closed with this object.
+        Raises `PartsHeld` if tasks of a load that has ended still write to parts of this ledger.
         """
         self.path = Path(shown or path)
         self._kind = kind
         self._settings = settings
-        self._store = Store(Path(path), self.path)
+        self._store = Store(Path(path), self.path) if part is None else part
+        self._has_parts = False
+        self._keeps_parts = False
         self._in_flight: InFlight | None = None
         self._plan: Plan | None = None
         self._has_recorded = False
         try:
-            # first of all, because everything on record belongs to an account
+            # before anything is written
+            if part is None:
+                merge(self._store, self.path)
+            # because everything on record belongs to an account
             self._account = Account(self._store, settings, self.path)
             self._keys = Keys(self._account.secret)
             self.loads = Loads(self._store, self._keys, kind)
@@ -111,23 +133,14 @@ class Ledger:
     def _recover(self) -> None:
         """Put on record the calls that a killed load left behind."""
         store = self._store
-        left = left_behind(store.calls_path, store.id, store.calls_shown)
         if store.was_used and not store.was_left:
             logger.warning(
                 "ledger %s: was copied or moved while a load was using it, without the files beside it (%s-wal, "
                 "%s-calls): what that load sent is not on record here, and is sent again",
                 *(self.path, self.path.name, self.path.name),
             )
-        if left.total is None:
-            # what sends nothing has no calls in flight
-            if store.was_left and store.was_used and store.has_journal_entries():
-                warn_of_loss(store.calls_shown)
-        elif left.total > store.total and not store.was_replaced:
-            raise store.damaged("calls are missing")
-        store.append(left.journal_entries)
+        recover(store)
         store.merge()
-        forget(store.calls_path)
-        store.mark(writing=False)
 
     @classmethod
     @contextlib.contextmanager
@@ -138,6 +151,40 @@ class Ledger:
             cls(copied(Path(path), Path(folder)), kind, settings, path) as ledger,
         ):
             yield ledger
+
+    @classmethod
+    def of_part(cls, parts: Parts, number: int, kind: Kind, settings: Settings) -> Ledger:
+        """Open a part of a ledger, for a task. What it does not hold is compared with the ledger itself."""
+        ledger = cls(parts.path(number), kind, settings, part=parts.open(number))
+        ledger.loads.salt = parts.salt
+        return ledger
+
+    def divide(self, count: int) -> Parts:
+        """Make so many parts, to which tasks write. Until `merge_parts` nothing else may write to the ledger.
+
+        Raises `SettingsError`.
+        """
+        self._has_parts = True
+        try:
+            load = create(self._store, self.path, address_id(self._settings.base_url), count)
+        except SettingsError:
+            self.loads.take_back()
+            raise
+        return Parts(Path(os.path.abspath(self.path)), load, self.loads.salt)  # noqa: PTH100 - links stay
+
+    def merge_parts(self) -> bool:
+        """Merge the parts, whose tasks have ended. Return False if that has to wait for the next opening."""
+        self._has_parts = False
+        try:
+            if merge(self._store, self.path):
+                self._has_recorded = True
+        # a task still holds a part, a part is damaged, or the disk is full
+        except (SettingsError, sqlite3.Error, OSError) as error:
+            self._keeps_parts = True
+            # as text: an error that is kept would keep the file open
+            reason = str(error)
+            logger.warning("ledger %s: what was sent is merged into it when it is opened next (%s)", self.path, reason)
+        return not self._keeps_parts
 
     def __enter__(self) -> Ledger:
         return self
@@ -224,6 +271,12 @@ class Ledger:
     def close(self) -> None:
         """Merge what was recorded, and release the file."""
         finished = False
+        if self._has_parts:
+            self.merge_parts()
+        if self._keeps_parts:
+            # nothing more is written: a task may be reading it
+            self._store.close()
+            return
         try:
             if self._plan is not None:
                 with contextlib.suppress(OSError):

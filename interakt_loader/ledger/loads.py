@@ -360,7 +360,10 @@ class Loads:
     def _check_shape(self, load: ThisLoad, where: str) -> None:
         notes = self._notes("shapes")
         known = notes.get(self._keys.name(load.names[0]))
-        if known is None or load.renews:
+        if load.renews:
+            return
+        if known is None:
+            self._check_can_compare(load, where)
             return
         before: Shape = json.loads(known)
         from_failures = before.pop(_OF_FAILURES, None) is not None
@@ -376,6 +379,19 @@ class Loads:
             f"nothing was sent: the mapping is not the one by which {where} knows these {rows} ({differences}), so "
             f"all of them would be sent again. Change it back; or {self._ways(load)}; or, if these are other rows, "
             f"give them a name of their own: {option('name', placeholder='NAME')}"
+        )
+
+    def _check_can_compare(self, load: ThisLoad, where: str) -> None:
+        """Refuse events that have neither a name nor a source, if the ledger knows only loads of other names.
+
+        Their mapping cannot be compared with the one that made the events on record, and may make others.
+        """
+        if self._kind != "event" or load.is_named or load.sources or load.is_failures or self.is_first:
+            return
+        raise UsageError(
+            f"nothing was sent: {where} holds events of other loads, and nothing tells which of them these events "
+            f"belong to. Give the name of that load: {option('name', placeholder='NAME')}; if these are other rows, "
+            f"give a new name, or a ledger of its own: {option('ledger', placeholder='PATH')}"
         )
 
     def _ways(self, load: ThisLoad) -> str:

@@ -195,9 +195,21 @@ SELECT rows.key, rows.row, rows.body, calls.state, calls.doubt, calls.maybe_dupl
 FROM plan.rows LEFT JOIN calls ON calls.key = rows.key ORDER BY rows.key, rows.row
 """
 
+# A part of a ledger knows the calls of this load; the ledger itself knows the others.
+_COMPARE_IN_PART = """
+SELECT rows.key, rows.row, rows.body,
+    CASE WHEN calls.key IS NULL THEN before.state ELSE calls.state END,
+    CASE WHEN calls.key IS NULL THEN before.doubt ELSE calls.doubt END,
+    CASE WHEN calls.key IS NULL THEN before.maybe_duplicate ELSE calls.maybe_duplicate END
+FROM plan.rows
+LEFT JOIN main.calls AS calls ON calls.key = rows.key
+LEFT JOIN base.calls AS before ON before.key = rows.key
+ORDER BY rows.key, rows.row
+"""
+
 
 _Compared = tuple[bytes, int, bytes, "bytes | None", "bytes | None", "int | None"]
-"""A row of `_COMPARE`."""
+"""A row of `_COMPARE`, and of `_COMPARE_IN_PART`."""
 
 
 class _Part(NamedTuple):
@@ -293,7 +305,8 @@ class Plan:
                 db.execute("COMMIT")
         self._decisions = bytearray(self.rows)
         db.execute("BEGIN")
-        for key, rows in groupby(db.execute(_COMPARE), itemgetter(0)):
+        compared = db.execute(_COMPARE_IN_PART if self._store.has_base else _COMPARE)
+        for key, rows in groupby(compared, itemgetter(0)):
             self._decide(key, list(rows), merged)
         db.execute("COMMIT")
         db.execute("DROP TABLE plan.rows")

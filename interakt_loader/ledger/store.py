@@ -105,6 +105,13 @@ def _seal_of(handle: int, size: int, *, used: bool = False) -> bytes:
 
 logger = logging.getLogger("interakt_loader")
 
+ENDINGS = ("-calls", "", "-journal", "-wal")
+"""The files of a ledger, in the order in which they are copied.
+
+So the calls file is not newer than the calls on record. What is brought from the log into the ledger meanwhile is in
+the copy of the log too.
+"""
+
 APPLICATION_ID = 0x494C_4447
 """Marks a database as one of these ledgers, also for the `file` command."""
 
@@ -176,10 +183,18 @@ ON CONFLICT (key) DO UPDATE SET
     doubt = excluded.doubt
 """  # noqa: S608 - only our own number is put in
 
+# Before a part merges its journal, it takes over what the ledger's file holds of the same keys.
+_TAKE_OVER = """
+INSERT OR IGNORE INTO main.calls
+SELECT key, state, doubt, maybe_duplicate FROM base.calls WHERE key IN (SELECT key FROM journal)
+"""
+
 _FORGET = """
 DELETE FROM calls WHERE state = x'' AND doubt IS NULL
 AND key IN (SELECT key FROM journal WHERE step = x'' AND doubt IS NULL)
 """
+
+_JOURNAL = "INSERT INTO journal (key, step, doubt, maybe_duplicate) VALUES (?, ?, ?, ?)"
 
 JournalEntry = tuple[bytes, bytes, "bytes | None", bool]
 """A call that is put on record, or in doubt, or taken off the record.
@@ -191,6 +206,10 @@ A user that comes off the record has (key, b"", None, False).
 
 _BASE = struct.Struct("<III")
 """The number of a sealed state, three times, the second time inverted: a damaged one is detected."""
+
+
+DAMAGED_HINT = "delete it and record what was sent with `baseline`: without that all events are sent again"
+"""What to do about a damaged ledger of which there is no copy."""
 
 
 class _Marks(NamedTuple):
@@ -210,7 +229,22 @@ class Store:
     Links are resolved first, and the files next to it are named after the resolved one. Messages call it `shown`.
     """
 
-    def __init__(self, path: Path, shown: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        shown: str | Path | None = None,
+        *,
+        creates: bool = True,
+        hint: str = DAMAGED_HINT,
+    ) -> None:
+        """Open the file.
+
+        Args:
+            path: The file.
+            shown: The name of the file in messages.
+            creates: Create the file if it does not exist.
+            hint: What to do about a damaged file, for messages.
+        """
         self.path = Path(os.path.realpath(path))
         self.calls_path = _beside(self.path, "-calls")
         """The calls file: calls in flight. It exists from the opening on, and stays if the load does not end."""
@@ -218,12 +252,15 @@ class Store:
         """The name of the calls file in messages."""
         self._log = _beside(self.path, "-wal")
         self._shown = shown or path
+        self._hint = hint
         self._used = False
+        self.has_base = False
+        """Whether this file is a part of a ledger, which is attached as `base`."""
         try:
             with ExitStack() as undo:
-                if not self.path.exists():
+                if creates and not self.path.exists():
                     self._make()
-                self._lock = FileLock(self.path)
+                self._lock = FileLock(self.path, creates=creates)
                 undo.callback(self._lock.close)
                 unfinished = self._is_unfinished()
                 if not unfinished:
@@ -231,7 +268,10 @@ class Store:
                 # SQLite creates the log with the permissions of the ledger
                 for ending in ("", "-wal"):
                     make_private(f"{self.path}{ending}")
-                self.db = sqlite3.connect(self.path, timeout=0.2, isolation_level=None, check_same_thread=False)
+                # the path is absolute, so it is never taken for a URI; that of the base is one
+                self.db = sqlite3.connect(
+                    self.path, timeout=0.2, isolation_level=None, check_same_thread=False, uri=True
+                )
                 undo.callback(self._abandon)
                 self._open(unfinished=unfinished)
                 undo.pop_all()
@@ -395,7 +435,7 @@ class Store:
         """Return the error for a damaged ledger, with what to do about it."""
         return SettingsError(
             f"ledger {self._shown}: is damaged{what and f' ({what})'}, and nothing was sent; put back a copy of it, or "
-            "delete it and record what was sent with `baseline`: without that all events are sent again"
+            f"{self._hint}"
         )
 
     def _in_use(self, by: str) -> NotJustNow:
@@ -417,12 +457,20 @@ class Store:
         found: int = self.db.execute("SELECT rows FROM meta").fetchone()[0]
         return found
 
+    def attach(self, base: Path) -> bytes:
+        """Attach the ledger of which this file is a part, and return its id. Nobody may write to it from now on.
+
+        It is read without locks and without its log, which belong to the load that has it. Raises `sqlite3.Error`.
+        """
+        self.db.execute("ATTACH ? AS base", (f"{base.as_uri()}?immutable=1",))
+        self.has_base = True
+        found: bytes = self.db.execute("SELECT id FROM base.meta").fetchone()[0]
+        return found
+
     def append(self, journal_entries: Iterable[JournalEntry]) -> None:
         """Put accepted and doubted calls on record, in their order, in one transaction."""
         with _transaction(self.db):
-            done = self.db.executemany(
-                "INSERT INTO journal (key, step, doubt, maybe_duplicate) VALUES (?, ?, ?, ?)", journal_entries
-            )
+            done = self.db.executemany(_JOURNAL, journal_entries)
         self.total += max(0, done.rowcount)
         if (_size_of(self._log) or 0) > LONGEST_LOG:
             # on a full disk everything is still in the log
@@ -437,13 +485,38 @@ class Store:
         """Merge the journal into `calls`."""
         if self.has_journal_entries():
             with _transaction(self.db):
+                if self.has_base:
+                    self.db.execute(_TAKE_OVER)
                 self.db.execute(_MERGE)
-                self.db.execute(_FORGET)
+                # a part takes no call off the record of its ledger
+                if not self.has_base:
+                    self.db.execute(_FORGET)
                 self.db.execute(
                     "UPDATE meta SET total = total + (SELECT count(*) FROM journal), "
                     "rows = (SELECT count(*) FROM calls)"
                 )
                 self.db.execute("DELETE FROM journal")
+
+    def absorb(self, parts: Iterable[Store], notes: Iterable[tuple[bytes, bytes, bytes]]) -> int:
+        """Take in what other files hold, and write notes (topic, name, value), in one transaction.
+
+        No key is in two of the files. Returns how many calls came in. They are merged at the next `merge`.
+        """
+        total = entries = 0
+        with _transaction(self.db):
+            for part in parts:
+                calls = part.db.execute("SELECT key, state, doubt, maybe_duplicate FROM calls")
+                self.db.executemany("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?)", calls)
+                journal = part.db.execute("SELECT key, step, doubt, maybe_duplicate FROM journal ORDER BY number")
+                done = self.db.executemany(_JOURNAL, journal)
+                total += part.total
+                entries += max(0, done.rowcount)
+            self.db.execute(
+                "UPDATE meta SET total = total + ?, rows = (SELECT count(*) FROM calls)", (total - entries,)
+            )
+            self.db.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", notes)
+        self.total += total
+        return total
 
     def seal(self) -> None:
         """Bring the log into the file, and seal the file. Raises `sqlite3.Error` or `OSError`."""
@@ -472,8 +545,14 @@ class Store:
 
     def known(self, key: bytes) -> Known | None:
         """Return what is known of a key, as of the last `merge`."""
-        found = self.db.execute("SELECT state, doubt, maybe_duplicate FROM calls WHERE key = ?", (key,)).fetchone()
-        return None if found is None else Known(found[0], found[1], bool(found[2]))
+        for database in ("main", "base") if self.has_base else ("main",):
+            found = self.db.execute(
+                f"SELECT state, doubt, maybe_duplicate FROM {database}.calls WHERE key = ?",  # noqa: S608 - our own name
+                (key,),
+            ).fetchone()
+            if found is not None:
+                return Known(found[0], found[1], bool(found[2]))
+        return None
 
     def notes(self, topic: bytes) -> dict[bytes, bytes]:
         """Return what was noted about a topic, by name."""
@@ -487,6 +566,11 @@ class Store:
                 self.db.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", rows)
         except sqlite3.Error as error:
             raise self.unusable(error) from None
+
+    def drop_notes(self, topic: bytes) -> None:
+        """Remove all notes about a topic. Raises `sqlite3.Error`."""
+        with _transaction(self.db):
+            self.db.execute("DELETE FROM notes WHERE topic = ?", (topic,))
 
     def is_empty(self) -> bool:
         """Tell whether there are no calls and no notes, for any destination."""

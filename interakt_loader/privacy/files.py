@@ -187,11 +187,12 @@ def is_still_at(handle: int, path: str | os.PathLike[str]) -> bool:
 class FileLock:
     """The lock on one file, held from its creation until `close`.
 
-    Creates the file if it does not exist. Raises `LockHeld` if another has the lock, and `OSError`.
+    Creates the file if it does not exist, unless `creates` is False. Raises `LockHeld` if another has the lock, or had
+    it until now and has removed the file. Raises `OSError`.
     """
 
-    def __init__(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    def __init__(self, path: Path, *, creates: bool = True) -> None:
+        flags = os.O_RDWR | (os.O_CREAT if creates else 0) | getattr(os, "O_BINARY", 0)
         self.handle = os.open(path, flags, OWNER_ONLY)
         """Of the file. It stays open, because the lock belongs to it."""
         try:
@@ -199,7 +200,7 @@ class FileLock:
         except OSError:
             os.close(self.handle)
             raise
-        if not is_locked:
+        if not is_locked or not is_still_at(self.handle, path):
             os.close(self.handle)
             raise LockHeld
         self._path = path

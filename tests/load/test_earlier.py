@@ -265,6 +265,18 @@ def test_users_and_frames_have_no_such_question(load: Loader) -> None:
     assert counts(load.events(pa.Table.from_pandas(paid("a", "b")))) == {"sent": 1, "unchanged": 1}
 
 
+def test_events_of_a_frame_need_a_name_if_the_ledger_knows_only_other_names(load: Loader) -> None:
+    """Nothing tells with which mapping they are to be compared: by another one, all of them would be new events."""
+    load.events(file(load.folder / "orders.csv", paid("a")))
+    for data in (paid("a"), pa.Table.from_pandas(paid("a"))):
+        assert "Give the name of that load: name=NAME;" in load.refused(data)
+    assert "the mapping is not the one" in load.refused(paid("a"), PAID | {"traits": []}, name="orders")
+    typed = paid("a", "b").astype({"amount": str})
+    assert counts(load.events(typed, name="orders")) == {"sent": 1, "unchanged": 1}
+    load.events(paid("c"), name="another")
+    load_users(paid("a"), USERS, **load.options())  # users do no harm
+
+
 def test_a_failures_file_is_of_the_source_that_it_is_called_after(load: Loader) -> None:
     """Wherever it lies; one of another load is another source."""
     load.events(file(load.folder / "exports" / "orders.csv", paid("a")))

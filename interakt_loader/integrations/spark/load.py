@@ -18,25 +18,22 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from interakt_loader.codes import StopReason, entries
-from interakt_loader.errors import AnotherKey, SettingsError
+from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.spark.task import (
     BUCKET,
     CALLS,
     LINES,
-    LOADS,
     ROW,
     Load,
     ddl,
-    known_count,
-    ledger_of,
-    make_folder,
-    open_ledger,
     part_of,
+    patiently,
     prepare_rows,
     send_calls,
 )
 from interakt_loader.ledger import Ledger
 from interakt_loader.ledger.loads import Loads, known_row
+from interakt_loader.ledger.parts import PartsHeld
 from interakt_loader.load.earlier import Origin, is_known_by_content, this_load
 from interakt_loader.load.job import check_coalesce
 from interakt_loader.load.opening import PRESET, check_mapping, choose_mapping, opened
@@ -73,9 +70,9 @@ def load_users(
 
     - `report` is required: the folder where Spark writes the report as Parquet files (schema `outcomes.OUTCOMES`). Its
       `row` is Spark's `monotonically_increasing_id`.
-    - `ledger` is a folder that all workers can read and write. By default it is next to a report on a file system:
-      `REPORT.ledgers`, or `NAME.ledgers` with `name`. `"none"` keeps no ledger: if Spark runs a task again, this sends
-      its rows again.
+    - `ledger` is a ledger as that of every load, or its folder, which all workers can read and write. By default it is
+      next to a report on a file system: `REPORT.ledger`, or `NAME.ledger` with `name`. `"none"` keeps no ledger: if
+      Spark runs a task again, this sends its rows again.
     - `partitions` is the number of tasks that send at once, by default as many as can run. Each has its part of
       `rate_limit`, or all share one clock with `share`. One task sends all rows of a user, in the frame's order.
     - The other options are those of `Settings`, except `limit`, `rows`, `query`, `where`, `on_error`, `event_id`,
@@ -114,33 +111,29 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
     read, source = _mapping(sdf, mapping, kind, settings)
     if not settings.dry_run:
         settings.require_key()
-    count = choose_count(partitions, settings, session.sparkContext.defaultParallelism)
+    count = choose_count(partitions, session.sparkContext.defaultParallelism)
     task_settings = settings_of_task(settings, count)
     _check_report(session, report)
-    ledgers = None if settings.ledger is None or settings.dry_run else Path(settings.ledger)
+    path = None if settings.ledger is None or settings.dry_run else Path(settings.ledger)
     with ExitStack() as stack:
-        loads, new = None, 0
-        if ledgers is not None:
-            make_folder(ledgers, count)
-            ledger = stack.enter_context(Ledger(ledgers / LOADS, kind, settings))
+        ledger, parts = None, None
+        if path is not None:
+            _make_folder(path)
+            ledger = stack.enter_context(patiently(lambda: Ledger(path, kind, settings), PartsHeld))
             ledger.renew_account()
-            new = count - _open_ledgers(ledgers, count, kind, settings)
-            loads = _checked(ledger.loads, sdf, read, kind, settings, source)
+            _checked(ledger.loads, sdf, read, kind, settings, source).begin()
+            parts = ledger.divide(count)
         without_secrets = replace(settings, api_key=None, share=None, same_account=False, old_api_key=None)
         preparation = Preparation(read, kind, without_secrets)
         whole = whole_limit(settings)
-        load = session.sparkContext.broadcast(Load(read, kind, task_settings, whole, with_secrets=True))
+        load = session.sparkContext.broadcast(Load(read, kind, task_settings, whole, parts, with_secrets=True))
         stack.callback(load.destroy)
-        if loads is not None:
-            loads.begin()
         lines = _lines(sdf, preparation, load, count)
         # The one action that makes calls.
         lines.write.mode("overwrite").parquet(report)
         summary = read_summary(session.read.parquet(report), dry_run=settings.dry_run)
-        if loads is not None and not summary.is_on_record:
-            loads.take_back()
-    if ledgers is not None and new:
-        _open_ledgers(ledgers, count, kind, settings)
+        if ledger is not None and ledger.merge_parts() and not summary.is_on_record:
+            ledger.loads.take_back()
     return LoadResult(
         name="DataFrame",
         kind=kind,
@@ -165,7 +158,7 @@ _NOT_HERE = {
     "event_id": "name the columns that tell events apart in the mapping, as traits",
     "failures": "look at result.failing_lines() afterwards",
     "html": "call result.write_html(PATH) afterwards",
-    "resend": "a task that Spark runs again would send all of its rows again; give another ledger folder",
+    "resend": "a task that Spark runs again would send all of its rows again; give another ledger",
 }
 
 
@@ -176,7 +169,7 @@ def settings_of(options: Dict[str, Any]) -> Settings:
         if {**from_environment, **options}.get(name) not in (None, False):
             shown = variable_of(name) if name in from_environment else name
             raise SettingsError(f"{shown} cannot be had with Spark: {instead}")
-    # its files are folders: the paths of other loads do not fit
+    # its report is a folder, and all workers must see its files: the paths of other loads do not fit
     variables = [name for name in VARIABLES if name not in ("name", "report", "ledger")]
     settings = Settings.resolve(options, variables=variables)
     if settings.rate_limit == "auto" and not settings.is_local and not settings.dry_run:
@@ -198,7 +191,7 @@ def check_fields(mapping: Mapping) -> None:
 def check_apart(ledger: str | Path | None, report: str) -> None:
     """Refuse ledgers inside the folder of the report, which Spark empties first."""
     if ledger is not None and Path(ledger).resolve().is_relative_to(Path(report).resolve()):
-        raise SettingsError(f"ledger {ledger}: is inside the report, which Spark overwrites; choose another folder")
+        raise SettingsError(f"ledger {ledger}: is inside the report, which Spark overwrites; choose another path")
 
 
 def session_of(sdf: Any) -> Any:
@@ -220,17 +213,14 @@ def check_session(session: Any) -> None:
         raise SettingsError("spark.speculation is on: a task that runs twice at once sends twice; turn it off")
 
 
-def choose_count(partitions: int | None, settings: Settings, slots: int) -> int:
-    """Return the number of partitions: the given one, that of the ledgers, or as many as tasks can run at once."""
-    if partitions is not None:
-        return int(parsed("partitions", Number(1, whole=True), partitions))
-    known = None if settings.ledger is None else known_count(Path(settings.ledger))
-    return slots if known is None else known
+def choose_count(partitions: int | None, slots: int) -> int:
+    """Return the number of partitions: the given one, or as many as tasks can run at once."""
+    return slots if partitions is None else int(parsed("partitions", Number(1, whole=True), partitions))
 
 
 def settings_of_task(settings: Settings, count: int) -> Settings:
     """Return the settings of each of `count` tasks: its part of the rate limit, unless the tasks share a clock."""
-    # The driver has renewed the account of the ledgers.
+    # The driver has renewed the account of the ledger.
     settings = replace(settings, same_account=False, old_api_key=None)
     rate = settings.rate_limit
     # "auto" is for a local server only, which has no limit; a dry run makes no calls.
@@ -297,43 +287,43 @@ def _lines(sdf: DataFrame, preparation: Preparation, load: Broadcast[Load], coun
 
 
 def default_ledger(given: Any, report: str, name: str | None) -> str | None:
-    """Return the folder of the ledgers: the given one, or one next to the report, by the load's name if it has one."""
+    """Return the path of the ledger: the given one, that of the given folder, or one next to the report.
+
+    With the load's `name`, it is called so in its folder.
+    """
+    if name is not None:
+        parsed("name", parse_name, name)
     if given is None and "://" in report:
         raise SettingsError(
-            f"ledger: expected a folder that all workers see, or 'none'; a ledger cannot be next to {report}"
+            f"ledger: expected a path that all workers see, or 'none'; a ledger cannot be next to {report}"
         )
+    default = f"{report.rstrip('/')}.ledger"
     if given is None:
-        if name is not None:
-            parsed("name", parse_name, name)
-            return beside(report.rstrip("/"), f"{name}.ledgers")
-        return f"{report.rstrip('/')}.ledgers"
-    return None if str(given) == "none" else str(given)
+        return default if name is None else beside(default, f"{name}.ledger")
+    if str(given) == "none":
+        return None
+    folder = Path(given)
+    if not folder.is_dir() and not str(given).endswith("/"):
+        return str(given)
+    found = sorted(folder.glob("*.ledger"))
+    if name is None and len(found) > 1:
+        raise SettingsError(
+            f"ledger {given}: has {len(found)} ledgers; give the path of one, or the name of its load: name='NAME'"
+        )
+    file = f"{name}.ledger" if name is not None else found[0].name if found else Path(default).name
+    return str(folder / file)
 
 
-def _open_ledgers(folder: Path, count: int, kind: Kind, settings: Settings) -> int:
-    """Open each ledger that exists, and return their number.
-
-    A ledger that was made with another key is refused, or renewed if that was the account's old key. That needs the
-    secret from a state folder, which workers may not keep. Opening the ledger here puts it into the driver's folder.
-    """
-    known = 0
-    for bucket in range(count):
-        if not ledger_of(folder, bucket).exists():
-            continue
-        known += 1
-        try:
-            with open_ledger(folder, bucket, kind, settings) as ledger:
-                ledger.renew_account()
-        except AnotherKey:
-            raise
-        # Its task stops, and each of its rows has this reason.
-        except SettingsError as error:
-            logger.warning("%s", error)
-    return known
+def _make_folder(ledger: Path) -> None:
+    """Create the folder of a ledger, as Spark creates that of the report."""
+    try:
+        ledger.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"ledger {ledger}: its folder cannot be made: {error.strerror or error}") from None
 
 
 def _checked(loads: Loads, sdf: DataFrame, mapping: Mapping, kind: Kind, settings: Settings, source: Source) -> Loads:
-    """Refuse a load that does not match the earlier ones of its ledgers; warn about a first load of events.
+    """Refuse a load that does not match the earlier ones of its ledger; warn about a first load of events.
 
     Spark's rows have no order, so an input is recognised by its plan and its files, not by its first rows.
     """

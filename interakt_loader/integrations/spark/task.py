@@ -1,7 +1,7 @@
 """The part of a load that runs on Spark's workers: all of them prepare rows, and one task sends each bucket of users.
 
-If a task dies, Spark runs it again. Its ledger then makes the accepted rows `unchanged`. A task never raises for a row,
-nor if its ledger or clock is not available, because Spark would run it again at once.
+If a task dies, Spark runs it again. Its part of the ledger then makes the accepted rows `unchanged`. A task never
+raises for a row, nor if its ledger or clock is not available, because Spark would run it again at once.
 
 Spark matches the columns that a task returns by position, and never casts them. A wrong type fails only after the
 calls, and then Spark runs the task again. So the Arrow and the Spark schema come from one definition.
@@ -9,14 +9,12 @@ calls, and then Spark runs the task again. So the Arrow and the Spark schema com
 
 from __future__ import annotations
 
-import json
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -36,12 +34,7 @@ from interakt_loader.sources.base import flattened
 
 if TYPE_CHECKING:
     from interakt_loader.ledger import Ledger
-
-MARKER = "partitions.json"
-"""The file with the number of ledgers, in their folder. With another number, users would be in other ledgers."""
-
-LOADS = "driver.notes"
-"""The driver's file with the earlier loads, in the folder of ledgers. It has no calls."""
+    from interakt_loader.ledger.parts import Parts
 
 
 def buckets(calls: pa.RecordBatch, count: int) -> pa.Int32Array:
@@ -51,37 +44,6 @@ def buckets(calls: pa.RecordBatch, count: int) -> pa.Int32Array:
     of_rows = pa.array((row % count for row in calls["row"].to_pylist()), pa.int32())
     # Rows without a user are spread over all buckets.
     return pc.coalesce(of_users.take(users.indices), of_rows)
-
-
-def ledger_of(folder: Path, bucket: int) -> Path:
-    """Return the path of a bucket's ledger."""
-    return folder / f"{bucket:05}.ledger"
-
-
-def known_count(folder: Path) -> int | None:
-    """Return the number of partitions of a folder of ledgers; None if it does not exist yet."""
-    try:
-        return int(json.loads((folder / MARKER).read_text(encoding="utf-8"))["partitions"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise SettingsError(f"ledger {folder}: {MARKER} cannot be read; choose another folder") from None
-
-
-def make_folder(folder: Path, count: int) -> None:
-    """Create a folder for `count` ledgers, or check that it was made for this number. Raises `SettingsError`."""
-    try:
-        folder.mkdir(0o700, parents=True, exist_ok=True)
-        known = known_count(folder)
-        if known is None:
-            if any(folder.iterdir()):
-                raise SettingsError(f"ledger {folder}: expected an empty folder, or one that a load has made")
-            (folder / MARKER).write_text(json.dumps({"partitions": count}), encoding="utf-8")
-            known = count
-    except OSError as error:
-        raise SettingsError(f"ledger {folder}: cannot be made: {error.strerror or error}") from None
-    if known != count:
-        raise SettingsError(f"ledger {folder}: was made for {known} partitions; give partitions={known}")
 
 
 def part_of(rate: Rate, count: int) -> Rate:
@@ -130,7 +92,7 @@ ROW = "__interakt_row"
 """The column that numbers the rows on their way to `prepare_rows`."""
 
 LONGEST_WAIT = 60.0
-"""Seconds that a task waits for its ledger. An abandoned task may run for some seconds more, and keep it locked."""
+"""Seconds to wait for a part of the ledger. An abandoned task may run for some seconds more, and keep it locked."""
 
 
 @dataclass(frozen=True)
@@ -144,9 +106,11 @@ class Load:
     mapping: Mapping
     kind: Kind
     settings: Settings
-    """The settings of one task, with its part of the rate; `ledger` is the folder."""
+    """The settings of one task, with its part of the rate."""
     limit: Rate | None = None
     """The whole limit, unless the tasks share a clock. All loads of a machine keep it together."""
+    parts: Parts | None = None
+    """The parts of the ledger, one for each task; None: the load has no ledger."""
     with_secrets: bool = False
     """Include the key, and the password of the shared clock, in a pickle."""
 
@@ -154,13 +118,19 @@ class Load:
         secrets = (self.settings.api_key, self.settings.share)
         carried = [one.reveal() if self.with_secrets and isinstance(one, Secret) else one for one in secrets]
         without_secrets = replace(self.settings, api_key=None, share=None)
-        return _arrived, (self.mapping, self.kind, without_secrets, self.limit, carried)
+        return _arrived, (self.mapping, self.kind, without_secrets, self.limit, self.parts, carried)
 
 
 def _arrived(
-    mapping: Mapping, kind: Kind, settings: Settings, limit: Rate | None, carried: list[str | Secret | None]
+    mapping: Mapping,
+    kind: Kind,
+    settings: Settings,
+    limit: Rate | None,
+    parts: Parts | None,
+    carried: list[str | Secret | None],
 ) -> Load:
-    return Load(mapping, kind, replace(settings, api_key=hidden(carried[0]), share=hidden_share(carried[1])), limit)
+    settings = replace(settings, api_key=hidden(carried[0]), share=hidden_share(carried[1]))
+    return Load(mapping, kind, settings, limit, parts)
 
 
 def prepare_rows(batches: Iterable[pa.RecordBatch], preparation: Preparation, count: int) -> Iterator[pa.RecordBatch]:
@@ -180,9 +150,8 @@ def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> It
         job = Job(load.mapping, load.kind, load.settings, limit=load.limit, prepare=numbers)
         reason: StopReason = "ledger_broken"
         try:
-            if load.settings.ledger is not None and not load.settings.dry_run:
-                ledger = open_ledger(Path(load.settings.ledger), bucket, load.kind, load.settings)
-                job = replace(job, ledger=stack.enter_context(ledger))
+            if load.parts is not None:
+                job = replace(job, ledger=stack.enter_context(open_part(load.parts, bucket, load)))
             reason = "share_lost"
             share = open_shared_clock(load.settings)
             if share is not None:
@@ -196,18 +165,20 @@ def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> It
             yield from (not_sent(batch, stop).cast(LINES) for batch in chain(numbers.taken(load.kind), calls))
 
 
-def open_ledger(folder: Path, bucket: int, kind: Kind, settings: Settings) -> Ledger:
-    """Open the ledger of a bucket; wait while another task has it."""
+def open_part(parts: Parts, bucket: int, load: Load) -> Ledger:
+    """Open the part of the ledger for a bucket; wait while another task has it."""
     from interakt_loader.ledger import Ledger
 
-    # Without the marker this is another folder than the driver's, with the same name.
-    if not (folder / MARKER).exists():
-        raise SettingsError(f"ledger {folder}: does not exist on this worker; give a folder that all workers share")
+    return patiently(lambda: Ledger.of_part(parts, bucket, load.kind, load.settings), NotJustNow)
+
+
+def patiently(open_ledger: Callable[[], Ledger], held: type[NotJustNow]) -> Ledger:
+    """Open a ledger or a part; wait while an abandoned task holds it, which raises `held`."""
     until = time.monotonic() + LONGEST_WAIT
     while True:
         try:
-            return Ledger(ledger_of(folder, bucket), kind, settings)
-        except NotJustNow:
+            return open_ledger()
+        except held:
             if time.monotonic() > until:
                 raise
         time.sleep(0.5)

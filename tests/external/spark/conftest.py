@@ -61,14 +61,14 @@ def parents() -> dict[int, int]:
 
 
 def senders(folder: Path) -> list[int]:
-    """Return the processes that hold a ledger of this folder open: the workers that are just sending."""
+    """Return the processes that hold a part of a ledger in this folder open: the workers that are just sending."""
     found = set()
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
             target = str(link.readlink())
         except OSError:
             continue
-        if target.startswith(str(folder)) and target.endswith(".ledger"):
+        if target.startswith(str(folder)) and ".parts/" in target and target.endswith(".ledger"):
             found.add(int(link.parts[2]))
     return sorted(found)
 

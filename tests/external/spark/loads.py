@@ -47,13 +47,18 @@ def in_order(sandbox: SandboxProcess) -> bool:
 
 
 def load_and_kill(
-    frame: DataFrame, sandbox: SandboxProcess, folder: Path, victim: Callable[[int], int], **options: Any
+    frame: DataFrame,
+    sandbox: SandboxProcess,
+    folder: Path,
+    victim: Callable[[int], int],
+    mapping: Any = MAPPING,
+    **options: Any,
 ) -> LoadResult:
     """Load events; once 200 have been accepted, kill the process that belongs to one of the workers that send."""
     results: list[LoadResult] = []
 
     def load() -> None:
-        results.append(load_events(frame, MAPPING, **target(sandbox, folder), **options))
+        results.append(load_events(frame, mapping, **target(sandbox, folder), **options))
 
     thread = threading.Thread(target=load)
     thread.start()

@@ -18,6 +18,7 @@ from interakt_loader import LoadResult, MappingDict
 from interakt_loader import load_users as load_users_here
 from interakt_loader.errors import AnotherKey, MappingError, SettingsError
 from interakt_loader.integrations.spark import load_events, load_users
+from interakt_loader.integrations.spark.load import _lines as lines_of
 from interakt_loader.integrations.spark.task import CALLS, LINES, ddl
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
@@ -49,7 +50,7 @@ def test_every_row_is_sent_once_and_each_users_in_order(
     assert arrived(sandbox_process) == Counter(range(1000))
     assert in_order(sandbox_process)
     assert sandbox_process.stats().calls == 1000
-    assert len(list((tmp_path / "report.ledgers").glob("*.ledger"))) == 2
+    assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["report.ledger"]
 
 
 def test_the_report_has_a_line_for_each_row(
@@ -191,7 +192,7 @@ def test_a_dry_run_makes_no_call_and_no_ledger(
     result = load(session, sandbox_process, tmp_path, 50, dry_run=True)
     assert (result.unsent, result.ok, result.stopped) == (50, True, None)
     assert sandbox_process.stats().calls == 0
-    assert not (tmp_path / "report.ledgers").exists()
+    assert not list(tmp_path.glob("*.ledger*"))
 
 
 def test_a_refused_key_stops_the_load_without_an_error(
@@ -206,24 +207,36 @@ def test_a_refused_key_stops_the_load_without_an_error(
     assert result.exit_code == 3
 
 
-def test_a_ledger_that_cannot_be_had_stops_its_task_only(
-    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
+def test_a_part_that_cannot_be_had_stops_its_task_only(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rows of that task are unsent, and nothing is sent without a record of it."""
-    load(session, sandbox_process, tmp_path, 120)
-    broken = tmp_path / "report.ledgers" / "00001.ledger"
-    broken.write_bytes(b"this is no database, and never was one" * 200)
+    """The rows of that task are unsent, and nothing is sent without a record of it. The next load says which file is
+    damaged and what to do, and then knows what the other task has sent."""
+    parts = tmp_path / "report.ledger.parts"
+
+    def damaged(frame: Any) -> Any:
+        (parts / "00001.ledger").write_bytes(b"this is no database, and never was one" * 200)
+        return frame
+
+    monkeypatch.setattr("interakt_loader.integrations.spark.load._lines", lambda *given: damaged(lines_of(*given)))
     result = load(session, sandbox_process, tmp_path, 120, partitions=2)
+    monkeypatch.undo()
     assert result.unsent > 0
-    assert result.sent + result.unchanged + result.unsent == 120
+    assert result.sent + result.unsent == 120
     assert result.stopped is not None
     assert result.stopped.reason == "ledger_broken"
+    with pytest.raises(SettingsError, match=r"parts/00001\.ledger: is no ledger, or a damaged one"):
+        load(session, sandbox_process, tmp_path, 120, partitions=3)
+    (parts / "00001.ledger").unlink()
+    again = load(session, sandbox_process, tmp_path, 120, partitions=3)
+    assert (again.sent, again.unchanged) == (result.unsent, result.sent)
+    assert arrived(sandbox_process) == Counter(range(120))
 
 
 def test_the_key_is_in_no_plan_and_in_nothing_that_is_written(
     session: SparkSession, event_log: Path, tmp_path: Path
 ) -> None:
-    """No form of it is in the event log, with its plans and settings, in the report or in the ledgers. None is in
+    """No form of it is in the event log, with its plans and settings, in the report or in the ledger. None is in
     Spark's log at level INFO, or in the command line or environment of a process. After the load none is in Spark's
     temporary files: the broadcast is gone."""
     log = _log_to(session, tmp_path / "spark.log")
@@ -242,9 +255,7 @@ def test_the_key_is_in_no_plan_and_in_nothing_that_is_written(
         assert files_with_the_key(folder) == {}
     assert len([one for folder in (event_log, tmp_path) for one in folder.rglob("*") if one.is_file()]) > 6
     assert any(b"SparkListenerSQLExecutionStart" in one.read_bytes() for one in event_log.rglob("*") if one.is_file())
-    ledgers = tmp_path / "report.ledgers"
-    assert {one.stat().st_mode & 0o777 for one in ledgers.glob("*.ledger*")} == {0o600}
-    assert ledgers.stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "report.ledger").stat().st_mode & 0o777 == 0o600
     lines = said_of(workers, "cmdline")
     assert b"java" in lines
     assert b"pyspark" in lines
@@ -296,14 +307,14 @@ def test_what_cannot_be_is_refused_before_any_call(
     for options, said in [
         ({"report": None}, "report: name the folder where Spark writes the report"),
         ({"report": str(tmp_path / "other")}, "exists already and is not a report"),
-        ({"report": "s3://bucket/report"}, "ledger: expected a folder that all workers see"),
+        ({"report": "s3://bucket/report"}, "ledger: expected a path that all workers see"),
         ({"base_url": "https://api.example"}, "rate_limit: say what the account allows"),
         ({"limit": 5}, "limit cannot be had with Spark"),
         ({"partitions": 0}, "partitions is 0; expected a whole number of at least 1"),
         ({"rate_limit": "1/s", "partitions": 2}, "less than a call each"),
         ({"coalesce": True}, "coalesce is for users"),
         ({"resend": True}, "resend cannot be had with Spark"),
-        ({"ledger": str(tmp_path / "report" / "ledgers")}, "is inside the report"),
+        ({"ledger": str(tmp_path / "report" / "own.ledger")}, "is inside the report"),
     ]:
         with pytest.raises(SettingsError, match=said):
             load(session, sandbox_process, tmp_path, 10, **options)  # type: ignore[arg-type]
@@ -317,14 +328,14 @@ def test_what_cannot_be_is_refused_before_any_call(
     assert sandbox_process.stats().calls == 0
 
 
-def test_another_number_of_partitions_is_refused(
+def test_the_number_of_partitions_may_change(
     session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
 ) -> None:
-    """A user would be looked for in another's ledger; without a number, that of the ledgers is taken."""
-    load(session, sandbox_process, tmp_path, 100, partitions=3)
-    with pytest.raises(SettingsError, match="was made for 3 partitions; give partitions=3"):
-        load(session, sandbox_process, tmp_path, 100, partitions=2)
+    """There is one ledger, whatever number of tasks sent what it holds."""
+    assert load(session, sandbox_process, tmp_path, 100, partitions=3).sent == 100
+    assert load(session, sandbox_process, tmp_path, 100, partitions=2).unchanged == 100
     assert load(session, sandbox_process, tmp_path, 100).unchanged == 100
+    assert arrived(sandbox_process) == Counter(range(100))
 
 
 def test_a_mapping_is_found_out_as_elsewhere(
@@ -350,7 +361,7 @@ def test_sparks_schemas_are_those_of_the_batches(session: SparkSession, schema: 
 
 
 def test_no_process_of_a_load_is_left(session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path) -> None:
-    """Once the load is back, nobody holds a ledger: the next one can have it at once."""
+    """Once the load is back, nobody holds the ledger: the next load can have it at once."""
 
     load(session, sandbox_process, tmp_path, 50)
     assert senders(tmp_path) == []

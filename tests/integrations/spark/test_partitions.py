@@ -1,4 +1,4 @@
-"""Which partition a user belongs to, the path of its ledger, and how much it may call. Without Spark."""
+"""Which partition a user belongs to, where the ledger is, and how much a task may call. Without Spark."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from interakt_loader.integrations.spark.load import (
     check_apart,
     check_fields,
     choose_count,
+    default_ledger,
     session_of,
     settings_of,
     settings_of_task,
@@ -24,12 +25,8 @@ from interakt_loader.integrations.spark.load import (
 from interakt_loader.integrations.spark.task import (
     CALLS,
     LINES,
-    MARKER,
     buckets,
     ddl,
-    known_count,
-    ledger_of,
-    make_folder,
     part_of,
 )
 from interakt_loader.mapping import Mapping
@@ -57,7 +54,7 @@ def test_all_rows_of_a_user_have_one_bucket(ordering_keys: list[str | None], cou
 
 
 def test_a_bucket_is_the_same_in_every_process() -> None:
-    """Python's hashes of text differ from run to run: the next load would look in another ledger."""
+    """Python's hashes of text differ from run to run: two tasks would send the rows of one user."""
     code = (
         "import pyarrow as pa; from interakt_loader.integrations.spark.task import buckets;"
         "lanes = [f'user-{n}' for n in range(50)];"
@@ -81,27 +78,6 @@ def test_users_are_spread_evenly() -> None:
     """Ten thousand users over eight tasks: none has a tenth more than the others."""
     found = bucket_list([f"customer-{n}" for n in range(10_000)], 8)
     assert max(found.count(one) for one in range(8)) < 1.1 * 10_000 / 8
-
-
-def test_a_folder_of_ledgers_remembers_its_number(tmp_path: Path) -> None:
-    """A new folder is made with its parents. Another number is refused, and so is a folder with other files."""
-    folder = tmp_path / "a" / "ledgers"
-    assert known_count(folder) is None
-    make_folder(folder, 4)
-    make_folder(folder, 4)
-    assert known_count(folder) == 4
-    assert ledger_of(folder, 3) == folder / "00003.ledger"
-    with pytest.raises(SettingsError, match="was made for 4 partitions; give partitions=4"):
-        make_folder(folder, 5)
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "file").touch()
-    with pytest.raises(SettingsError, match="expected an empty folder, or one that a load has made"):
-        make_folder(tmp_path / "other", 4)
-    with pytest.raises(SettingsError, match="cannot be made"):
-        make_folder(tmp_path / "other" / "file", 4)
-    (folder / MARKER).write_text("[]", encoding="utf-8")
-    with pytest.raises(SettingsError, match="cannot be read"):
-        known_count(folder)
 
 
 @given(st.integers(1, 100_000), st.sampled_from([1.0, 60.0, 3600.0]), st.integers(1, 64))
@@ -128,14 +104,12 @@ def test_the_settings_of_a_task() -> None:
     assert settings_of_task(Settings(rate_limit="auto", **local), 4).rate_limit is None  # type: ignore[arg-type]
 
 
-def test_the_number_of_partitions(tmp_path: Path) -> None:
-    """The given one, else that of the ledgers, else as many as can run."""
-    settings = Settings(ledger=str(tmp_path / "ledgers"))
-    assert choose_count(None, settings, 8) == 8
-    make_folder(tmp_path / "ledgers", 3)
-    assert choose_count(None, settings, 8) == 3
-    assert choose_count(5, settings, 8) == 5  # which `make_folder` then refuses
-    assert choose_count(None, Settings(), 8) == 8
+def test_the_number_of_partitions() -> None:
+    """The given one, else as many as can run. It may differ from load to load."""
+    assert choose_count(None, 8) == 8
+    assert choose_count(5, 8) == 5
+    with pytest.raises(SettingsError, match="partitions is 0; expected a whole number of at least 1"):
+        choose_count(0, 8)
 
 
 @pytest.mark.parametrize("name", ["limit", "rows", "query", "where", "on_error", "event_id", "html"])
@@ -172,16 +146,16 @@ def test_to_send_everything_again_is_refused() -> None:
     assert not settings_of({"resend": False, "rate_limit": "10/s"}).resend
 
 
-@pytest.mark.parametrize("ledger", ["/loads/report", "/loads/report/ledgers", "/loads/../loads/report/x"])
-def test_ledgers_in_the_report_are_refused(ledger: str) -> None:
+@pytest.mark.parametrize("ledger", ["/loads/report", "/loads/report/own.ledger", "/loads/../loads/report/x"])
+def test_a_ledger_in_the_report_is_refused(ledger: str) -> None:
     """Spark empties the report's folder before it writes there."""
     with pytest.raises(SettingsError, match="is inside the report"):
         check_apart(ledger, "/loads/report")
 
 
-def test_ledgers_beside_the_report_are_fine() -> None:
-    """As they are by default; and none is."""
-    check_apart("/loads/report.ledgers", "/loads/report")
+def test_a_ledger_beside_the_report_is_fine() -> None:
+    """As it is by default; and none is."""
+    check_apart("/loads/report.ledger", "/loads/report")
     check_apart(None, "/loads/report")
 
 
@@ -200,12 +174,30 @@ def test_a_dry_run_needs_no_limit() -> None:
     assert settings_of_task(settings_of({"dry_run": True, "rate_limit": "1/s"}), 500).rate_limit is None
 
 
-def test_the_ledgers_of_a_load_with_a_name_go_by_it() -> None:
+def test_the_ledger_of_a_load_with_a_name_goes_by_it() -> None:
     """Each day has another report, and the accepted rows are known."""
-    from interakt_loader.integrations.spark.load import default_ledger
-
-    assert default_ledger(None, "out/2026-11-28", None) == "out/2026-11-28.ledgers"
-    assert default_ledger(None, "out/2026-11-28/", "orders") == str(Path("out/orders.ledgers"))
+    assert default_ledger(None, "out/2026-11-28", None) == "out/2026-11-28.ledger"
+    assert default_ledger(None, "out/2026-11-28/", "orders") == str(Path("out/orders.ledger"))
     assert default_ledger("none", "out/2026-11-28", "orders") is None
     with pytest.raises(SettingsError, match=r"name '\.\.' ends with a dot"):
         default_ledger(None, "out/2026-11-28", "..")
+    with pytest.raises(SettingsError, match=r"^ledger: expected a path that all workers see, or 'none'"):
+        default_ledger(None, "s3://bucket/report", None)
+
+
+def test_a_ledger_may_be_given_as_its_folder(tmp_path: Path) -> None:
+    """The ledger of the load's name, else the only one there, else a new one by the report's name. Of several, one line
+    says how to choose."""
+    report = "out/2026-11-28"
+    assert default_ledger(tmp_path, report, None) == str(tmp_path / "2026-11-28.ledger")
+    assert default_ledger(tmp_path, report, "orders") == str(tmp_path / "orders.ledger")
+    assert default_ledger(f"{tmp_path}/new/", report, None) == str(tmp_path / "new" / "2026-11-28.ledger")
+    (tmp_path / "visits.ledger").touch()
+    (tmp_path / "visits.ledger-calls").touch()
+    (tmp_path / "visits.ledger.parts").mkdir()
+    assert default_ledger(tmp_path, report, None) == str(tmp_path / "visits.ledger")
+    assert default_ledger(str(tmp_path / "visits.ledger"), report, "orders") == str(tmp_path / "visits.ledger")
+    (tmp_path / "more.ledger").touch()
+    with pytest.raises(SettingsError, match=r"has 2 ledgers; give the path of one, or .*: name='NAME'$"):
+        default_ledger(tmp_path, report, None)
+    assert default_ledger(tmp_path, report, "orders") == str(tmp_path / "orders.ledger")

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
 import pytest
 
+from interakt_loader.errors import NotJustNow
 from interakt_loader.integrations.spark import task
 from interakt_loader.integrations.spark.task import (
     CALLS,
     LINES,
     ROW,
     Load,
-    ledger_of,
-    make_folder,
     prepare_rows,
     send_calls,
 )
 from interakt_loader.ledger import Ledger
+from interakt_loader.ledger.parts import PartsHeld
 from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.settings import Settings
@@ -38,6 +41,14 @@ def prepared(ids: list[str | None], first: int = 0, size: int = 3, n: str = "1")
 
 def load(sandbox: Sandbox, **options: Any) -> Load:
     return Load(MAPPING, "user", Settings(api_key=sandbox.api_key, base_url=sandbox.url, rate_limit=None, **options))
+
+
+@contextmanager
+def divided(sandbox: Sandbox, ledger: Path, count: int = 1, **options: Any) -> Iterator[Load]:
+    """Open a ledger and divide it for tasks, as the driver does."""
+    of = load(sandbox, ledger=str(ledger), **options)
+    with Ledger(ledger, "user", of.settings) as opened:
+        yield replace(of, parts=opened.divide(count))
 
 
 def sent(batches: Iterator[pa.RecordBatch]) -> list[dict[str, Any]]:
@@ -60,11 +71,9 @@ def test_rows_become_calls_with_their_numbers_and_buckets() -> None:
 @pytest.mark.parametrize("with_ledger", [False, True])
 def test_lines_have_the_numbers_that_the_rows_came_with(sandbox: Sandbox, tmp_path: Path, with_ledger: bool) -> None:
     """Whatever order they settle in, and however large the numbers are."""
-    folder = tmp_path / "ledgers"
-    make_folder(folder, 1)
     ids = [f"u{n % 4}" if n % 5 else None for n in range(20)]
-    batches = prepared(ids)
-    lines = sent(send_calls(batches, 0, load(sandbox, ledger=str(folder) if with_ledger else None)))
+    with divided(sandbox, tmp_path / "own.ledger") if with_ledger else nullcontext(load(sandbox)) as of:
+        lines = sent(send_calls(prepared(ids), 0, of))
     assert {line["row"]: line["user_id"] for line in lines} == {n << 33: one for n, one in enumerate(ids)}
     assert {line["row"] >> 33 for line in lines if line["status"] == "invalid"} == {0, 5, 10, 15}
     assert sandbox.stats().accepted == 16
@@ -72,37 +81,50 @@ def test_lines_have_the_numbers_that_the_rows_came_with(sandbox: Sandbox, tmp_pa
 
 def test_a_task_that_runs_again_goes_on(sandbox: Sandbox, tmp_path: Path) -> None:
     """As after a worker's death: what was accepted is unchanged."""
-    make_folder(tmp_path / "l", 1)
-    of = load(sandbox, ledger=str(tmp_path / "l"))
-    first = send_calls(prepared([f"u{n}" for n in range(9)]), 0, of)
-    next(first)
-    cast(Generator[pa.RecordBatch, None, None], first).close()  # the worker is gone
-    lines = sent(send_calls(prepared([f"u{n}" for n in range(12)]), 0, of))
+    with divided(sandbox, tmp_path / "own.ledger") as of:
+        first = send_calls(prepared([f"u{n}" for n in range(9)]), 0, of)
+        next(first)
+        cast(Generator[pa.RecordBatch, None, None], first).close()  # the worker is gone
+        lines = sent(send_calls(prepared([f"u{n}" for n in range(12)]), 0, of))
     assert {line["status"] for line in lines} <= {"sent", "unchanged"}
     assert len(lines) == 12
     assert sandbox.stats().users == 12
 
 
+def test_what_a_task_has_to_know_reaches_its_worker(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A load is pickled on the driver, with its parts."""
+    with divided(sandbox, tmp_path / "own.ledger") as of:
+        arrived = pickle.loads(pickle.dumps(replace(of, with_secrets=True)))
+        assert arrived.parts == of.parts
+        assert sent(send_calls(prepared(["a"]), 0, arrived))[0]["status"] == "sent"
+
+
 def test_an_empty_partition_has_no_lines(sandbox: Sandbox, tmp_path: Path) -> None:
     """More partitions than users are no mistake."""
-    make_folder(tmp_path / "l", 1)
-    assert sent(send_calls([], 0, load(sandbox, ledger=str(tmp_path / "l")))) == []
+    with divided(sandbox, tmp_path / "own.ledger") as of:
+        assert sent(send_calls([], 0, of)) == []
 
 
 def test_without_its_ledger_a_task_sends_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Each row is unsent with the reason: an exception would have Spark run the task again at once. A folder that is
-    called so, but that no load has made, is another one, on a disk that is not shared."""
-    (tmp_path / "another").mkdir()
-    assert (
-        sent(send_calls(prepared(["a"]), 0, load(sandbox, ledger=str(tmp_path / "another"))))[0]["status"] == "unsent"
-    )
-    lines = sent(send_calls(prepared(["a", None, "c"]), 0, load(sandbox, ledger=str(tmp_path / "nowhere"))))
+    """Each row is unsent with the reason: an exception would have Spark run the task again at once. So it is if the
+    worker does not see the driver's folder, and if the load has ended."""
+    with divided(sandbox, tmp_path / "own.ledger") as of:
+        assert of.parts is not None
+        elsewhere = replace(of, parts=replace(of.parts, ledger=tmp_path / "nowhere" / "own.ledger"))
+        lines = sent(send_calls(prepared(["a", None, "c"]), 0, elsewhere))
+    lines += sent(send_calls(prepared(["a"]), 0, of))
+    with divided(sandbox, tmp_path / "own.ledger"):
+        lines += sent(send_calls(prepared(["a"]), 0, of))
     assert [(line["status"], line["code"]) for line in lines] == [
         ("unsent", "ledger_broken"),
         ("invalid", "identity_missing"),
         ("unsent", "ledger_broken"),
+        ("unsent", "ledger_broken"),
+        ("unsent", "ledger_broken"),
     ]
-    assert "give a folder that all workers share" in lines[0]["message"]
+    assert "give a ledger in a folder that all workers share" in lines[0]["message"]
+    assert "or their load has ended" in lines[3]["message"]
+    assert "the load of this task has ended" in lines[4]["message"]
     assert sandbox.stats().calls == 0
 
 
@@ -110,12 +132,13 @@ def test_what_this_machine_does_not_allow_is_told_of_each_row(sandbox: Sandbox, 
     """More workers than allowed connections, detected after the rows are read: no exception, and no row is missing."""
     resource = pytest.importorskip("resource", reason="Windows does not count connections as files")
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    make_folder(tmp_path / "l", 1)
     batches = prepared([f"u{number}" for number in range(7)])
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
-        for options in ({}, {"ledger": str(tmp_path / "l")}):
-            lines = sent(send_calls(batches, 0, load(sandbox, workers=900, **options)))
+        for ledger in (False, True):
+            opening = divided(sandbox, tmp_path / "own.ledger", workers=900)
+            with opening if ledger else nullcontext(load(sandbox, workers=900)) as of:
+                lines = sent(send_calls(batches, 0, of))
             assert sorted(line["row"] >> 33 for line in lines) == [*range(7)]
             assert {(line["status"], line["kind"]) for line in lines} == {("unsent", "user")}
             assert "not sent: workers is 900" in lines[0]["message"]
@@ -124,22 +147,46 @@ def test_what_this_machine_does_not_allow_is_told_of_each_row(sandbox: Sandbox, 
     assert sandbox.stats().calls == 0
 
 
-def test_a_ledger_that_another_holds_is_waited_for(
+def test_a_part_that_another_task_holds_is_waited_for(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task that Spark abandoned may run for some seconds more. The next one waits, and then gives up."""
-    make_folder(tmp_path / "l", 1)
-    of = load(sandbox, ledger=str(tmp_path / "l"))
-    holder = Ledger(ledger_of(tmp_path / "l", 0), "user", of.settings)
-    monkeypatch.setattr(task, "LONGEST_WAIT", 0.0)
-    lines = sent(send_calls(prepared(["a"]), 0, of))
-    assert (lines[0]["status"], lines[0]["code"]) == ("unsent", "ledger_broken")
-    assert "in use by another load" in lines[0]["message"]
-    monkeypatch.setattr(task, "LONGEST_WAIT", 60.0)
-    monkeypatch.setattr(
-        "interakt_loader.integrations.spark.task.time.sleep", lambda _: holder.close()
-    )  # it lets go while it is waited for
-    assert sent(send_calls(prepared(["a"]), 0, of))[0]["status"] == "sent"
+    with divided(sandbox, tmp_path / "own.ledger") as of:
+        assert of.parts is not None
+        holder = Ledger.of_part(of.parts, 0, "user", of.settings)
+        monkeypatch.setattr(task, "LONGEST_WAIT", 0.0)
+        lines = sent(send_calls(prepared(["a"]), 0, of))
+        assert (lines[0]["status"], lines[0]["code"]) == ("unsent", "ledger_broken")
+        assert "in use by another load" in lines[0]["message"]
+        monkeypatch.setattr(task, "LONGEST_WAIT", 60.0)
+        monkeypatch.setattr(
+            "interakt_loader.integrations.spark.task.time.sleep", lambda _: holder.close()
+        )  # it lets go while it is waited for
+        assert sent(send_calls(prepared(["a"]), 0, of))[0]["status"] == "sent"
+
+
+def test_the_driver_waits_for_abandoned_tasks_and_for_no_other_load(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks of a driver that was killed end by themselves. A load that has the ledger may run for hours."""
+    path = tmp_path / "own.ledger"
+    waited: list[float] = []
+    with divided(sandbox, path) as of:
+        assert of.parts is not None
+        task_of_before = Ledger.of_part(of.parts, 0, "user", of.settings)
+        monkeypatch.setattr("interakt_loader.integrations.spark.task.time.sleep", waited.append)
+        with pytest.raises(NotJustNow, match="in use by another load"):
+            task.patiently(lambda: Ledger(path, "user", of.settings), PartsHeld)
+        assert waited == []
+
+    def end(_: float) -> None:
+        waited.append(1.0)
+        task_of_before.close()
+
+    monkeypatch.setattr("interakt_loader.integrations.spark.task.time.sleep", end)
+    task.patiently(lambda: Ledger(path, "user", of.settings), PartsHeld).close()
+    assert waited == [1.0]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["own.ledger"]
 
 
 def test_without_its_shared_clock_a_task_sends_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -153,6 +200,7 @@ def test_without_its_shared_clock_a_task_sends_nothing(sandbox: Sandbox, tmp_pat
 
 def test_a_dry_run_opens_no_ledger(sandbox: Sandbox, tmp_path: Path) -> None:
     """Nor does it make any call."""
-    lines = sent(send_calls(prepared(["a", "b"]), 0, load(sandbox, ledger=str(tmp_path / "nowhere"), dry_run=True)))
+    lines = sent(send_calls(prepared(["a", "b"]), 0, load(sandbox, ledger=str(tmp_path / "own.ledger"), dry_run=True)))
+    assert not (tmp_path / "own.ledger").exists()
     assert [line["status"] for line in lines] == ["unsent", "unsent"]
     assert sandbox.stats().calls == 0
