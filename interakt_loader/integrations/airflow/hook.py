@@ -8,6 +8,7 @@ from airflow.sdk import BaseHook
 
 from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, SettingsError
 from interakt_loader.integrations.airflow.provider import CONNECTION_TYPE, DEFAULT_CONNECTION, FORM
+from interakt_loader.integrations.airflow.source import shown_source
 from interakt_loader.integrations.airflow.task_load import errors_for_airflow, read_options
 from interakt_loader.settings.values import hide_secrets
 
@@ -70,11 +71,13 @@ class InteraktHook(BaseHook):
         result has the failed rows; `result.raise_for_failures()` makes Airflow retry the task. After SIGTERM or Ctrl-C
         the load finishes its calls in flight, and raises `LoadInterrupted`.
         """
+        data = shown_source(data)
         hide_secrets(cast("dict[str, Any]", options))
         return self._load(data, mapping, "user", options)
 
     def load_events(self, data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
         """Load a table as events; otherwise like `load_users`."""
+        data = shown_source(data)
         hide_secrets(cast("dict[str, Any]", options))
         return self._load(data, mapping, "event", options)
 

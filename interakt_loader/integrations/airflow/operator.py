@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.airflow.provider import DEFAULT_CONNECTION
+from interakt_loader.integrations.airflow.source import shown_source
 from interakt_loader.settings.values import shown_share
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from interakt_loader.integrations.airflow.task_load import TaskLoad
     from interakt_loader.model import Kind
+    from interakt_loader.sources.data import Data
 
 _KINDS: dict[str | None, Kind | None] = {"users": "user", "events": "event", None: None}
 
@@ -24,11 +27,13 @@ class InteraktLoadOperator(BaseOperator):
     """Loads a table into Interakt, and returns counts and paths (`LoadResult.as_dict`), for XCom.
 
     - `source` is a path, folder, pattern or address, or a list of them. `{"env": NAME}` is what a variable holds, such
-      as the address of a database; then `report` and the option `query` are needed.
+      as the address of a database; then `report` and the option `query` are needed. Rows, a frame or another table of
+      a task need `report`. Airflow shows only their type and number.
     - `mapping` is a dict, a path to a YAML, TOML or JSON file, `preset:NAME`, or None: it is proposed.
     - `kind` is `users` or `events`; None: the mapping decides.
     - `event` is the name of all events, if no column has it.
-    - `report` is next to the source by default, and `ledger` next to the report; `"none"` keeps no ledger.
+    - `report` is next to the source by default, and `ledger` next to the report; `"none"` keeps no ledger. A `report`
+      that is a folder, or ends in `/`, has a report and a ledger for each source.
     - `options` are those of `Settings`. They take precedence over the connection's.
 
     The key is only in the connection `interakt_conn_id`, because everybody can see the fields of an operator.
@@ -54,12 +59,12 @@ class InteraktLoadOperator(BaseOperator):
     def __init__(
         self,
         *,
-        source: str | list[str] | dict[str, str],
-        mapping: str | dict[str, Any] | None = None,
+        source: Data | XComArg,
+        mapping: str | PathLike[str] | dict[str, Any] | None = None,
         kind: Literal["users", "events"] | None = None,
         event: str | None = None,
-        report: str | None = None,
-        ledger: str | None = None,
+        report: str | PathLike[str] | None = None,
+        ledger: str | PathLike[str] | None = None,
         options: dict[str, Any] | None = None,
         raise_for_failures: bool = True,
         interakt_conn_id: str = DEFAULT_CONNECTION,
@@ -81,16 +86,21 @@ class InteraktLoadOperator(BaseOperator):
         if isinstance(options, dict):
             _keep_secrets_out(options)
 
+    @property
+    def source(self) -> Any:
+        """What is loaded: paths, or a `Table`, whose rows no page, log line or error shows."""
+        return self._source
+
+    @source.setter
+    def source(self, given: Any) -> None:
+        self._source = shown_source(given)
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the source. Heavy modules are imported here, not when the DAG file is parsed."""
-        del context
+        ti = context["ti"]
+        from interakt_loader.integrations.airflow.files import refuse_one_report, with_files
         from interakt_loader.integrations.airflow.hook import InteraktHook
-        from interakt_loader.integrations.airflow.task_load import (
-            TaskLoad,
-            errors_for_airflow,
-            read_options,
-            with_files,
-        )
+        from interakt_loader.integrations.airflow.task_load import TaskLoad, errors_for_airflow, read_options
         from interakt_loader.sources.addresses import refuse_passwords
 
         self._load = load = TaskLoad()
@@ -102,9 +112,10 @@ class InteraktLoadOperator(BaseOperator):
             refuse_passwords(self.source if isinstance(self.source, list) else [self.source])
             files = {name: path for name, path in (("report", self.report), ("ledger", self.ledger)) if path}
             options = InteraktHook(self.interakt_conn_id).options(**read_options({**(self.options or {}), **files}))
-            result = load.run(
-                self.source, self.mapping, self._kind(), with_files(self.source, options), self.event or None
-            )
+            if ti.map_index >= 0:
+                refuse_one_report(self.source, options, self._written())
+            options = with_files(self.source, options, (ti.dag_id, ti.run_id, ti.map_index, ti.task_id))
+            result = load.run(self.source, self.mapping, self._kind(), options, self.event or None)
             if self.raise_for_failures or result.stopped is not None:
                 result.raise_for_failures()
         return result.as_dict()
@@ -113,6 +124,13 @@ class InteraktLoadOperator(BaseOperator):
         if self.kind not in _KINDS:
             raise SettingsError(f"kind is {self.kind!r}; expected users or events")
         return _KINDS[self.kind]
+
+    def _written(self) -> dict[str, Any]:
+        """Return the fields that the DAG file gives, without those that differ between the tasks of this operator."""
+        original = self.dag.get_task(self.task_id)
+        # an operator in a mapped group of tasks is not mapped itself
+        given = getattr(original, "partial_kwargs", None) or vars(original) | {"source": original.source}
+        return {name: given[name] for name in ("source", "report", "options") if given.get(name) is not None}
 
     def on_kill(self) -> None:
         """Stop the load: it finishes and records the calls in flight, and makes no others."""

@@ -35,6 +35,24 @@ with dag("users"):
 with dag("visits"):
     load(kind="events", event="Visit", retries=1)
 
+with DAG(
+    "visits_of_a_day", schedule=None, start_date=datetime(2025, 1, 1), params=PARAMS | {"folder": "", "ledger": ""}
+):
+    load(
+        kind="events",
+        event="Visit",
+        source="{{ params.folder }}/visits-{{ ds }}.parquet",
+        ledger="{{ params.ledger }}",
+        options={"rate_limit": "20/s", "event_id": "user"},
+        retries=20,
+        retry_delay=timedelta(seconds=1),
+    )
+
+with dag("one_report_for_all"):
+    InteraktLoadOperator.partial(
+        task_id="load", kind="users", mapping=MAPPING, report="{{ params.report }}", retries=1, retry_delay=timedelta(0)
+    ).expand(source=["{{ params.source }}", "{{ params.source }}.csv"])
+
 with dag("visits_in_time"):
     load(kind="events", event="Visit", execution_timeout=timedelta(seconds=1))
 

@@ -103,10 +103,11 @@ class LiveAirflow:
                 return None
             raise
 
-    def trigger(self, dag_id: str, **conf: Any) -> str:
-        """Begin a run, once the DAG is known, and return where the API has it."""
+    def trigger(self, dag_id: str, /, *, day: str | None = None, **conf: Any) -> str:
+        """Begin a run, once the DAG is known, and return where the API has it. Without a day it has no logical date."""
         wait_until(lambda: self.ask("PATCH", f"/dags/{dag_id}", {"is_paused": False}), f"{dag_id} is known")
-        run = self.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
+        date = None if day is None else f"{day}T00:00:00Z"
+        run = self.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": date, "conf": conf})
         return f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
 
     def ended(self, run: str) -> str:
@@ -116,10 +117,21 @@ class LiveAirflow:
         )
         return state
 
-    def log(self, run: str, task_id: str) -> Path:
-        """Return the log file of a task's first try."""
+    def xcom(self, run: str, task_id: str) -> Any:
+        """Return what a task has returned."""
+        return self.ask("GET", f"{run}/taskInstances/{task_id}/xcomEntries/return_value?deserialize=true")["value"]
+
+    def log(self, run: str, task_id: str, attempt: int = 1) -> Path:
+        """Return the log file of a task's try."""
         _, _, dag_id, _, run_id = run.split("/")
-        return self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}" / "attempt=1.log"
+        return (
+            self.home
+            / "logs"
+            / f"dag_id={dag_id}"
+            / f"run_id={run_id}"
+            / f"task_id={task_id}"
+            / f"attempt={attempt}.log"
+        )
 
 
 def _end(part: subprocess.Popen[bytes]) -> None:

@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
-from interakt_loader.sandbox import SandboxOptions, SandboxProcess
-from tests.external.airflow.conftest import KEY, connection_to
-from tests.external.airflow.live import LiveAirflow, wait_until
+from interakt_loader.sandbox import SandboxProcess
+from tests.external.airflow.conftest import KEY
+from tests.external.airflow.live.processes import LiveAirflow, wait_until
 from tests.external.airflow.test_dags import numbered, statuses, write
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[SandboxProcess]:
-    """One sandbox for all: its address is in the scheduler's environment."""
-    with SandboxProcess(SandboxOptions(api_key=KEY, latency=0.1, record_arrivals=True)) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory, airflow_home: Path, api: SandboxProcess) -> Iterator[LiveAirflow]:
-    """The scheduler and its like, with the DAGs of the tests and the examples."""
-    del airflow_home  # its environment says where the DAGs are
-    environment = {"AIRFLOW_CONN_INTERAKT_DEFAULT": connection_to(api.url, KEY)}
-    with LiveAirflow(tmp_path_factory.mktemp("live"), environment) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _empty(api: SandboxProcess) -> None:
-    api.reset()
 
 
 def test_a_task_that_is_marked_failed_is_drained(live: LiveAirflow, api: SandboxProcess, tmp_path: Path) -> None:
