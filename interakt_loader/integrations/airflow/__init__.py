@@ -5,7 +5,7 @@ imported when a task runs. The two functions are for `@task` and `PythonOperator
 and return a plain dict, which XCom can store.
 
 - `operator`: `InteraktLoadOperator`.
-- `hook`: `InteraktHook`, and the options of a connection.
+- `hook`: `InteraktHook`, and the options of a connection. `calls`: its single calls.
 - `provider`: the description of this package for Airflow: the connection type and its form.
 - `source`, `files`: what a task loads, of which nobody sees rows; where its report and its ledger are.
 - `task_load`: the load inside a task: options as text, its end with the task, and which errors are retried.

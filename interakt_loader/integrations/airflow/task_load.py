@@ -15,7 +15,15 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from interakt_loader.errors import InteraktLoaderError, KeyRefused, MappingError, NotJustNow, SourceError, UsageError
+from interakt_loader.errors import (
+    APIError,
+    InteraktLoaderError,
+    KeyRefused,
+    MappingError,
+    NotJustNow,
+    SourceError,
+    UsageError,
+)
 from interakt_loader.integrations.airflow.source import data_of
 from interakt_loader.model import Stop, StopToken
 from interakt_loader.privacy.text import masked
@@ -36,9 +44,13 @@ def can_retry(error: InteraktLoaderError) -> bool:
 
     It may if rows failed, if an outage or too many failures stopped the load, if another load uses the ledger, or if
     the file does not exist yet. A refused key, a plan without the API, and a wrong mapping or option need a person.
+    Neither does a single call help that the API refuses; one that it could not answer may.
     """
     if isinstance(error, UsageError):
         return isinstance(error, (SourceError, NotJustNow))
+    if isinstance(error, APIError):
+        status = error.status_code
+        return status is None or status in (408, 429) or status >= 500
     return not isinstance(error, KeyRefused)
 
 

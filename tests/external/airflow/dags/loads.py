@@ -95,3 +95,13 @@ with dag("by_hook"):
         return {"sent": result.sent}
 
     users()
+
+with dag("single_calls"):
+
+    @task(retries=1, retry_delay=timedelta(0))
+    def calls() -> None:
+        hook = InteraktHook()
+        hook.user(user_id="u1", traits={"city": "Pune"})
+        hook.event(user_id="u1", event="Visit")
+
+    calls()
