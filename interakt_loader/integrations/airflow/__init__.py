@@ -7,6 +7,7 @@ and return a plain dict, which XCom can store.
 - `operator`: `InteraktLoadOperator`.
 - `hook`: `InteraktHook`, and the options of a connection. `calls`: its single calls.
 - `provider`: the description of this package for Airflow: the connection type and its form.
+- `sdk`: the classes of Airflow that these build on; it refuses an Airflow that is too old.
 - `source`, `files`: what a task loads, of which nobody sees rows; where its report and its ledger are.
 - `task_load`: the load inside a task: options as text, its end with the task, and which errors are retried.
 - `example_dags`: two DAGs to copy.
@@ -41,13 +42,7 @@ if not TYPE_CHECKING:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         import importlib
 
-        try:
-            return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "airflow":
-                raise
-            needed = "Airflow 3.1 or newer: pip install 'apache-airflow>=3.1'"
-            raise ImportError(f"{name} needs {needed}", name=error.name) from error
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def load_users_task(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow.sdk import BaseHook
-
 from interakt_loader.errors import APIError, InteraktLoaderError, LoadInterrupted, SettingsError
 from interakt_loader.integrations.airflow.provider import CONNECTION_TYPE, DEFAULT_CONNECTION, FORM
+from interakt_loader.integrations.airflow.sdk import BaseHook
 from interakt_loader.integrations.airflow.source import shown_source
 from interakt_loader.integrations.airflow.task_load import errors_for_airflow, read_options
 from interakt_loader.privacy.text import masked

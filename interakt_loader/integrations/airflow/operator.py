@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.sdk import BaseOperator
-
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.airflow.provider import DEFAULT_CONNECTION
+from interakt_loader.integrations.airflow.sdk import BaseOperator
 from interakt_loader.integrations.airflow.source import shown_source
 from interakt_loader.settings.values import shown_share
 
