@@ -9,6 +9,7 @@ and return a plain dict, which XCom can store.
 - `provider`: the description of this package for Airflow: the connection type and its form.
 - `sdk`: the classes of Airflow that these build on; it refuses an Airflow that is too old.
 - `source`, `files`: what a task loads, of which nobody sees rows; where its report and its ledger are.
+- `lineage`, `link`: names and counts for assets and OpenLineage; the link to the page of a load.
 - `task_load`: the load inside a task: options as text, its end with the task, and which errors are retried.
 - `example_dags`: two DAGs to copy.
 """

@@ -24,8 +24,8 @@ DIGITS = 8
 def with_files(source: Any, options: Mapping[str, Any], task: Sequence[object] = ()) -> dict[str, Any]:
     """Return the options of a load, with a path for the report and for the ledger.
 
-    Without `report`, the report is beside the first source. A `report` that is a folder has one for each source. The
-    ledger is beside the report, and a ledger of None stays None. With the option `name`, both files have that name.
+    Without `report`, the report is beside the first source. A `report` or an `html` that is a folder has one file for
+    each source. The ledger is beside the report, and a ledger of None stays None. The option `name` names the files.
 
     Args:
         source: As `shown_source` returns it. Only a path names a file: a `Table` has the name of its task.
@@ -39,14 +39,17 @@ def with_files(source: Any, options: Mapping[str, Any], task: Sequence[object] =
     name = given.get("name")
     if name is not None:
         parsed("name", parse_name, name)
-    for one in ("report", "ledger"):
+    for one in ("report", "ledger", "html"):
         if given.get(one) is not None:
             given[one] = _on_this_machine(one, given[one])
     report = given.get("report")
     if report is None:
         report = report_beside(_local_path(source), name)
     elif is_folder(report):
-        report = str(_folder(report) / report_path(name or _name_in(report, source, given, task)))
+        report = str(_folder("report", report) / report_path(name or _name_in(report, source, given, task)))
+    html = given.get("html")
+    if html is not None and is_folder(html):
+        given["html"] = str(_folder("html", html) / f"{name or _name_in(html, source, given, task)}.html")
     ledger = ledger_beside(str(report), name)
     return {"progress": False, "ledger": ledger, **given, "report": report}
 
@@ -73,10 +76,17 @@ def refuse_one_report(source: Any, options: Mapping[str, Any], written: Mapping[
         # the name of rows is that of the mapped task
         decides, file = None if isinstance(source, Table) else written.get("source"), report or "beside the source"
     if _is_same_for_all(decides):
-        raise SettingsError(
-            f"report {file}: all mapped tasks would write it; give a folder that ends in / and no name, or a path for "
-            "each task with expand_kwargs"
-        )
+        raise _one_file(f"report {file}")
+    html = options.get("html")
+    if html is not None and not is_folder(html) and _is_same_for_all(written.get("html")):
+        raise _one_file(f"html {html}")
+
+
+def _one_file(what: str) -> SettingsError:
+    return SettingsError(
+        f"{what}: all mapped tasks would write it; give a folder that ends in / and no name, or a path for each task "
+        "with expand_kwargs"
+    )
 
 
 def _is_same_for_all(written: Any) -> bool:
@@ -85,17 +95,17 @@ def _is_same_for_all(written: Any) -> bool:
     return all(isinstance(one, (str, os.PathLike)) and not _OF_A_TASK.search(str(one)) for one in texts)
 
 
-def is_folder(report: str | os.PathLike[str]) -> bool:
-    """Tell whether a report is a folder: it ends in a slash, or is there."""
-    return str(report).endswith(("/", os.sep)) or Path(report).is_dir()
+def is_folder(given: str | os.PathLike[str]) -> bool:
+    """Tell whether the path of a file to write is a folder: it ends in a slash, or the folder is there."""
+    return str(given).endswith(("/", os.sep)) or Path(given).is_dir()
 
 
-def _folder(report: str) -> Path:
-    folder = Path(report)
+def _folder(option: str, given: str) -> Path:
+    folder = Path(given)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"report {report}: the folder cannot be made: {error.strerror}") from None
+        raise SettingsError(f"{option} {given}: the folder cannot be made: {error.strerror}") from None
     return folder
 
 
@@ -109,7 +119,7 @@ def _on_this_machine(name: str, given: Any) -> str:
     return path
 
 
-def _paths(source: Any) -> list[str]:
+def paths_of(source: Any) -> list[str]:
     """Return the paths of a source, and addresses without their secrets; none of a `Table`."""
     from interakt_loader.sources import hidden_source, with_paths
     from interakt_loader.sources.addresses import hide_secrets
@@ -123,7 +133,7 @@ def _paths(source: Any) -> list[str]:
 
 def _local_path(source: Any) -> str:
     """Return the path of the first source, beside which the report can be."""
-    paths = _paths(source)
+    paths = paths_of(source)
     if not paths or "://" in paths[0]:
         what = "is at an address" if paths else f"is {source}"
         raise SettingsError(
@@ -133,11 +143,11 @@ def _local_path(source: Any) -> str:
 
 
 def _name_in(folder: str, source: Any, options: Mapping[str, Any], task: Sequence[object]) -> str:
-    """Return the name of a source's report in a folder. A single file of that folder has no hash in its name."""
-    paths = _paths(source)
+    """Return the name of a source's files in a folder. A single file of that folder has no hash in its name."""
+    paths = paths_of(source)
     if not paths:
         if not task:
-            raise SettingsError(f"report {folder}: give the path of a file, or name: the source {source} has no name")
+            raise SettingsError(f"{folder}: give the path of a file, or name: the source {source} has no name")
         return f"{task[-1]}-{_hash(task)}"
     plain = [one if "://" in one else os.path.abspath(os.path.expanduser(one)) for one in paths]  # noqa: PTH100, PTH111
     stem = Path(report_beside(paths[0])).name.removesuffix(Path(report_path("")).name)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from urllib.parse import quote
 
 from interakt_loader.errors import SettingsError
+from interakt_loader.integrations.airflow.link import InteraktLoadLink
 from interakt_loader.integrations.airflow.provider import DEFAULT_CONNECTION
 from interakt_loader.integrations.airflow.sdk import BaseOperator
 from interakt_loader.integrations.airflow.source import shown_source
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from interakt_loader.integrations.airflow.task_load import TaskLoad
     from interakt_loader.model import Kind
+    from interakt_loader.result import LoadResult
     from interakt_loader.sources.data import Data
 
 _KINDS: dict[str | None, Kind | None] = {"users": "user", "events": "event", None: None}
@@ -34,6 +38,7 @@ class InteraktLoadOperator(BaseOperator):
     - `report` is next to the source by default, and `ledger` next to the report; `"none"` keeps no ledger. A `report`
       that is a folder, or ends in `/`, has a report and a ledger for each source.
     - `options` are those of `Settings`. They take precedence over the connection's.
+    - `html_url` is where the folder of the pages is served that the option `html` writes, for the link to a page.
 
     The key is only in the connection `interakt_conn_id`, because everybody can see the fields of an operator.
 
@@ -50,9 +55,11 @@ class InteraktLoadOperator(BaseOperator):
         "report",
         "ledger",
         "options",
+        "html_url",
         "interakt_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"mapping": "json", "options": "json"}
+    operator_extra_links = (InteraktLoadLink(),)
     ui_color = "#d7f2e3"
 
     def __init__(
@@ -65,6 +72,7 @@ class InteraktLoadOperator(BaseOperator):
         report: str | PathLike[str] | None = None,
         ledger: str | PathLike[str] | None = None,
         options: dict[str, Any] | None = None,
+        html_url: str | None = None,
         raise_for_failures: bool = True,
         interakt_conn_id: str = DEFAULT_CONNECTION,
         **kwargs: Any,
@@ -77,6 +85,7 @@ class InteraktLoadOperator(BaseOperator):
         self.report = report
         self.ledger = ledger
         self.options = options
+        self.html_url = html_url
         self.raise_for_failures = raise_for_failures
         self.interakt_conn_id = interakt_conn_id
         self._load: TaskLoad | None = None
@@ -117,7 +126,37 @@ class InteraktLoadOperator(BaseOperator):
             result = load.run(self.source, self.mapping, self._kind(), options, self.event or None)
             if self.raise_for_failures or result.stopped is not None:
                 result.raise_for_failures()
+        self._describe_outlets(context, result)
         return result.as_dict()
+
+    def page_address(self) -> str | None:
+        """Return the address of the load's page; None if the load has written none."""
+        result = None if self._load is None else self._load.result
+        page = None if result is None else result.options["html"]
+        if page is None or not Path(page).is_file():
+            return None
+        return (
+            f"{self.html_url.rstrip('/')}/{quote(Path(page).name)}" if self.html_url else Path(page).absolute().as_uri()
+        )
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return what the load has read and written, for the listener of OpenLineage."""
+        del task_instance
+        from interakt_loader.integrations.airflow.files import paths_of
+        from interakt_loader.integrations.airflow.lineage import lineage_of
+
+        return lineage_of(None if self._load is None else self._load.result, paths_of(self.source))
+
+    def _describe_outlets(self, context: Context, result: LoadResult) -> None:
+        """Put the counts into the events of the assets that the task updates."""
+        if self.outlets:
+            from airflow.sdk import Asset
+
+            from interakt_loader.integrations.airflow.lineage import counts_of
+
+            for outlet in self.outlets:
+                if isinstance(outlet, Asset):
+                    context["outlet_events"][outlet].extra.update(counts_of(result))
 
     def _kind(self) -> Kind | None:
         if self.kind not in _KINDS:

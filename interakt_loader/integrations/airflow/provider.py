@@ -69,6 +69,14 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {"integration-name": "Interakt", "python-modules": ["interakt_loader.integrations.airflow.operator"]}
         ],
+        "extra-links": ["interakt_loader.integrations.airflow.link.InteraktLoadLink"],
+        "asset-uris": [
+            {
+                "schemes": ["interakt"],
+                "handler": None,
+                "to_openlineage_converter": "interakt_loader.integrations.airflow.lineage.dataset_of_asset",
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

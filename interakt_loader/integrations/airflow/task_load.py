@@ -109,6 +109,8 @@ class TaskLoad:
 
     def __init__(self) -> None:
         self.stop_token = StopToken()
+        self.result: LoadResult | None = None
+        """The result, also of a load that was stopped; None until it ends, and after an error."""
 
     def stop(self, why: str = "the task was ended") -> None:
         """Drain the load, without waiting for its end. Any thread and any signal handler may call this."""
@@ -135,10 +137,15 @@ class TaskLoad:
             self.stop(f"the task was ended ({type(error).__name__})")
             logger.info("the task ends: finishing the calls in flight, and the report")
             _await(done)
-            _log_result(done)
+            self._keep_result(done)
             raise
-        _log_result(done)
+        self._keep_result(done)
         return done.result()
+
+    def _keep_result(self, done: Future[LoadResult]) -> None:
+        if done.exception() is None:
+            self.result = result = done.result()
+            logger.info("%s; report: %s", masked(repr(result)), result.report)
 
 
 def _await(done: Future[LoadResult]) -> None:
@@ -199,9 +206,3 @@ def _read_elsewhere(mapping: Any) -> Any:
         raise
     except Exception as error:
         raise MappingError(f"mapping {mapping}: cannot be opened: it raised {full_type(error)}") from error
-
-
-def _log_result(done: Future[LoadResult]) -> None:
-    if done.exception() is None:
-        result = done.result()
-        logger.info("%s; report: %s", masked(repr(result)), result.report)
