@@ -23,7 +23,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from airflow.sdk.io import attach
     from fsspec.implementations.memory import MemoryFileSystem
 
-    class Behind(MemoryFileSystem):  # type: ignore[misc]
+    class Behind(MemoryFileSystem):
         """Has files of its own."""
 
         store: ClassVar[dict[str, Any]] = {}

@@ -48,6 +48,14 @@ with DAG(
         retry_delay=timedelta(seconds=1),
     )
 
+with dag("visits_after_a_crash"):
+    load(kind="events", event="Visit", retries=10, retry_delay=timedelta(seconds=1))
+
+with DAG("visits_in_a_pool", schedule=None, start_date=datetime(2025, 1, 1), params=PARAMS | {"folder": ""}):
+    InteraktLoadOperator.partial(
+        task_id="load", kind="events", event="Visit", mapping=MAPPING, options=OPTIONS, pool="interakt_api"
+    ).expand(source=[f"{{{{ params.folder }}}}/{name}.parquet" for name in "abc"])
+
 with dag("one_report_for_all"):
     InteraktLoadOperator.partial(
         task_id="load", kind="users", mapping=MAPPING, report="{{ params.report }}", retries=1, retry_delay=timedelta(0)
