@@ -35,7 +35,7 @@ test-redis: $(VENV)/.test ## one rate limit for several processes: needs redis-s
 test-databases: $(VENV)/.test ## loads from PostgreSQL and MariaDB: needs both servers installed; it starts its own
 	$(BIN)/python -m pytest tests/external/databases
 
-test-airflow: $(VENV)-test-airflow/.ready ## tasks in a real Airflow
+test-airflow: $(VENV)-test-airflow/.ready $(VENV)-airflow2/.ready ## tasks in a real Airflow; an Airflow that is too old is refused
 	$(VENV)-test-airflow/bin/python -m pytest tests/external/airflow
 
 test-browser: $(VENV)-test-browser/.ready ## the HTML report and the sandbox's page: needs Chromium
@@ -56,7 +56,7 @@ test-container: $(VENV)-test-packaging/.ready ## the image and the recipes for c
 test-lowest: $(VENV)-lowest/.ready ## all tests, with the lowest versions that pyproject.toml allows: OLDEST=python3.10
 	$(VENV)-lowest/bin/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
 
-environments: $(patsubst %,$(VENV)-%/.ready,test-packaging test-airflow test-browser test-spark test-orchestrators docs) ## make the environments of those targets now
+environments: $(patsubst %,$(VENV)-%/.ready,test-packaging test-airflow airflow2 test-browser test-spark test-orchestrators docs) ## make the environments of those targets now
 
 torture: $(VENV)/.test ## 200 loads, killed with kill -9 at random moments and run again
 	INTERAKT_TORTURE=200 $(BIN)/python -m pytest tests/torture -s --timeout 7200
@@ -152,6 +152,13 @@ $(VENV)-%/.ready: pyproject.toml constraints.txt | $(UV)
 	@echo "making $(VENV)-$*, with interakt_loader and the group $* (once)"
 	@$(PYTHON) -m venv $(VENV)-$*
 	@$(INSTALL) --python $(VENV)-$*/bin/python --group $*
+	@touch $@
+
+# The lock has one version of Airflow. This older one is only imported, to see how it is refused.
+$(VENV)-airflow2/.ready: pyproject.toml | $(UV)
+	@echo "making $(VENV)-airflow2, with interakt_loader and an Airflow that is too old (once)"
+	@$(PYTHON) -m venv $(VENV)-airflow2
+	@$(UV) pip install --quiet --python $(VENV)-airflow2/bin/python -e . "apache-airflow==2.11.2"
 	@touch $@
 
 $(VENV)-lowest/.ready: pyproject.toml | $(UV)

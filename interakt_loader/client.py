@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NamedTuple
@@ -29,6 +29,7 @@ from interakt_loader.model import (
     OnError,
     Outcome,
     Status,
+    Transport,
     call_on_error,
     log_raised,
     queue_msg,
@@ -104,18 +105,29 @@ class Client:
             "max_outage": TRACK_MAX_OUTAGE,
         }
         # a program that worked must not fail because of a variable that the vendor's SDK does not know
-        self._settings = Settings.resolve(options, variables=ACCOUNT, strict=False)
-        if self._settings.api_key is None:
-            raise SettingsError("no API key: set INTERAKT_API_KEY, or give api_key=KEY")
-        self.on_error = self._settings.on_error
-        """Called for each call that did not succeed. It may be changed at any time."""
-        self._sync_mode = sync_mode
+        self._begin(Settings.resolve(options, variables=ACCOUNT, strict=False), sync_mode=sync_mode)
         if debug:
             logger.setLevel(logging.DEBUG)
+
+    @classmethod
+    def synchronous(cls, settings: Settings, around: Callable[[Transport], Transport] | None = None) -> Client:
+        """Return a client in `sync_mode` with the options of a load, whose calls go through the transport `around`."""
+        client = cls.__new__(cls)
+        client._begin(settings, sync_mode=True, around=around)
+        return client
+
+    def _begin(
+        self, settings: Settings, *, sync_mode: bool, around: Callable[[Transport], Transport] | None = None
+    ) -> None:
+        self._settings, self._sync_mode, self._around = settings, sync_mode, around
+        if settings.api_key is None:
+            raise SettingsError("no API key: set INTERAKT_API_KEY, or give api_key=KEY")
+        self.on_error = settings.on_error
+        """Called for each call that did not succeed. It may be changed at any time."""
         self._numbers = itertools.count()
         self._engine: Engine | None = None
         self._ending: list[Engine] = []
-        self._sync_transport: HttpTransport | None = None
+        self._sync_transport: Transport | None = None
         self.start_afresh()
         _clients.add(self)
 
@@ -285,16 +297,17 @@ class Client:
             max_refusal=TRACK_MAX_REFUSAL,
         )
 
-    def _transport(self, connections: int = WORKERS, longest_kept: int = 0) -> HttpTransport:
+    def _transport(self, connections: int = WORKERS, longest_kept: int = 0) -> Transport:
         settings = self._settings
         base_url = settings.base_url.rstrip("/")
-        return HttpTransport(
+        transport = HttpTransport(
             base_url,
             settings.require_key(),
             timeout=settings.timeout,
             connections=connections,
             longest_kept=longest_kept,
         )
+        return transport if self._around is None else self._around(transport)
 
     def start_afresh(self) -> None:
         """Start with nothing queued and no connection: when the client is made, and in a forked child."""

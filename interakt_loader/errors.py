@@ -183,7 +183,7 @@ class APIError(InteraktLoaderError):
         self.status = status
         self.status_code = status_code
         self.message = message
-        self.can_retry = status_code is None or status_code == 429 or status_code >= 500
+        self.can_retry = status_code is None or status_code in (408, 429) or status_code >= 500
 
     def __str__(self) -> str:
         return self.message if self.status_code is None else f"HTTP {self.status_code}: {self.message}"

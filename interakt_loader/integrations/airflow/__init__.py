@@ -5,8 +5,11 @@ imported when a task runs. The two functions are for `@task` and `PythonOperator
 and return a plain dict, which XCom can store.
 
 - `operator`: `InteraktLoadOperator`.
-- `hook`: `InteraktHook`, and the options of a connection.
+- `hook`: `InteraktHook`, and the options of a connection. `calls`: its single calls.
 - `provider`: the description of this package for Airflow: the connection type and its form.
+- `sdk`: the classes of Airflow that these build on; it refuses an Airflow that is too old.
+- `source`, `files`: what a task loads, of which nobody sees rows; where its report and its ledger are.
+- `lineage`, `link`: names and counts for assets and OpenLineage; the link to the page of a load.
 - `task_load`: the load inside a task: options as text, its end with the task, and which errors are retried.
 - `example_dags`: two DAGs to copy.
 """
@@ -15,6 +18,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from interakt_loader.integrations.airflow.source import shown_source
+
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from interakt_loader.integrations.airflow.operator import InteraktLoadOperator
     from interakt_loader.model import Kind
     from interakt_loader.settings.settings import Options
+    from interakt_loader.sources.data import Data
 
 __all__ = ["InteraktHook", "InteraktLoadOperator", "load_events_task", "load_users_task"]
 
@@ -37,20 +43,15 @@ if not TYPE_CHECKING:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         import importlib
 
-        try:
-            return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "airflow":
-                raise
-            needed = "Airflow 3.1 or newer: pip install 'apache-airflow>=3.1'"
-            raise ImportError(f"{name} needs {needed}", name=error.name) from error
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def load_users_task(
-    path: str | list[str], mapping: Any = None, *, interakt_conn_id: str | None = None, **options: Unpack[Options]
+    path: Data, mapping: Any = None, *, interakt_conn_id: str | None = None, **options: Unpack[Options]
 ) -> dict[str, Any]:
     """Load the file at `path` as users and return counts and paths (`LoadResult.as_dict`).
 
+    `path` may also be a list of paths, or rows or a frame that a task has made; then `report` is needed.
     Key and address come from the connection `interakt_conn_id`. Without one they come from `api_key` or
     INTERAKT_API_KEY. By default the report is next to the file, and the ledger next to the report. `ledger=None` keeps
     no ledger. With the ledger, a retry sends only the rows that are left.
@@ -59,13 +60,15 @@ def load_users_task(
     `RowsFailed` if rows failed, and `LoadInterrupted` after SIGTERM or Ctrl-C. In a task of Airflow, an error that no
     retry can fix becomes an `AirflowFailException`. However the task ends, the load finishes its calls in flight.
     """
+    path = shown_source(path)
     return _load(path, mapping, "user", interakt_conn_id, _hidden(options))
 
 
 def load_events_task(
-    path: str | list[str], mapping: Any = None, *, interakt_conn_id: str | None = None, **options: Unpack[Options]
+    path: Data, mapping: Any = None, *, interakt_conn_id: str | None = None, **options: Unpack[Options]
 ) -> dict[str, Any]:
     """Load the file at `path` as events; otherwise like `load_users_task`."""
+    path = shown_source(path)
     return _load(path, mapping, "event", interakt_conn_id, _hidden(options))
 
 
@@ -77,11 +80,10 @@ def _hidden(options: Options) -> Options:
     return options
 
 
-def _load(
-    path: str | list[str], mapping: Any, kind: Kind, interakt_conn_id: str | None, options: Options
-) -> dict[str, Any]:
+def _load(source: Any, mapping: Any, kind: Kind, interakt_conn_id: str | None, options: Options) -> dict[str, Any]:
     from interakt_loader.errors import LoadInterrupted
-    from interakt_loader.integrations.airflow.task_load import TaskLoad, errors_for_airflow, read_options, with_files
+    from interakt_loader.integrations.airflow.files import with_files
+    from interakt_loader.integrations.airflow.task_load import TaskLoad, errors_for_airflow, read_options
     from interakt_loader.load.run import Interrupts
 
     with errors_for_airflow():
@@ -92,7 +94,7 @@ def _load(
             given = InteraktHook(interakt_conn_id).options(**given)
         load = TaskLoad()
         with Interrupts(load.stop_token, "the task was ended") as interrupts:
-            result = load.run(path, mapping, kind, with_files(path, given))
+            result = load.run(source, mapping, kind, with_files(source, given))
         if interrupts.signum is not None:
             raise LoadInterrupted(result, interrupts.signum)
         result.raise_for_failures()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow.sdk import BaseHook
-
-from interakt_loader.errors import InteraktLoaderError, LoadInterrupted, SettingsError
+from interakt_loader.errors import APIError, InteraktLoaderError, LoadInterrupted, SettingsError
 from interakt_loader.integrations.airflow.provider import CONNECTION_TYPE, DEFAULT_CONNECTION, FORM
+from interakt_loader.integrations.airflow.sdk import BaseHook
+from interakt_loader.integrations.airflow.source import shown_source
 from interakt_loader.integrations.airflow.task_load import errors_for_airflow, read_options
+from interakt_loader.privacy.text import masked
 from interakt_loader.settings.values import hide_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Unpack
 
+    from interakt_loader.client import Client
     from interakt_loader.model import Kind
     from interakt_loader.result import LoadResult
     from interakt_loader.settings import Settings
@@ -38,6 +42,8 @@ class InteraktHook(BaseHook):
     def __init__(self, interakt_conn_id: str = DEFAULT_CONNECTION) -> None:
         super().__init__()
         self.interakt_conn_id = interakt_conn_id
+        self._client: Client | None = None
+        self._close_client: Callable[[], object] | None = None
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -56,12 +62,68 @@ class InteraktHook(BaseHook):
             name: value for name, value in over.items() if value is not None or name not in _FIELDS
         }
 
-    def get_conn(self) -> Settings:
+    def settings(self) -> Settings:
         """Return the connection as checked `Settings`."""
         from interakt_loader.settings import Settings
         from interakt_loader.settings.environment import ACCOUNT
 
         return Settings.resolve(self.options(), variables=ACCOUNT, strict=False)
+
+    def get_conn(self) -> Client:
+        """Return a client that makes each call at once, and keeps to the rate limit of the connection.
+
+        It has the methods of the vendor's client: `user` and `event`. A call that is not accepted raises `APIError`.
+        The client is closed by `close`, when nothing uses it any more, and at the end of the task.
+        """
+        if self._client is None:
+            from interakt_loader.integrations.airflow.calls import paced_client
+
+            self._client, self._close_client = paced_client(self.settings())
+        return self._client
+
+    def close(self) -> None:
+        """Close the client of `get_conn`. A later call makes a new one."""
+        if self._close_client is not None:
+            self._close_client()
+        self._client = self._close_client = None
+
+    def user(
+        self,
+        user_id: Any = None,
+        country_code: str = "+91",
+        phone_number: Any = None,
+        traits: dict[str, Any] | None = None,
+        created_at: Any = None,
+    ) -> dict[str, Any]:
+        """Make one user call now, and return the API's answer. The arguments are those of the vendor's SDK.
+
+        Raises `APIError` if the call is not accepted. In a task, arguments and calls that the API refuses raise
+        `AirflowFailException`, because no retry helps.
+        """
+        given = {"user_id": user_id, "country_code": country_code, "phone_number": phone_number}
+        return self._call("user", given | {"traits": traits, "created_at": created_at})
+
+    def event(
+        self,
+        user_id: Any = None,
+        event: str | None = None,
+        traits: dict[str, Any] | None = None,
+        country_code: str = "+91",
+        phone_number: Any = None,
+        created_at: Any = None,
+    ) -> dict[str, Any]:
+        """Make one event call now; otherwise like `user`. A retry of the task makes the call again."""
+        given = {"user_id": user_id, "country_code": country_code, "phone_number": phone_number}
+        return self._call("event", given | {"event": event, "traits": traits, "created_at": created_at})
+
+    def _call(self, kind: Kind, arguments: dict[str, Any]) -> dict[str, Any]:
+        with errors_for_airflow():
+            try:
+                answer: dict[str, Any] = getattr(self.get_conn(), kind)(**arguments).json()
+            except APIError as error:
+                # the API may repeat a part of the call
+                raise APIError(error.status, error.status_code, masked(error.message)) from None
+        return answer
 
     def load_users(self, data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
         """Load a table as users, such as a DataFrame that the task has made, as `interakt_loader.load_users` does.
@@ -70,11 +132,13 @@ class InteraktHook(BaseHook):
         result has the failed rows; `result.raise_for_failures()` makes Airflow retry the task. After SIGTERM or Ctrl-C
         the load finishes its calls in flight, and raises `LoadInterrupted`.
         """
+        data = shown_source(data)
         hide_secrets(cast("dict[str, Any]", options))
         return self._load(data, mapping, "user", options)
 
     def load_events(self, data: Any, mapping: Any = None, **options: Unpack[Options]) -> LoadResult:
         """Load a table as events; otherwise like `load_users`."""
+        data = shown_source(data)
         hide_secrets(cast("dict[str, Any]", options))
         return self._load(data, mapping, "event", options)
 
@@ -98,7 +162,7 @@ class InteraktHook(BaseHook):
         from interakt_loader.account.key import try_key
 
         try:
-            trial = try_key(self.get_conn())
+            trial = try_key(self.settings())
         except InteraktLoaderError as error:
             return False, str(error)
         return trial.works, trial.text

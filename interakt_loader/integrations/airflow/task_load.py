@@ -8,20 +8,21 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import traceback
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from interakt_loader.errors import InteraktLoaderError, SettingsError
+from interakt_loader.errors import InteraktLoaderError, MappingError
+from interakt_loader.integrations.airflow.source import data_of
 from interakt_loader.model import Stop, StopToken
 from interakt_loader.privacy.text import masked
 from interakt_loader.settings import Settings
 from interakt_loader.settings.environment import ACCOUNT
-from interakt_loader.settings.settings import Options, ledger_beside, report_beside
-from interakt_loader.settings.values import parse_name, parsed
-from interakt_loader.sources import hidden_source
+from interakt_loader.settings.settings import Options
+from interakt_loader.values import full_type
 
 if TYPE_CHECKING:
     from interakt_loader.model import Kind
@@ -71,28 +72,6 @@ def _is_none(value: Any) -> bool:
     return isinstance(value, str) and value.strip().lower() == "none"
 
 
-def with_files(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a load, with a path for the report and the ledger if they have none.
-
-    The report is next to the (first) source, and the ledger next to the report, so all tries of a task use the same
-    files. Their names are the source's: tasks that load one file each do not wait for one another. With `name` the
-    files have that name, and the files of all days share one ledger. A ledger of None stays None. Raises
-    `SettingsError` for a source at an address without `report`.
-    """
-    given = dict(options)
-    source = hidden_source(source)
-    name = given.get("name")
-    if name is not None:
-        parsed("name", parse_name, name)
-    if given.get("report") is None:
-        first = str(source[0]) if isinstance(source, (list, tuple)) and source else str(source)
-        if "://" in first:
-            raise SettingsError("report: give a path; the source is at an address, and nothing can be put beside it")
-        given["report"] = report_beside(first, name)
-    given.setdefault("ledger", ledger_beside(str(given["report"]), name))
-    return {"progress": False, **given}
-
-
 POLL_SECONDS = 0.2
 """The task's thread wakes this often: another thread may get a signal, whose handler runs on this thread."""
 
@@ -107,6 +86,8 @@ class TaskLoad:
 
     def __init__(self) -> None:
         self.stop_token = StopToken()
+        self.result: LoadResult | None = None
+        """The result, also of a load that was stopped; None until it ends, and after an error."""
 
     def stop(self, why: str = "the task was ended") -> None:
         """Drain the load, without waiting for its end. Any thread and any signal handler may call this."""
@@ -117,8 +98,9 @@ class TaskLoad:
     ) -> LoadResult:
         """Load a table and return the result, as `load_users` and `load_events` do.
 
-        `kind` None: the mapping decides. `event` is the name of all events, if no column has it. If an exception is
-        raised on this thread, the load is drained first. A KeyboardInterrupt during that ends at once.
+        `data` may be a `Table`: then no frame of this thread holds rows. `kind` None: the mapping decides. `event` is
+        the name of all events, if no column has it. If an exception is raised on this thread, the load is drained
+        first. A KeyboardInterrupt during that ends at once.
         """
         done: Future[LoadResult] = Future()
         work = (_load, done, data, mapping, kind, options, event, self.stop_token)
@@ -132,10 +114,15 @@ class TaskLoad:
             self.stop(f"the task was ended ({type(error).__name__})")
             logger.info("the task ends: finishing the calls in flight, and the report")
             _await(done)
-            _log_result(done)
+            self._keep_result(done)
             raise
-        _log_result(done)
+        self._keep_result(done)
         return done.result()
+
+    def _keep_result(self, done: Future[LoadResult]) -> None:
+        if done.exception() is None:
+            self.result = result = done.result()
+            logger.info("%s; report: %s", masked(repr(result)), result.report)
 
 
 def _await(done: Future[LoadResult]) -> None:
@@ -144,34 +131,55 @@ def _await(done: Future[LoadResult]) -> None:
         wait([done], POLL_SECONDS)
 
 
-def _load(
-    done: Future[LoadResult],
+def _load(done: Future[LoadResult], *load: Any) -> None:
+    try:
+        done.set_result(_loaded(*load))
+    # Any error is raised on the thread that waits for the result.
+    except BaseException as error:  # noqa: BLE001
+        _forget_rows(error)
+        done.set_exception(error)
+
+
+def _loaded(
     data: Any,
     mapping: Any,
     kind: Kind | None,
     options: Mapping[str, Any],
     event: str | None,
     stop_token: StopToken,
-) -> None:
+) -> LoadResult:
+    from interakt_loader import load as loading
+    from interakt_loader.load.opening import choose_mapping, opened
+
+    # the environment of a worker is that of all its tasks, whose accounts may differ
+    settings = Settings.resolve(options, variables=ACCOUNT, strict=False)
+    mapping = _read_elsewhere(mapping)
+    source = opened(data_of(data), settings)
+    if event is not None:
+        choice = choose_mapping(mapping, source, kind, settings, event)
+        if choice.inferred is not None:
+            logger.warning("%s", masked(choice.inferred.summary()))
+        source, mapping = choice.source, choice.mapping.as_dict() | {"event": {"value": event}}
+    return loading.load(source, mapping, kind, settings, stop_token=stop_token)
+
+
+def _forget_rows(error: BaseException) -> None:
+    """Remove the variables from the tracebacks of an error and its causes: those of a load hold rows."""
+    one: BaseException | None = error
+    while one is not None:
+        traceback.clear_frames(one.__traceback__)
+        one = one.__cause__ or one.__context__
+
+
+def _read_elsewhere(mapping: Any) -> Any:
+    """Return a mapping; a file in an object store is read with the credentials of its path."""
+    if not hasattr(type(mapping), "fs"):
+        return mapping
+    from interakt_loader.mapping.files import read_mapping_file
+
     try:
-        from interakt_loader import load as loading
-        from interakt_loader.load.opening import choose_mapping, opened
-
-        # the environment of a worker is that of all its tasks, whose accounts may differ
-        settings = Settings.resolve(options, variables=ACCOUNT, strict=False)
-        source = opened(data, settings)
-        if event is not None:
-            choice = choose_mapping(mapping, source, kind, settings, event)
-            if choice.inferred is not None:
-                logger.warning("%s", masked(choice.inferred.summary()))
-            source, mapping = choice.source, choice.mapping.as_dict() | {"event": {"value": event}}
-        done.set_result(loading.load(source, mapping, kind, settings, stop_token=stop_token))
-    # Any error is raised on the thread that waits for the result.
-    except BaseException as error:  # noqa: BLE001
-        done.set_exception(error)
-
-
-def _log_result(done: Future[LoadResult]) -> None:
-    if done.exception() is None:
-        result = done.result()
-        logger.info("%s; report: %s", masked(repr(result)), result.report)
+        return read_mapping_file(mapping).mapping
+    except MappingError:
+        raise
+    except Exception as error:
+        raise MappingError(f"mapping {mapping}: cannot be opened: it raised {full_type(error)}") from error

@@ -7,6 +7,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+NO_DATE = "no date"
+
 _days = count()
 
 
@@ -31,14 +33,17 @@ def dag_bag(folder: Path) -> Any:
 def run(folder: Path, dag_id: str, /, *, day: str | None = None, **conf: Any) -> dict[str, list[Ran]]:
     """Run a DAG of a folder with these params; return what came of each task, in the order of its map index.
 
-    `day` is the run's logical date; else each run has one of its own.
+    `day` is the run's logical date; else each run has one of its own. With `NO_DATE` it has none, as a run that
+    somebody triggers.
     """
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
     dag = dag_bag(folder).dags[dag_id]
     first = datetime(2025, 1, 1, tzinfo=timezone.utc)
-    date = first + timedelta(days=next(_days)) if day is None else datetime.fromisoformat(f"{day}T00:00:00+00:00")
+    date: datetime | None = first + timedelta(days=next(_days))
+    if day is not None:
+        date = None if day == NO_DATE else datetime.fromisoformat(f"{day}T00:00:00+00:00")
     dag_run = dag.test(logical_date=date, run_conf=conf)
     ran: dict[str, list[Ran]] = {}
     with create_session() as session:

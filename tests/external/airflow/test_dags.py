@@ -101,6 +101,17 @@ def test_a_file_that_is_not_there_is_tried_again(connected: Sandbox, tmp_path: P
     assert only(run(DAGS, "visits", source=str(tmp_path / "late.parquet"))) == Ran("failed", 2, None)
 
 
+def test_mapped_tasks_that_would_write_one_report_are_refused(connected: Sandbox, tmp_path: Path) -> None:
+    """Each would overwrite the other's. They are not tried again, and no call is made."""
+    source, report = write(tmp_path / "a.parquet", ["u1"]), str(tmp_path / "report.csv")
+    Path(f"{source}.csv").write_text("user,city\nu2,Pune\n", encoding="utf-8")
+    assert run(DAGS, "one_report_for_all", source=source, report=report) == {"load": [Ran("failed", 1, None)] * 2}
+    assert connected.stats().calls == 0
+    (ran,) = run(DAGS, "one_report_for_all", source=source, report=f"{tmp_path}/reports/").values()
+    assert [one.state for one in ran] == ["success", "success"]
+    assert len(list((tmp_path / "reports").glob("a*-*.report.csv"))) == 2
+
+
 def test_a_timeout_drains_the_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls take 0.3 s and the task may take 1 s. The calls in flight are finished and on record, and the other rows
     are unsent. The next run makes only the missing calls."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 
 from interakt_loader.sandbox import Sandbox
 from tests.external.airflow.conftest import EXAMPLES
-from tests.external.airflow.running import dag_bag, run
+from tests.external.airflow.running import NO_DATE, dag_bag, run
 
 
 def test_they_load_without_errors() -> None:
@@ -50,6 +51,20 @@ def test_the_daily_load_sends_what_has_changed_since_yesterday(connected: Sandbo
         assert one.state == "success"
     assert (one.xcom["status"]["unchanged"], one.xcom["status"]["sent"]) == (1, 2)
     assert connected.stats().calls == 4
+
+
+def test_a_run_without_a_date_loads_the_file_of_the_day_on_which_it_runs(connected: Sandbox, tmp_path: Path) -> None:
+    """Somebody triggers it by hand: such a run has no `ds`."""
+    for day in today_and_tomorrow():
+        customers(tmp_path, day, {"c1": "Asha"})
+    ((one,),) = run(EXAMPLES, "interakt_daily_customers", day=NO_DATE, folder=str(tmp_path)).values()
+    assert (one.state, one.xcom["status"]["sent"], connected.stats().calls) == ("success", 1, 1)
+
+
+def today_and_tomorrow() -> list[str]:
+    """Return both dates: midnight may come during a test."""
+    now = datetime.now(timezone.utc)
+    return [f"{now:%Y-%m-%d}", f"{now + timedelta(days=1):%Y-%m-%d}"]
 
 
 def test_the_fan_out_makes_a_task_for_each_file(connected: Sandbox, tmp_path: Path) -> None:

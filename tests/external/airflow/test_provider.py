@@ -139,7 +139,7 @@ def test_the_address_of_a_connection(monkeypatch: pytest.MonkeyPatch, host: dict
     from interakt_loader.integrations.airflow import InteraktHook
 
     monkeypatch.setenv("AIRFLOW_CONN_INTERAKT_DEFAULT", json.dumps({"conn_type": "interakt", "password": "k"} | host))
-    assert InteraktHook().get_conn().base_url == address
+    assert InteraktHook().settings().base_url == address
 
 
 def test_what_is_given_stands_over_the_connection(connected: Sandbox) -> None:

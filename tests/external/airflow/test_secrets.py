@@ -24,7 +24,9 @@ def test_the_key_is_in_no_file_and_no_line(tmp_path: Path, airflow_home: Path, m
         with Sandbox(SandboxOptions(api_key=let_in)) as sandbox:
             connect(monkeypatch, sandbox, key=KEY)
             source = write(tmp_path / "a.parquet", ["u1", None])
-            printed += in_a_process(source, "visits", "by_callable", "wrong_option")
+            printed += in_a_process(
+                *(f"{dag_id} source={source}" for dag_id in ("visits", "by_callable", "wrong_option"))
+            )
     assert "RowsFailed" in printed
     assert "AirflowFailException: KeyRefused" in printed
     files = [path for folder in (airflow_home, tmp_path) for path in folder.rglob("*") if path.is_file()]
@@ -37,13 +39,17 @@ def test_the_key_is_in_no_file_and_no_line(tmp_path: Path, airflow_home: Path, m
 
 RUN = (
     "from tests.external.airflow.running import run; from pathlib import Path; import sys;"
-    "[print('came to', run(Path(sys.argv[1]), *one.split(), source=sys.argv[2])) for one in sys.argv[3:]]"
+    "[run(Path(sys.argv[1]), *one.split()[:1], **dict(part.split('=', 1) for part in one.split()[1:]))"
+    " for one in sys.argv[2:]]"
 )
 
 
-def in_a_process(source: str, *dags: str) -> str:
-    """Run DAGs one after another in a process of their own; return all that it printed, the tasks' logs among it."""
-    command = [sys.executable, "-c", RUN, str(DAGS), source, *dags]
+def in_a_process(*runs: str) -> str:
+    """Run DAGs one after another in a process of their own; return all that it printed, the tasks' logs among it.
+
+    A run is the DAG and its params: `users source=a.csv`.
+    """
+    command = [sys.executable, "-c", RUN, str(DAGS), *runs]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
@@ -56,7 +62,7 @@ def test_a_tasks_log_is_without_phones_and_addresses(
     source = tmp_path / "people.csv"
     rows = [f"asha{n}@example.com,98765432{n},Asha" for n in (10, 11, 12)] + ["ben@example.com,987654321012345,Ben"]
     source.write_text("\n".join(["email,phone,name", *rows]), encoding="utf-8")
-    printed = in_a_process(str(source), "found_out")
+    printed = in_a_process(f"found_out source={source}")
     assert "proposed from the columns" in printed
     assert "RowsFailed" in printed
     assert "•••••" in printed

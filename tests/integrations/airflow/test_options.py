@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from interakt_loader.errors import SettingsError
-from interakt_loader.integrations.airflow.task_load import read_options, with_files
+from interakt_loader.integrations.airflow.task_load import read_options
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Failures
 
@@ -39,22 +39,3 @@ def test_text_that_means_nothing_is_refused(given: dict[str, Any], expected: str
     """With the option, the text, and what was expected."""
     with pytest.raises(SettingsError, match=expected):
         Settings.resolve(read_options(given), environ={})
-
-
-def test_the_ledger_goes_with_the_report() -> None:
-    """A report that is given has its ledger beside it, and a ledger that is given stays."""
-    assert with_files("in/a.csv", {"report": "out/b.report.csv"})["ledger"] == "out/b.ledger"
-    assert with_files("in/a.csv", {"ledger": "all.ledger"})["report"] == "in/a.report.csv"
-    assert with_files("in/a.csv", {"ledger": None})["ledger"] is None
-
-
-def test_a_name_makes_one_load_of_each_days_file() -> None:
-    """Report and ledger go by it; without it, each source has its own, so that tasks do not wait for one another."""
-    days = ("in/orders-2026-11-28.csv", "in/orders-2026-11-29.csv")
-    named = [with_files(day, {"name": "orders"}) for day in days]
-    assert [(one["report"], one["ledger"]) for one in named] == [("in/orders.report.csv", "in/orders.ledger")] * 2
-    own = [with_files(day, {}) for day in days]
-    assert len({one["report"] for one in own} | {one["ledger"] for one in own}) == 4
-    assert with_files(days[0], {"name": "orders", "report": "out/a.csv"})["ledger"] == "out/orders.ledger"
-    with pytest.raises(SettingsError, match="name 'a/b' holds"):
-        with_files(days[0], {"name": "a/b"})

@@ -23,7 +23,8 @@ with DAG(
 ):
     InteraktLoadOperator(
         task_id="load_customers",
-        source="{{ params.folder }}/customers-{{ ds }}.csv",
+        # A run that is triggered without a date has no `ds`. Then the day on which it runs counts.
+        source="{{ params.folder }}/customers-{{ (dag_run.logical_date or dag_run.run_after) | ds }}.csv",
         kind="users",
         mapping={
             "user_id": "customer_id",

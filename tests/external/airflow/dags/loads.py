@@ -35,6 +35,32 @@ with dag("users"):
 with dag("visits"):
     load(kind="events", event="Visit", retries=1)
 
+with DAG(
+    "visits_of_a_day", schedule=None, start_date=datetime(2025, 1, 1), params=PARAMS | {"folder": "", "ledger": ""}
+):
+    load(
+        kind="events",
+        event="Visit",
+        source="{{ params.folder }}/visits-{{ ds }}.parquet",
+        ledger="{{ params.ledger }}",
+        options={"rate_limit": "20/s", "event_id": "user"},
+        retries=20,
+        retry_delay=timedelta(seconds=1),
+    )
+
+with dag("visits_after_a_crash"):
+    load(kind="events", event="Visit", retries=10, retry_delay=timedelta(seconds=1))
+
+with DAG("visits_in_a_pool", schedule=None, start_date=datetime(2025, 1, 1), params=PARAMS | {"folder": ""}):
+    InteraktLoadOperator.partial(
+        task_id="load", kind="events", event="Visit", mapping=MAPPING, options=OPTIONS, pool="interakt_api"
+    ).expand(source=[f"{{{{ params.folder }}}}/{name}.parquet" for name in "abc"])
+
+with dag("one_report_for_all"):
+    InteraktLoadOperator.partial(
+        task_id="load", kind="users", mapping=MAPPING, report="{{ params.report }}", retries=1, retry_delay=timedelta(0)
+    ).expand(source=["{{ params.source }}", "{{ params.source }}.csv"])
+
 with dag("visits_in_time"):
     load(kind="events", event="Visit", execution_timeout=timedelta(seconds=1))
 
@@ -77,3 +103,13 @@ with dag("by_hook"):
         return {"sent": result.sent}
 
     users()
+
+with dag("single_calls"):
+
+    @task(retries=1, retry_delay=timedelta(0))
+    def calls() -> None:
+        hook = InteraktHook()
+        hook.user(user_id="u1", traits={"city": "Pune"})
+        hook.event(user_id="u1", event="Visit")
+
+    calls()

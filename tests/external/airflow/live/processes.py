@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,16 @@ class LiveAirflow:
             "AIRFLOW__CORE__PARALLELISM": "3",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            # a scheduler or a task that was killed is missed soon
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
             **environment,
         }
         self._token = ""
         self._parts = ExitStack()
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> LiveAirflow:
         with ExitStack() as parts:
@@ -67,21 +73,44 @@ class LiveAirflow:
                 timeout=PATIENCE,
             )
             for name in ("api-server", "scheduler", "dag-processor"):
-                output = parts.enter_context((self.home / f"{name}.out").open("wb"))
-                part = subprocess.Popen(
-                    [sys.executable, "-m", "airflow", name],
-                    env=self._environment,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-                parts.callback(_end, part)
+                self._start(name, parts)
             self._token = wait_until(self._new_token, "the API server answers")
             self._parts = parts.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._parts.close()
+
+    def _start(self, name: str, parts: ExitStack) -> None:
+        output = parts.enter_context((self.home / f"{name}.out").open("ab"))
+        part = self._running[name] = subprocess.Popen(
+            [sys.executable, "-m", "airflow", name],
+            env=self._environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        parts.callback(_end, part)
+
+    def restart_scheduler(self, *, with_tasks: bool) -> None:
+        """Kill the scheduler with SIGKILL, alone or with its tasks as the end of a container does, and start it."""
+        part = self._running["scheduler"]
+        parents = _parents()
+        ended = [part.pid]
+        # the list grows while it is read
+        for one in ended if with_tasks else ():
+            ended += [child for child, parent in parents.items() if parent == one]
+        for one in ended:
+            os.kill(one, signal.SIGKILL)
+        part.wait()
+        self._start("scheduler", self._parts)
+
+    def task_process(self) -> int:
+        """Return the process of the only task that runs: a child of a worker of the scheduler."""
+        parents = _parents()
+        scheduler = self._running["scheduler"].pid
+        (task,) = [child for child, parent in parents.items() if parents.get(parent) == scheduler]
+        return task
 
     def _new_token(self) -> str | None:
         try:
@@ -103,10 +132,11 @@ class LiveAirflow:
                 return None
             raise
 
-    def trigger(self, dag_id: str, **conf: Any) -> str:
-        """Begin a run, once the DAG is known, and return where the API has it."""
+    def trigger(self, dag_id: str, /, *, day: str | None = None, **conf: Any) -> str:
+        """Begin a run, once the DAG is known, and return where the API has it. Without a day it has no logical date."""
         wait_until(lambda: self.ask("PATCH", f"/dags/{dag_id}", {"is_paused": False}), f"{dag_id} is known")
-        run = self.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
+        date = None if day is None else f"{day}T00:00:00Z"
+        run = self.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": date, "conf": conf})
         return f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
 
     def ended(self, run: str) -> str:
@@ -116,17 +146,39 @@ class LiveAirflow:
         )
         return state
 
-    def log(self, run: str, task_id: str) -> Path:
-        """Return the log file of a task's first try."""
+    def xcom(self, run: str, task_id: str) -> Any:
+        """Return what a task has returned."""
+        return self.ask("GET", f"{run}/taskInstances/{task_id}/xcomEntries/return_value?deserialize=true")["value"]
+
+    def log(self, run: str, task_id: str, attempt: int = 1) -> Path:
+        """Return the log file of a task's try."""
         _, _, dag_id, _, run_id = run.split("/")
-        return self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}" / "attempt=1.log"
+        return (
+            self.home
+            / "logs"
+            / f"dag_id={dag_id}"
+            / f"run_id={run_id}"
+            / f"task_id={task_id}"
+            / f"attempt={attempt}.log"
+        )
+
+
+def _parents() -> dict[int, int]:
+    """Return the parent of each process."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        # a process may have ended meanwhile
+        with suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    return parents
 
 
 def _end(part: subprocess.Popen[bytes]) -> None:
     """End one part and what it has started: all of it is in a session of its own."""
     part.terminate()
-    try:
+    with suppress(subprocess.TimeoutExpired):
         part.wait(20)
-    except subprocess.TimeoutExpired:
+    # also the tasks of a scheduler that was killed
+    with suppress(ProcessLookupError):
         os.killpg(part.pid, signal.SIGKILL)
-        part.wait()
+    part.wait()

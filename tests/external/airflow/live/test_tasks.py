@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
-from interakt_loader.sandbox import SandboxOptions, SandboxProcess
-from tests.external.airflow.conftest import KEY, connection_to
-from tests.external.airflow.live import LiveAirflow, wait_until
+from interakt_loader.sandbox import SandboxProcess
+from tests.external.airflow.conftest import KEY
+from tests.external.airflow.live.processes import LiveAirflow, wait_until
 from tests.external.airflow.test_dags import numbered, statuses, write
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[SandboxProcess]:
-    """One sandbox for all: its address is in the scheduler's environment."""
-    with SandboxProcess(SandboxOptions(api_key=KEY, latency=0.1, record_arrivals=True)) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory, airflow_home: Path, api: SandboxProcess) -> Iterator[LiveAirflow]:
-    """The scheduler and its like, with the DAGs of the tests and the examples."""
-    del airflow_home  # its environment says where the DAGs are
-    environment = {"AIRFLOW_CONN_INTERAKT_DEFAULT": connection_to(api.url, KEY)}
-    with LiveAirflow(tmp_path_factory.mktemp("live"), environment) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _empty(api: SandboxProcess) -> None:
-    api.reset()
 
 
 def test_a_task_that_is_marked_failed_is_drained(live: LiveAirflow, api: SandboxProcess, tmp_path: Path) -> None:
@@ -68,6 +46,27 @@ def test_tasks_at_once_hold_to_one_limit(live: LiveAirflow, api: SandboxProcess,
     assert len(set(users[60:120])) > 1  # they were at it at the same time
     arrivals = api.arrivals()
     assert arrivals[-1] - arrivals[0] > 5  # 179 calls after the first take 6 s at 30 a second; two limits would take 3
+
+
+def test_a_pool_of_one_slot_leaves_the_other_slots_to_other_tasks(
+    live: LiveAirflow, api: SandboxProcess, tmp_path: Path
+) -> None:
+    """Three loads could take all three slots of the executor. In the pool they run one after another, and another DAG
+    runs while the first of them does."""
+    for name in "abc":
+        write(tmp_path / f"{name}.parquet", [f"{name}{user}" for user in numbered(150)])
+    live.ask("POST", "/pools", {"name": "interakt_api", "slots": 1})
+    loads = live.trigger("visits_in_a_pool", folder=str(tmp_path), rate_limit="20/s")
+    wait_until(lambda: api.stats().accepted, "the first load is at work")
+    assert live.ended(live.trigger("by_hook")) == "success"
+    tasks = live.ask("GET", f"{loads}/taskInstances")["task_instances"]
+    assert [one["state"] for one in tasks].count("success") < 3
+    assert [one["state"] for one in tasks].count("running") <= 1
+    assert live.ended(loads) == "success"
+    spans = sorted(
+        (one["start_date"], one["end_date"]) for one in live.ask("GET", f"{loads}/taskInstances")["task_instances"]
+    )
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
 def test_the_key_is_in_no_log_file(live: LiveAirflow, tmp_path: Path) -> None:
