@@ -210,19 +210,21 @@ def test_a_kill_costs_the_calls_in_flight_only(tmp_path: Path, killed: str) -> N
         assert names(tmp_path) == {"own.ledger"}
 
 
-def killed_load(path: Path, *, accepted: int = 20) -> list[Row]:
-    """Leave what a killed load in 3 parts leaves: calls on record, one answered and not on record, one in flight."""
-    with Ledger(path, "event", NOWHERE) as ledger:
-        process(ledger, calls_of(rows(accepted), "event", 1)[0], ["sent"])
-    more = rows(2 * accepted + 10, accepted)
-    ledger = Ledger(path, "event", NOWHERE)
-    load = load_of(NOWHERE, "event", ledger, 3)
-    for number, calls in enumerate(calls_of(more, "event", 3)):
-        assert load.parts is not None
-        with Ledger.of_part(load.parts, number, "event", NOWHERE) as part:
-            process(part, calls, ["sent", "sent", "unknown", "sent", "refused"])
-        part = Ledger.of_part(load.parts, number, "event", NOWHERE)
-        process(part, calls, ["sent", "sent", "answered"] if number else ["in flight"])
+def killed_load(path: Path, kind: Kind = "event", *, accepted: int = 20) -> list[Row]:
+    """Leave what a killed load in 3 parts leaves: calls on record, merged into the part or not, one answered and not on
+    record, one in flight. What is not merged yet continues what is, so that a second merge would not be the same."""
+    with Ledger(path, kind, NOWHERE) as ledger:
+        process(ledger, calls_of(rows(accepted), kind, 1)[0], ["sent"])
+    # the rows of a user follow one another, so that each part has several of one user
+    more = sorted(rows(2 * accepted + 10, accepted))
+    ledger = Ledger(path, kind, NOWHERE)
+    load = load_of(NOWHERE, kind, ledger, 3)
+    assert load.parts is not None
+    for number, calls in enumerate(calls_of(more, kind, 3)):
+        with Ledger.of_part(load.parts, number, kind, NOWHERE) as part:
+            process(part, calls, ["sent", "refused", "unknown" if number == 2 else "refused"])
+        part = Ledger.of_part(load.parts, number, kind, NOWHERE)
+        assert process(part, calls, ["sent", "answered"] if number else ["in flight"])[0]
         left_by_kill(load.parts.path(number), part.close)
     left_by_kill(path, ledger.close, others=True)
     return [*rows(accepted), *more]
@@ -230,23 +232,24 @@ def killed_load(path: Path, *, accepted: int = 20) -> list[Row]:
 
 @POSIX
 @FORKS
-def test_a_merge_that_is_killed_at_any_step_is_completed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["event", "user"])
+def test_a_merge_that_is_killed_at_any_step_is_completed(tmp_path: Path, kind: Kind) -> None:
     """Whoever opens the ledger next has the same record as after a merge that was not killed."""
     folder = tmp_path / "left"
     folder.mkdir()
-    expected = killed_load(folder / "own.ledger")
+    expected = killed_load(folder / "own.ledger", kind)
     shutil.copytree(folder, tmp_path / "whole")
-    Ledger(tmp_path / "whole" / "own.ledger", "event", NOWHERE).close()
+    Ledger(tmp_path / "whole" / "own.ledger", kind, NOWHERE).close()
     whole = record_of(tmp_path / "whole" / "own.ledger")
     assert names(tmp_path / "whole") == {"own.ledger"}
-    known = on_record(tmp_path / "whole" / "own.ledger", expected)
-    assert known[0] > 40
-    assert known[1] > 0
+    known = on_record(tmp_path / "whole" / "own.ledger", expected, kind)
+    # the input of these users is not what was sent, so that only their record shows it
+    assert kind == "user" or (known[0] > 30 and known[1] > 0)
     kills = 0
-    for copy in each_kill(folder, lambda at: Ledger(at / "own.ledger", "event", NOWHERE).close(), every=3):
+    for copy in each_kill(folder, lambda at: Ledger(at / "own.ledger", kind, NOWHERE).close(), every=3):
         kills += 1
-        assert on_record(copy / "own.ledger", expected) == known
-        Ledger(copy / "own.ledger", "event", NOWHERE).close()
+        assert on_record(copy / "own.ledger", expected, kind) == known
+        Ledger(copy / "own.ledger", kind, NOWHERE).close()
         assert record_of(copy / "own.ledger") == whole
         assert names(copy) == {"own.ledger"}
     print(f"a merge killed at {kills} steps")
@@ -304,7 +307,7 @@ def test_of_two_openings_at_once_one_merges(tmp_path: Path) -> None:
             action(thread)
     assert len(found) + len(refused) == 4
     assert len(set(found)) == 1
-    assert on_record(tmp_path / "own.ledger", expected)[0] > 40
+    assert on_record(tmp_path / "own.ledger", expected)[0] > 30
     assert names(tmp_path) == {"own.ledger"}
 
 
@@ -366,7 +369,7 @@ def test_a_dry_run_counts_what_parts_hold_and_changes_nothing(tmp_path: Path) ->
     counts = [on_record(path, expected) for _ in range(2)]
     assert state() == before
     assert counts[0] == counts[1]
-    assert counts[0][0] > 40
+    assert counts[0][0] > 30
     with Ledger(path, "event", NOWHERE) as ledger:
         assert on_record(path, expected) == counts[0]
         load = load_of(NOWHERE, "event", ledger, 2)
