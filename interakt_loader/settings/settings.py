@@ -33,6 +33,7 @@ from interakt_loader.settings.values import (
     Text,
     did_you_mean,
     hide_secrets,
+    is_address,
     is_this_machine,
     optional,
     parse_base_url,
@@ -722,7 +723,7 @@ def _short(name: str) -> str:
 
 
 def _name_of(source: str) -> str:
-    if "://" in source:
+    if is_address(source):
         parts = [unquote(part) for part in urlsplit(source).path.split("/") if part]
     else:
         parts = [part for part in Path(source).parts if part not in ("/", "\\", "..")]
@@ -760,7 +761,7 @@ def drop_dates(name: str) -> str:
 
 def is_failures(source: str) -> bool:
     """Tell whether a file is `NAME.failures.csv` or a copy of it: then its rows belong to the load NAME."""
-    name = _ENDINGS.sub("", Path(urlsplit(source).path if "://" in source else source).name)
+    name = _ENDINGS.sub("", Path(urlsplit(source).path if is_address(source) else source).name)
     return _COPY.sub("", name).endswith(_FAILURES)
 
 

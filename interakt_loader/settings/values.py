@@ -313,6 +313,24 @@ def parse_failures_path(given: Any) -> Any:
 
 # ---------------------------------------------------------------------------- addresses and keys
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?::/|::)")
+"""What an address begins with. One letter is a drive of Windows. Hadoop and Spark also write `hdfs:/path`."""
+
+_OF_THIS_MACHINE = re.compile(r"file:(?://(?:localhost)?(?=/)|(?=/(?!/)))", re.IGNORECASE)
+
+
+def is_address(given: str) -> bool:
+    """Tell whether a path has a scheme, as in `s3://bucket/x`, `dbfs:/x`, `file:///x` or `zip://a.csv::https://…`."""
+    return _SCHEME.match(given) is not None
+
+
+def local_path(given: str) -> str | None:
+    """Return the path of this machine that a path or `file:` address means; None if it is on another one."""
+    if not is_address(given):
+        return given
+    scheme = _OF_THIS_MACHINE.match(given)
+    return None if scheme is None else given[scheme.end() :]
+
 
 def parse_base_url(url: Any) -> str:
     """Read the API's address. Refuse one over which the key would travel unencrypted."""

@@ -20,7 +20,7 @@ from interakt_loader.privacy.text import masked
 from interakt_loader.settings import Settings
 from interakt_loader.settings.environment import ACCOUNT
 from interakt_loader.settings.settings import Options, ledger_beside, report_beside
-from interakt_loader.settings.values import parse_name, parsed
+from interakt_loader.settings.values import is_address, parse_name, parsed
 from interakt_loader.sources import hidden_source
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def with_files(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         parsed("name", parse_name, name)
     if given.get("report") is None:
         first = str(source[0]) if isinstance(source, (list, tuple)) and source else str(source)
-        if "://" in first:
+        if is_address(first):
             raise SettingsError("report: give a path; the source is at an address, and nothing can be put beside it")
         given["report"] = report_beside(first, name)
     given.setdefault("ledger", ledger_beside(str(given["report"]), name))
