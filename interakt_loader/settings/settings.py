@@ -91,7 +91,8 @@ class Settings:
     """How a load is done. Its fields hold parsed values that make sense together."""
 
     api_key: Secret | None = _option(
-        "The account's key: the Secret Key as the dashboard shows it, or decoded and without the colon.",
+        "The account's key: the Secret Key as the dashboard shows it, or decoded and without the colon. In Python also "
+        'where it is: `{"env": NAME}` or `{"file": PATH}`.',
         SENT,
         optional(parse_key),
         default=None,
@@ -593,14 +594,14 @@ def _check_together(settings: Settings) -> None:
 class Options(TypedDict, total=False):
     """The keyword options of a load, as their users write them. `Settings` says what each means."""
 
-    api_key: str | Secret | None
+    api_key: str | Secret | dict[str, str] | None
     base_url: str | None
     timeout: float
     max_retries: int
     max_queue_size: int
     workers: int
     rate_limit: Literal["auto", "none", "growth", "advanced"] | str | Rate | None
-    share: str | Secret | None
+    share: str | Secret | dict[str, str] | None
     max_outage: float
     max_failures: str | int | None
     name: str | None
@@ -611,7 +612,7 @@ class Options(TypedDict, total=False):
     ledger: str | Path | None
     resend: bool
     same_account: bool
-    old_api_key: str | Secret | None
+    old_api_key: str | Secret | dict[str, str] | None
     event_id: str | None
     on_unknown: Literal["resend", "skip"]
     coalesce: bool

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from interakt_loader.codes import KEY_PLACE
 from interakt_loader.errors import SettingsError, option
+from interakt_loader.privacy.secret_places import PLACES, SecretPlace, read_secret, secret_place
 from interakt_loader.privacy.secrets import Secret, hidden
 
 T = TypeVar("T")
@@ -375,8 +376,11 @@ _SHARES = "sqlite:///PATH (for this machine) or redis://HOST:PORT/NUMBER (for se
 
 def parse_share(share: Any) -> Secret:
     """Read the address of a shared limit."""
+    place = secret_place(share)
+    if place is not None:
+        share = hidden_share(_read_from(place).reveal())
     if not isinstance(share, Secret):
-        raise BadValue(f"is {share!r}; expected {_SHARES}")
+        raise BadValue(f"is {share!r}; expected {_SHARES}, or {PLACES}")
     if not _is_a_share(share.reveal()):
         raise BadValue(f"is '{share}'; expected {_SHARES}")
     return share
@@ -421,12 +425,22 @@ def hide_secrets(options: MutableMapping[str, Any]) -> None:
 
 def parse_key(key: Secret) -> Secret:
     """Refuse a key that cannot be one; the message never holds it."""
+    place = secret_place(key)
+    if place is not None:
+        key = _read_from(place)
     kind = type(key.reveal())
     if not issubclass(kind, str):
-        raise BadValue(f"has the type {kind.__name__}; expected text")
+        raise BadValue(f"has the type {kind.__name__}; expected text, {PLACES}")
     if not _can_be_a_key(key.reveal().strip()):
         raise BadValue(f"is blank or holds characters that no key has; copy the key from {KEY_PLACE}")
     return key
+
+
+def _read_from(place: SecretPlace) -> Secret:
+    try:
+        return read_secret(place)
+    except SettingsError as error:
+        raise BadValue(f"cannot be read: {error}") from None
 
 
 def _can_be_a_key(text: str) -> bool:
