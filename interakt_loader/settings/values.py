@@ -376,9 +376,9 @@ _SHARES = "sqlite:///PATH (for this machine) or redis://HOST:PORT/NUMBER (for se
 
 def parse_share(share: Any) -> Secret:
     """Read the address of a shared limit."""
-    place = secret_place(share)
-    if place is not None:
-        share = hidden_share(_read_from(place).reveal())
+    if not isinstance(share, Secret):
+        place = secret_place(share)
+        share = share if place is None else hidden_share(_read_from(place).reveal())
     if not isinstance(share, Secret):
         raise BadValue(f"is {share!r}; expected {_SHARES}, or {PLACES}")
     if not _is_a_share(share.reveal()):
@@ -425,9 +425,9 @@ def hide_secrets(options: MutableMapping[str, Any]) -> None:
 
 def parse_key(key: Secret) -> Secret:
     """Refuse a key that cannot be one; the message never holds it."""
-    place = secret_place(key)
-    if place is not None:
-        key = _read_from(place)
+    if not isinstance(key.reveal(), str):
+        place = secret_place(key)
+        key = key if place is None else _read_from(place)
     kind = type(key.reveal())
     if not issubclass(kind, str):
         raise BadValue(f"has the type {kind.__name__}; expected text, {PLACES}")
