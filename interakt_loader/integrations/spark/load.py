@@ -81,6 +81,9 @@ def load_users(
       its rows again.
     - `partitions` is the number of tasks that send at once, by default as many as can run. Each has its part of
       `rate_limit`, or all share one clock with `share`. One task sends all rows of a user, in the frame's order.
+    - `api_key` and `share` may be `{"env": NAME}` or `{"file": PATH}`: each worker reads them there. Over Spark Connect
+      the key must be given so.
+    - Only mapped columns are read. `"*"` maps all of them.
     - The other options are those of `Settings`, except `limit`, `rows`, `query`, `where`, `on_error`, `event_id`,
       `failures` and `html`.
 

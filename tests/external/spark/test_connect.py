@@ -102,9 +102,9 @@ def test_the_key_is_nowhere_but_where_the_workers_read_it(
     frame.explain(extended=True)
     plan = capsys.readouterr().out
     sent: bytes = frame._plan.to_proto(session.client).SerializeToString()
+    assert forms_in(plan) == forms_in(sent) == forms_in(repr(result) + str(result.options)) == []
     assert "MapInArrow" in plan
     assert b"MARKED_KEY" in sent  # the place is there, so the pickled functions are
-    assert forms_in(plan) == forms_in(sent) == forms_in(repr(result) + str(result.options)) == []
     assert files_with_the_key(server.folder) == files_with_the_key(tmp_path) == {}
     assert "DAGScheduler: Got job" in server.log.read_text(encoding="utf-8")
     written = b"".join(one.read_bytes() for one in (server.folder / "events").rglob("*") if one.is_file())
