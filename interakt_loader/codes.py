@@ -389,6 +389,11 @@ StopReason: TypeAlias = (
         "the shared limit could no longer be reached",
         "Check the file or the Redis server in `share`, and load again.",
     ]
+    | Annotated[
+        Literal["secret_missing"],
+        "a worker of Spark could not read the key, or the address of the shared limit",
+        "Set the environment variable on every worker, or put the file there. Then load again.",
+    ]
     | Abandoned
 )
 """Why a load ended before its last row. It is also the code of the rows that were not tried."""

@@ -30,8 +30,9 @@ from interakt_loader.model import Kind, destination
 from interakt_loader.privacy.text import number_of
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import drop_dates, is_failures, load_name
+from interakt_loader.settings.values import is_address
 from interakt_loader.sources import RESERVED, Source, peek
-from interakt_loader.sources.addresses import DatabaseAddress, is_address
+from interakt_loader.sources.addresses import DatabaseAddress
 from interakt_loader.sources.paths import STANDARD_INPUT
 
 

@@ -34,7 +34,7 @@ from interakt_loader.privacy.process import usable_stderr
 from interakt_loader.privacy.secrets import Secret
 from interakt_loader.settings import Options, Settings, Unpack, lists_options
 from interakt_loader.settings.settings import READING, is_failures
-from interakt_loader.settings.values import OneOf, did_you_mean, parsed
+from interakt_loader.settings.values import OneOf, did_you_mean, is_address, parsed
 from interakt_loader.sources import (
     Data,
     ReadOptions,
@@ -48,7 +48,7 @@ from interakt_loader.sources import (
     peek,
     with_paths,
 )
-from interakt_loader.sources.addresses import DatabaseAddress, is_address
+from interakt_loader.sources.addresses import DatabaseAddress
 from interakt_loader.sources.base import Lines
 from interakt_loader.sources.failures import EXTRA_COLUMNS
 

@@ -22,6 +22,7 @@ from interakt_loader._version import __version__
 from interakt_loader.privacy.files import OWNER_ONLY, FileLock, LockHeld, open_private
 from interakt_loader.privacy.text import masked
 from interakt_loader.settings import Settings
+from interakt_loader.settings.values import is_address
 
 if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
@@ -158,7 +159,7 @@ def _id(moment: datetime) -> str:
 
 def _shown(source: str) -> str:
     """Return a source without its folders, and an address without what follows its path."""
-    path = urlsplit(source).path if "://" in source else source.replace("\\", "/")
+    path = urlsplit(source).path if is_address(source) else source.replace("\\", "/")
     return masked(PurePosixPath(path).name or source[:1])
 
 

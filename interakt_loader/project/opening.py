@@ -6,7 +6,6 @@ All mistakes are collected. What they leave open is not used, so that no mistake
 from __future__ import annotations
 
 import glob
-import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
@@ -31,15 +30,15 @@ from interakt_loader.load.opening import (
 from interakt_loader.mapping import Mapping as Spec
 from interakt_loader.mapping import read_mapping_file
 from interakt_loader.mapping.files import read_written
-from interakt_loader.privacy.key_file import key_from_file
+from interakt_loader.privacy.secret_places import SecretPlace, read_secret
 from interakt_loader.privacy.secrets import Secret, hidden
 from interakt_loader.privacy.text import masked
-from interakt_loader.project.written import KeyPlace, Mistakes, WrittenLoad, WrittenProject, read
+from interakt_loader.project.written import Mistakes, WrittenLoad, WrittenProject, read
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import STDOUT, VARIABLES, add_default_files, beside, mapping_name
-from interakt_loader.settings.values import BadValue, did_you_mean, parse_query
+from interakt_loader.settings.values import BadValue, did_you_mean, is_address, parse_query
 from interakt_loader.sources import Source, hidden_source
-from interakt_loader.sources.addresses import is_address, refuse_passwords
+from interakt_loader.sources.addresses import refuse_passwords
 from interakt_loader.transport import read_environment
 
 if TYPE_CHECKING:
@@ -145,18 +144,12 @@ class _Account:
             self.options["api_key"] = hidden("none")
 
 
-def _key(place: str, given: KeyPlace, folder: Path, mistakes: Mistakes) -> Secret | None:
-    """Return a key. Its place may be the key itself by mistake: only what looks like a name is shown."""
+def _key(place: str, given: SecretPlace, folder: Path, mistakes: Mistakes) -> Secret | None:
     if given.kind == "file":
-        with _collected(place, mistakes):
-            return key_from_file(str(_at(folder, given.name)), "file")
-        return None
-    found = os.environ.get(given.name, "").strip()
-    if not found:
-        shown = f" {given.name}" if re.fullmatch(r"[A-Z][A-Z0-9_]{0,60}", given.name) else ""
-        mistakes.at(place, f"the environment variable{shown} is not set")
-        return None
-    return Secret(found)
+        given = given._replace(name=str(_at(folder, given.name)))
+    with _collected(place, mistakes):
+        return read_secret(given)
+    return None
 
 
 @contextmanager

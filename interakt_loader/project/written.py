@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any
 
+from interakt_loader.privacy.secret_places import PLACES, SecretPlace, secret_place
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import BadValue, did_you_mean, hidden_share, parse_name
 from interakt_loader.values import type_shown
@@ -89,14 +90,6 @@ def _is(kind: str, value: Any) -> bool:
             return isinstance(value, str)
 
 
-class KeyPlace(NamedTuple):
-    """Where a key is: in an environment variable or in a file."""
-
-    kind: str
-    """`env` or `file`."""
-    name: str
-
-
 @dataclass(frozen=True)
 class WrittenLoad:
     """One load, as far as it could be read."""
@@ -115,7 +108,7 @@ class WrittenLoad:
 class WrittenProject:
     """A project, as far as it could be read."""
 
-    keys: Mapping[str, KeyPlace] = field(default_factory=dict)
+    keys: Mapping[str, SecretPlace] = field(default_factory=dict)
     """By `key` and `old_key`."""
     account: Mapping[str, Any] = field(default_factory=dict)
     loads: tuple[WrittenLoad, ...] = ()
@@ -167,16 +160,15 @@ def _unknown(
             mistakes.at(f"{place}{key}", f"no such key here{did_you_mean(key, known)}" if reason is None else reason)
 
 
-def _key(place: str, written: Any, mistakes: Mistakes) -> KeyPlace | None:
+def _key(place: str, written: Any, mistakes: Mistakes) -> SecretPlace | None:
     """Return where a key is. What is written is never shown: it may be the key."""
     if written is None:
         return None
-    if isinstance(written, dict) and len(written) == 1:
-        ((kind, name),) = written.items()
-        if kind in ("env", "file") and isinstance(name, str) and name:
-            return KeyPlace(kind, name)
+    found = secret_place(written)
+    if found is not None:
+        return found
     text = "a key is not written into the file, because others can read it; " if isinstance(written, str) else ""
-    mistakes.at(place, f"{text}expected {{env: NAME}} or {{file: PATH}}")
+    mistakes.at(place, f"{text}expected {PLACES}")
     return None
 
 

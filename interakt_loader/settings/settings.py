@@ -33,6 +33,7 @@ from interakt_loader.settings.values import (
     Text,
     did_you_mean,
     hide_secrets,
+    is_address,
     is_this_machine,
     optional,
     parse_base_url,
@@ -90,7 +91,8 @@ class Settings:
     """How a load is done. Its fields hold parsed values that make sense together."""
 
     api_key: Secret | None = _option(
-        "The account's key: the Secret Key as the dashboard shows it, or decoded and without the colon.",
+        "The account's key: the Secret Key as the dashboard shows it, or decoded and without the colon. In Python also "
+        'where it is: `{"env": NAME}` or `{"file": PATH}`.',
         SENT,
         optional(parse_key),
         default=None,
@@ -592,14 +594,14 @@ def _check_together(settings: Settings) -> None:
 class Options(TypedDict, total=False):
     """The keyword options of a load, as their users write them. `Settings` says what each means."""
 
-    api_key: str | Secret | None
+    api_key: str | Secret | dict[str, str] | None
     base_url: str | None
     timeout: float
     max_retries: int
     max_queue_size: int
     workers: int
     rate_limit: Literal["auto", "none", "growth", "advanced"] | str | Rate | None
-    share: str | Secret | None
+    share: str | Secret | dict[str, str] | None
     max_outage: float
     max_failures: str | int | None
     name: str | None
@@ -610,7 +612,7 @@ class Options(TypedDict, total=False):
     ledger: str | Path | None
     resend: bool
     same_account: bool
-    old_api_key: str | Secret | None
+    old_api_key: str | Secret | dict[str, str] | None
     event_id: str | None
     on_unknown: Literal["resend", "skip"]
     coalesce: bool
@@ -722,7 +724,7 @@ def _short(name: str) -> str:
 
 
 def _name_of(source: str) -> str:
-    if "://" in source:
+    if is_address(source):
         parts = [unquote(part) for part in urlsplit(source).path.split("/") if part]
     else:
         parts = [part for part in Path(source).parts if part not in ("/", "\\", "..")]
@@ -760,7 +762,7 @@ def drop_dates(name: str) -> str:
 
 def is_failures(source: str) -> bool:
     """Tell whether a file is `NAME.failures.csv` or a copy of it: then its rows belong to the load NAME."""
-    name = _ENDINGS.sub("", Path(urlsplit(source).path if "://" in source else source).name)
+    name = _ENDINGS.sub("", Path(urlsplit(source).path if is_address(source) else source).name)
     return _COPY.sub("", name).endswith(_FAILURES)
 
 

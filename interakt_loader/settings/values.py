@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from interakt_loader.codes import KEY_PLACE
 from interakt_loader.errors import SettingsError, option
+from interakt_loader.privacy.secret_places import PLACES, SecretPlace, read_secret, secret_place
 from interakt_loader.privacy.secrets import Secret, hidden
 
 T = TypeVar("T")
@@ -313,6 +314,24 @@ def parse_failures_path(given: Any) -> Any:
 
 # ---------------------------------------------------------------------------- addresses and keys
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?::/|::)")
+"""What an address begins with. One letter is a drive of Windows. Hadoop and Spark also write `hdfs:/path`."""
+
+_OF_THIS_MACHINE = re.compile(r"file:(?://(?:localhost)?(?=/)|(?=/(?!/)))", re.IGNORECASE)
+
+
+def is_address(given: str) -> bool:
+    """Tell whether a path has a scheme, as in `s3://bucket/x`, `dbfs:/x`, `file:///x` or `zip://a.csv::https://…`."""
+    return _SCHEME.match(given) is not None
+
+
+def local_path(given: str) -> str | None:
+    """Return the path of this machine that a path or `file:` address means; None if it is on another one."""
+    if not is_address(given):
+        return given
+    scheme = _OF_THIS_MACHINE.match(given)
+    return None if scheme is None else given[scheme.end() :]
+
 
 def parse_base_url(url: Any) -> str:
     """Read the API's address. Refuse one over which the key would travel unencrypted."""
@@ -358,7 +377,10 @@ _SHARES = "sqlite:///PATH (for this machine) or redis://HOST:PORT/NUMBER (for se
 def parse_share(share: Any) -> Secret:
     """Read the address of a shared limit."""
     if not isinstance(share, Secret):
-        raise BadValue(f"is {share!r}; expected {_SHARES}")
+        place = secret_place(share)
+        share = share if place is None else hidden_share(_read_from(place).reveal())
+    if not isinstance(share, Secret):
+        raise BadValue(f"is {share!r}; expected {_SHARES}, or {PLACES}")
     if not _is_a_share(share.reveal()):
         raise BadValue(f"is '{share}'; expected {_SHARES}")
     return share
@@ -403,12 +425,22 @@ def hide_secrets(options: MutableMapping[str, Any]) -> None:
 
 def parse_key(key: Secret) -> Secret:
     """Refuse a key that cannot be one; the message never holds it."""
+    if not isinstance(key.reveal(), str):
+        place = secret_place(key)
+        key = key if place is None else _read_from(place)
     kind = type(key.reveal())
     if not issubclass(kind, str):
-        raise BadValue(f"has the type {kind.__name__}; expected text")
+        raise BadValue(f"has the type {kind.__name__}; expected text, {PLACES}")
     if not _can_be_a_key(key.reveal().strip()):
         raise BadValue(f"is blank or holds characters that no key has; copy the key from {KEY_PLACE}")
     return key
+
+
+def _read_from(place: SecretPlace) -> Secret:
+    try:
+        return read_secret(place)
+    except SettingsError as error:
+        raise BadValue(f"cannot be read: {error}") from None
 
 
 def _can_be_a_key(text: str) -> bool:

@@ -3,9 +3,9 @@
 `open_source` is the entry point. `paths` finds the files that a path means, and `local_file` knows their format and
 compression. Each format has a reader: `csv`, `json`, `excel`, and `columnar` for Parquet, Arrow, Feather and ORC.
 `delta` and `iceberg` read tables whose log says which files and rows count.
-`memory` reads frames, Arrow data and Python objects. `base` has the `Source` that all of them return, and `text` what
-CSV and JSON lines have in common. `failures` reads the failed rows of an earlier load back. `data` is the type of what
-a load takes.
+`memory` reads frames, Arrow data and Python objects, and `spark` DataFrames of Spark. `base` has the `Source` that all
+of them return, and `text` what CSV and JSON lines have in common. `failures` reads the failed rows of an earlier load
+back. `data` is the type of what a load takes.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ from interakt_loader.sources.paths import (
     with_paths,
 )
 from interakt_loader.sources.refused import refuse_other, way_out
+from interakt_loader.sources.spark import is_spark_frame, open_spark_frame
 from interakt_loader.sources.streams import (
     batches_method,
     is_cursor,
@@ -158,10 +159,10 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
 
     Args:
         data: A pandas DataFrame. An Arrow Table, RecordBatch, RecordBatchReader, Dataset or ParquetFile. Anything with
-            `__arrow_c_stream__`, or a polars LazyFrame. Dicts, frames or record batches, in a list or an iterator.
-            A `DeltaTable`. A table or a scan of pyiceberg. The cursor of a database. An open file, which stays open. A
-            path, a folder, a pattern (`*.csv`), an address (`s3://…`, with fsspec, also as a UPath), or `-` for
-            standard input. A list of these, which are read one after the other.
+            `__arrow_c_stream__`, a polars LazyFrame, or a Spark DataFrame. Dicts, frames or record batches, in a list
+            or an iterator. A `DeltaTable`. A table or a scan of pyiceberg. The cursor of a database. An open file,
+            which stays open. A path, a folder, a pattern (`*.csv`), an address (`s3://…`, with fsspec, also as a
+            UPath), or `-` for standard input. A list of these, which are read one after the other.
         options: How files are read.
 
     Raises:
@@ -173,6 +174,8 @@ def open_source(data: object, options: ReadOptions | None = None) -> Source:
 def _opened(data: Any, options: ReadOptions) -> Source:
     if is_pandas(data, "DataFrame") or isinstance(data, pa.Table | pa.RecordBatch):
         return open_in_memory(data)
+    if is_spark_frame(data):
+        return open_spark_frame(data)
     if is_path(data):
         return open_paths([as_path(data)], options)
     if full_type(data).startswith("narwhals."):

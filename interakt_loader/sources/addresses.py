@@ -10,15 +10,9 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from interakt_loader.errors import SettingsError, SourceError
-from interakt_loader.settings.values import did_you_mean
+from interakt_loader.settings.values import did_you_mean, is_address
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?=://|::)")
 _WEB_SCHEMES = ("http", "https")
-
-
-def is_address(given: str) -> bool:
-    """Tell whether a path has a scheme. One letter is a drive of Windows."""
-    return _SCHEME.match(given) is not None
 
 
 def is_web(address: str) -> bool:

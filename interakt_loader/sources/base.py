@@ -476,7 +476,7 @@ def flattened(batch: pa.RecordBatch) -> pa.RecordBatch:
     if not any(map(has_fields, batch.schema.types)):
         return batch
     leaves = [leaf for column in batch.columns for leaf in _leaves(column)]
-    kept = _kept(batch.schema)
+    kept = kept_leaves(batch.schema)
     return pa.RecordBatch.from_arrays([leaves[at] for at, _ in kept], [name for _, name in kept])
 
 
@@ -485,10 +485,10 @@ def flat_names(schema: pa.Schema, where: str = "") -> list[str]:
 
     `where` names the source in the error.
     """
-    return [name for _, name in _kept(schema, where)]
+    return [name for _, name in kept_leaves(schema, where)]
 
 
-def _kept(schema: pa.Schema, where: str = "") -> list[tuple[int, str]]:
+def kept_leaves(schema: pa.Schema, where: str = "") -> list[tuple[int, str]]:
     """Return the leaves that become columns, by their places among all leaves, and their names.
 
     A column that is called as the path of a field beats it: it has the name exactly.

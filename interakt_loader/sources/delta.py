@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.errors import SourceError
+from interakt_loader.settings.values import is_address
 from interakt_loader.sources.base import Batches, Source, flat_names, reason
 from interakt_loader.sources.columnar import rows_at_once
 
@@ -164,7 +165,7 @@ def _files(table: Any, where: str) -> list[_File]:
     files = []
     for action in sorted(actions, key=lambda one: (one["modification_time"], one["path"])):
         path: str = action["path"]
-        if "://" in path or path.startswith(("/", "file:")):
+        if is_address(path) or path.startswith("/"):
             raise SourceError(
                 f"{where}: the Delta table is a shallow clone: its files are in another table. Load a deep clone"
             )

@@ -17,7 +17,8 @@ from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from interakt_loader.errors import SourceError
-from interakt_loader.sources.addresses import DatabaseAddress, hide_secrets, is_address, is_web, refuse_other_databases
+from interakt_loader.settings.values import is_address
+from interakt_loader.sources.addresses import DatabaseAddress, hide_secrets, is_web, refuse_other_databases
 from interakt_loader.sources.base import reason
 from interakt_loader.sources.delta import DeltaFolder
 from interakt_loader.sources.failures import is_failures_head
@@ -582,6 +583,8 @@ _SCHEMES_OF_DELTA = ("s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss")
 
 def _remote_place(address: str, shown: str) -> tuple[Place, str]:
     """Return the file system of an address, and the path there; SourceError when fsspec is missing."""
+    # fsspec takes `dbfs:/x` for a path of this machine
+    address = re.sub(r"\A([A-Za-z][A-Za-z0-9+.-]+):/(?!/)", r"\1:///", address)
     scheme = address.partition("://")[0].partition("::")[0]
     try:
         from fsspec.core import url_to_fs

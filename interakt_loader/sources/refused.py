@@ -14,7 +14,6 @@ from interakt_loader.values import full_type
 _HINTS = {
     ("dask", "DataFrame"): "give .compute(), or part by part: (part.compute() for part in frame.partitions)",
     ("modin", "DataFrame"): "give .modin.to_pandas(), or ._to_pandas() of an older Modin",
-    ("pyspark", "DataFrame"): "use load_users of interakt_loader.integrations.spark",
     ("numpy", "ndarray"): "give pandas.DataFrame(array, columns=[...])",
     ("numpy", "recarray"): "give pandas.DataFrame(array)",
     ("builtins", "bytes"): "give io.BytesIO(data)",

@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from interakt_loader.columns import Target, coerce
 from interakt_loader.columns.normalize import Mixed, Unsendable, as_text, unsendable
 from interakt_loader.errors import SettingsError, SourceError, option
-from interakt_loader.settings.values import did_you_mean
+from interakt_loader.settings.values import did_you_mean, is_address
 from interakt_loader.sources.base import (
     BATCH_ROWS,
     CELL_ERRORS_COLUMN,
@@ -85,7 +85,7 @@ def named(data: Any) -> dict[str, Any]:
 
 def _stem(path: str) -> str:
     """Return a file's name without its folder and endings, as a query writes it without quotes."""
-    name = re.split(r"[/\\]", urlsplit(path).path if "://" in path else path)[-1].lstrip(".")
+    name = re.split(r"[/\\]", urlsplit(path).path if is_address(path) else path)[-1].lstrip(".")
     word = re.sub(r"\W+", "_", name.split(".")[0]).strip("_")
     return f"_{word}" if not word or word[0].isdigit() else word
 

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from interakt_loader.errors import SourceError
+from interakt_loader.settings.values import is_address, local_path
 from interakt_loader.sources import SOURCE_COLUMN, open_source
-from interakt_loader.sources.addresses import hide_secrets, is_address
+from interakt_loader.sources.addresses import hide_secrets
 from tests.sources.reading import column, read, rows_of
 
 
@@ -159,10 +160,46 @@ def test_an_error_shows_no_password(memory: Any) -> None:
         ("s3://b/x", True),
         ("gs://b/x", True),
         ("zip://a.csv::s3://b/x.zip", True),
+        ("dbfs:/x", True),
+        ("viewfs:/x", True),
+        ("hdfs:/x/y.csv", True),
+        ("file:/x", True),
         (r"C:\x.csv", False),
+        ("C:/x.csv", False),
+        ("10:30/x.csv", False),
         ("a/b.csv", False),
     ],
 )
 def test_an_address_has_a_scheme(given: str, expected: bool) -> None:
     """The drive of a Windows path is none."""
     assert is_address(given) is expected
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("/a/b", "/a/b"),
+        ("a/b", "a/b"),
+        ("C:/x", "C:/x"),
+        ("file:/a/b", "/a/b"),
+        ("file:///a/b", "/a/b"),
+        ("FILE://localhost/a b", "/a b"),
+        ("file://other/a", None),
+        ("dbfs:/a", None),
+        ("s3://bucket/a", None),
+        ("zip://a.csv::file:///a.zip", None),
+    ],
+)
+def test_the_path_of_an_address_of_this_machine(given: str, path: str | None) -> None:
+    """As Hadoop and Spark read it: nothing in it is decoded."""
+    assert local_path(given) == path
+
+
+def test_an_address_may_have_one_slash(tmp_path: Path) -> None:
+    """As Spark writes it."""
+    (tmp_path / "t.csv").write_text("id\n7\n", encoding="utf-8")
+    source = open_source(f"file:{tmp_path}/t.csv")
+    assert [batch["id"].to_pylist() for batch in source.batches()] == [["7"]]
+    with pytest.raises(SourceError, match=r"^dbfs:/no/such\.csv: ") as refused:
+        open_source("dbfs:/no/such.csv")
+    assert "\n" not in str(refused.value)

@@ -2,7 +2,7 @@
 
     sdf ─► numbered ─► prepared (mapInArrow, all cores) ─► one partition for each bucket of users ─► sent ─► report
 
-It needs PySpark and a classic session.
+It needs PySpark, with a classic session or one of Spark Connect.
 
 - `load`: `load_users` and `load_events`, on the driver: checks, partitions, and the counts of the report.
 - `task`: the code on the workers, with the same `deliver` as every load.

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Dict
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from interakt_loader.codes import StopReason, entries
-from interakt_loader.errors import SettingsError
+from interakt_loader.errors import MappingError, SettingsError
 from interakt_loader.integrations.spark.task import (
     BUCKET,
     CALLS,
@@ -26,6 +26,7 @@ from interakt_loader.integrations.spark.task import (
     ROW,
     Load,
     ddl,
+    has_password,
     part_of,
     patiently,
     prepare_rows,
@@ -39,18 +40,20 @@ from interakt_loader.load.job import check_coalesce
 from interakt_loader.load.opening import PRESET, check_mapping, choose_mapping, opened
 from interakt_loader.mapping import Mapping, Preparation
 from interakt_loader.model import Kind, Status, Stop
+from interakt_loader.privacy.secret_places import SecretPlace, read_secret, secret_place
+from interakt_loader.privacy.secrets import Secret
 from interakt_loader.privacy.text import masked
 from interakt_loader.report.writer import Reason, Summary
 from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
 from interakt_loader.settings.environment import variable_of
 from interakt_loader.settings.settings import VARIABLES, beside, read_environment
-from interakt_loader.settings.values import Number, Rate, hide_secrets, parse_name, parsed
-from interakt_loader.sources import Source
+from interakt_loader.settings.values import Number, Rate, hide_secrets, local_path, parse_name, parsed
+from interakt_loader.sources import Source, heading
+from interakt_loader.sources.spark import STREAMING, Column, columns_of, select
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pyspark import Broadcast
     from pyspark.sql import DataFrame
     from typing_extensions import Unpack
 
@@ -75,6 +78,9 @@ def load_users(
       Spark runs a task again, this sends its rows again.
     - `partitions` is the number of tasks that send at once, by default as many as can run. Each has its part of
       `rate_limit`, or all share one clock with `share`. One task sends all rows of a user, in the frame's order.
+    - `api_key` and `share` may be `{"env": NAME}` or `{"file": PATH}`: each worker reads them there. Over Spark Connect
+      the key must be given so.
+    - Only mapped columns are read. `"*"` maps all of them.
     - The other options are those of `Settings`, except `limit`, `rows`, `query`, `where`, `on_error`, `event_id`,
       `failures` and `html`.
 
@@ -102,17 +108,20 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
     began = time.monotonic()
     session = session_of(sdf)
     check_session(session)
+    if sdf.isStreaming:
+        raise SettingsError(STREAMING)
     if options.get("report") is None:
         raise SettingsError("report: name the folder where Spark writes the report: report=PATH")
     report = str(options["report"])
-    settings = settings_of({**options, "ledger": default_ledger(options.get("ledger"), report, options.get("name"))})
+    given_ledger = default_ledger(options.get("ledger"), report, options.get("name"))
+    settings, places = _with_places({**options, "ledger": given_ledger})
     check_coalesce(kind, settings)
     check_apart(settings.ledger, report)
-    read, source = _mapping(sdf, mapping, kind, settings)
+    read, source, columns = _mapping(sdf, mapping, kind, settings)
     if not settings.dry_run:
-        settings.require_key()
-    count = choose_count(partitions, session.sparkContext.defaultParallelism)
-    task_settings = settings_of_task(settings, count)
+        check_secrets(settings, places, is_connect=is_connect(session))
+    count = choose_count(partitions, 0 if partitions is not None else _slots(session))
+    task_settings = settings_of_task(settings, count, shares="share" in places)
     _check_report(session, report)
     path = None if settings.ledger is None or settings.dry_run else Path(settings.ledger)
     with ExitStack() as stack:
@@ -125,10 +134,9 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
             parts = ledger.divide(count)
         without_secrets = replace(settings, api_key=None, share=None, same_account=False, old_api_key=None)
         preparation = Preparation(read, kind, without_secrets)
-        whole = whole_limit(settings)
-        load = session.sparkContext.broadcast(Load(read, kind, task_settings, whole, parts, with_secrets=True))
-        stack.callback(load.destroy)
-        lines = _lines(sdf, preparation, load, count)
+        whole = None if "share" in places else whole_limit(settings)
+        load = _on_workers(session, Load(read, kind, task_settings, whole, parts, places), stack)
+        lines = _lines(sdf, columns, preparation, load, count)
         # The one action that makes calls.
         lines.write.mode("overwrite").parquet(report)
         summary = read_summary(session.read.parquet(report), dry_run=settings.dry_run)
@@ -139,8 +147,8 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
         kind=kind,
         summary=summary,
         seconds=time.monotonic() - began,
-        report=Path(report),
-        address=report if "://" in report else None,
+        report=Path(local_path(report) or report),
+        address=report if local_path(report) is None else None,
         ledger=None if settings.ledger is None else Path(settings.ledger),
         stopped=stop_of(summary),
         rows_of=_lines_alone,
@@ -190,7 +198,8 @@ def check_fields(mapping: Mapping) -> None:
 
 def check_apart(ledger: str | Path | None, report: str) -> None:
     """Refuse ledgers inside the folder of the report, which Spark empties first."""
-    if ledger is not None and Path(ledger).resolve().is_relative_to(Path(report).resolve()):
+    place = local_path(report)
+    if ledger is not None and place is not None and Path(ledger).resolve().is_relative_to(Path(place).resolve()):
         raise SettingsError(f"ledger {ledger}: is inside the report, which Spark overwrites; choose another path")
 
 
@@ -206,11 +215,70 @@ def session_of(sdf: Any) -> Any:
 
 
 def check_session(session: Any) -> None:
-    """Refuse a session that may send rows twice, or that cannot get the key safely."""
-    if not hasattr(session, "_jsc") and not hasattr(session, "_jvm"):
-        raise SettingsError("this is Spark Connect; expected a classic session, in which the key can be a broadcast")
+    """Refuse a session that may send rows twice."""
     if session.conf.get("spark.speculation", "false").lower() == "true":
         raise SettingsError("spark.speculation is on: a task that runs twice at once sends twice; turn it off")
+
+
+def is_connect(session: Any) -> bool:
+    """Tell whether this is a session of Spark Connect, which has no JVM and no broadcasts."""
+    return not hasattr(session, "_jsc") and not hasattr(session, "_jvm")
+
+
+def places_of(options: Dict[str, Any]) -> dict[str, SecretPlace]:
+    """Return the places of secrets among the options, by option. Raises `SettingsError` for one that no worker reads.
+
+    A worker on Databricks has no `dbutils`, so it cannot read a secret of a scope.
+    """
+    for name in ("api_key", "share"):
+        if _is_of_a_scope(options.get(name)):
+            raise SettingsError(
+                f"{name}: a worker cannot read a secret of a scope: set an environment variable of the cluster to "
+                f'{{{{secrets/SCOPE/NAME}}}}, and give {name}={{"env": VARIABLE}}'
+            )
+    found = {name: secret_place(options.get(name)) for name in ("api_key", "share")}
+    return {name: place for name, place in found.items() if place is not None}
+
+
+def _is_of_a_scope(given: Any) -> bool:
+    written = given.reveal() if isinstance(given, Secret) else given
+    return isinstance(written, Dict) and "secret" in written
+
+
+def _with_places(options: dict[str, Any]) -> tuple[Settings, dict[str, SecretPlace]]:
+    """Return the settings of the driver, and the places of the secrets that the workers read for themselves.
+
+    The driver uses the key only for the ledger. If the place has none here, the key is that of INTERAKT_API_KEY. It
+    does not use the shared limit.
+    """
+    places = places_of(options)
+    options = {name: one for name, one in options.items() if name not in places}
+    if "api_key" in places:
+        with suppress(SettingsError):
+            options["api_key"] = read_secret(places["api_key"])
+    settings = settings_of(options)
+    return replace(settings, share=None) if "share" in places else settings, places
+
+
+def check_secrets(settings: Settings, places: Dict[str, SecretPlace], *, is_connect: bool) -> None:
+    """Refuse a load without a key, and one whose plan would hold a secret. Raises `SettingsError`."""
+    if "api_key" not in places:
+        settings.require_key()
+        if is_connect:
+            raise SettingsError(
+                'api_key: this is Spark Connect, whose plans would hold the key: give api_key={"env": NAME} or '
+                '{"file": PATH}, which each worker reads for itself'
+            )
+    elif settings.ledger is not None and settings.api_key is None:
+        raise SettingsError(
+            "api_key: the driver needs the key too, to open the ledger, and does not find it in that place: set "
+            "INTERAKT_API_KEY here; or give ledger='none'"
+        )
+    if is_connect and settings.share is not None and "share" not in places and has_password(settings.share):
+        raise SettingsError(
+            'share: this is Spark Connect, whose plans would hold the password: give share={"env": NAME} or '
+            '{"file": PATH}, which each worker reads for itself'
+        )
 
 
 def choose_count(partitions: int | None, slots: int) -> int:
@@ -218,15 +286,20 @@ def choose_count(partitions: int | None, slots: int) -> int:
     return slots if partitions is None else int(parsed("partitions", Number(1, whole=True), partitions))
 
 
-def settings_of_task(settings: Settings, count: int) -> Settings:
-    """Return the settings of each of `count` tasks: its part of the rate limit, unless the tasks share a clock."""
+def settings_of_task(settings: Settings, count: int, *, shares: bool = False) -> Settings:
+    """Return the settings of each of `count` tasks: its part of the rate limit, unless the tasks share a clock.
+
+    `shares`: they share one whose address the driver does not know.
+    """
     # The driver has renewed the account of the ledger.
     settings = replace(settings, same_account=False, old_api_key=None)
     rate = settings.rate_limit
     # "auto" is for a local server only, which has no limit; a dry run makes no calls.
     if rate == "auto" or settings.dry_run:
         return replace(settings, rate_limit=None)
-    if settings.share is not None or not isinstance(rate, Rate):
+    if shares and not isinstance(rate, Rate):
+        raise SettingsError("share needs a declared limit: give rate_limit too, such as 300/min or growth")
+    if shares or settings.share is not None or not isinstance(rate, Rate):
         return settings
     return replace(settings, rate_limit=part_of(rate, count))
 
@@ -267,12 +340,36 @@ def stop_of(summary: Summary) -> Stop | None:
     return Stop(cast(StopReason, stops[0].code), message)
 
 
-def _lines(sdf: DataFrame, preparation: Preparation, load: Broadcast[Load], count: int) -> DataFrame:
+def _slots(session: Any) -> int:
+    """Return how many tasks can run at once. A client of Spark Connect counts the partitions that Spark chooses."""
+    if is_connect(session):
+        return int(session.range(1 << 16).selectExpr("spark_partition_id() AS at").distinct().count())
+    return int(session.sparkContext.defaultParallelism)
+
+
+def _on_workers(session: Any, load: Load, stack: ExitStack) -> Callable[[], Load]:
+    """Return what gives a worker the load. Secrets without a place go by a broadcast, until the stack is closed."""
+    secrets = {"api_key": load.settings.api_key, "share": load.settings.share}
+    if is_connect(session) or all(one is None or name in load.places for name, one in secrets.items()):
+        return lambda: load
+    broadcast = session.sparkContext.broadcast(replace(load, with_secrets=True))
+    stack.callback(broadcast.destroy)
+
+    def get() -> Load:
+        found: Load = broadcast.value
+        return found
+
+    return get
+
+
+def _lines(
+    sdf: DataFrame, columns: Sequence[Column], preparation: Preparation, load: Callable[[], Load], count: int
+) -> DataFrame:
     """Return the report as a DataFrame. Each time it is computed, it makes the calls."""
-    from pyspark.sql import functions
+    names = [ROW, *(one.name for one in columns)]
 
     def prepare(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return prepare_rows(batches, preparation, count)
+        return prepare_rows((batch.rename_columns(names) for batch in batches), preparation, count)
 
     def send(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from pyspark import TaskContext
@@ -280,9 +377,10 @@ def _lines(sdf: DataFrame, preparation: Preparation, load: Broadcast[Load], coun
         # Spark calls this in a task.
         context = TaskContext.get()
         assert context is not None
-        return send_calls(batches, context.partitionId(), load.value)
+        return send_calls(batches, context.partitionId(), load())
 
-    calls = sdf.withColumn(ROW, functions.monotonically_increasing_id()).mapInArrow(prepare, ddl(CALLS))
+    numbered = select(sdf, columns, f"monotonically_increasing_id() AS {ROW}")
+    calls = numbered.mapInArrow(prepare, ddl(CALLS))
     return calls.repartitionById(count, BUCKET).sortWithinPartitions("row").mapInArrow(send, ddl(LINES))
 
 
@@ -293,18 +391,25 @@ def default_ledger(given: Any, report: str, name: str | None) -> str | None:
     """
     if name is not None:
         parsed("name", parse_name, name)
-    if given is None and "://" in report:
+    place = local_path(report)
+    if given is None and place is None:
         raise SettingsError(
             f"ledger: expected a path that all workers see, or 'none'; a ledger cannot be next to {report}"
         )
-    default = f"{report.rstrip('/')}.ledger"
+    default = f"{(place or report).rstrip('/')}.ledger"
     if given is None:
         return default if name is None else beside(default, f"{name}.ledger")
     if str(given) == "none":
         return None
-    folder = Path(given)
-    if not folder.is_dir() and not str(given).endswith("/"):
-        return str(given)
+    path = local_path(str(given))
+    if path is None:
+        raise SettingsError(
+            f"ledger {given}: a ledger needs a file system with locks, not an address: give the path of a folder that "
+            "all workers mount, or 'none'"
+        )
+    folder = Path(path)
+    if not folder.is_dir() and not path.endswith("/"):
+        return path
     found = sorted(folder.glob("*.ledger"))
     if name is None and len(found) > 1:
         raise SettingsError(
@@ -343,10 +448,18 @@ def _checked(loads: Loads, sdf: DataFrame, mapping: Mapping, kind: Kind, setting
     return loads
 
 
-def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> tuple[Mapping, Source]:
-    """Return the mapping and a source of the frame's columns. If no mapping is given, some rows give a proposal."""
-    needs_rows = mapping is None or (isinstance(mapping, str) and mapping.startswith(PRESET))
-    source = opened(sdf.limit(SAMPLE_ROWS if needs_rows else 0).toArrow(), settings)
+def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> tuple[Mapping, Source, Sequence[Column]]:
+    """Return the mapping, a source of the frame's columns, and the columns to read.
+
+    If no mapping is given, some rows give a proposal. It has no column whose values cannot be sent.
+    """
+    columns = columns_of(sdf)
+    if mapping is None or (isinstance(mapping, str) and mapping.startswith(PRESET)):
+        columns = [one for one in columns if one.is_usable]
+        table = select(sdf, columns).limit(SAMPLE_ROWS).toArrow()
+    else:
+        table = pa.table([pa.nulls(0)] * len(columns), names=[f"v{at}" for at in range(len(columns))])
+    source = opened(table.rename_columns([one.name for one in columns]), settings)
     if ROW in source.columns:
         raise SettingsError(f"the column name {ROW!r} is reserved; give that column another name")
     read, source, inferred = choose_mapping(mapping, source, kind, settings)
@@ -354,26 +467,40 @@ def _mapping(sdf: DataFrame, mapping: Any, kind: Kind, settings: Settings) -> tu
         logger.warning("%s", masked(inferred.summary()))
     check_mapping(read, kind, source)
     check_fields(read)
-    return read, source
+    return read, source, mapped_columns(columns, read, source)
+
+
+def mapped_columns(columns: Sequence[Column], mapping: Mapping, source: Source) -> list[Column]:
+    """Return the columns that the mapping needs. Raises `MappingError` for one whose values cannot be sent."""
+    names = set(source.columns if mapping.all_columns else mapping.columns())
+    mapped = [one for one in columns if heading(one.name) in names]
+    for one in mapped:
+        if not one.is_usable:
+            instead = "leave it out of the mapping" if heading(one.name) in mapping.columns() else "drop it"
+            raise MappingError(
+                f"column {one.name!r} has the type {one.type.simpleString()}, which cannot be sent: make text or "
+                f"numbers of it with Spark before, or {instead}"
+            )
+    return mapped
 
 
 def _check_report(session: Any, report: str) -> None:
     """Refuse to overwrite anything but an older report."""
-    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
-    path = session.sparkContext._jvm.org.apache.hadoop.fs.Path(report)
-    system = path.getFileSystem(session.sparkContext._jsc.hadoopConfiguration())
-    if not system.exists(path):
-        return
-    files = [one.getPath().getName() for one in system.listStatus(path)]
-    # A job that ended before its report was complete leaves such files.
-    if all(name.startswith(("_", ".")) for name in files):
-        return
+    # A job that ended before its report was complete leaves only files that this does not list.
+    reader = session.read.format("binaryFile").option("recursiveFileLookup", "true")
+    try:
+        if not reader.load(report).select("path").take(1):
+            return
+    except PySparkException as error:
+        if error.getCondition() == "PATH_NOT_FOUND":
+            return
+        raise
     try:
         names = session.read.parquet(report).columns
-    # These are not Parquet files.
-    except (PySparkException, Py4JError):
+    # These are not Parquet files. A classic session raises errors of py4j, which a client of Connect may lack.
+    except Exception:  # noqa: BLE001
         names = []
     if names != LINES.names:
         raise SettingsError(f"report {report}: exists already and is not a report; choose another path")

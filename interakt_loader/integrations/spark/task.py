@@ -12,8 +12,9 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Mapping as Dict
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from interakt_loader.load.job import Job, open_shared_clock
 from interakt_loader.load.pipeline import deliver
 from interakt_loader.mapping import PREPARED, Mapping, Preparation
 from interakt_loader.model import Kind, Stop
+from interakt_loader.privacy.secret_places import SecretPlace, read_secret
 from interakt_loader.privacy.secrets import Secret, hidden
 from interakt_loader.report.outcomes import OUTCOMES, not_sent
 from interakt_loader.settings import Settings
@@ -99,8 +101,9 @@ LONGEST_WAIT = 60.0
 class Load:
     """The data that all tasks of a load need.
 
-    The workers need the key, which a pickle of `Settings` does not contain. This class is the only one whose pickle
-    does. It reaches the workers as a broadcast, never in the plan, and the broadcast is destroyed when the load ends.
+    The workers need the key, which a pickle of `Settings` does not contain. Either each worker reads it from its place,
+    or it is in the pickle of this class, the only one that may contain it. Such a pickle reaches the workers as a
+    broadcast, never in the plan, and the broadcast is destroyed when the load ends.
     """
 
     mapping: Mapping
@@ -111,14 +114,31 @@ class Load:
     """The whole limit, unless the tasks share a clock. All loads of a machine keep it together."""
     parts: Parts | None = None
     """The parts of the ledger, one for each task; None: the load has no ledger."""
+    places: Dict[str, SecretPlace] = field(default_factory=dict)
+    """Where each worker finds the key (`api_key`) and the address of the shared clock (`share`)."""
     with_secrets: bool = False
-    """Include the key, and the password of the shared clock, in a pickle."""
+    """Include the key, and the password of the shared clock, in a pickle, if they have no place."""
+
+    def settings_here(self) -> Settings:
+        """Return the settings with the secrets that this worker reads. Raises `SettingsError` without a secret."""
+        found: dict[str, Any] = {}
+        for name, place in self.places.items():
+            try:
+                secret = read_secret(place)
+            except SettingsError as error:
+                raise SettingsError(f"{name} cannot be read on this worker: {error}") from None
+            found[name] = secret if name == "api_key" else hidden_share(secret.reveal())
+        return replace(self.settings, **found) if found else self.settings
 
     def __reduce__(self) -> tuple[Any, ...]:
-        secrets = (self.settings.api_key, self.settings.share)
-        carried = [one.reveal() if self.with_secrets and isinstance(one, Secret) else one for one in secrets]
+        key, share = self.settings.api_key, self.settings.share
+        carried = [
+            key.reveal() if key is not None and "api_key" not in self.places and self.with_secrets else None,
+            share.reveal() if share is not None and (self.with_secrets or not has_password(share)) else None,
+        ]
         without_secrets = replace(self.settings, api_key=None, share=None)
-        return _arrived, (self.mapping, self.kind, without_secrets, self.limit, self.parts, carried)
+        whole = (self.limit, self.parts, dict(self.places))
+        return _arrived, (self.mapping, self.kind, without_secrets, *whole, carried)
 
 
 def _arrived(
@@ -127,10 +147,16 @@ def _arrived(
     settings: Settings,
     limit: Rate | None,
     parts: Parts | None,
-    carried: list[str | Secret | None],
+    places: Dict[str, SecretPlace],
+    carried: list[str | None],
 ) -> Load:
     settings = replace(settings, api_key=hidden(carried[0]), share=hidden_share(carried[1]))
-    return Load(mapping, kind, settings, limit, parts)
+    return Load(mapping, kind, settings, limit, parts, places)
+
+
+def has_password(share: Secret) -> bool:
+    """Tell whether the address of a shared clock has a part that may not be shown."""
+    return str(share) != share.reveal()
 
 
 def prepare_rows(batches: Iterable[pa.RecordBatch], preparation: Preparation, count: int) -> Iterator[pa.RecordBatch]:
@@ -147,29 +173,32 @@ def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> It
     numbers = _Numbers()
     calls = numbers.of(batch.select(PREPARED.names).cast(PREPARED) for batch in batches)
     with ExitStack() as stack:
-        job = Job(load.mapping, load.kind, load.settings, limit=load.limit, prepare=numbers)
-        reason: StopReason = "ledger_broken"
+        reason: StopReason = "secret_missing"
         try:
+            settings = load.settings if load.settings.dry_run else load.settings_here()
+            job = Job(load.mapping, load.kind, settings, limit=load.limit, prepare=numbers)
+            reason = "ledger_broken"
             if load.parts is not None:
-                job = replace(job, ledger=stack.enter_context(open_part(load.parts, bucket, load)))
+                ledger = open_part(load.parts, bucket, load.kind, settings)
+                job = replace(job, ledger=stack.enter_context(ledger))
             reason = "share_lost"
-            share = open_shared_clock(load.settings)
+            share = open_shared_clock(settings)
             if share is not None:
                 job = replace(job, share=stack.enter_context(closing(share)))
             reason = "abandoned" if job.ledger is None else "ledger_broken"
             for lines in deliver(calls, job):
                 yield lines.set_column(0, "row", numbers.original(lines["row"])).cast(LINES)
-        # Raised before the first call, for the ledger, the clock or this machine's limit.
+        # Raised before the first call, for a secret, the ledger, the clock or this machine's limit.
         except SettingsError as error:
             stop = Stop(reason, str(error))
             yield from (not_sent(batch, stop).cast(LINES) for batch in chain(numbers.taken(load.kind), calls))
 
 
-def open_part(parts: Parts, bucket: int, load: Load) -> Ledger:
+def open_part(parts: Parts, bucket: int, kind: Kind, settings: Settings) -> Ledger:
     """Open the part of the ledger for a bucket; wait while another task has it."""
     from interakt_loader.ledger import Ledger
 
-    return patiently(lambda: Ledger.of_part(parts, bucket, load.kind, load.settings), NotJustNow)
+    return patiently(lambda: Ledger.of_part(parts, bucket, kind, settings), NotJustNow)
 
 
 def patiently(open_ledger: Callable[[], Ledger], held: type[NotJustNow]) -> Ledger:

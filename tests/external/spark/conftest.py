@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pyspark
 import pytest
@@ -80,3 +84,55 @@ def executor_of(worker: int) -> int:
     while Path(f"/proc/{pid}/exe").readlink().name != "java":
         pid = above[pid]
     return pid
+
+
+class ConnectServer(NamedTuple):
+    """A server of Spark Connect in processes of its own: a master, and two executors of one core each."""
+
+    url: str
+    folder: Path
+    """All that it writes: its log, the event log, the files of its executors."""
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "server.log"
+
+
+@contextmanager
+def connect_server(folder: Path, environment: dict[str, str]) -> Iterator[ConnectServer]:
+    """Run a server whose workers have these variables in their environment, besides its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = Path(pyspark.__file__).parent
+    conf: dict[str, object] = {
+        "connect.grpc.binding.address": "127.0.0.1",
+        "connect.grpc.binding.port": port,
+        "eventLog.compress": "false",
+        "eventLog.dir": (folder / "events").as_uri(),
+        "eventLog.enabled": "true",
+        "local.dir": folder / "local",
+        "sql.session.timeZone": "UTC",
+        "ui.enabled": "false",
+    }
+    settings = [word for name, value in conf.items() for word in ("--conf", f"spark.{name}={value}")]
+    (folder / "events").mkdir()
+    service = "org.apache.spark.sql.connect.service.SparkConnectServer"
+    command = [str(home / "bin" / "spark-submit"), "--class", service, "--master", "local-cluster[2,1,1024]", *settings]
+    server = ConnectServer(f"sc://127.0.0.1:{port}", folder)
+    own = {**os.environ, **environment, "SPARK_HOME": str(home), "SPARK_WORKER_DIR": str(folder / "workers")}
+    with server.log.open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "spark-internal"], env=own, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+        )
+    try:
+        deadline = time.monotonic() + 90
+        while b"Spark Connect server started" not in server.log.read_bytes():
+            assert process.poll() is None, server.log.read_text(encoding="utf-8")[-2000:]
+            assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(0.1)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        shutil.rmtree(home / "work", ignore_errors=True)

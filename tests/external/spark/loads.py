@@ -13,14 +13,14 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from interakt_loader import LoadResult
+from interakt_loader import LoadResult, MappingDict
 from interakt_loader.integrations.spark import load_events
 from interakt_loader.sandbox import SandboxProcess
 from tests.external.spark.conftest import senders
 
 USERS = 60
 
-MAPPING = {"user_id": "user", "event": {"value": "Seen"}, "traits": ["n"]}
+MAPPING: MappingDict = {"user_id": "user", "event": {"value": "Seen"}, "traits": ["n"]}
 
 
 def events(session: SparkSession, count: int) -> DataFrame:
@@ -58,15 +58,20 @@ def load_and_kill(
     results: list[LoadResult] = []
 
     def load() -> None:
-        results.append(load_events(frame, mapping, **target(sandbox, folder), **options))
+        results.append(load_events(frame, mapping, **(target(sandbox, folder) | options)))
 
     thread = threading.Thread(target=load)
     thread.start()
-    deadline = time.monotonic() + 60
-    while sandbox.stats().accepted < 200:
-        assert time.monotonic() < deadline, "the load does not get on"
-        time.sleep(0.01)
+    wait_for(sandbox, 200)
     os.kill(victim(senders(folder)[0]), signal.SIGKILL)
     thread.join(timeout=100)
     assert not thread.is_alive()
     return results[0]
+
+
+def wait_for(sandbox: SandboxProcess, calls: int) -> None:
+    """Wait until so many calls have been accepted."""
+    deadline = time.monotonic() + 90
+    while sandbox.stats().accepted < calls:
+        assert time.monotonic() < deadline, "the load does not get on"
+        time.sleep(0.01)

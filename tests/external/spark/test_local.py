@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import os
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,16 +18,18 @@ import pytest
 from pyspark.sql import Row, SparkSession
 
 from interakt_loader import LoadResult, MappingDict
+from interakt_loader import load_events as load_events_here
 from interakt_loader import load_users as load_users_here
-from interakt_loader.errors import AnotherKey, MappingError, SettingsError
+from interakt_loader.errors import AnotherKey, MappingError, SettingsError, UsageError
 from interakt_loader.integrations.spark import load_events, load_users
 from interakt_loader.integrations.spark.load import _lines as lines_of
 from interakt_loader.integrations.spark.task import CALLS, LINES, ddl
 from interakt_loader.report.outcomes import OUTCOMES
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
+from tests.external.spark import stream
 from tests.external.spark.conftest import running, senders
-from tests.external.spark.loads import MAPPING, arrived, events, in_order, load_and_kill, target
-from tests.privacy.marked import SECRET_KEY, family, files_with_the_key, forms_in, said_of
+from tests.external.spark.loads import MAPPING, arrived, events, in_order, load_and_kill, target, wait_for
+from tests.privacy.marked import SECRET_KEY, family, files_with_the_key, forms_in, said_of, without_the_key
 
 
 @pytest.fixture(scope="module")
@@ -365,3 +370,59 @@ def test_no_process_of_a_load_is_left(session: SparkSession, sandbox_process: Sa
 
     load(session, sandbox_process, tmp_path, 50)
     assert senders(tmp_path) == []
+
+
+def test_a_stream_that_is_killed_in_a_batch_sends_no_event_twice(
+    session: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch runs again from the checkpoint. Its ledger knows what was accepted; calls in flight are marked."""
+    monkeypatch.setenv("INTERAKT_API_KEY", SECRET_KEY)
+    stream.write(session, tmp_path, 3)
+    with SandboxProcess(SandboxOptions(api_key=SECRET_KEY, latency=0.02)) as sandbox:
+        command = [sys.executable, "-W", "ignore", "-m", "tests.external.spark.stream", str(tmp_path), sandbox.url]
+        with subprocess.Popen(
+            command, env=without_the_key() | {"INTERAKT_API_KEY": SECRET_KEY}, start_new_session=True
+        ) as killed:
+            wait_for(sandbox, stream.BATCH + 100)
+            os.killpg(killed.pid, signal.SIGKILL)
+        stream.load_stream(session, tmp_path, base_url=sandbox.url, workers=8, partitions=2)
+        came = arrived(sandbox)
+    assert [*(one.name for one in sorted((tmp_path / "reports").iterdir()))] == ["0", "1", "2"]
+    lines = session.read.parquet(*(f"{tmp_path}/reports/{batch}" for batch in range(3))).toArrow()
+    statuses = Counter(lines["status"].to_pylist())
+    twice = {n for n, times in came.items() if times > 1}
+    print(f"a stream killed: {came.total():,} events accepted of {3 * stream.BATCH:,}, {len(twice)} twice; {statuses}")
+    assert set(came) == set(range(3 * stream.BATCH))
+    assert max(came.values()) <= 2
+    assert len(twice) <= 16
+    assert statuses["sent"] + statuses["unchanged"] == 3 * stream.BATCH
+    assert statuses["unchanged"] >= 100 - 16
+    assert sum(lines["maybe_duplicate"].to_pylist()) >= len(twice)
+
+
+def test_a_stream_is_refused_with_the_way_to_load_it(session: SparkSession, tmp_path: Path) -> None:
+    """In one line, on Spark's workers and from this machine."""
+    frame = session.readStream.format("rate").load().selectExpr("CAST(value AS STRING) AS user", "value AS n")
+    for load_it in (load_events, load_events_here):
+        with pytest.raises(UsageError, match=r"is a stream: .*stream\.writeStream\.foreachBatch\(") as refused:
+            load_it(frame, MAPPING, report=str(tmp_path / "report"), base_url="http://127.0.0.1:1", api_key="aGVsbG8=")
+        assert "\n" not in str(refused.value)
+
+
+def test_the_workers_of_a_classic_session_read_the_key_too(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
+) -> None:
+    """From a file, and then there is no broadcast. A report at `file:` is a path, with its ledgers beside it."""
+    key = tmp_path / "key"
+    key.touch(0o600)
+    key.write_text(sandbox_process.api_key, encoding="utf-8")
+    result = load(session, sandbox_process, tmp_path, 30, api_key={"file": str(key)}, report=f"file:{tmp_path}/out")
+    assert (result.sent, result.report, result.ledger) == (30, tmp_path / "out", tmp_path / "out.ledgers")
+    assert result.as_dict()["report"] == str(tmp_path / "out")
+    assert result.to_arrow().num_rows == 30
+    assert (tmp_path / "out.ledgers").is_dir()
+    key.unlink()
+    missing = load(session, sandbox_process, tmp_path, 30, api_key={"file": str(key)}, ledger="none")
+    assert (missing.unsent, missing.sent) == (30, 0)
+    assert missing.stopped is not None
+    assert missing.stopped.reason == "secret_missing"

@@ -64,10 +64,11 @@ def test_several_files_are_one_load(sandbox: Sandbox, tmp_path: Path) -> None:
     assert (said["rows"], said["report"]) == (2, str(tmp_path / "a.report.csv"))
 
 
-def test_beside_an_address_nothing_can_be_put(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("address", ["s3://bucket/a.parquet", "dbfs:/loads/a.parquet"])
+def test_beside_an_address_nothing_can_be_put(sandbox: Sandbox, address: str) -> None:
     """A source at an address needs a path for the report: without Airflow, an error of the loader's own says so."""
     with pytest.raises(SettingsError, match="report: give a path"):
-        load_users_task("s3://bucket/a.parquet", MAPPING, base_url=sandbox.url)
+        load_users_task(address, MAPPING, base_url=sandbox.url)
 
 
 def test_sigterm_drains_the_load(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,10 +15,13 @@ from hypothesis import strategies as st
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.spark.load import (
+    _hidden,
     check_apart,
     check_fields,
+    check_secrets,
     choose_count,
     default_ledger,
+    places_of,
     session_of,
     settings_of,
     settings_of_task,
@@ -30,8 +34,9 @@ from interakt_loader.integrations.spark.task import (
     part_of,
 )
 from interakt_loader.mapping import Mapping
+from interakt_loader.privacy.secret_places import SecretPlace
 from interakt_loader.settings import Settings
-from interakt_loader.settings.values import Rate
+from interakt_loader.settings.values import Rate, hidden_share
 
 
 def bucket_list(ordering_keys: list[str | None], count: int) -> list[int]:
@@ -201,3 +206,72 @@ def test_a_ledger_may_be_given_as_its_folder(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"has 2 ledgers; give the path of one, or .*: name='NAME'$"):
         default_ledger(tmp_path, report, None)
     assert default_ledger(tmp_path, report, "orders") == str(tmp_path / "orders.ledger")
+
+
+@pytest.mark.parametrize("report", ["file:/out/report", "file:///out/report", "FILE://localhost/out/report"])
+def test_a_ledger_is_beside_a_report_of_this_machine(report: str) -> None:
+    """`file:` means the path that follows it."""
+    assert default_ledger(None, report, None) == "/out/report.ledger"
+    assert default_ledger(None, report, "orders") == str(Path("/out/orders.ledger"))
+    assert default_ledger(report, "/x", None) == "/out/report"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "dbfs:/out",
+        "viewfs:/out",
+        "hdfs:/out",
+        "hdfs://name/out",
+        "s3a:/out",
+        "s3a://out",
+        "abfss://c@a.host/out",
+        "gs://b/x",
+    ],
+)
+def test_no_ledger_is_at_an_address(address: str) -> None:
+    """It would be a folder of the driver, gone with the cluster: the next load would send all events again."""
+    with pytest.raises(SettingsError, match=r"^ledger: expected a path that all workers see, or 'none'; ") as refused:
+        default_ledger(None, f"{address}/report", None)
+    assert address in str(refused.value)
+    with pytest.raises(SettingsError, match=r"that all workers mount, or 'none'$"):
+        default_ledger(address, "/out/report", None)
+    assert default_ledger("none", address, None) is None
+    assert default_ledger("/shared/a.ledger", address, None) == "/shared/a.ledger"
+
+
+def test_the_places_of_secrets() -> None:
+    """A secret of a Databricks scope is none: the line says how its value gets to the workers."""
+    assert places_of(_hidden({"api_key": {"env": "KEY"}, "share": {"file": "/share"}})) == {
+        "api_key": SecretPlace("env", "KEY"),
+        "share": SecretPlace("file", "/share"),
+    }
+    assert places_of(_hidden({"api_key": "c2VjcmV0", "share": "redis://host"})) == {}
+    with pytest.raises(SettingsError, match=r"to \{\{secrets/SCOPE/NAME\}\}, and give share=\{\"env\": VARIABLE\}$"):
+        places_of(_hidden({"share": {"secret": "scope/name"}}))
+
+
+def test_tasks_that_read_the_address_of_a_shared_limit_have_the_whole_rate() -> None:
+    """The driver does not know the address, but that there is one."""
+    assert settings_of_task(Settings(rate_limit="300/min"), 4, shares=True).rate_limit == Rate(300, 60)
+    with pytest.raises(SettingsError, match="share needs a declared limit"):
+        settings_of_task(Settings(rate_limit="none"), 4, shares=True)
+
+
+def test_a_plan_without_secrets() -> None:
+    """Over Spark Connect, every secret needs a place where the workers find it. Elsewhere a broadcast has it."""
+    key, share = SecretPlace("env", "KEY"), SecretPlace("env", "SHARE")
+    plain = Settings(api_key="c2VjcmV0", rate_limit="9/s", share="redis://host")
+    password = replace(plain, share=hidden_share("redis://:pass@host"))
+    check_secrets(password, {}, is_connect=False)
+    check_secrets(plain, {"api_key": key}, is_connect=True)
+    check_secrets(password, {"api_key": key, "share": share}, is_connect=True)
+    with pytest.raises(SettingsError, match=r"^api_key: this is Spark Connect, whose plans would hold the key"):
+        check_secrets(plain, {}, is_connect=True)
+    with pytest.raises(SettingsError, match=r"^share: this is Spark Connect, whose plans would hold the password"):
+        check_secrets(password, {"api_key": key}, is_connect=True)
+    with pytest.raises(SettingsError, match=r"^no API key"):
+        check_secrets(Settings(), {}, is_connect=False)
+    with pytest.raises(SettingsError, match=r"^api_key: the driver needs the key too, to open the ledger"):
+        check_secrets(Settings(ledger="l"), {"api_key": key}, is_connect=True)
+    check_secrets(Settings(), {"api_key": key}, is_connect=True)

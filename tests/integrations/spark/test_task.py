@@ -25,8 +25,10 @@ from interakt_loader.integrations.spark.task import (
 from interakt_loader.ledger import Ledger
 from interakt_loader.ledger.parts import PartsHeld
 from interakt_loader.mapping import Mapping, Preparation
+from interakt_loader.privacy.secret_places import SecretPlace
 from interakt_loader.sandbox import Sandbox
 from interakt_loader.settings import Settings
+from interakt_loader.settings.values import hidden_share
 
 MAPPING = Mapping.of({"user_id": "id", "traits": [{"column": "n", "type": "number"}]})
 
@@ -204,3 +206,34 @@ def test_a_dry_run_opens_no_ledger(sandbox: Sandbox, tmp_path: Path) -> None:
     assert not (tmp_path / "own.ledger").exists()
     assert [line["status"] for line in lines] == ["unsent", "unsent"]
     assert sandbox.stats().calls == 0
+
+
+def test_a_task_reads_the_key_from_its_place(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pickle has the place and no secret. Where it is empty, each row is unsent with the reason: no exception."""
+    settings = Settings(api_key="dGhlIGRyaXZlcnM=", base_url=sandbox.url, rate_limit=None)
+    given = Load(MAPPING, "user", settings, places={"api_key": SecretPlace("env", "KEY_OF_WORKERS")}, with_secrets=True)
+    pickled = pickle.dumps(given)
+    assert b"dGhlIGRyaXZlcnM" not in pickled
+    of = pickle.loads(pickled)
+    lines = sent(send_calls(prepared(["a", None]), 0, of))
+    assert [(line["status"], line["code"]) for line in lines] == [
+        ("unsent", "secret_missing"),
+        ("invalid", "identity_missing"),
+    ]
+    said = "not sent: api_key cannot be read on this worker: the environment variable KEY_OF_WORKERS is not set"
+    assert lines[0]["message"] == said
+    monkeypatch.setenv("KEY_OF_WORKERS", sandbox.api_key)
+    assert sent(send_calls(prepared(["a"]), 0, of))[0]["status"] == "sent"
+
+
+def test_a_pickle_of_a_load_has_its_secrets_only_if_told() -> None:
+    """A closure is part of a plan. An address without a password is no secret."""
+    settings = Settings(api_key="dGhlIGtleSBoZXJl", rate_limit="9/s", share="redis://:passw0rd@host")
+    held = pickle.dumps(Load(MAPPING, "user", settings))
+    assert b"dGhlIGtleSBoZXJl" not in held
+    assert b"passw0rd" not in held
+    carried = pickle.loads(pickle.dumps(Load(MAPPING, "user", settings, with_secrets=True))).settings
+    assert carried.api_key.reveal() == "dGhlIGtleSBoZXJl"
+    assert carried.share.reveal() == "redis://:passw0rd@host"
+    open_address = Load(MAPPING, "user", replace(settings, share=hidden_share("redis://host")))
+    assert pickle.loads(pickle.dumps(open_address)).settings.share.reveal() == "redis://host"
