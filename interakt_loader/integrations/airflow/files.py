@@ -12,7 +12,7 @@ from typing import Any
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.airflow.source import Table
 from interakt_loader.settings.settings import ledger_beside, report_beside, report_path
-from interakt_loader.settings.values import parse_name, parsed
+from interakt_loader.settings.values import is_address, local_path, parse_name, parsed
 
 _OF_A_TASK = re.compile(r"\{.*\b(ti|task|task_instance)\b.*\}", re.DOTALL)
 """A template whose value may differ between the tasks of a mapped operator."""
@@ -114,9 +114,10 @@ def _on_this_machine(name: str, given: Any) -> str:
     from interakt_loader.sources.paths import RemotePath, as_path
 
     path = as_path(given)
-    if isinstance(path, RemotePath) or "://" in path:
+    here = None if isinstance(path, RemotePath) else local_path(path)
+    if here is None:
         raise SettingsError(f"{name}: is at an address; expected a path on this machine, or on a disk that it mounts")
-    return path
+    return here
 
 
 def paths_of(source: Any) -> list[str]:
@@ -134,12 +135,13 @@ def paths_of(source: Any) -> list[str]:
 def _local_path(source: Any) -> str:
     """Return the path of the first source, beside which the report can be."""
     paths = paths_of(source)
-    if not paths or "://" in paths[0]:
+    here = local_path(paths[0]) if paths else None
+    if here is None:
         what = "is at an address" if paths else f"is {source}"
         raise SettingsError(
             f"report: give a path, or a folder that ends in /: the source {what}, and nothing can be put beside it"
         )
-    return paths[0]
+    return here
 
 
 def _name_in(folder: str, source: Any, options: Mapping[str, Any], task: Sequence[object]) -> str:
@@ -149,7 +151,7 @@ def _name_in(folder: str, source: Any, options: Mapping[str, Any], task: Sequenc
         if not task:
             raise SettingsError(f"{folder}: give the path of a file, or name: the source {source} has no name")
         return f"{task[-1]}-{_hash(task)}"
-    plain = [one if "://" in one else os.path.abspath(os.path.expanduser(one)) for one in paths]  # noqa: PTH100, PTH111
+    plain = [one if is_address(one) else os.path.abspath(os.path.expanduser(one)) for one in paths]  # noqa: PTH100, PTH111
     stem = Path(report_beside(paths[0])).name.removesuffix(Path(report_path("")).name)
     if len(plain) == 1 and Path(plain[0]).parent == Path(folder).expanduser().absolute():
         return stem
