@@ -7,7 +7,7 @@ Datasets are named as OpenLineage names them. What a load writes is called `inte
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -16,24 +16,17 @@ if TYPE_CHECKING:
 SCHEME = "interakt"
 
 
-class Dataset(NamedTuple):
-    """The name of a table, of a file or of an account's users or events."""
-
-    namespace: str
-    name: str
+def account(base_url: str, kind: str) -> tuple[str, str]:
+    """Return namespace and name of what the calls of a kind change: the users or the events at an address."""
+    return f"{SCHEME}://{urlsplit(base_url).netloc}", f"{kind}s"
 
 
-def account(base_url: str, kind: str) -> Dataset:
-    """Return what the calls of a kind change: the users or the events at an address."""
-    return Dataset(f"{SCHEME}://{urlsplit(base_url).netloc}", f"{kind}s")
-
-
-def read_from(path: str) -> Dataset:
-    """Return the name of a source: of a path on this machine, or of an address without its secrets."""
+def read_from(path: str) -> tuple[str, str]:
+    """Return namespace and name of a source: of a path on this machine, or of an address without its secrets."""
     if "://" not in path:
-        return Dataset("file", Path(path).expanduser().absolute().as_posix())
+        return "file", Path(path).expanduser().absolute().as_posix()
     address = urlsplit(path)
-    return Dataset(f"{address.scheme}://{address.netloc}", address.path.lstrip("/") or "/")
+    return f"{address.scheme}://{address.netloc}", address.path.lstrip("/") or "/"
 
 
 def counts_of(result: LoadResult) -> dict[str, Any]:

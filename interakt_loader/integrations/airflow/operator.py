@@ -105,12 +105,12 @@ class InteraktLoadOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the source. Heavy modules are imported here, not when the DAG file is parsed."""
-        ti = context["ti"]
         from interakt_loader.integrations.airflow.files import refuse_one_report, with_files
         from interakt_loader.integrations.airflow.hook import InteraktHook
         from interakt_loader.integrations.airflow.task_load import TaskLoad, errors_for_airflow, read_options
         from interakt_loader.sources.addresses import refuse_passwords
 
+        ti = context["ti"]
         self._load = load = TaskLoad()
         if self._killed:
             self.on_kill()
@@ -135,9 +135,8 @@ class InteraktLoadOperator(BaseOperator):
         page = None if result is None else result.options["html"]
         if page is None or not Path(page).is_file():
             return None
-        return (
-            f"{self.html_url.rstrip('/')}/{quote(Path(page).name)}" if self.html_url else Path(page).absolute().as_uri()
-        )
+        path = Path(page).absolute()
+        return f"{self.html_url.rstrip('/')}/{quote(path.name)}" if self.html_url else path.as_uri()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return what the load has read and written, for the listener of OpenLineage."""

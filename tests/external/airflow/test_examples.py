@@ -35,6 +35,19 @@ def test_parsing_them_is_light(name: str) -> None:
     assert done.stdout.splitlines()[-1:] == ["set() False"], done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("name", ["InteraktHook", "InteraktLoadOperator"])
+def test_an_import_of_each_class_is_light(name: str) -> None:
+    """A DAG file may import the hook, too."""
+    code = (
+        "import airflow.sdk, sys; airflow.sdk.DAG, airflow.sdk.BaseOperator, airflow.sdk.BaseHook\n"
+        f"before = set(sys.modules); from interakt_loader.integrations.airflow import {name}\n"
+        "print({'pandas', 'pyarrow', 'numpy', 'openlineage', 'interakt_loader.sources', 'interakt_loader.client'}"
+        " & (set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1:] == ["set()"], done.stdout + done.stderr
+
+
 def customers(folder: Path, day: str, cities: dict[str, str]) -> None:
     frame = pd.DataFrame({"customer_id": list(cities), "name": list(cities.values()), "mobile": "98765 43210"})
     frame["mobile"] = [f"98765 4321{number}" for number in range(len(frame))]

@@ -76,6 +76,15 @@ def test_a_folder_has_a_report_and_a_ledger_for_each_source(tmp_path: Path) -> N
     assert report("in/orders.csv", other, name="orders") == "orders.report.csv"
 
 
+def test_the_pages_of_a_folder_go_by_the_same_names(tmp_path: Path) -> None:
+    """As a file, a page stays where it is."""
+    own = str(tmp_path / "pages") + "/"
+    files = with_files("in/orders.csv", {"report": f"{tmp_path}/", "html": own})
+    assert Path(files["html"]).parent == tmp_path / "pages"
+    assert Path(files["html"]).stem == Path(files["report"]).name.removesuffix(".report.csv")
+    assert with_files("in/orders.csv", {"html": "out/a.html"})["html"] == "out/a.html"
+
+
 def test_two_queries_of_a_database_do_not_share_a_report(tmp_path: Path) -> None:
     """The address is the same, and its password is in no name."""
     address = "postgresql://reader:secret@db/shop"
@@ -116,6 +125,7 @@ def test_what_a_load_writes_is_on_this_machine(name: str, place: Any) -> None:
         ({"report": "{{ params.folder }}/{{ ds }}.csv"}, {"report": "out/2026-11-28.csv"}),
         ({"options": {"report": "out/a.csv"}}, {"report": "out/a.csv"}),
         ({"options": {"name": "orders"}}, {"name": "orders"}),
+        ({"options": {"html": "out/a.html"}}, {"html": "out/a.html"}),
         ({"source": "in/orders.csv"}, {}),
         ({"source": ["in/orders.csv", "in/more.csv"]}, {}),
     ],
@@ -123,7 +133,7 @@ def test_what_a_load_writes_is_on_this_machine(name: str, place: Any) -> None:
 def test_one_report_for_all_mapped_tasks_is_refused(written: dict[str, Any], options: dict[str, Any]) -> None:
     """In one line that says what to give instead."""
     with pytest.raises(
-        SettingsError, match=r"^report .*: all mapped tasks would write it; give a folder that ends in /"
+        SettingsError, match=r"^(report|html) .*: all mapped tasks would write it; give a folder that ends in /"
     ):
         refuse_one_report("in/orders.csv", options, written)
 
@@ -136,6 +146,7 @@ def test_one_report_for_all_mapped_tasks_is_refused(written: dict[str, Any], opt
         ({"report": "out/{{ ti.map_index }}.csv"}, {"report": "out/0.csv"}),
         ({"options": {"report": "{{ task.source }}.report.csv"}}, {"report": "in/orders.csv.report.csv"}),
         ({}, {"report": "out/a.csv"}),
+        ({"options": {"html": "out/"}}, {"html": "out/"}),
     ],
 )
 def test_mapped_tasks_with_reports_of_their_own_are_not_refused(

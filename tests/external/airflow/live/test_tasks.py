@@ -12,6 +12,7 @@ from interakt_loader.sandbox import SandboxProcess
 from tests.external.airflow.conftest import KEY
 from tests.external.airflow.live.processes import LiveAirflow, wait_until
 from tests.external.airflow.test_dags import numbered, statuses, write
+from tests.external.airflow.test_rows import MARKS, database, write_rows
 
 
 def test_a_task_that_is_marked_failed_is_drained(live: LiveAirflow, api: SandboxProcess, tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_a_pool_of_one_slot_leaves_the_other_slots_to_other_tasks(
     """Three loads could take all three slots of the executor. In the pool they run one after another, and another DAG
     runs while the first of them does."""
     for name in "abc":
-        write(tmp_path / f"{name}.parquet", [f"{name}{user}" for user in numbered(150)])
+        write(tmp_path / f"{name}.parquet", [f"{name}{user}" for user in numbered(70)])
     live.ask("POST", "/pools", {"name": "interakt_api", "slots": 1})
     loads = live.trigger("visits_in_a_pool", folder=str(tmp_path), rate_limit="20/s")
     wait_until(lambda: api.stats().accepted, "the first load is at work")
@@ -78,3 +79,16 @@ def test_the_key_is_in_no_log_file(live: LiveAirflow, tmp_path: Path) -> None:
     files = [path for path in live.home.rglob("*") if path.is_file()]
     for form in (KEY, KEY.rstrip("="), "secret-key-of-the-tests"):
         assert [path for path in files if form.encode() in path.read_bytes()] == []
+
+
+def test_no_row_of_a_task_is_in_a_log_file_or_in_the_database(live: LiveAirflow, tmp_path: Path) -> None:
+    """Two mapped loads of rows, one of which fails: its log has the whole error. XCom has the rows, as the first task
+    has returned them."""
+    run = live.trigger("rows_of_mapped_tasks", rows=write_rows(tmp_path), report=f"{tmp_path}/reports/")
+    assert live.ended(run) == "failed"
+    logs = [path for path in live.home.rglob("*") if path.suffix in (".log", ".out")]
+    assert any("RowsFailed" in path.read_text(errors="replace") for path in logs)
+    labels = [one["rendered_map_index"] for one in live.ask("GET", f"{run}/taskInstances")["task_instances"]]
+    assert {"<list of 2 rows>", "<list of 1 row>"} <= set(labels)
+    shown = "\n".join([database(live.home), *(path.read_text(errors="replace") for path in logs)])
+    assert [mark for mark in MARKS if mark in shown] == []
