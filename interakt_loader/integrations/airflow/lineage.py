@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from interakt_loader.settings.values import local_path
+
 if TYPE_CHECKING:
     from interakt_loader.result import LoadResult
 
@@ -23,8 +25,9 @@ def account(base_url: str, kind: str) -> tuple[str, str]:
 
 def read_from(path: str) -> tuple[str, str]:
     """Return namespace and name of a source: of a path on this machine, or of an address without its secrets."""
-    if "://" not in path:
-        return "file", Path(path).expanduser().absolute().as_posix()
+    here = local_path(path)
+    if here is not None:
+        return "file", Path(here).expanduser().absolute().as_posix()
     address = urlsplit(path)
     return f"{address.scheme}://{address.netloc}", address.path.lstrip("/") or "/"
 
