@@ -197,7 +197,7 @@ def check_fields(mapping: Mapping) -> None:
 
 
 def check_apart(ledger: str | Path | None, report: str) -> None:
-    """Refuse ledgers inside the folder of the report, which Spark empties first."""
+    """Refuse a ledger inside the folder of the report, which Spark empties first."""
     place = local_path(report)
     if ledger is not None and place is not None and Path(ledger).resolve().is_relative_to(Path(place).resolve()):
         raise SettingsError(f"ledger {ledger}: is inside the report, which Spark overwrites; choose another path")

@@ -39,7 +39,7 @@ def load_stream(session: SparkSession, folder: Path, **options: Any) -> None:
 
     def load_batch(batch: DataFrame, batch_id: int) -> None:
         load_events(
-            batch, MAPPING, report=f"{folder}/reports/{batch_id}", ledger=f"{folder}/ledgers", **options
+            batch, MAPPING, report=f"{folder}/reports/{batch_id}", ledger=f"{folder}/orders.ledger", **options
         ).raise_for_failures()
 
     query = stream.parquet(f"{folder}/events").writeStream.foreachBatch(load_batch)

@@ -412,15 +412,15 @@ def test_a_stream_is_refused_with_the_way_to_load_it(session: SparkSession, tmp_
 def test_the_workers_of_a_classic_session_read_the_key_too(
     session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
 ) -> None:
-    """From a file, and then there is no broadcast. A report at `file:` is a path, with its ledgers beside it."""
+    """From a file, and then there is no broadcast. A report at `file:` is a path, with its ledger beside it."""
     key = tmp_path / "key"
     key.touch(0o600)
     key.write_text(sandbox_process.api_key, encoding="utf-8")
     result = load(session, sandbox_process, tmp_path, 30, api_key={"file": str(key)}, report=f"file:{tmp_path}/out")
-    assert (result.sent, result.report, result.ledger) == (30, tmp_path / "out", tmp_path / "out.ledgers")
+    assert (result.sent, result.report, result.ledger) == (30, tmp_path / "out", tmp_path / "out.ledger")
     assert result.as_dict()["report"] == str(tmp_path / "out")
     assert result.to_arrow().num_rows == 30
-    assert (tmp_path / "out.ledgers").is_dir()
+    assert (tmp_path / "out.ledger").is_file()
     key.unlink()
     missing = load(session, sandbox_process, tmp_path, 30, api_key={"file": str(key)}, ledger="none")
     assert (missing.unsent, missing.sent) == (30, 0)
