@@ -35,7 +35,7 @@ test-redis: $(VENV)/.test ## one rate limit for several processes: needs redis-s
 test-databases: $(VENV)/.test ## loads from PostgreSQL and MariaDB: needs both servers installed; it starts its own
 	$(BIN)/python -m pytest tests/external/databases
 
-test-airflow: $(VENV)-test-airflow/.ready $(VENV)-airflow2/.ready ## tasks in a real Airflow; an Airflow that is too old is refused
+test-airflow: $(VENV)-test-airflow/.ready $(VENV)-airflow2/.ready $(VENV)-test-spark/.ready ## tasks in a real Airflow, one with Spark; an Airflow that is too old is refused
 	$(VENV)-test-airflow/bin/python -m pytest tests/external/airflow
 
 test-browser: $(VENV)-test-browser/.ready ## the HTML report and the sandbox's page: needs Chromium

@@ -24,13 +24,8 @@ from interakt_loader.integrations.spark import load_events, load_users
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
 from tests.external.spark.conftest import parents, running, senders
 from tests.external.spark.loads import arrived, load_and_kill
+from tests.seen import EVENTS, csv, frame
 
-EVENTS: MappingDict = {
-    "user_id": "user",
-    "event": {"value": "Seen"},
-    "created_at": "at",
-    "traits": [{"column": "n", "type": "number"}, {"column": "price", "type": "number"}, {"column": "page"}],
-}
 USERS: MappingDict = {"user_id": "user", "traits": ["city", {"column": "since", "type": "date"}]}
 
 
@@ -39,29 +34,6 @@ def session() -> Iterator[SparkSession]:
     """Two slots, four tries a task."""
     with running("local[2,4]") as session:
         yield session
-
-
-FRAME = (
-    "concat('u', id % 20) AS user", "id AS n", "CAST(id AS DECIMAL(10,2)) / 4 AS quarter",
-    "timestamp '2024-01-01 00:00:00' + make_interval(0, 0, 0, 0, 0, CAST(id AS INT)) AS at",
-    "concat('/page/', id) AS page",
-)  # fmt: skip
-
-
-def frame(session: SparkSession, first: int, end: int) -> DataFrame:
-    """Return events with the types of a table in a warehouse."""
-    rows = session.range(first, end, numPartitions=3).selectExpr(*FRAME)
-    return rows.selectExpr("user", "n", "CAST(quarter AS DECIMAL(10,2)) AS price", "at", "page")
-
-
-def csv(path: Path, first: int, end: int) -> str:
-    """Write the same events as text, as an export has them."""
-    lines = [
-        f"u{n % 20},{n},{n // 4}.{n % 4 * 25:02},2024-01-01T{n // 60:02}:{n % 60:02}:00Z,/page/{n}"
-        for n in range(first, end)
-    ]
-    path.write_text("\n".join(["user,n,price,at,page", *lines]) + "\n", encoding="utf-8")
-    return str(path)
 
 
 def to(sandbox: SandboxProcess, folder: Path, **options: Any) -> dict[str, Any]:
@@ -83,7 +55,7 @@ def test_each_event_is_sent_once_on_the_way_from_a_laptop_to_airflow_to_spark_an
     session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
 ) -> None:
     """One file holds what all of them have sent. Each step has rows of the step before and new ones. Airflow's callable
-    runs here without Airflow, which it does not need."""
+    runs here without Airflow, which it does not need; `tests/external/airflow/test_one_ledger.py` has a real task."""
     options = to(sandbox_process, tmp_path)
     laptop = load_events_here(csv(tmp_path / "a.csv", 0, 40), EVENTS, **options)
     assert counts(laptop) == {"sent": 40}

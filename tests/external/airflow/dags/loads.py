@@ -48,6 +48,14 @@ with DAG(
         retry_delay=timedelta(seconds=1),
     )
 
+with DAG("seen", schedule=None, start_date=datetime(2025, 1, 1), params=PARAMS | {"mapping": "", "ledger": ""}):
+    load(
+        mapping="{{ params.mapping }}",
+        ledger="{{ params.ledger }}",
+        report="{{ params.report }}",
+        options=OPTIONS | {"name": "seen"},
+    )
+
 with dag("visits_after_a_crash"):
     load(kind="events", event="Visit", retries=10, retry_delay=timedelta(seconds=1))
 
