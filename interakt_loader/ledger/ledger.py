@@ -189,7 +189,11 @@ class Ledger:
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is not None and self._has_parts and self.merge_parts() and not self._has_recorded:
+            # such as the query of a load by Spark that failed: the next load may have another mapping
+            with suppress(SettingsError):
+                self.loads.take_back()
         self.close()
 
     @property
