@@ -445,6 +445,20 @@ def test_a_ledger_without_all_of_its_parts_says_so_once(
     assert on_record(path, expected)[0] >= 20
 
 
+def test_a_part_without_the_files_beside_it_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As a ledger does: somebody has copied only the parts themselves."""
+    path = tmp_path / "own.ledger"
+    killed_load(path)
+    for number in range(3):
+        for ending in ("calls", "wal"):
+            (folder_of(path) / f"{number:05}.ledger-{ending}").unlink()
+    Ledger(path, "event", NOWHERE).close()
+    assert [one.message.partition(", without")[0] for one in caplog.records] == [
+        f"ledger {part}: was copied or moved while a load was using it"
+        for part in (folder_of(path) / f"{number:05}.ledger" for number in range(3))
+    ]
+
+
 def test_parts_of_another_ledger_are_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Somebody has put another ledger in the place of one whose load was killed. Both keep what they know."""
     path, other = tmp_path / "own.ledger", tmp_path / "other.ledger"
