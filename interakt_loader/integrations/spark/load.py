@@ -50,7 +50,16 @@ from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
 from interakt_loader.settings.environment import variable_of
 from interakt_loader.settings.settings import VARIABLES, beside, read_environment
-from interakt_loader.settings.values import Number, Rate, hide_secrets, local_path, parse_name, parse_path, parsed
+from interakt_loader.settings.values import (
+    Number,
+    Rate,
+    hide_secrets,
+    is_address,
+    local_path,
+    parse_name,
+    parse_path,
+    parsed,
+)
 from interakt_loader.sources import Source, heading
 from interakt_loader.sources.spark import STREAMING, Column, columns_of, select
 from interakt_loader.values import full_type
@@ -115,7 +124,7 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
         raise SettingsError(STREAMING)
     if options.get("report") is None:
         raise SettingsError("report: name the folder where Spark writes the report: report=PATH")
-    report = str(parsed("report", parse_path, options["report"]))
+    report = absolute(str(parsed("report", parse_path, options["report"])))
     check_path(report)
     given_ledger = default_ledger(options.get("ledger"), report, options.get("name"))
     settings, places = _with_places({**options, "ledger": given_ledger})
@@ -141,6 +150,7 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
         whole = None if "share" in places else whole_limit(settings)
         load = _on_workers(session, Load(read, kind, task_settings, whole, parts, places), stack)
         lines = _lines(sdf, columns, preparation, load, count)
+        _check_writable(session, report)
         # The one action that makes calls.
         lines.write.mode("overwrite").parquet(report)
         summary = read_summary(session.read.parquet(report), dry_run=settings.dry_run)
@@ -214,11 +224,20 @@ def check_apart(ledger: str | Path | None, report: str) -> None:
         raise SettingsError(f"report {report}: is where the parts of the ledger are; choose another path")
 
 
+def absolute(report: str) -> str:
+    """Return the path of a report as an absolute one: the working folder of Spark may be another one."""
+    return report if is_address(report) else os.path.abspath(report)  # noqa: PTH100 - links stay
+
+
 def check_path(report: str) -> None:
-    """Refuse a report's path that Spark would read as a pattern: it writes the folder of that very name."""
-    found = re.search(r"[*?{}\[\]]" if os.sep == "\\" else r"[*?{}\[\]\\]", report)
+    """Refuse a path that Spark writes but does not read as it is: as a pattern, or with a colon in a folder's name."""
+    own = r"[*?{}[\]]" if os.sep == "\\" else r"[*?{}[\]\\]"
+    place = local_path(report)
+    found = re.search(own, report) or (place and re.search(":", os.path.splitdrive(place)[1]))
     if found:
-        raise SettingsError(f"report {report}: holds {found[0]!r}, which Spark reads as a pattern; choose another path")
+        raise SettingsError(
+            f"report {report}: holds {found[0]!r}, which Spark cannot read in a path; choose another path"
+        )
 
 
 def session_of(sdf: Any) -> Any:
@@ -530,6 +549,17 @@ def _check_report(session: Any, report: str) -> None:
         names = []
     if names != LINES.names:
         raise SettingsError(f"report {report}: exists already and is not a report; choose another path")
+
+
+def _check_writable(session: Any, report: str) -> None:
+    """Write an empty report. A task may make its calls before Spark creates its file, so they would have no report."""
+    try:
+        session.createDataFrame([], ddl(LINES)).write.mode("overwrite").parquet(report)
+    # A classic session raises errors of py4j, which a client of Connect may lack.
+    except Exception as error:
+        raise SettingsError(
+            f"report {report}: Spark cannot write there ({full_type(error)}); nothing was sent"
+        ) from error
 
 
 def _unreadable(report: str, error: Exception) -> SettingsError:

@@ -321,8 +321,9 @@ def test_what_cannot_be_is_refused_before_any_call(
         ({"resend": True}, "resend cannot be had with Spark"),
         ({"ledger": str(tmp_path / "report" / "own.ledger")}, "is inside the report"),
         ({"report": "what:/report", "ledger": "none"}, r"report what:/report: Spark cannot look there \(.*\); nothing"),
-        ({"report": "file:report", "ledger": "none"}, "report file:report: Spark cannot look there"),
-        ({"report": str(tmp_path / "report[1]")}, "which Spark reads as a pattern"),
+        ({"report": "file:report", "ledger": "none"}, "file:report: holds ':', which Spark cannot read"),
+        ({"report": "/proc/report", "ledger": "none"}, "report /proc/report: Spark cannot write there"),
+        ({"report": str(tmp_path / "report[1]")}, "which Spark cannot read in a path"),
     ]:
         with pytest.raises(SettingsError, match=said):
             load(session, sandbox_process, tmp_path, 10, **options)  # type: ignore[arg-type]
@@ -334,6 +335,16 @@ def test_what_cannot_be_is_refused_before_any_call(
     with pytest.raises(MappingError, match="no such column: 'nowhere'"):
         load_users(events(session, 10), {"user_id": "nowhere"}, **to)
     assert sandbox_process.stats().calls == 0
+
+
+def test_a_relative_report_is_in_the_working_folder(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of this process, as its ledger is. Spark's own working folder is another one by now."""
+    monkeypatch.chdir(tmp_path)
+    result = load(session, sandbox_process, tmp_path, 10, report="report")
+    assert (result.sent, len(result.to_pandas())) == (10, 10)
+    assert {one.name for one in tmp_path.iterdir()} == {"report", "report.ledger"}
 
 
 def test_a_query_that_fails_leaves_the_ledger_to_another_mapping(
@@ -433,15 +444,15 @@ def test_a_stream_is_refused_with_the_way_to_load_it(session: SparkSession, tmp_
 def test_the_workers_of_a_classic_session_read_the_key_too(
     session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
 ) -> None:
-    """From a file, and then there is no broadcast. A report at `file:` is a path, with its ledgers beside it."""
+    """From a file, and then there is no broadcast. A report at `file:` is a path, with its ledger beside it."""
     key = tmp_path / "key"
     key.touch(0o600)
     key.write_text(sandbox_process.api_key, encoding="utf-8")
     result = load(session, sandbox_process, tmp_path, 30, api_key={"file": str(key)}, report=f"file:{tmp_path}/out")
-    assert (result.sent, result.report, result.ledger) == (30, tmp_path / "out", tmp_path / "out.ledgers")
+    assert (result.sent, result.report, result.ledger) == (30, tmp_path / "out", tmp_path / "out.ledger")
     assert result.as_dict()["report"] == str(tmp_path / "out")
     assert result.to_arrow().num_rows == 30
-    assert (tmp_path / "out.ledgers").is_dir()
+    assert (tmp_path / "out.ledger").is_dir()
     key.unlink()
     missing = load(session, sandbox_process, tmp_path, 30, api_key={"file": str(key)}, ledger="none")
     assert (missing.unsent, missing.sent) == (30, 0)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.spark.load import (
     _hidden,
+    absolute,
     check_apart,
     check_fields,
     check_path,
@@ -175,10 +176,20 @@ def test_a_report_in_the_parts_of_its_ledger_is_refused(report: str) -> None:
         check_apart("/loads/own.ledger", report)
 
 
-@pytest.mark.parametrize("report", ["/loads/report[1]", "/loads/*", "/loads/{a,b}", "s3://bucket/report?"])
-def test_a_report_whose_path_is_a_pattern_is_refused(report: str) -> None:
+def test_the_path_of_a_report_is_that_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spark's own working folder may be another one, and an address is what it is."""
+    monkeypatch.chdir(tmp_path)
+    assert absolute("loads/../report") == str(tmp_path / "report")
+    assert absolute("/loads/report") == os.path.abspath("/loads/report")  # noqa: PTH100 - Windows has drives
+    assert absolute("s3://bucket/report") == "s3://bucket/report"
+
+
+@pytest.mark.parametrize(
+    "report", ["/loads/report[1]", "/loads/*", "/loads/{a,b}", "s3://bucket/report?", "/loads/10:30"]
+)
+def test_a_report_whose_path_spark_cannot_read_is_refused(report: str) -> None:
     """Spark writes the folder of that name, and then reads all folders that match: the counts would be of others."""
-    with pytest.raises(SettingsError, match=r"which Spark reads as a pattern; choose another path$"):
+    with pytest.raises(SettingsError, match=r"which Spark cannot read in a path; choose another path$"):
         check_path(report)
     check_path("/loads/report-1 (2), 100%")
 
