@@ -80,7 +80,7 @@ def test_every_row_is_sent_once_and_each_users_in_order(session: SparkSession, t
         assert max(sum(1 for one in times if at <= one < at + 1) for at in times) <= 401
         again = load_events(events(session, 600), MAPPING, **to)
         assert (again.unchanged, again.attempts, sandbox.stats().calls) == (600, 0, 600)
-    assert len(list((tmp_path / "report.ledgers").glob("*.ledger"))) == 2
+    assert (tmp_path / "report.ledger").is_file()
 
 
 def test_the_key_is_nowhere_but_where_the_workers_read_it(

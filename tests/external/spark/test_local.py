@@ -452,7 +452,7 @@ def test_the_workers_of_a_classic_session_read_the_key_too(
     assert (result.sent, result.report, result.ledger) == (30, tmp_path / "out", tmp_path / "out.ledger")
     assert result.as_dict()["report"] == str(tmp_path / "out")
     assert result.to_arrow().num_rows == 30
-    assert (tmp_path / "out.ledger").is_dir()
+    assert (tmp_path / "out.ledger").is_file()
     key.unlink()
     missing = load(session, sandbox_process, tmp_path, 30, api_key={"file": str(key)}, ledger="none")
     assert (missing.unsent, missing.sent) == (30, 0)
