@@ -19,7 +19,7 @@ from interakt_loader.ledger.account import Account, address_id
 from interakt_loader.ledger.digests import Keys
 from interakt_loader.ledger.in_flight import InFlight, RecordingTransport
 from interakt_loader.ledger.loads import Loads
-from interakt_loader.ledger.parts import Parts, create, folder_of, merge, paths_of, recover
+from interakt_loader.ledger.parts import Parts, create, folder_of, merge, paths_of, recover, warn_of_copy
 from interakt_loader.ledger.plan import Plan
 from interakt_loader.ledger.store import ENDINGS, JournalEntry, Store
 from interakt_loader.model import Kind, Message, Outcome, Status, Transport
@@ -132,15 +132,9 @@ class Ledger:
 
     def _recover(self) -> None:
         """Put on record the calls that a killed load left behind."""
-        store = self._store
-        if store.was_used and not store.was_left:
-            logger.warning(
-                "ledger %s: was copied or moved while a load was using it, without the files beside it (%s-wal, "
-                "%s-calls): what that load sent is not on record here, and is sent again",
-                *(self.path, self.path.name, self.path.name),
-            )
-        recover(store)
-        store.merge()
+        warn_of_copy(self._store, self.path)
+        recover(self._store)
+        self._store.merge()
 
     @classmethod
     @contextlib.contextmanager
@@ -189,7 +183,11 @@ class Ledger:
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is not None and self._has_parts and self.merge_parts() and not self._has_recorded:
+            # such as the query of a load by Spark that failed: the next load may have another mapping
+            with suppress(SettingsError):
+                self.loads.take_back()
         self.close()
 
     @property

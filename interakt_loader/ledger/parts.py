@@ -216,7 +216,20 @@ def _recovered(paths: list[Path], shown: Path) -> Iterator[Store]:
 
 
 def _part(path: Path, ledger: Path) -> Store:
-    return Store(path, folder_of(ledger) / path.name, creates=False, hint=_HINT)
+    part = Store(path, folder_of(ledger) / path.name, creates=False, hint=_HINT)
+    # to close it may remove the sign
+    warn_of_copy(part, folder_of(ledger) / path.name)
+    return part
+
+
+def warn_of_copy(store: Store, shown: Path) -> None:
+    """Log a warning if a load was using this file, and the files beside it are missing."""
+    if store.was_used and not store.was_left:
+        logger.warning(
+            "ledger %s: was copied or moved while a load was using it, without the files beside it (%s-wal, "
+            "%s-calls): what that load sent is not on record here, and is sent again",
+            *(shown, shown.name, shown.name),
+        )
 
 
 def recover(store: Store) -> None:

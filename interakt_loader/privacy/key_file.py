@@ -34,6 +34,9 @@ def key_from_file(path: str | None, called: str = "--api-key-file") -> Secret | 
                 "file that holds it"
             ) from None
         raise SettingsError(f"{called} {path}: cannot be read: {error.strerror or error}") from None
+    # a NUL, or text that no name of a file can have
+    except ValueError:
+        raise SettingsError(f"{called} {path!r}: is no path") from None
     if wrong:
         raise SettingsError(f"{called} {path}: {wrong}")
     return found

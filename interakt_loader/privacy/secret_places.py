@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from interakt_loader.errors import SettingsError
@@ -31,6 +32,8 @@ def secret_place(written: Any) -> SecretPlace | None:
     written = written.reveal() if isinstance(written, Secret) else written
     if isinstance(written, Mapping) and len(written) == 1:
         ((kind, name),) = written.items()
+        if kind == "file" and isinstance(name, os.PathLike):
+            name = os.fspath(name)
         if kind in ("env", "file") and isinstance(name, str) and name:
             return SecretPlace(kind, name)
     return None
@@ -45,7 +48,10 @@ def read_secret(place: SecretPlace) -> Secret:
         found = key_from_file(place.name, "file")
         assert found is not None
         return found
-    text = Secret(os.environ.get(place.name, "").strip())
+    text = Secret("")
+    # raised for a name that no variable can have
+    with suppress(UnicodeEncodeError):
+        text = Secret(os.environ.get(place.name, "").strip())
     if not text.reveal():
         shown = f" {place.name}" if re.fullmatch(r"[A-Z][A-Z0-9_]{0,60}", place.name) else ""
         raise SettingsError(f"the environment variable{shown} is not set")

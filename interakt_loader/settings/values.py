@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from interakt_loader.codes import KEY_PLACE
 from interakt_loader.errors import SettingsError, option
 from interakt_loader.privacy.secret_places import PLACES, SecretPlace, read_secret, secret_place
-from interakt_loader.privacy.secrets import Secret, hidden
+from interakt_loader.privacy.secrets import DOTS, Secret, hidden
 
 T = TypeVar("T")
 
@@ -380,7 +380,8 @@ def parse_share(share: Any) -> Secret:
         place = secret_place(share)
         share = share if place is None else hidden_share(_read_from(place).reveal())
     if not isinstance(share, Secret):
-        raise BadValue(f"is {share!r}; expected {_SHARES}, or {PLACES}")
+        # it may hold a password, as a dict with an address does
+        raise BadValue(f"has the type {type(share).__name__}; expected {_SHARES}, or {PLACES}")
     if not _is_a_share(share.reveal()):
         raise BadValue(f"is '{share}'; expected {_SHARES}")
     return share
@@ -396,7 +397,7 @@ def _is_a_share(share: str) -> bool:
     except ValueError:
         # such as a port that is no number
         return False
-    return bool(is_file or is_server)
+    return bool(is_file or is_server) and share.isprintable()
 
 
 def shown_share(share: str) -> str:
@@ -409,8 +410,13 @@ def shown_share(share: str) -> str:
 
 
 def hidden_share(share: Any) -> Any:
-    """Return a share's address as a `Secret` that shows all but the password; anything else as it is."""
-    return Secret(share, shown_share(share)) if isinstance(share, str) else share
+    """Return a share's address as a `Secret` that shows all but the password; anything else as it is.
+
+    Nothing is shown of a text that is no address: it may be the key, given by mistake.
+    """
+    if not isinstance(share, str):
+        return share
+    return Secret(share, shown_share(share) if "://" in share and share.isprintable() else DOTS)
 
 
 def hide_secrets(options: MutableMapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from interakt_loader import load_events
 from interakt_loader.errors import NotJustNow, SettingsError
 from interakt_loader.integrations.spark.task import send_calls
 from interakt_loader.ledger import Ledger
+from interakt_loader.ledger.loads import ThisLoad
 from interakt_loader.ledger.parts import PartsHeld, folder_of, paths_of
 from interakt_loader.ledger.plan import _COMPARE_IN_PART
 from interakt_loader.ledger.store import _TAKE_OVER, Store
@@ -285,6 +286,27 @@ def test_parts_that_are_only_half_created_are_removed(tmp_path: Path, caplog: py
     assert caplog.text == ""
 
 
+@pytest.mark.parametrize("sends", [False, True])
+def test_a_load_in_parts_that_fails_leaves_no_trace_unless_something_was_sent(tmp_path: Path, sends: bool) -> None:
+    """Such as by an error of a query: what was noted before it is there again."""
+    path = tmp_path / "own.ledger"
+
+    def fail() -> None:
+        with Ledger(path, "event", NOWHERE) as ledger:
+            ledger.loads.check(ThisLoad(("orders",), False, {"user_id": ["id"]}, {}), "l")
+            ledger.loads.begin()
+            parts = ledger.divide(1)
+            with Ledger.of_part(parts, 0, "event", NOWHERE) as part:
+                process(part, calls_of(rows(3), "event", 1)[0], ["sent" if sends else "refused"])
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    with Ledger(path, "event", NOWHERE) as ledger:
+        assert ledger.loads.is_first is not sends
+    assert names(tmp_path) == {"own.ledger"}
+
+
 # ------------------------------------------------------------------ the next opening
 
 
@@ -421,6 +443,20 @@ def test_a_ledger_without_all_of_its_parts_says_so_once(
         "own.ledger.parts: what that load sent is not on record here, and is sent again"
     ]
     assert on_record(path, expected)[0] >= 20
+
+
+def test_a_part_without_the_files_beside_it_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As a ledger does: somebody has copied only the parts themselves."""
+    path = tmp_path / "own.ledger"
+    killed_load(path)
+    for number in range(3):
+        for ending in ("calls", "wal"):
+            (folder_of(path) / f"{number:05}.ledger-{ending}").unlink()
+    Ledger(path, "event", NOWHERE).close()
+    assert [one.message.partition(", without")[0] for one in caplog.records] == [
+        f"ledger {part}: was copied or moved while a load was using it"
+        for part in (folder_of(path) / f"{number:05}.ledger" for number in range(3))
+    ]
 
 
 def test_parts_of_another_ledger_are_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -19,6 +19,7 @@ from interakt_loader.settings import Settings
     [
         ({"env": "A_KEY"}, SecretPlace("env", "A_KEY")),
         ({"file": "/run/key"}, SecretPlace("file", "/run/key")),
+        ({"file": Path("key")}, SecretPlace("file", "key")),
         ({"env": ""}, None),
         ({"env": "A", "file": "b"}, None),
         ({"vault": "a"}, None),
@@ -49,6 +50,9 @@ def test_a_secret_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for place, said in [
         (SecretPlace("env", "BLANK"), "the environment variable BLANK is not set"),
         (SecretPlace("env", "bTRrZXk6"), "the environment variable is not set"),
+        (SecretPlace("env", "\ud800"), "the environment variable is not set"),
+        (SecretPlace("file", "a\0b"), r"file 'a\x00b': is no path"),
+        (SecretPlace("file", "\ud800"), r"file '\ud800': is no path"),
         (SecretPlace("file", str(tmp_path / "none")), f"file {tmp_path / 'none'}: cannot be read: No such file"),
     ]:
         with pytest.raises(SettingsError) as refused:
@@ -78,3 +82,13 @@ def test_an_option_takes_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
         Settings(api_key={"env": "NOT_SET"})
     with pytest.raises(SettingsError, match=r"^api_key has the type dict; expected text, \{env: NAME\} or"):
         Settings(api_key={"secret": "NOT_SET"})
+
+
+@pytest.mark.parametrize("written", ["c2VjcmV0", "one\nredis://c2VjcmV0", "redis://host\udce9", {"url": "c2VjcmV0"}])
+def test_what_is_no_address_of_a_shared_limit_is_not_shown(written: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be the key, given by mistake, or the place of the key."""
+    monkeypatch.setattr(os, "environ", {"A_SHARE": written})
+    for share in (written, {"env": "A_SHARE"} if isinstance(written, str) else written):
+        with pytest.raises(SettingsError, match=r"^share .*; expected sqlite:///PATH") as refused:
+            Settings(share=share, rate_limit="9/s")
+        assert "c2VjcmV0" not in str(refused.value)

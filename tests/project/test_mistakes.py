@@ -80,7 +80,7 @@ def test_a_mistake_of_the_file(written: Any, mistake: str) -> None:
         ({"null_values": 5}, "null_values: is 5; expected a list of texts or text"),
         ({"null_values": ["NULL", None]}, "null_values: is ['NULL', None]; expected texts, such as 'NULL,N/A'"),
         ({"phones": "strickt"}, "phones: is 'strickt'; expected strict, possible or as-is; did you mean 'strict'?"),
-        ({"share": "file:x"}, "share: is 'file:x'; expected sqlite:///PATH"),
+        ({"share": "file:x"}, "share: is '•••'; expected sqlite:///PATH"),
     ],
 )
 def test_a_mistake_of_a_load(keys: dict[str, Any], mistake: str) -> None:

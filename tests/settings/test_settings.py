@@ -65,7 +65,7 @@ def test_rates(text: str | None, rate: Any) -> None:
         ({"api_key": "  "}, "api_key is blank"),
         ({"api_key": "two\nlines"}, "holds characters that no key has"),
         ({"api_key": 5}, "api_key has the type int; expected text"),
-        ({"share": 5}, "share is 5; expected sqlite:///PATH"),
+        ({"share": 5}, "share has the type int; expected sqlite:///PATH"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, Any], said: str) -> None:

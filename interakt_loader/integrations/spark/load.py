@@ -7,6 +7,8 @@ wrote, aggregated on the workers.
 from __future__ import annotations
 
 import logging
+import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Dict
@@ -34,7 +36,7 @@ from interakt_loader.integrations.spark.task import (
 )
 from interakt_loader.ledger import Ledger
 from interakt_loader.ledger.loads import Loads, known_row
-from interakt_loader.ledger.parts import PartsHeld
+from interakt_loader.ledger.parts import PartsHeld, folder_of
 from interakt_loader.load.earlier import Origin, is_known_by_content, this_load
 from interakt_loader.load.job import check_coalesce
 from interakt_loader.load.opening import PRESET, check_mapping, choose_mapping, opened
@@ -48,9 +50,19 @@ from interakt_loader.result import LoadResult
 from interakt_loader.settings import Settings
 from interakt_loader.settings.environment import variable_of
 from interakt_loader.settings.settings import VARIABLES, beside, read_environment
-from interakt_loader.settings.values import Number, Rate, hide_secrets, local_path, parse_name, parsed
+from interakt_loader.settings.values import (
+    Number,
+    Rate,
+    hide_secrets,
+    is_address,
+    local_path,
+    parse_name,
+    parse_path,
+    parsed,
+)
 from interakt_loader.sources import Source, heading
 from interakt_loader.sources.spark import STREAMING, Column, columns_of, select
+from interakt_loader.values import full_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +124,8 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
         raise SettingsError(STREAMING)
     if options.get("report") is None:
         raise SettingsError("report: name the folder where Spark writes the report: report=PATH")
-    report = str(options["report"])
+    report = absolute(str(parsed("report", parse_path, options["report"])))
+    check_path(report)
     given_ledger = default_ledger(options.get("ledger"), report, options.get("name"))
     settings, places = _with_places({**options, "ledger": given_ledger})
     check_coalesce(kind, settings)
@@ -137,6 +150,7 @@ def _load(sdf: DataFrame, mapping: Any, kind: Kind, partitions: int | None, opti
         whole = None if "share" in places else whole_limit(settings)
         load = _on_workers(session, Load(read, kind, task_settings, whole, parts, places), stack)
         lines = _lines(sdf, columns, preparation, load, count)
+        _check_writable(session, report)
         # The one action that makes calls.
         lines.write.mode("overwrite").parquet(report)
         summary = read_summary(session.read.parquet(report), dry_run=settings.dry_run)
@@ -197,10 +211,33 @@ def check_fields(mapping: Mapping) -> None:
 
 
 def check_apart(ledger: str | Path | None, report: str) -> None:
-    """Refuse a ledger inside the folder of the report, which Spark empties first."""
+    """Refuse a ledger inside the folder of the report, which Spark empties first, and the same of its parts."""
     place = local_path(report)
-    if ledger is not None and place is not None and Path(ledger).resolve().is_relative_to(Path(place).resolve()):
+    if ledger is None or place is None:
+        return
+    whole = Path(place).resolve()
+    # a link is inside too
+    files = [Path(os.path.abspath(ledger)), Path(ledger).resolve()]  # noqa: PTH100 - links stay
+    if any(one.is_relative_to(whole) for one in files):
         raise SettingsError(f"ledger {ledger}: is inside the report, which Spark overwrites; choose another path")
+    if whole.is_relative_to(folder_of(Path(ledger))):
+        raise SettingsError(f"report {report}: is where the parts of the ledger are; choose another path")
+
+
+def absolute(report: str) -> str:
+    """Return the path of a report as an absolute one: the working folder of Spark may be another one."""
+    return report if is_address(report) else os.path.abspath(report)  # noqa: PTH100 - links stay
+
+
+def check_path(report: str) -> None:
+    """Refuse a path that Spark writes but does not read as it is: as a pattern, or with a colon in a folder's name."""
+    own = r"[*?{}[\]]" if os.sep == "\\" else r"[*?{}[\]\\]"
+    place = local_path(report)
+    found = re.search(own, report) or (place and re.search(":", os.path.splitdrive(place)[1]))
+    if found:
+        raise SettingsError(
+            f"report {report}: holds {found[0]!r}, which Spark cannot read in a path; choose another path"
+        )
 
 
 def session_of(sdf: Any) -> Any:
@@ -270,9 +307,14 @@ def check_secrets(settings: Settings, places: Dict[str, SecretPlace], *, is_conn
                 '{"file": PATH}, which each worker reads for itself'
             )
     elif settings.ledger is not None and settings.api_key is None:
+        try:
+            read_secret(places["api_key"])
+            why = "it is blank or holds characters that no key has"
+        except SettingsError as error:
+            why = str(error)
         raise SettingsError(
-            "api_key: the driver needs the key too, to open the ledger, and does not find it in that place: set "
-            "INTERAKT_API_KEY here; or give ledger='none'"
+            f"api_key: the driver needs the key too, to open the ledger, and does not find it in that place ({why}): "
+            "set INTERAKT_API_KEY here; or give ledger='none'"
         )
     if is_connect and settings.share is not None and "share" not in places and has_password(settings.share):
         raise SettingsError(
@@ -401,7 +443,7 @@ def default_ledger(given: Any, report: str, name: str | None) -> str | None:
         return default if name is None else beside(default, f"{name}.ledger")
     if str(given) == "none":
         return None
-    path = local_path(str(given))
+    path = local_path(str(parsed("ledger", parse_path, given)))
     if path is None:
         raise SettingsError(
             f"ledger {given}: a ledger needs a file system with locks, not an address: give the path of a folder that "
@@ -410,7 +452,7 @@ def default_ledger(given: Any, report: str, name: str | None) -> str | None:
     folder = Path(path)
     if not folder.is_dir() and not path.endswith("/"):
         return path
-    found = sorted(folder.glob("*.ledger"))
+    found = sorted(one for one in folder.glob("*.ledger") if one.is_file())
     if name is None and len(found) > 1:
         raise SettingsError(
             f"ledger {given}: has {len(found)} ledgers; give the path of one, or the name of its load: name='NAME'"
@@ -496,7 +538,10 @@ def _check_report(session: Any, report: str) -> None:
     except PySparkException as error:
         if error.getCondition() == "PATH_NOT_FOUND":
             return
-        raise
+        raise _unreadable(report, error) from error
+    # raised by a classic session for a scheme that Spark does not know
+    except Exception as error:
+        raise _unreadable(report, error) from error
     try:
         names = session.read.parquet(report).columns
     # These are not Parquet files. A classic session raises errors of py4j, which a client of Connect may lack.
@@ -504,6 +549,21 @@ def _check_report(session: Any, report: str) -> None:
         names = []
     if names != LINES.names:
         raise SettingsError(f"report {report}: exists already and is not a report; choose another path")
+
+
+def _check_writable(session: Any, report: str) -> None:
+    """Write an empty report. A task may make its calls before Spark creates its file, so they would have no report."""
+    try:
+        session.createDataFrame([], ddl(LINES)).write.mode("overwrite").parquet(report)
+    # A classic session raises errors of py4j, which a client of Connect may lack.
+    except Exception as error:
+        raise SettingsError(
+            f"report {report}: Spark cannot write there ({full_type(error)}); nothing was sent"
+        ) from error
+
+
+def _unreadable(report: str, error: Exception) -> SettingsError:
+    return SettingsError(f"report {report}: Spark cannot look there ({full_type(error)}); nothing was sent")
 
 
 def _lines_alone(lines: pa.Table) -> pd.DataFrame:

@@ -320,6 +320,10 @@ def test_what_cannot_be_is_refused_before_any_call(
         ({"coalesce": True}, "coalesce is for users"),
         ({"resend": True}, "resend cannot be had with Spark"),
         ({"ledger": str(tmp_path / "report" / "own.ledger")}, "is inside the report"),
+        ({"report": "what:/report", "ledger": "none"}, r"report what:/report: Spark cannot look there \(.*\); nothing"),
+        ({"report": "file:report", "ledger": "none"}, "file:report: holds ':', which Spark cannot read"),
+        ({"report": "/proc/report", "ledger": "none"}, "report /proc/report: Spark cannot write there"),
+        ({"report": str(tmp_path / "report[1]")}, "which Spark cannot read in a path"),
     ]:
         with pytest.raises(SettingsError, match=said):
             load(session, sandbox_process, tmp_path, 10, **options)  # type: ignore[arg-type]
@@ -331,6 +335,34 @@ def test_what_cannot_be_is_refused_before_any_call(
     with pytest.raises(MappingError, match="no such column: 'nowhere'"):
         load_users(events(session, 10), {"user_id": "nowhere"}, **to)
     assert sandbox_process.stats().calls == 0
+
+
+def test_a_relative_report_is_in_the_working_folder(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of this process, as its ledger is. Spark's own working folder is another one by now."""
+    monkeypatch.chdir(tmp_path)
+    result = load(session, sandbox_process, tmp_path, 10, report="report")
+    assert (result.sent, len(result.to_pandas())) == (10, 10)
+    assert {one.name for one in tmp_path.iterdir()} == {"report", "report.ledger"}
+
+
+def test_a_query_that_fails_leaves_the_ledger_to_another_mapping(
+    session: SparkSession, sandbox_process: SandboxProcess, tmp_path: Path
+) -> None:
+    """Nothing was sent, so the mapping of that load is nothing that later ones are compared with."""
+    frame = session.createDataFrame([("a", "x"), ("b", "y")], "id string, name string")
+    frame = frame.selectExpr("id", "name", "raise_error('no') AS number")
+    to: dict[str, Any] = {
+        "api_key": sandbox_process.api_key,
+        "base_url": sandbox_process.url,
+        "report": str(tmp_path / "report"),
+        "name": "orders",
+    }
+    mapping = {"user_id": "id", "event": {"value": "Seen"}, "created_at": {"value": "2024-01-01T00:00:00Z"}}
+    with pytest.raises(Exception, match="USER_RAISED_EXCEPTION"):
+        load_events(frame, {**mapping, "traits": ["number"]}, **to)
+    assert load_events(frame, {**mapping, "traits": ["name"]}, **to).sent == 2
 
 
 def test_the_number_of_partitions_may_change(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -16,8 +17,10 @@ from hypothesis import strategies as st
 from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.spark.load import (
     _hidden,
+    absolute,
     check_apart,
     check_fields,
+    check_path,
     check_secrets,
     choose_count,
     default_ledger,
@@ -158,6 +161,39 @@ def test_a_ledger_in_the_report_is_refused(ledger: str) -> None:
         check_apart(ledger, "/loads/report")
 
 
+def test_a_link_to_a_ledger_in_the_report_is_refused(tmp_path: Path) -> None:
+    """Spark would remove the link, and then the tasks would look for the ledger's parts elsewhere."""
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "link.ledger").symlink_to(tmp_path / "own.ledger")
+    with pytest.raises(SettingsError, match="is inside the report"):
+        check_apart(tmp_path / "report" / "link.ledger", str(tmp_path / "report"))
+
+
+@pytest.mark.parametrize("report", ["/loads/own.ledger.parts", "file:/loads/own.ledger.parts/report"])
+def test_a_report_in_the_parts_of_its_ledger_is_refused(report: str) -> None:
+    """Spark would empty the folder in which the tasks write."""
+    with pytest.raises(SettingsError, match=r"is where the parts of the ledger are; choose another path$"):
+        check_apart("/loads/own.ledger", report)
+
+
+def test_the_path_of_a_report_is_that_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spark's own working folder may be another one, and an address is what it is."""
+    monkeypatch.chdir(tmp_path)
+    assert absolute("loads/../report") == str(tmp_path / "report")
+    assert absolute("/loads/report") == os.path.abspath("/loads/report")  # noqa: PTH100 - Windows has drives
+    assert absolute("s3://bucket/report") == "s3://bucket/report"
+
+
+@pytest.mark.parametrize(
+    "report", ["/loads/report[1]", "/loads/*", "/loads/{a,b}", "s3://bucket/report?", "/loads/10:30"]
+)
+def test_a_report_whose_path_spark_cannot_read_is_refused(report: str) -> None:
+    """Spark writes the folder of that name, and then reads all folders that match: the counts would be of others."""
+    with pytest.raises(SettingsError, match=r"which Spark cannot read in a path; choose another path$"):
+        check_path(report)
+    check_path("/loads/report-1 (2), 100%")
+
+
 def test_a_ledger_beside_the_report_is_fine() -> None:
     """As it is by default; and none is."""
     check_apart("/loads/report.ledger", "/loads/report")
@@ -195,6 +231,7 @@ def test_a_ledger_may_be_given_as_its_folder(tmp_path: Path) -> None:
     says how to choose."""
     report = "out/2026-11-28"
     assert default_ledger(tmp_path, report, None) == str(tmp_path / "2026-11-28.ledger")
+    (tmp_path / "a-folder.ledger").mkdir()
     assert default_ledger(tmp_path, report, "orders") == str(tmp_path / "orders.ledger")
     assert default_ledger(f"{tmp_path}/new/", report, None) == str(tmp_path / "new" / "2026-11-28.ledger")
     (tmp_path / "visits.ledger").touch()
@@ -240,6 +277,13 @@ def test_no_ledger_is_at_an_address(address: str) -> None:
     assert default_ledger("/shared/a.ledger", address, None) == "/shared/a.ledger"
 
 
+@pytest.mark.parametrize(("ledger", "said"), [("", "is empty"), (5, "has the type int"), (True, "has the type bool")])
+def test_a_ledger_is_a_path(ledger: Any, said: str) -> None:
+    """An empty text is not the working folder."""
+    with pytest.raises(SettingsError, match=f"^ledger {said}; expected the path of a file$"):
+        default_ledger(ledger, "/loads/report", None)
+
+
 def test_the_places_of_secrets() -> None:
     """A secret of a Databricks scope is none: the line says how its value gets to the workers."""
     assert places_of(_hidden({"api_key": {"env": "KEY"}, "share": {"file": "/share"}})) == {
@@ -275,3 +319,17 @@ def test_a_plan_without_secrets() -> None:
     with pytest.raises(SettingsError, match=r"^api_key: the driver needs the key too, to open the ledger"):
         check_secrets(Settings(ledger="l"), {"api_key": key}, is_connect=True)
     check_secrets(Settings(), {"api_key": key}, is_connect=True)
+
+
+def test_a_key_that_the_driver_cannot_read_is_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a file that does not exist, or a variable with two lines."""
+    monkeypatch.setenv("TWO_LINES", "one\ntwo")
+    for place, why in [
+        (SecretPlace("file", str(tmp_path / "none")), "none: cannot be read: No such file or directory"),
+        (SecretPlace("env", "NOT_SET"), "the environment variable NOT_SET is not set"),
+        (SecretPlace("env", "TWO_LINES"), "it is blank or holds characters that no key has"),
+    ]:
+        with pytest.raises(SettingsError, match=rf"{why}\): set INTERAKT_API_KEY here; or give ledger='none'$"):
+            check_secrets(Settings(ledger="l"), {"api_key": place}, is_connect=False)
