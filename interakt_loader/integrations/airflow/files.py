@@ -13,6 +13,7 @@ from interakt_loader.errors import SettingsError
 from interakt_loader.integrations.airflow.source import Table
 from interakt_loader.settings.settings import ledger_beside, report_beside, report_path
 from interakt_loader.settings.values import is_address, local_path, parse_name, parsed
+from interakt_loader.values import type_shown
 
 _OF_A_TASK = re.compile(r"\{.*\b(ti|task|task_instance)\b.*\}", re.DOTALL)
 """A template whose value may differ between the tasks of a mapped operator."""
@@ -72,9 +73,11 @@ def refuse_one_report(source: Any, options: Mapping[str, Any], written: Mapping[
         decides, file = written.get("report"), report
     elif name is not None:
         decides, file = written.get("name"), report_path(name)
+    elif isinstance(source, Table) or (report is not None and _differs_by_rows(options, written)):
+        # the name of rows is that of the mapped task; in a folder, query and where are part of the name
+        decides, file = None, report
     else:
-        # the name of rows is that of the mapped task
-        decides, file = None if isinstance(source, Table) else written.get("source"), report or "beside the source"
+        decides, file = written.get("source"), report or "beside the source"
     if _is_same_for_all(decides):
         raise _one_file(f"report {file}")
     html = options.get("html")
@@ -87,6 +90,10 @@ def _one_file(what: str) -> SettingsError:
         f"{what}: all mapped tasks would write it; give a folder that ends in / and no name, or a path for each task "
         "with expand_kwargs"
     )
+
+
+def _differs_by_rows(options: Mapping[str, Any], written: Mapping[str, Any]) -> bool:
+    return any(options.get(one) is not None and not _is_same_for_all(written.get(one)) for one in ("query", "where"))
 
 
 def _is_same_for_all(written: Any) -> bool:
@@ -111,8 +118,10 @@ def _folder(option: str, given: str) -> Path:
 
 def _on_this_machine(name: str, given: Any) -> str:
     """Return the path of a file to write, also that of an ObjectStoragePath on this machine."""
-    from interakt_loader.sources.paths import RemotePath, as_path
+    from interakt_loader.sources.paths import RemotePath, as_path, is_path
 
+    if not is_path(given):
+        raise SettingsError(f"{name} is {type_shown(given)}; expected a path")
     path = as_path(given)
     here = None if isinstance(path, RemotePath) else local_path(path)
     if here is None:
@@ -145,7 +154,7 @@ def _local_path(source: Any) -> str:
 
 
 def _name_in(folder: str, source: Any, options: Mapping[str, Any], task: Sequence[object]) -> str:
-    """Return the name of a source's files in a folder. A single file of that folder has no hash in its name."""
+    """Return the name of a source's files in a folder. A whole file of that folder has no hash."""
     paths = paths_of(source)
     if not paths:
         if not task:
@@ -153,9 +162,10 @@ def _name_in(folder: str, source: Any, options: Mapping[str, Any], task: Sequenc
         return f"{task[-1]}-{_hash(task)}"
     plain = [one if is_address(one) else os.path.abspath(os.path.expanduser(one)) for one in paths]  # noqa: PTH100, PTH111
     stem = Path(report_beside(paths[0])).name.removesuffix(Path(report_path("")).name)
-    if len(plain) == 1 and Path(plain[0]).parent == Path(folder).expanduser().absolute():
+    rows = [options.get("query"), options.get("where")]
+    if len(plain) == 1 and rows == [None, None] and Path(plain[0]).parent == Path(folder).expanduser().absolute():
         return stem
-    return f"{stem}-{_hash([*plain, options.get('query'), options.get('where')])}"
+    return f"{stem}-{_hash([*plain, *rows])}"
 
 
 def _hash(parts: Sequence[object]) -> str:

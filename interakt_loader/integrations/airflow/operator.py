@@ -107,7 +107,12 @@ class InteraktLoadOperator(BaseOperator):
         """Load the source. Heavy modules are imported here, not when the DAG file is parsed."""
         from interakt_loader.integrations.airflow.files import refuse_one_report, with_files
         from interakt_loader.integrations.airflow.hook import InteraktHook
-        from interakt_loader.integrations.airflow.task_load import TaskLoad, errors_for_airflow, read_options
+        from interakt_loader.integrations.airflow.task_load import (
+            TaskLoad,
+            errors_for_airflow,
+            is_missing,
+            read_options,
+        )
         from interakt_loader.sources.addresses import refuse_passwords
 
         ti = context["ti"]
@@ -116,14 +121,15 @@ class InteraktLoadOperator(BaseOperator):
             self.on_kill()
         with errors_for_airflow():
             # Templates are rendered now.
-            _keep_secrets_out(self.options)
+            given = self._options()
             refuse_passwords(self.source if isinstance(self.source, list) else [self.source])
-            files = {name: path for name, path in (("report", self.report), ("ledger", self.ledger)) if path}
-            options = InteraktHook(self.interakt_conn_id).options(**read_options({**(self.options or {}), **files}))
+            files = read_options({"report": self.report or "", "ledger": self.ledger or ""})
+            options = InteraktHook(self.interakt_conn_id).options(**{**read_options(given), **files})
             if ti.map_index >= 0:
                 refuse_one_report(self.source, options, self._written())
             options = with_files(self.source, options, (ti.dag_id, ti.run_id, ti.map_index, ti.task_id))
-            result = load.run(self.source, self.mapping, self._kind(), options, self.event or None)
+            event = None if is_missing(self.event) else self.event
+            result = load.run(self.source, self.mapping, self._kind(), options, event)
             if self.raise_for_failures or result.stopped is not None:
                 result.raise_for_failures()
         self._describe_outlets(context, result)
@@ -135,8 +141,12 @@ class InteraktLoadOperator(BaseOperator):
         page = None if result is None else result.options["html"]
         if page is None or not Path(page).is_file():
             return None
+        from interakt_loader.integrations.airflow.task_load import is_missing
+
         path = Path(page).absolute()
-        return f"{self.html_url.rstrip('/')}/{quote(path.name)}" if self.html_url else path.as_uri()
+        if self.html_url is None or is_missing(self.html_url):
+            return path.as_uri()
+        return f"{self.html_url.rstrip('/')}/{quote(path.name)}"
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return what the load has read and written, for the listener of OpenLineage."""
@@ -158,9 +168,25 @@ class InteraktLoadOperator(BaseOperator):
                     context["outlet_events"][outlet].extra.update(counts_of(result))
 
     def _kind(self) -> Kind | None:
-        if self.kind not in _KINDS:
-            raise SettingsError(f"kind is {self.kind!r}; expected users or events")
-        return _KINDS[self.kind]
+        kind: Any = self.kind
+        # a template may make a list of it
+        if not isinstance(kind, str | None) or kind not in _KINDS:
+            raise SettingsError(f"kind is {kind!r}; expected users or events")
+        return _KINDS[kind]
+
+    def _options(self) -> dict[str, Any]:
+        """Return the options after their templates were rendered."""
+        from interakt_loader.values import type_shown
+
+        options = {} if self.options is None else self.options
+        # its content is not shown: it may have a key
+        if not isinstance(options, dict):
+            raise SettingsError(
+                f"options is {type_shown(options)}; expected a dict: a template of a whole dict needs "
+                "render_template_as_native_obj=True of the DAG"
+            )
+        _keep_secrets_out(options)
+        return options
 
     def _written(self) -> dict[str, Any]:
         """Return the fields that the DAG file gives, without those that differ between the tasks of this operator."""
@@ -176,9 +202,9 @@ class InteraktLoadOperator(BaseOperator):
             self._load.stop("the task was killed")
 
 
-def _keep_secrets_out(options: dict[str, Any] | None) -> None:
+def _keep_secrets_out(options: dict[str, Any]) -> None:
     """Refuse secrets in options, because everybody can see a rendered template."""
-    for name, value in (options or {}).items():
+    for name, value in options.items():
         if name in ("api_key", "old_api_key"):
             raise SettingsError(f"options: {name} would be shown to everybody; put it into the connection")
         if name == "share" and isinstance(value, str) and shown_share(value) != value:

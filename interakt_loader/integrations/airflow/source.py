@@ -7,11 +7,15 @@ have the phones and e-mail addresses of customers.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 LONGEST_PATH = 4096
 """Characters of a path at most."""
+
+_OF_ROWS = re.compile(r"""\s*(\{(?![{%#])|\[\s*[\[({"'])""")
+"""The begin of rows as text. A template begins with `{{`, `{%` or `{#`; a pattern of paths may begin with `[a-z]`."""
 
 
 class Table:
@@ -36,8 +40,10 @@ def shown_source(given: Any) -> Any:
         given = list(given)
     if isinstance(given, (list, tuple)):
         return given if all(map(_may_be_seen, given)) else Table(given)
-    is_variable = isinstance(given, dict) and [*given] == ["env"] and isinstance(given["env"], str)
-    return given if given is None or is_variable or isinstance(given, Table) or _may_be_seen(given) else Table(given)
+    if isinstance(given, dict):
+        is_variable = [*given] == ["env"] and isinstance(given["env"], str)
+        return given if is_variable or _waits_for_tables(given) else Table(given)
+    return given if given is None or isinstance(given, Table) or _may_be_seen(given) else Table(given)
 
 
 def data_of(source: Any) -> Any:
@@ -45,17 +51,25 @@ def data_of(source: Any) -> Any:
     return source.data if isinstance(source, Table) else source
 
 
+def _waits_for_tables(given: dict[Any, Any]) -> bool:
+    """Tell whether tables by name are the results of other tasks. Airflow replaces them only if it sees them."""
+    return any(map(_is_unresolved, given.values())) and all(map(_may_be_seen, given.values()))
+
+
+def _is_unresolved(given: Any) -> bool:
+    return callable(getattr(type(given), "resolve", None))
+
+
 def _may_be_seen(given: Any) -> bool:
     if isinstance(given, str):
         return not _holds_rows(given)
     # UPath and ObjectStoragePath have a file system; the result of another task resolves when it is known
-    is_path = isinstance(given, os.PathLike) or hasattr(type(given), "fs")
-    return is_path or callable(getattr(type(given), "resolve", None))
+    return isinstance(given, os.PathLike) or hasattr(type(given), "fs") or _is_unresolved(given)
 
 
 def _holds_rows(text: str) -> bool:
-    """Tell whether a text is CSV or JSON. A template that begins with a brace has two of them."""
-    return "\n" in text or len(text) > LONGEST_PATH or text.lstrip().startswith(('{"', "[{"))
+    """Tell whether a text is CSV or JSON, or what a template makes of rows: `{'phone': …}`, `[(…`."""
+    return "\n" in text or len(text) > LONGEST_PATH or _OF_ROWS.match(text) is not None
 
 
 def _size(data: Any) -> str:

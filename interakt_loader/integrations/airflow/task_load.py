@@ -60,12 +60,20 @@ _CAN_BE_NONE = {name for name, kinds in Options.__annotations__.items() if "None
 
 
 def read_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options without blank ones, and with None for `"none"` where an option can be that.
+    """Return the options that are given, and with None for `"none"` where an option can be that.
 
     `Settings` reads all other text, as it does on the command line.
     """
-    filled = {name: value for name, value in given.items() if not (isinstance(value, str) and not value.strip())}
+    filled = {name: value for name, value in given.items() if not is_missing(value)}
     return {name: None if name in _CAN_BE_NONE and _is_none(value) else value for name, value in filled.items()}
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a text is blank, or the `None` that a template makes of a missing value.
+
+    Such a value must not turn the ledger off: the next try would send all events again.
+    """
+    return isinstance(value, str) and value.strip() in ("", "None")
 
 
 def _is_none(value: Any) -> bool:

@@ -96,6 +96,23 @@ def test_a_wrong_option_is_not_tried_again(connected: Sandbox, tmp_path: Path) -
     assert connected.stats().calls == 0
 
 
+@pytest.mark.parametrize("dag_id", ["options_as_text", "no_event"])
+def test_a_template_that_gives_no_options_or_no_event_is_not_tried_again(
+    connected: Sandbox, tmp_path: Path, dag_id: str
+) -> None:
+    """Text in place of a dict, and the `None` of a missing value, which must not be the name of the events."""
+    assert only(run(DAGS, dag_id, source=write(tmp_path / "a.parquet", ["u1"]))) == Ran("failed", 1, None)
+    assert connected.stats().calls == 0
+
+
+def test_a_missing_value_for_the_ledger_does_not_turn_it_off(connected: Sandbox, tmp_path: Path) -> None:
+    """The second try would send all events again."""
+    source = write(tmp_path / "a.parquet", ["u1", None])
+    assert only(run(DAGS, "visits_with_missing_values", source=source)) == Ran("failed", 2, None)
+    assert connected.stats().calls == 1
+    assert (tmp_path / "a.ledger").exists()
+
+
 def test_a_file_that_is_not_there_is_tried_again(connected: Sandbox, tmp_path: Path) -> None:
     """It may be late."""
     assert only(run(DAGS, "visits", source=str(tmp_path / "late.parquet"))) == Ran("failed", 2, None)

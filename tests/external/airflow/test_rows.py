@@ -13,7 +13,7 @@ import pytest
 
 from interakt_loader.sandbox import Sandbox
 from tests.external.airflow.conftest import DAGS
-from tests.external.airflow.running import run
+from tests.external.airflow.running import dag_bag, run
 from tests.external.airflow.test_secrets import in_a_process
 
 MARKS = ("9876543210", "98765 43210", "987654321012345", "asha.marked@", "ben.marked@")
@@ -71,6 +71,14 @@ def test_rows_are_loaded_with_a_report_for_each_mapped_task(connected: Sandbox, 
     names = sorted(path.name.partition("-")[2].partition(".")[2] for path in (tmp_path / "reports").glob("load-*"))
     assert names == ["ledger", "ledger", "report.csv", "report.csv"]
     assert connected.stats().users == 2
+
+
+def test_results_of_tasks_inside_a_dict_are_awaited(connected: Sandbox, airflow_home: Path, tmp_path: Path) -> None:
+    """Airflow replaces them before the load, which shows the dict without its rows."""
+    del connected
+    assert dag_bag(DAGS).dags["tables_by_name"].get_task("load").upstream_task_ids == {"rows"}
+    run(DAGS, "tables_by_name", rows=write_rows(tmp_path), report=f"{tmp_path}/reports/")
+    assert '{"source": "<dict>"' in database(airflow_home)
 
 
 @pytest.mark.parametrize("data", [ROWS, pd.DataFrame(ROWS)], ids=["rows", "frame"])

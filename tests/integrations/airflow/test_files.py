@@ -93,6 +93,18 @@ def test_two_queries_of_a_database_do_not_share_a_report(tmp_path: Path) -> None
     assert users.startswith("shop-")
 
 
+def test_two_parts_of_a_file_do_not_share_a_report(tmp_path: Path) -> None:
+    """Also if the file is in the folder of the reports."""
+    source, folder = tmp_path / "orders.csv", str(tmp_path)
+    assert len({report(source, folder, where=where) for where in (None, "city = 'Pune'", "city = 'Agra'")}) == 3
+
+
+@pytest.mark.parametrize(("given", "shown"), [(5, "an int"), (["a.csv"], "a list")])
+def test_a_report_that_is_no_path_is_one_line(given: Any, shown: str) -> None:
+    with pytest.raises(SettingsError, match=f"^report is {shown}; expected a path$"):
+        with_files("a.csv", {"report": given})
+
+
 def test_rows_in_a_folder_have_the_name_of_their_task(tmp_path: Path) -> None:
     """Each run and each mapped task has its own files; a row names none."""
     folder = str(tmp_path)
@@ -128,6 +140,11 @@ def test_what_a_load_writes_is_on_this_machine(name: str, place: Any) -> None:
         ({"options": {"html": "out/a.html"}}, {"html": "out/a.html"}),
         ({"source": "in/orders.csv"}, {}),
         ({"source": ["in/orders.csv", "in/more.csv"]}, {}),
+        ({"source": "in/orders.csv"}, {"where": "city = 'Pune'"}),
+        (
+            {"source": "in/orders.csv", "report": "out/", "options": {"where": "city = 'Pune'"}},
+            {"report": "out/", "where": "city = 'Pune'"},
+        ),
     ],
 )
 def test_one_report_for_all_mapped_tasks_is_refused(written: dict[str, Any], options: dict[str, Any]) -> None:
@@ -147,6 +164,7 @@ def test_one_report_for_all_mapped_tasks_is_refused(written: dict[str, Any], opt
         ({"options": {"report": "{{ task.source }}.report.csv"}}, {"report": "in/orders.csv.report.csv"}),
         ({}, {"report": "out/a.csv"}),
         ({"options": {"html": "out/"}}, {"html": "out/"}),
+        ({"source": "in/orders.csv", "report": "out/"}, {"report": "out/", "where": "city = 'Pune'"}),
     ],
 )
 def test_mapped_tasks_with_reports_of_their_own_are_not_refused(

@@ -16,7 +16,7 @@ from interakt_loader.settings.values import Failures
     ("given", "read"),
     [
         ({"workers": "8", "timeout": "2.5", "limit": "10"}, {"workers": 8, "timeout": 2.5, "limit": 10}),
-        ({"limit": "none", "ledger": "None", "mask": "True"}, {"limit": None, "ledger": None, "mask": True}),
+        ({"limit": "none", "ledger": "none", "mask": "True"}, {"limit": None, "ledger": None, "mask": True}),
         ({"header": "no", "max_failures": "5%"}, {"header": False, "max_failures": Failures(share=0.05)}),
         ({"rate_limit": "", "share": "  ", "workers": 3}, {"rate_limit": "auto", "share": None, "workers": 3}),
     ],
@@ -25,6 +25,11 @@ def test_text_becomes_what_it_means(given: dict[str, Any], read: dict[str, Any])
     """Numbers, truths and nothing; what is blank is not given."""
     settings = Settings.resolve(read_options(given), environ={})
     assert {name: getattr(settings, name) for name in read} == read
+
+
+def test_a_template_of_a_missing_value_is_not_given() -> None:
+    """Jinja makes `None` of it. As `none`, it would turn the ledger off, and the next try would send events again."""
+    assert read_options({"ledger": "None", "rate_limit": " None ", "name": "", "workers": "2"}) == {"workers": "2"}
 
 
 @pytest.mark.parametrize(

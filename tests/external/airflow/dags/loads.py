@@ -78,6 +78,15 @@ with dag("visits_accepting_failures"):
 with dag("wrong_option"):
     load(kind="users", options={"workes": 3}, retries=2)
 
+with dag("options_as_text"):
+    load(kind="users", options="{{ {'workers': 3, 'share': params.source} }}", retries=2)
+
+with dag("visits_with_missing_values"):
+    load(kind="events", event="Visit", ledger="{{ none }}", html_url="{{ none }}", retries=1)
+
+with dag("no_event"):
+    load(kind="events", event="{{ none }}", retries=1)
+
 with dag("found_out"):
     load(kind="users", mapping=None)
 

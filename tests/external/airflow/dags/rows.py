@@ -55,6 +55,13 @@ with dag("text_of_a_task"):
 
     InteraktLoadOperator(source=text("{{ params.rows }}"), **LOAD)
 
+with dag("tables_by_name"):
+    InteraktLoadOperator(
+        source={"people": rows("{{ params.rows }}")},
+        raise_for_failures=False,
+        **LOAD | {"options": {"query": "SELECT * FROM people"}},
+    )
+
 with dag("rows_of_mapped_tasks"):
 
     @task(show_return_value_in_logs=False)
