@@ -31,6 +31,11 @@ os.environ["INTERAKT_STATE_DIR"] = "none"  # what tests do is no business of the
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take longest. At the end, all processes would wait for the one that has such a test."""
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     options = map(variable_of, (*VARIABLES, *REFUSED, *COMMAND_LINE))

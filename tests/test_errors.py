@@ -105,6 +105,7 @@ def sends_a_bad_value() -> None:
 
 
 @pytest.mark.parametrize("call", [needs_a_mapping, gets_no_answer, sends_a_bad_value])
+@pytest.mark.longest
 def test_an_error_that_a_call_raises_arrives_with_what_it_carries(call: Callable[[], None]) -> None:
     """The proposal, the parts of an answer, and the code."""
     with pytest.raises(errors.InteraktLoaderError) as raised:

@@ -18,6 +18,7 @@ FILES = 10_000 if IS_LONG else 192
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the worker tells its memory by a module that Windows lacks")
 @pytest.mark.timeout(4 * 3600 if IS_LONG else 600)
+@pytest.mark.longest
 def test_a_damaged_file_is_read_or_refused() -> None:
     """Of these, 5 in 192 ended the process before another one read them first (of 10,000: 192, and 23 escaped)."""
     results = list(tried(FILES, seed=19))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+import tempfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -265,14 +266,17 @@ def test_a_row_of_another_shape_is_refused_again(sandbox: Sandbox, tmp_path: Pat
 
 
 def test_an_input_that_can_be_read_once_gives_what_is_said_alone(
-    sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a warning; no load takes that for rows."""
     path = tmp_path / "a.failures.csv"
     mapping: MappingDict = {"user_id": "id", "phone": "mobile", "traits": "*"}
     there: Any = {"api_key": sandbox.api_key, "base_url": sandbox.url}
-    # a reader in a list is not kept
-    load_users([pa.Table.from_pandas(FRAME).to_reader()], mapping, failures=path, **there)
+    with monkeypatch.context() as patch:
+        # so what comes once cannot be kept
+        patch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+        reader = pa.Table.from_pandas(FRAME).to_reader()
+        load_users(reader, mapping, failures=path, report=tmp_path / "report.csv", **there)
     (row,) = rows_of(path)
     assert (row["interakt_row"], row["interakt_code"]) == ("1", "phone_invalid")
     assert "lacks the columns of the input, and cannot be loaded" in caplog.text

@@ -34,6 +34,7 @@ def test_a_declared_limit_is_never_run_into(shape: Shape) -> None:
 
 
 @pytest.mark.timeout(150)
+@pytest.mark.longest
 def test_one_real_minute() -> None:
     """300 a minute for 66 seconds: no window of 60 seconds has more than 300 calls, and 98 % of them are used.
 

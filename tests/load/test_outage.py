@@ -36,6 +36,7 @@ def visits(count: int) -> pd.DataFrame:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.longest
 def test_a_server_that_is_away_for_30_seconds_costs_no_row(tmp_path: Path) -> None:
     """The server stops during the load and starts again 30 s later on the same port: every row is sent, none failed.
 

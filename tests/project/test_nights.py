@@ -14,6 +14,7 @@ from tests.project.nights import PAGE, VARIES, Shop, seven_nights
 
 @pytest.mark.timeout(400)
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.longest
 def test_the_page_of_seven_nights_is_what_happens(tmp_path: Path, sandbox: Sandbox) -> None:
     """Nothing is lost, no event is sent twice, and the page says what a person sees."""
     page = seven_nights(Shop(tmp_path, sandbox))

@@ -90,6 +90,7 @@ def kill_until_done(load: Load, rng: Dice, people: People, tally: Tally) -> list
     return lost
 
 
+@pytest.mark.longest
 def test_each_event_is_there_once_and_copies_are_few_and_marked(tmp_path: Path) -> None:
     """However a load is killed: no event is missing, at most `workers` a kill are there again, and all are marked."""
     rows = inputs.events(ROWS, seed=1)
