@@ -11,7 +11,7 @@ LOCK := constraints.txt
 # Processes for the tests: two more than cores, because some tests wait. At most six, because some measure the pace.
 PROCESSES := $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() + 2, 6))")
 
-.PHONY: demo test test-long test-integrations test-browser test-redis test-databases test-airflow test-spark test-orchestrators test-packaging test-container test-lowest environments \
+.PHONY: demo test test-long test-integrations test-browser test-redis test-databases test-airflow test-airflow-live test-airflow-tasks test-spark test-orchestrators test-packaging test-container test-lowest environments \
 	torture soundness fuzz coverage mutants lint format docs dist bench bench-quick sample-data lock clean
 
 # The Python of `make test-lowest`: the oldest that pyproject.toml allows.
@@ -35,8 +35,13 @@ test-redis: $(VENV)/.test ## one rate limit for several processes: needs redis-s
 test-databases: $(VENV)/.test ## loads from PostgreSQL and MariaDB: needs both servers installed; it starts its own
 	$(BIN)/python -m pytest tests/external/databases
 
-test-airflow: $(VENV)-test-airflow/.ready $(VENV)-airflow2/.ready $(VENV)-test-spark/.ready ## tasks in a real Airflow, one with Spark; an Airflow that is too old is refused
-	$(VENV)-test-airflow/bin/python -m pytest tests/external/airflow
+test-airflow: test-airflow-live test-airflow-tasks ## tasks in a real Airflow; an Airflow that is too old is refused
+
+test-airflow-live: $(VENV)-test-airflow/.ready ## those that need a scheduler
+	$(VENV)-test-airflow/bin/python -m pytest tests/external/airflow/live
+
+test-airflow-tasks: $(VENV)-test-airflow/.ready $(VENV)-airflow2/.ready $(VENV)-test-spark/.ready ## the others; one of them also runs Spark
+	$(VENV)-test-airflow/bin/python -m pytest tests/external/airflow --ignore tests/external/airflow/live
 
 test-browser: $(VENV)-test-browser/.ready ## the HTML report and the sandbox's page: needs Chromium
 	$(VENV)-test-browser/bin/python -m pytest tests/external/browser

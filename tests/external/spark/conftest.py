@@ -18,7 +18,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 # before the first session: workers must be this interpreter, and talk to the driver on this machine
-os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+os.environ |= {
+    "PYSPARK_PYTHON": sys.executable,
+    "SPARK_LOCAL_IP": "127.0.0.1",
+    # each JVM lives for a minute: optimizing its code would take longer than it saves
+    "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,6 +40,7 @@ def running(master: str, **conf: str) -> Iterator[SparkSession]:
     """Run a session of its own: one at a time is all that a process can have."""
     builder = SparkSession.builder.master(master).config("spark.ui.enabled", "false")
     builder = builder.config("spark.ui.showConsoleProgress", "false").config("spark.sql.session.timeZone", "UTC")
+    builder = builder.config("spark.sql.shuffle.partitions", "4")
     for name, value in conf.items():
         builder = builder.config(f"spark.{name.replace('_', '.')}", value)
     session = builder.getOrCreate()
@@ -113,6 +119,7 @@ def connect_server(folder: Path, environment: dict[str, str]) -> Iterator[Connec
         "eventLog.enabled": "true",
         "local.dir": folder / "local",
         "sql.session.timeZone": "UTC",
+        "sql.shuffle.partitions": 4,
         "ui.enabled": "false",
     }
     settings = [word for name, value in conf.items() for word in ("--conf", f"spark.{name}={value}")]
