@@ -11,6 +11,9 @@ LOCK := constraints.txt
 # Processes for the tests: two more than cores, because some tests wait. At most six, because some measure the pace.
 PROCESSES := $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() + 2, 6))")
 
+# The folders with tests that measure the pace. Collecting all tests again would take longer than these.
+ALONE = $(shell grep -rl "mark[.]alone" tests --include="*.py" | xargs -n1 dirname | sort -u)
+
 .PHONY: demo test test-long test-integrations test-browser test-redis test-databases test-airflow test-airflow-live test-airflow-tasks test-spark test-orchestrators test-packaging test-container test-lowest environments \
 	torture soundness fuzz coverage mutants lint format docs dist bench bench-quick sample-data lock clean
 
@@ -22,7 +25,7 @@ demo: $(VENV)/.base ## load the sample data into an embedded sandbox
 
 test: $(VENV)/.test ## all tests: on all cores, then those that measure the pace, alone
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m alone $(ALONE)
 
 test-long: $(VENV)/.test ## the same with eight times the examples, and the whole of the largest real table
 	INTERAKT_LONG=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone"
