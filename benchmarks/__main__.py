@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import results, scenarios
-from benchmarks.contenders import MAPPING, Job
+from benchmarks import accounts, results, scenarios
+from benchmarks.contenders import MAPPING, Job, several, wide
 from benchmarks.measure import Figures, run
 from benchmarks.scenarios import Scenario
 from benchmarks.server import Server, ceiling
@@ -44,8 +44,10 @@ def main() -> None:
     text = results.as_markdown(plan, found, most)
     print(text)
     if not asked.quick and not asked.only:
-        (HERE / "RESULTS.md").write_text(text + (HERE / "TRIED.md").read_text(encoding="utf-8"), encoding="utf-8")
         from benchmarks.plot import draw
+
+        tried = (HERE / "TRIED.md").read_text(encoding="utf-8")
+        (HERE / "RESULTS.md").write_text("\n".join((text, accounts.page(), tried)), encoding="utf-8")
 
         draw(plan, found, HERE.parent / "docs" / "pictures" / "benchmarks.png")
 
@@ -63,12 +65,17 @@ def full() -> list[Scenario]:
     return [
         scenarios.start(),
         scenarios.speed(20_000),
+        scenarios.speed_alone(200_000),
         scenarios.latency(40_000, 50, 64),
         scenarios.latency(40_000, 200, 256),
+        scenarios.coalesced(20_000),
+        scenarios.first_call(100_000),
+        scenarios.inference(10_000),
         *(scenarios.dry_run(rows) for rows in (10_000, 100_000, 1_000_000, 10_000_000)),
         scenarios.forms(1_000_000),
         scenarios.databases(1_000_000),
         *(scenarios.load(rows) for rows in (10_000, 100_000, 1_000_000, 10_000_000)),
+        scenarios.ledger_load(1_000_000),
         scenarios.slow_load(100_000),
         scenarios.again(1_000_000),
         *scenarios.faults(20_000),
@@ -81,6 +88,8 @@ def quick() -> list[Scenario]:
         scenarios.start(),
         scenarios.speed(5_000),
         scenarios.latency(2_500, 50, 64),
+        scenarios.coalesced(2_000),
+        scenarios.first_call(10_000),
         *(scenarios.dry_run(rows) for rows in (10_000, 100_000)),
         scenarios.forms(100_000),
         *(scenarios.load(rows) for rows in (10_000,)),
@@ -90,18 +99,31 @@ def quick() -> list[Scenario]:
 
 
 def prepare(folder: Path, plan: list[Scenario]) -> Path:
-    """Make the table, its mapping, and the ledger that knows every row; return the table's path.
+    """Make the tables, their mappings, and the ledger that knows every row; return the path of the main table.
 
     Each in a process of its own: a child's peak memory is never told as less than its parent's size.
     """
     table = folder / "users.parquet"
-    rows = max(rows for one in plan for rows in one.rows.values())
-    subprocess.run([sys.executable, "-m", "benchmarks.table", str(table), str(max(rows, 1))], check=True)
-    table.with_suffix(".mapping.json").write_text(json.dumps(MAPPING), encoding="utf-8")
-    known = max((one.rows.get("loader, again", 0) for one in plan), default=0)
+    plain, from_csv, folded, broad, known = (
+        max((rows for one in plan for who, rows in one.rows.items() if text in who), default=0)
+        for text in ("", "CSV", "several rows", "2,500 columns", "loader, again")
+    )
+    _make("table", table, max(plain, 1))
+    if from_csv:
+        _make("table", table.with_suffix(".csv"), from_csv, "csv")
+    if folded:
+        _make("table", several(table), folded, "several")
+    if broad:
+        _make("table", wide(table), broad, "wide")
+    for one in (table, several(table)):
+        one.with_suffix(".mapping.json").write_text(json.dumps(MAPPING), encoding="utf-8")
     if known:
-        subprocess.run([sys.executable, "-m", "benchmarks.known", str(table), str(known)], check=True)
+        _make("known", table, known)
     return table
+
+
+def _make(what: str, path: Path, rows: int, *more: str) -> None:
+    subprocess.run([sys.executable, "-m", f"benchmarks.{what}", str(path), str(rows), *more], check=True)
 
 
 def measure(scenario: Scenario, table: Path) -> dict[str, list[Figures]]:

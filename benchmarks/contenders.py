@@ -45,10 +45,12 @@ class Job(NamedTuple):
 
 
 class Contender(NamedTuple):
-    """How a contender is started, and how many rows its output says that it did."""
+    """How a contender is started, and how many rows its output says that it did, with how many calls."""
 
     command: Callable[[Job], list[str]]
     done: Callable[[str], int]
+    calls: Callable[[str], int] | None = None
+    """None: a call for each row."""
 
 
 def _loader(job: Job, *flags: str) -> list[str]:
@@ -60,18 +62,45 @@ def _loader(job: Job, *flags: str) -> list[str]:
     ]
 
 
-def _with_ledger(job: Job) -> list[str]:
+def _with_ledger(job: Job, *flags: str) -> list[str]:
     ledger = job.table.with_suffix(".new.ledger")
-    ledger.unlink(missing_ok=True)
-    return _loader(job, "--ledger", str(ledger))
+    for ending in ("", "-calls", "-wal"):
+        ledger.with_name(ledger.name + ending).unlink(missing_ok=True)
+    return _loader(job, "--ledger", str(ledger), *flags)
+
+
+def _pace(job: Job) -> str:
+    """Return the limit for few rows of several a user, where fewer calls are to show as less time."""
+    return "1000/s" if job.rows < 1_000_000 else "none"
+
+
+def _one_row(job: Job) -> Job:
+    one = job._replace(table=job.table.with_name("one.csv"))
+    one.table.write_text("id,phone,name,city\nC1,9876543210,Asha,Pune\n", encoding="utf-8")
+    one.table.with_suffix(".mapping.json").write_text(json.dumps(MAPPING), encoding="utf-8")
+    return one
+
+
+def _several(job: Job) -> Job:
+    return job._replace(table=several(job.table))
+
+
+def several(table: Path) -> Path:
+    """Return the path of the table that has several rows of each user."""
+    return table.with_name("several.parquet")
+
+
+def wide(table: Path) -> Path:
+    """Return the path of the table with very many columns."""
+    return table.with_name("wide.parquet")
 
 
 def _again(job: Job) -> list[str]:
     return _loader(job._replace(url=NOWHERE), "--ledger", str(job.table.with_suffix(".ledger")))
 
 
-def _from_csv(job: Job) -> list[str]:
-    return _loader(job._replace(table=job.table.with_suffix(".csv")), "--dry-run", "--ledger", "none")
+def _as_csv(job: Job) -> Job:
+    return job._replace(table=job.table.with_suffix(".csv"))
 
 
 def _dry_run(kind: str, mapping: dict[str, Any]) -> Contender:
@@ -110,6 +139,20 @@ infer(TABLE, limit=ROWS)
 print(ROWS)
 """
 
+_FIRST_CALL = """
+import os, signal, socket, subprocess, sys
+with socket.create_server(("127.0.0.1", 0)) as door:
+    command = [one.replace("PORT", str(door.getsockname()[1])) for one in COMMAND]
+    load = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    door.settimeout(60)
+    connection, _ = door.accept()
+    called = connection.recv(100).startswith(b"POST")
+    load.kill()
+    load.wait()
+print(ROWS if called else 0)
+"""
+"""Starts a load, and ends when its first call has come."""
+
 _HTML = """
 from interakt_loader import load_users
 result = load_users(TABLE, MAPPING, base_url=URL, dry_run=True, limit=ROWS, ledger=None, report="html.report.csv")
@@ -117,6 +160,11 @@ for _ in range(10):
     result.write_html("report.html")
 print(result.rows)
 """
+
+
+def _first_call(job: Job) -> list[str]:
+    command = _with_ledger(job._replace(url="http://127.0.0.1:PORT"))
+    return [sys.executable, "-I", "-S", "-c", f"COMMAND, ROWS = {command!r}, {job.rows}\n{_FIRST_CALL}"]
 
 
 _QUERY = """
@@ -155,8 +203,12 @@ def _lines(output: str) -> int:
     return output.count("\n")
 
 
-def _counted(status: str) -> Callable[[str], int]:
-    return lambda output: int(json.loads(output)["status"][status])
+def _counted(*statuses: str) -> Callable[[str], int]:
+    return lambda output: sum(int(json.loads(output)["status"][status]) for status in statuses)
+
+
+def _calls(output: str) -> int:
+    return int(json.loads(output)["attempts"])
 
 
 def _peer(name: str) -> Contender:
@@ -169,6 +221,16 @@ def _peer(name: str) -> Contender:
 CONTENDERS: dict[str, Contender] = {
     "loader": Contender(lambda job: _loader(job, "--ledger", "none"), _counted("sent")),
     "loader, ledger": Contender(_with_ledger, _counted("sent")),
+    "loader, ledger, several rows a user": Contender(
+        lambda job: _with_ledger(_several(job), "--rate-limit", _pace(job)), _counted("sent", "merged"), _calls
+    ),
+    "loader, ledger, several rows a user, --no-coalesce": Contender(
+        lambda job: _with_ledger(_several(job), "--no-coalesce", "--rate-limit", _pace(job)), _counted("sent"), _calls
+    ),
+    "loader, ledger, first call": Contender(_first_call, int),
+    "loader, ledger, first call from CSV": Contender(lambda job: _first_call(_as_csv(job)), int),
+    "loader, one row of CSV": Contender(lambda job: _loader(_one_row(job), "--ledger", "none"), _counted("sent")),
+    "loader, one row of CSV, ledger": Contender(lambda job: _with_ledger(_one_row(job)), _counted("sent")),
     "loader, patient": Contender(
         lambda job: _loader(job, "--ledger", "none", "--timeout", "2", "--max-retries", "8"), _counted("sent")
     ),
@@ -177,12 +239,15 @@ CONTENDERS: dict[str, Contender] = {
     "loader, dry run, join and value map": _dry_run("joined", JOINED),
     "loader, dry run of events": _dry_run("events", EVENTS),
     "loader, dry run of events, group_by": _dry_run("grouped", GROUPED),
-    "loader, dry run of CSV": Contender(_from_csv, _counted("unsent")),
+    "loader, dry run of CSV": Contender(
+        lambda job: _loader(_as_csv(job), "--dry-run", "--ledger", "none"), _counted("unsent")
+    ),
     "loader, PostgreSQL": Contender(_query("POSTGRES"), int),
     "loader, MariaDB": Contender(_query("MARIADB"), int),
     "psql, COPY TO STDOUT": Contender(_psql, _lines),
     "mariadb, --quick --batch": Contender(_mariadb, _lines),
     "loader, infer": Contender(_python(_INFER), int),
+    "loader, infer 2,500 columns": Contender(lambda job: _python(_INFER)(job._replace(table=wide(job.table))), int),
     "loader, 10 HTML reports": Contender(_python(_HTML), int),
     "import interakt_loader": Contender(_python("import interakt_loader\nprint(0)"), int),
     "import load_users": Contender(_python("from interakt_loader import load_users\nprint(0)"), int),
@@ -197,6 +262,7 @@ CONTENDERS: dict[str, Contender] = {
     "raw sockets": _peer("raw_sockets"),
     "empty process": Contender(lambda _: [sys.executable, "-c", "print(0)"], int),
     "import click": Contender(lambda _: [sys.executable, "-c", "import click; print(0)"], int),
+    "import pyarrow": Contender(lambda _: [sys.executable, "-c", "import pyarrow; print(0)"], int),
     "loader --help": Contender(
         lambda _: [sys.executable, "-m", "interakt_loader", "--help"], lambda output: 0 if "Usage" in output else -1
     ),

@@ -32,12 +32,13 @@ LONGEST = 3_600.0
 
 
 class Figures(NamedTuple):
-    """Of one run: rows done, seconds by the clock and of CPU (user and system), and the most memory held, in MB."""
+    """Of one run: rows done, seconds by the clock and of CPU (user and system), the most memory in MB, and calls."""
 
     rows: int
     seconds: float
     cpu_seconds: float
     peak_mb: float
+    calls: int = 0
 
     @property
     def rate(self) -> float:
@@ -80,7 +81,8 @@ def run(name: str, job: Job, key: str = "sandbox-key", checkout: Path | None = N
     if done != job.rows:
         raise SystemExit(f"{name} did {done} of {job.rows} rows: {said[-500:]}")
     seconds, cpu_seconds, peak = map(float, told[-1].split())
-    return Figures(done, seconds, cpu_seconds, peak / (1024 if sys.platform != "darwin" else 1024**2))
+    peak_mb = peak / (1024 if sys.platform != "darwin" else 1024**2)
+    return Figures(done, seconds, cpu_seconds, peak_mb, contender.calls(said) if contender.calls else done)
 
 
 def median(runs: list[Figures]) -> Figures:

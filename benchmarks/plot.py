@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from benchmarks.measure import median
@@ -37,7 +38,7 @@ def draw(plan: list[Scenario], found: Found, path: Path) -> None:
         points = [
             (one.rows, one.cpu_seconds)
             for scenario in plan
-            if scenario.name.startswith(start) and not scenario.latency
+            if re.fullmatch(rf"{start} [\d,]+", scenario.name)
             for one in [median(next(iter(found[scenario.name].values())))]
         ]
         growth.loglog([x for x, _ in points], [y for _, y in points], marker=marker, label=label, color=MINE)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from benchmarks.measure import Figures
+from benchmarks.table import WIDE
+
+USUAL = 10
+"""Columns of the table of users."""
 
 Medians = dict[str, dict[str, Figures]]
 """Scenario, contender, its middle figures."""
@@ -31,6 +36,7 @@ class Promise(NamedTuple):
 def promises(middle: Medians) -> Iterator[Promise]:
     """Yield them in order."""
     yield from _speed(middle)
+    yield from _calls(middle)
     yield from _latency(middle)
     yield from _memory(middle)
     yield from _growth(middle)
@@ -50,6 +56,22 @@ def _speed(middle: Medians) -> Iterator[Promise]:
         )
         yield Promise("rows/s, compared with the vendor's SDK", mine.rate / sdk.rate, 5.0, "{:.1f} times")
 
+    alone = middle.get("0 ms, 16 workers, 200,000 rows")
+    if alone:
+        peer = alone["aiohttp script"]
+        for who, cpu, rate in (("loader", 0.6, 1.6), ("loader, ledger", 0.75, 1.3)):
+            what = f"200,000 rows, {who}: %s, compared with the aiohttp script"
+            yield Promise(what % "CPU for each row", alone[who].cpu / peer.cpu, cpu, "{:.2f} times", at_most=True)
+            yield Promise(what % "rows/s", alone[who].rate / peer.rate, rate, "{:.2f} times")
+
+
+def _calls(middle: Medians) -> Iterator[Promise]:
+    for name, found in middle.items():
+        one = found.get("loader, ledger, several rows a user")
+        if one is not None:
+            users = round(one.rows * 3 / 20)
+            yield Promise(f"{name}: calls for {users:,} users", one.calls, users, "{:,.0f}", at_most=True)
+
 
 def _latency(middle: Medians) -> Iterator[Promise]:
     for name, bound in (("50 ms, 64 workers", 0.97), ("200 ms, 256 workers", 0.95)):
@@ -65,13 +87,17 @@ def _memory(middle: Medians) -> Iterator[Promise]:
         ("dry run of 1,000,000", "loader, dry run"),
         ("load of 1,000,000", "loader"),
         ("load of 100,000, 20 ms", "loader"),
+        ("load of 1,000,000 with a ledger", "loader, ledger"),
+        ("load of 1,000,000 with a ledger", "loader, ledger, several rows a user"),
+        ("200 ms, 256 workers", "loader"),
     ):
         if name not in middle:
             continue
         over = middle[name][who].peak_mb - empty
-        yield Promise(f"{name}: MB more than an empty process", over, 150, "{:.0f}", at_most=True)
-        ten = middle.get(name.replace("1,000,000", "10,000,000"), {}).get(who)
-        if ten is not None and "1,000,000" in name:
+        rows = ", several rows a user" if who.endswith("user") else ""
+        yield Promise(f"{name}{rows}: MB more than an empty process", over, 150, "{:.0f}", at_most=True)
+        ten = middle.get(name.replace("1,000,000", "10,000,000"), {}).get(who) if "1,000,000" in name else None
+        if ten is not None:
             yield Promise(
                 "the same for 10,000,000 rows, compared with this",
                 (ten.peak_mb - empty) / over,
@@ -83,11 +109,11 @@ def _memory(middle: Medians) -> Iterator[Promise]:
 
 def _growth(middle: Medians) -> Iterator[Promise]:
     for job, who in (("dry run of", "loader, dry run"), ("load of", "loader")):
-        found = [one[who] for name, one in middle.items() if name.startswith(job) and "ms" not in name]
+        found = [one[who] for name, one in middle.items() if re.fullmatch(rf"{job} [\d,]+", name)]
         few = [one for one in found if one.rows <= 1_000_000]
         if few and who == "loader, dry run":
             best = max(few, key=lambda one: one.rows)
-            yield Promise("dry run: CPU for each row", best.cpu, 8.0, "{:.1f} µs", at_most=True)
+            yield Promise("dry run: CPU for each row", best.cpu, 3.5, "{:.1f} µs", at_most=True)
         if len(found) > 2:
             least, *more = sorted(found)  # the least is most of all the start, which would hide how the rest grows
             what = f"{job} {least.rows:,.0f} to {more[-1].rows:,.0f} rows"
@@ -101,6 +127,17 @@ def _rest(middle: Medians) -> Iterator[Promise]:
         start = middle["start"]
         ratio = start["loader --help"].seconds / start["import click"].seconds
         yield Promise("--help, compared with `python -c 'import click'`", ratio, 1.5, "{:.2f} times", at_most=True)
+        ratio = start["loader, one row of CSV"].seconds / start["import pyarrow"].seconds
+        what = "one row of a CSV, compared with `python -c 'import pyarrow'`"
+        yield Promise(what, ratio, 1.7, "{:.2f} times", at_most=True)
+    first = middle.get("first call of 100,000", {})
+    for who, one in first.items():
+        yield Promise(f"{who}: 100,000 rows", one.seconds, 1.0, "{:.2f} s", at_most=True)
+    inference = middle.get("inference from 10,000 rows")
+    if inference:
+        usual, wide = inference["loader, infer"], inference["loader, infer 2,500 columns"]
+        more = (wide.seconds - usual.seconds) / (WIDE - USUAL) * 1000
+        yield Promise("inference from 10,000 rows: each column", more, 2.0, "{:.2f} ms", at_most=True)
     yield from _forms(middle)
     again = middle.get("second load of 1,000,000")
     if again:

@@ -23,10 +23,10 @@ INTRODUCTION = """\
 For someone who compares tools, or checks a figure in the docs: how fast this package and others are, and how much they
 use. `make bench` writes this page. `make bench-quick` shows similar figures in less than two minutes.
 
-All of them load users with eight traits, one call for each row. Each figure is for a whole process, measured from
-outside from its start to its end. It includes reading the Parquet file and, for the loader, writing the report to disk.
-The contenders take turns (A B A B), each with a new server. A figure is the median of the rounds. MB is the largest
-resident set of the process.
+All of them load users with eight traits, one call for each row where no table says otherwise. Each figure is for a
+whole process, measured from outside from its start to its end. It includes reading the Parquet file and, for the
+loader, writing the report to disk. The contenders take turns (A B A B), each with a new server. A figure is the median
+of the rounds. MB is the largest resident set of the process.
 
 - **aiohttp script**, **threads, http.client** and **thread pool, …** are what an engineer writes in an afternoon
   ([peers.py](peers.py)). They have no retry, no order, no report and no ledger.
@@ -47,7 +47,7 @@ def as_markdown(plan: list[Scenario], found: Found, ceiling: float) -> str:
     """Return the page."""
     middle = {scenario.name: {who: median(runs) for who, runs in found[scenario.name].items()} for scenario in plan}
     parts = [INTRODUCTION.format(ceiling=ceiling, machine=machine())]
-    parts.append(_table(("promise", "reached", "asked for", ""), (one.cells() for one in promises(middle))))
+    parts.append(as_table(("promise", "reached", "asked for", ""), (one.cells() for one in promises(middle))))
     parts += (f"## {one.name}\n\n" + _note(one) + _scenario(one, middle[one.name]) for one in plan)
     return "\n".join(parts)
 
@@ -86,17 +86,22 @@ def _note(scenario: Scenario) -> str:
 
 def _scenario(scenario: Scenario, middle: dict[str, Figures]) -> str:
     ideal = scenario.workers / scenario.latency if scenario.latency else None
+    shows_calls = any(one.calls != one.rows for one in middle.values())
     lines = []
     for who, one in sorted(middle.items(), key=lambda item: -item[1].rate):
-        if not one.rows:
-            lines.append((who, "", "", "", "", f"{one.seconds * 1000:,.0f} ms", f"{one.peak_mb:,.0f}"))
+        calls = (f"{one.calls:,.0f}",) if shows_calls else ()
+        if one.rows <= 1:
+            rows = "1" if one.rows else ""
+            lines.append((who, rows, *calls, "", "", "", f"{one.seconds * 1000:,.0f} ms", f"{one.peak_mb:,.0f}"))
             continue
         share = f"{one.rate / ideal:.1%}" if ideal else ""
-        cells = (f"{one.rows:,.0f}", f"{one.rate:,.0f}", share, f"{one.cpu:,.1f}", f"{one.seconds:,.2f} s")
+        cells = (f"{one.rows:,.0f}", *calls, f"{one.rate:,.0f}", share, f"{one.cpu:,.1f}", f"{one.seconds:,.2f} s")
         lines.append((who, *cells, f"{one.peak_mb:,.0f}"))
-    return _table(("who", "rows", "rows/s", "share of workers / latency", "CPU µs/row", "time", "MB"), lines)
+    calls = ("calls",) if shows_calls else ()
+    return as_table(("who", "rows", *calls, "rows/s", "share of workers / latency", "CPU µs/row", "time", "MB"), lines)
 
 
-def _table(head: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> str:
+def as_table(head: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> str:
+    """Return a table in Markdown."""
     rows = [head, tuple("---" for _ in head), *lines]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n"

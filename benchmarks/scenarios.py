@@ -37,10 +37,36 @@ def latency(rows: int, milliseconds: int, workers: int) -> Scenario:
     return Scenario(name, pools | one_by_one, workers, milliseconds / 1000)
 
 
+def speed_alone(rows: int) -> Scenario:
+    """The same for so many rows that no start counts, with the ledger too."""
+    who = ("loader", "loader, ledger", "aiohttp script", "raw sockets")
+    return Scenario(f"0 ms, 16 workers, {rows:,} rows", dict.fromkeys(who, rows))
+
+
 def start() -> Scenario:
-    """How long it takes until a process is ready."""
-    who = dict.fromkeys(("empty process", "import click", "loader --help"), 0)
-    return Scenario("start", who, server="none", rounds=21)
+    """How long it takes until a process is ready, and until one row of a CSV is loaded."""
+    who = ("empty process", "import click", "loader --help", "import pyarrow")
+    one = ("loader, one row of CSV", "loader, one row of CSV, ledger")
+    return Scenario("start", dict.fromkeys(who, 0) | dict.fromkeys(one, 1), rounds=21)
+
+
+def first_call(rows: int) -> Scenario:
+    """How long it takes until the first call, if the whole table is compared with a ledger before it."""
+    who = ("loader, ledger, first call", "loader, ledger, first call from CSV")
+    return Scenario(f"first call of {rows:,}", dict.fromkeys(who, rows), server="none")
+
+
+def inference(rows: int) -> Scenario:
+    """What a proposal costs: for the usual ten columns, and for very many."""
+    who = ("loader, infer", "loader, infer 2,500 columns")
+    return Scenario(f"inference from {rows:,} rows", dict.fromkeys(who, rows), server="none", rounds=3)
+
+
+def coalesced(rows: int) -> Scenario:
+    """Several rows of each user, under a limit of 1,000 calls a second: fewer calls are less time."""
+    who = ("loader, ledger, several rows a user", "loader, ledger, several rows a user, --no-coalesce")
+    name = f"{rows:,} rows of {rows * 3 // 20:,} users, 1,000 calls a second"
+    return Scenario(name, dict.fromkeys(who, rows), rounds=3)
 
 
 def dry_run(rows: int) -> Scenario:
@@ -64,6 +90,12 @@ def databases(rows: int) -> Scenario:
 def load(rows: int) -> Scenario:
     """A load at full speed."""
     return Scenario(f"load of {rows:,}", {"loader": rows}, rounds=5 if rows <= 100_000 else 1)
+
+
+def ledger_load(rows: int) -> Scenario:
+    """The same with a ledger, for one row of each user and for several."""
+    who = ("loader, ledger", "loader, ledger, several rows a user")
+    return Scenario(f"load of {rows:,} with a ledger", dict.fromkeys(who, rows), rounds=1)
 
 
 def slow_load(rows: int) -> Scenario:

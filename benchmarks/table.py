@@ -1,4 +1,4 @@
-"""The table that is measured with: `python -m benchmarks.table PATH ROWS`."""
+"""The tables that are measured with: `python -m benchmarks.table PATH ROWS [plain|several|wide|csv]`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,21 @@ if TYPE_CHECKING:
 
 ROW_GROUP = 1_000_000
 
+ROWS_OF_A_USER = 20 / 3
+"""Of the table with several rows of each user, on average."""
 
-def write_users(path: Path, rows: int) -> None:
-    """Write users with eight traits, the same each time: the first rows of a bigger table are a smaller table."""
+WIDE = 2_500
+"""Columns of the wide table."""
+
+
+def write_users(path: Path, rows: int, *, several: bool = False) -> None:
+    """Write users with eight traits, the same each time: the first rows of a bigger table are a smaller table.
+
+    With `several`, a user comes back later in the table.
+    """
     import pyarrow.parquet as pq
 
-    groups = _groups(rows)
+    groups = _groups(rows, round(rows / ROWS_OF_A_USER) if several else rows)
     first = next(groups)
     with pq.ParquetWriter(path, first.schema) as writer:
         writer.write_table(first)
@@ -26,16 +35,35 @@ def write_users(path: Path, rows: int) -> None:
             writer.write_table(group)
 
 
-def _groups(rows: int) -> Iterator[pa.Table]:
+def write_wide(path: Path, rows: int) -> None:
+    """Write the columns of the users again and again, under other names."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    users = next(_groups(rows, rows))
+    columns = [users.column(number % users.num_columns) for number in range(WIDE - users.num_columns)]
+    names = [f"{users.column_names[at % users.num_columns]} {at}" for at in range(len(columns))]
+    pq.write_table(pa.table([*users.columns, *columns], [*users.column_names, *names]), path)
+
+
+def write_csv(path: Path, rows: int) -> None:
+    """Write users as CSV."""
+    import pyarrow.csv as pa_csv
+
+    pa_csv.write_csv(next(_groups(rows, rows)), path)
+
+
+def _groups(rows: int, users: int) -> Iterator[pa.Table]:
     import pyarrow as pa
 
     rng = random.Random(5)
     for start in range(0, rows, ROW_GROUP):
         count = range(start, min(start + ROW_GROUP, rows))
+        who = [number % users for number in count]
         yield pa.table(
             {
-                "id": [f"C{number:08d}" for number in count],
-                "phone": [f"{9_200_000_000 + number * 997 % 799_999_999}" for number in count],
+                "id": [f"C{number:08d}" for number in who],
+                "phone": [f"{9_200_000_000 + number * 997 % 799_999_999}" for number in who],
                 "name": [f"Name {number}" for number in count],
                 "email": [f"user{number}@example.com" for number in count],
                 "age": [rng.randrange(90) for _ in count],
@@ -49,4 +77,10 @@ def _groups(rows: int) -> Iterator[pa.Table]:
 
 
 if __name__ == "__main__":
-    write_users(Path(sys.argv[1]), int(sys.argv[2]))
+    to, rows_, *which = sys.argv[1:]
+    if which == ["wide"]:
+        write_wide(Path(to), int(rows_))
+    elif which == ["csv"]:
+        write_csv(Path(to), int(rows_))
+    else:
+        write_users(Path(to), int(rows_), several=which == ["several"])
