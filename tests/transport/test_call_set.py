@@ -128,6 +128,10 @@ def test_a_call_that_hangs_delays_no_other(server: Scripted) -> None:
     ((hanging, answer),) = call_set.answers()
     assert (hanging.body, answer.code, answer.sent, answer.reached) == (b"hangs", "timeout", True, False)
     assert answer.seconds >= TIMEOUT
+    # its answer may still come, and must not be taken for that of another call
+    assert [call_set.reserve() for _ in range(CONNECTIONS)] == [True, True, True, False]
+    for _ in range(3):
+        call_set.release()
     freed.set()
     transport.close()
 
