@@ -26,9 +26,10 @@ from typing import NamedTuple
 
 from interakt_loader.errors import SettingsError
 from interakt_loader.ledger.store import CALLS_HEADER, OWN_HEADER, JournalEntry, damaged_calls, set_aside
-from interakt_loader.model import DIGEST, Answer, Entry, Message, Transport
+from interakt_loader.model import DIGEST, Answer, CallSet, Entry, Message, Transport
 from interakt_loader.privacy.files import OWNER_ONLY, make_private
 from interakt_loader.sending.retry_policy import in_doubt
+from interakt_loader.sending.workers import call_set_of
 
 logger = logging.getLogger("interakt_loader")
 
@@ -216,6 +217,40 @@ class RecordingTransport:
         self._in_flight.end(message, answer)
         return answer
 
+    def call_set(self) -> CallSet:
+        """Return the calls of one thread, on record."""
+        return _RecordedCalls(call_set_of(self._transport), self._in_flight)
+
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+
+class _RecordedCalls:
+    """Calls of which each is on record before it is sent."""
+
+    def __init__(self, call_set: CallSet, in_flight: InFlight) -> None:
+        self._call_set, self._in_flight = call_set, in_flight
+        self._refused: list[tuple[Message, Answer]] = []
+
+    def reserve(self) -> bool:
+        return self._call_set.reserve()
+
+    def release(self) -> None:
+        self._call_set.release()
+
+    def begin(self, message: Message) -> None:
+        if self._in_flight.begin(message):
+            self._call_set.begin(message)
+        else:
+            self._call_set.release()
+            self._refused.append((message, Answer.not_sent("abandoned", "the load had ended", 0.0)))
+
+    def answers(self) -> list[tuple[Message, Answer]]:
+        if self._refused:
+            answers, self._refused = self._refused, []
+            return answers
+        answers = self._call_set.answers()
+        for message, answer in answers:
+            self._in_flight.end(message, answer)
+        return answers

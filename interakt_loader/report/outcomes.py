@@ -53,7 +53,7 @@ def from_outcomes(outcomes: list[Outcome]) -> pa.RecordBatch:
         [one.country_code for one in messages],
         [one.phone for one in messages],
         [one.event for one in messages],
-        [one.status.value for one in outcomes],
+        [one.status for one in outcomes],
         [one.attempts for one in outcomes],
         [one.http_status for one in outcomes],
         [one.code for one in outcomes],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from interakt_loader.codes import Code, NoteCode
@@ -28,7 +28,7 @@ class PendingCall:
     """Calls that the API may have accepted unseen. All calls of earlier loads count as one."""
     sent_at: float = 0.0
     last: Answer | None = None
-    carries: list[Message] = field(default_factory=list)
+    carries: list[Message] | tuple[()] = ()
     """Earlier rows whose calls were combined with this one. They end as it ends."""
 
 

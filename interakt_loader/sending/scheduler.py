@@ -77,8 +77,9 @@ class Schedule:
         self._max_outage = max_outage
         self._max_refusal = max_outage if max_refusal is None else max_refusal
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        # keys with a message that is not done; the others with the same key wait in the deque
-        self._behind: dict[str, deque[PendingCall]] = {}
+        # keys with a message that is not done; the others with the same key wait in the deque. Most have none, and a
+        # deque for each key would take most of the memory of a message
+        self._behind: dict[str, deque[PendingCall] | None] = {}
         # with `coalesce`: the last message of each key, if it was not sent yet
         self._untried: dict[str, PendingCall] = {}
         self._ready: deque[PendingCall] = deque()
@@ -117,6 +118,16 @@ class Schedule:
         return bool(self._ready)
 
     @property
+    def waiting(self) -> int:
+        """How many calls wait for the rate limit, a free consumer or their retry."""
+        return len(self._ready) + len(self._parked)
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are out."""
+        return len(self._in_flight)
+
+    @property
     def parked_until(self) -> float | None:
         """When the first waiting retry is due; None: no retry waits."""
         return self._parked[0][0] if self._parked else None
@@ -143,11 +154,12 @@ class Schedule:
         pending = PendingCall(message, doubts=int(message.doubted))
         if self._coalesce:
             self._untried[message.ordering_key] = pending
-        behind = self._behind.get(message.ordering_key)
-        if behind is None:
-            self._behind[message.ordering_key] = deque()
+        if message.ordering_key not in self._behind:
+            self._behind[message.ordering_key] = None
             self._ready.append(pending)
         else:
+            behind = self._behind[message.ordering_key] or deque()
+            self._behind[message.ordering_key] = behind
             behind.append(pending)
         return True
 
@@ -157,7 +169,9 @@ class Schedule:
         if len(both.body) > LARGEST_BODY:
             return False
         self.unfinished += 1
-        waiting.carries.append(waiting.message)
+        carries = waiting.carries or []
+        carries.append(waiting.message)
+        waiting.carries = carries
         waiting.message, waiting.doubts = both, int(both.doubted)
         return True
 
@@ -275,7 +289,7 @@ class Schedule:
             self._settled.append(carried(message, settled, label=self._label))
         self._settled.append(settled)
 
-    def _settle_behind(self, behind: deque[PendingCall], at: float) -> None:
+    def _settle_behind(self, behind: deque[PendingCall] | None, at: float) -> None:
         while behind:
             self._settle_as(behind.popleft(), Status.UNSENT, at)
 

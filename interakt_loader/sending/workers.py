@@ -1,9 +1,12 @@
 """The threads that make the calls: an `Engine` of consumers around a `Schedule`, or `send_inline` without threads.
 
-This is the only place where threads wait for each other. One lock guards the schedule. A consumer settles its answer
-and takes its next call while it holds the lock once. Idle consumers sleep: one of them, the timer, until the next call
-is due, all others until they are woken. A consumer for which the `ConcurrencyLimit` has no use sleeps as the timer too,
-because the limit may change soon. After a while with nothing to do consumers end, and a new message starts new ones.
+This is the only place where threads wait for each other. One lock guards the schedule. A consumer settles its answers
+and takes its next calls while it holds the lock once. It has as many calls out as may go and as its `CallSet` allows;
+all consumers together have at most `workers`. Whenever an answer is there, it comes back for more.
+
+Idle consumers sleep: one of them, the timer, until the next call is due, all others until they are woken. A consumer
+for which the `ConcurrencyLimit` has no use sleeps as the timer too, because the limit may change soon. After a while
+with nothing to do consumers end, and a new message starts new ones.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from interakt_loader.model import Answer, Message, Outcome, Stop, StopToken, Transport
+from interakt_loader.model import Answer, CallSet, ManyCalls, Message, Outcome, Stop, StopToken, Transport
 from interakt_loader.sending.pending import PendingCall
 from interakt_loader.sending.scheduler import Schedule
 
@@ -42,9 +45,9 @@ class ConcurrencyLimit:
     """How many of `most` consumers may be awake. Pure: `now` is an argument.
 
     Python runs one thread at a time. If answers come at once, consumers wait for the interpreter and not for the
-    server, and each additional one slows down all of them. With a local server, 4 consumers make 20,000 calls per
-    second and 16 make 15,000. If answers take longer, all of them are useful. So the limit depends on how much of the
-    time consumers spend computing, not on how fast the server is.
+    server, and each additional one slows down all of them. Then two consumers make all calls, each of them several at a
+    time. If answers take longer, all consumers are useful: not every transport can make several calls on one thread.
+    So the limit depends on how much of the time is spent computing, not on how fast the server is.
     """
 
     def __init__(self, most: int) -> None:
@@ -54,7 +57,7 @@ class ConcurrencyLimit:
         self._since: float | None = None
 
     def computed(self, seconds: float) -> None:
-        """Note that a consumer has computed for so long."""
+        """Note that a consumer, or the reader, has computed for so long."""
         self._computed += seconds
 
     def wanted(self, now: float) -> int:
@@ -123,6 +126,39 @@ class IdleWorkers:
             pass
 
 
+def call_set_of(transport: Transport) -> CallSet:
+    """Return the calls of one thread, none so far."""
+    return transport.call_set() if isinstance(transport, ManyCalls) else OneCall(transport)
+
+
+class OneCall:
+    """One call after another, for a transport that can only `send`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._is_reserved = False
+        self._message: Message | None = None
+
+    def reserve(self) -> bool:
+        """Allow one call."""
+        was_reserved, self._is_reserved = self._is_reserved, True
+        return not was_reserved
+
+    def release(self) -> None:
+        """Allow it later."""
+        self._is_reserved = False
+
+    def begin(self, message: Message) -> None:
+        """Remember the call."""
+        self._message = message
+
+    def answers(self) -> list[tuple[Message, Answer]]:
+        """Make the call."""
+        assert self._message is not None
+        self._is_reserved = False
+        return [(self._message, self._transport.send(self._message))]
+
+
 OFFERED_AT_ONCE = 256
 """Messages that are taken in under one hold of the lock. Consumers wait for it meanwhile."""
 
@@ -157,6 +193,8 @@ class Engine:
         self._concurrency = ConcurrencyLimit(workers)
         self._clock = clock
         self._thread_time = thread_time or time.thread_time
+        # the seconds that the reader, who also prepares the messages, has computed so far
+        self._reader_computed = self._thread_time()
         self._on_outcomes = on_outcomes
         self._stop_token = stop_token or StopToken()
         # threads that are calling `on_outcomes` now
@@ -207,6 +245,8 @@ class Engine:
         """
         deadline = self._clock() + timeout
         with self._lock:
+            before, self._reader_computed = self._reader_computed, self._thread_time()
+            self._concurrency.computed(self._reader_computed - before)
             while self._schedule.settled < wanted and self._schedule.unfinished:
                 left = deadline - self._clock()
                 if left <= 0:
@@ -296,38 +336,49 @@ class Engine:
 
     def _consume(self) -> None:
         condition = threading.Condition(self._lock)
-        pending: PendingCall | None = None
-        answer: Answer | None = None
+        call_set = self._call_set()
+        # by row
+        out: dict[int, PendingCall] = {}
+        answers: list[tuple[Message, Answer]] = []
         computed = self._thread_time()
         while True:
             with self._lock:
                 before, computed = computed, self._thread_time()
                 self._concurrency.computed(computed - before)
-                if pending is not None and answer is not None:
-                    self._schedule.settle(pending, answer, self._clock())
+                now = self._clock()
+                for message, answer in answers:
+                    self._schedule.settle(out.pop(message.row), answer, now)
+                if answers:
                     self._after_settling()
                 # `on_outcomes` may take long
                 if self._on_outcomes and self._schedule.settled:
-                    self._wake_another(self._clock())
-                pending = None if self._on_outcomes else self._await_pending(condition)
+                    self._wake_another(now)
+                taken = [] if self._on_outcomes else self._await_calls(condition, call_set, is_waiting=bool(out))
             if self._on_outcomes:
                 self._hand_over()
                 with self._lock:
-                    pending = self._await_pending(condition)
-            if pending is None:
+                    taken = self._await_calls(condition, call_set, is_waiting=bool(out))
+            for pending in taken:
+                out[pending.message.row] = pending
+            if not out:
                 # what a stop has settled just before the end
                 self._hand_over()
                 return
-            answer = self._send(pending.message)
+            try:
+                for pending in taken:
+                    call_set.begin(pending.message)
+                answers = call_set.answers()
+            except Exception as error:
+                # a call never raises because of a row; if it does, each row still gets an outcome and the thread lives
+                logger.exception("a call could not be made")
+                text = f"the call could not be made ({type(error).__name__}): please report this"
+                answer = Answer.error("internal_error", text, 0.0, http_status=None)
+                answers = [(pending.message, answer) for pending in out.values()]
+                call_set = self._call_set()
 
-    def _send(self, message: Message) -> Answer:
-        try:
-            return self._transport.send(message)
-        except Exception as error:
-            # a transport never raises because of a row; if it does, the row still gets an outcome and the thread lives
-            logger.exception("a call could not be made")
-            text = f"the call could not be made ({type(error).__name__}): please report this"
-            return Answer.error("internal_error", text, 0.0, http_status=None)
+    def _call_set(self) -> CallSet:
+        # the answer of one call must not wait while `on_outcomes` runs for another
+        return OneCall(self._transport) if self._on_outcomes else call_set_of(self._transport)
 
     def _hand_over(self) -> None:
         """Give settled outcomes to `on_outcomes`, outside the lock: it may take long, or call this engine."""
@@ -345,31 +396,48 @@ class Engine:
                 self._reporting.remove(thread)
                 self._reader.notify_all()
 
-    def _await_pending(self, condition: threading.Condition) -> PendingCall | None:
-        """Sleep until a call may go, and return it; None: this consumer ends. Holds the lock."""
+    def _await_calls(self, condition: threading.Condition, call_set: CallSet, *, is_waiting: bool) -> list[PendingCall]:
+        """Return calls that may go now. Holds the lock.
+
+        If there are none, sleep until there are; none then means that this consumer ends. A consumer that is waiting
+        for answers does not sleep.
+        """
         while True:
             stop = self._stop_token.stop
             if stop is not None and not self._schedule.stopped:
                 self._schedule.stop(stop, time.time())
                 self._after_settling()
             now = self._clock()
-            if self._awake > self._concurrency.wanted(now) and self._schedule.unfinished:
-                self._idle_workers.sleep(condition, now + MEASURED, self._clock, None)
-                continue
-            work = self._schedule.take(now)
-            if isinstance(work, PendingCall):
+            is_surplus = self._awake > self._concurrency.wanted(now) and self._schedule.unfinished
+            taken, due = ([], now + MEASURED) if is_surplus else self._take(now, call_set)
+            if taken or is_waiting:
                 self._wake_another(now)
-                return work
+                return taken
+            if is_surplus:
+                self._idle_workers.sleep(condition, due, self._clock, None)
+                continue
             if self._closing and not self._schedule.unfinished:
                 self._wake_all()
-                return None
+                return []
             is_idle = not self._schedule.unfinished
-            was_woken = self._idle_workers.sleep(condition, work, self._clock, LONGEST_IDLE if is_idle else None)
+            was_woken = self._idle_workers.sleep(condition, due, self._clock, LONGEST_IDLE if is_idle else None)
             if is_idle and not was_woken and not self._schedule.unfinished and not self._closing:
                 self._threads.remove(threading.current_thread())
                 # consumers that fell asleep while there was work sleep without a limit
                 self._idle_workers.wake_all()
-                return None
+                return []
+
+    def _take(self, now: float, call_set: CallSet) -> tuple[list[PendingCall], float | None]:
+        """Return the calls that may go now, and the instant at which the next one may."""
+        taken: list[PendingCall] = []
+        schedule = self._schedule
+        while schedule.in_flight < self._workers and schedule.waiting and call_set.reserve():
+            work = schedule.take(now)
+            if not isinstance(work, PendingCall):
+                call_set.release()
+                return taken, work
+            taken.append(work)
+        return taken, None
 
     @property
     def _awake(self) -> int:
@@ -378,6 +446,8 @@ class Engine:
 
     def _wake_another(self, now: float) -> None:
         """Have another consumer look after calls that may go, before this one does something that takes long."""
+        if self._schedule.in_flight >= self._workers:
+            return
         if self._schedule.has_ready or self._is_late_for(self._schedule.parked_until):
             self._wake_or_start(now)
 

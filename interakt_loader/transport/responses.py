@@ -9,10 +9,12 @@ libraries are translated here and nowhere else.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import ssl
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from urllib3.exceptions import (
@@ -75,6 +77,25 @@ class RawResponse(NamedTuple):
     """The connection may carry another call."""
 
 
+class _Head(NamedTuple):
+    """A head that says how long the body is."""
+
+    status: int
+    retry_after: str | None
+    keep_alive: bool
+    length: int
+
+
+LONGEST_CACHED = 4096
+"""Bytes of a head that is remembered."""
+
+
+@lru_cache(maxsize=64)
+def _head_with_length(head: bytes) -> _Head | None:
+    """Return what a head says; None if it does not say how long the body is, or is no head."""
+    return AnswerReader().head_with_length(head)
+
+
 class AnswerReader:
     """Reads one response.
 
@@ -105,6 +126,8 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> RawResponse | None:
         """Add bytes; return the response once it is complete. Raises `BrokenOff` or `NoHttp`."""
+        if not self._received and (whole := self._whole(data)) is not None:
+            return whole
         self._data += data[: self._longest_answer - self._received]
         self._received += len(data)
         raw_response = self._read()
@@ -120,6 +143,23 @@ class AnswerReader:
             if not self._read_head():
                 return None
         return self._read_body(self)
+
+    def _whole(self, data: bytes) -> RawResponse | None:
+        """Return the response if it is in one piece. Nearly all are, with the same head as the one before."""
+        end = data.find(b"\r\n\r\n", 0, LONGEST_CACHED) + 4
+        head = _head_with_length(data[:end])
+        if head is None or head.length != len(data) - end or head.length > self._longest_body:
+            return None
+        return RawResponse(head.status, data[end:], head.retry_after, has_length=True, keep_alive=head.keep_alive)
+
+    def head_with_length(self, head: bytes) -> _Head | None:
+        """Read a head alone."""
+        self._data += head
+        with contextlib.suppress(BrokenOff, NoHttp):
+            self._read_head()
+        if self._read_body is not AnswerReader._of_length:
+            return None
+        return _Head(self._status, self._retry_after, self._keep_alive, self._length)
 
     def end(self) -> RawResponse:
         """Return the response that ends with the connection. Raises `BrokenOff` or `NoHttp` if it is not complete."""

@@ -157,6 +157,56 @@ def test_a_call_that_the_ledger_does_not_know_goes_out_on_no_record(tmp_path: Pa
     in_flight.close()
 
 
+class Together:
+    """Calls of which a thread has several out. Each notes what is on record when it begins."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._out: list[Message] = []
+        self.records: list[int] = []
+
+    def call_set(self) -> Together:
+        return self
+
+    def reserve(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+    def begin(self, message: Message) -> None:
+        self._out.append(message)
+        self.records.append(len(left_behind(self._path, LEDGER).journal_entries))
+
+    def answers(self) -> list[tuple[Message, Answer]]:
+        return [(self._out.pop(0), OK)]
+
+    def send(self, message: Message) -> Answer:
+        raise AssertionError("one by one")
+
+    def close(self) -> None:
+        pass
+
+
+def test_each_of_several_calls_is_on_record_before_it_goes_out(tmp_path: Path) -> None:
+    """Three calls begin, and one is answered: the other two are in doubt. After the end of the load none begins."""
+    path = tmp_path / "calls"
+    in_flight, together = InFlight(path, 3, LEDGER), Together(path)
+    calls = RecordingTransport(together, in_flight).call_set()
+    for row in range(3):
+        assert calls.reserve()
+        calls.begin(message(row))
+    assert together.records == [1, 2, 3]
+    assert calls.answers() == [(message(0), OK)]
+    entries = left_behind(path, LEDGER).journal_entries
+    assert [(entry[1], entry[2]) for entry in entries] == [(A, None), (b"", A), (b"", A)]
+    in_flight.close()
+    calls.begin(message(3))
+    ((refused, answer),) = calls.answers()
+    assert (refused.row, answer.sent, answer.code) == (3, False, "abandoned")
+    assert together.records == [1, 2, 3]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such file modes")
 def test_only_the_owner_can_read_the_slots(tmp_path: Path) -> None:
     """A file that others could read is made private before a call is in it."""

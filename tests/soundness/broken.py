@@ -6,8 +6,9 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from interakt_loader.model import Message, Outcome
+from interakt_loader.model import CallSet, Message, Outcome
 from interakt_loader.sending import workers as engine
+from interakt_loader.sending.pending import PendingCall
 from interakt_loader.sending.workers import Engine, IdleWorkers
 
 
@@ -127,6 +128,30 @@ class ClosesSilently(Engine):
             self._transport.close()
 
 
+class HasTooManyOut(Engine):
+    """Takes as many calls as there are connections, whatever other consumers have out."""
+
+    def _take(self, now: float, call_set: CallSet) -> tuple[list[PendingCall], float | None]:
+        workers, self._workers = self._workers, 1000
+        try:
+            return super()._take(now, call_set)
+        finally:
+            self._workers = workers
+
+
+class KeepsConnections(Engine):
+    """Sleeps with a connection that it has reserved for a call which may not go yet."""
+
+    def _take(self, now: float, call_set: CallSet) -> tuple[list[PendingCall], float | None]:
+        taken: list[PendingCall] = []
+        while self._schedule.in_flight < self._workers and self._schedule.waiting and call_set.reserve():
+            work = self._schedule.take(now)
+            if not isinstance(work, PendingCall):
+                return taken, work
+            taken.append(work)
+        return taken, None
+
+
 ALL: list[type[Engine]] = [
     WakesNobody,
     ForgetsRetries,
@@ -139,4 +164,6 @@ ALL: list[type[Engine]] = [
     ReadsSilently,
     OffersWithoutTheLock,
     ClosesSilently,
+    HasTooManyOut,
+    KeepsConnections,
 ]

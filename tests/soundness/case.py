@@ -86,6 +86,9 @@ class Case:
         self.sent: dict[str, list[int]] = defaultdict(list)
         self.after_stop: Counter[str] = Counter()
         self.transport_closed = False
+        # a draw of its own, so that the others stay the same
+        self.has_call_sets = random.Random(f"call sets of {seed}").random() < 0.5
+        self.connections = 0
         self.kind_of_engine = kind_of_engine
         self.longest_idle = rng.choice([engine_module.LONGEST_IDLE, 0.4])
         if self.refuses_threads:  # then one that has ended cannot begin anew, and `offer` says so
@@ -118,7 +121,7 @@ class Case:
     def _main(self) -> None:
         self.engine = engine = self.kind_of_engine(
             self.schedule,
-            self,
+            ManyAtATime(self) if self.has_call_sets else self,
             self.workers,
             clock=self.world.monotonic,
             on_outcomes=self._tell if self.calls_back else None,
@@ -230,6 +233,12 @@ class Case:
 
     def send(self, message: Message) -> Answer:
         """Act as the transport."""
+        self.go_out(message)
+        self.world.sleep(self.rng.choice(self.latencies))
+        return self.come_back(message)
+
+    def go_out(self, message: Message) -> None:
+        """Take a call, and check that it may be made."""
         assert message.ordering_key not in self.out, "two calls with one ordering key are out"
         assert len(self.out) < self.workers
         assert not self.transport_closed or self.was_abandoned or self.leaves_at is not None
@@ -238,9 +247,12 @@ class Case:
         assert rows == sorted(rows), "the calls of an ordering key go out of their order"
         if self.was_stopped:
             self.after_stop[self.world.current.name] += 1
-            assert max(self.after_stop.values()) <= 1, "calls go on after a stop"
+            most = self.workers if self.has_call_sets else 1
+            assert max(self.after_stop.values()) <= most, "calls go on after a stop"
         self.out.append(message.ordering_key)
-        self.world.sleep(self.rng.choice(self.latencies))
+
+    def come_back(self, message: Message) -> Answer:
+        """Return the answer of a call, or raise."""
         self.out.remove(message.ordering_key)
         if self.rng.random() < 0.02:
             raise MemoryError
@@ -290,3 +302,70 @@ class Case:
             assert calls <= outcome.attempts <= calls + self.was_abandoned
             if outcome.status is Status.SENT:
                 assert calls
+
+
+class ManyAtATime:
+    """A case as a transport of which one thread can have several calls out."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self.send, self.close = case.send, case.close
+
+    def call_set(self) -> Together:
+        return Together(self._case)
+
+
+class Together:
+    """The calls of one thread. Each needs an idle connection; without one, a call is made alone, and opens one."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._reserved: list[str] = []
+        self._alone: list[Message] = []
+        self._out: list[tuple[float, Message]] = []
+
+    def reserve(self) -> bool:
+        if "alone" in self._reserved:
+            return False
+        if self._case.connections:
+            self._case.connections -= 1
+            self._reserved.append("open")
+        elif self._out or self._reserved:
+            return False
+        else:
+            self._reserved.append("alone")
+        return True
+
+    def release(self) -> None:
+        self._case.connections += self._reserved.pop() == "open"
+
+    def begin(self, message: Message) -> None:
+        if self._reserved.pop() == "alone":
+            assert not self._out, "a call that may take long to connect delays others"
+            self._alone.append(message)
+        else:
+            self._case.go_out(message)
+            self._out.append((self._case.world.now + self._case.rng.choice(self._case.latencies), message))
+
+    def answers(self) -> list[tuple[Message, Answer]]:
+        assert not self._reserved, "connections are kept from others"
+        if self._alone:
+            message = self._alone.pop()
+            answer = self._case.send(message)
+            self._case.connections += 1
+            return [(message, answer)]
+        assert self._out
+        first = min(due for due, _ in self._out)
+        self._case.world.sleep(max(0.0, first - self._case.world.now))
+        done = [message for due, message in self._out if due <= self._case.world.now]
+        self._out = [(due, message) for due, message in self._out if due > self._case.world.now]
+        try:
+            answers = [(message, self._case.come_back(message)) for message in done]
+        except MemoryError:
+            # all calls of this thread are lost
+            for message in [*done, *(message for _, message in self._out)]:
+                if message.ordering_key in self._case.out:
+                    self._case.out.remove(message.ordering_key)
+            raise
+        self._case.connections += len(done)
+        return answers
