@@ -5,7 +5,8 @@ So no digest of one destination matches one of another, and whoever finds a ledg
 
 A user call replaces traits, so the sequence of a user's calls counts. The ledger holds one digest of the calls that
 were accepted since the first (`Known.state`). The input's rows of that user are unchanged as far as they lead to the
-same digest. Usually a user has one row, and the digest is that of its body.
+same digest. Usually a user has one row, and the digest is that of its body. A row that repeats the one before it
+changes nothing, and leads to the same digest.
 
 The *step* of a call is what it does to the ledger once it is accepted: the state after it. The state before it comes
 first in the step, unless the call is the first of its sequence. That state may not be what the ledger holds, because an
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from itertools import pairwise
 from typing import NamedTuple
 
 from interakt_loader.model import DIGEST
@@ -117,10 +119,11 @@ class Decision(NamedTuple):
 def decide(known: Known, bodies: Sequence[bytes], chain: Callable[[bytes, bytes], bytes]) -> list[Decision]:
     """Decide about the rows of one user (or about one event): the digests of their bodies, in the input's order."""
     states = [bodies[0]]
-    for body in bodies[1:]:
-        states.append(chain(states[-1], body))
-    matched = states.index(known.state) + 1 if known.state in states else 0
-    if known.doubt is not None and states[matched : matched + 1] != [known.doubt]:
+    for before, body in pairwise(bodies):
+        # the same call again changes nothing
+        states.append(states[-1] if body == before else chain(states[-1], body))
+    matched = len(states) - states[::-1].index(known.state) if known.state in states else 0
+    if known.doubt is not None and known.doubt not in states[matched:]:
         # the call in doubt, if it was accepted, has changed what earlier calls had set
         matched = 0
     unchanged = [Decision(None)] * (matched - 1) + [Decision(None, maybe_duplicate=known.maybe_duplicate)] * (

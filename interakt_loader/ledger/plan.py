@@ -251,7 +251,7 @@ class Plan:
         self._event_id = event_id
         self._are_by_content = of_failures and kind == "event" and event_id is None
         self._resend = settings.resend or last_states
-        self._coalesce = settings.coalesce or last_states
+        self._coalesce = last_states or (kind == "user" and settings.coalesce is not False)
         self._largest = sys.maxsize if last_states else LARGEST_BODY
         self._skip_doubted = kind == "event" and settings.on_unknown == "skip"
         self._file = tempfile.TemporaryFile(dir=store.path.parent, prefix=f"{store.path.name}-")  # noqa: SIM115 - held
