@@ -572,6 +572,15 @@ class Store:
         with _transaction(self.db):
             self.db.execute("DELETE FROM notes WHERE topic = ?", (topic,))
 
+    @property
+    def is_new(self) -> bool:
+        """Whether no calls are on record, in its base neither, as of the last `merge`."""
+        databases = ("main", "base") if self.has_base else ("main",)
+        return not any(
+            self.db.execute(f"SELECT 1 FROM {one}.calls LIMIT 1").fetchone()  # noqa: S608 - our own name
+            for one in databases
+        )
+
     def is_empty(self) -> bool:
         """Tell whether there are no calls and no notes, for any destination."""
         anything = (

@@ -26,7 +26,7 @@ from interakt_loader.integrations.spark.task import send_calls
 from interakt_loader.ledger import Ledger
 from interakt_loader.ledger.loads import ThisLoad
 from interakt_loader.ledger.parts import PartsHeld, folder_of, paths_of
-from interakt_loader.ledger.plan import _COMPARE_IN_PART
+from interakt_loader.ledger.plan import _KNOWN_IN_PART
 from interakt_loader.ledger.store import _TAKE_OVER, Store
 from interakt_loader.model import Kind
 from interakt_loader.privacy.secrets import hidden
@@ -581,12 +581,12 @@ def test_a_part_looks_up_its_rows_in_a_large_ledger_and_does_not_read_it_whole(t
         assert parts is not None
         with closing(parts.open(0)) as store:
             store.db.execute("ATTACH '' AS plan")
-            store.db.execute("CREATE TABLE plan.rows (row INTEGER PRIMARY KEY, key BLOB, body BLOB)")
-            for statement in (_COMPARE_IN_PART, _TAKE_OVER):
+            store.db.execute("CREATE TABLE plan.wanted (number INTEGER PRIMARY KEY, key BLOB)")
+            for statement in (_KNOWN_IN_PART, _TAKE_OVER):
                 steps = [one[3] for one in store.db.execute(f"EXPLAIN QUERY PLAN {statement}")]
                 assert [one for one in steps if one.startswith("SEARCH") and "PRIMARY KEY (key=?)" in one]
                 assert not [
-                    one for one in steps if one.startswith("SCAN") and "rows" not in one and "journal" not in one
+                    one for one in steps if one.startswith("SCAN") and "wanted" not in one and "journal" not in one
                 ]
 
 

@@ -329,7 +329,7 @@ def test_nothing_is_left_of_a_plan(tmp_path: Path) -> None:
     plan = Plan(store, KEYS, "user", Settings(api_key="key"))
     plan.make([batch("user", 0, ("ann", "A"))])
     assert store.db.execute("SELECT name FROM plan.sqlite_master").fetchall() == [
-        (name,) for name in ("special", "conflicts", "contents", "folded", "merged")
+        (name,) for name in ("wanted", "special", "conflicts", "folds", "folded", "merged", "lines")
     ]
     pieces = plan.work_batches()
     plan.close()
