@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from interakt_loader.model import DIGEST
 
-LOT = 1 << 17
+LOT = 1 << 15
 """Digests that are sorted at a time, unless more of them share a key."""
 
 _MOST_FILES = 256

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ from interakt_loader.mapping import PREPARED, messages
 from interakt_loader.model import DIGEST, LARGEST_BODY, Entry, Kind, Message, Outcome, Status, Stop
 from interakt_loader.report.outcomes import accepted_before, from_outcomes, in_order, not_sent
 from interakt_loader.sending.pending import Fold, PendingCall, carried, outcome, skipped, unsent
-from interakt_loader.sending.work import EXAMPLES, WorkBatch, first_calls
+from interakt_loader.sending.work import EXAMPLES, WORK_BATCH, WorkBatch, first_calls
 from interakt_loader.settings import Settings
 from interakt_loader.values import shortened
 
@@ -290,6 +290,8 @@ class Plan:
         # a byte a row, from the first one on
         self._decisions = bytearray()
         self._batches: Iterator[pa.RecordBatch] = iter(())
+        # rows of the last part that are not messages yet
+        self._left: pa.RecordBatch | None = None
         self._merged: MergedRows | None = None
         self.examples: list[Message] = []
         """After `checked`: the first calls."""
@@ -510,9 +512,15 @@ class Plan:
     def work_batches(self) -> Iterator[WorkBatch]:
         """Yield the rows batch by batch, sorted by the decision about them, without merged rows (see `carried`)."""
         for part in self._parts():
-            good, invalid = messages(part.calls, self._kind)
-            settled = [*map(Outcome.invalid, invalid), *map(skipped, messages(part.skipped, self._kind)[0])]
-            yield WorkBatch(self._entered(part.calls, good), settled, part.unchanged, part.merged.num_rows)
+            self._left = part.calls
+            settled = [*map(skipped, messages(part.skipped, self._kind)[0])]
+            unchanged, merged = part.unchanged, part.merged.num_rows
+            while self._left.num_rows or settled or unchanged is not None or merged:
+                rows, self._left = self._left.slice(0, WORK_BATCH), self._left.slice(WORK_BATCH)
+                good, invalid = messages(rows, self._kind)
+                settled += map(Outcome.invalid, invalid)
+                yield WorkBatch(self._entered(rows, good), settled, unchanged, merged)
+                settled, unchanged, merged = [], None, 0
 
     def carried(self, outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
         """Yield the outcomes of the merged rows whose carriers have these outcomes, some at a time."""
@@ -538,12 +546,18 @@ class Plan:
 
     def unsent(self, stop: Stop) -> Iterator[pa.RecordBatch]:
         """Yield the report lines of the rows that `work_batches` has not reached, and of those merged into them."""
-        for part in self._parts():
+        for part in chain(self._rest(), self._parts()):
             left = [*map(skipped, messages(part.skipped, self._kind)[0])]
             yield _in_order([not_sent(part.calls, stop)], left, part.unchanged)
             if self.merged:
                 calls = [unsent(one, stop) for one in messages(part.calls, self._kind)[0]]
                 yield from map(from_outcomes, self.carried([*calls, *left]))
+
+    def _rest(self) -> Iterator[_Part]:
+        """Yield what is left of the part that `work_batches` has reached."""
+        if self._left is not None and self._left.num_rows:
+            nothing = self._left.slice(0, 0)
+            yield _Part(self._left, nothing, nothing, None)
 
     def _decided(self) -> Iterator[tuple[pa.RecordBatch, pa.UInt8Array]]:
         """Yield the prepared rows that are left, with the decision about each."""

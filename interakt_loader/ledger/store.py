@@ -118,7 +118,7 @@ APPLICATION_ID = 0x494C_4447
 VERSION = 2
 """Of the schema below. A ledger of another version is refused."""
 
-CACHE = 16_000
+CACHE = 4_000
 """KiB of pages that SQLite keeps in memory."""
 
 LONGEST_LOG = 1 << 24

@@ -17,6 +17,7 @@ from interakt_loader.ledger.plan import Plan
 from interakt_loader.ledger.store import JournalEntry, Store
 from interakt_loader.mapping import PREPARED
 from interakt_loader.model import Entry, Kind, Message, Outcome, Status, Stop
+from interakt_loader.sending.work import WORK_BATCH
 from interakt_loader.settings import Settings
 
 KEYS = Keys(bytes(32))
@@ -346,3 +347,13 @@ def test_the_plan_is_kept_beside_the_ledger(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with planned(tmp_path, "user", batch("user", 0, ("ann", "A"))) as plan:
         assert len(taken(plan)[0]) == 1
+
+
+def test_a_stop_within_a_batch_loses_no_row(tmp_path: Path) -> None:
+    """A batch becomes messages some at a time: what is left of it is unsent."""
+    rows = batch("user", 0, *((f"u{number}", "A") for number in range(WORK_BATCH + 10)))
+    with planned(tmp_path, "user", rows) as plan:
+        begun = [one.row for one in next(plan.work_batches()).calls]
+        lines = [line for lines in plan.unsent(Stop("interrupted", "stopped")) for line in lines.to_pylist()]
+    assert begun == list(range(WORK_BATCH))
+    assert [(one["row"], one["status"]) for one in lines] == [(WORK_BATCH + at, "unsent") for at in range(10)]
