@@ -135,7 +135,8 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
             observer.announced(forecast(rate, rows, exact=source.rows_exact, at_most=may_merge))
         work = pipeline.plan()
         if job.stop_token.stop is None:
-            if not isinstance(work, Streamed):
+            # a dry run says so at its end
+            if not isinstance(work, Streamed) and (job.keeps_ledger or not settings.dry_run):
                 observer.announced(_plan_line(work, rate, job))
             bar.begin(None if isinstance(work, Streamed) else work.rows)
             if not settings.dry_run:
