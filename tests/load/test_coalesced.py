@@ -111,14 +111,14 @@ def test_the_account_ends_the_same_and_no_call_is_too_many(
     sandboxes: tuple[Sandbox, Sandbox], history: list[tuple[list[Row], str, bool]]
 ) -> None:
     """Load after load, against an account that gets every row by itself: one call for each user with a change."""
-    # user → what the account was told of it last, without repeats
+    # user → its rows, without repeats, in the load before
     accepted: dict[str, list[Any]] = {}
     with account(sandboxes[0]) as folded, account(sandboxes[1]) as single:
         for rows, nulls, folds in history:
             single.load(rows, nulls=nulls, coalesce=False, resend=True)
             by_user: dict[str, list[Any]] = {}
             for row in rows:
-                # an empty trait is the only one that `nulls` is about
+                # `nulls` is about empty traits alone
                 by_user.setdefault(row[0], []).append((row, nulls if None in row[-2:] else None))
             wanted = {user: [one for one, _ in groupby(theirs)] for user, theirs in by_user.items()}
             changed = {user for user, theirs in wanted.items() if accepted.get(user) != theirs}
