@@ -4,6 +4,7 @@ A ledger is a set of accepted calls, not a row number. So rows may be added, shu
 
 - `ledger`: all of it as one object, which the pipeline uses; and a copy of it for a dry run.
 - `plan`: the whole input, prepared and compared with the ledger before the first call.
+- `digest_file`: the digests of all rows of a load, and which of them share a key.
 - `digests`: the digests by which calls are known, and the decision which of them are sent. Pure.
 - `loads`: what is remembered of earlier loads: mappings, sources, inputs, event names.
 - `store`: the SQLite file, which belongs to one load at a time and detects damage.

@@ -5,7 +5,8 @@ So no digest of one destination matches one of another, and whoever finds a ledg
 
 A user call replaces traits, so the sequence of a user's calls counts. The ledger holds one digest of the calls that
 were accepted since the first (`Known.state`). The input's rows of that user are unchanged as far as they lead to the
-same digest. Usually a user has one row, and the digest is that of its body.
+same digest. Usually a user has one row, and the digest is that of its body. A row that repeats the one before it
+changes nothing, and leads to the same digest.
 
 The *step* of a call is what it does to the ledger once it is accepted: the state after it. The state before it comes
 first in the step, unless the call is the first of its sequence. That state may not be what the ledger holds, because an
@@ -15,7 +16,7 @@ in order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -43,9 +44,17 @@ class Keys:
         """Return the key of a user; `ordering_key` is the identity that the messages of one user share."""
         return self._digest(ordering_key.encode(), b"user")
 
+    def users(self, ordering_keys: Iterable[bytes]) -> list[bytes]:
+        """Return the keys of several users."""
+        return self._digests(ordering_keys, b"user")
+
     def body(self, body: bytes) -> bytes:
         """Return the digest of a user call's body."""
         return self._digest(body, b"body")
+
+    def bodies(self, bodies: Iterable[bytes]) -> list[bytes]:
+        """Return the digests of several bodies."""
+        return self._digests(bodies, b"body")
 
     def chain(self, before: bytes, body: bytes) -> bytes:
         """Return the state after a call: from the state before it and the digest of its body."""
@@ -54,6 +63,10 @@ class Keys:
     def event(self, body: bytes) -> bytes:
         """Return the key of an event: the digest of its whole body, with the user and `createdAt`."""
         return self._digest(body, b"event")
+
+    def events(self, bodies: Iterable[bytes]) -> list[bytes]:
+        """Return the keys of several events."""
+        return self._digests(bodies, b"event")
 
     def repeated_event(self, event: bytes, number: int) -> bytes:
         """Return the key of an equal event that is in the input for the `number`th time (from 2)."""
@@ -76,13 +89,19 @@ class Keys:
         return self._digest(text.encode(), b"name")
 
     def _digest(self, data: bytes, what: bytes) -> bytes:
+        return self._digests([data], what)[0]
+
+    def _digests(self, data: Iterable[bytes], what: bytes) -> list[bytes]:
         begun = self._begun.get(what)
         # hashing the key is half the work of a short digest, so it is done once for each kind
         if begun is None:
             begun = self._begun[what] = blake2b(digest_size=DIGEST, key=self._key, person=what)
-        digest = begun.copy()
-        digest.update(data)
-        return digest.digest()
+        digests = []
+        for one in data:
+            digest = begun.copy()
+            digest.update(one)
+            digests.append(digest.digest())
+        return digests
 
 
 EVENT = b"\x01"
@@ -114,23 +133,38 @@ class Decision(NamedTuple):
     """Of an unchanged row: it may have been accepted more than once."""
 
 
-def decide(known: Known, bodies: Sequence[bytes], chain: Callable[[bytes, bytes], bytes]) -> list[Decision]:
-    """Decide about the rows of one user (or about one event): the digests of their bodies, in the input's order."""
-    states = [bodies[0]]
-    for body in bodies[1:]:
-        states.append(chain(states[-1], body))
-    matched = states.index(known.state) + 1 if known.state in states else 0
-    if known.doubt is not None and states[matched : matched + 1] != [known.doubt]:
-        # the call in doubt, if it was accepted, has changed what earlier calls had set
-        matched = 0
-    unchanged = [Decision(None)] * (matched - 1) + [Decision(None, maybe_duplicate=known.maybe_duplicate)] * (
-        matched > 0
-    )
-    to_send = [
-        Decision(states[at] if at == 0 else states[at - 1] + states[at], doubted=states[at] == known.doubt)
-        for at in range(matched, len(states))
-    ]
-    return unchanged + to_send
+def accepted_rows(known: Known, bodies: Iterable[bytes], chain: Callable[[bytes, bytes], bytes]) -> int:
+    """Return how many rows of a user, from the first one on, are on record."""
+    accepted, doubt_follows = 0, known.doubt is None
+    for number, state in enumerate(_states(bodies, chain) if known.state or known.doubt else (), start=1):
+        if state == known.state:
+            accepted, doubt_follows = number, known.doubt is None
+        elif state == known.doubt:
+            doubt_follows = True
+    # any other call in doubt, if it was accepted, has changed what earlier calls had set
+    return accepted if doubt_follows else 0
+
+
+def decide(known: Known, bodies: Iterable[bytes], chain: Callable[[bytes, bytes], bytes]) -> Iterator[Decision]:
+    """Decide about the rows of one user: the digests of their bodies, in the input's order, to be read twice."""
+    accepted, before = accepted_rows(known, bodies, chain), b""
+    for number, state in enumerate(_states(bodies, chain), start=1):
+        if number > accepted:
+            yield Decision(before + state, doubted=state == known.doubt)
+        else:
+            yield Decision(None, maybe_duplicate=known.maybe_duplicate and number == accepted)
+        before = state
+
+
+def _states(bodies: Iterable[bytes], chain: Callable[[bytes, bytes], bytes]) -> Iterator[bytes]:
+    """Yield the state after each call."""
+    state = last = b""
+    for body in bodies:
+        # the same call again changes nothing
+        if body != last:
+            state = chain(state, body) if state else body
+        last = body
+        yield state
 
 
 def decide_event(known: Known, state: bytes, *, resend: bool = False) -> Decision:

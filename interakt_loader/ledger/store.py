@@ -118,7 +118,7 @@ APPLICATION_ID = 0x494C_4447
 VERSION = 2
 """Of the schema below. A ledger of another version is refused."""
 
-CACHE = 16_000
+CACHE = 4_000
 """KiB of pages that SQLite keeps in memory."""
 
 LONGEST_LOG = 1 << 24
@@ -571,6 +571,15 @@ class Store:
         """Remove all notes about a topic. Raises `sqlite3.Error`."""
         with _transaction(self.db):
             self.db.execute("DELETE FROM notes WHERE topic = ?", (topic,))
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no calls are on record, in its base neither, as of the last `merge`."""
+        databases = ("main", "base") if self.has_base else ("main",)
+        return not any(
+            self.db.execute(f"SELECT 1 FROM {one}.calls LIMIT 1").fetchone()  # noqa: S608 - our own name
+            for one in databases
+        )
 
     def is_empty(self) -> bool:
         """Tell whether there are no calls and no notes, for any destination."""

@@ -81,7 +81,7 @@ def load_users(
     - `event_id`: The column that identifies an event together with its name.
     - `on_unknown`: What to do with an event if it is unknown whether it was accepted: `resend` it, which may store it
       twice, or `skip` it.
-    - `coalesce`: Users only: make one call of several rows of a user.
+    - `coalesce`: Users only: make one call of all rows of a user that are to be sent.
     - `default_country`: Country of phones that have no country code: a dialling code, ISO letters or an English name.
     - `phones`: How phones are checked: by the numbering plans (`strict`), by their length (`possible`), or not at all
       (`as-is`: their digits are sent).
@@ -305,7 +305,11 @@ def _with_ledger(job: Job, source: Source, stack: ExitStack) -> tuple[Job, Sourc
         ledger = stack.enter_context(opening(path or "", kind, settings))
         job = replace(job, ledger=ledger, keeps_ledger=True)
         source = check_earlier(ledger.loads, source, job)
-    elif job.settler is not None or job.event_id is not None or (path is not None and settings.coalesce):
+    elif (
+        job.settler is not None
+        or job.event_id is not None
+        or (path is not None and kind == "user" and settings.coalesce is not False)
+    ):
         job = replace(job, ledger=_empty_ledger(kind, settings, stack))
     return job, source
 

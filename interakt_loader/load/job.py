@@ -218,7 +218,7 @@ def _engine(job: Job, rate_limit: RateLimit, transport: Transport | None) -> Eng
         rate_limit=rate_limit,
         max_outage=settings.max_outage,
         # with a ledger, the plan has folded the rows already
-        coalesce=settings.coalesce and job.ledger is None,
+        coalesce=bool(settings.coalesce) and job.ledger is None,
         resend_doubted=settings.on_unknown == "resend",
         label=job.lines.label,
     )

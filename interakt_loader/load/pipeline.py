@@ -179,6 +179,7 @@ class Pipeline:
         def settled(outcomes: list[Outcome], lines: pa.RecordBatch | None = None) -> Iterator[pa.RecordBatch]:
             yield from order.add(outcomes, lines)
             for more in work.carried(outcomes):
+                monitor.take_carried(more)
                 yield from order.add(more)
 
         try:
@@ -411,6 +412,11 @@ class Monitor:
         self._tally.read += len(work_batch.calls) + len(work_batch.settled) + unchanged + work_batch.merged
         self._tally.refused += len(work_batch.settled)
         self._tally.settled += unchanged
+
+    def take_carried(self, outcomes: list[Outcome]) -> None:
+        """Count rows that ended with the call of another row."""
+        self._tally.settle(outcomes)
+        self._check_engine()
 
     def _record(self, outcomes: list[Outcome]) -> None:
         if self._ledger is None:

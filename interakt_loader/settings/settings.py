@@ -263,13 +263,13 @@ class Settings:
         default="resend",
         flag="--on-unknown",
     )
-    coalesce: bool = _option(
-        "Users only: make one call of several rows of a user. With a ledger it is made of all rows to send, "
-        "without one of the rows that wait at that moment.",
+    coalesce: bool | None = _option(
+        "Users only: make one call of all rows of a user that are to be sent. By default this is done if there is a "
+        "ledger. Without one, a call is made of the rows that wait at that moment.",
         SENT,
-        parse_truth,
-        default=False,
-        flag="--coalesce",
+        optional(parse_truth),
+        default=None,
+        flag="--coalesce/--no-coalesce",
     )
     default_country: str = _option(
         "Country of phones that have no country code: a dialling code, ISO letters or an English name.",
@@ -615,7 +615,7 @@ class Options(TypedDict, total=False):
     old_api_key: str | Secret | dict[str, str] | None
     event_id: str | None
     on_unknown: Literal["resend", "skip"]
-    coalesce: bool
+    coalesce: bool | None
     default_country: str
     phones: Literal["strict", "possible", "as-is"]
     timezone: str

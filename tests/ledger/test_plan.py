@@ -17,6 +17,7 @@ from interakt_loader.ledger.plan import Plan
 from interakt_loader.ledger.store import JournalEntry, Store
 from interakt_loader.mapping import PREPARED
 from interakt_loader.model import Entry, Kind, Message, Outcome, Status, Stop
+from interakt_loader.sending.work import WORK_BATCH
 from interakt_loader.settings import Settings
 
 KEYS = Keys(bytes(32))
@@ -89,9 +90,10 @@ def test_with_an_empty_ledger_every_row_goes_out_known_by_its_own_digests(tmp_pa
 
 
 def test_rows_of_one_user_are_steps_on_top_of_one_another(tmp_path: Path) -> None:
-    """In whichever batches they are; the first starts anew, and each later one names the state before it."""
+    """With `--no-coalesce`, in whichever batches they are: the first starts anew, and each later one names the state
+    before it."""
     first, second = batch("user", 0, ("ann", "A"), ("bob", "A")), batch("user", 2, ("ann", "B"))
-    with planned(tmp_path, "user", first, second) as plan:
+    with planned(tmp_path, "user", first, second, coalesce=False) as plan:
         assert counts(plan) == {"rows": 3, "calls": 3}
         calls, _, _ = taken(plan)
     assert [one.entry for one in calls] == [Entry(ANN, A), Entry(BOB, A), Entry(ANN, A + AB)]
@@ -218,7 +220,7 @@ def test_what_the_ledger_knows_of_an_id(tmp_path: Path) -> None:
 
 
 def test_rows_of_one_user_become_one_call(tmp_path: Path) -> None:
-    """With `coalesce`: of what is to be sent, in whichever batches it is; the step leads from before to after it."""
+    """Of what is to be sent, in whichever batches it is; the step leads from before to after it."""
     bodies = [json.dumps({"userId": "ann", "traits": {name: at}}) for at, name in enumerate("abab")]
     states = [KEYS.body(bodies[0].encode())]
     for body in bodies[1:]:
@@ -226,7 +228,7 @@ def test_rows_of_one_user_become_one_call(tmp_path: Path) -> None:
     first = batch("user", 0, ("ann", bodies[0]), ("ann", bodies[1]), ("bob", '{"userId":"bob"}'))
     second = batch("user", 3, ("ann", bodies[2]), ("cay", None), ("ann", bodies[3]))
     known: list[JournalEntry] = [(ANN, states[0], None, False)]
-    with planned(tmp_path, "user", first, second, known=known, coalesce=True) as plan:
+    with planned(tmp_path, "user", first, second, known=known) as plan:
         assert counts(plan) == {"rows": 6, "calls": 2, "unchanged": 1, "merged": 2}
         before = plan.first_call()
         calls, settled, unchanged = taken(plan)
@@ -238,7 +240,7 @@ def test_rows_of_one_user_become_one_call(tmp_path: Path) -> None:
     ]
     assert json.loads(calls[1].body) == {"userId": "ann", "traits": {"b": 3, "a": 2}}
     assert (len(settled), unchanged) == (1, [(0, False, None)])
-    with planned(tmp_path, "user", first, second, known=known, coalesce=True) as plan:
+    with planned(tmp_path, "user", first, second, known=known) as plan:
         lines = [line for lines in plan.checked() for line in lines.to_pylist()]
     assert [one["status"] for one in lines] == ["unchanged", "merged", "unsent", "merged", "invalid", "unsent"]
 
@@ -246,7 +248,7 @@ def test_rows_of_one_user_become_one_call(tmp_path: Path) -> None:
 def test_a_user_whose_call_would_be_too_large_takes_several(tmp_path: Path) -> None:
     """Three rows of 15 KB each under names of their own: two fit into one call."""
     bodies = [json.dumps({"userId": "ann", "traits": {name: "x" * 15_000}}) for name in "abc"]
-    with planned(tmp_path, "user", batch("user", 0, *(("ann", one) for one in bodies)), coalesce=True) as plan:
+    with planned(tmp_path, "user", batch("user", 0, *(("ann", one) for one in bodies))) as plan:
         calls, _, _ = taken(plan)
         assert carried(plan, *calls) == [(0, "merged", "coalesced")]
     assert [sorted(json.loads(one.body)["traits"]) for one in calls] == [["a", "b"], ["c"]]
@@ -258,7 +260,7 @@ def test_what_a_stop_leaves_takes_those_along_that_it_carries(tmp_path: Path) ->
     """Ann's first row has been passed when the load stops, and her last one has not: both are unsent."""
     body = '{"userId": "ann"}'
     first, second = batch("user", 0, ("ann", body), ("bob", body)), batch("user", 2, ("ann", body))
-    with planned(tmp_path, "user", first, second, coalesce=True) as plan:
+    with planned(tmp_path, "user", first, second) as plan:
         assert [one.row for one in next(plan.work_batches()).calls] == [1]
         lines = [line for lines in plan.unsent(Stop("interrupted", "stopped")) for line in lines.to_pylist()]
     assert [(one["row"], one["status"], one["code"], one["message"]) for one in lines] == [
@@ -328,7 +330,7 @@ def test_nothing_is_left_of_a_plan(tmp_path: Path) -> None:
     plan = Plan(store, KEYS, "user", Settings(api_key="key"))
     plan.make([batch("user", 0, ("ann", "A"))])
     assert store.db.execute("SELECT name FROM plan.sqlite_master").fetchall() == [
-        (name,) for name in ("special", "conflicts", "contents", "folded", "merged")
+        (name,) for name in ("wanted", "special", "conflicts", "folds", "folded", "merged", "lines")
     ]
     pieces = plan.work_batches()
     plan.close()
@@ -345,3 +347,13 @@ def test_the_plan_is_kept_beside_the_ledger(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with planned(tmp_path, "user", batch("user", 0, ("ann", "A"))) as plan:
         assert len(taken(plan)[0]) == 1
+
+
+def test_a_stop_within_a_batch_loses_no_row(tmp_path: Path) -> None:
+    """A batch becomes messages some at a time: what is left of it is unsent."""
+    rows = batch("user", 0, *((f"u{number}", "A") for number in range(WORK_BATCH + 10)))
+    with planned(tmp_path, "user", rows) as plan:
+        begun = [one.row for one in next(plan.work_batches()).calls]
+        lines = [line for lines in plan.unsent(Stop("interrupted", "stopped")) for line in lines.to_pylist()]
+    assert begun == list(range(WORK_BATCH))
+    assert [(one["row"], one["status"]) for one in lines] == [(WORK_BATCH + at, "unsent") for at in range(10)]

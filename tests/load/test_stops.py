@@ -239,7 +239,7 @@ def test_a_ledger_on_a_disk_that_is_full_from_the_start(tmp_path: Path, sandbox:
 def test_a_full_disk_under_the_ledger(tmp_path: Path) -> None:
     """The ledger cannot be written any more: one line, exit 3; all that was accepted is on record all the same."""
     with Sandbox(SandboxOptions(latency=0.005)) as sandbox:
-        done = with_little_room(tmp_path, sandbox, rows=8000, room=500_000, report="users.report.parquet")
+        done = with_little_room(tmp_path, sandbox, rows=8000, room=800_000, report="users.report.parquet")
         assert done.returncode == 3, done.stderr
         assert "stopped early: ledger users.ledger: cannot be written: " in done.stdout
         assert "Traceback" not in done.stderr

@@ -70,6 +70,8 @@ class Load:
         """Given to each run from now on."""
         self.state = folder.with_suffix(".state")
         """The user's state folder."""
+        self.coalesce: bool | None = None
+        """The option of this name."""
         self._queue = queue
         self._said = folder.with_suffix(".said")
 
@@ -112,6 +114,8 @@ class Load:
 
     def _environ(self) -> dict[str, str]:
         own = {"INTERAKT_API_KEY": self.sandbox.api_key, "INTERAKT_STATE_DIR": str(self.state)}
+        if self.coalesce is not None:
+            own["INTERAKT_COALESCE"] = str(self.coalesce)
         return os.environ | own
 
     def finish(self) -> Pace:

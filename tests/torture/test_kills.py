@@ -58,7 +58,8 @@ def torture(
             assert {path.name for path in load.folder.iterdir()} == {"own.ledger", "own.report.csv", "rows.runs"}
             report = load.report()
             assert report["row"].to_pylist() == list(range(ROWS))
-            assert set(report["status"].to_pylist()) <= {"sent", "unchanged"}
+            merged = {"merged"} if load.coalesce else set()
+            assert set(report["status"].to_pylist()) <= {"sent", "unchanged"} | merged
             check(load, tally, lost)
             tally.count_load(load, killed=len(lost) > 0)
             load.remove()
@@ -115,19 +116,31 @@ def test_each_event_is_there_once_and_copies_are_few_and_marked(tmp_path: Path) 
         torture(tmp_path, EVENT_LOADS, lambda folder, queue: Load(folder, table, sandbox, queue), pace, check)
 
 
-def test_users_end_as_in_an_undisturbed_load(tmp_path: Path) -> None:
-    """However a load is killed: each user has the traits, tags and numbers that it would have had anyway."""
+@pytest.mark.parametrize("coalesce", [True, False])
+def test_users_end_as_in_an_undisturbed_load(tmp_path: Path, coalesce: bool) -> None:
+    """However a load is killed: each user has the traits, tags and numbers that it would have had anyway.
+
+    With one call for each user, and with one for each row.
+    """
     table = inputs.write(inputs.users(ROWS, seed=2), inputs.USER_MAPPING, tmp_path)
+
+    def load_of(folder: Path, queue: int) -> Load:
+        load = Load(folder, table, sandbox, queue)
+        load.coalesce = coalesce
+        return load
 
     def check(load: Load, tally: Tally, lost: list[int]) -> None:
         assert users_of(load.sandbox) == wanted
         assert verified(load) == {"same": ROWS}
 
     with SandboxProcess(SandboxOptions(latency=0.001, jitter=0.019, seed=2)) as sandbox:
-        pace = Load(tmp_path / "calm", table, sandbox).finish()
+        # a call for each row, so that it does not depend on how rows become one call
+        calm = Load(tmp_path / "calm", table, sandbox)
+        calm.coalesce = False
+        pace = calm.finish()
         wanted = users_of(sandbox)
         sandbox.set_faults(FAULTS)
-        torture(tmp_path, USER_LOADS, lambda folder, queue: Load(folder, table, sandbox, queue), pace, check, 4)
+        torture(tmp_path, USER_LOADS, load_of, pace, check, 4)
 
 
 def verified(load: Load) -> dict[str, int]:

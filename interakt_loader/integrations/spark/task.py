@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Dict
 from contextlib import ExitStack, closing
@@ -32,7 +33,7 @@ from interakt_loader.privacy.secrets import Secret, hidden
 from interakt_loader.report.outcomes import OUTCOMES, not_sent
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Rate, hidden_share
-from interakt_loader.sources.base import flattened
+from interakt_loader.sources.base import Lines, flattened
 
 if TYPE_CHECKING:
     from interakt_loader.ledger import Ledger
@@ -171,12 +172,12 @@ def prepare_rows(batches: Iterable[pa.RecordBatch], preparation: Preparation, co
 def send_calls(batches: Iterable[pa.RecordBatch], bucket: int, load: Load) -> Iterator[pa.RecordBatch]:
     """Send the prepared calls of one bucket, and yield a report line for each (schema `LINES`)."""
     numbers = _Numbers()
-    calls = numbers.of(batch.select(PREPARED.names).cast(PREPARED) for batch in batches)
+    calls = numbers.noted(batch.select(PREPARED.names).cast(PREPARED) for batch in batches)
     with ExitStack() as stack:
         reason: StopReason = "secret_missing"
         try:
             settings = load.settings if load.settings.dry_run else load.settings_here()
-            job = Job(load.mapping, load.kind, settings, limit=load.limit, prepare=numbers)
+            job = Job(load.mapping, load.kind, settings, limit=load.limit, prepare=numbers, lines=numbers)
             reason = "ledger_broken"
             if load.parts is not None:
                 ledger = open_part(load.parts, bucket, load.kind, settings)
@@ -213,20 +214,24 @@ def patiently(open_ledger: Callable[[], Ledger], held: type[NotJustNow]) -> Ledg
         time.sleep(0.5)
 
 
-class _Numbers:
+class _Numbers(Lines):
     """Numbers prepared calls from 0, as `deliver` needs them, and keeps their original numbers."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._numbers: list[pa.Int64Array] = []
+        # the first row of each of these, and of the next
+        self._firsts = [0]
 
-    def of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def noted(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the batches, and keep the numbers of their rows."""
         for batch in batches:
             self._numbers.append(batch["row"])
+            self._firsts.append(self._firsts[-1] + batch.num_rows)
             yield batch
 
     def taken(self, kind: Kind) -> Iterator[pa.RecordBatch]:
-        """Yield the rows that `of` has yielded: only their numbers."""
+        """Yield the rows that `noted` has yielded: only their numbers."""
         for rows in self._numbers:
             known = {"row": rows, "kind": pa.repeat(kind, len(rows))}
             columns = [known.get(one.name, pa.nulls(len(rows), one.type)) for one in PREPARED]
@@ -236,6 +241,11 @@ class _Numbers:
         return batch.set_column(0, "row", pa.array(range(first_row, first_row + batch.num_rows), pa.int64()))
 
     identities = __call__
+
+    def label(self, row: int) -> str:
+        """Return the original number of a row."""
+        at = bisect_right(self._firsts, row) - 1
+        return str(self._numbers[at][row - self._firsts[at]])
 
     def original(self, rows: pa.Int64Array) -> pa.Int64Array:
         """Return the original numbers of these rows."""
