@@ -174,7 +174,7 @@ def night(rows: list[int], machines: int, machine: Machine) -> Night:
         for number, loads in enumerate(running):
             most = max(most, len(loads))
             asked = (starts[number] * machine.start + len(loads) * calls * machine.call) / (60 * machine.cores)
-            # the starts of a whole night come in its first minute, and matter less than what goes on
+            # all loads start in the first minute, and that minute says nothing about the rest of the night
             busiest = max(busiest, asked) if minutes else busiest
             done = calls / max(1.0, asked)
             running[number] = [left - done for left in loads if left > done]
