@@ -48,6 +48,19 @@ def _simple(decimal: str) -> str:
     return rf"^-?(?:{_SIGNS} ?)?{number}$|^-?{number} ?{_SIGNS}$"
 
 
+_CURRENCY = f"(?i:[a-z]{{0,2}}{_SIGNS}|{_WORDS})"
+# letters of other scripts are let through: the Unicode class of letters takes milliseconds to compile
+_LIKE_NUMBER = (
+    rf"^[^A-Za-z0-9]*(?:{_CURRENCY}[^A-Za-z0-9]*)?[0-9][^A-Za-z]*(?:[eE][^A-Za-z]*)?(?:{_CURRENCY}[^A-Za-z0-9]*)?$"
+    r"|^[^A-Za-z0-9]*(?i:nan|inf|infinity)$"
+)
+
+
+def like_numbers(texts: pa.StringArray) -> pa.BooleanArray:
+    """Return which texts look like numbers. This is a quick test: `numbers_in_text` reads no other, and not all."""
+    return pc.match_substring_regex(texts, _LIKE_NUMBER)
+
+
 def _any(decimal: str) -> re.Pattern[str]:
     indian = r"[1-9]\d?(?:,\d{2})+,\d{3}  |" if decimal == "." else ""
     currency = rf"(?:[A-Z]{{0,2}}{_SIGNS}|{_WORDS})"
