@@ -7,7 +7,7 @@ the `target`, with `numbers` and `times`. `date_forms` has every form of a date.
 
 from __future__ import annotations
 
-from interakt_loader.columns.convert import coerce, json_arrays, of_texts, texts
+from interakt_loader.columns.convert import coerce, coerce_parts, json_arrays, of_texts, texts, texts_of_parts
 from interakt_loader.columns.date_forms import DatesSeen, Decision, date_format_of
 from interakt_loader.columns.target import TYPES, Coerced, Target, TypeName, json_string, json_strings, no_type
 
@@ -19,6 +19,7 @@ __all__ = [
     "Target",
     "TypeName",
     "coerce",
+    "coerce_parts",
     "date_format_of",
     "json_arrays",
     "json_string",
@@ -26,4 +27,5 @@ __all__ = [
     "no_type",
     "of_texts",
     "texts",
+    "texts_of_parts",
 ]

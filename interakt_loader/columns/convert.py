@@ -6,6 +6,7 @@ import json
 import math
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -54,7 +55,12 @@ def coerce(values: pa.Array, target: Target) -> Coerced:
     """
     if pa.types.is_dictionary(values.type) and len(values.dictionary) <= len(values):
         return _coerce_dictionary(values, target)
-    return merged([_coerce_part(part, target) for part in normalize_parts(values)])
+    return coerce_parts(normalize_parts(values), target)
+
+
+def coerce_parts(parts: Sequence[NormalColumn], target: Target) -> Coerced:
+    """Return the same of a column that `normalize_parts` returned."""
+    return merged([_coerce_part(part, target) for part in parts])
 
 
 def _coerce_dictionary(values: pa.DictionaryArray, target: Target) -> Coerced:
@@ -107,8 +113,13 @@ def strings(values: pa.Array, kind: Kind, target: Target) -> Coerced:
 
 def texts(values: pa.Array, target: Target) -> tuple[pa.StringArray, dict[int, Problem]]:
     """Return values of any type as `strings` has them, before they become JSON, and the problems."""
+    return texts_of_parts(normalize_parts(values), target)
+
+
+def texts_of_parts(normal: Sequence[NormalColumn], target: Target) -> tuple[pa.StringArray, dict[int, Problem]]:
+    """Return the same of a column that `normalize_parts` returned."""
     parts = []
-    for kind, array, problems in normalize_parts(values):
+    for kind, array, problems in normal:
         if kind in ("null", "other"):
             parts.append((pa.nulls(len(array), pa.string()), problems))
         else:
