@@ -7,7 +7,7 @@ the `target`, with `numbers` and `times`. `date_forms` has every form of a date.
 
 from __future__ import annotations
 
-from interakt_loader.columns.convert import coerce, coerce_parts, json_arrays, of_texts, texts, texts_of_parts
+from interakt_loader.columns.convert import coerce, json_arrays, of_texts, problems_of, texts
 from interakt_loader.columns.date_forms import DatesSeen, Decision, date_format_of
 from interakt_loader.columns.target import TYPES, Coerced, Target, TypeName, json_string, json_strings, no_type
 
@@ -19,13 +19,12 @@ __all__ = [
     "Target",
     "TypeName",
     "coerce",
-    "coerce_parts",
     "date_format_of",
     "json_arrays",
     "json_string",
     "json_strings",
     "no_type",
     "of_texts",
+    "problems_of",
     "texts",
-    "texts_of_parts",
 ]

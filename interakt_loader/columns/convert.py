@@ -55,12 +55,25 @@ def coerce(values: pa.Array, target: Target) -> Coerced:
     """
     if pa.types.is_dictionary(values.type) and len(values.dictionary) <= len(values):
         return _coerce_dictionary(values, target)
-    return coerce_parts(normalize_parts(values), target)
+    return merged([_coerce_part(part, target) for part in normalize_parts(values)])
 
 
-def coerce_parts(parts: Sequence[NormalColumn], target: Target) -> Coerced:
-    """Return the same of a column that `normalize_parts` returned."""
-    return merged([_coerce_part(part, target) for part in parts])
+_NEVER_REFUSED = {
+    *((kind, "string") for kind in ("text", "bool", "int", "float", "decimal", "digits")),
+    *((kind, "number") for kind in ("bool", "int", "float", "decimal", "digits")),
+    ("bool", "boolean"),
+}
+"""Kinds and targets without a value that cannot be sent, besides those that `normalize` refuses."""
+
+
+def problems_of(parts: Sequence[NormalColumn], target: Target) -> dict[int, Problem]:
+    """Return the problems that `coerce` has with a column, in the form that `normalize_parts` returned."""
+    found: dict[int, Problem] = {}
+    for part in parts:
+        wanted = _BY_KIND.get(part.kind) if target.type == "auto" else target.type
+        is_sent = (part.kind, wanted) in _NEVER_REFUSED
+        found |= part.problems if is_sent else _coerce_part(part, target).problems
+    return found
 
 
 def _coerce_dictionary(values: pa.DictionaryArray, target: Target) -> Coerced:
@@ -113,13 +126,8 @@ def strings(values: pa.Array, kind: Kind, target: Target) -> Coerced:
 
 def texts(values: pa.Array, target: Target) -> tuple[pa.StringArray, dict[int, Problem]]:
     """Return values of any type as `strings` has them, before they become JSON, and the problems."""
-    return texts_of_parts(normalize_parts(values), target)
-
-
-def texts_of_parts(normal: Sequence[NormalColumn], target: Target) -> tuple[pa.StringArray, dict[int, Problem]]:
-    """Return the same of a column that `normalize_parts` returned."""
     parts = []
-    for kind, array, problems in normal:
+    for kind, array, problems in normalize_parts(values):
         if kind in ("null", "other"):
             parts.append((pa.nulls(len(array), pa.string()), problems))
         else:

@@ -447,7 +447,7 @@ def _fitting_text(form: str) -> str:
 
 # ------------------------------------------------------------------ which format a column has
 
-_FIRST = 100
+_FIRST = 20
 """Values of a column that are looked at one by one."""
 
 

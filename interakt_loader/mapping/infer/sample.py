@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.columns import Target, coerce_parts, texts_of_parts
+from interakt_loader.columns import Target, problems_of
 from interakt_loader.columns.normalize import Kind, Mixed, NormalColumn, as_text, normalize_parts, type_name
 from interakt_loader.mapping.prepare import null_where_word
 from interakt_loader.sources.base import Lines
@@ -93,10 +93,7 @@ class Look:
         found: dict[int, str] = {}
         start = 0
         for parts in self.batches:
-            if target.type == "string":
-                problems = texts_of_parts(parts, target)[1]
-            else:
-                problems = coerce_parts(parts, target).problems
+            problems = problems_of(parts, target)
             found |= {start + place: problems[place].message for place in sorted(problems)}
             start += len(parts[0].values)
         self._refused[target] = found
