@@ -33,7 +33,6 @@ from interakt_loader.sending.pending import recorded
 from interakt_loader.settings import Options, Settings, Unpack, lists_options
 from interakt_loader.settings.values import did_you_mean
 from interakt_loader.sources import Data, Source, hidden_source
-from interakt_loader.transport import read_environment
 
 if TYPE_CHECKING:
     from interakt_loader.ledger import Ledger, Plan
@@ -191,6 +190,8 @@ def load(
     if not settings.dry_run:
         settings.require_key()
         # a proxy that makes no sense is refused before anything is planned
+        from interakt_loader.transport import read_environment
+
         read_environment(settings.base_url)
     job = Job(
         read,

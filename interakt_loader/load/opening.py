@@ -21,7 +21,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from interakt_loader.columns import Target
 from interakt_loader.errors import MappingError, MappingNeeded, SettingsError, SourceError, option
@@ -344,8 +343,15 @@ def files_of(source: Source) -> list[Path]:
     """Return the files of this machine that a source reads."""
     given = [part.path for part in source.parts] or ([source.path] if source.path is not None else [])
     given += [one.file for one in _databases(source)]
-    found = (Path(url2pathname(urlsplit(one).path) if one.startswith("file:") else one).expanduser() for one in given)
+    found = (Path(_path_of_address(one) if one.startswith("file:") else one).expanduser() for one in given)
     return [one for one in found if one.is_file()]
+
+
+def _path_of_address(address: str) -> str:
+    # imports the client for HTTP, which takes 10 ms
+    from urllib.request import url2pathname
+
+    return url2pathname(urlsplit(address).path)
 
 
 def _databases(source: Source) -> list[DatabaseAddress]:
