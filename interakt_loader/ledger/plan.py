@@ -342,6 +342,8 @@ class Plan:
                 self._note(call.row, call.entry.key, decision, single=False, folded=call.is_folded)
             merged.complete()
         db.execute("COMMIT")
+        # the allocator keeps 20 MB of what was read, unless it is asked
+        pa.default_memory_pool().release_unused()
 
     def _take_in(self, prepared: Iterable[pa.RecordBatch], digests: DigestFile) -> bool:
         """Read all rows. Return whether some of them are one event with another row."""
