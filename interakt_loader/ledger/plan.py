@@ -632,7 +632,9 @@ class Plan:
         """Return the calls with their ledger entries."""
         own = batch.filter(pc.is_valid(batch["body"]))
         entered = []
-        for message, key, state in zip(calls, own["key"].to_pylist(), own["state"].to_pylist(), strict=True):
+        # `to_pylist` takes twenty times as long for these types
+        keys, states = (own[name].to_numpy(zero_copy_only=False).tolist() for name in ("key", "state"))
+        for message, key, state in zip(calls, keys, states, strict=True):
             entry, doubted = Entry(key, state or EVENT), False
             if self._decisions[message.row - self._first] != _SEND:
                 found = self._store.db.execute(
