@@ -421,7 +421,7 @@ class Monitor:
     def read_group(self, wanted: int) -> list[Outcome]:
         """Return what has settled, if it is `wanted` outcomes or the last read was `GLANCE` seconds ago.
 
-        A transaction of the ledger takes a millisecond, however few calls it records.
+        Each transaction of the ledger takes 0.2 ms more than its calls, and on a slow disk far longer.
         """
         if self._engine.settled < wanted and time.monotonic() - self._read_at < GLANCE:
             self._check_engine()
