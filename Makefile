@@ -156,10 +156,12 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(UV)
 	@touch $@ $(VENV)/.base $(VENV)/.test
 
 $(VENV)-test-orchestrators/.ready: LOCK := $(ORCHESTRATORS)
+# as pip does: the benchmark measures starts
+$(VENV)-bench/.ready: BYTECODE := --compile-bytecode
 $(VENV)-%/.ready: pyproject.toml constraints.txt | $(UV)
 	@echo "making $(VENV)-$*, with interakt_loader and the group $* (once)"
 	@$(PYTHON) -m venv $(VENV)-$*
-	@$(INSTALL) --python $(VENV)-$*/bin/python --group $*
+	@$(INSTALL) $(BYTECODE) --python $(VENV)-$*/bin/python --group $*
 	@touch $@
 
 # The lock has one version of Airflow. This older one is only imported, to see how it is refused.

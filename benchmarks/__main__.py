@@ -31,6 +31,8 @@ def main() -> None:
     )
     asked = parser.parse_args()
     plan = [one for one in (quick() if asked.quick else full()) if asked.only in one.name]
+    # as an installed package is
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(HERE.parent / "interakt_loader")], check=True)
     with tempfile.TemporaryDirectory() as folder:
         table = prepare(Path(folder), plan)
         with Server() as server:

@@ -33,7 +33,7 @@ def latency(rows: int, milliseconds: int, workers: int) -> Scenario:
     """A server that takes its time: what share of workers / latency is used. Tools with one thread do few rows."""
     name = f"{milliseconds} ms, {workers} workers"
     pools = dict.fromkeys(("loader", "aiohttp script", "threads, http.client"), rows)
-    one_by_one = dict.fromkeys(("vendor's SDK", "drt", "dlt"), 100) if milliseconds == 50 else {}
+    one_by_one = dict.fromkeys(("vendor's SDK", "drt", "dlt"), max(rows // 400, 20)) if milliseconds == 50 else {}
     return Scenario(name, pools | one_by_one, workers, milliseconds / 1000)
 
 

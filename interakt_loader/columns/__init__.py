@@ -7,7 +7,7 @@ the `target`, with `numbers` and `times`. `date_forms` has every form of a date.
 
 from __future__ import annotations
 
-from interakt_loader.columns.convert import coerce, json_arrays, of_texts, texts
+from interakt_loader.columns.convert import coerce, json_arrays, of_texts, problems_of, texts
 from interakt_loader.columns.date_forms import DatesSeen, Decision, date_format_of
 from interakt_loader.columns.target import TYPES, Coerced, Target, TypeName, json_string, json_strings, no_type
 
@@ -25,5 +25,6 @@ __all__ = [
     "json_strings",
     "no_type",
     "of_texts",
+    "problems_of",
     "texts",
 ]

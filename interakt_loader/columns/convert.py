@@ -6,6 +6,7 @@ import json
 import math
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -55,6 +56,24 @@ def coerce(values: pa.Array, target: Target) -> Coerced:
     if pa.types.is_dictionary(values.type) and len(values.dictionary) <= len(values):
         return _coerce_dictionary(values, target)
     return merged([_coerce_part(part, target) for part in normalize_parts(values)])
+
+
+_NEVER_REFUSED = {
+    *((kind, "string") for kind in ("text", "bool", "int", "float", "decimal", "digits")),
+    *((kind, "number") for kind in ("bool", "int", "float", "decimal", "digits")),
+    ("bool", "boolean"),
+}
+"""Kinds and targets without a value that cannot be sent, besides those that `normalize` refuses."""
+
+
+def problems_of(parts: Sequence[NormalColumn], target: Target) -> dict[int, Problem]:
+    """Return the problems that `coerce` has with a column, in the form that `normalize_parts` returned."""
+    found: dict[int, Problem] = {}
+    for part in parts:
+        wanted = _BY_KIND.get(part.kind) if target.type == "auto" else target.type
+        is_sent = (part.kind, wanted) in _NEVER_REFUSED
+        found |= part.problems if is_sent else _coerce_part(part, target).problems
+    return found
 
 
 def _coerce_dictionary(values: pa.DictionaryArray, target: Target) -> Coerced:

@@ -426,7 +426,29 @@ def _clock_format(match: re.Match[str]) -> str:
     return clock.replace("%z", "%Z") if match["zone"] and match["zone"].strip().upper() in ("UTC", "GMT") else clock
 
 
+_FITTING = {
+    "%Y": "[0-9]{4}", "%y": "[0-9]{2}", "%m": "(?:0?[1-9]|1[0-2])", "%d": "(?:0?[1-9]|[12][0-9]|3[01])",
+    "%b": "(?i:jan|feb|mar|apr|jun|jul|aug|sep|oct|nov|dec)", "%H": "[0-9]{1,2}", "%M": "[0-9]{2}", "%S": "[0-9]{2}",
+}  # fmt: skip
+"""What fits a directive. May is not there, because it has another shape: it is also a long name."""
+_NO_TEXT = "^[^\\s\\S]"
+
+
+def _fitting_text(form: str) -> str:
+    """Return a pattern of texts whose `forms_of` has this format as fitting; it may match fewer, and none at all."""
+    if form in _ISO:
+        return _ISO_TEXT
+    pieces = re.findall("%.|[^%]", form)
+    # digits without a separator can be cut in several ways
+    if any(piece not in _FITTING for piece in pieces if piece.startswith("%")) or len(pieces) < 5:
+        return _NO_TEXT
+    return f"^{''.join(_FITTING.get(piece, re.escape(piece)) for piece in pieces)}$"
+
+
 # ------------------------------------------------------------------ which format a column has
+
+_FIRST = 20
+"""Values of a column that are looked at one by one."""
 
 
 @dataclass(frozen=True)
@@ -464,6 +486,12 @@ class DatesSeen:
         if kind not in ("text", "int"):
             return cls()
         texts = strip_quote(array if kind == "text" else digits(array, kind)).drop_null().unique()
+        seen = cls._one_by_one(texts[:_FIRST])
+        rest = texts[_FIRST:]
+        return seen + cls._one_by_one(rest.filter(pc.invert(seen._known(rest)))) if len(rest) else seen
+
+    @classmethod
+    def _one_by_one(cls, texts: pa.StringArray) -> DatesSeen:
         shapes: dict[tuple[str, ...], str] = {}
         against: dict[str, str] = {}
         for text, iso in zip(texts.to_pylist(), iso_days(texts).is_valid().to_pylist(), strict=True):
@@ -475,6 +503,14 @@ class DatesSeen:
                 if form not in forms.fitting:
                     against.setdefault(form, text)
         return cls(tuple(shapes.items()), tuple(against.items()))
+
+    def _known(self, texts: pa.StringArray) -> pa.BooleanArray:
+        """Return which texts certainly show nothing new: they have the one shape, and fit all formats that are left."""
+        known = pa.repeat(len(self.shapes) == 1, len(texts))
+        for form in self.shapes[0][0] if len(self.shapes) == 1 else ():
+            if form not in dict(self.against):
+                known = pc.and_(known, pc.match_substring_regex(texts, _fitting_text(form)))
+        return known
 
     def __add__(self, other: DatesSeen) -> DatesSeen:
         """Return what both show; the values are the earlier ones where both have some."""

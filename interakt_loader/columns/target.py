@@ -16,6 +16,7 @@ from interakt_loader.columns.date_forms import format_problem
 from interakt_loader.columns.normalize import map_distinct
 from interakt_loader.errors import MappingError
 from interakt_loader.model import Problem
+from interakt_loader.privacy.text import utf8_of
 
 TypeName: TypeAlias = Literal["auto", "string", "number", "boolean", "datetime", "date", "list"]
 """What a column can become."""
@@ -126,6 +127,7 @@ def merged(parts: Sequence[Coerced]) -> Coerced:
 # ------------------------------------------------------------------ JSON strings (RFC 8259): non-ASCII as it is
 
 _TO_ESCAPE = '["\\\\\x00-\x1f]'
+_FIRST_PRINTABLE, _QUOTE, _BACKSLASH = b' "\\'
 _CONTROL = "[\x00-\x1f]"
 _CONTROLS = {code: json.dumps(chr(code))[1:-1] for code in range(0x20)}
 
@@ -137,8 +139,9 @@ def json_string(text: str) -> str:
 
 def json_strings(array: pa.StringArray) -> pa.StringArray:
     """Return each text as a JSON string, with its quotes; null stays null."""
-    escaped = array
-    if pc.any(pc.match_substring_regex(array, _TO_ESCAPE)).as_py():
+    escaped, read = array, utf8_of(array)
+    may_change = ((read < _FIRST_PRINTABLE) | (read == _QUOTE) | (read == _BACKSLASH)).any()
+    if may_change and pc.any(pc.match_substring_regex(array, _TO_ESCAPE)).as_py():
         escaped = pc.replace_substring(pc.replace_substring(array, "\\", "\\\\"), '"', '\\"')
         control = pc.match_substring_regex(escaped, _CONTROL)
         escaped = map_distinct(escaped, control, lambda text: text.translate(_CONTROLS))

@@ -20,7 +20,6 @@ from interakt_loader.sending.workers import Engine
 from interakt_loader.settings import Settings
 from interakt_loader.settings.values import Rate
 from interakt_loader.sources.base import Lines
-from interakt_loader.transport import HttpTransport
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -222,9 +221,13 @@ def _engine(job: Job, rate_limit: RateLimit, transport: Transport | None) -> Eng
         resend_doubted=settings.on_unknown == "resend",
         label=job.lines.label,
     )
-    transport = transport or HttpTransport(
-        settings.base_url, settings.require_key(), timeout=settings.timeout, connections=settings.workers
-    )
+    if transport is None:
+        # imports `requests`, which a dry run does not need
+        from interakt_loader.transport import HttpTransport
+
+        transport = HttpTransport(
+            settings.base_url, settings.require_key(), timeout=settings.timeout, connections=settings.workers
+        )
     return Engine(
         schedule,
         job.ledger.recording(transport) if job.ledger else transport,

@@ -266,10 +266,6 @@ PATIENCE = 1.0
 MOST_HELD = 65_536
 """Report lines of unchanged rows that are held back at most."""
 
-FEW = 256
-"""Fewer outcomes than so many wait for more of them, at most `PATIENCE` after the last report lines. To make, count and
-write lines takes 3 ms, however few they are: at a limit of 600 calls a minute that was most of a load's computing."""
-
 
 class InOrder:
     """Brings outcomes, and report lines that are made already, back into the input's order, and yields report lines.
@@ -285,18 +281,13 @@ class InOrder:
         self._lines: list[tuple[float, pa.RecordBatch]] = []
         # the row whose line comes next
         self._next = first_row
-        # when there were lines
-        self._made_at = 0.0
 
     def add(self, outcomes: Iterable[Outcome], lines: pa.RecordBatch | None = None) -> Iterator[pa.RecordBatch]:
         """Take them in, and return an iterator over the lines that are due now."""
         self._outcomes.extend(outcomes)
         if lines is not None:
             self._lines.append((time.time(), lines))
-        now = time.time()
-        if not self._lines and len(self._outcomes) < FEW and 0 <= now - self._made_at < PATIENCE:
-            return iter(())
-        return self._ready(now - PATIENCE)
+        return self._ready(time.time() - PATIENCE)
 
     def rest(self) -> Iterator[pa.RecordBatch]:
         """Return an iterator over all lines that are still held."""
@@ -317,7 +308,6 @@ class InOrder:
             self._outcomes = [one for one in self._outcomes if one.message.row >= before]
         pieces += self._lines_before(before)
         if pieces:
-            self._made_at = time.time()
             yield _sorted(pieces)
             if self._on_error is not None:
                 for one in sorted(out, key=lambda one: one.message.row):

@@ -26,7 +26,7 @@ from interakt_loader.mapping.created import CreatedNames
 from interakt_loader.mapping.groups import Groups, whole_groups
 from interakt_loader.mapping.spec import Field, Mapping, ValueMap, listed
 from interakt_loader.model import LARGEST_BODY, InvalidRow, Kind, Message, Problem
-from interakt_loader.privacy.text import number_of
+from interakt_loader.privacy.text import number_of, utf8_of
 from interakt_loader.settings import Settings
 from interakt_loader.sources import (
     CELL_ERRORS_COLUMN,
@@ -669,8 +669,8 @@ NULL_WORDS = ("null", "nan", "nat", "none", "<na>", "n/a", "#n/a", "undefined", 
 Only the user knows whether such a word is a value: there are people called Null. The words in the option `null_values`
 are read as missing. All others are sent, with a note.
 """
-_NULL_WORDS_IN_JSON = [f'"{form}"' for word in NULL_WORDS for form in {word, word.upper(), word.capitalize()}]
-_NULL_WORDS_IN_JSON += ['"NaN"', '"NaT"']
+_FORMS = {form for word in NULL_WORDS for form in (word, word.upper(), word.capitalize())} | {"NaN", "NaT"}
+_NULL_WORDS_IN_JSON = pa.array([f'"{form}"' for form in sorted(_FORMS)])
 
 
 def null_where_word(values: pa.Array, words: tuple[str, ...]) -> pa.Array:
@@ -690,7 +690,10 @@ def null_where_word(values: pa.Array, words: tuple[str, ...]) -> pa.Array:
 
 def null_words_in(texts: pa.StringArray) -> list[int]:
     """Return the positions of the JSON texts that are one of `NULL_WORDS` and nothing else."""
-    return pc.indices_nonzero(pc.is_in(texts, pa.array(_NULL_WORDS_IN_JSON))).to_pylist()  # type: ignore[no-any-return]
+    if b'"' not in utf8_of(texts).tobytes():
+        # numbers and booleans
+        return []
+    return pc.indices_nonzero(pc.is_in(texts, _NULL_WORDS_IN_JSON)).to_pylist()  # type: ignore[no-any-return]
 
 
 # ------------------------------------------------------------------ white space
@@ -708,6 +711,9 @@ def collapse_whitespace(texts: pa.StringArray) -> tuple[pa.StringArray, list[int
     are changed. Every other character stays: control characters (NUL too) as JSON escapes, U+2028 and U+2029 as
     themselves. Halves of surrogate pairs were refused earlier (`not_text`).
     """
+    written = utf8_of(texts).tobytes()
+    if b"\\" not in written and b"   " not in written:
+        return texts, []
     changed = {}
     for position in pc.indices_nonzero(pc.match_substring_regex(texts, _MAY_BE_REFUSED)).to_pylist():
         text = texts[position].as_py()

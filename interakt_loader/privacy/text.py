@@ -13,7 +13,12 @@ import json
 import logging
 import re
 import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
 
 _FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0"
 """Invisible characters of other categories. With the ranges below, these are the ones that Unicode says to ignore."""
@@ -257,3 +262,15 @@ def _masked_number(found: re.Match[str]) -> str:
 def number_of(count: int, noun: str) -> str:
     """Return how many there are, such as `1 row` or `2,000 rows`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def utf8_of(texts: pa.StringArray) -> npt.NDArray[np.uint8]:
+    """Return the bytes of all texts of a column, one after another: the quickest way to see what none of them has."""
+    import numpy as np
+
+    _, offsets, data = texts.buffers()
+    if data is None or not len(texts):
+        return np.zeros(0, np.uint8)
+    begin, end = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]]
+    found: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)[begin:end]
+    return found

@@ -31,7 +31,6 @@ from interakt_loader.report.reading import read_batches, read_report, read_timel
 from interakt_loader.report.writer import Report, Summary
 from interakt_loader.result.account import AccountRead
 from interakt_loader.result.creates import Creates
-from interakt_loader.result.html import card, write_page
 from interakt_loader.result.view import View, elapsed
 from interakt_loader.settings.values import Rate
 from interakt_loader.sources.base import Lines
@@ -381,9 +380,13 @@ class LoadResult:
         Raises `SettingsError` if the path cannot be written.
         """
         masks = bool(self.options.get("mask")) or not personal
+        from interakt_loader.result.html import write_page
+
         return write_page(view_of(self, masks=masks), self._whole_report(), path)
 
     def _repr_html_(self) -> str:
+        from interakt_loader.result.html import card
+
         return card(view_of(self))
 
     def _counts(self) -> str:

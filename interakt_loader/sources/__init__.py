@@ -53,7 +53,6 @@ from interakt_loader.sources.columnar import (
 from interakt_loader.sources.csv import open_csv
 from interakt_loader.sources.data import Data
 from interakt_loader.sources.delta import DeltaFolder, is_delta_table, open_delta_folder, open_delta_table
-from interakt_loader.sources.excel import open_excel
 from interakt_loader.sources.failures import OWN_COLUMNS, drop_report_columns, is_failures_file, options_for
 from interakt_loader.sources.iceberg import is_iceberg, open_iceberg
 from interakt_loader.sources.json import open_json, open_records
@@ -345,6 +344,8 @@ def _read_as(form: Format, file: File, options: ReadOptions) -> Source:
         case "json":
             return open_json(file, options)
         case "excel":
+            from interakt_loader.sources.excel import open_excel
+
             return open_excel(file, options)
         case "parquet":
             return open_parquet(file)

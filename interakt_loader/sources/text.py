@@ -212,51 +212,47 @@ _DOUBTED_FROM = 0.6
 class _Language(NamedTuple):
     letters: str
     """Its letters beyond ASCII, or all its letters if it does not use the Latin alphabet. In lower case."""
-    never: re.Pattern[str]
-    """What no word of it contains, in lower case."""
+    never: str = r"\Z\A"
+    """The pattern of what no word of it contains, in lower case. Few files need it, so it is compiled when used."""
     is_latin: bool = True
 
 
-def _language(letters: str, never: str = r"\Z\A", *, is_latin: bool = True) -> _Language:
-    return _Language(letters, re.compile(never), is_latin)
-
-
 # Its õ is in the first syllable only.
-_ESTONIAN = _language("äõöüšž", "[aeiouäõöü][^aeiouäõöü]+õ")
+_ESTONIAN = _Language("äõöüšž", "[aeiouäõöü][^aeiouäõöü]+õ")
 _WESTERN = (
-    _language("áéíóúüñ", "ñ(?![aeiouáéíóú])|[aeo]á|ieá"),  # Spanish
-    _language("áâãàçéêíóôõúü", "ã(?![oeis]|$)|õ(?!e|$)|ç(?![aouáâãõóú])|[âêô](?=[aeio])|[aeo]á"),  # Portuguese
-    _language(
+    _Language("áéíóúüñ", "ñ(?![aeiouáéíóú])|[aeo]á|ieá"),  # Spanish
+    _Language("áâãàçéêíóôõúü", "ã(?![oeis]|$)|õ(?!e|$)|ç(?![aouáâãõóú])|[âêô](?=[aeio])|[aeo]á"),  # Portuguese
+    _Language(
         "àâæçéèêëîïôœùûüÿ", "(?<![aeiouyé])[ëï]|[âèêîôû](?=[aeiouy])|[àù](?=.)|ç(?![aouêâûô])|(?<![aeo])ÿ"
     ),  # French
-    _language("äöüßéè", "^ß"),  # German
-    _language("àèéìíîòóùú", "[àèìòù](?=.)"),  # Italian
-    _language("àèéíïòóúüç", "[àèò](?=[aeouy])|(?<![aeiou])ï|ç(?![aouàòó]|s?$)"),  # Catalan
-    _language("éèëïöüóêç", "(?<![aeiou])[ëïöü]|[èê](?=[aeiou])|ç(?![aou])"),  # Dutch
-    _language("æøåéôü"),  # Danish, Norwegian
-    _language("åäöéü"),  # Swedish, Finnish
-    _language("áéíóúýþðæö", "^ð|þ(?![aeiouyáéíóúýæörjv])|[czqw]"),  # Icelandic
+    _Language("äöüßéè", "^ß"),  # German
+    _Language("àèéìíîòóùú", "[àèìòù](?=.)"),  # Italian
+    _Language("àèéíïòóúüç", "[àèò](?=[aeouy])|(?<![aeiou])ï|ç(?![aouàòó]|s?$)"),  # Catalan
+    _Language("éèëïöüóêç", "(?<![aeiou])[ëïöü]|[èê](?=[aeiou])|ç(?![aou])"),  # Dutch
+    _Language("æøåéôü"),  # Danish, Norwegian
+    _Language("åäöéü"),  # Swedish, Finnish
+    _Language("áéíóúýþðæö", "^ð|þ(?![aeiouyáéíóúýæörjv])|[czqw]"),  # Icelandic
     _ESTONIAN,
 )
 _CENTRAL = (
-    _language("ąćęłńóśźż", "[ćńśź](?=[aeiouyąęó])|[ąę](?=[aeiouyąęó])|(?<=[aeouyąęó])[ąę]|^[ąęńy]"),  # Polish
-    _language(
+    _Language("ąćęłńóśźż", "[ćńśź](?=[aeiouyąęó])|[ąę](?=[aeiouyąęó])|(?<=[aeouyąęó])[ąę]|^[ąęńy]"),  # Polish
+    _Language(
         "áčďéěíňóřšťúůýžöü", "(?<![dtnbpvmf])ě|ď(?![aáoóuúůeěkm]|$)|(?<=[^aeiouyáéěíóúůý])ň|^ů|[aeiouy]č[rvlgmdz]e"
     ),  # Czech
-    _language(
+    _Language(
         "áäčďéíľňóôŕšťúýž",  # Slovak
         "[aeiouyáäéíóúý]ŕ|ŕ[aeiouyáäéíóúý]|ŕ$|^ŕ|ď(?![aáoóuúekm]|$)|(?<=[^aeiouyáäéíóôúý])ň|ô(?=[aeiouy])"
         "|[aeiouy]č[rvlgmdz]e",
     ),
-    _language("áéíóöőúüű", "ő(?=[eé])"),  # Hungarian
-    _language("ăâîşţ", "ă(?=[aeo])|^â|â$"),  # Romanian
-    _language("čćđšž", "[aeiouy]č[rvlgmdz]e"),  # Croatian, Slovene
-    _language("äöüß", "^ß"),  # German
+    _Language("áéíóöőúüű", "ő(?=[eé])"),  # Hungarian
+    _Language("ăâîşţ", "ă(?=[aeo])|^â|â$"),  # Romanian
+    _Language("čćđšž", "[aeiouy]č[rvlgmdz]e"),  # Croatian, Slovene
+    _Language("äöüß", "^ß"),  # German
 )
-_TURKISH = (_language("çğıöşüâîû", "(?<![aeiouıöüâîû])ğ"),)
+_TURKISH = (_Language("çğıöşüâîû", "(?<![aeiouıöüâîû])ğ"),)
 _BALTIC = (
-    _language("ąčęėįšųūž", "[ąęųį](?![sšzž]|$)(?<!^į)|(?<=[aeiouyąęėįųū])ė|ė(?=[aeiouy])"),  # Lithuanian
-    _language(
+    _Language("ąčęėįšųūž", "[ąęųį](?![sšzž]|$)(?<!^į)|(?<=[aeiouyąęėįųū])ė|ė(?=[aeiouy])"),  # Lithuanian
+    _Language(
         "āčēģīķļņšūž",  # Latvian
         "[āēīū](?=[aeiouāēīū])|(?<=[aeouāēīū])[āēīū]|ķ(?![eiēīuj]|$)|[ģļ](?=[bcdfghjkmnprtvz])|ņ(?=[bcdfghjkmnprtvz])",
     ),
@@ -264,7 +260,7 @@ _BALTIC = (
 )
 _TONES = "aàáâãăạảấầẩẫậắằẳẵặeèéêẹẻẽếềểễệiìíĩỉịoòóôõơọỏốồổỗộớờởỡợuùúũưụủứừửữựyýỳỵỷỹ"
 _VIETNAMESE = (
-    _language(
+    _Language(
         f"đ{_TONES}",
         f"^(?!(ngh?|nh|ch|gh|gi|kh|ph|qu|th|tr|[bcdđghklmnprstvx])?[{_TONES}]{{1,3}}(ch|nh|ng|[cmnpt])?$)",
     ),
@@ -274,27 +270,27 @@ _SOUNDS = "аеёиоуыэюяіїєў"
 _ODD_CYRILLIC = f"^[ьъыў]|[{_SOUNDS}][ьъ]|[^{_SOUNDS}][йў](?!о)|[^{_SOUNDS}ьъ]{{5}}|^[^{_SOUNDS}]{{3,}}$"
 _RUSSIAN = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
 _CYRILLIC = (
-    _language(f"{_RUSSIAN}ё", _ODD_CYRILLIC, is_latin=False),
-    _language(f"{_RUSSIAN}іїєґ", _ODD_CYRILLIC, is_latin=False),
-    _language(f"{_RUSSIAN}ёіў", _ODD_CYRILLIC, is_latin=False),
-    _language(
+    _Language(f"{_RUSSIAN}ё", _ODD_CYRILLIC, is_latin=False),
+    _Language(f"{_RUSSIAN}іїєґ", _ODD_CYRILLIC, is_latin=False),
+    _Language(f"{_RUSSIAN}ёіў", _ODD_CYRILLIC, is_latin=False),
+    _Language(
         _RUSSIAN.replace("ы", "").replace("э", ""),
         f"^[ьй]$|[{_BULGARIAN_SOUNDS}]ь|ь(?!о)|[^{_BULGARIAN_SOUNDS}]{{5}}|^[^{_BULGARIAN_SOUNDS}]{{3,}}$",
         is_latin=False,
     ),
-    _language("абвгдежзиклмнопрстуфхцчшђјљњћџѓѕќ", _ODD_CYRILLIC, is_latin=False),
+    _Language("абвгдежзиклмнопрстуфхцчшђјљњћџѓѕќ", _ODD_CYRILLIC, is_latin=False),
 )
 _GREEK = (
-    _language(
+    _Language(
         "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐ",
         "ς(?=.)|σ$|[^αεηιουωάέήίόύώϊϋΐ]{5}|^[^αεηιουωάέήίόύώϊϋΐ]{3,}$",
         is_latin=False,
     ),
 )
-_HEBREW = (_language("אבגדהוזחטיכךלמםנןסעפףצץקרשת", "[ךםןףץ](?=.)", is_latin=False),)
-_ARABIC = (_language("ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىيپچژگکیں", "ة(?=.)|ى(?=.)|.ء.{4}", is_latin=False),)
-_THAI = (_language("".join(map(chr, range(0x0E01, 0x0E4F))), "^[ะ-ฺ็-๎]", is_latin=False),)
-_CJK = (_language("", "[^\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]", is_latin=False),)
+_HEBREW = (_Language("אבגדהוזחטיכךלמםנןסעפףצץקרשת", "[ךםןףץ](?=.)", is_latin=False),)
+_ARABIC = (_Language("ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىيپچژگکیں", "ة(?=.)|ى(?=.)|.ء.{4}", is_latin=False),)
+_THAI = (_Language("".join(map(chr, range(0x0E01, 0x0E4F))), "^[ะ-ฺ็-๎]", is_latin=False),)
+_CJK = (_Language("", "[^\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]", is_latin=False),)
 CANDIDATES = {
     "cp1252": "Western European",
     "cp1250": "Central European",
@@ -501,8 +497,8 @@ def _is_usual_spelling(part: str, language: _Language) -> bool:
     small = part.replace("İ", "i").lower()
     if not language.is_latin:
         is_of_it = not language.letters or set(small) <= set(language.letters)
-        return is_of_it and not language.never.search(small)
-    if any(not one.isascii() and one not in language.letters for one in small) or language.never.search(small):
+        return is_of_it and not re.search(language.never, small)
+    if any(not one.isascii() and one not in language.letters for one in small) or re.search(language.never, small):
         return False
     return not _CROWDED.search(small)
 

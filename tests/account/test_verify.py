@@ -30,6 +30,7 @@ from interakt_loader.load.opening import opened
 from interakt_loader.model import Message, Stop, StopToken
 from interakt_loader.report.writer import Summary
 from interakt_loader.sandbox import Sandbox, SandboxOptions
+from interakt_loader.sending.work import WORK_BATCH
 from interakt_loader.settings import Settings
 from tests.account.reading import START, after, environment, fill
 
@@ -498,7 +499,7 @@ def test_an_interrupt_while_comparing(account: Sandbox, tmp_path: Path) -> None:
     settings = Settings.resolve(options(account) | {"report": report})
     source = opened(big(4_200), settings)
     result = load(source, BY_ID, None, settings, observer=Interrupts(), stop_token=token, settler=Verifier())
-    assert (result.same, result.unsent) == (4_096, 104)
+    assert (result.same, result.unsent) == (WORK_BATCH, 4_200 - WORK_BATCH)
     kept = tmp_path / "people.verify.csv.part"
     assert sorted(path.name for path in kept.iterdir()) == ["contacts.jsonl", "lock", "windows.jsonl"]
     before = account.stats().reads

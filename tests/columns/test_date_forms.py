@@ -142,3 +142,17 @@ def test_a_day_that_there_is_not() -> None:
         "'2021-02-30' is not a date: expected one like 1998-01-01, or give its format",
         "'31/04/2021' is not a date: expected one like 1998-01-01, or give its format",
     ]
+
+
+_ODD = ("32/01/2024", "1/13/2024", "13/1/2024", "1/1/24", "00/1/2024", "5-May-2024", "5-Jun-2024", "2024-01-31", "soon",
+        "01.01.2024 10:5", "20240131", "1.1.2024 10:05")  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%m/%d/%y", "%Y-%m-%d", "%d-%b-%Y", "%d.%m.%Y %H:%M", "%Y%m%d"])
+@given(odd=st.sampled_from(_ODD), days=st.integers(0, 60))
+def test_a_long_column_shows_what_its_parts_show(form: str, odd: str, days: int) -> None:
+    """Most values of a long column are not looked at one by one; one among them that differs still counts."""
+    start = date(2024, 1, 1).toordinal() + days
+    texts = [date.fromordinal(start + day).strftime(form) for day in range(150)] + [odd, "7/16/2024"]
+    parts = [DatesSeen.of(pa.array(texts[at : at + 50])) for at in range(0, len(texts), 50)]
+    assert DatesSeen.of(pa.array(texts)) == sum(parts, DatesSeen())

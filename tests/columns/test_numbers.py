@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from interakt_loader.columns import Target, coerce
+from interakt_loader.columns.numbers import like_numbers
 from interakt_loader.errors import MappingError
 from tests.columns.test_convert import problem, texts
 
@@ -105,3 +109,16 @@ def test_a_decimal_sign_that_there_is_not_is_refused() -> None:
     """Told before any row is looked at."""
     with pytest.raises(MappingError, match=r"the decimal sign is ';'; expected '\.' or ','"):
         Target("number", decimal=";")
+
+
+_AROUND = ["", "'", " ", "\u00a0", "+", "-", "\u2212", "(", ")", "$", "US$", "₹ ", "Rs. ", "kr", "zł", "inr", "%", "x"]
+_WRITTEN = ["", "1", "07", "1,000", "1.000,5", ".5", "1e5", "7E+2", "nan", "-inf", "Infinity"]
+_BEFORE_OR_AFTER = st.lists(st.sampled_from(_AROUND), max_size=2).map("".join)
+
+
+@given(_BEFORE_OR_AFTER, st.sampled_from(_WRITTEN), _BEFORE_OR_AFTER, st.sampled_from([".", ","]))
+def test_every_number_looks_like_one(before: str, written: str, after: str, decimal: str) -> None:
+    """The quick test lets all text through that is read as a number, or as a word for a missing one."""
+    text = pc.utf8_trim_whitespace(pa.array([before + written + after]))
+    read = coerce(text, Target("number", decimal=decimal))
+    assert like_numbers(text).to_pylist() == [True] or read.problems or text.to_pylist() == [""]

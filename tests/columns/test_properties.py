@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interakt_loader.columns import TYPES, Coerced, Target, coerce, json_string, json_strings
+from interakt_loader.columns import TYPES, Coerced, Target, coerce, json_string, json_strings, problems_of
+from interakt_loader.columns.normalize import normalize_parts
 from tests.columns import columns
 from tests.thorough import examples
 
@@ -177,3 +178,9 @@ def test_the_first_and_last_instants_of_the_calendar_pass(unit: str) -> None:
     coerced = coerce(column, Target("date"))
     assert coerced.json.to_pylist() == [None, '"0001-01-01"', '"9999-12-31"', None]
     assert {place: one.code for place, one in coerced.problems.items()} == {0: "out_of_range", 3: "out_of_range"}
+
+
+@given(columns.anything(), st.sampled_from(TYPES))
+def test_the_problems_alone_are_the_same(values: pa.Array, type_: str) -> None:
+    """Inference asks for the problems of a column only, which needs no JSON for most."""
+    assert problems_of(normalize_parts(values), Target(type_)) == coerce(values, Target(type_)).problems

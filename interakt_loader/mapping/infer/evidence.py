@@ -98,7 +98,8 @@ def _called(look: Look, values: str) -> str:
 def _of_ids(look: Look, found: Evidence, proposal: Proposal, settings: Settings) -> None:
     ids = user_ids(look.values)
     held = ids.values.drop_null()
-    seen = f"{len(held.unique()):,} different in {len(held):,} of {look.rows:,}"
+    different = len(held.unique())
+    seen = f"{different:,} different in {len(held):,} of {look.rows:,}"
     if look.kind == "float" or (look.kind == "text" and look.matching(r"[0-9]+\.0")):
         row = int(pc.index(look.values.is_valid(), pa.scalar(value=True)).as_py())
         written = str(look.texts[row].as_py()).removesuffix(".0")
@@ -122,9 +123,9 @@ def _of_ids(look: Look, found: Evidence, proposal: Proposal, settings: Settings)
         if "phone" in proposal.columns:
             result = "the phone identifies the user, and rows without a phone are refused"
         found.remarks.append(f"user_id: {look.name} is empty in {missing:,} of {look.rows:,} rows: {result}")
-    if _repeated(look) is None and len(held.unique()) < len(held) and proposal.kind == "user":
+    if different < len(held) and _repeated(look) is None and proposal.kind == "user":
         found.remarks.append(
-            f"user_id: {look.name} has {len(held.unique()):,} different ids in {len(held):,} rows: of each user the "
+            f"user_id: {look.name} has {different:,} different ids in {len(held):,} rows: of each user the "
             "last row's traits stay"
         )
     if names.person_id(look.name) is not None and _are_phones(look, settings):
@@ -248,11 +249,9 @@ def shared_numbers(look: Look, user_id: Look | None, looks: Mapping[str, Look]) 
     if look.kind == "list" or look.filled < _SHARED_ROWS:
         return []
     digits = pc.replace_substring_regex(look.texts, "[^0-9]", "")
-    counted = digits.drop_null().value_counts().to_pylist()
-    counts = {entry["values"]: entry["counts"] for entry in counted}
-    often = {
-        number: count for number, count in counts.items() if count >= _SHARED_ROWS and count > look.rows * _SHARED_SHARE
-    }
+    numbers, counts = digits.drop_null().value_counts().flatten()
+    is_often = pc.and_(pc.greater_equal(counts, _SHARED_ROWS), pc.greater(counts, look.rows * _SHARED_SHARE))
+    often = dict(zip(numbers.filter(is_often).to_pylist(), counts.filter(is_often).to_pylist(), strict=True))
     people = [user_id] if user_id is not None and user_id.filled else []
     people += [other for other in looks.values() if names.names_a_person(other.name) and other.filled]
     listed = []
@@ -390,6 +389,8 @@ def other_country(look: Look, others: Mapping[str, Look], settings: Settings) ->
             return f"the numbers of {look.name} name no country, and {seen}: {way}, {answer}"
     local = local[:_PHONES_TRIED]
     here = len(local) - preferred_phones([local], None, known, settings.phones).numbers.null_count
+    if here == len(local):
+        return None
     elsewhere = fitting(local.to_pylist(), known)
     most = max(elsewhere.values(), default=0)
     if most > here and most > len(local) * _MOSTLY:

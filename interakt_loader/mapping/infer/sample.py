@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interakt_loader.columns import Target, coerce
-from interakt_loader.columns.normalize import Kind, NormalColumn, as_text, normalize, normalize_parts, type_name
+from interakt_loader.columns import Target, problems_of
+from interakt_loader.columns.normalize import Kind, Mixed, NormalColumn, as_text, normalize_parts, type_name
 from interakt_loader.mapping.prepare import null_where_word
 from interakt_loader.sources.base import Lines
 from interakt_loader.values import shortened
 
 Options = dict[str, Any]
 """Options of a field in the written form: `type`, `format`, `separator`, `decimal`."""
+
+
+Test = Callable[[pa.StringArray], pa.BooleanArray]
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Guess:
 
 
 _NUMERIC = {"int", "float", "decimal"}
+_FIRST = 100
+"""Values that are checked before all others, because they mostly decide."""
 
 
 @dataclass(frozen=True)
@@ -66,27 +71,32 @@ class Look:
     """Why the first value that can never be sent is refused; None if there is none."""
     mixed: bool = False
     """Its values have several types, and each is sent as its own; `values` shows them as text."""
-    arrays: tuple[pa.Array, ...] = ()
-    """The values as the load receives them, batch by batch, null for null words."""
+    batches: tuple[tuple[NormalColumn, ...], ...] = ()
+    """The values batch by batch, as `normalize_parts` returns what the load receives; null for null words."""
+    nested: bool = False
+    """Its lists hold lists, structs or maps."""
+    all_text: bool = False
+    """They are text in all batches."""
     lines: Lines = field(default_factory=Lines, repr=False)
     """The line on which each row of a text file begins."""
+    _refused: dict[Target, dict[int, str]] = field(default_factory=dict, repr=False)
 
     @property
     def sort(self) -> str:
         """The kind that counts for the choice of a field: `other` for lists of lists, structs or maps."""
-        nested = any(
-            hasattr(of := array.type, "value_type") and pa.types.is_nested(of.value_type) for array in self.arrays
-        )
-        return "other" if self.kind == "list" and nested else self.kind
+        return "other" if self.kind == "list" and self.nested else self.kind
 
     def refused_as(self, target: Target) -> dict[int, str]:
         """Return the rows that the loader refuses with this target, in order, and why."""
+        if target in self._refused:
+            return self._refused[target]
         found: dict[int, str] = {}
         start = 0
-        for array in self.arrays:
-            problems = coerce(array, target).problems
+        for parts in self.batches:
+            problems = problems_of(parts, target)
             found |= {start + place: problems[place].message for place in sorted(problems)}
-            start += len(array)
+            start += len(parts[0].values)
+        self._refused[target] = found
         return found
 
     @property
@@ -115,9 +125,28 @@ class Look:
             return self.values.cast(pa.string())
         return pa.nulls(self.rows, pa.string())
 
+    @functools.cached_property
+    def present(self) -> pa.StringArray:
+        """The `texts` without the missing ones."""
+        return self.texts.drop_null()
+
     def matching(self, pattern: str) -> int:
         """Return how many values match a pattern from their start to their end."""
-        return pc.sum(pc.match_substring_regex(self.texts, f"^(?:{pattern})$")).as_py() or 0
+        return _passing(self.present, _matches(pattern))
+
+    def any_match(self, pattern: str) -> bool:
+        """Tell whether a value matches a pattern from its start to its end."""
+        return any(_passing(part, _matches(pattern)) for part in (self.present[:_FIRST], self.present[_FIRST:]))
+
+    def all_match(self, pattern: str) -> bool:
+        """Tell whether there are values, and all of them match a pattern from their start to their end."""
+        return not self.too_few(_matches(pattern), 1) and self.matching(pattern) == self.filled
+
+    def too_few(self, test: Test, share: float) -> bool:
+        """Tell whether the first values show that less than this share of all passes a test, or none."""
+        enough = max(self.filled * share, 1)
+        first = self.present[: max(_FIRST, int(self.filled - enough) + 1)]
+        return _passing(first, test) + self.filled - len(first) < enough
 
     def row_of(self, text: str) -> int:
         """Return the first row with a text, counted from 0."""
@@ -140,34 +169,58 @@ class Look:
         return f"{self.shown(row)} in {self.at(row)}"
 
 
+def _matches(pattern: str) -> Test:
+    return lambda texts: pc.match_substring_regex(texts, f"^(?:{pattern})$")
+
+
+def _passing(texts: pa.StringArray, test: Test) -> int:
+    return pc.sum(test(texts)).as_py() or 0
+
+
 def looks(
     columns: Sequence[str], batches: Sequence[pa.RecordBatch], null_words: tuple[str, ...], lines: Lines
 ) -> dict[str, Look]:
     """Return a look at each of the columns; the `null_words` are missing."""
-    return {name: _look(name, batches, null_words, lines) for name in columns}
+    places = [{column: at for at, column in enumerate(batch.schema.names)} for batch in batches]
+    found = {}
+    for name in columns:
+        arrays = [
+            batch.column(of[name]) if name in of else pa.nulls(batch.num_rows)
+            for batch, of in zip(batches, places, strict=True)
+        ]
+        found[name] = _look(name, [null_where_word(array, null_words) for array in arrays], lines)
+    return found
 
 
-def _look(name: str, batches: Sequence[pa.RecordBatch], null_words: tuple[str, ...], lines: Lines) -> Look:
-    arrays = [
-        batch.column(batch.schema.names.index(name)) if name in batch.schema.names else pa.nulls(batch.num_rows)
-        for batch in batches
+def _look(name: str, arrays: Sequence[pa.Array], lines: Lines) -> Look:
+    batches = tuple(tuple(normalize_parts(array)) for array in arrays)
+    whole = [
+        _mixed_as_text(array, parts) if isinstance(array.type, Mixed) else parts[0]
+        for array, parts in zip(arrays, batches, strict=True)
     ]
-    arrays = [null_where_word(array, null_words) for array in arrays]
-    whole = [normalize(array) for array in arrays]
-    mixed = any(column.kind == "mixed" for column in whole)
-    if mixed:
-        whole = [_mixed_as_text(column, array) for column, array in zip(whole, arrays, strict=True)]
+    mixed = any(isinstance(array.type, Mixed) for array in arrays)
     kinds = {column.kind for column in whole} - {"null"}
     types = {"values of several types" if mixed else type_name(array.type) for array in arrays} - {"null"}
-    refused = next((problem.message for column in whole for problem in column.problems.values()), None)
     kind, values = _joined(kinds, [column.values for column in whole])
-    return Look(name, kind, " or ".join(sorted(types)) or "null", values, refused, mixed, tuple(arrays), lines)
+    return Look(
+        name,
+        kind,
+        " or ".join(sorted(types)) or "null",
+        values,
+        refused=next((problem.message for column in whole for problem in column.problems.values()), None),
+        mixed=mixed,
+        batches=batches,
+        nested=any(_has_nested_items(array.type) for array in arrays),
+        all_text=kinds == {"text"} and not mixed,
+        lines=lines,
+    )
 
 
-def _mixed_as_text(whole: NormalColumn, array: pa.Array) -> NormalColumn:
-    if whole.kind != "mixed":
-        return whole
-    parts = normalize_parts(array)
+def _has_nested_items(of: pa.DataType) -> bool:
+    return hasattr(of, "value_type") and bool(pa.types.is_nested(of.value_type))
+
+
+def _mixed_as_text(array: pa.Array, parts: Sequence[NormalColumn]) -> NormalColumn:
     problems = {place: problem for part in parts for place, problem in part.problems.items()}
     return NormalColumn("text", as_text(array), problems)
 

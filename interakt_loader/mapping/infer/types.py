@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from interakt_loader.columns import DatesSeen, Target, coerce
 from interakt_loader.columns.date_forms import EPOCHS, has_clock, like_dates
 from interakt_loader.columns.normalize import null_where
+from interakt_loader.columns.numbers import like_numbers
 from interakt_loader.errors import option
 from interakt_loader.mapping.infer.names import names_a_code, names_a_list, names_a_time
 from interakt_loader.mapping.infer.sample import Guess, Instead, Look
@@ -37,7 +38,7 @@ _NO_NUMBERS = (
 _MOST_WORDS = 20
 """Different words that a column of booleans has at most."""
 _FIRST = 100
-"""Values that are checked before all others."""
+"""Values that are checked before all others, because they mostly decide."""
 _SEVERAL, _SHORT = 3, 30
 """Different values that a reason lists at most, and their length."""
 
@@ -114,7 +115,7 @@ def _numbers(look: Look) -> Guess:
 
 def _as_date(look: Look) -> tuple[Instead, ...]:
     """Offer a date for numbers of eight digits if all are days of the calendar."""
-    if look.matching("[0-9]{8}") != look.filled:
+    if not look.all_match("[0-9]{8}"):
         return ()
     ways = [{"type": "date", "format": form} for form in DatesSeen.of(look.texts).decision.could_be]
     return tuple(Instead(way, "if these are dates") for way in ways if not look.refused_as(Target(**way)))
@@ -126,10 +127,12 @@ def _as_boolean() -> tuple[Instead, ...]:
 
 def _booleans(look: Look) -> Guess | None:
     """Return a boolean if the loader reads every word as one, and the words are more than numbers or single letters."""
-    found = pc.utf8_lower(look.texts).drop_null().value_counts()
-    counts: dict[str, int] = {}
-    if len(found) <= _MOST_WORDS:
-        counts = {entry["values"]: entry["counts"] for entry in found.to_pylist()}
+    if len(pc.utf8_lower(look.present[:_FIRST]).unique()) > _MOST_WORDS:
+        return None
+    found = pc.utf8_lower(look.present).value_counts()
+    if len(found) > _MOST_WORDS:
+        return None
+    counts: dict[str, int] = {entry["values"]: entry["counts"] for entry in found.to_pylist()}
     there = [word for word in (*_TRUE, *_FALSE) if word in counts and word not in ("0", "1")]
     long = [word for word in there if len(word) > 1]
     pair = any(word in _TRUE for word in there) and any(word in _FALSE for word in there)
@@ -154,25 +157,24 @@ def _row_of_word(look: Look, word: str) -> int:
 
 
 def _json(look: Look) -> Guess | None:
-    lists = look.matching(r"\[(?s:.*)\]")
-    if lists == look.filled and not coerce(look.values, Target("list")).problems:
+    if not look.all_match(r"[\[{](?s:.*)[\]}]"):
+        return None
+    if look.all_match(r"\[(?s:.*)\]") and not coerce(look.values, Target("list")).problems:
         return Guess({"type": "list"}, f"JSON lists in {look.counted()}")
-    if look.matching(r"[\[{](?s:.*)[\]}]") == look.filled:
-        return Guess({"type": "string"}, f"JSON in {look.counted()}, which is sent as its text")
-    return None
+    return Guess({"type": "string"}, f"JSON in {look.counted()}, which is sent as its text")
 
 
 def _codes(look: Look) -> Guess | None:
     """Keep as text what looks like numbers and would lose something as such."""
-    quoted = look.matching("'[+]?[0-9].*")
-    if quoted == look.filled:
+    if look.all_match("'[+]?[0-9].*"):
         return Guess({"type": "string"}, f"an apostrophe before each of {look.counted()}: kept as text")
-    for pattern, reason in _NO_NUMBERS:
-        if look.matching(pattern):
+    any_of_them = "|".join(pattern for pattern, _ in _NO_NUMBERS)
+    for pattern, reason in _NO_NUMBERS if look.any_match(any_of_them) else ():
+        if look.any_match(pattern):
             row = _first(look, pattern)
             return Guess({"type": "string"}, f"{reason}, such as {look.example(row)}: kept as text")
     if names_a_code(look.name):
-        if look.matching(rf"\+?{_SIMPLE_NUMBER}") == look.filled:
+        if look.all_match(rf"\+?{_SIMPLE_NUMBER}"):
             return Guess({"type": "string"}, "digits, and the name is that of a code: kept as text")
         return Guess({"type": "string"}, _described(look))
     return None
@@ -180,13 +182,14 @@ def _codes(look: Look) -> Guess | None:
 
 def _numbers_in_text(look: Look) -> Guess | None:
     # words need no closer check
-    if look.matching(_PERHAPS_A_NUMBER) < look.filled * _MOSTLY:
+    enough = look.filled * _MOSTLY
+    if look.too_few(like_numbers, _MOSTLY) or look.matching(_PERHAPS_A_NUMBER) < enough:
         return None
     point, comma = {"type": "number"}, {"type": "number", "decimal": ","}
     with_point = coerce(look.texts, Target(**point))
     with_comma = _if_all_fit(look, Target(**comma))
     if not with_point.problems:
-        if set(with_point.json.drop_null().unique().to_pylist()) <= {"0", "1"}:
+        if _are_bits(with_point.json[:_FIRST]) and _are_bits(with_point.json):
             return Guess(point, f"0 and 1 in {look.counted()}", _as_boolean())
         if with_comma is None or with_comma.equals(with_point.json):
             return Guess(point, _as_written(look), _as_date(look))
@@ -200,9 +203,14 @@ def _numbers_in_text(look: Look) -> Guess | None:
     return _mostly(look, list(with_point.problems), "number")
 
 
+def _are_bits(numbers: pa.StringArray) -> bool:
+    return set(numbers.drop_null().unique().to_pylist()) <= {"0", "1"}
+
+
 def _if_all_fit(look: Look, target: Target) -> pa.StringArray | None:
-    """Return a column as JSON if all values fit. The first values are checked first, because they mostly decide."""
-    if coerce(look.texts[:_FIRST], target).problems:
+    """Return a column as JSON if all values fit."""
+    # each that does not fit costs a message
+    if coerce(look.texts[:10], target).problems:
         return None
     found = coerce(look.texts, target)
     return None if found.problems else found.json
@@ -211,7 +219,7 @@ def _if_all_fit(look: Look, target: Target) -> pa.StringArray | None:
 def _as_written(look: Look) -> str:
     """Return that a column holds numbers, and an example if some have groups, a currency or the like."""
     reason = f"numbers in {look.counted()}"
-    if look.matching(_SIMPLE_NUMBER) == look.filled:
+    if look.all_match(_SIMPLE_NUMBER):
         return reason + _no_time(look)
     others = pc.invert(pc.match_substring_regex(look.texts, f"^(?:{_SIMPLE_NUMBER})$"))
     row = int(pc.index(others, pa.scalar(value=True)).as_py())
@@ -228,7 +236,8 @@ def _mostly(look: Look, rows: Sequence[int], name: str) -> Guess | None:
 
 
 def _or_constant(look: Look, found: Guess) -> Guess:
-    if look.distinct != 1 or look.filled < 2 or found.left_out:
+    is_constant = len(look.present[:_FIRST].unique()) == 1 and look.distinct == 1
+    if not is_constant or look.filled < 2 or found.left_out:
         return found
     constant = f"{look.shown(_first(look))} in every row with a value: delete the line if it is of no use"
     return Guess(found.options, f"{found.reason}; {constant}", found.instead, found.undecided)
@@ -247,7 +256,8 @@ def _no_time(look: Look) -> str:
     """Return a note if the name is that of a time and the values are not times."""
     if not names_a_time(look.name):
         return ""
-    refused = coerce(look.texts, Target("datetime")).problems
+    as_time = Target("datetime")
+    refused = coerce(look.texts[:_FIRST], as_time).problems or coerce(look.texts, as_time).problems
     if not refused:
         return ""
     row = min(refused)
@@ -256,11 +266,11 @@ def _no_time(look: Look) -> str:
 
 def _null_words(look: Look) -> str:
     """Return a note if there is a null word, since it will be sent."""
-    found = pc.is_in(pc.utf8_lower(look.texts), pa.array(NULL_WORDS))
+    found = pc.is_in(pc.utf8_lower(look.present), pa.array(NULL_WORDS))
     count = pc.sum(found).as_py() or 0
     if not count:
         return ""
-    word = look.texts.filter(found)[0].as_py()
+    word = look.present.filter(found)[0].as_py()
     return f"; {word!r} in {count:,} of them is sent as that word (if it means nothing: {option('null_values', word)})"
 
 
@@ -306,15 +316,18 @@ def time_guess(look: Look, mostly: float = _MOSTLY) -> Guess | None:
 
     `mostly` is the share of the values that must be dates; one that is not is named.
     """
+    if look.too_few(like_dates, mostly):
+        return None
     # eight digits may be anything
-    if look.matching("[0-9]+") and not names_a_time(look.name):
+    if not names_a_time(look.name) and look.any_match("[0-9]+"):
         return None
     unlike = pc.invert(like_dates(look.texts))
     values = null_where(look.texts, unlike)
     if len(values) - values.null_count < max(look.filled * mostly, 1):
         return None
     found = _of_one_form(look, values)
-    refused = coerce(values, Target(**found.options)).problems if found.is_time else {}
+    target = Target(**found.options)
+    refused = (look.refused_as(target) if look.all_text else coerce(values, target).problems) if found.is_time else ()
     misfits = sorted({*pc.indices_nonzero(unlike).to_pylist(), *refused})
     if not misfits:
         return found
@@ -356,7 +369,7 @@ def epoch_guess(look: Look) -> Guess | None:
     """Return a datetime for counts since 1970, in a column whose name is that of a time; else None."""
     if not names_a_time(look.name):
         return None
-    if look.kind == "text" and look.matching("'?[0-9]+(?:[.][0-9]+)?") != look.filled:
+    if look.kind == "text" and not look.all_match("'?[0-9]+(?:[.][0-9]+)?"):
         return None
     counts = pc.utf8_ltrim(look.texts, "'").cast(pa.float64())
     least, most = pc.min_max(counts).as_py().values()
@@ -372,7 +385,7 @@ def epoch_guess(look: Look) -> Guess | None:
 
 def _iso(look: Look) -> Guess:
     row = int(pc.index(look.values.is_valid(), pa.scalar(value=True)).as_py())
-    if look.matching(".*:.*") == 0:
+    if not look.any_match(".*:.*"):
         return Guess({"type": "date"}, f"dates in ISO 8601, such as {look.texts[row].as_py()}")
     if _all_midnight(look):
         return Guess({"type": "date"}, f"dates in ISO 8601, such as {look.texts[row].as_py()}, all at 00:00:00")
@@ -390,16 +403,20 @@ def _order(form: str) -> str:
 
 
 def _zone(name: str, look: Look) -> str:
-    if name == "date" or look.matching(_ZONED):
+    if name == "date" or look.any_match(_ZONED):
         return ""
     return "; no time zone, so it is read as UTC unless timezone is given"
 
 
 def _all_midnight(look: Look) -> bool:
     if look.kind == "timestamp":
-        clocks = pc.strftime(look.values.cast(pa.timestamp("us", look.values.type.tz)), format="%H:%M:%S")
-        return bool(pc.all(pc.equal(clocks, "00:00:00.000000")).as_py())
-    return look.matching(_MIDNIGHT) == look.filled
+        times = look.values.cast(pa.timestamp("us", look.values.type.tz))
+        return _at_midnight(times[:_FIRST]) and _at_midnight(times)
+    return look.all_match(_MIDNIGHT)
+
+
+def _at_midnight(times: pa.TimestampArray) -> bool:
+    return bool(pc.all(pc.equal(pc.strftime(times, format="%H:%M:%S"), "00:00:00.000000")).as_py())
 
 
 # ------------------------------------------------------------------ lists in text
@@ -407,7 +424,8 @@ def _all_midnight(look: Look) -> bool:
 _SEPARATORS = (";", "|")
 _OFTEN = 0.1
 """From this share of cells with a separator on, a column is a list though its name does not say so."""
-_ITEM = r"[\pL\pN _.&/+:'-]{1,40}"
+_LONGEST_ITEM = 40
+_NOT_IN_AN_ITEM = r"[^\pL\pN _.&/+:'-]"
 
 
 def separator_of(look: Look) -> str | None:
@@ -436,6 +454,8 @@ def _with(look: Look, separator: str) -> int:
 
 
 def _short_items(look: Look, separator: str) -> bool:
-    items = pc.utf8_trim_whitespace(pc.split_pattern(look.texts.drop_null(), separator).flatten())
-    fitting = pc.match_substring_regex(items, f"^(?:{_ITEM})?$")
-    return bool(pc.all(fitting).as_py()) and len(items) > look.filled
+    items = pc.split_pattern(look.present, separator).flatten()
+    different = pc.utf8_trim_whitespace(items.unique())
+    if len(items) <= look.filled or pc.max(pc.utf8_length(different)).as_py() > _LONGEST_ITEM:
+        return False
+    return not pc.any(pc.match_substring_regex(different, _NOT_IN_AN_ITEM)).as_py()
