@@ -276,6 +276,12 @@ class Engine:
             return self._schedule.unfinished
 
     @property
+    def settled(self) -> int:
+        """How many messages have settled whose outcomes were not read yet."""
+        with self._lock:
+            return self._schedule.settled
+
+    @property
     def stopped(self) -> Stop | None:
         """Why the engine takes no more messages; None while it does."""
         return self._schedule.stopped
