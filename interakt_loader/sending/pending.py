@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ class Fold:
     """
 
     def __init__(self, body: bytes) -> None:
-        self._content: dict[str, Any] = json.loads(body)
+        self._content = _decoded(body)
         # apart, because a copy for each row would take time by the square
         self._traits: dict[str, Any] = self._content.get("traits", {})
         self._tags: dict[str, None] = dict.fromkeys(self._content.get("tags", ()))
@@ -101,7 +102,7 @@ class Fold:
 
     def take(self, body: bytes, largest: int = LARGEST_BODY) -> bool:
         """Add the next row's body. Return False, and change nothing, if the call would be too large."""
-        later, most = json.loads(body), self._most + len(body)
+        later, most = _decoded(body), self._most + len(body)
         if most > largest:
             most = len(_encoded(_folded(self._whole(), later)))
         if most > largest:
@@ -128,7 +129,7 @@ def folded(earlier: Message, later: Message) -> Message:
     if entry is not None and earlier.entry is not None:
         entry = earlier.entry.then(entry)
     return later._replace(
-        body=_encoded(_folded(json.loads(earlier.body), json.loads(later.body))),
+        body=_encoded(_folded(_decoded(earlier.body), _decoded(later.body))),
         country_code=later.country_code or earlier.country_code,
         phone=later.phone or earlier.phone,
         entry=entry,
@@ -159,5 +160,17 @@ def _folded(first: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
+# As a float, 12345678901234567.50 would lose digits. So a number that is not whole stays the text that it is, with a
+# mark before it. The mark is half of a surrogate pair, which no text of a body holds.
+_MARK = "\ud800"
+_decoder = json.JSONDecoder(parse_float=_MARK.__add__)
+_MARKED = re.compile(f'"{_MARK}([^"]+)"')
+
+
+def _decoded(body: bytes) -> dict[str, Any]:
+    content: dict[str, Any] = _decoder.decode(body.decode())
+    return content
+
+
 def _encoded(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return _MARKED.sub(r"\1", json.dumps(content, ensure_ascii=False, separators=(",", ":"))).encode()

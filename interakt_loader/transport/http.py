@@ -233,7 +233,6 @@ class HttpCallSet:
             self._alone = message
             return
         exchange = self._out[connection.number] = self._transport.exchange(message, connection)
-        self._late_from = min(self._late_from, exchange.until)
         self._write(connection.number, exchange)
 
     def answers(self) -> list[tuple[Message, Answer]]:
@@ -263,6 +262,7 @@ class HttpCallSet:
             self._fail(number, exchange, error)
         else:
             self._poll.register(number, select.POLLIN if is_sent else select.POLLOUT)
+            self._late_from = min(self._late_from, exchange.until)
 
     def _read(self, number: int, exchange: Exchange) -> None:
         try:

@@ -61,6 +61,19 @@ def test_the_body_is_as_short_as_any_other() -> None:
     assert both.body.decode() == '{"userId":"u","traits":{"a":1,"city":"पुणे"}}'
 
 
+def test_numbers_stay_as_they_are_written() -> None:
+    """A float would lose digits of the first one, and write the others in another way."""
+    first = b'{"userId":"u","traits":{"a":12345678901234567.50,"b":[1E-400,19.90],"c":"1.50"}}'
+    then = b'{"userId":"u","traits":{"d":-0.10,"e":9223372036854775808}}'
+    both = b'{"userId":"u","traits":{"a":12345678901234567.50,"b":[1E-400,19.90],"c":"1.50",'
+    both += b'"d":-0.10,"e":9223372036854775808}}'
+    fold = Fold(first)
+    assert fold.take(then)
+    assert fold.body == both
+    one, other = (message(row)._replace(body=body) for row, body in enumerate((first, then)))
+    assert folded(one, other).body == both
+
+
 def test_what_the_ledger_knows_of_both_is_one_step() -> None:
     """From the state before the earlier row to the state after the later one. If only one is known, it is the later
     one."""

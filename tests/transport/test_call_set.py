@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.scheduler import Schedule
 from interakt_loader.sending.workers import Engine
 from interakt_loader.transport import HttpTransport
+from interakt_loader.transport.http import HttpCallSet
 from tests.transport.servers import Call, Server
 
 YES = b'HTTP/1.1 202 Accepted\r\nContent-Length: 15\r\n\r\n{"result":true}'
@@ -133,6 +135,16 @@ def test_a_call_that_hangs_delays_no_other(server: Scripted) -> None:
     for _ in range(3):
         call_set.release()
     freed.set()
+    transport.close()
+
+
+def test_a_call_that_is_written_hangs_for_one_timeout(server: Scripted) -> None:
+    """The second timeout, for a body that the server does not take, does not count once all of it is sent."""
+    transport = opened(server, timeout=20)
+    call_set = begun(transport, b"a")
+    assert isinstance(call_set, HttpCallSet)
+    assert call_set._late_from <= time.perf_counter() + 20
+    answered(call_set, 1)
     transport.close()
 
 
