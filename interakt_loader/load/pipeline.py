@@ -5,16 +5,14 @@
                                      plan, if there is a ledger: unchanged rows go straight on ─────────┘
 
 All of it runs on the caller's thread: it reads the source, prepares rows and offers them to the engine. It also puts
-outcomes on record and hands them on. The engine's consumers only call the API. Rows of a plan are prepared on one more
-thread, because the first call waits for all of them.
+outcomes on record and hands them on. The engine's consumers only call the API.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -56,24 +54,6 @@ def deliver(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBa
     pipeline = Pipeline(batches, job)
     pipeline.plan()
     yield from pipeline.lines()
-
-
-def prepared_ahead(
-    prepare: Callable[[pa.RecordBatch, int], pa.RecordBatch], batches: Iterable[tuple[int, pa.RecordBatch]]
-) -> Iterator[pa.RecordBatch]:
-    """Yield the batches prepared. While the caller uses one, a thread prepares the next, mostly in Arrow.
-
-    The batches are read on the caller's thread, because a source may belong to it.
-    """
-    with ThreadPoolExecutor(1) as background:
-        waiting: Future[pa.RecordBatch] | None = None
-        for first, batch in batches:
-            following = background.submit(prepare, batch, first)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = following
-        if waiting is not None:
-            yield waiting.result()
 
 
 class Pipeline:
@@ -165,7 +145,8 @@ class Pipeline:
     def _prepared(self) -> Iterator[pa.RecordBatch]:
         """Yield all rows, prepared, until the load is to stop."""
         job, prepare = self._job, self._job.preparation
-        for rows in prepared_ahead(prepare, self._numbered()):
+        for first, batch in self._numbered():
+            rows = prepare(batch, first)
             if self._event_names is not None:
                 self._event_names.add(rows)
             yield rows

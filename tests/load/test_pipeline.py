@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pandas as pd
@@ -16,10 +16,9 @@ import pyarrow.parquet
 import pytest
 
 from interakt_loader import MappingDict, load_events, load_users
-from interakt_loader.load import pipeline
-from interakt_loader.load.job import Job, open_sender
-from interakt_loader.load.pipeline import Monitor, deliver, prepared_ahead
-from interakt_loader.mapping import Mapping, messages
+from interakt_loader.load.job import Job
+from interakt_loader.load.pipeline import deliver
+from interakt_loader.mapping import Mapping
 from interakt_loader.model import Status
 from interakt_loader.sandbox import Sandbox, SandboxOptions, SandboxProcess
 from interakt_loader.settings import Settings
@@ -267,76 +266,3 @@ def test_the_report_says_the_same_in_every_form(sandbox: Sandbox, tmp_path: Any,
     assert lines["http_status"].tolist()[0] == 202
     copy = result.write_report(tmp_path / "copy.parquet")
     assert pa.parquet.read_table(copy).sort_by("row").equals(result.to_arrow())
-
-
-def test_few_outcomes_wait_for_more_but_not_for_long(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A transaction records as many calls as have settled by then. A slow source does not delay it."""
-    settings = Settings(api_key=sandbox.api_key, base_url=sandbox.url)
-    job = Job(Mapping.of(EVENTS), "event", settings)
-    calls, _ = messages(job.preparation(pa.record_batch({"user": ["u1"], "number": [1]}), 0), "event")
-    with open_sender(job) as sender:
-        monitor = Monitor(sender, job)
-        assert sender.engine.offer(calls) == 1
-        deadline = time.monotonic() + 10
-        while not sender.engine.settled:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        monkeypatch.setattr(pipeline, "GLANCE", math.inf)
-        assert monitor.read_group(2) == []
-        assert [one.status for one in monitor.read_group(1)] == [Status.SENT]
-        assert sender.engine.offer([calls[0]._replace(row=1)]) == 1
-        while not sender.engine.settled:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        monkeypatch.setattr(pipeline, "GLANCE", 0.0)
-        assert [one.message.row for one in monitor.read_group(2)] == [1]
-
-
-def batches_of(*values: int) -> list[tuple[int, pa.RecordBatch]]:
-    return [(value, pa.record_batch({"number": [value]})) for value in values]
-
-
-def test_the_next_batch_is_prepared_while_one_is_used() -> None:
-    """Every batch but the last is handed on only once the one after it is being prepared, or is to be. In order."""
-    begun = {value: threading.Event() for value in range(3)}
-
-    def prepare(batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        begun[first].set()
-        return batch
-
-    used = []
-    for prepared in prepared_ahead(prepare, batches_of(0, 1, 2)):
-        used.append(prepared["number"][0].as_py())
-        assert all(begun[value].wait(10) for value in range(min(3, used[-1] + 2)))
-    assert used == [0, 1, 2]
-
-
-def test_the_source_is_read_on_the_callers_thread_and_rows_are_prepared_on_another() -> None:
-    """A database's cursor may be used by the thread that made it only."""
-    readers, preparers = set(), set()
-
-    def rows() -> Iterator[tuple[int, pa.RecordBatch]]:
-        for one in batches_of(0, 1):
-            readers.add(threading.get_ident())
-            yield one
-
-    def prepare(batch: pa.RecordBatch, _first: int) -> pa.RecordBatch:
-        preparers.add(threading.get_ident())
-        return batch
-
-    assert len([*prepared_ahead(prepare, rows())]) == 2
-    assert readers == {threading.get_ident()}
-    assert len(preparers) == 1
-    assert not preparers & readers
-
-
-def test_an_error_of_the_preparation_reaches_the_caller_after_the_batches_before_it() -> None:
-    def prepare(batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        if first == 1:
-            raise MemoryError
-        return batch
-
-    prepared = prepared_ahead(prepare, batches_of(0, 1, 2))
-    assert next(prepared)["number"].to_pylist() == [0]
-    with pytest.raises(MemoryError):
-        next(prepared)
