@@ -295,10 +295,11 @@ def test_a_429_and_a_lost_call_concern_one_row(server: Scripted) -> None:
 
 def test_a_stop_lets_the_calls_in_flight_finish(server: Scripted) -> None:
     """A stop is requested while calls are out: those end as sent, all others as unsent, and none is sent after."""
-    token = StopToken()
+    token, arrived = StopToken(), list[int]()
 
     def stop(connection: socket.socket) -> bool:
         token.request(Stop("interrupted", "test"))
+        arrived.append(len(server.calls))
         connection.sendall(YES)
         return True
 
@@ -306,4 +307,5 @@ def test_a_stop_lets_the_calls_in_flight_finish(server: Scripted) -> None:
     outcomes = load(server, [message(row, b"stop" if row == 100 else b"{}") for row in range(1_000)], token)
     ended = Counter(one.status for one in outcomes)
     assert ended == {Status.SENT: len(server.calls), Status.UNSENT: 1_000 - len(server.calls)}
-    assert 101 <= len(server.calls) <= 101 + 2 * CONNECTIONS
+    # the other connections go on until the stop is requested, and what is in flight then is still to arrive
+    assert len(server.calls) <= arrived[0] + CONNECTIONS
