@@ -102,7 +102,7 @@ def test_a_load_that_is_killed_at_any_instant_is_continued(tmp_path: Path, sandb
         load.rows = load.rows[: ROWS // 2]
         load.finish()
     if before == "what a killed load left":
-        assert Loading(start, sandbox).killed(Instant("fdatasync", 8))
+        assert Loading(start, sandbox).killed(Instant("fdatasync", 5))
         assert (start / "own.ledger-calls").stat().st_size > 64
     shutil.copytree(start, tmp_path / "first")
     known = Counter(event.traits["page"] for event in sandbox.events())
