@@ -307,5 +307,5 @@ def test_a_stop_lets_the_calls_in_flight_finish(server: Scripted) -> None:
     outcomes = load(server, [message(row, b"stop" if row == 100 else b"{}") for row in range(1_000)], token)
     ended = Counter(one.status for one in outcomes)
     assert ended == {Status.SENT: len(server.calls), Status.UNSENT: 1_000 - len(server.calls)}
-    # the other connections go on until the stop is requested, and what is in flight then is still to arrive
+    # the other connections send until the stop is requested, and what is in flight then is still to arrive
     assert len(server.calls) <= arrived[0] + CONNECTIONS
