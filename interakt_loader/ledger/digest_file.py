@@ -20,7 +20,8 @@ from interakt_loader.model import DIGEST
 LOT = 1 << 15
 """Digests that are sorted at a time, unless more of them share a key."""
 
-_MOST_FILES = 256
+_MOST_FILES = 64
+"""A system may allow a process only 256 open files. Above two million calls, each file holds more than `LOT`."""
 
 _DIGESTS = np.dtype([("key", f"V{DIGEST}"), ("state", f"V{DIGEST}"), ("row", "i8")])
 
