@@ -89,14 +89,19 @@ class Keys:
         return self._digest(text.encode(), b"name")
 
     def _digest(self, data: bytes, what: bytes) -> bytes:
-        return self._digests([data], what)[0]
+        digest = self._begin(what).copy()
+        digest.update(data)
+        return digest.digest()
 
-    def _digests(self, data: Iterable[bytes], what: bytes) -> list[bytes]:
+    def _begin(self, what: bytes) -> blake2b:
         begun = self._begun.get(what)
         # hashing the key is half the work of a short digest, so it is done once for each kind
         if begun is None:
             begun = self._begun[what] = blake2b(digest_size=DIGEST, key=self._key, person=what)
-        digests = []
+        return begun
+
+    def _digests(self, data: Iterable[bytes], what: bytes) -> list[bytes]:
+        begun, digests = self._begin(what), []
         for one in data:
             digest = begun.copy()
             digest.update(one)
@@ -133,10 +138,37 @@ class Decision(NamedTuple):
     """Of an unchanged row: it may have been accepted more than once."""
 
 
-def accepted_rows(known: Known, bodies: Iterable[bytes], chain: Callable[[bytes, bytes], bytes]) -> int:
+def decide(known: Known, bodies: Sequence[bytes], chain: Callable[[bytes, bytes], bytes]) -> Iterator[Decision]:
+    """Decide about each row of one user: the digests of their bodies, in the input's order."""
+    states = _states(bodies, chain)
+    accepted, before = _accepted_rows(known, states), b""
+    for number, state in enumerate(states, start=1):
+        if number > accepted:
+            yield Decision(before + state, doubted=state == known.doubt)
+        else:
+            yield Decision(None, maybe_duplicate=known.maybe_duplicate and number == accepted)
+        before = state
+
+
+def decide_as_one(
+    known: Known, bodies: Sequence[bytes], chain: Callable[[bytes, bytes], bytes]
+) -> tuple[int, Decision | None]:
+    """Decide about the rows of one user as one call.
+
+    Return how many rows are on record, from the first one on, and the decision about the others.
+    """
+    states = _states(bodies, chain)
+    accepted = _accepted_rows(known, states)
+    if accepted == len(states):
+        return accepted, None
+    before = states[accepted - 1] if accepted else b""
+    return accepted, Decision(before + states[-1], doubted=known.doubt in states[accepted:])
+
+
+def _accepted_rows(known: Known, states: Sequence[bytes]) -> int:
     """Return how many rows of a user, from the first one on, are on record."""
     accepted, doubt_follows = 0, known.doubt is None
-    for number, state in enumerate(_states(bodies, chain) if known.state or known.doubt else (), start=1):
+    for number, state in enumerate(states if known.state or known.doubt else (), start=1):
         if state == known.state:
             accepted, doubt_follows = number, known.doubt is None
         elif state == known.doubt:
@@ -145,26 +177,17 @@ def accepted_rows(known: Known, bodies: Iterable[bytes], chain: Callable[[bytes,
     return accepted if doubt_follows else 0
 
 
-def decide(known: Known, bodies: Iterable[bytes], chain: Callable[[bytes, bytes], bytes]) -> Iterator[Decision]:
-    """Decide about the rows of one user: the digests of their bodies, in the input's order, to be read twice."""
-    accepted, before = accepted_rows(known, bodies, chain), b""
-    for number, state in enumerate(_states(bodies, chain), start=1):
-        if number > accepted:
-            yield Decision(before + state, doubted=state == known.doubt)
-        else:
-            yield Decision(None, maybe_duplicate=known.maybe_duplicate and number == accepted)
-        before = state
-
-
-def _states(bodies: Iterable[bytes], chain: Callable[[bytes, bytes], bytes]) -> Iterator[bytes]:
-    """Yield the state after each call."""
+def _states(bodies: Iterable[bytes], chain: Callable[[bytes, bytes], bytes]) -> list[bytes]:
+    """Return the state after each call."""
+    states = []
     state = last = b""
     for body in bodies:
         # the same call again changes nothing
         if body != last:
             state = chain(state, body) if state else body
         last = body
-        yield state
+        states.append(state)
+    return states
 
 
 def decide_event(known: Known, state: bytes, *, resend: bool = False) -> Decision:

@@ -9,9 +9,7 @@ compared with the ledger's. Memory stays flat: a byte a row.
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,8 +32,8 @@ from interakt_loader.ledger.digests import (
     Decision,
     Keys,
     Known,
-    accepted_rows,
     decide,
+    decide_as_one,
     decide_event,
     decide_event_id,
 )
@@ -43,7 +41,7 @@ from interakt_loader.ledger.store import Store
 from interakt_loader.mapping import PREPARED, messages
 from interakt_loader.model import DIGEST, LARGEST_BODY, Entry, Kind, Message, Outcome, Status, Stop
 from interakt_loader.report.outcomes import accepted_before, from_outcomes, in_order, not_sent
-from interakt_loader.sending.pending import Fold, PendingCall, carried, outcome, skipped, unsent
+from interakt_loader.sending.pending import TAKES_OUT, Fold, PendingCall, carried, outcome, skipped, unsent
 from interakt_loader.sending.work import EXAMPLES, WORK_BATCH, WorkBatch, first_calls
 from interakt_loader.settings import Settings
 from interakt_loader.values import shortened
@@ -55,31 +53,37 @@ _CARRIED = """
 SELECT code, lines.* FROM plan.merged JOIN plan.lines USING (row) WHERE carrier = ? ORDER BY row
 """
 
+_BODIES = "SELECT body FROM plan.merged JOIN plan.lines USING (row) WHERE carrier = ? ORDER BY row"
 
-class FoldedCall(NamedTuple):
-    """The call that the rows of a user become."""
+OVERSIZE = 255
+"""The size of a body that may have to stay apart, and of one that is larger than any call."""
 
-    row: int
-    """The last of them, which carries the others."""
-    first: int
-    last: int
-    """The numbers of the first and of the last row in the table `folds`."""
-    fold: Fold
+_LINES = ("row", "body", "user_id", "country_code", "phone", "event", "source")
+"""The columns of the table `lines`."""
+
+UNITS = 128
+"""The largest size of a call, in the units that the sizes of bodies are counted in. So a size takes a byte a row."""
+
+
+class UserCall(NamedTuple):
+    """The call that rows of a user become. The last of them carries the others."""
+
+    rows: list[int]
     entry: Entry
     doubted: bool
     """An earlier load ended while a call of one of these rows was in flight."""
 
-    @property
-    def is_folded(self) -> bool:
-        """Whether there are several rows."""
-        return self.last > self.first
+    def with_row(self, row: int, entry: Entry, *, doubted: bool) -> UserCall:
+        """Return the call with one more row, which is added to the list of rows."""
+        self.rows.append(row)
+        return UserCall(self.rows, self.entry.then(entry), self.doubted or doubted)
 
 
 class MergedRows:
     """Rows that have no call of their own, because the call of another row, their *carrier*, includes them.
 
     They end as their carrier ends. Until then they are in temporary tables: there may be any number of them, and the
-    carrier may be far away in the input. The bodies of calls that include several rows of a user are there too.
+    carrier may be far away in the input.
     """
 
     def __init__(self, db: sqlite3.Connection, kind: Kind, label: Callable[[int], str]) -> None:
@@ -87,12 +91,12 @@ class MergedRows:
         self._db, self._kind, self._label = db, kind, label
         self.count = 0
         """How many rows have a carrier."""
-        self.has_folds = False
-        """Whether users have several rows to send."""
+        self.has_candidates = False
+        """Whether there are rows of `add_candidates`."""
         db.execute(
-            "CREATE TABLE plan.folds (number INTEGER PRIMARY KEY, row INTEGER, key BLOB, step BLOB, doubted INTEGER)"
+            "CREATE TABLE plan.candidates "
+            "(number INTEGER PRIMARY KEY, row INTEGER, key BLOB, step BLOB, doubted INTEGER)"
         )
-        db.execute("CREATE TABLE plan.folded (row INTEGER PRIMARY KEY, body BLOB)")
         db.execute("CREATE TABLE plan.merged (row INTEGER PRIMARY KEY, carrier INTEGER, code TEXT)")
         db.execute(
             "CREATE TABLE plan.lines (row INTEGER PRIMARY KEY, body BLOB, user_id TEXT, country_code TEXT, "
@@ -104,58 +108,55 @@ class MergedRows:
         self.count += 1
         self._db.execute("INSERT INTO plan.merged VALUES (?, ?, ?)", (row, carrier, code))
 
-    def add_fold(self, key: bytes, decisions: Iterable[tuple[int, Decision]]) -> None:
-        """Note the rows of a user that are to be one call. Their carrier follows from `folds`."""
-        self.has_folds = True
+    def add_call(self, call: UserCall) -> None:
+        """Note the carrier of the other rows of a call."""
+        carrier = call.rows[-1]
+        self.count += len(call.rows) - 1
+        others = ((row, carrier) for row in call.rows[:-1])
+        self._db.executemany("INSERT INTO plan.merged VALUES (?, ?, 'coalesced')", others)
+
+    def add_candidates(self, key: bytes, decisions: Iterable[tuple[int, Decision]]) -> None:
+        """Note rows of a user that may be one call or several. Their bodies tell (`calls`)."""
+        self.has_candidates = True
         self._db.executemany(
-            "INSERT INTO plan.folds (row, key, step, doubted) VALUES (?, ?, ?, ?)",
+            "INSERT INTO plan.candidates (row, key, step, doubted) VALUES (?, ?, ?, ?)",
             ((row, key, one.step, one.doubted) for row, one in decisions),
         )
 
     def keep(self, merged: pa.RecordBatch) -> None:
         """Store what the report lines and the calls of merged rows need."""
-        lines = (
-            (one.row, one.body, one.user_id, one.country_code, one.phone, one.event, one.source)
-            for one in messages(merged, self._kind)[0]
-        )
+        lines = zip(*(merged[name].to_pylist() for name in _LINES), strict=True)
         self._db.executemany("INSERT INTO plan.lines VALUES (?, ?, ?, ?, ?, ?, ?)", lines)
 
-    def folds(self, largest: int = LARGEST_BODY) -> Iterator[FoldedCall]:
-        """Make one call of the rows of each `add_fold`, or several with at most the `largest` number of bytes."""
-        rows = self._db.execute(
-            "SELECT key, number, row, step, doubted, body FROM plan.folds JOIN plan.lines USING (row) ORDER BY number"
+    def calls(self) -> Iterator[UserCall]:
+        """Yield the calls of the candidates: as few for each user as can be."""
+        found = self._db.execute(
+            "SELECT key, row, step, doubted, body FROM plan.candidates JOIN plan.lines USING (row) ORDER BY number"
         )
-        for key, of_user in groupby(rows, itemgetter(0)):
-            call: FoldedCall | None = None
-            for _, number, row, step, doubted, body in of_user:
-                if call is not None and call.fold.take(body, largest):
-                    entry = call.entry.then(Entry(key, step))
-                    call = call._replace(row=row, last=number, entry=entry, doubted=call.doubted or bool(doubted))
+        for key, group in groupby(found, itemgetter(0)):
+            of_user = iter(group)
+            _, row, step, doubted, body = next(of_user)
+            call, fold = UserCall([row], Entry(key, step), bool(doubted)), Fold(body)
+            for _, row, step, doubted, body in of_user:
+                entry = Entry(key, step)
+                if fold.take(body):
+                    call = call.with_row(row, entry, doubted=bool(doubted))
                     continue
-                if call is not None:
-                    yield self._keep(call)
-                call = FoldedCall(row, number, number, Fold(body), Entry(key, step), bool(doubted))
-            if call is not None:
-                yield self._keep(call)
-
-    def _keep(self, call: FoldedCall) -> FoldedCall:
-        if call.is_folded:
-            self._db.execute("INSERT INTO plan.folded VALUES (?, ?)", (call.row, call.fold.body))
-            others = self._db.execute(
-                "INSERT INTO plan.merged SELECT row, ?, 'coalesced' FROM plan.folds WHERE number >= ? AND number < ?",
-                (call.row, call.first, call.last),
-            )
-            self.count += others.rowcount
-        return call
+                yield call
+                call, fold = UserCall([row], entry, bool(doubted)), Fold(body)
+            yield call
 
     def complete(self) -> None:
         """Get ready for `outcomes`."""
         self._db.execute("CREATE INDEX plan.merged_by_carrier ON merged (carrier)")
 
-    def body(self, carrier: int) -> bytes:
-        """Return the body of the call that includes several rows of a user."""
-        body: bytes = self._db.execute("SELECT body FROM plan.folded WHERE row = ?", (carrier,)).fetchone()[0]
-        return body
+    def fold(self, carrier: int, body: bytes) -> Fold:
+        """Return the call of a carrier and the rows of its user that it carries."""
+        bodies = chain((one for (one,) in self._db.execute(_BODIES, (carrier,))), [body])
+        fold = Fold(next(bodies))
+        for one in bodies:
+            fold.add(one)
+        return fold
 
     def carrier(self, row: int) -> int:
         """Return the carrier of a row."""
@@ -282,13 +283,15 @@ class Plan:
         self._event_id = event_id
         self._are_by_content = of_failures and kind == "event" and event_id is None
         self._resend = settings.resend or last_states
-        self._coalesce = last_states or (kind == "user" and settings.coalesce is not False)
-        self._largest = sys.maxsize if last_states else LARGEST_BODY
+        self._coalesce = last_states or settings.folds_rows(kind)
+        self._last_states = last_states
         self._skip_doubted = kind == "event" and settings.on_unknown == "skip"
         self._file = tempfile.TemporaryFile(dir=store.path.parent, prefix=f"{store.path.name}-")  # noqa: SIM115 - held
         self._first = settings.row_range[0]
         # a byte a row, from the first one on
         self._decisions = bytearray()
+        # likewise, of users whose rows may become one call: the size of the body, in units, rounded up
+        self._sizes = bytearray()
         self._batches: Iterator[pa.RecordBatch] = iter(())
         # rows of the last part that are not messages yet
         self._left: pa.RecordBatch | None = None
@@ -333,13 +336,13 @@ class Plan:
         if grouped:
             self._follow_carriers(merged)
             self._rewind()
-        if merged.count or merged.has_folds:
+        self._sizes = bytearray()
+        if merged.count or merged.has_candidates:
             for batch, decisions in self._decided():
                 merged.keep(_with_bodies(batch.filter(_is(decisions, _MERGED))))
             self._rewind()
-            for call in merged.folds(self._largest):
-                decision = Decision(call.entry.step, call.doubted)
-                self._note(call.row, call.entry.key, decision, single=False, folded=call.is_folded)
+            for call in merged.calls():
+                self._note_call(call, merged)
             merged.complete()
         db.execute("COMMIT")
         # the allocator keeps 20 MB of what was read, unless it is asked
@@ -355,6 +358,8 @@ class Plan:
                 calls = batch.filter(has_call)
                 found = self._digests(calls)
                 digests.add(calls["row"].to_numpy(), *found)
+                if self._coalesce:
+                    self._sizes += _sizes(batch["body"])
                 columns = [_spread(one or [None] * len(calls), has_call) for one in found]
                 spool.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=_PLANNED))
                 grouped = grouped or batch["carrier"].null_count < batch.num_rows
@@ -424,15 +429,11 @@ class Plan:
         known = NOTHING if found is None else Known(found[0], found[1], bool(found[2]))
         if self._kind == "user":
             known = known._replace(state=None) if self._resend else known
-            decisions = zip(rows, decide(known, states, self._keys.chain), strict=True)
-            accepted = accepted_rows(known, states, self._keys.chain) if self._coalesce else len(rows)
-            folds = len(rows) - accepted > 1
-            for row, decision in islice(decisions, accepted if folds else None):
+            if self._coalesce and len(rows) > 1:
+                self._fold(key, known, rows, states, merged)
+                return
+            for row, decision in zip(rows, decide(known, states, self._keys.chain), strict=True):
                 self._note(row, key, decision, single=len(rows) == 1)
-            if folds:
-                for row in rows[accepted:]:
-                    self._decisions[row - self._first] = _MERGED
-                merged.add_fold(key, decisions)
         elif self._event_id is not None:
             self._share_id(key, known, rows, states, merged)
         else:
@@ -441,6 +442,31 @@ class Plan:
                 repeated = self._keys.repeated_event(key, number)
                 known = self._store.known(repeated) or NOTHING
                 self._note(other, repeated, decide_event(known, EVENT, resend=self._resend), single=False)
+
+    def _fold(self, key: bytes, known: Known, rows: list[int], states: list[bytes], merged: MergedRows) -> None:
+        """Make as few calls as can be of the rows of a user."""
+        accepted, decision = decide_as_one(known, states, self._keys.chain)
+        left = rows[accepted:]
+        # usually the sizes tell that one call can include them all
+        fits = sum(self._sizes[row - self._first] for row in left) <= UNITS or self._last_states
+        decisions = zip(rows, decide(known, states, self._keys.chain), strict=True)
+        for row, one in islice(decisions, accepted):
+            self._note(row, key, one, single=False)
+        if decision is not None and fits:
+            self._note_call(UserCall(left, Entry(key, decision.step or b""), decision.doubted), merged)
+        elif left:
+            for row in left:
+                self._decisions[row - self._first] = _MERGED
+            merged.add_candidates(key, decisions)
+
+    def _note_call(self, call: UserCall, merged: MergedRows) -> None:
+        """Note the decision about the rows of a call."""
+        *others, carrier = call.rows
+        for row in others:
+            self._decisions[row - self._first] = _MERGED
+        merged.add_call(call)
+        decision = Decision(call.entry.step, call.doubted)
+        self._note(carrier, call.entry.key, decision, single=False, folded=bool(others))
 
     def _follow_carriers(self, merged: MergedRows) -> None:
         """Decide about the rows that are one event with another row: as about that row, but they have no call."""
@@ -615,18 +641,14 @@ class Plan:
         rows = batch["row"].filter(folded).to_pylist()
         if not rows or self._merged is None:
             return batch
-        bodies = [self._merged.body(row) for row in rows]
-        folded_calls = [json.loads(body) for body in bodies]
-        return _replaced(
-            batch,
-            body=pc.replace_with_mask(batch["body"], folded, pa.array(bodies, pa.binary())),
-            **{
-                name: pc.replace_with_mask(
-                    batch[name], folded, pa.array([one.get(member) for one in folded_calls], pa.string())
-                )
-                for name, member in (("country_code", "countryCode"), ("phone", "phoneNumber"))
-            },
-        )
+        own = batch["body"].filter(folded).to_pylist()
+        calls = [self._merged.fold(row, body) for row, body in zip(rows, own, strict=True)]
+        found = {
+            "body": pa.array([one.body for one in calls], pa.binary()),
+            "country_code": pa.array([one.member("countryCode") for one in calls], pa.string()),
+            "phone": pa.array([one.member("phoneNumber") for one in calls], pa.string()),
+        }
+        return _replaced(batch, **{name: pc.replace_with_mask(batch[name], folded, one) for name, one in found.items()})
 
     def _entered(self, batch: pa.RecordBatch, calls: list[Message]) -> list[Message]:
         """Return the calls with their ledger entries."""
@@ -670,6 +692,21 @@ def _spread(digests: Sequence[bytes | None], has_call: pa.BooleanArray) -> pa.Fi
     if len(values) == len(has_call):
         return values
     return pc.replace_with_mask(pa.nulls(len(has_call), values.type), has_call, values)
+
+
+def _sizes(bodies: pa.Array) -> bytes:
+    """Return the size of each body, in units. One that may have to stay apart counts as larger than any call."""
+    unit = LARGEST_BODY // UNITS
+    lengths = pc.fill_null(pc.binary_length(bodies), 0).to_numpy()
+    sizes = np.minimum((lengths + unit - 1) // unit, OVERSIZE).astype(np.uint8)
+    # a look at all of them together first, because a look at each takes a hundred times as long
+    text = bodies.buffers()[-1]
+    if text is not None and TAKES_OUT in text.to_pybytes():
+        sizes[pc.fill_null(pc.match_substring(bodies, TAKES_OUT), fill_value=False).to_numpy(zero_copy_only=False)] = (
+            OVERSIZE
+        )
+    as_bytes: bytes = sizes.tobytes()
+    return as_bytes
 
 
 def _with_bodies(merged: pa.RecordBatch) -> pa.RecordBatch:

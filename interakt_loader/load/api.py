@@ -306,11 +306,7 @@ def _with_ledger(job: Job, source: Source, stack: ExitStack) -> tuple[Job, Sourc
         ledger = stack.enter_context(opening(path or "", kind, settings))
         job = replace(job, ledger=ledger, keeps_ledger=True)
         source = check_earlier(ledger.loads, source, job)
-    elif (
-        job.settler is not None
-        or job.event_id is not None
-        or (path is not None and kind == "user" and settings.coalesce is not False)
-    ):
+    elif job.settler is not None or job.event_id is not None or (path is not None and settings.folds_rows(kind)):
         job = replace(job, ledger=_empty_ledger(kind, settings, stack))
     return job, source
 

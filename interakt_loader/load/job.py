@@ -146,6 +146,11 @@ class Job:
     """On which line each row of a text file begins."""
 
     @property
+    def folds_waiting_rows(self) -> bool:
+        """Whether rows of a user that wait become one call. With a ledger, the plan has folded them already."""
+        return bool(self.settings.coalesce) and self.ledger is None
+
+    @property
     def preparation(self) -> Prepares:
         """How the rows become calls."""
         return self.prepare or Preparation(self.mapping, self.kind, self.settings, self.created)
@@ -216,8 +221,7 @@ def _engine(job: Job, rate_limit: RateLimit, transport: Transport | None) -> Eng
         max_retries=settings.max_retries,
         rate_limit=rate_limit,
         max_outage=settings.max_outage,
-        # with a ledger, the plan has folded the rows already
-        coalesce=bool(settings.coalesce) and job.ledger is None,
+        coalesce=job.folds_waiting_rows,
         resend_doubted=settings.on_unknown == "resend",
         label=job.lines.label,
     )

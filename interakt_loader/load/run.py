@@ -118,7 +118,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
     rows = count_selected(source.rows, *settings.row_range)
     # a local server has no rate limit; assume one only for the real API
     rate = None if settings.rate_limit == "auto" and settings.is_local else settings.rate_limit
-    may_merge = bool(settings.coalesce) or job.mapping.group_by is not None
+    may_merge = job.folds_waiting_rows or job.mapping.group_by is not None
     summary = Summary(settings.dry_run)
     asked = 0.0
     with (
@@ -386,7 +386,7 @@ def _outlook(work: Streamed | Plan, summary: Summary, rate: Rate | str | None, j
         merged=counts[Status.MERGED],
         skipped=counts[Status.UNKNOWN],
         calls=counts[Status.UNSENT],
-        at_most=bool(job.settings.coalesce) and job.ledger is None,
+        at_most=job.folds_waiting_rows,
     )
     return line + _verify_first(work, counts[Status.UNSENT], job)
 

@@ -89,7 +89,7 @@ class Fold:
     """The body of one call that does what the calls of several rows would do.
 
     A user call replaces each trait that it names, so the last value of each trait wins. Tags are only ever added, so
-    all of them are sent.
+    all of them are sent. Of some rows that is not so, and they stay calls of their own (`must_stay_apart`).
     """
 
     def __init__(self, body: bytes) -> None:
@@ -100,18 +100,31 @@ class Fold:
         # upper bound of the body's bytes
         self._most = len(body)
 
-    def take(self, body: bytes, largest: int = LARGEST_BODY) -> bool:
-        """Add the next row's body. Return False, and change nothing, if the call would be too large."""
+    def take(self, body: bytes) -> bool:
+        """Add the next row's body. Return False, and change nothing, if it must stay a call of its own."""
         later, most = _decoded(body), self._most + len(body)
-        if most > largest:
-            most = len(_encoded(_folded(self._whole(), later)))
-        if most > largest:
+        if must_stay_apart(self._content, later):
             return False
+        if most > LARGEST_BODY:
+            most = len(_encoded(_folded(self._whole(), later)))
+        if most > LARGEST_BODY:
+            return False
+        self._add(later)
+        self._most = most
+        return True
+
+    def add(self, body: bytes) -> None:
+        """Add the next row's body, whatever it is."""
+        self._add(_decoded(body))
+
+    def _add(self, later: dict[str, Any]) -> None:
         self._content |= later
         self._traits |= later.get("traits", {})
         self._tags |= dict.fromkeys(later.get("tags", ()))
-        self._most = most
-        return True
+
+    def member(self, name: str) -> Any:
+        """Return a member of the combined body. None: it has none of this name."""
+        return self._content.get(name)
 
     @property
     def body(self) -> bytes:
@@ -123,13 +136,30 @@ class Fold:
         return self._content | {"traits": self._traits} | tags
 
 
-def folded(earlier: Message, later: Message) -> Message:
-    """Return the later row's message, completed by what only the earlier one contains."""
+TAKES_OUT = b'"add_to_sales_cycle":false'
+"""What a body contains that may be one of those of `must_stay_apart`."""
+
+
+def must_stay_apart(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
+    """Return whether two calls of one user do something that no single call does.
+
+    `true` puts the contact into the sales pipeline. What `false` does to a contact in it is not documented. If it does
+    nothing, the contact stays there; a call with `false` alone would never put it there.
+    """
+    return earlier.get("add_to_sales_cycle") is True and later.get("add_to_sales_cycle") is False
+
+
+def folded(earlier: Message, later: Message) -> Message | None:
+    """Return the later row's message, completed by what only the earlier one contains. None: they stay two calls."""
+    first, then = _decoded(earlier.body), _decoded(later.body)
+    body = _encoded(_folded(first, then))
+    if must_stay_apart(first, then) or len(body) > LARGEST_BODY:
+        return None
     entry = later.entry
     if entry is not None and earlier.entry is not None:
         entry = earlier.entry.then(entry)
     return later._replace(
-        body=_encoded(_folded(_decoded(earlier.body), _decoded(later.body))),
+        body=body,
         country_code=later.country_code or earlier.country_code,
         phone=later.phone or earlier.phone,
         entry=entry,

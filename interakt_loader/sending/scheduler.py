@@ -21,7 +21,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 
-from interakt_loader.model import LARGEST_BODY, Answer, Message, Outcome, Status, Stop
+from interakt_loader.model import Answer, Message, Outcome, Status, Stop
 from interakt_loader.sending.pending import PendingCall, carried, folded, outcome
 from interakt_loader.sending.rate_limit import RateLimit
 from interakt_loader.sending.retry_policy import (
@@ -164,9 +164,9 @@ class Schedule:
         return True
 
     def _fold(self, waiting: PendingCall, message: Message) -> bool:
-        """Combine a message with the one that waits before it, unless the call would be larger than the API accepts."""
+        """Combine a message with the one that waits before it. Return False if they stay two calls."""
         both = folded(waiting.message, message)
-        if len(both.body) > LARGEST_BODY:
+        if both is None:
             return False
         self.unfinished += 1
         carries = waiting.carries or []

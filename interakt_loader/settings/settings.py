@@ -55,6 +55,8 @@ from interakt_loader.settings.values import (
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from interakt_loader.model import Kind
+
 logger = logging.getLogger("interakt_loader")
 
 LOADED = "What to load"
@@ -495,6 +497,10 @@ class Settings:
     def called(self, name: str) -> str:
         """Return an option as its user has written it, for a message: its variable, or what `option` returns."""
         return variable_of(name) if name in vars(self)["from_environment"] else option(name)
+
+    def folds_rows(self, kind: Kind) -> bool:
+        """Return whether the rows of a user become one call, if there is a ledger."""
+        return kind == "user" and self.coalesce is not False
 
     def require_key(self) -> Secret:
         """Return the key, or raise `SettingsError` with the ways to give one."""

@@ -16,6 +16,7 @@ from interakt_loader.ledger.digests import (
     Keys,
     Known,
     decide,
+    decide_as_one,
     decide_event,
     decide_event_id,
 )
@@ -95,6 +96,27 @@ def test_a_step_is_the_state_after_it_preceded_by_the_one_before_it() -> None:
     assert expected[0] == (states[0], False, False)
     held = Known(states[1], None, False)
     assert [*decide(held, [A, B, C, A], KEYS.chain)] == [Decision(None), Decision(None), *expected[2:]]
+
+
+@given(
+    st.lists(st.sampled_from([A, B]), max_size=2),
+    st.lists(st.sampled_from([A, B]), max_size=3),
+    st.lists(st.sampled_from([A, B, C]), min_size=1, max_size=5),
+)
+def test_one_call_does_what_a_call_for_each_row_does(
+    held: list[bytes], doubted: list[bytes], rows: list[bytes]
+) -> None:
+    """As many rows are on record. It leads from before the first call to after the last, and a doubt is one of it."""
+    known = Known(state(*held) if held else None, state(*doubted) if doubted else None, False)
+    single = [one for one in decide(known, rows, KEYS.chain) if one.step is not None]
+    accepted, decision = decide_as_one(known, rows, KEYS.chain)
+    assert accepted == len(rows) - len(single)
+    if decision is None:
+        assert single == []
+    else:
+        first, last = (Entry(b"", one.step or b"") for one in (single[0], single[-1]))
+        assert decision.step == first.then(last).step
+        assert decision.doubted == any(one.doubted for one in single)
 
 
 def test_an_unchanged_row_keeps_its_mark() -> None:

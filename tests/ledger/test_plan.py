@@ -245,6 +245,25 @@ def test_rows_of_one_user_become_one_call(tmp_path: Path) -> None:
     assert [one["status"] for one in lines] == ["unchanged", "merged", "unsent", "merged", "invalid", "unsent"]
 
 
+def test_rows_of_any_number_are_one_call_if_it_is_small_enough(tmp_path: Path) -> None:
+    """Three rows of 15 KB each for one trait: the call has only the last."""
+    bodies = [json.dumps({"userId": "ann", "traits": {"a": letter * 15_000}}) for letter in "xyz"]
+    with planned(tmp_path, "user", batch("user", 0, *(("ann", one) for one in bodies))) as plan:
+        assert counts(plan) == {"rows": 3, "calls": 1, "merged": 2}
+        calls, _, _ = taken(plan)
+    assert [json.loads(one.body) for one in calls] == [json.loads(bodies[2])]
+
+
+def test_a_contact_that_leaves_the_sales_pipeline_has_entered_it_first(tmp_path: Path) -> None:
+    """A row with `false` after one with `true` is a call of its own. Other rows in between change nothing."""
+    flags = (',"add_to_sales_cycle":true', "", ',"add_to_sales_cycle":false', ',"add_to_sales_cycle":true')
+    rows = [("ann", f'{{"userId":"ann"{flag},"traits":{{"n":{at}}}}}') for at, flag in enumerate(flags)]
+    with planned(tmp_path, "user", batch("user", 0, *rows, ("bob", rows[2][1]), ("bob", rows[3][1]))) as plan:
+        assert counts(plan) == {"rows": 6, "calls": 3, "merged": 3}
+        calls, _, _ = taken(plan)
+    assert [(one.row, json.loads(one.body)["add_to_sales_cycle"]) for one in calls] == [(1, True), (3, True), (5, True)]
+
+
 def test_a_user_whose_call_would_be_too_large_takes_several(tmp_path: Path) -> None:
     """Three rows of 15 KB each under names of their own: two fit into one call."""
     bodies = [json.dumps({"userId": "ann", "traits": {name: "x" * 15_000}}) for name in "abc"]
@@ -330,7 +349,7 @@ def test_nothing_is_left_of_a_plan(tmp_path: Path) -> None:
     plan = Plan(store, KEYS, "user", Settings(api_key="key"))
     plan.make([batch("user", 0, ("ann", "A"))])
     assert store.db.execute("SELECT name FROM plan.sqlite_master").fetchall() == [
-        (name,) for name in ("wanted", "special", "conflicts", "folds", "folded", "merged", "lines")
+        (name,) for name in ("wanted", "special", "conflicts", "candidates", "merged", "lines")
     ]
     pieces = plan.work_batches()
     plan.close()

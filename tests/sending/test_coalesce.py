@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,12 @@ OK = read_answer(202, b'{"result": true}', 0.1)
 MAPPING: MappingDict = {"user_id": "user", "traits": ["city", "tier"]}
 
 
+def both_of(earlier: Message, later: Message) -> Message:
+    both = folded(earlier, later)
+    assert both is not None
+    return both
+
+
 def message(row: int, ordering_key: str = "u", **body: Any) -> Message:
     return Message(row, "user", ordering_key, json.dumps({"userId": ordering_key, **body}).encode())
 
@@ -36,7 +41,7 @@ def test_what_is_folded() -> None:
     """The last value of each trait, all tags once, the phone of the row that has one; the later row's number."""
     earlier = message(3, phoneNumber="98", traits={"city": "Pune", "tier": 1}, tags=["a", "b"], createdAt="2024")
     later = message(7, traits={"city": "Goa", "name": None}, tags=["b", "c"])
-    both = folded(earlier._replace(phone="98", country_code="+91"), later)
+    both = both_of(earlier._replace(phone="98", country_code="+91"), later)
     assert json.loads(both.body) == {
         "userId": "u",
         "phoneNumber": "98",
@@ -50,14 +55,14 @@ def test_what_is_folded() -> None:
 def test_a_row_without_traits_or_tags_is_folded_too() -> None:
     """Either of the two may lack them. What the other one has stays."""
     bare, full = message(1), message(2, traits={"city": "Goa"}, tags=["b"])
-    for both in (folded(bare, full), folded(full, bare)):
+    for both in (both_of(bare, full), both_of(full, bare)):
         assert json.loads(both.body) == {"userId": "u", "traits": {"city": "Goa"}, "tags": ["b"]}
-    assert json.loads(folded(bare, bare).body) == {"userId": "u", "traits": {}}
+    assert json.loads(both_of(bare, bare).body) == {"userId": "u", "traits": {}}
 
 
 def test_the_body_is_as_short_as_any_other() -> None:
     """No white space, and Devanagari unescaped, because the limit on a body's size is in bytes."""
-    both = folded(message(1, traits={"a": 1}), message(2, traits={"city": "पुणे"}))
+    both = both_of(message(1, traits={"a": 1}), message(2, traits={"city": "पुणे"}))
     assert both.body.decode() == '{"userId":"u","traits":{"a":1,"city":"पुणे"}}'
 
 
@@ -71,7 +76,7 @@ def test_numbers_stay_as_they_are_written() -> None:
     assert fold.take(then)
     assert fold.body == both
     one, other = (message(row)._replace(body=body) for row, body in enumerate((first, then)))
-    assert folded(one, other).body == both
+    assert both_of(one, other).body == both
 
 
 def test_what_the_ledger_knows_of_both_is_one_step() -> None:
@@ -80,20 +85,20 @@ def test_what_the_ledger_knows_of_both_is_one_step() -> None:
     one, two = b"1" * 16, b"2" * 16
     earlier, later = Entry(b"k" * 16, b"0" * 16 + one), Entry(b"k" * 16, one + two)
     first, second = message(1), message(2)
-    assert folded(first._replace(entry=earlier), second._replace(entry=later)).entry == Entry(
+    assert both_of(first._replace(entry=earlier), second._replace(entry=later)).entry == Entry(
         b"k" * 16, b"0" * 16 + two
     )
-    assert folded(first, second._replace(entry=later)).entry == later
-    assert folded(first._replace(entry=earlier), second).entry is None
-    assert folded(first, second).entry is None
+    assert both_of(first, second._replace(entry=later)).entry == later
+    assert both_of(first._replace(entry=earlier), second).entry is None
+    assert both_of(first, second).entry is None
 
 
 def test_a_doubt_about_either_is_one_about_both() -> None:
     """An earlier load ended while one of them was in flight."""
     first, second = message(1), message(2)
-    assert folded(first._replace(doubted=True), second).doubted
-    assert folded(first, second._replace(doubted=True)).doubted
-    assert not folded(first, second).doubted
+    assert both_of(first._replace(doubted=True), second).doubted
+    assert both_of(first, second._replace(doubted=True)).doubted
+    assert not both_of(first, second).doubted
 
 
 def ended(status: Status, code: Code | None = None, text: str | None = None) -> Outcome:
@@ -132,11 +137,32 @@ def test_a_call_never_becomes_larger_than_the_api_takes() -> None:
     assert isinstance(given.take(0.1), PendingCall)
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later", "apart"),
+    [(True, False, True), (True, True, False), (False, True, False), (False, False, False), (None, False, False)],
+)
+def test_a_contact_is_put_into_the_sales_pipeline_before_it_is_taken_out(
+    earlier: bool | None, later: bool, apart: bool
+) -> None:
+    """What `false` does is unknown. A call with `false` alone would perhaps not do what the two calls do."""
+    first = message(0) if earlier is None else message(0, add_to_sales_cycle=earlier)
+    then = message(1, add_to_sales_cycle=later)
+    assert (folded(first, then) is None) is apart
+    assert Fold(first.body).take(then.body) is not apart
+    given = schedule()
+    given.admit(first)
+    given.admit(then)
+    pending = given.take(0.0)
+    assert isinstance(pending, PendingCall)
+    assert json.loads(pending.message.body).get("add_to_sales_cycle") is (earlier if apart else later)
+
+
 def test_many_rows_take_time_in_proportion() -> None:
     """Each row has a tag of its own. It is not compared with all tags before it: of as many rows, that is minutes."""
     fold = Fold(b'{"userId":"u","traits":{}}')
     began = time.process_time()
-    assert all(fold.take(b'{"userId":"u","traits":{},"tags":["%d"]}' % n, sys.maxsize) for n in range(50_000))
+    for n in range(50_000):
+        fold.add(b'{"userId":"u","traits":{},"tags":["%d"]}' % n)
     assert time.process_time() - began < 20
     assert json.loads(fold.body)["tags"] == [str(n) for n in range(50_000)]
 
