@@ -229,6 +229,7 @@ CONTENDERS: dict[str, Contender] = {
     ),
     "loader, ledger, first call": Contender(_first_call, int),
     "loader, ledger, first call from CSV": Contender(lambda job: _first_call(_as_csv(job)), int),
+    "loader, ledger, first call, several rows a user": Contender(lambda job: _first_call(_several(job)), int),
     "loader, one row of CSV": Contender(lambda job: _loader(_one_row(job), "--ledger", "none"), _counted("sent")),
     "loader, one row of CSV, ledger": Contender(lambda job: _with_ledger(_one_row(job)), _counted("sent")),
     "loader, patient": Contender(

@@ -52,7 +52,7 @@ def start() -> Scenario:
 
 def first_call(rows: int) -> Scenario:
     """How long it takes until the first call, if the whole table is compared with a ledger before it."""
-    who = ("loader, ledger, first call", "loader, ledger, first call from CSV")
+    who = [f"loader, ledger, first call{rest}" for rest in ("", " from CSV", ", several rows a user")]
     return Scenario(f"first call of {rows:,}", dict.fromkeys(who, rows), server="none")
 
 
