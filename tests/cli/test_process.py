@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 FRAME = pd.DataFrame({"customer_id": ["C1", "C2"], "mobile": ["98765 43210", "98765 43211"], "age": [24, None]})
 
 SCRIPT = """
+import os
 import sys
 from interakt_loader.__main__ import main
 try:
@@ -47,3 +49,14 @@ def test_a_load_imports_no_pandas(tmp_path: Path, ending: str) -> None:
     )
     assert json.loads(done.stdout)["status"]["sent"] == 2
     assert done.stderr.splitlines()[-2:] == ["['pyarrow']", "system"]
+
+
+@pytest.mark.skipif(sys.platform != "linux" or (os.cpu_count() or 1) == 1, reason="counts the threads of two cores")
+def test_numpy_starts_no_threads() -> None:
+    """They would be for linear algebra, which a load never uses."""
+    code = (
+        "from interakt_loader.privacy.process import save_memory; save_memory(); import numpy, os; "
+        "print(len(os.listdir('/proc/self/task')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "1"
