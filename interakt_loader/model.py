@@ -346,7 +346,7 @@ class StopToken:
 
 
 PLAIN_ADDRESS = re.compile(
-    r"(https?)://((?:[a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63})(:(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}))?((?:/[\w-]+)*)/?",
+    r"(https?)://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(:[1-9]\d{0,3}|:[1-5]\d{4}|:6[0-4]\d{3})?((?:/[\w-]+)*)/?",
     re.ASCII,
 )
 """An address in its normal form, but for the default port and a slash at the end: scheme, host, port, path."""

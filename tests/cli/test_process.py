@@ -11,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from interakt_loader.sandbox import Sandbox
+
 FRAME = pd.DataFrame({"customer_id": ["C1", "C2"], "mobile": ["98765 43210", "98765 43211"], "age": [24, None]})
 
 SCRIPT = """
@@ -23,6 +25,15 @@ finally:
     print(sorted({"pandas", "pyarrow"} & set(sys.modules)), file=sys.stderr)
     import pyarrow
     print(pyarrow.default_memory_pool().backend_name, file=sys.stderr)
+"""
+
+LOADED = """
+import sys
+from interakt_loader.__main__ import main
+try:
+    main()
+finally:
+    print(*sys.modules, file=sys.stderr)
 """
 
 
@@ -60,3 +71,30 @@ def test_numpy_starts_no_threads() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "1"
+
+
+UNUSED = {
+    *("pandas", "requests", "urllib3", "http.client", "ssl", "email.utils", "sqlite3", "jinja2", "tqdm", "yaml"),
+    *("interakt_loader.mapping.infer.names", "interakt_loader.ledger", "interakt_loader.sandbox"),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere `requests` asks the system for proxies")
+def test_a_load_imports_only_what_it_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row of a CSV to an address of this machine, without a ledger: what is not needed costs no time."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "one.csv").write_text("id,phone\nC1,9876543210\n", encoding="utf-8")
+    with Sandbox() as sandbox:
+        monkeypatch.setenv("INTERAKT_API_KEY", sandbox.api_key)
+        flags = ["--map", "user_id=id", "--map", "phone=phone", "--base-url", sandbox.url, "--ledger", "none", "-q"]
+        done = subprocess.run(
+            [sys.executable, "-c", LOADED, "one.csv", *flags],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+            timeout=60,
+        )
+    assert UNUSED & set(done.stderr.split()) == set()
+    assert "pyarrow.csv" in done.stderr.split()
