@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from interakt_loader.privacy.process import import_on_empty_stack
 from interakt_loader.sandbox import Sandbox
 
 FRAME = pd.DataFrame({"customer_id": ["C1", "C2"], "mobile": ["98765 43210", "98765 43211"], "age": [24, None]})
@@ -98,3 +100,22 @@ def test_a_load_imports_only_what_it_uses(tmp_path: Path, monkeypatch: pytest.Mo
         )
     assert UNUSED & set(done.stderr.split()) == set()
     assert "pyarrow.csv" in done.stderr.split()
+
+
+def test_a_module_is_imported_with_an_empty_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However deep the caller is: its own frames are not below the module's."""
+    (tmp_path / "imported_on_empty_stack.py").write_text(
+        "import sys, traceback\nNAMES = [frame.name for frame in traceback.extract_stack()]\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import_on_empty_stack("imported_on_empty_stack")
+    names = sys.modules.pop("imported_on_empty_stack").NAMES
+    assert "<module>" in names
+    assert "test_a_module_is_imported_with_an_empty_stack" not in names
+
+
+def test_an_error_of_an_import_is_left_to_the_next_one(capfd: pytest.CaptureFixture[str]) -> None:
+    import_on_empty_stack("interakt_loader.nothing_there")
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("interakt_loader.nothing_there")
