@@ -206,7 +206,7 @@ _NO_PHONE = (
     rf"|(?<!\w)0x[0-9A-Fa-f]+|(?<!\w){_ALONE}0\.\d+{_NOT_ON}"
 )
 """Text with as many digits that is not a phone: a date, a time of day, a private network's address, a UUID, a memory
-address, a fraction. Other networks' addresses may be phones: `91.234.56.78` is one. Compiling takes 2 ms: when used."""
+address, a fraction. Other networks' addresses may be phones: `91.234.56.78` is one. Compiled when it is used."""
 
 _IN_TEXT = f"(?P<kept>{_NO_PHONE})|{_NUMBER}"
 
