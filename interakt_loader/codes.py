@@ -9,7 +9,7 @@ The meaning is in Markdown, for the page of codes. The hint is also shown beside
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, Union, get_args
 
 KEY_PLACE = "Interakt's Settings > Developer Settings > Secret Key"
 """Where the dashboard has the key, in the vendor's words."""
@@ -59,343 +59,343 @@ Abandoned: TypeAlias = Annotated[
     AGAIN,
 ]
 
-ProblemCode: TypeAlias = (
+ProblemCode: TypeAlias = Union[
     Annotated[
         Literal["phone_invalid"],
         "not a valid phone number of its country",
         "Correct the number in the source. If the numbers are good but their numbering plan is not known here, load "
         "with `phones='possible'`.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["country_code_invalid"],
         "not a country",
         "Write the country as +91, IN or India. Or set `default_country` and leave the column out.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["user_id_invalid"],
         "a fraction, a list, a number that has lost digits (`1.23457E+17`), a spreadsheet error, or text with "
         "invisible characters",
         ID,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["identity_missing"],
         "neither a user_id nor a phone",
         "Map user_id, or phone, or both. Check why they are empty in these rows.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["event_missing"],
         "the event's name is empty, or a word for a missing value such as `NULL`",
         "Fill the column of the event's name, or give one name for all rows: {value: Order Placed}.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["event_invalid"],
         "the event's name is a spreadsheet error, or has invisible characters",
         "Correct the name in the source. An event that was sent cannot be renamed.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["event_id_missing"],
         "the column of `event_id` is empty in this row",
         "Fill the column of event_id, or leave event_id out: then events are compared by all fields together.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["event_id_conflict"],
         "another row has the same event id with other content; or the ledger knows the id for another person",
         "Make the ids unique, or choose a column with unique values. If another shop or system uses the same numbers, "
         "give its load its own `name`: then it has its own ledger.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["event_id_invalid"],
         "as `user_id_invalid`, for the column of `event_id`",
         ID,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["not_a_number"],
         "text that is not a number",
         f"{TYPE} If commas are decimal signs: decimal: ','.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["not_a_boolean"],
         "neither yes nor no",
         TYPE,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["not_a_datetime"],
         "not ISO 8601, or not in the given `format`",
         f"{TYPE} Give the format of the times: format: '%d/%m/%Y %H:%M'.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["datetime_invalid"],
         "a local time that does not exist, because clocks go forward at that time",
         f"{TYPE} Check the timezone: it must be that of the times, which may not be the server's.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["not_a_date"],
         "as `not_a_datetime`",
         f"{TYPE} Give the format of the dates: format: '%d/%m/%Y'.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["not_a_list"],
         "text that begins like a JSON array and is not one",
         f"{TYPE} Give the text between the items: separator: ';'.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["not_text"],
         "a list where text is expected, bytes that are not UTF-8, or half of a surrogate pair",
         "A list needs the type list. Fix bytes that are not UTF-8 and halves of surrogate pairs.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["out_of_range"],
         "a time outside the years 1 to 9999, an impossible time of day, or a number above 1e308",
         "Correct the value in the source: the date does not exist, or the number is too large.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["unsupported_type"],
         "a map, a duration, a list of lists, an object where a value is expected, or a similar type",
         "Before the load, turn the column into text, numbers, times, or a list of these.",
-    ]
-    | TooLarge
-    | Annotated[
+    ],
+    TooLarge,
+    Annotated[
         Literal["cell_error"],
         "a workbook cell with an error such as `#N/A`, or a formula without a stored result",
         "Correct the cell in the workbook. If a formula has no result, open the workbook in Excel or LibreOffice and "
         "save it. To send the row without the value: `bad_values='drop'`.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["value_unmapped"],
         "a value that `values` in the mapping does not have",
         "Add the value to the value map in the mapping, or give it an otherwise for all other values.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["group_conflict"],
         "rows of one event (`group_by` in the mapping) have two values where an event has one",
         "Make the values equal. If the event has several, collect them to a list in the mapping.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["group_split"],
         "the value of `group_by` was there before, and other rows are between",
         "Sort the input by the column, so that all rows of an event are together. The rows that came first may be sent "
         "already: check that event.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["group_invalid"],
         "another row of the same event (`group_by`) cannot be sent, or it is unknown to which event a row belongs",
         "Fix the row that the message names, and load all rows of the event.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["row_unreadable"],
         "a line with more or fewer cells than the header, a line that cannot be parsed, or a line that repeats the "
         "header",
         "Fix this line of the file. Most often a cell has a separator and no quotes around it. If the line is a second"
         " header, two files were joined: remove the line.",
-    ]
-)
+    ],
+]
 """What is wrong with a row before any call."""
 
 
-NoteCode: TypeAlias = (
+NoteCode: TypeAlias = Union[
     Annotated[
         Literal["value_dropped"],
         "a value that cannot be sent was left out (`bad_values='drop'`)",
         "Nothing: the row was sent without this value, because of `bad_values='drop'`.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["white_space_tidied"],
         "a line break, a tab or three spaces in a row became one space, because the API refuses them",
         "Nothing: line breaks, tabs and repeated spaces were sent as one space.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["invisible_removed"],
         "invisible characters were removed from the ends of an id or of an event's name",
         "Nothing, unless an earlier call sent it with these characters: for Interakt that is another id or name.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["null_word"],
         "a text such as `NULL` or `N/A` was sent as it is",
         "If the word means a missing value, name it in `null_values`. Otherwise Interakt shows the word.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["phone_chosen"],
         "the cell has several phones, and one was used",
         "Nothing: the cell has several phones, and a call has only one.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["phone_passed_over"],
         "a column had no good phone, so the phone of another column was used",
         "Nothing: the phone of the first column could not be used, so the next column's was.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["event_id_repeated"],
         "`merged`: another row has the same event id and the same content; it was sent for both",
         "Nothing, if the rows are one event. Otherwise choose a column with unique values.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["coalesced"],
         "`merged`: the call of a later row of the same user includes this row (`coalesce`)",
         "Nothing: the call of the row in the message includes this row.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["grouped"],
         "`merged`: the row is a part of one event with the rows around it (`group_by`)",
         "Nothing: the call of the row in the message includes this row.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["event_content_differs"],
         "`unchanged`: the event was accepted before under this id, with other content",
         "Nothing: an accepted event cannot be changed. Send a change as a new event with another name. To send this "
         "event again anyway, use `resend=True`.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["equal_event_sent"],
         "`unchanged`: this event of the failures file has the same content as one on record",
         "If the source has this event more than once, load the source again: it counts them.",
-    ]
-)
+    ],
+]
 """A note on a row that is sent, or that needs no call."""
 
 
-ApiAnswerCode: TypeAlias = (
+ApiAnswerCode: TypeAlias = Union[
     Annotated[
         Literal["rejected"],
         '400 or another 4xx, or `"result": false`',
         "Read the API's message. Fix the value and load the row again.",
-    ]
-    | KeyRefused
-    | PlanWithoutApi
-    | Annotated[
+    ],
+    KeyRefused,
+    PlanWithoutApi,
+    Annotated[
         Literal["forbidden"],
         "403 with a page that is not the API's",
         "A firewall in front of the API refused this call. Look for unusual text in the row.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["not_found"],
         "404",
         "Check that `base_url` is the address of the API.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["redirected"],
         "3xx; the loader does not follow it",
         "If the server's new address is the API's, give it as `base_url`.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["rate_limited"],
         "429",
         "Load again with a lower `rate_limit`, or stop other programs that use the account's limit.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["server_error"],
         "5xx; after a 502 or 504 the row is in doubt",
         SERVER,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["server_timeout"],
         "408",
         SERVER,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["unreadable_answer"],
         "not the API's JSON, or cut short: the row is in doubt",
         f"The row may have been accepted. {SERVER}",
-    ]
-)
+    ],
+]
 """The API refused a call."""
 
 
-NoAnswerCode: TypeAlias = (
+NoAnswerCode: TypeAlias = Union[
     Annotated[
         Literal["timeout"],
         "the call was sent, and no answer came in time",
         "The row may have been accepted. Load again, perhaps with a longer `timeout`.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["connection_lost"],
         "the connection ended before an answer came",
         "The row may have been accepted. Check the network, and load again.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["connection_failed"],
         "no connection",
         NETWORK,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["connect_timeout"],
         "no connection in time",
         NETWORK,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["unknown_host"],
         "the name of the host could not be resolved",
         f"Check the spelling of `base_url`. {NETWORK}",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["proxy_failed"],
         "the proxy could not be used",
         "Check HTTPS_PROXY and its password, and load again.",
-    ]
-    | CertificateUntrusted
-    | Annotated[
+    ],
+    CertificateUntrusted,
+    Annotated[
         Literal["tls_failed"],
         "the encrypted connection failed; the row is in doubt only if the call had been sent",
         f"Check the port in `base_url`, and use https only if the server speaks TLS. {NETWORK}",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["internal_error"],
         "a fault in the loader itself",
         "This is a fault of the loader. Please report it, with the message.",
-    ]
-)
+    ],
+]
 """A call had no answer."""
 
 
-AnswerCode: TypeAlias = ApiAnswerCode | NoAnswerCode | TooLarge | Abandoned
+AnswerCode: TypeAlias = Union[ApiAnswerCode, NoAnswerCode, TooLarge, Abandoned]
 """Why a call was not accepted."""
 
 
-StopReason: TypeAlias = (
-    KeyRefused
-    | PlanWithoutApi
-    | CertificateUntrusted
-    | Annotated[
+StopReason: TypeAlias = Union[
+    KeyRefused,
+    PlanWithoutApi,
+    CertificateUntrusted,
+    Annotated[
         Literal["interrupted"],
         "Ctrl-C or SIGTERM",
         AGAIN,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["outage"],
         "no answer, or only 429, for `max_outage` seconds",
         f"The API did not answer, or answered only 429, for `max_outage` seconds. Wait. {AGAIN}",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["too_many_failures"],
         "more rows failed than `max_failures` allows",
         "Fix the most common error, then load again. `max_failures` is the limit.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["source_broken"],
         "the file could not be read to its end",
         f"Repair or replace the file. {AGAIN}",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["ledger_broken"],
         "the ledger can no longer be written, or was removed",
         "Free space on the disk, or put the ledger back where it was. Then load again.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["report_broken"],
         "the report can no longer be written",
         "Free space on the disk, or put the report in another place. Then load again.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["share_lost"],
         "the shared limit could no longer be reached",
         "Check the file or the Redis server in `share`, and load again.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["secret_missing"],
         "a worker of Spark could not read the key, or the address of the shared limit",
         "Set the environment variable on every worker, or put the file there. Then load again.",
-    ]
-    | Abandoned
-)
+    ],
+    Abandoned,
+]
 """Why a load ended before its last row. It is also the code of the rows that were not tried."""
 
 
@@ -408,119 +408,119 @@ InDoubt: TypeAlias = Annotated[
 """The code of an event that `on_unknown="skip"` does not send again."""
 
 
-DifferenceCode: TypeAlias = (
+DifferenceCode: TypeAlias = Union[
     Annotated[
         Literal["user_id_differs"],
         "the contact has another user id, or none",
         DIFFERS,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["phone_differs"],
         "the contact has another country code or phone, or none",
         DIFFERS,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["tag_missing"],
         "the contact does not have a tag of the row",
         DIFFERS,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["trait_differs"],
         "a trait of the contact has another value, or is missing",
         DIFFERS,
-    ]
-)
+    ],
+]
 """How a contact of the account differs from its row."""
 
 
-ContactCode: TypeAlias = (
+ContactCode: TypeAlias = Union[
     Annotated[
         Literal["contact_absent"],
         "the account has no contact with this user id, nor with this phone",
         "The next load sends this row. If it was sent in the last minutes, verify again later.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["several_contacts"],
         "several contacts of the account have this user id, or this phone",
         "Look the contacts up in Interakt. Give the row a user id that only one of them has.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["phone_of_another"],
         "the phone belongs to a contact with another user id",
         "Ask whose phone it is. Correct the user id or the phone, here or in Interakt, before the row is sent.",
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["account_incomplete"],
         "the contact was not found, but some contacts of the account could not be read",
         "Verify again when fewer contacts change, for example at night.",
-    ]
-)
+    ],
+]
 """Why a row has no contact of the account."""
 
 
-ToleranceCode: TypeAlias = (
+ToleranceCode: TypeAlias = Union[
     Annotated[
         Literal["number_as_text"],
         "a number is text in the account: 3 is `3`, `3.0` or `3E0`",
         SAME,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["text_as_number"],
         "text is the number in the account that is written with the same digits; `007` is not 7",
         SAME,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["boolean_as_text"],
         "a boolean is text in the account: `true`, `True` or `TRUE`",
         SAME,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["text_as_boolean"],
         "one of these texts is a boolean in the account",
         SAME,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["time_form"],
         "a time is the same instant in another form: other zeros, another offset, or a space for the T",
         SAME,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["date_as_time"],
         "a date is the midnight of the same date, in UTC or without a zone",
         SAME,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["list_as_text"],
         "a list is text in the account: a JSON array, or its items with commas between them",
         SAME,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["empty_as_missing"],
         "a value that the row clears is missing, null, or empty in the account",
         SAME,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["white_space"],
         "text has other white space at its ends, or one space for several",
         SAME,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["unicode_form"],
         "text has the same characters in another form of Unicode, such as é as e with an accent",
         SAME,
-    ]
-    | Annotated[
+    ],
+    Annotated[
         Literal["phone_form"],
         "a phone has the same digits, with or without the country code, its plus, blanks or dashes",
         SAME,
-    ]
-)
+    ],
+]
 """A form in which the account may hold the value of a row, and which is no difference."""
 
 
-Code: TypeAlias = (
-    ProblemCode | NoteCode | AnswerCode | InDoubt | StopReason | DifferenceCode | ContactCode | ToleranceCode
-)
+Code: TypeAlias = Union[
+    ProblemCode, NoteCode, AnswerCode, InDoubt, StopReason, DifferenceCode, ContactCode, ToleranceCode
+]
 
 
 class About(NamedTuple):

@@ -1,10 +1,10 @@
-"""The forms of the key."""
+"""The forms of the key, and of an address."""
 
 import base64
 
 import pytest
 
-from interakt_loader.model import authorization, looks_encoded_again
+from interakt_loader.model import PLAIN_ADDRESS, address, authorization, looks_encoded_again
 
 KEY = "tHeKeY-0123_abc"
 SECRET = base64.b64encode(f"{KEY}:".encode()).decode()
@@ -51,3 +51,22 @@ def test_a_key_that_happens_to_look_like_base64_is_taken_as_it_is() -> None:
 def test_a_key_that_was_encoded_again_looks_like_it(given: str, looks: bool) -> None:
     """A key that is refused is most often one of these. Neither of the two forms that people have looks like it."""
     assert looks_encoded_again(given) is looks
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "https://api.interakt.ai",
+        "https://api.interakt.ai:443/",
+        "https://api.interakt.ai:80/v1_2/a-b/",
+        "http://127.0.0.1:80",
+        "http://localhost:8443/x",
+        "http://localhost:64999",
+    ],
+)
+def test_a_plain_address_is_written_as_urllib3_reads_it(base_url: str) -> None:
+    """An upper-case scheme makes the same address one that urllib3 reads."""
+    assert PLAIN_ADDRESS.fullmatch(base_url)
+    unusual = base_url.replace("http", "HTTP")
+    assert not PLAIN_ADDRESS.fullmatch(unusual)
+    assert address(base_url) == address(unusual)

@@ -52,7 +52,7 @@ from interakt_loader.codes import KEY_PLACE
 from interakt_loader.errors import LoadInterrupted, SettingsError
 from interakt_loader.model import Kind
 from interakt_loader.privacy.files import is_writable
-from interakt_loader.privacy.process import freeze_imports
+from interakt_loader.privacy.process import freeze_imports, import_on_empty_stack
 from interakt_loader.privacy.text import number_of, printable, printable_json, printable_lines
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import (
@@ -300,6 +300,7 @@ def _load(
     is_needed = not sandbox and not {**environment, **options}.get("dry_run")
     options["api_key"] = given_key(api_key_file, ask=ask_key, is_needed=is_needed)
     given = given_mapping(mapping, preset)
+    import_on_empty_stack("pyarrow.compute")
     data = _hidden(sources)
     sources = tuple(map(str, data))
     name = with_files(options, environment, sources, given, sandbox=sandbox, verifies=command == "verify")

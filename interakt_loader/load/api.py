@@ -190,9 +190,9 @@ def load(
     if not settings.dry_run:
         settings.require_key()
         # a proxy that makes no sense is refused before anything is planned
-        from interakt_loader.transport import read_environment
+        from interakt_loader.transport import check_environment
 
-        read_environment(settings.base_url)
+        check_environment(settings.base_url)
     job = Job(
         read,
         kind,

@@ -226,7 +226,7 @@ def _engine(job: Job, rate_limit: RateLimit, transport: Transport | None) -> Eng
         label=job.lines.label,
     )
     if transport is None:
-        # imports `requests`, which a dry run does not need
+        # a dry run does not need it
         from interakt_loader.transport import HttpTransport
 
         transport = HttpTransport(

@@ -6,7 +6,6 @@ of a group's rows.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -217,6 +216,9 @@ class _Seen:
     """Which keys there were. They are on disk, in a database that is gone when it is closed: there may be millions."""
 
     def __init__(self) -> None:
+        # only a mapping with `group_by` needs it
+        import sqlite3
+
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute("PRAGMA synchronous = OFF")

@@ -16,6 +16,8 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
@@ -184,7 +186,7 @@ _VISIBLE_DIGITS = 3
 _FEWEST_DIGITS = 7
 """Fewest digits of a phone."""
 
-_NUMBER = re.compile(r"(?<!\w)(?<!\d\.)[+(]?\d(?:(?:[^\S\r\n]|[().\-/\u2010-\u2014]){0,3}\d){6,16}(?!\w)")
+_NUMBER = r"(?<!\w)(?<!\d\.)[+(]?\d(?:(?:[^\S\r\n]|[().\-/\u2010-\u2014]){0,3}\d){6,16}(?!\w)"
 """Seven to seventeen digits, with what people write between the digits of a phone, such as any white space. After a
 digit and a point the digits are a fraction; after a word and a point (`Mob.98765 43210`) they are a phone."""
 
@@ -197,16 +199,16 @@ _DATE = (
 )
 _CLOCK = r"[0-2]?\d:[0-5]\d:[0-5]\d(?:[.,]\d{1,9})?"
 _PRIVATE = r"(?:127|10|192\.168|172\.(?:1[6-9]|2\d|3[01])|169\.254)(?:\.(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])){2,3}"
-_NO_PHONE = re.compile(
+_NO_PHONE = (
     rf"\(?{_ALONE}(?:{_DATE}){_NOT_ON}|\(?{_ALONE}{_CLOCK}"
     rf"|(?<!\w){_ALONE}(?!\d\d(?:\.\d\d){{3}}){_PRIVATE}{_NOT_ON}"
     r"|(?<!\w)[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?!\w)"
     rf"|(?<!\w)0x[0-9A-Fa-f]+|(?<!\w){_ALONE}0\.\d+{_NOT_ON}"
 )
 """Text with as many digits that is not a phone: a date, a time of day, a private network's address, a UUID, a memory
-address, a fraction. Other networks' addresses may be phones: `91.234.56.78` is one."""
+address, a fraction. Other networks' addresses may be phones: `91.234.56.78` is one. Compiled when it is used."""
 
-_IN_TEXT = re.compile(f"(?P<kept>{_NO_PHONE.pattern})|{_NUMBER.pattern}")
+_IN_TEXT = f"(?P<kept>{_NO_PHONE})|{_NUMBER}"
 
 _VERSION = re.compile(r"(?<![\d.])(?<!\d[-() ])\d{1,2}(?:\.\d{1,2}){1,2}(?!\w|\.\d|[-() ]{1,2}\d)")
 """`3.11.7`: too few digits for a phone, with no more digits after them."""
@@ -223,7 +225,7 @@ def masked(text: str) -> str:
     A long id of digits looks like a phone, and is masked too. Dates, versions, paths and digits within a word are not.
     In quotes, digits within a word are masked too: there a message has the value from the table, which may be wrong.
     """
-    return _IN_TEXT.sub(_masked_number, _QUOTED.sub(_masked_quote, _MAIL.sub(rf"{DOT * 3}@\1", text)))
+    return re.sub(_IN_TEXT, _masked_number, _QUOTED.sub(_masked_quote, _MAIL.sub(rf"{DOT * 3}@\1", text)))
 
 
 def masked_phone(phone: str) -> str:
@@ -250,7 +252,7 @@ def _masked_value(value: Any) -> Any:
 
 def _masked_quote(found: re.Match[str]) -> str:
     quote, value = found.groups()
-    left = _VERSION.sub("", _NO_PHONE.sub("", value))
+    left = _VERSION.sub("", re.sub(_NO_PHONE, "", value))
     is_no_phone = len(_DIGITS.findall(left)) < _FEWEST_DIGITS or _PATH.match(value)
     return found[0] if is_no_phone else f"{quote}{masked_phone(value)}{quote}"
 
@@ -262,6 +264,16 @@ def _masked_number(found: re.Match[str]) -> str:
 def number_of(count: int, noun: str) -> str:
     """Return how many there are, such as `1 row` or `2,000 rows`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+MOST_NAMED = 3
+"""Names that a message shows."""
+
+
+def some(names: Sequence[str], most: int = MOST_NAMED) -> str:
+    """Return names for a message: all of them, or the first and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def utf8_of(texts: pa.StringArray) -> npt.NDArray[np.uint8]:

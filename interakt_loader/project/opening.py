@@ -39,7 +39,7 @@ from interakt_loader.settings.settings import STDOUT, VARIABLES, add_default_fil
 from interakt_loader.settings.values import BadValue, did_you_mean, is_address, parse_query
 from interakt_loader.sources import Source, hidden_source
 from interakt_loader.sources.addresses import refuse_passwords
-from interakt_loader.transport import read_environment
+from interakt_loader.transport import check_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +138,7 @@ class _Account:
             if not is_given and not choices.dry_run and Settings.resolve({}).api_key is None:
                 found.at("account.key", "is missing; expected {env: NAME} or {file: PATH}, or set INTERAKT_API_KEY")
             # a proxy that makes no sense
-            read_environment(Settings.resolve({"base_url": self.options.get("base_url")}).base_url)
+            check_environment(Settings.resolve({"base_url": self.options.get("base_url")}).base_url)
         if self.options.get("api_key") is None and found and not choices.dry_run:
             # the loads are checked all the same
             self.options["api_key"] = hidden("none")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from email.utils import parsedate_to_datetime
 from enum import Enum
 
 from interakt_loader.codes import AnswerCode, StopReason
@@ -138,6 +137,9 @@ def parse_retry_after(value: str | None, now: dt.datetime | None = None) -> floa
     # `float` accepts fewer kinds of space than \s matches
     if re.fullmatch(r"[ \t]*[0-9]{1,9}(\.[0-9]{1,9})?[ \t]*", value):
         return float(value)
+    # most answers have none
+    from email.utils import parsedate_to_datetime
+
     try:
         until = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -73,7 +73,7 @@ def _most_letters(name: str) -> int:
 
 def _has_the_prefix(variable: str) -> bool:
     """Tell whether a variable may be near one of ours, by its beginning; most are not, and this is fast."""
-    if len(set(PREFIX) - set(variable)) > MOST_LETTERS:
+    if len(set(PREFIX) - set(variable[: len(PREFIX) + MOST_LETTERS])) > MOST_LETTERS:
         return False
     lengths = range(len(PREFIX) - MOST_LETTERS, len(PREFIX) + MOST_LETTERS + 1)
     return any(letters_apart(variable[:length], PREFIX, MOST_LETTERS) is not None for length in lengths)

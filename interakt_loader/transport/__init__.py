@@ -4,7 +4,8 @@
 of what a call costs. So they are applied once, and each call is then one write and one read on an open connection.
 
 - `http`: the transport that all consumers share, and its connections.
-- `route`: the way to the API: proxy, CA bundle, the head of the calls, new connections.
+- `route`: the way to the API: the head of the calls, new connections.
+- `pool`: the way that `requests` finds, with proxy, CA bundle and TLS. Imported only for calls that may need them.
 - `responses`: bytes → response → `Answer`. Pure.
 """
 
@@ -12,6 +13,6 @@ from __future__ import annotations
 
 from interakt_loader.transport.http import HttpTransport
 from interakt_loader.transport.responses import LONGEST_BODY, no_answer, not_connected, read_answer
-from interakt_loader.transport.route import read_environment
+from interakt_loader.transport.route import check_environment
 
-__all__ = ["LONGEST_BODY", "HttpTransport", "no_answer", "not_connected", "read_answer", "read_environment"]
+__all__ = ["LONGEST_BODY", "HttpTransport", "check_environment", "no_answer", "not_connected", "read_answer"]

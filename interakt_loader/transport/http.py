@@ -9,16 +9,12 @@ import math
 import os
 import select
 import socket
-import ssl
 import struct
 import sys
 import time
 import weakref
 from functools import cached_property
 from urllib.parse import quote
-
-from urllib3.util import wait_for_read
-from urllib3.util.ssltransport import SSLTransport
 
 from interakt_loader.model import Answer, Message, authorization, looks_encoded_again, text_in_base64
 from interakt_loader.privacy.secrets import Secret, hidden
@@ -376,9 +372,14 @@ class Connection:
         The full check releases the GIL, which costs a tenth of a call. The quick check does not.
         """
         try:
-            return self.is_fresh(now) or (not _unread_in_tls(self._socket) and not wait_for_read(self._socket, 0.0))
+            return self.is_fresh(now) or not (self._has_unread() if self.is_plain else _has_unread(self._socket))
         except Exception:  # noqa: BLE001 - a connection that cannot be checked is not used
             return False
+
+    def _has_unread(self) -> bool:
+        poll = select.poll()
+        poll.register(self.number, select.POLLIN)
+        return bool(poll.poll(0))
 
     def is_fresh(self, now: float) -> bool:
         """Return True if the quick check is enough, and finds no unread bytes.
@@ -460,14 +461,22 @@ def _bytes_received(connected: socket.socket) -> int | None:
     return int.from_bytes(info[-8:], sys.byteorder)
 
 
-def _unread_in_tls(connected: socket.socket | SSLTransport) -> int:
-    """Return how many bytes the TLS layer holds that were not read yet."""
+def _has_unread(connected: socket.socket) -> bool:
+    """Return True if a connection of any kind has bytes that were not read yet, in the system or in its TLS layer."""
+    # with TLS they are imported already
+    import ssl
+
+    from urllib3.util import wait_for_read
+    from urllib3.util.ssltransport import SSLTransport
+
     if isinstance(connected, ssl.SSLSocket):
-        return connected.pending()
-    if isinstance(connected, SSLTransport):
+        in_tls = connected.pending()
+    elif isinstance(connected, SSLTransport):
         # TLS to the API inside TLS to a proxy
-        return connected.sslobj.pending() + connected.incoming.pending
-    return 0
+        in_tls = connected.sslobj.pending() + connected.incoming.pending
+    else:
+        in_tls = 0
+    return bool(in_tls) or wait_for_read(connected, 0.0)
 
 
 def _is_closed_by_peer(error: OSError) -> bool:

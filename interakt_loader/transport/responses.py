@@ -12,24 +12,17 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import ssl
+import socket
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
-
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProxyError,
-    ReadTimeoutError,
-    SSLError,
-)
+from typing import TYPE_CHECKING, NamedTuple
 
 from interakt_loader.codes import KEY_PLACE, AnswerCode
 from interakt_loader.model import Answer
 from interakt_loader.privacy.text import printable
+
+if TYPE_CHECKING:
+    import ssl
 
 LONGEST_BODY = 65_536
 """Bytes of a body that are read. The API's own bodies have a few hundred. The connection of a longer one is closed."""
@@ -61,6 +54,10 @@ class BrokenOff(Exception):
 
 class NoHttp(Exception):
     """What came does not begin like an HTTP response."""
+
+
+class NotConnected(Exception):
+    """No connection could be made; the cause says why."""
 
 
 class RawResponse(NamedTuple):
@@ -394,6 +391,8 @@ def no_answer(error: Exception, seconds: float, *, first_call: bool) -> Answer:
     """
     if isinstance(error, _TIMEOUTS):
         return Answer.no_answer("timeout", "the call went out, and no answer came within the timeout", seconds)
+    import ssl
+
     if isinstance(error, ssl.SSLError):
         # not every error has a reason
         refused = first_call and _REFUSED_HANDSHAKE.search(str(getattr(error, "reason", "")))
@@ -408,6 +407,17 @@ def no_answer(error: Exception, seconds: float, *, first_call: bool) -> Answer:
 def not_connected(error: Exception, seconds: float) -> Answer:
     """Return the answer for a call that was not sent, because the connection could not be made."""
     code: AnswerCode
+    # a load without errors needs neither these nor `ssl`
+    from urllib3.exceptions import (
+        ConnectTimeoutError,
+        NameResolutionError,
+        NewConnectionError,
+        ProxyError,
+        ReadTimeoutError,
+        SSLError,
+    )
+
+    cause = error.__cause__ or error.__context__
     certificate = _certificate_error(error)
     if certificate is not None:
         whose = "proxy" if isinstance(error, ProxyError) else "server"
@@ -416,15 +426,18 @@ def not_connected(error: Exception, seconds: float) -> Answer:
         code, text = "certificate_untrusted", f"the {whose}'s certificate cannot be trusted ({reason}); {_CA_FILE}"
     elif isinstance(error, ProxyError):
         code, text = "proxy_failed", "the proxy could not be used"
-    elif isinstance(error, NameResolutionError):
+    elif isinstance(error, NameResolutionError) or isinstance(cause, socket.gaierror):
         code, text = "unknown_host", "the host's name could not be resolved"
-    elif isinstance(error, (ConnectTimeoutError, ReadTimeoutError)) and not isinstance(error, NewConnectionError):
+    elif (
+        isinstance(cause, TimeoutError)
+        if isinstance(error, NotConnected)
         # the second is the timeout of a handshake; NewConnectionError is a subclass of the first
+        else isinstance(error, (ConnectTimeoutError, ReadTimeoutError)) and not isinstance(error, NewConnectionError)
+    ):
         code, text = "connect_timeout", "no connection within the timeout"
     elif isinstance(error, SSLError):
         code, text = "tls_failed", _tls_failed(error)
     else:
-        cause = error.__cause__ or error.__context__
         reason = (cause.strerror or str(cause)) if isinstance(cause, OSError) else "refused"
         code, text = "connection_failed", f"could not connect ({reason})"
     return Answer.not_sent(code, _one_line(text), seconds)
@@ -446,6 +459,10 @@ def explained(code: AnswerCode | None, message: str, *, is_encoded_again: bool =
 
 def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
     """Return the certificate error inside an exception of urllib3; None if there is none."""
+    import ssl
+
+    from urllib3.exceptions import HTTPError
+
     while isinstance(error, (HTTPError, ssl.SSLError)):
         if isinstance(error, ssl.SSLCertVerificationError):
             return error

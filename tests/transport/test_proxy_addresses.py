@@ -13,7 +13,7 @@ import pytest
 from interakt_loader import load_users
 from interakt_loader.errors import SettingsError
 from interakt_loader.track import Client
-from interakt_loader.transport import read_environment
+from interakt_loader.transport.pool import read_environment
 
 ROOT = str(Path(__file__).resolve().parents[2])
 FRAME = pd.DataFrame({"id": ["u1"]})

@@ -420,7 +420,7 @@ def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_proxy_whose_tunnel_is_never_there(begins: bytes, goes_on: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it sends to keep each wait short: no call was sent, and the watching thread has ended."""
-    monkeypatch.setattr("interakt_loader.transport.route.TUNNEL_TIMEOUTS", 0.1)
+    monkeypatch.setattr("interakt_loader.transport.pool.TUNNEL_TIMEOUTS", 0.1)
     gone = threading.Event()
 
     def keep_talking(connection: socket.socket) -> None:

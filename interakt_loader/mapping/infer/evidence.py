@@ -24,9 +24,10 @@ from interakt_loader.identity.countries import NON_GEOGRAPHIC
 from interakt_loader.identity.phones import NUMBER_TYPES
 from interakt_loader.mapping.infer import names
 from interakt_loader.mapping.infer.inferred import Line, field_of
-from interakt_loader.mapping.infer.proposal import Proposal, events_or_users, some
+from interakt_loader.mapping.infer.proposal import Proposal, events_or_users
 from interakt_loader.mapping.infer.sample import Guess, Look
 from interakt_loader.mapping.infer.types import guess, separator_of, time_guess
+from interakt_loader.privacy.text import some
 from interakt_loader.settings import Settings
 
 _FEW = 3

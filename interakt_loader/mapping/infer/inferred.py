@@ -11,10 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from interakt_loader.mapping.files import SCHEMA
-from interakt_loader.mapping.infer.proposal import some
 from interakt_loader.mapping.spec import FIELDS, Mapping
 from interakt_loader.model import Kind
-from interakt_loader.privacy.text import masked, number_of, printable
+from interakt_loader.privacy.text import masked, number_of, printable, some
 from interakt_loader.templates import render
 
 _TRAIT = "traits"

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from interakt_loader.errors import by_surface, mapped, option
 from interakt_loader.mapping.infer import names
 from interakt_loader.model import Kind
+from interakt_loader.privacy.text import MOST_NAMED, some
 
 _ID_TYPES = ("text", "int", "float", "decimal", "null")
 _PHONE_TYPES = (*_ID_TYPES, "list")
 _TIME_TYPES = ("text", "int", "float", "timestamp", "date", "null")
-_SHOWN = 3
-"""Columns that a question names."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ class _Ids:
         same = names.PEOPLE[best.noun]
         rivals = [other for rank, noun, other in others if names.PEOPLE[noun] != same or rank in (best.rank, 1)]
         if rivals:
-            ways = " or ".join(mapped("user_id", rival) for rival in (name, *rivals[: _SHOWN - 1]))
+            ways = " or ".join(mapped("user_id", rival) for rival in (name, *rivals[: MOST_NAMED - 1]))
             self.questions.append(f"user_id: {some([name, *rivals])} are ids of people: {ways}")
 
 
@@ -237,9 +236,3 @@ def events_or_users() -> str:
     """Return the options that say what the rows are."""
     events = by_surface(", ", " ").join([option("as", "events"), option("event", placeholder="NAME")])
     return f"{events} if each row is an event, or {option('as', 'users')} (of each user the last row stays)"
-
-
-def some(names: Sequence[str], most: int = _SHOWN) -> str:
-    """Return names for a message: all of them, or the first and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
