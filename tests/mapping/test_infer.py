@@ -254,6 +254,13 @@ def test_an_ambiguous_created_at_is_asked() -> None:
     )
 
 
+def test_a_created_at_of_amounts_is_asked() -> None:
+    """It was a KeyError: the ways to read numbers have no format of times."""
+    inferred = found({"user_id": ["a", "b"], "created_at": ["1,234", "2,345"]})
+    (question,) = inferred.open_questions
+    assert question.startswith("created_at: created_at: '1,234' in row 0, as all others, may have a decimal point or")
+
+
 def test_a_created_at_with_a_misfit_is_not_replaced_by_another_time() -> None:
     """`shipped` is the only column that is all times, and it is not when the order was placed."""
     days = [f"2024-01-{day:02}" for day in range(1, 21)]

@@ -342,6 +342,7 @@ def _of_created_at(look: Look, found: Evidence) -> None:
         found.lines += [
             Line("created_at", written | {"format": instead.options["format"]}, instead.reason, active=False)
             for instead in guessed.instead
+            if "format" in instead.options
         ]
         problem = guessed.undecided or f"{look.name} cannot be read as times: {guessed.reason}"
         flags = " or ".join(ways) or f'created_at: {{column: "{look.name}", type: datetime, format: "%d/%m/%Y"}}'
