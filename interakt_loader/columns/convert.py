@@ -23,7 +23,7 @@ from interakt_loader.columns.normalize import (
 )
 from interakt_loader.columns.numbers import numbers
 from interakt_loader.columns.target import Coerced, Target, json_string, json_strings, merged, quoted
-from interakt_loader.columns.times import clock_times, dates, datetimes
+from interakt_loader.columns.times import clock_times, dates, datetimes, days, instants
 from interakt_loader.model import Problem
 from interakt_loader.values import LIST_IN_A_LIST
 
@@ -66,13 +66,21 @@ _NEVER_REFUSED = {
 """Kinds and targets without a value that cannot be sent, besides those that `normalize` refuses."""
 
 
+_TIMES = {"datetime": instants, "date": days}
+
+
 def problems_of(parts: Sequence[NormalColumn], target: Target) -> dict[int, Problem]:
     """Return the problems that `coerce` has with a column, in the form that `normalize_parts` returned."""
     found: dict[int, Problem] = {}
     for part in parts:
         wanted = _BY_KIND.get(part.kind) if target.type == "auto" else target.type
-        is_sent = (part.kind, wanted) in _NEVER_REFUSED
-        found |= part.problems if is_sent else _coerce_part(part, target).problems
+        if (part.kind, wanted) in _NEVER_REFUSED:
+            found |= part.problems
+        elif wanted in _TIMES and part.kind not in ("null", "other"):
+            # the text of a time takes longer than the time
+            found |= part.problems | _TIMES[wanted](part.values, part.kind, target)[1]
+        else:
+            found |= _coerce_part(part, target).problems
     return found
 
 

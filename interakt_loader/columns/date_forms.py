@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.columns.normalize import digits, normalize, null_where, strip_quote
+from interakt_loader.privacy.text import utf8_of
 from interakt_loader.values import shortened
 
 DAY = 86_400_000
@@ -309,7 +310,8 @@ _CLOCK = r"""(?: (?P<gap>,?[ ]|T) \d{1,2}:\d{2} (?P<seconds>:\d{2} (?P<part>\.\d
         (?P<half>[ ]?[AP]M)? (?P<zone>[ ]?(?:UTC|GMT|Z|[+-]\d{2}:?\d{2}))? )?"""
 _FLAGS = re.ASCII | re.IGNORECASE | re.VERBOSE
 _SHAPE = re.compile(rf"(\d{{1,4}}) (?P<by>[/.-]) (\d{{1,2}}) (?P=by) (\d{{1,4}}) {_CLOCK}", _FLAGS)
-_MONTH = r"""(?P<month>(?P<short>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_MONTH = rf"""(?P<month>(?P<short>{_MONTHS})
     |january|february|march|april|june|july|august|september|october|november|december)"""
 _WEEKDAY = r"""(?: (?P<weekday>(?P<brief>mon|tue|wed|thu|fri|sat|sun)|(?:mon|tues|wednes|thurs|fri|satur|sun)day)
     (?P<then>,?[ ]) )?"""
@@ -335,7 +337,7 @@ _ISO = ("ISO 8601",)
 
 _LIKE_DATES = "^'?(?:[0-9]{8}|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4})(?:[T ,].*)?$"
 _LIKE_DATES_WITH_MONTHS = (
-    "^(?:[a-z]+,? )?(?:[0-9]{1,4}[-/. ]?)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}[-/., ]{0,2}"
+    f"^(?:[a-z]+,? )?(?:[0-9]{{1,4}}[-/. ]?)?(?:{_MONTHS})[a-z]{{0,6}}[-/., ]{{0,2}}"
     "[0-9]{1,4}(?:[-/, ]{1,2}[0-9]{4})?(?:[T ,].*)?$"
 )
 
@@ -343,9 +345,15 @@ _LIKE_DATES_WITH_MONTHS = (
 def like_dates(texts: pa.StringArray) -> pa.BooleanArray:
     """Return which texts look like dates. This is a quick test; `DatesSeen` decides whether they are."""
     found = pc.match_substring_regex(texts, _LIKE_DATES)
-    if not pc.all(found).as_py():
+    # the pattern takes long to compile, and most columns name no month
+    if not pc.all(found).as_py() and _name_a_month(texts):
         found = pc.or_(found, pc.match_substring_regex(texts, _LIKE_DATES_WITH_MONTHS, ignore_case=True))
     return found
+
+
+def _name_a_month(texts: pa.StringArray) -> bool:
+    written = utf8_of(pc.ascii_lower(texts)).tobytes()
+    return any(month.encode() in written for month in _MONTHS.split("|"))
 
 
 class Forms(NamedTuple):

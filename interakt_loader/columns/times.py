@@ -42,10 +42,18 @@ _MOST_SECONDS = 10**12
 """Beyond all years, and far from where counts overflow."""
 
 _Texts = tuple[pa.StringArray, dict[int, Problem]]
+_Counts = tuple[pa.Int64Array, dict[int, Problem]]
 
 
 def datetimes(values: pa.Array, kind: Kind, target: Target) -> _Texts:
-    """Return normal values as the text of times in UTC with milliseconds; finer digits are cut.
+    """Return `instants` as the text of times in UTC with milliseconds; finer digits are cut."""
+    good, problems = instants(values, kind, target)
+    text = pc.binary_replace_slice(good.cast(pa.timestamp("ms")).cast(pa.string()), 10, 11, "T")
+    return pc.binary_join_element_wise(text, "Z", ""), problems
+
+
+def instants(values: pa.Array, kind: Kind, target: Target) -> _Counts:
+    """Return normal values as times.
 
     Dates, and times without a zone, are read in the target's zone. A date is the first moment of its day.
     """
@@ -60,12 +68,17 @@ def datetimes(values: pa.Array, kind: Kind, target: Target) -> _Texts:
         complaint = f"does not exist in {target.timezone}: the clock skips it"
         problems |= problems_at(values, skipped, "datetime_invalid", complaint)
         good = null_where(good, skipped)
-    text = pc.binary_replace_slice(good.cast(pa.timestamp("ms")).cast(pa.string()), 10, 11, "T")
-    return pc.binary_join_element_wise(text, "Z", ""), problems
+    return good, problems
 
 
 def dates(values: pa.Array, kind: Kind, target: Target) -> _Texts:
-    """Return normal values as the text of dates.
+    """Return `days` as the text of dates."""
+    good, problems = days(values, kind, target)
+    return good.cast(pa.int32()).cast(pa.date32()).cast(pa.string()), problems
+
+
+def days(values: pa.Array, kind: Kind, target: Target) -> _Counts:
+    """Return normal values as dates.
 
     A time with a zone gives the date in its own zone, one without as it is written, and a count since 1970 the
     date in the target's zone.
@@ -75,10 +88,9 @@ def dates(values: pa.Array, kind: Kind, target: Target) -> _Texts:
     except pa.ArrowInvalid:
         complaint = f"has the time zone {values.type.tz!r}, which is not known"
         bad = problems_at(values, values.is_valid(), "unsupported_type", complaint)
-        return pa.nulls(len(values), pa.string()), bad
+        return pa.nulls(len(values), pa.int64()), bad
     good = between(counts, FIRST_DAY, LAST_DAY)
-    text = good.cast(pa.int32()).cast(pa.date32()).cast(pa.string())
-    return text, _problems(values, counts, good, "not_a_date", _complaint("date", kind, target))
+    return good, _problems(values, counts, good, "not_a_date", _complaint("date", kind, target))
 
 
 def clock_times(values: pa.Array) -> _Texts:

@@ -160,10 +160,11 @@ def _rows(where: str, file: Any) -> int:
 def _columns(file: Any, at: int) -> list[Any]:
     """Return the entries of a row group's columns in the footer; none if reading that group fails.
 
-    With a damaged entry, `group.column` ends the process. Reading a row uses the same entry, and raises.
+    With a damaged entry, `group.column` ends the process. Reading no rows uses the same entry, and raises.
     """
     try:
-        next(file.iter_batches(batch_size=1, row_groups=[at], use_threads=False), None)
+        # Of the reader itself: `iter_batches` of the file takes no 0, and a row costs a page of each column.
+        next(file.reader.iter_batches(0, row_groups=[at], use_threads=False), None)
     except Exception:  # noqa: BLE001 - reading the rows raises it again, with the row
         return []
     group = file.metadata.row_group(at)

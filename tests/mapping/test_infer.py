@@ -57,6 +57,33 @@ def loads_as(mapping: InferredMapping, folder: Path) -> bool:
 # ------------------------------------------------------------------------------ types
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+def test_the_batches_of_a_sample_make_no_difference(kind: pa.DataType) -> None:
+    """A text that only the last batch has counts, and rows are numbered from the first."""
+    texts = pa.array(["12.5", None, "3", "€ 4"] * 5 + ["1,299.00"]).cast(kind)
+    times = pa.array([dt.datetime(2024, 1, 1)] * 20 + [dt.datetime(2024, 1, 1, 10)])
+    tags = pa.array([["a"], []] * 10 + [None])
+    ids = [f"C-{number}" for number in range(21)]
+    table = pa.table({"customer_id": ids, "amount": texts, "seen": times, "tags": tags})
+    (whole,), parts = table.to_batches(), table.to_batches(max_chunksize=8)
+    assert infer(table.column_names, sample=parts) == infer(table.column_names, sample=[whole])
+    assert "numbers in 16 of 21, some written like '€ 4' in row 3" in infer(table.column_names, sample=parts).to_yaml()
+
+
+@pytest.mark.parametrize(("number", "offered"), [(20210203, 1), (9999999, 0), (20219999, 0), (-20210203, 0)])
+def test_only_numbers_of_eight_digits_may_be_dates(number: int, offered: int) -> None:
+    """As dates they are only offered: the name does not say that they are times."""
+    options, _, instead = trait([number] * 5)
+    assert (options, len(instead)) == ({"type": "number"}, offered)
+
+
+@pytest.mark.parametrize("words", [["NULL", "Pune"], ["NULL", "Poznań"]])
+def test_a_null_word_is_noted_beside_any_text(words: list[str]) -> None:
+    """In ASCII and beyond."""
+    _, why, _ = trait(words * 4)
+    assert why.endswith("; 'NULL' in 4 of them is sent as that word (if it means nothing: null_values='NULL')")
+
+
 def test_yes_and_no_are_booleans_and_a_third_word_makes_text() -> None:
     """A type that would refuse rows is only offered."""
     assert trait(["yes", "No", None, "YES"] * 5) == ({"type": "boolean"}, "yes/no in 15 of 20", [])
@@ -252,6 +279,13 @@ def test_an_ambiguous_created_at_is_asked() -> None:
         '# created_at: {column: "order_date", type: datetime, format: "%d/%m/%Y"}  # if it is day first'
         in inferred.to_yaml()
     )
+
+
+def test_a_created_at_of_amounts_is_asked() -> None:
+    """It was a KeyError: the ways to read numbers have no format of times."""
+    inferred = found({"user_id": ["a", "b"], "created_at": ["1,234", "2,345"]})
+    (question,) = inferred.open_questions
+    assert question.startswith("created_at: created_at: '1,234' in row 0, as all others, may have a decimal point or")
 
 
 def test_a_created_at_with_a_misfit_is_not_replaced_by_another_time() -> None:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from phonenumbers import PhoneMetadata
 
 from interakt_loader.errors import mapped, option
-from interakt_loader.identity import country_code, preferred_phones, user_ids
+from interakt_loader.identity import country_code, preferred_phones
 from interakt_loader.identity.countries import NON_GEOGRAPHIC
 from interakt_loader.identity.phones import NUMBER_TYPES
 from interakt_loader.mapping.infer import names
@@ -97,7 +97,7 @@ def _called(look: Look, values: str) -> str:
 
 
 def _of_ids(look: Look, found: Evidence, proposal: Proposal, settings: Settings) -> None:
-    ids = user_ids(look.values)
+    ids = look.ids
     held = ids.values.drop_null()
     different = len(held.unique())
     seen = f"{different:,} different in {len(held):,} of {look.rows:,}"
@@ -157,7 +157,7 @@ def _are_phones(look: Look, settings: Settings) -> bool:
 
 def _repeated(look: Look) -> str | None:
     """Return how often ids are repeated, if it is more than rarely."""
-    ids = user_ids(look.values).values.drop_null() if look.kind != "list" else pa.nulls(0)
+    ids = look.ids.values.drop_null() if look.kind != "list" else pa.nulls(0)
     distinct = len(ids.unique())
     if len(ids) - distinct < 2 or distinct >= len(ids) * _UNIQUE:
         return None
@@ -343,6 +343,7 @@ def _of_created_at(look: Look, found: Evidence) -> None:
         found.lines += [
             Line("created_at", written | {"format": instead.options["format"]}, instead.reason, active=False)
             for instead in guessed.instead
+            if "format" in instead.options
         ]
         problem = guessed.undecided or f"{look.name} cannot be read as times: {guessed.reason}"
         flags = " or ".join(ways) or f'created_at: {{column: "{look.name}", type: datetime, format: "%d/%m/%Y"}}'
@@ -482,27 +483,26 @@ _TELLING_ZIPS = {r"[0-9]{5}-[0-9]{4}": "+1", _ZIPS["+44"]: "+44", r"[A-Z][0-9][A
 
 def _names_another(look: Look, default: str) -> tuple[str | None, str] | None:
     """Return the country that most values of a column name, if it is not the default one, and a sentence about it."""
-    values = look.texts.drop_null()
-    if not len(values):
-        return None
     if names.names_a_currency(look.name):
-        return _most(look, values, lambda written: _of_currency(written, default), default)
+        return _most(look, lambda written: _of_currency(written, default), default)
     if names.names_a_state(look.name):
-        return _most(look, values, lambda written: _of_state(written, default), default)
+        return _most(look, lambda written: _of_state(written, default), default)
     if names.names_a_zip(look.name):
         return _of_zips(look, default)
     return None
 
 
-def _most(look: Look, values: pa.Array, of: Callable[[str], str | None], default: str) -> tuple[str | None, str] | None:
+def _most(look: Look, of: Callable[[str], str | None], default: str) -> tuple[str | None, str] | None:
+    if not len(look.present):
+        return None
     counted: Counter[str | None] = Counter()
     example: dict[str | None, str] = {}
-    for entry in values.value_counts().to_pylist():
+    for entry in look.present.value_counts().to_pylist():
         code = of(entry["values"])
         counted[code] += entry["counts"]
         example.setdefault(code, entry["values"])
     elsewhere = {code: count for code, count in counted.items() if code not in (None, default)}
-    if sum(elsewhere.values()) < len(values) * _MOSTLY:
+    if sum(elsewhere.values()) < len(look.present) * _MOSTLY:
         return None
     code = max(elsewhere, key=lambda code: elsewhere[code])
     count = sum(elsewhere.values())
@@ -528,7 +528,7 @@ def _of_state(written: str, default: str) -> str | None:
 
 def _of_zips(look: Look, default: str) -> tuple[str | None, str] | None:
     domestic = _ZIPS.get(default)
-    if domestic is None:
+    if domestic is None or not len(look.present):
         return None
     upper = pc.utf8_upper(look.texts)
     strange = pc.and_(upper.is_valid(), pc.invert(pc.match_substring_regex(upper, f"^(?:{domestic})$")))

@@ -108,7 +108,10 @@ def _combined(
         notes = ["Proposed by the column names alone."]
         lines.append(Line("traits", "*", "every other column"))
         return inferred(lines, proposal.kind, notes=notes, undecided=questions, remarks=proposal.remarks)
-    guesses = {name: guess(look) for name, look in rest.items()}
+    guesses = {}
+    for name, look in rest.items():
+        guesses[name] = guess(look)
+        look.forget_texts()
     remarks = [*_unreadable(sample), *proposal.remarks, *values.remarks]
     if proposal.kind == "event" and "created_at" not in proposal.columns:
         _without_time(guesses, questions, remarks)

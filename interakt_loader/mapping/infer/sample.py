@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,10 @@ import pyarrow.compute as pc
 
 from interakt_loader.columns import Target, problems_of
 from interakt_loader.columns.normalize import Kind, Mixed, NormalColumn, as_text, normalize_parts, type_name
+from interakt_loader.identity import user_ids
+from interakt_loader.identity.user_ids import Ids
 from interakt_loader.mapping.prepare import null_where_word
+from interakt_loader.privacy.text import utf8_of
 from interakt_loader.sources.base import Lines
 from interakt_loader.values import shortened
 
@@ -52,6 +56,8 @@ class Guess:
 
 
 _NUMERIC = {"int", "float", "decimal"}
+_DELETE = 0x7F
+"""The last character of ASCII."""
 _FIRST = 100
 """Values that are checked before all others, because they mostly decide."""
 
@@ -80,6 +86,7 @@ class Look:
     lines: Lines = field(default_factory=Lines, repr=False)
     """The line on which each row of a text file begins."""
     _refused: dict[Target, dict[int, str]] = field(default_factory=dict, repr=False)
+    _matching: dict[str, int] = field(default_factory=dict, repr=False)
 
     @property
     def sort(self) -> str:
@@ -116,11 +123,20 @@ class Look:
             return self.filled
         return len(self.values.drop_null().unique())
 
+    def has_few(self, most: int) -> bool:
+        """Tell whether there are at most so many different values."""
+        return len(self.values.drop_null()[:_FIRST].unique()) <= most and self.distinct <= most
+
+    @functools.cached_property
+    def ids(self) -> Ids:
+        """The values as user ids."""
+        return user_ids(self.values)
+
     @functools.cached_property
     def texts(self) -> pa.StringArray:
         """The values as trimmed text, null where missing; all null for lists and the like."""
         if self.kind == "text":
-            return pc.utf8_trim_whitespace(self.values)
+            return self.values if _has_no_space(self.values) else pc.utf8_trim_whitespace(self.values)
         if self.kind in _NUMERIC:
             return self.values.cast(pa.string())
         return pa.nulls(self.rows, pa.string())
@@ -130,22 +146,42 @@ class Look:
         """The `texts` without the missing ones."""
         return self.texts.drop_null()
 
+    def forget_texts(self) -> None:
+        """Release the texts: of thousands of columns they take as much memory as the sample."""
+        for name in ("texts", "present"):
+            self.__dict__.pop(name, None)
+
+    def _first(self, count: int) -> pa.StringArray:
+        """Return the first of the present texts; of numbers, only these are made text, which takes long."""
+        if self.kind in _NUMERIC:
+            return self.values.drop_null()[:count].cast(pa.string())
+        return self.present[:count]
+
     def matching(self, pattern: str) -> int:
         """Return how many values match a pattern from their start to their end."""
-        return _passing(self.present, _matches(pattern))
+        if pattern not in self._matching:
+            self._matching[pattern] = _passing(self.present, _matches(pattern))
+        return self._matching[pattern]
 
     def any_match(self, pattern: str) -> bool:
         """Tell whether a value matches a pattern from its start to its end."""
         return any(_passing(part, _matches(pattern)) for part in (self.present[:_FIRST], self.present[_FIRST:]))
 
     def all_match(self, pattern: str) -> bool:
-        """Tell whether there are values, and all of them match a pattern from their start to their end."""
+        """Tell whether there are values, and all of them match a pattern from their start to their end.
+
+        Python and Arrow must read the pattern alike.
+        """
+        first = self._first(1)
+        # it mostly decides, and Arrow compiles a pattern each time
+        if not len(first) or re.fullmatch(pattern, first[0].as_py()) is None:
+            return False
         return not self.too_few(_matches(pattern), 1) and self.matching(pattern) == self.filled
 
     def too_few(self, test: Test, share: float) -> bool:
         """Tell whether the first values show that less than this share of all passes a test, or none."""
         enough = max(self.filled * share, 1)
-        first = self.present[: max(_FIRST, int(self.filled - enough) + 1)]
+        first = self._first(max(_FIRST, int(self.filled - enough) + 1))
         return _passing(first, test) + self.filled - len(first) < enough
 
     def row_of(self, text: str) -> int:
@@ -169,12 +205,18 @@ class Look:
         return f"{self.shown(row)} in {self.at(row)}"
 
 
+def _has_no_space(texts: pa.StringArray) -> bool:
+    """Tell whether all texts are ASCII above the space, which is quicker to see than to trim."""
+    read = utf8_of(texts)
+    return len(read) > 0 and bool(read.min() > ord(" ") and read.max() < _DELETE)
+
+
 def _matches(pattern: str) -> Test:
     return lambda texts: pc.match_substring_regex(texts, f"^(?:{pattern})$")
 
 
 def _passing(texts: pa.StringArray, test: Test) -> int:
-    return pc.sum(test(texts)).as_py() or 0
+    return int(test(texts).true_count)
 
 
 def looks(
@@ -188,8 +230,19 @@ def looks(
             batch.column(of[name]) if name in of else pa.nulls(batch.num_rows)
             for batch, of in zip(batches, places, strict=True)
         ]
-        found[name] = _look(name, [null_where_word(array, null_words) for array in arrays], lines)
+        found[name] = _look(name, [null_where_word(array, null_words) for array in _in_one(arrays)], lines)
     return found
+
+
+def _in_one(arrays: list[pa.Array]) -> list[pa.Array]:
+    """Return the arrays of the batches as one, if it holds the same: each kernel takes longer to call than to run."""
+    if not arrays or _is_composed(arrays[0].type) or any(array.type != arrays[0].type for array in arrays[1:]):
+        return arrays
+    return [pa.concat_arrays(arrays)]
+
+
+def _is_composed(of: pa.DataType) -> bool:
+    return isinstance(of, pa.BaseExtensionType) or pa.types.is_dictionary(of) or bool(pa.types.is_nested(of))
 
 
 def _look(name: str, arrays: Sequence[pa.Array], lines: Lines) -> Look:
@@ -242,4 +295,6 @@ def _joined(kinds: set[Kind], arrays: Sequence[pa.Array]) -> tuple[Kind, pa.Arra
 
 
 def _concatenated(arrays: Sequence[pa.Array], of: pa.DataType) -> pa.Array:
+    if len(arrays) == 1 and arrays[0].type == of:
+        return arrays[0]
     return pa.concat_arrays([array.cast(of, safe=False) for array in arrays]) if arrays else pa.nulls(0, of)
