@@ -24,7 +24,7 @@ from interakt_loader.__main__ import main
 try:
     main()
 finally:
-    print(sorted({"pandas", "pyarrow"} & set(sys.modules)), file=sys.stderr)
+    print(sorted({"pandas", "pyarrow", "pyarrow._s3fs"} & set(sys.modules)), file=sys.stderr)
     import pyarrow
     print(pyarrow.default_memory_pool().backend_name, file=sys.stderr)
 """
@@ -41,7 +41,7 @@ finally:
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl", ".feather", ".orc", ".xlsx"])
 def test_a_load_imports_no_pandas(tmp_path: Path, ending: str) -> None:
-    """Whatever the file's form, both rows are sent, and 45 MB of pandas are not in memory."""
+    """Whatever the file's form, both rows are sent, and neither pandas nor Arrow's access to S3 is in memory."""
     table, path = FRAME.copy(), tmp_path / f"customers{ending}"
     {
         ".csv": lambda: table.to_csv(path, index=False),
