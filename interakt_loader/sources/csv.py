@@ -488,7 +488,7 @@ def read_by_arrow(data: bytes, dialect: Dialect) -> list[pa.Array] | None:
     try:
         table = arrow.read_csv(
             pa.BufferReader(data),
-            arrow.ReadOptions(column_names=dialect.names, block_size=len(data) + 1),
+            arrow.ReadOptions(column_names=dialect.names, block_size=len(data) + 1, use_threads=False),
             arrow.ParseOptions(delimiter=dialect.delimiter, quote_char=dialect.quote, newlines_in_values=True),
             arrow.ConvertOptions(
                 check_utf8=False,
