@@ -139,13 +139,18 @@ def json_string(text: str) -> str:
 
 def json_strings(array: pa.StringArray) -> pa.StringArray:
     """Return each text as a JSON string, with its quotes; null stays null."""
-    escaped, read = array, utf8_of(array)
+    return quoted(json_escaped(array))
+
+
+def json_escaped(array: pa.StringArray) -> pa.StringArray:
+    """Return each text as a JSON string without its quotes; null stays null."""
+    read = utf8_of(array)
     may_change = ((read < _FIRST_PRINTABLE) | (read == _QUOTE) | (read == _BACKSLASH)).any()
-    if may_change and pc.any(pc.match_substring_regex(array, _TO_ESCAPE)).as_py():
-        escaped = pc.replace_substring(pc.replace_substring(array, "\\", "\\\\"), '"', '\\"')
-        control = pc.match_substring_regex(escaped, _CONTROL)
-        escaped = map_distinct(escaped, control, lambda text: text.translate(_CONTROLS))
-    return quoted(escaped)
+    if not may_change or not pc.any(pc.match_substring_regex(array, _TO_ESCAPE)).as_py():
+        return array
+    escaped = pc.replace_substring(pc.replace_substring(array, "\\", "\\\\"), '"', '\\"')
+    control = pc.match_substring_regex(escaped, _CONTROL)
+    return map_distinct(escaped, control, lambda text: text.translate(_CONTROLS))
 
 
 def quoted(array: pa.StringArray) -> pa.StringArray:
