@@ -129,6 +129,7 @@ def merged(parts: Sequence[Coerced]) -> Coerced:
 _TO_ESCAPE = '["\\\\\x00-\x1f]'
 _FIRST_PRINTABLE, _QUOTE, _BACKSLASH = b' "\\'
 _CONTROL = "[\x00-\x1f]"
+_END = 2**31 - 1
 _CONTROLS = {code: json.dumps(chr(code))[1:-1] for code in range(0x20)}
 
 
@@ -155,4 +156,5 @@ def json_escaped(array: pa.StringArray) -> pa.StringArray:
 
 def quoted(array: pa.StringArray) -> pa.StringArray:
     """Return each text between quotes, as a JSON string; for text that has nothing to escape."""
-    return pc.binary_join_element_wise('"', array, '"', "")
+    # takes a third of the time of a join
+    return pc.binary_replace_slice(pc.binary_replace_slice(array, 0, 0, '"'), _END, _END, '"')
