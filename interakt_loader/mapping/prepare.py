@@ -7,7 +7,6 @@ No row is looked at alone unless something is wrong with it. A prepared row has 
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +26,7 @@ from interakt_loader.mapping.created import CreatedNames
 from interakt_loader.mapping.groups import Groups, whole_groups
 from interakt_loader.mapping.spec import Field, Mapping, ValueMap, listed
 from interakt_loader.model import LARGEST_BODY, InvalidRow, Kind, Message, Problem
-from interakt_loader.privacy.text import number_of, utf8_of
+from interakt_loader.privacy.text import borders_of, number_of, utf8_of
 from interakt_loader.settings import Settings
 from interakt_loader.sources import (
     CELL_ERRORS_COLUMN,
@@ -587,9 +586,12 @@ def _member(before: str, values: pa.StringArray, after: str) -> list[str | pa.Ar
 
 def _joined(parts: Sequence[str | pa.Array]) -> pa.StringArray:
     """Join columns, and text that is the same in all rows. At least one is a column; null is nothing."""
-    merged: list[Any] = []
-    for is_text, some in itertools.groupby(parts, lambda part: isinstance(part, str)):
-        merged += ["".join(some)] if is_text else some
+    merged: list[Any] = [""]
+    for part in parts:
+        if isinstance(part, str) and isinstance(merged[-1], str):
+            merged[-1] += part
+        else:
+            merged.append(part)
     return pc.binary_join_element_wise(*merged, "", null_handling="replace", null_replacement="")
 
 
@@ -695,6 +697,7 @@ Only the user knows whether such a word is a value: there are people called Null
 are read as missing. All others are sent, with a note.
 """
 _FORMS = {form for word in NULL_WORDS for form in (word, word.upper(), word.capitalize())} | {"NaN", "NaT"}
+_LONGEST_NULL_WORD = len('""') + max(map(len, _FORMS))
 _NULL_WORDS_IN_JSON = pa.array([f'"{form}"' for form in sorted(_FORMS)])
 
 
@@ -717,6 +720,9 @@ def null_words_in(texts: pa.StringArray) -> list[int]:
     """Return the positions of the JSON texts that are one of `NULL_WORDS` and nothing else."""
     if b'"' not in utf8_of(texts).tobytes():
         # numbers and booleans
+        return []
+    # most columns have no text so short
+    if (np.diff(borders_of(texts)) > _LONGEST_NULL_WORD).all():
         return []
     return pc.indices_nonzero(pc.is_in(texts, _NULL_WORDS_IN_JSON)).to_pylist()  # type: ignore[no-any-return]
 
