@@ -500,7 +500,9 @@ def read_by_arrow(data: bytes, dialect: Dialect) -> list[pa.Array] | None:
     except pa.ArrowInvalid:
         # a row of another width
         return None
-    return [column.combine_chunks() for column in table.columns]
+    # one for all rows, or none
+    batches = table.to_batches()
+    return batches[0].columns if batches else None
 
 
 def _is_well_quoted(data: bytes, dialect: Dialect) -> bool:
