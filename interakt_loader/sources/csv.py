@@ -1,8 +1,8 @@
 """Read CSV files, with all cells as text: an id keeps its zeros, a phone its plus.
 
-The dialect (delimiter, quotes, comments above, header) is found in the first lines, without I/O. Arrow reads lines that
-are a row each. Python's csv module reads all others: Arrow stops at the first row of another width, and takes wrong
-quotes. A row of another width is never shifted into place; it becomes a row with a problem.
+The dialect (delimiter, quotes, comments above, header) is found in the first lines, without I/O. Arrow reads some
+lines at a time. Python's csv module reads them if Arrow may not read them alike: it stops at the first row of another
+width, and takes wrong quotes. A row of another width is never shifted into place; it becomes a row with a problem.
 """
 
 from __future__ import annotations
@@ -406,7 +406,7 @@ def _reader(dialect: Dialect, lines: Iterable[str]) -> Any:
 class _Rows:
     """Reads the rows of a file, some lines at a time, and stores their lines.
 
-    Arrow takes a fifth of the time of the csv module. It reads lines that are a row each, if both read them alike.
+    Arrow takes a quarter of the time of the csv module, and reads all lines that both read alike.
     """
 
     def __init__(self, text: Text, dialect: Dialect, line_of: Lines, above: int) -> None:
@@ -426,10 +426,17 @@ class _Rows:
         if not data or (len(data) > _CELL_CHARACTERS and max(map(len, block)) > _CELL_CHARACTERS):
             return None
         columns = read_by_arrow(data, self._dialect)
-        if columns is None or len(columns[0]) != len(block):
+        if columns is None:
             return None
-        self._note(self._above + 1, 0)
-        self._next_line += len(block) - 1
+        if len(columns[0]) == len(block):
+            self._note(self._above + 1, 0)
+            self._next_line += len(block) - 1
+        else:
+            starts = row_starts(block, self._dialect.quote)
+            if len(columns[0]) != len(starts) or len(data) > _CELL_CHARACTERS:
+                return None
+            for row, at in enumerate(starts):
+                self._note(self._above + 1 + at, row)
         return self._batch(columns, {}, len(block))
 
     def read_each(self, block: list[str], lines: Iterator[str]) -> pa.RecordBatch:
@@ -476,6 +483,17 @@ class _Rows:
         self._above += lines
         self._rows += batch.num_rows
         return batch
+
+
+def row_starts(block: Sequence[str], quote: str) -> list[int]:
+    """Return which lines begin a row, where no line is blank: those before which no quote is open."""
+    starts = []
+    is_open = False
+    for at, line in enumerate(block):
+        if not is_open:
+            starts.append(at)
+        is_open ^= line.count(quote) % 2 == 1
+    return starts
 
 
 def read_by_arrow(data: bytes, dialect: Dialect) -> list[pa.Array] | None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from interakt_loader.errors import SourceBroken, SourceError
 from interakt_loader.sources import BATCH_ROWS, PROBLEM_COLUMN, ReadOptions, open_source
 from interakt_loader.sources.base import BATCH_BYTES
-from interakt_loader.sources.csv import Dialect, read_by_arrow
+from interakt_loader.sources.csv import Dialect, read_by_arrow, row_starts
 from tests.sources.reading import problems, read, rows_of
 
 
@@ -126,6 +126,13 @@ def test_a_quote_left_open_is_a_problem_not_a_long_cell(file: Path) -> None:
 def test_a_quote_left_open_in_a_large_file_stops_the_reading(file: Path) -> None:
     """Beyond the longest cell there is no telling where rows begin, so the load stops there."""
     file.write_text('a,b\n1,2\n3,"open\n' + "5,6\n" * 300_000)
+    with pytest.raises(SourceBroken, match=r"t.csv: line \d+ cannot be read: .*is a quote left open"):
+        list(open_source(file).batches())
+
+
+def test_a_cell_of_many_lines_is_not_longer_than_one_of_a_line(file: Path) -> None:
+    """Its length counts, not that of its lines."""
+    file.write_text('a,b\n1,"' + ("x" * 1000 + "\n") * 2000 + '"\n')
     with pytest.raises(SourceBroken, match=r"t.csv: line \d+ cannot be read: .*is a quote left open"):
         list(open_source(file).batches())
 
@@ -274,13 +281,13 @@ def rows_by_arrow(text: str, dialect: Dialect) -> list[list[str | None]] | None:
     delimiter=st.sampled_from(",;\t "),
     quote=st.sampled_from("\"'"),
 )
-def test_where_each_line_is_a_row_to_arrow_the_csv_module_reads_the_same(
+def test_where_arrow_finds_all_rows_the_csv_module_reads_the_same(
     text: str, width: int, delimiter: str, quote: str
 ) -> None:
     """Whatever the quotes, blank lines, marks and newlines are: lines are read alike, or not by Arrow."""
     lines = [*io.StringIO(text, newline="")]
     rows = rows_by_arrow(text, dialect_of(width, delimiter, quote))
-    if rows is not None and len(rows) == len(lines):
+    if rows is not None and len(rows) == len(row_starts(lines, quote)):
         by_module = csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True)
         assert rows == [[cell or None for cell in row] for row in by_module]
 
