@@ -367,7 +367,8 @@ def _batches(text: Text, dialect: Dialect, line_of: Lines) -> Batches:
     """Yield the rows, and store their lines. A row of another width, or with wrong quotes, has a problem."""
     with text.open() as stream:
         above = sum(1 for _ in islice(stream, dialect.skipped))
-        lines = iter(text.each_line(stream))
+        # Once at its end it stays there, also if the file grows.
+        lines: Iterator[str] = itertools.chain(text.each_line(stream))
         if text.has_nul:
             lines = (line.replace("\0", _NUL) for line in lines)
         if dialect.has_header:

@@ -130,6 +130,16 @@ def test_a_quote_left_open_in_a_large_file_stops_the_reading(file: Path) -> None
         list(open_source(file).batches())
 
 
+def test_rows_that_are_added_once_all_are_read_are_not_read(file: Path) -> None:
+    """The end of the file is where it was found."""
+    file.write_text("a,b\n1,2\n")
+    batches = open_source(file).batches()
+    assert next(batches).num_rows == 1
+    with file.open("a") as stream:
+        stream.write("3,4\n")
+    assert list(batches) == []
+
+
 def test_a_cell_of_many_lines_is_not_longer_than_one_of_a_line(file: Path) -> None:
     """Its length counts, not that of its lines."""
     file.write_text('a,b\n1,"' + ("x" * 1000 + "\n") * 2000 + '"\n')
