@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from interakt_loader.columns.convert import coerce, json_arrays, of_texts, problems_of, texts
 from interakt_loader.columns.date_forms import DatesSeen, Decision, date_format_of
-from interakt_loader.columns.target import TYPES, Coerced, Target, TypeName, json_string, json_strings, no_type
+from interakt_loader.columns.target import (
+    TYPES,
+    Coerced,
+    Target,
+    TypeName,
+    json_escaped,
+    json_string,
+    json_strings,
+    no_type,
+)
 
 __all__ = [
     "TYPES",
@@ -21,6 +30,7 @@ __all__ = [
     "coerce",
     "date_format_of",
     "json_arrays",
+    "json_escaped",
     "json_string",
     "json_strings",
     "no_type",

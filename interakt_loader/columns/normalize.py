@@ -172,11 +172,14 @@ def _normalize_text(values: pa.Array) -> NormalColumn:
         # bytes that are not UTF-8; of older pyarrows, views too
         values, problems = _decoded(values)
     lengths = pc.binary_length(values)
-    if (pc.max(lengths).as_py() or 0) > LONGEST_TEXT:
+    shortest, longest = pc.min_max(lengths).as_py().values()
+    if (longest or 0) > LONGEST_TEXT:
         long = pc.greater(lengths, LONGEST_TEXT)
         problems |= dict.fromkeys(pc.indices_nonzero(long).to_pylist(), TOO_LONG)
         values = null_where(values, long)
-    blank = pc.or_(pc.equal(lengths, 0), pc.utf8_is_space(values))
+    blank = pc.utf8_is_space(values)
+    if shortest == 0:
+        blank = pc.or_(blank, pc.equal(lengths, 0))
     return NormalColumn("text", null_where(values, blank), problems)
 
 

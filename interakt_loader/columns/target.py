@@ -129,6 +129,7 @@ def merged(parts: Sequence[Coerced]) -> Coerced:
 _TO_ESCAPE = '["\\\\\x00-\x1f]'
 _FIRST_PRINTABLE, _QUOTE, _BACKSLASH = b' "\\'
 _CONTROL = "[\x00-\x1f]"
+_END = 2**31 - 1
 _CONTROLS = {code: json.dumps(chr(code))[1:-1] for code in range(0x20)}
 
 
@@ -139,15 +140,21 @@ def json_string(text: str) -> str:
 
 def json_strings(array: pa.StringArray) -> pa.StringArray:
     """Return each text as a JSON string, with its quotes; null stays null."""
-    escaped, read = array, utf8_of(array)
+    return quoted(json_escaped(array))
+
+
+def json_escaped(array: pa.StringArray) -> pa.StringArray:
+    """Return each text as a JSON string without its quotes; null stays null."""
+    read = utf8_of(array)
     may_change = ((read < _FIRST_PRINTABLE) | (read == _QUOTE) | (read == _BACKSLASH)).any()
-    if may_change and pc.any(pc.match_substring_regex(array, _TO_ESCAPE)).as_py():
-        escaped = pc.replace_substring(pc.replace_substring(array, "\\", "\\\\"), '"', '\\"')
-        control = pc.match_substring_regex(escaped, _CONTROL)
-        escaped = map_distinct(escaped, control, lambda text: text.translate(_CONTROLS))
-    return quoted(escaped)
+    if not may_change or not pc.any(pc.match_substring_regex(array, _TO_ESCAPE)).as_py():
+        return array
+    escaped = pc.replace_substring(pc.replace_substring(array, "\\", "\\\\"), '"', '\\"')
+    control = pc.match_substring_regex(escaped, _CONTROL)
+    return map_distinct(escaped, control, lambda text: text.translate(_CONTROLS))
 
 
 def quoted(array: pa.StringArray) -> pa.StringArray:
     """Return each text between quotes, as a JSON string; for text that has nothing to escape."""
-    return pc.binary_join_element_wise('"', array, '"', "")
+    # takes a third of the time of a join
+    return pc.binary_replace_slice(pc.binary_replace_slice(array, 0, 0, '"'), _END, _END, '"')

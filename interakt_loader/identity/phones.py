@@ -33,7 +33,7 @@ from interakt_loader.identity.countries import (
 )
 from interakt_loader.identity.user_ids import as_written
 from interakt_loader.model import Problem
-from interakt_loader.privacy.text import is_invisible
+from interakt_loader.privacy.text import is_invisible, utf8_of
 from interakt_loader.values import LOST_DIGITS, NULL_WORD, shortened
 
 CHECKS = ("strict", "possible", "as-is")
@@ -147,7 +147,8 @@ def preferred_phones(
     for position, values in enumerate(columns):
         found = phones(values, country_codes, default_country, check)
         taken = numbers.is_valid()
-        codes, numbers = pc.coalesce(codes, found.country_codes), pc.coalesce(numbers, found.numbers)
+        codes = pc.coalesce(codes, found.country_codes) if position else found.country_codes
+        numbers = pc.coalesce(numbers, found.numbers) if position else found.numbers
         notes |= {row: (position, note) for row, note in found.notes.items() if not taken[row].as_py()}
         for row in [row for row in problems if found.numbers[row].is_valid]:
             at_fault, problem = problems.pop(row)
@@ -181,8 +182,12 @@ NUMBER_TYPES = (
 class _Plan(NamedTuple):
     """What a country's national numbers look like without any prefix, as patterns."""
 
-    valid: tuple[str, str]
-    """All of these match."""
+    shape: str
+    """Valid numbers match it."""
+    mobile: str
+    """Most of them match it too, and then need not be compared with the next pattern, which takes twice as long."""
+    of_a_kind: str
+    """All of them match it too."""
     prefixed: str
     """What does not match: numbers that begin with something that may be a prefix."""
     doubtful: str
@@ -204,12 +209,15 @@ def _plan(country: str) -> _Plan | None:
         # +800 and the like belong to no region
         return None
     kinds = [getattr(found, name).national_number_pattern for name in NUMBER_TYPES if getattr(found, name) is not None]
-    valid = f"^(?:{found.general_desc.national_number_pattern})$", f"^(?:{'|'.join(filter(None, kinds))})$"
+    shape = f"^(?:{found.general_desc.national_number_pattern})$"
+    of_a_kind = f"^(?:{'|'.join(filter(None, kinds))})$"
+    mobile = of_a_kind if found.mobile is None else f"^(?:{found.mobile.national_number_pattern})$"
     international = "|".join(filter(None, ["00", found.international_prefix]))
     prefixed = "|".join(filter(None, ["0", found.national_prefix_for_parsing, international]))
-    rest = f"(?:{prefixed})?{valid[1].strip('^')}" if found.national_prefix_transform_rule is None else prefixed
-    doubtful = f"^{known.dialling_code}(?:{rest}|{valid[1].strip('^')})"
-    return _Plan(valid, f"^(?:{prefixed})", doubtful, f"^(?:{international})", found.national_prefix_for_parsing == "0")
+    rest = f"(?:{prefixed})?{of_a_kind.strip('^')}" if found.national_prefix_transform_rule is None else prefixed
+    doubtful = f"^{known.dialling_code}(?:{rest}|{of_a_kind.strip('^')})"
+    trunk_zero = found.national_prefix_for_parsing == "0"
+    return _Plan(shape, mobile, of_a_kind, f"^(?:{prefixed})", doubtful, f"^(?:{international})", trunk_zero)
 
 
 def phones_by_plan(text: pa.StringArray, countries: pa.StringArray) -> tuple[pa.StringArray, pa.StringArray]:
@@ -220,10 +228,11 @@ def phones_by_plan(text: pa.StringArray, countries: pa.StringArray) -> tuple[pa.
     read this way.
     """
     codes = nationals = pa.nulls(len(text), pa.string())
-    unusual = pc.or_(pc.match_substring(text, "---"), pc.greater(pc.binary_length(text), LONGEST))
-    digits = null_where(text, unusual)
+    digits = null_where(text, pc.greater(pc.binary_length(text), LONGEST))
+    if _holds(digits, "-"):
+        digits = null_where(digits, pc.match_substring(digits, "---"))
     for between in " -":
-        if pc.any(pc.match_substring(digits, between)).as_py():
+        if _holds(digits, between):
             digits = pc.replace_substring(digits, between, "")
     for counted in countries.value_counts().to_pylist():
         many = counted["counts"] >= _FEWEST_ROWS and counted["counts"] * _MOST_COUNTRIES >= len(text)
@@ -239,8 +248,9 @@ def phones_by_plan(text: pa.StringArray, countries: pa.StringArray) -> tuple[pa.
             trunk = pc.and_not(pc.starts_with(theirs, "0"), pc.match_substring_regex(theirs, plan.international))
             theirs = pc.if_else(trunk, pc.utf8_slice_codeunits(theirs, 1), theirs)
         wrong = pc.match_substring_regex(theirs, plan.prefixed)
-        for pattern in plan.valid:
-            wrong = pc.or_(wrong, pc.invert(pc.match_substring_regex(theirs, pattern)))
+        wrong = pc.or_(wrong, pc.invert(pc.match_substring_regex(theirs, plan.shape)))
+        if not pc.all(pc.match_substring_regex(theirs, plan.mobile)).as_py():
+            wrong = pc.or_(wrong, pc.invert(pc.match_substring_regex(theirs, plan.of_a_kind)))
         with_code = pc.starts_with(theirs, code[1:]).fill_null(fill_value=False)
         if pc.any(with_code).as_py():
             doubtful = pc.match_substring_regex(theirs.filter(with_code), plan.doubtful)
@@ -249,6 +259,11 @@ def phones_by_plan(text: pa.StringArray, countries: pa.StringArray) -> tuple[pa.
         nationals = pc.coalesce(nationals, theirs)
         codes = pc.if_else(theirs.is_valid(), code, codes)
     return codes, nationals
+
+
+def _holds(text: pa.StringArray, character: str) -> bool:
+    """Return whether any text holds an ASCII character."""
+    return bool((utf8_of(text) == ord(character)).any())
 
 
 # ------------------------------------------------------------------ one phone

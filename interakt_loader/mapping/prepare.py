@@ -11,14 +11,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from interakt_loader.codes import NoteCode, ProblemCode
-from interakt_loader.columns import Coerced, Target, coerce, json_string, json_strings, of_texts, texts
+from interakt_loader.columns import Coerced, Target, coerce, json_escaped, json_string, of_texts, texts
 from interakt_loader.columns.normalize import Mixed, as_text, fields, mixed, normalize, null_where, problems_at
 from interakt_loader.errors import option
 from interakt_loader.identity import Ids, event_names, preferred_phones, user_ids
@@ -26,7 +26,7 @@ from interakt_loader.mapping.created import CreatedNames
 from interakt_loader.mapping.groups import Groups, whole_groups
 from interakt_loader.mapping.spec import Field, Mapping, ValueMap, listed
 from interakt_loader.model import LARGEST_BODY, InvalidRow, Kind, Message, Problem
-from interakt_loader.privacy.text import number_of, utf8_of
+from interakt_loader.privacy.text import borders_of, number_of, utf8_of
 from interakt_loader.settings import Settings
 from interakt_loader.sources import (
     CELL_ERRORS_COLUMN,
@@ -67,8 +67,6 @@ PREPARED = pa.schema(
 - `event_id`: identifies an event together with its name, where the mapping has it.
 - `carrier`: the row whose call includes this row, which has no body then.
 """
-
-_NOTHING = pa.scalar("")
 
 
 @dataclass(frozen=True)
@@ -275,18 +273,13 @@ class _Rows:
         if self._preparation.settings.nulls == "clear":
             members = [one.cleared() if one.is_optional else one for one in members]
         traits = [one for one in members if one.is_trait]
-        parts = [
-            pa.repeat("{", len(identity[0])),
-            *(_member(name, json_strings(of)) for name, of in zip(_IDENTITY_MEMBERS, identity, strict=True)),
-            *(_member(one.name, one.texts) for one in members if not one.is_trait),
-            pa.scalar('"traits":{'),
-        ]
-        if traits:
-            inner = [_member(one.name, one.texts, quoted=json_string(one.name)) for one in traits]
-            joined = pc.binary_join_element_wise(*inner, _NOTHING, null_handling="replace", null_replacement="")
-            parts.append(pc.utf8_rtrim(joined, ","))
-        parts.append(pa.scalar("}}"))
-        body = pc.binary_join_element_wise(*parts, _NOTHING, null_handling="replace", null_replacement="")
+        parts = [pa.repeat("{", len(identity[0]))]
+        for name, of in zip(_IDENTITY_MEMBERS, identity, strict=True):
+            parts += _member(f'"{name}":"', json_escaped(of), '",')
+        for one in members:
+            if not one.is_trait:
+                parts += _member(f'"{one.name}":', one.texts, ",")
+        body = _joined([*parts, '"traits":{', *_object(traits), "}}"])
         for place, (at_fault, problem) in too_large(body, [(one.field.label, one.texts) for one in traits]).items():
             self._found.problem(place if groups is None else int(groups.starts[place]), at_fault, problem)
         return body
@@ -488,14 +481,14 @@ class _Rows:
             body = null_where(body, self._found.refused)
         source = self._column(SOURCE_COLUMN).cast(pa.string()) if SOURCE_COLUMN in self._names else self._no_text
         columns = [
-            pa.array(range(first_row, first_row + self._count), pa.int64()),
+            pa.array(np.arange(first_row, first_row + self._count)),
             source,
             pa.repeat(self._preparation.kind, self._count),
             self.user_id,
             self.country_code,
             self._phones_in_report(),
             self.event,
-            pc.coalesce(self.user_id, pc.binary_join_element_wise(self.country_code, self.phone, _NOTHING), ""),
+            self._ordering_keys(),
             self.event_id,
             body,
             pa.nulls(self._count, pa.int64()) if carrier is None else carrier,
@@ -504,6 +497,11 @@ class _Rows:
             message,
         ]
         return pa.RecordBatch.from_arrays(columns, schema=PREPARED)
+
+    def _ordering_keys(self) -> pa.StringArray:
+        if not self.user_id.null_count:
+            return self.user_id
+        return pc.coalesce(self.user_id, pc.binary_join_element_wise(self.country_code, self.phone, ""), "")
 
     def _phones_in_report(self) -> pa.StringArray:
         """Return the phones for the report: as the API takes them, or as written where they are refused."""
@@ -565,9 +563,36 @@ def mapped_values(values: pa.Array, value_map: ValueMap, target: Target) -> tupl
     return results.take(index), problems
 
 
-def _member(name: str, values: pa.StringArray, quoted: str | None = None) -> pa.StringArray:
-    """Return `"name":value,` for each JSON text, null where the value is null."""
-    return pc.binary_join_element_wise(pa.scalar(f"{quoted or json.dumps(name)}:"), values, pa.scalar(","), _NOTHING)
+def _object(traits: Sequence[_Member]) -> list[str | pa.Array]:
+    """Return what to join for the members of an object, with a comma between two of them."""
+    complete = [at for at, one in enumerate(traits) if not one.texts.null_count]
+    if not complete:
+        parts = [part for one in traits for part in _member(f"{json_string(one.name)}:", one.texts, ",")]
+        return [pc.utf8_rtrim(_joined(parts), ",")] if parts else []
+    # one that each row has: those before it end with a comma, and those after it begin with one
+    parts = []
+    for at, one in enumerate(traits):
+        before, after = "," if at > complete[0] else "", "," if at < complete[0] else ""
+        parts += _member(f"{before}{json_string(one.name)}:", one.texts, after)
+    return parts
+
+
+def _member(before: str, values: pa.StringArray, after: str) -> list[str | pa.Array]:
+    """Return what to join for a member: nothing where its value is null."""
+    if not values.null_count:
+        return [before, values, after]
+    return [pc.binary_join_element_wise(before, values, after, "")]
+
+
+def _joined(parts: Sequence[str | pa.Array]) -> pa.StringArray:
+    """Join columns, and text that is the same in all rows. At least one is a column; null is nothing."""
+    merged: list[Any] = [""]
+    for part in parts:
+        if isinstance(part, str) and isinstance(merged[-1], str):
+            merged[-1] += part
+        else:
+            merged.append(part)
+    return pc.binary_join_element_wise(*merged, "", null_handling="replace", null_replacement="")
 
 
 def messages(prepared: pa.RecordBatch, kind: Kind) -> tuple[list[Message], list[InvalidRow]]:
@@ -643,7 +668,9 @@ class Findings:
 
     def at(self, rows: Iterable[int]) -> pa.BooleanArray:
         """Return a mask that is true at these rows."""
-        return pc.is_in(pa.array(range(self._rows), pa.int64()), pa.array(sorted(rows), pa.int64()))
+        mask = np.zeros(self._rows, np.bool_)
+        mask[[*rows]] = True
+        return pa.array(mask)
 
     def columns(self) -> tuple[pa.StringArray, pa.StringArray, pa.StringArray]:
         """Return code, column at fault and message of each row; null without a problem or a note."""
@@ -670,6 +697,7 @@ Only the user knows whether such a word is a value: there are people called Null
 are read as missing. All others are sent, with a note.
 """
 _FORMS = {form for word in NULL_WORDS for form in (word, word.upper(), word.capitalize())} | {"NaN", "NaT"}
+_LONGEST_NULL_WORD = len('""') + max(map(len, _FORMS))
 _NULL_WORDS_IN_JSON = pa.array([f'"{form}"' for form in sorted(_FORMS)])
 
 
@@ -692,6 +720,9 @@ def null_words_in(texts: pa.StringArray) -> list[int]:
     """Return the positions of the JSON texts that are one of `NULL_WORDS` and nothing else."""
     if b'"' not in utf8_of(texts).tobytes():
         # numbers and booleans
+        return []
+    # most columns have no text so short
+    if (np.diff(borders_of(texts)) > _LONGEST_NULL_WORD).all():
         return []
     return pc.indices_nonzero(pc.is_in(texts, _NULL_WORDS_IN_JSON)).to_pylist()  # type: ignore[no-any-return]
 

@@ -286,3 +286,12 @@ def utf8_of(texts: pa.StringArray) -> npt.NDArray[np.uint8]:
     begin, end = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]]
     found: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)[begin:end]
     return found
+
+
+def borders_of(texts: pa.StringArray) -> npt.NDArray[np.int32]:
+    """Return where each text of a column, which is not empty, begins in `utf8_of`, and where the last one ends."""
+    import numpy as np
+
+    offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    found: npt.NDArray[np.int32] = offsets - offsets[0]
+    return found

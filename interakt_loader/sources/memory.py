@@ -307,6 +307,8 @@ def objects_to_batch(
 
 def problem_column(problems: Mapping[int, str], rows: int) -> pa.Array:
     """Return the PROBLEM_COLUMN of a batch with this number of rows."""
+    if not problems:
+        return pa.nulls(rows, pa.string())
     return pa.array([problems.get(row) for row in range(rows)], pa.string())
 
 

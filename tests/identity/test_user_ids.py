@@ -224,6 +224,14 @@ def test_a_column_of_ids_is_what_each_text_is_by_itself(texts: list[str]) -> Non
 
 
 @examples(300)
+@given(st.lists(st.from_regex(r"[A-Za-z0-9 é][!-~ é]{0,3}[A-Za-z0-9:. é]", fullmatch=True), min_size=1, max_size=3))
+def test_a_column_of_usual_ids_is_what_each_text_is_by_itself(texts: list[str]) -> None:
+    """The quick test of a whole column takes nothing for usual that is not."""
+    values = user_ids(pa.array(texts)).values
+    assert values.to_pylist() == [user_ids(pa.array([text, None])).values[0].as_py() for text in texts]
+
+
+@examples(300)
 @given(columns.anything())
 def test_any_column_of_names_is_names_or_problems(values: pa.Array) -> None:
     """Nothing raises, and nobody is called by what cannot be seen."""

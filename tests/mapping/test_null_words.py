@@ -22,6 +22,13 @@ def test_a_null_word_is_sent_and_noted() -> None:
     assert rows[0]["message"] == ('city: "NULL" is sent as text: if it means a missing value, name it in null_values')
 
 
+@pytest.mark.parametrize("word", ["nil", "Undefined", "#N/A", "\\N"])
+def test_a_null_word_is_noted_among_longer_texts(word: str) -> None:
+    """The longest and the shortest of them too."""
+    rows = prepared({"id": [1, 2], "city": ["x" * 30, word]}, MAPPING)
+    assert [row["code"] for row in rows] == [None, "null_word"]
+
+
 @pytest.mark.parametrize("given", ["NULL, n/a", ["NULL", "n/a"]])
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
 def test_named_words_are_missing(given: str | list[str], kind: pa.DataType) -> None:

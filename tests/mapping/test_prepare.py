@@ -181,6 +181,18 @@ def test_any_text_number_or_boolean_arrives_as_it_is(names: list[str], data: st.
         assert refused or got[name] == value
 
 
+@given(rows=st.lists(st.lists(st.none() | st.integers(0, 9), min_size=4, max_size=4), min_size=1, max_size=4))
+def test_a_body_has_the_traits_that_its_row_has(rows: list[list[int | None]]) -> None:
+    """Whichever values are missing, at the start, at the end or in all rows: the others are there, sorted by name."""
+    columns = {name: pa.array(values, pa.int64()) for name, values in zip("dbca", zip(*rows, strict=True), strict=True)}
+    found = prepared({"id": [*map(str, range(len(rows)))], **columns}, {"user_id": "id", "traits": [*"abcd"]})
+    expected = [{name: value for name, value in zip("dbca", row, strict=True) if value is not None} for row in rows]
+    assert [row["body"] for row in found] == [
+        {"userId": f"{at}", "traits": traits} for at, traits in enumerate(expected)
+    ]
+    assert all([*row["body"]["traits"]] == sorted(row["body"]["traits"]) for row in found)
+
+
 def test_a_body_of_more_than_32_kb_is_refused() -> None:
     """The line says how large it is, and which trait to look at; one byte less goes out."""
     empty = len(b'{"userId":"a","traits":{"note":"","short":"x"}}')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import tracemalloc
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from interakt_loader.errors import SourceBroken, SourceError
 from interakt_loader.sources import BATCH_ROWS, PROBLEM_COLUMN, ReadOptions, open_source
 from interakt_loader.sources.base import BATCH_BYTES
+from interakt_loader.sources.csv import Dialect, read_by_arrow, row_starts
 from tests.sources.reading import problems, read, rows_of
 
 
@@ -124,6 +126,23 @@ def test_a_quote_left_open_is_a_problem_not_a_long_cell(file: Path) -> None:
 def test_a_quote_left_open_in_a_large_file_stops_the_reading(file: Path) -> None:
     """Beyond the longest cell there is no telling where rows begin, so the load stops there."""
     file.write_text('a,b\n1,2\n3,"open\n' + "5,6\n" * 300_000)
+    with pytest.raises(SourceBroken, match=r"t.csv: line \d+ cannot be read: .*is a quote left open"):
+        list(open_source(file).batches())
+
+
+def test_rows_that_are_added_once_all_are_read_are_not_read(file: Path) -> None:
+    """The end of the file is where it was found."""
+    file.write_text("a,b\n1,2\n")
+    batches = open_source(file).batches()
+    assert next(batches).num_rows == 1
+    with file.open("a") as stream:
+        stream.write("3,4\n")
+    assert list(batches) == []
+
+
+def test_a_cell_of_many_lines_is_not_longer_than_one_of_a_line(file: Path) -> None:
+    """Its length counts, not that of its lines."""
+    file.write_text('a,b\n1,"' + ("x" * 1000 + "\n") * 2000 + '"\n')
     with pytest.raises(SourceBroken, match=r"t.csv: line \d+ cannot be read: .*is a quote left open"):
         list(open_source(file).batches())
 
@@ -254,6 +273,61 @@ def test_what_a_csv_writer_writes_reads_back(
         writer.writerows([names, *rows])
     assert read(file) == [dict(zip(names, (cell or None for cell in row), strict=True)) for row in rows]
     assert not any(batch.column(PROBLEM_COLUMN).null_count < len(batch) for batch in open_source(file).batches())
+
+
+def dialect_of(width: int, delimiter: str = ",", quote: str = '"') -> Dialect:
+    names = [f"c{at}" for at in range(width)]
+    return Dialect(delimiter, 0, False, names, True, quote, trailing=False, has_index=False, notes=[])
+
+
+def rows_by_arrow(text: str, dialect: Dialect) -> list[list[str | None]] | None:
+    columns = read_by_arrow(text.encode(), dialect)
+    return None if columns is None else [[*row] for row in zip(*(one.to_pylist() for one in columns), strict=True)]
+
+
+@given(
+    text=st.text(st.sampled_from("a\"'é,; \t\r\n\ufeff\x0b\u2028") | st.sampled_from('",\n'), min_size=1, max_size=16),
+    width=st.integers(1, 3),
+    delimiter=st.sampled_from(",;\t "),
+    quote=st.sampled_from("\"'"),
+)
+def test_where_arrow_finds_all_rows_the_csv_module_reads_the_same(
+    text: str, width: int, delimiter: str, quote: str
+) -> None:
+    """Whatever the quotes, blank lines, marks and newlines are: lines are read alike, or not by Arrow."""
+    lines = [*io.StringIO(text, newline="")]
+    rows = rows_by_arrow(text, dialect_of(width, delimiter, quote))
+    if rows is not None and len(rows) == len(row_starts(lines, quote)):
+        by_module = csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True)
+        assert rows == [[cell or None for cell in row] for row in by_module]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ('1,Asha\n2,"Rao, ""A"" é"\n3,""', [["1", "Asha"], ["2", 'Rao, "A" é'], ["3", None]]),
+        ('1,\r\n"2",b\r\n', [["1", None], ["2", "b"]]),
+        ("1,2\n3,4,5\n", None),
+        ('1,"a "b" c"\n', None),
+        ('1,4" nails\n', None),
+        ("\ufeff1,2\n", None),
+    ],
+)
+def test_arrow_reads_usual_lines_and_leaves_the_others(text: str, rows: list[list[str | None]] | None) -> None:
+    """Another width, quotes that are not doubled and a mark are for the csv module."""
+    assert rows_by_arrow(text, dialect_of(2)) == rows
+
+
+def test_a_row_that_is_not_plain_does_not_change_the_rows_around_it(file: Path) -> None:
+    """Rows are read by the batch: a cell of two lines may end in the next one, and a bad row is one row."""
+    cells = {BATCH_ROWS - 1: '"two\nlines"', BATCH_ROWS + 3: '"a"b"', 3 * BATCH_ROWS: '4" nails'}
+    count = 4 * BATCH_ROWS
+    file.write_text("id,note\n" + "".join(f"{at},{cells.get(at, 'x')}\n" for at in range(count)))
+    expected: dict[int, str | None] = dict.fromkeys(range(count), "x")
+    expected |= {BATCH_ROWS - 1: "two\nlines", BATCH_ROWS + 3: None, 3 * BATCH_ROWS: '4" nails'}
+    assert [row["note"] for row in read(file)] == [*expected.values()]
+    problem = f"line {BATCH_ROWS + 6} has a quote inside a quoted cell that is not doubled"
+    assert [(at, one) for at, one in enumerate(problems(file)) if one is not None] == [(BATCH_ROWS + 3, problem)]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
