@@ -34,13 +34,13 @@ def latency(rows: int, milliseconds: int, workers: int) -> Scenario:
     name = f"{milliseconds} ms, {workers} workers"
     pools = dict.fromkeys(("loader", "aiohttp script", "threads, http.client"), rows)
     one_by_one = dict.fromkeys(("vendor's SDK", "drt", "dlt"), max(rows // 400, 20)) if milliseconds == 50 else {}
-    return Scenario(name, pools | one_by_one, workers, milliseconds / 1000)
+    return Scenario(name, pools | one_by_one, workers, milliseconds / 1000, rounds=3)
 
 
 def speed_alone(rows: int) -> Scenario:
     """The same for so many rows that no start counts, with the ledger too."""
     who = ("loader", "loader, ledger", "aiohttp script", "raw sockets")
-    return Scenario(f"0 ms, 16 workers, {rows:,} rows", dict.fromkeys(who, rows))
+    return Scenario(f"0 ms, 16 workers, {rows:,} rows", dict.fromkeys(who, rows), rounds=3)
 
 
 def start() -> Scenario:
