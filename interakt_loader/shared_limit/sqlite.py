@@ -124,8 +124,12 @@ def path_of(share: str) -> Path:
 MACHINE_FILE = "limits.sqlite"
 """In the user's state folder."""
 
-MACHINE_FILE_BUSY = 0.2
-"""Seconds to wait while others use the file. Each uses it for less than a millisecond."""
+MACHINE_FILE_BUSY = 1.0
+"""Seconds to wait while others use the file.
+
+Each uses it for less than a millisecond. But on a busy machine a process may lose its turn while it has the lock. When
+32 loads started at once on two cores, 0.2 s was too short for some of them.
+"""
 
 DECLARED_FOR = 10.0
 """Seconds after its last call for which a load's declared limit counts, also if the load was killed."""

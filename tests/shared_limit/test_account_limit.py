@@ -306,6 +306,20 @@ def test_a_dry_run_and_a_load_without_a_limit_take_no_turns(state: Path, sandbox
     assert not (state / machine_file.MACHINE_FILE).exists()
 
 
+def test_a_process_that_keeps_the_file_for_half_a_second_is_waited_for(tmp_path: Path) -> None:
+    """Such as one that the system lets wait while it has the lock. The limit still holds for both."""
+    mine, other = MachineFile(tmp_path, ACCOUNT), MachineFile(tmp_path, ACCOUNT)
+    assert other.claim([Rate(1000, 1)]).call is not None
+    holder = sqlite3.connect(tmp_path / machine_file.MACHINE_FILE, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(0.5, holder.execute, ["COMMIT"])
+    release.start()
+    mine.claim([Rate(1000, 1)])
+    release.join()
+    for one in (mine, other, holder):
+        one.close()
+
+
 def test_accounts_share_the_file_and_not_the_limit(tmp_path: Path) -> None:
     """Many threads claim calls of two accounts: each call is granted once, and no claim fails."""
     files = {account: MachineFile(tmp_path, account) for account in (ACCOUNT, b"b" * 16)}
