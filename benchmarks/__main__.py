@@ -93,7 +93,6 @@ def quick() -> list[Scenario]:
         scenarios.coalesced(2_000),
         scenarios.first_call(10_000),
         *(scenarios.dry_run(rows) for rows in (10_000, 100_000)),
-        scenarios.forms(100_000),
         *(scenarios.load(rows) for rows in (10_000,)),
         scenarios.again(100_000),
     ]
