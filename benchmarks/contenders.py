@@ -82,12 +82,12 @@ def _one_row(job: Job) -> Job:
 
 
 def _several(job: Job) -> Job:
-    return job._replace(table=several(job.table))
+    return job._replace(table=several(job.table, job.rows))
 
 
-def several(table: Path) -> Path:
-    """Return the path of the table that has several rows of each user."""
-    return table.with_name("several.parquet")
+def several(table: Path, rows: int) -> Path:
+    """Return the path of the table that has several rows of each user. The first rows of a larger one have fewer."""
+    return table.with_name(f"several-{rows}.parquet")
 
 
 def wide(table: Path) -> Path:
