@@ -211,7 +211,8 @@ def _plan(country: str) -> _Plan | None:
     kinds = [getattr(found, name).national_number_pattern for name in NUMBER_TYPES if getattr(found, name) is not None]
     shape = f"^(?:{found.general_desc.national_number_pattern})$"
     of_a_kind = f"^(?:{'|'.join(filter(None, kinds))})$"
-    mobile = of_a_kind if found.mobile is None else f"^(?:{found.mobile.national_number_pattern})$"
+    mobiles = found.mobile and found.mobile.national_number_pattern
+    mobile = f"^(?:{mobiles})$" if mobiles else of_a_kind
     international = "|".join(filter(None, ["00", found.international_prefix]))
     prefixed = "|".join(filter(None, ["0", found.national_prefix_for_parsing, international]))
     rest = f"(?:{prefixed})?{of_a_kind.strip('^')}" if found.national_prefix_transform_rule is None else prefixed

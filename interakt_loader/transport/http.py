@@ -372,14 +372,29 @@ class Connection:
         The full check releases the GIL, which costs a tenth of a call. The quick check does not.
         """
         try:
-            return self.is_fresh(now) or not (self._has_unread() if self.is_plain else _has_unread(self._socket))
+            return self.is_fresh(now) or not self._has_unread()
         except Exception:  # noqa: BLE001 - a connection that cannot be checked is not used
             return False
 
     def _has_unread(self) -> bool:
-        poll = select.poll()
-        poll.register(self.number, select.POLLIN)
-        return bool(poll.poll(0))
+        """Return True if there are bytes that were not read yet, in the system or in the TLS layer."""
+        if self.is_plain:
+            poll = select.poll()
+            poll.register(self.number, select.POLLIN)
+            return bool(poll.poll(0))
+        # with TLS they are imported already
+        import ssl
+
+        from urllib3.util import wait_for_read
+        from urllib3.util.ssltransport import SSLTransport
+
+        connected, in_tls = self._socket, 0
+        if isinstance(connected, ssl.SSLSocket):
+            in_tls = connected.pending()
+        elif isinstance(connected, SSLTransport):
+            # TLS to the API inside TLS to a proxy
+            in_tls = connected.sslobj.pending() + connected.incoming.pending
+        return bool(in_tls) or wait_for_read(connected, 0.0)
 
     def is_fresh(self, now: float) -> bool:
         """Return True if the quick check is enough, and finds no unread bytes.
@@ -459,24 +474,6 @@ def _bytes_received(connected: socket.socket) -> int | None:
     if len(info) < _TCP_INFO_BYTES or info[0] != _ESTABLISHED:
         return None
     return int.from_bytes(info[-8:], sys.byteorder)
-
-
-def _has_unread(connected: socket.socket) -> bool:
-    """Return True if a connection of any kind has bytes that were not read yet, in the system or in its TLS layer."""
-    # with TLS they are imported already
-    import ssl
-
-    from urllib3.util import wait_for_read
-    from urllib3.util.ssltransport import SSLTransport
-
-    if isinstance(connected, ssl.SSLSocket):
-        in_tls = connected.pending()
-    elif isinstance(connected, SSLTransport):
-        # TLS to the API inside TLS to a proxy
-        in_tls = connected.sslobj.pending() + connected.incoming.pending
-    else:
-        in_tls = 0
-    return bool(in_tls) or wait_for_read(connected, 0.0)
 
 
 def _is_closed_by_peer(error: OSError) -> bool:

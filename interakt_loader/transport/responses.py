@@ -418,6 +418,9 @@ def not_connected(error: Exception, seconds: float) -> Answer:
     )
 
     cause = error.__cause__ or error.__context__
+    # the second is the timeout of a handshake; NewConnectionError is a subclass of the first
+    is_late = isinstance(error, (ConnectTimeoutError, ReadTimeoutError)) and not isinstance(error, NewConnectionError)
+    is_late = is_late or (isinstance(error, NotConnected) and isinstance(cause, TimeoutError))
     certificate = _certificate_error(error)
     if certificate is not None:
         whose = "proxy" if isinstance(error, ProxyError) else "server"
@@ -428,12 +431,7 @@ def not_connected(error: Exception, seconds: float) -> Answer:
         code, text = "proxy_failed", "the proxy could not be used"
     elif isinstance(error, NameResolutionError) or isinstance(cause, socket.gaierror):
         code, text = "unknown_host", "the host's name could not be resolved"
-    elif (
-        isinstance(cause, TimeoutError)
-        if isinstance(error, NotConnected)
-        # the second is the timeout of a handshake; NewConnectionError is a subclass of the first
-        else isinstance(error, (ConnectTimeoutError, ReadTimeoutError)) and not isinstance(error, NewConnectionError)
-    ):
+    elif is_late:
         code, text = "connect_timeout", "no connection within the timeout"
     elif isinstance(error, SSLError):
         code, text = "tls_failed", _tls_failed(error)

@@ -29,7 +29,7 @@ class Route:
         self.timeout = timeout
         """Seconds to wait for a connection, and for each wait on it."""
         self._base_url, self._key = base_url.rstrip("/"), api_key
-        _check_ca_bundle()
+        _check_that_ca_bundle_exists()
         self._pool = None if is_direct(base_url) else _pool(self._base_url, timeout, connections)
         self.heads: dict[Kind, Head] = {kind: self.head("POST", path) for kind, path in PATHS.items()}
         """The head of each kind of call."""
@@ -73,7 +73,7 @@ class Route:
 
 def check_environment(base_url: str) -> None:
     """Raise `SettingsError` if the environment's proxy or CA bundle for this address cannot be used."""
-    _check_ca_bundle()
+    _check_that_ca_bundle_exists()
     if not is_direct(base_url):
         from interakt_loader.transport.pool import read_environment
 
@@ -94,7 +94,7 @@ def is_direct(base_url: str) -> bool:
     )
 
 
-def _check_ca_bundle() -> None:
+def _check_that_ca_bundle_exists() -> None:
     """Raise `SettingsError` if the CA bundle that `requests` would find does not exist."""
     path = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     if path and not Path(path).exists():
