@@ -9,7 +9,14 @@ import pytest
 
 from interakt_loader.sandbox import SandboxOptions, SandboxProcess
 from tests.external.airflow.conftest import KEY, connection_to
-from tests.external.airflow.live.processes import LiveAirflow
+from tests.external.airflow.live.processes import PATIENCE, LiveAirflow
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test also waits for the start of Airflow."""
+    for item in items:
+        if "airflow/live" in item.path.as_posix():
+            item.add_marker(pytest.mark.timeout(2 * PATIENCE))
 
 
 @pytest.fixture(scope="package")

@@ -6,6 +6,7 @@ import csv
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,13 @@ WORKERS = 4
 
 
 @pytest.fixture
-def run(live: LiveAirflow, api: SandboxProcess, tmp_path: Path) -> str:
+def run(live: LiveAirflow, api: SandboxProcess, tmp_path: Path) -> Iterator[str]:
     """A load that is at work: some calls were accepted, and some are in flight."""
     source = write(tmp_path / "visits.parquet", numbered(ROWS))
     begun = live.trigger("visits_after_a_crash", source=source, workers=WORKERS)
     wait_until(lambda: api.stats().accepted > 20, "calls go out")
-    return begun
+    yield begun
+    live.end(begun)
 
 
 def twice(api: SandboxProcess, report: Path) -> set[str]:
@@ -54,7 +56,8 @@ def test_a_cleared_task_runs_again_and_makes_the_missing_calls(
 def test_a_killed_task_runs_again(live: LiveAirflow, api: SandboxProcess, tmp_path: Path, run: str) -> None:
     """Its process gets SIGKILL. The retry makes the missing calls, and those in flight once more."""
     before = api.stats().accepted
-    os.kill(live.task_process(), signal.SIGKILL)
+    (task,) = live.task_processes()
+    os.kill(task, signal.SIGKILL)
     assert live.ended(run) == "success"
     assert live.ask("GET", f"{run}/taskInstances/load")["try_number"] == 2
     twice(api, tmp_path / "visits.report.csv")
