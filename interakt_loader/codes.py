@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, Union, get_args
 
-KEY_PLACE = "Interakt's Settings > Developer Settings > Secret Key"
-"""Where the dashboard has the key, in the vendor's words."""
+from interakt_loader.errors import KEY_PLACE
 
 AGAIN = "Load again. With a ledger, accepted rows are not sent again."
 SERVER = f"{AGAIN} If the error stays, ask Interakt."

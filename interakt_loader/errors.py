@@ -41,6 +41,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+KEY_PLACE = "Interakt's Settings > Developer Settings > Secret Key"
+"""Where the dashboard has the key, in the vendor's words. For messages."""
+
 
 class InteraktLoaderError(Exception):
     """The base class of all errors of this package, except `LoadInterrupted`."""

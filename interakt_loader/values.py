@@ -32,7 +32,7 @@ LONGEST_TEXT = 1 << 20
 PLAIN_DIGITS_FROM, PLAIN_DIGITS_BELOW = 1e-7, 1e16
 """Floats of these magnitudes are written without an exponent: 0.00001 for 1e-05, and 24 for 24.0."""
 
-WHITE_SPACE_REFUSED = re.compile(r" {0,2}[\t\r\n][ \t\r\n]*| {3,}[ \t\r\n]*")
+WHITE_SPACE_REFUSED = r" {0,2}[\t\r\n][ \t\r\n]*| {3,}[ \t\r\n]*"
 """Runs that the API refuses in text: with a line break or a tab, or of three spaces and more."""
 
 _MOST_BITS = 1024
@@ -149,7 +149,7 @@ def with_single_spaces(text: str) -> str:
     """Return text with each run of white space that the API refuses as one space."""
     if text.isprintable() and "   " not in text:
         return text
-    return WHITE_SPACE_REFUSED.sub(" ", text)
+    return re.sub(WHITE_SPACE_REFUSED, " ", text)
 
 
 def unicode_text(text: str) -> str | None:
@@ -199,21 +199,20 @@ EXPONENT = r"^[+-]?(?:[0-9]+[.,][0-9]*[eE][+-]?|[0-9]+[eE]\+)[0-9]{1,3}$"
 """A number whose digits a spreadsheet had no room for. `12E45` is not one: it may be an id."""
 LOST_DIGITS = "lost digits in a spreadsheet: read the column as text"
 
-_REFUSED_IDS = ((re.compile(EXPONENT), LOST_DIGITS), (re.compile(ERROR_CELL), FORMULA_FAILED))
-_NULL_WORD = re.compile(NULL_WORD)
-
 
 def id_text(text: str) -> str | None:
     """Return an id or a name without white space or invisible characters at its ends; None for a null word."""
     text = stripped(text)
-    return None if not text or _NULL_WORD.match(text) else text
+    return None if not text or re.match(NULL_WORD, text) else text
 
 
 def refusal(text: str) -> str | None:
     """Return why a text cannot be an id, to be read after the text; None if it can."""
     if hidden_in(text) is not None:
         return describe_hidden(text)
-    return next((reason for pattern, reason in _REFUSED_IDS if pattern.match(text)), None)
+    if re.match(EXPONENT, text):
+        return LOST_DIGITS
+    return FORMULA_FAILED if re.match(ERROR_CELL, text) else None
 
 
 # ------------------------------------------------------------------ values in messages

@@ -97,9 +97,7 @@ def _print_error(message: str, exit_code: int, arguments: Sequence[str]) -> None
     given = [after for flag, after in pairwise(arguments) if flag == "--output"]
     given += [one.removeprefix("--output=") for one in arguments if one.startswith("--output=")]
     if (given or [os.environ.get(variable_of("output"), "")])[-1].strip() == "json":
-        import json
-
-        print(printable_json(json.dumps({"error": message, "exit": exit_code}, ensure_ascii=False)))
+        print(printable_json({"error": message, "exit": exit_code}))
 
 
 def _exit_at_once(exit_code: int) -> NoReturn:

@@ -6,9 +6,7 @@ What only one command needs is imported when that one runs.
 from __future__ import annotations
 
 import io
-import json
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -48,11 +46,9 @@ from interakt_loader.cli.options import (
     with_files,
     written_mapping,
 )
-from interakt_loader.codes import KEY_PLACE
-from interakt_loader.errors import LoadInterrupted, SettingsError
-from interakt_loader.model import Kind
+from interakt_loader.errors import KEY_PLACE, LoadInterrupted, SettingsError
 from interakt_loader.privacy.files import is_writable
-from interakt_loader.privacy.process import freeze_imports, import_on_empty_stack
+from interakt_loader.privacy.process import freeze_imports, import_arrow
 from interakt_loader.privacy.text import number_of, printable, printable_json, printable_lines
 from interakt_loader.settings import Settings
 from interakt_loader.settings.settings import (
@@ -74,6 +70,7 @@ if TYPE_CHECKING:
     from interakt_loader.account.pull import PullResult
     from interakt_loader.cli.proposal import Confirmation
     from interakt_loader.load.job import Settler
+    from interakt_loader.model import Kind
     from interakt_loader.report.writer import Writer
     from interakt_loader.result import LoadResult
     from interakt_loader.result.view import View
@@ -86,7 +83,7 @@ MOST_COLUMNS = 50
 
 def as_json(result: LoadResult, exit_code: int) -> str:
     """Return the result as one JSON object."""
-    return printable_json(json.dumps(result.as_object(exit_code), ensure_ascii=False))
+    return printable_json(result.as_object(exit_code))
 
 
 def as_text(view: View) -> str:
@@ -140,6 +137,8 @@ SHOWN = 3
 
 def run_demo(rows: int | None, folder: Path | None, say: Callable[[str], object]) -> int:
     """Load both tables, show the results and what the sandbox holds, and return the exit code."""
+    import tempfile
+
     from interakt_loader import load as loading
     from interakt_loader.load.opening import opened
     from interakt_loader.result import view_of
@@ -175,7 +174,7 @@ def run_demo(rows: int | None, folder: Path | None, say: Callable[[str], object]
         say(f"\nthe sandbox now holds {stats.users:,} users and {stats.events:,} events; {SHOWN} of the users:")
         for user in sandbox.users(limit=SHOWN):
             name = user.user_id or f"{user.country_code} {user.phone}"
-            say(f"  {name}  {json.dumps(user.traits, ensure_ascii=False)}")
+            say(f"  {name}  {printable_json(user.traits)}")
     return 0
 
 
@@ -300,7 +299,7 @@ def _load(
     is_needed = not sandbox and not {**environment, **options}.get("dry_run")
     options["api_key"] = given_key(api_key_file, ask=ask_key, is_needed=is_needed)
     given = given_mapping(mapping, preset)
-    import_on_empty_stack("pyarrow.compute")
+    import_arrow()
     data = _hidden(sources)
     sources = tuple(map(str, data))
     name = with_files(options, environment, sources, given, sandbox=sandbox, verifies=command == "verify")
@@ -594,7 +593,7 @@ def run(
         choices = Choices(loads, dry_run, False if quiet else None, html, target)
         result = run_project(project, choices, Front(confirmation, nothing if quiet else _say))
         if output == "json":
-            click.echo(printable_json(json.dumps(result.as_dict(), ensure_ascii=False)))
+            click.echo(printable_json(result.as_dict()))
         else:
             click.echo("\n".join(map(printable, result.summary().splitlines())))
         return result.exit_code
@@ -666,7 +665,7 @@ def key(*, api_key_file: str | None, ask_key: bool, output: str, **flags: Any) -
         )
     trial = try_key(settings)
     if output == "json":
-        click.echo(printable_json(json.dumps(trial.as_dict(), ensure_ascii=False)))
+        click.echo(printable_json(trial.as_dict()))
     elif trial.works:
         click.echo(printable(trial.text))
     else:
@@ -728,7 +727,7 @@ def pull(
     except LoadInterrupted:
         say(f"{out}.part: has what was read; the same command continues from there")
         raise
-    as_object = printable_json(json.dumps(result.as_dict(), ensure_ascii=False))
+    as_object = printable_json(result.as_dict())
     click.echo(as_object if output == "json" else pull_text(result))
     return result.exit_code
 
@@ -785,7 +784,7 @@ def history(name: str | None, folder: str, output: str) -> int:
     found = read_history(Path(folder), name)
     if output == "json":
         runs = [run for one in found for run in one.runs]
-        click.echo(printable_json(json.dumps({"runs": runs, "exit": 0}, ensure_ascii=False)))
+        click.echo(printable_json({"runs": runs, "exit": 0}))
     else:
         click.echo(history_text(found, Path(folder), name))
     return 0

@@ -526,11 +526,11 @@ def _begin_log(*, debug: bool, quiet: bool) -> None:
     # takes a tenth of what `--help` takes, which logs nothing
     import logging
 
-    from interakt_loader.privacy.text import PrintableLog
+    from interakt_loader.privacy.text import printable_log
 
     level = logging.DEBUG if debug else logging.ERROR if quiet else logging.WARNING
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PrintableLog("%(levelname)s: %(message)s"))
+    handler.setFormatter(printable_log("%(levelname)s: %(message)s"))
     logging.basicConfig(level=level, handlers=[handler])
     # at DEBUG it repeats what our log says, with addresses
     logging.getLogger("urllib3").setLevel(logging.INFO)

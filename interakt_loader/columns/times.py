@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,6 +32,9 @@ from interakt_loader.columns.date_forms import (
 from interakt_loader.columns.normalize import Kind, digits, null_where, problems_at
 from interakt_loader.columns.target import Target, fixed_offset
 from interakt_loader.model import Problem
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896
 """0001-01-01 and 9999-12-31."""
@@ -262,6 +265,8 @@ def _by_python(
     convert: Callable[[int, ZoneInfo], int],
 ) -> pa.Int64Array:
     """Return the counts, with those where the mask is true converted anew from `given`."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
         info = ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError):

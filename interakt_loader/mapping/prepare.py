@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -481,7 +481,7 @@ class _Rows:
             body = null_where(body, self._found.refused)
         source = self._column(SOURCE_COLUMN).cast(pa.string()) if SOURCE_COLUMN in self._names else self._no_text
         columns = [
-            pa.array(np.arange(first_row, first_row + self._count)),
+            _row_numbers(first_row, self._count),
             source,
             pa.repeat(self._preparation.kind, self._count),
             self.user_id,
@@ -510,6 +510,11 @@ class _Rows:
             return self.phone
         values = self._read(fields[0])[0]
         return self.phone if normalize(values).kind == "list" else pc.coalesce(self.phone, as_text(values))
+
+
+def _row_numbers(first: int, count: int) -> pa.Int64Array:
+    """Return the numbers of rows. For a NumPy array, `pa.array` would import `numpy.ma`, a part of each start."""
+    return pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(np.arange(first, first + count))])
 
 
 class _Member(NamedTuple):
@@ -666,8 +671,10 @@ class Findings:
         """A mask that is true at the rows with a problem."""
         return self.at(self._problems)
 
-    def at(self, rows: Iterable[int]) -> pa.BooleanArray:
+    def at(self, rows: Collection[int]) -> pa.BooleanArray:
         """Return a mask that is true at these rows."""
+        if not rows:
+            return pa.repeat(value=False, size=self._rows)
         mask = np.zeros(self._rows, np.bool_)
         mask[[*rows]] = True
         return pa.array(mask)

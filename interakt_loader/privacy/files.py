@@ -10,7 +10,6 @@ import os
 import stat
 import struct
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,6 +48,8 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
         with open_private(path) as file:
             yield file
         return
+    import tempfile
+
     handle, part = tempfile.mkstemp(prefix=f".{real.name[:50]}-", suffix=".part", dir=real.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -64,6 +65,8 @@ def is_writable(path: Path) -> bool:
     """Tell whether a file can be written, or be created in its folder. Leaves nothing there."""
     if path.exists():
         return os.access(path, os.W_OK)
+    import tempfile
+
     # os.access says nothing about folders such as those of /proc
     try:
         with tempfile.TemporaryFile(dir=path.parent):

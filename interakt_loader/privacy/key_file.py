@@ -13,7 +13,7 @@ from interakt_loader.privacy.secrets import Secret
 LARGEST = 4096
 """Bytes of a file that may hold a key."""
 
-_LIKE_A_KEY = re.compile(r"(?i:basic .*)|[^\s./\\]{16,}|[A-Za-z0-9+][A-Za-z0-9+/=]{15,}")
+_LIKE_A_KEY = r"(?i:basic .*)|[^\s./\\]{16,}|[A-Za-z0-9+][A-Za-z0-9+/=]{15,}"
 
 
 def key_from_file(path: str | None, called: str = "--api-key-file") -> Secret | None:
@@ -28,7 +28,7 @@ def key_from_file(path: str | None, called: str = "--api-key-file") -> Secret | 
             wrong = _wrong_with(os.fstat(file.fileno()), path)
             found, wrong = (None, wrong) if wrong else _key_in(file.read(LARGEST + 1))
     except OSError as error:
-        if isinstance(error, FileNotFoundError) and _LIKE_A_KEY.fullmatch(path):
+        if isinstance(error, FileNotFoundError) and re.fullmatch(_LIKE_A_KEY, path):
             raise SettingsError(
                 f"{called}: there is no such file, and what was given looks like a key; expected the name of a "
                 "file that holds it"

@@ -9,13 +9,12 @@ The zero-width joiner and non-joiner stay. Hindi, Malayalam, Persian and many em
 
 from __future__ import annotations
 
-import json
-import logging
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Sequence
 
     import numpy as np
@@ -94,22 +93,22 @@ UNSAFE = (
 _SURROGATES = "\ud800-\udfff"
 """Halves of pairs. UTF-8 has no form for them."""
 
-_UNSAFE_CHARACTER = re.compile(f"[{UNSAFE}{_SURROGATES}]")
-_UNSAFE_BUT_LINE_BREAK = re.compile(f"(?!\n)[{UNSAFE}{_SURROGATES}]")
+_UNSAFE_CHARACTER = f"[{UNSAFE}{_SURROGATES}]"
+_UNSAFE_BUT_LINE_BREAK = f"(?!\n)[{UNSAFE}{_SURROGATES}]"
 
 _FORM = "x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}"
-_TO_ESCAPE = re.compile(rf"(?<!\\)(\\*)([{UNSAFE}])|(?<!\\)(\\+)({_FORM})")
-_ESCAPED = re.compile(rf"(?<!\\)(\\+)({_FORM})")
+_TO_ESCAPE = rf"(?<!\\)(\\*)([{UNSAFE}])|(?<!\\)(\\+)({_FORM})"
+_ESCAPED = rf"(?<!\\)(\\+)({_FORM})"
 
 
 def printable(text: str) -> str:
     """Return a text as one line that is safe to show."""
-    return text if text.isprintable() else _UNSAFE_CHARACTER.sub(_escape, text)
+    return text if text.isprintable() else re.sub(_UNSAFE_CHARACTER, _escape, text)
 
 
 def printable_lines(text: str) -> str:
     """Do the same for a text with lines, and keep these. Only for our own text, made of printable parts."""
-    return text if text.isprintable() else _UNSAFE_BUT_LINE_BREAK.sub(_escape, text)
+    return text if text.isprintable() else re.sub(_UNSAFE_BUT_LINE_BREAK, _escape, text)
 
 
 def escaped(text: str) -> str:
@@ -118,12 +117,12 @@ def escaped(text: str) -> str:
     Backslashes directly before such an escape are doubled, for new escapes and for those that were in the text. All
     others stay. The text has no surrogates.
     """
-    return _TO_ESCAPE.sub(_escaped_run, text)
+    return re.sub(_TO_ESCAPE, _escaped_run, text)
 
 
 def unescaped(text: str) -> str:
     """Return the text before `escaped`."""
-    return _ESCAPED.sub(_unescaped_run, text)
+    return re.sub(_ESCAPED, _unescaped_run, text)
 
 
 def _escaped_run(found: re.Match[str]) -> str:
@@ -153,20 +152,28 @@ def _character(form: str) -> str | None:
     if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
         return None
     character = chr(code)
-    return character if _UNSAFE_CHARACTER.match(character) and form == _form(character) else None
+    return character if re.match(_UNSAFE_CHARACTER, character) and form == _form(character) else None
 
 
-def printable_json(line: str) -> str:
-    """Return one line of JSON with unsafe characters as JSON escapes. Its value is the same."""
-    return line if line.isprintable() else _UNSAFE_CHARACTER.sub(lambda found: json.dumps(found[0])[1:-1], line)
+def printable_json(value: Any) -> str:
+    """Return a value as one line of JSON, with unsafe characters as JSON escapes."""
+    # `--help` has no use for it
+    import json
+
+    line = json.dumps(value, ensure_ascii=False)
+    return line if line.isprintable() else re.sub(_UNSAFE_CHARACTER, lambda found: json.dumps(found[0])[1:-1], line)
 
 
-class PrintableLog(logging.Formatter):
-    """Writes log records with `printable_lines`; a traceback keeps its lines."""
+def printable_log(form: str) -> logging.Formatter:
+    """Return a formatter that writes log records with `printable_lines`; a traceback keeps its lines."""
+    # `--help` logs nothing
+    import logging
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as text that is safe to show."""
-        return printable_lines(super().format(record))
+    class PrintableLog(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return printable_lines(super().format(record))
+
+    return PrintableLog(form)
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -176,10 +183,10 @@ def _escape(found: re.Match[str]) -> str:
 DOT = "•"
 
 _OF_A_MAIL = r"[^\s@<>\"'(),;:\[\]]"
-_MAIL = re.compile(rf"(?<!{_OF_A_MAIL}){_OF_A_MAIL}+@({_OF_A_MAIL}+\.[^\s@<>\"'(),;:\[\].]+)")
+_MAIL = rf"(?<!{_OF_A_MAIL}){_OF_A_MAIL}+@({_OF_A_MAIL}+\.[^\s@<>\"'(),;:\[\].]+)"
 """It matches only at the start of a word. Otherwise a long word would be searched again from each character."""
 
-_DIGITS = re.compile(r"\d")
+_DIGITS = r"\d"
 _VISIBLE_DIGITS = 3
 """Digits of a phone that stay visible, so that people can tell rows apart."""
 
@@ -210,13 +217,13 @@ address, a fraction. Other networks' addresses may be phones: `91.234.56.78` is 
 
 _IN_TEXT = f"(?P<kept>{_NO_PHONE})|{_NUMBER}"
 
-_VERSION = re.compile(r"(?<![\d.])(?<!\d[-() ])\d{1,2}(?:\.\d{1,2}){1,2}(?!\w|\.\d|[-() ]{1,2}\d)")
+_VERSION = r"(?<![\d.])(?<!\d[-() ])\d{1,2}(?:\.\d{1,2}){1,2}(?!\w|\.\d|[-() ]{1,2}\d)"
 """`3.11.7`: too few digits for a phone, with no more digits after them."""
 
-_PATH = re.compile(r"(?:[A-Za-z]:|~|\.{1,2})?[/\\][^/\\]+[/\\]")
+_PATH = r"(?:[A-Za-z]:|~|\.{1,2})?[/\\][^/\\]+[/\\]"
 """The start of a path, such as those in a traceback."""
 
-_QUOTED = re.compile(r"(['\"])([^'\"\n]*)\1")
+_QUOTED = r"(['\"])([^'\"\n]*)\1"
 
 
 def masked(text: str) -> str:
@@ -225,17 +232,19 @@ def masked(text: str) -> str:
     A long id of digits looks like a phone, and is masked too. Dates, versions, paths and digits within a word are not.
     In quotes, digits within a word are masked too: there a message has the value from the table, which may be wrong.
     """
-    return re.sub(_IN_TEXT, _masked_number, _QUOTED.sub(_masked_quote, _MAIL.sub(rf"{DOT * 3}@\1", text)))
+    return re.sub(_IN_TEXT, _masked_number, re.sub(_QUOTED, _masked_quote, re.sub(_MAIL, rf"{DOT * 3}@\1", text)))
 
 
 def masked_phone(phone: str) -> str:
     """Return a phone with only its last three digits visible."""
-    most = max(len(_DIGITS.findall(phone)) - _VISIBLE_DIGITS, 0)
-    return _DIGITS.sub(DOT, phone, count=most) if most else DOT * len(phone)
+    most = max(len(re.findall(_DIGITS, phone)) - _VISIBLE_DIGITS, 0)
+    return re.sub(_DIGITS, DOT, phone, count=most) if most else DOT * len(phone)
 
 
 def masked_body(body: str) -> str:
     """Return the JSON body of a call with each text masked, and each number that looks like a phone."""
+    import json
+
     return json.dumps(_masked_value(json.loads(body)), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -252,8 +261,8 @@ def _masked_value(value: Any) -> Any:
 
 def _masked_quote(found: re.Match[str]) -> str:
     quote, value = found.groups()
-    left = _VERSION.sub("", re.sub(_NO_PHONE, "", value))
-    is_no_phone = len(_DIGITS.findall(left)) < _FEWEST_DIGITS or _PATH.match(value)
+    left = re.sub(_VERSION, "", re.sub(_NO_PHONE, "", value))
+    is_no_phone = len(re.findall(_DIGITS, left)) < _FEWEST_DIGITS or re.match(_PATH, value)
     return found[0] if is_no_phone else f"{quote}{masked_phone(value)}{quote}"
 
 

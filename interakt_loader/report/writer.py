@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -183,9 +182,7 @@ class _JsonLines:
         columns = {name: batch[name].to_pylist() for name in OUTCOMES.names[:-1]}
         columns["finished_at"] = [f"{one.replace(' ', 'T')}Z" for one in finished.to_pylist()]
         lines = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-        self._file.write(
-            "".join(printable_json(json.dumps(line, ensure_ascii=False)) + "\n" for line in lines).encode()
-        )
+        self._file.write("".join(printable_json(line) + "\n" for line in lines).encode())
         self._file.flush()
 
     def close(self) -> None:

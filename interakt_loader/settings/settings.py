@@ -7,7 +7,6 @@ line is made from the field. Tests compare both classes, and the tables of the d
 from __future__ import annotations
 
 import glob
-import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -57,7 +56,6 @@ if TYPE_CHECKING:
 
     from interakt_loader.model import Kind
 
-logger = logging.getLogger("interakt_loader")
 
 LOADED = "What to load"
 MAPPED = "Which column is which, and what values mean"
@@ -677,9 +675,9 @@ _FORMAT = (
 
 They are no part of a load's name.
 """
-_ENDINGS = re.compile(rf"(?:\.(?:{_FORMAT}))?(?:\.(?:{_COMPRESSION}))?\Z", re.IGNORECASE)
+_ENDINGS = rf"(?i)(?:\.(?:{_FORMAT}))?(?:\.(?:{_COMPRESSION}))?\Z"
 
-_COPY = re.compile(r"(?: - Copy| copy)?(?: ?\(\d{1,2}\))?\Z|(?: copy \d{1,2})\Z")
+_COPY = r"(?: - Copy| copy)?(?: ?\(\d{1,2}\))?\Z|(?: copy \d{1,2})\Z"
 """The mark of a copy, as file managers and browsers write it: ` (1)`, ` - Copy`, ` - Copy (2)`, ` copy 2`."""
 
 _DAY = r"(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01])"
@@ -689,14 +687,14 @@ _CLOCK = (
     rf"|[ _-]?{_HOUR}{_SIXTY}{_SIXTY}"
     rf"|[ _-]{_HOUR}([-_.:]){_SIXTY}(?:\1{_SIXTY})?)(?:[.,]\d{{1,9}})?(?:Z|[+-]\d\d:?\d\d)?"
 )
-_DATE = re.compile(rf"(?<![-_. ])[-_. ]*(?<!\d){_DAY}(?:(?![-_. ]*{_DAY}){_CLOCK})?(?!\d)[-_. ]*")
+_DATE = rf"(?<![-_. ])[-_. ]*(?<!\d){_DAY}(?:(?![-_. ]*{_DAY}){_CLOCK})?(?!\d)[-_. ]*"
 """An ISO date, or a date and a time, with what separates it from the rest of a name."""
 
 _FAILURES = ".failures"
 
-_MAPPING = re.compile(r"(?:\.mapping)?\.(?:ya?ml|toml|json)\Z", re.IGNORECASE)
+_MAPPING = r"(?i)(?:\.mapping)?\.(?:ya?ml|toml|json)\Z"
 
-_NOT_IN_NAMES = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
+_NOT_IN_NAMES = r'[\x00-\x1f<>:"/\\|?*]+'
 """What a file's name cannot hold on some system."""
 
 _LONGEST = 250
@@ -718,7 +716,7 @@ def load_name(sources: Sequence[str], mapping: str | None = None, query: str | N
         mapping = Path(query).stem
     if mapping is not None and (len(sources) != 1 or sources[0] == "-" or query is not None):
         given = mapping.removeprefix("preset:")
-        return _short(_stem(_MAPPING.sub("", Path(given).name)) or "load")
+        return _short(_stem(re.sub(_MAPPING, "", Path(given).name)) or "load")
     if sources[0] == "-":
         return "stdin"
     return _short(_name_of(sources[0]))
@@ -735,7 +733,7 @@ def _name_of(source: str) -> str:
     else:
         parts = [part for part in Path(source).parts if part not in ("/", "\\", "..")]
     for part in reversed(parts):
-        found = _stem(re.split(r"[*?[]", part)[0] if glob.has_magic(part) else _ENDINGS.sub("", part[-_LONGEST:]))
+        found = _stem(re.split(r"[*?[]", part)[0] if glob.has_magic(part) else re.sub(_ENDINGS, "", part[-_LONGEST:]))
         # `day=2026-01-31` is a partition of the folder above it.
         if found and not found.endswith("="):
             return found
@@ -747,10 +745,10 @@ def _stem(name: str) -> str:
     name, before = name[-_LONGEST:], None
     while before != name:
         before = name
-        name = _COPY.sub("", name).removesuffix(_FAILURES)
-        name = _DATE.sub(_separator, name, count=1)
+        name = re.sub(_COPY, "", name).removesuffix(_FAILURES)
+        name = re.sub(_DATE, _separator, name, count=1)
         name = name.strip("-_. ")
-    return _NOT_IN_NAMES.sub("_", name)
+    return re.sub(_NOT_IN_NAMES, "_", name)
 
 
 def _separator(date: re.Match[str]) -> str:
@@ -763,13 +761,13 @@ def _separator(date: re.Match[str]) -> str:
 
 def drop_dates(name: str) -> str:
     """Return a folder's name without dates: the folders of two days are one."""
-    return _DATE.sub(_separator, name)
+    return re.sub(_DATE, _separator, name)
 
 
 def is_failures(source: str) -> bool:
     """Tell whether a file is `NAME.failures.csv` or a copy of it: then its rows belong to the load NAME."""
-    name = _ENDINGS.sub("", Path(urlsplit(source).path if is_address(source) else source).name)
-    return _COPY.sub("", name).endswith(_FAILURES)
+    name = re.sub(_ENDINGS, "", Path(urlsplit(source).path if is_address(source) else source).name)
+    return re.sub(_COPY, "", name).endswith(_FAILURES)
 
 
 def mapping_name(name: str) -> str:
@@ -815,7 +813,9 @@ def add_default_files(
     report = str(known.get("report", default))
     is_file = report.lower() not in ("none", STDOUT)
     if "report" not in known and kind == "check" and not is_writable(Path(report)):
-        logger.warning("%s: cannot be written: this dry run has no report", report)
+        import logging
+
+        logging.getLogger("interakt_loader").warning("%s: cannot be written: this dry run has no report", report)
         is_file = False
     if not is_file:
         options["report"] = None

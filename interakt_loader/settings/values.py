@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, MutableMapping
-from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from interakt_loader.codes import KEY_PLACE
-from interakt_loader.errors import SettingsError, option
+from interakt_loader.errors import KEY_PLACE, SettingsError, option
 from interakt_loader.privacy.secret_places import PLACES, SecretPlace, read_secret, secret_place
 from interakt_loader.privacy.secrets import DOTS, Secret, hidden
 
@@ -54,14 +52,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 # ---------------------------------------------------------------------------- numbers, words and texts
 
 
-@dataclass(frozen=True)
 class Number:
     """Reads a number from `least` (itself excluded if `above`) to `most`."""
 
-    least: float
-    most: float | None = None
-    whole: bool = False
-    above: bool = False
+    def __init__(self, least: float, most: float | None = None, *, whole: bool = False, above: bool = False) -> None:
+        """Read whole numbers only, or any."""
+        self.least, self.most, self.whole, self.above = least, most, whole, above
 
     def __call__(self, value: Any) -> Any:
         """Return the number that a value is, or a text holds."""
@@ -85,11 +81,12 @@ class Number:
         return f"{kind} {'above' if self.above else 'of at least'} {self.least:g}{most}"
 
 
-@dataclass(frozen=True)
 class OneOf:
     """Reads one of a few words."""
 
-    choices: tuple[str, ...]
+    def __init__(self, choices: tuple[str, ...]) -> None:
+        """Read one of these."""
+        self.choices = choices
 
     def __call__(self, value: Any) -> str:
         """Return the word; else name all of them, and the one that may be meant."""
@@ -112,11 +109,12 @@ def parse_truth(value: Any) -> bool:
     return _TRUTHS[value.strip().lower()]
 
 
-@dataclass(frozen=True)
 class Text:
-    """Reads a text; `example` is one."""
+    """Reads a text."""
 
-    example: str
+    def __init__(self, example: str) -> None:
+        """Show this text to whoever gives something else."""
+        self.example = example
 
     def __call__(self, value: Any) -> str:
         """Return the text."""
@@ -266,10 +264,10 @@ def parse_rows(given: Any) -> RowRange:
 
 # ---------------------------------------------------------------------------- names and files
 
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])(?:\..*)?", re.IGNORECASE | re.DOTALL)
+_RESERVED = r"(?is)(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])(?:\..*)?"
 """What Windows keeps for devices, with any ending."""
 
-_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
+_NOT_IN_NAMES = r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]'
 
 _LONGEST_NAME = 200
 """Bytes of a load's name: with its endings a file's name may have 255."""
@@ -281,13 +279,13 @@ def parse_name(given: Any) -> str:
         raise BadValue(f"is {given!r}; expected text, such as 'orders'")
     if not given.strip():
         why = "is blank"
-    elif found := _NOT_IN_NAMES.search(given):
+    elif found := re.search(_NOT_IN_NAMES, given):
         why = f"holds {found[0]!r}"
     elif given.endswith("."):
         why = "ends with a dot"
     elif given.strip(" ") != given:
         why = "begins or ends with a space"
-    elif _RESERVED.fullmatch(given):
+    elif re.fullmatch(_RESERVED, given):
         why = "is reserved for a device by Windows"
     elif len(given.encode()) > _LONGEST_NAME:
         why = f"has more than {_LONGEST_NAME} bytes"
@@ -314,22 +312,22 @@ def parse_failures_path(given: Any) -> Any:
 
 # ---------------------------------------------------------------------------- addresses and keys
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?::/|::)")
+_SCHEME = r"([A-Za-z][A-Za-z0-9+.-]+)(?::/|::)"
 """What an address begins with. One letter is a drive of Windows. Hadoop and Spark also write `hdfs:/path`."""
 
-_OF_THIS_MACHINE = re.compile(r"file:(?://(?:localhost)?(?=/)|(?=/(?!/)))", re.IGNORECASE)
+_OF_THIS_MACHINE = r"(?i)file:(?://(?:localhost)?(?=/)|(?=/(?!/)))"
 
 
 def is_address(given: str) -> bool:
     """Tell whether a path has a scheme, as in `s3://bucket/x`, `dbfs:/x`, `file:///x` or `zip://a.csv::https://…`."""
-    return _SCHEME.match(given) is not None
+    return re.match(_SCHEME, given) is not None
 
 
 def local_path(given: str) -> str | None:
     """Return the path of this machine that a path or `file:` address means; None if it is on another one."""
     if not is_address(given):
         return given
-    scheme = _OF_THIS_MACHINE.match(given)
+    scheme = re.match(_OF_THIS_MACHINE, given)
     return None if scheme is None else given[scheme.end() :]
 
 

@@ -10,7 +10,6 @@ back. `data` is the type of what a load takes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -310,6 +309,8 @@ def _copies(files: list[File]) -> list[str]:
 
 
 def _digest(path: Path) -> bytes:
+    import hashlib
+
     digest = hashlib.blake2b()
     with path.open("rb") as stream:
         while part := stream.read(1 << 20):

@@ -43,10 +43,10 @@ def _without_secrets(address: str) -> str:
 
 # The address of a database has a user and often a password. So it is a `Secret` from the moment it arrives.
 
-_DATABASE = re.compile(r"(?:jdbc:)?(postgres|postgresql|mysql|mariadb|sqlite|duckdb)(?:\+\w+)?://", re.IGNORECASE)
-_NEARLY = re.compile(r"(?:jdbc:)?(postgres|postgresql|mysql|mariadb)(?:\+\w+)?[:/]{1,2}(?=.*:.*@)", re.IGNORECASE)
+_DATABASE = r"(?i)(?:jdbc:)?(postgres|postgresql|mysql|mariadb|sqlite|duckdb)(?:\+\w+)?://"
+_NEARLY = r"(?i)(?:jdbc:)?(postgres|postgresql|mysql|mariadb)(?:\+\w+)?[:/]{1,2}(?=.*:.*@)"
 """Slashes are missing, before a user with a password."""
-_KEYS = re.compile(r"\w[\w ]*=")
+_KEYS = r"\w[\w ]*="
 _PASSWORD_KEY = re.compile(r"(?:^|[\s;])(?:password|pwd)\s*=", re.IGNORECASE)
 _HOST = re.compile(r"(?:[^\s:@/?#\[\]]*|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
 _PASSWORD_OPTION = re.compile(r"(?:^|&)(?!passfile=)[^=&]*(?:pass|pwd|secret|token)[^=&]*=[^&]", re.IGNORECASE)
@@ -77,12 +77,12 @@ class DatabaseAddress(NamedTuple):
         A variable may have quotes, or the end of a line. What only seems to have a password is an unclear address.
         """
         address = address.strip().strip("\"'")
-        scheme = _DATABASE.match(address)
-        nearly = scheme or _NEARLY.match(address)
+        scheme = re.match(_DATABASE, address)
+        nearly = scheme or re.match(_NEARLY, address)
         kind = "postgresql" if nearly is None else nearly[1].lower().replace("mariadb", "mysql")
         kind = "postgresql" if kind == "postgres" else kind
         if scheme is None:
-            has_keys = _KEYS.match(address) and _PASSWORD_KEY.search(address)
+            has_keys = re.match(_KEYS, address) and _PASSWORD_KEY.search(address)
             return cls(kind, "", "", "", "", is_clear=False) if nearly or has_keys else None
         base, _, options = address[scheme.end() :].partition("?")
         hosts, slash, path = base.partition("/")
@@ -112,7 +112,7 @@ class DatabaseAddress(NamedTuple):
 
 _FORMS = "postgresql://user@host/database, mysql://user@host/database, sqlite:///path or duckdb:///path"
 _SUPPORTED = ("postgresql", "postgres", "mysql", "mariadb", "sqlite", "duckdb")
-_OTHER_DATABASES = re.compile(
+_OTHER_DATABASES = (
     "mssql|sqlserver|oracle|snowflake|bigquery|redshift|clickhouse|mongodb|trino|presto|databricks|db2|cockroachdb|hive"
     "|impala|teradata|vertica|firebird"
 )
@@ -145,7 +145,7 @@ def refuse_other_databases(given: str) -> None:
     Raises `SourceError`, which does not repeat the address.
     """
     scheme = given.partition("://")[0].partition("+")[0].lower() if "://" in given else ""
-    is_other = _OTHER_DATABASES.fullmatch(scheme) is not None
+    is_other = re.fullmatch(_OTHER_DATABASES, scheme) is not None
     hint = "" if not scheme or is_other or scheme in _SUPPORTED else did_you_mean(scheme, _SUPPORTED)
     if is_other or hint:
         raise SourceError(

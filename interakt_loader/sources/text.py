@@ -330,12 +330,11 @@ _LANGUAGES = {
     "euc_kr": _CJK,
     "big5": _CJK,
 }
-_WORD = re.compile(rb"[^\s,;|\"]+")
-_LETTERS = re.compile(r"[^\W\d_ªº½¼¾²³¹]+")
-_APOSTROPHE = re.compile(
-    r"(?:^|\W)(?:[cdjlmnostkx]|qu|mc|st|all|dall|dell|nell|sull|un|lorsqu|jusqu|puisqu|aujourd)[’‘]\w|"
-    r"\w[’‘](?:[stdm]|ll|re|ve)(?:\W|$)",
-    re.IGNORECASE,
+_WORD = rb"[^\s,;|\"]+"
+_LETTERS = r"[^\W\d_ªº½¼¾²³¹]+"
+_APOSTROPHE = (
+    r"(?i)(?:^|\W)(?:[cdjlmnostkx]|qu|mc|st|all|dall|dell|nell|sull|un|lorsqu|jusqu|puisqu|aujourd)[’‘]\w|"
+    r"\w[’‘](?:[stdm]|ll|re|ve)(?:\W|$)"
 )
 # Signs, and where they never have a letter: before them, after them, on both sides, or on any side.
 _SIGNS = (
@@ -377,7 +376,7 @@ def encoding_after_mark(encoding: str, head: bytes) -> str:
 
 def words_beyond_ascii(text: bytes) -> list[bytes]:
     """Return the words that have a byte beyond ASCII."""
-    return [word for word in _WORD.findall(text) if not word.isascii()]
+    return [word for word in re.findall(_WORD, text) if not word.isascii()]
 
 
 def guess(sample: bytes) -> Guess:
@@ -440,14 +439,14 @@ def _share(encoding: str, reading: Sequence[str], places: Sequence[int]) -> floa
 
 @cache
 def _tells(word: str) -> bool:
-    return not _has_usual_signs(word) or any(len(part) > 1 for part in _LETTERS.findall(word) if not part.isascii())
+    return not _has_usual_signs(word) or any(len(part) > 1 for part in re.findall(_LETTERS, word) if not part.isascii())
 
 
 @cache
 def _looks_right(word: str, language: _Language) -> bool:
     if not _has_usual_signs(word):
         return False
-    parts = [part for part in _LETTERS.findall(word) if not part.isascii()]
+    parts = [part for part in re.findall(_LETTERS, word) if not part.isascii()]
     return all(_is_usual_case(part) and _is_usual_spelling(part, language) for part in parts)
 
 
@@ -467,7 +466,7 @@ def _has_usual_signs(word: str) -> bool:
         if (before.isalpha() and never in ("any", "before")) or (after.isalpha() and never in ("any", "after")):
             return False
         if never == "both" and before.isalpha() and after.isalpha():
-            if one in "’‘" and _APOSTROPHE.search(word):
+            if one in "’‘" and re.search(_APOSTROPHE, word):
                 continue
             if not (one in "–—\xa0" and after.isupper()):
                 return False
@@ -500,13 +499,13 @@ def _is_usual_spelling(part: str, language: _Language) -> bool:
         return is_of_it and not re.search(language.never, small)
     if any(not one.isascii() and one not in language.letters for one in small) or re.search(language.never, small):
         return False
-    return not _CROWDED.search(small)
+    return not re.search(_CROWDED, small)
 
 
 _PLAIN = "bcdfghjklmnpqrstvwxz"
 _OTHERS = "çčćđďľłńňñřŕśşšťţźžżğģķļņß"
 # A consonant beyond ASCII is next to a vowel or to another such consonant, or before k (Vlčková). d may be before ź.
-_CROWDED = re.compile(
+_CROWDED = (
     f"([{_PLAIN.replace('d', '')}][{_OTHERS}]|d[{_OTHERS.replace('ź', '')}])([{_PLAIN.replace('k', '')}]|$)"
     f"|^[{_PLAIN}{_OTHERS}]{{3,}}$"
 )

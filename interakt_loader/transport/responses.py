@@ -17,7 +17,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from interakt_loader.codes import KEY_PLACE, AnswerCode
+from interakt_loader.codes import AnswerCode
+from interakt_loader.errors import KEY_PLACE
 from interakt_loader.model import Answer
 from interakt_loader.privacy.text import printable
 

@@ -114,6 +114,23 @@ def test_a_module_is_imported_with_an_empty_stack(tmp_path: Path, monkeypatch: p
     assert "test_a_module_is_imported_with_an_empty_stack" not in names
 
 
+IMPORTED = """
+import sys
+from interakt_loader.privacy.process import import_arrow
+import_arrow()
+import pyarrow.compute as pc
+from pyarrow.vendored.docscrape import dedent_lines
+print("Individual characters" in pc.utf8_trim.__doc__, "numpy._core._add_newdocs" in sys.modules)
+print(pc.utf8_trim(["..a"], characters=".").to_pylist(), dedent_lines([" a"]))
+"""
+
+
+def test_arrow_is_imported_without_the_text_of_its_help() -> None:
+    """It works the same, and whoever imports what writes the text gets the real thing."""
+    done = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout.splitlines(), done.stderr) == (["False False", "['a'] ['a']"], "")
+
+
 def test_an_error_of_an_import_is_left_to_the_next_one(capfd: pytest.CaptureFixture[str]) -> None:
     import_on_empty_stack("interakt_loader.nothing_there")
     assert capfd.readouterr() == ("", "")
