@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -71,11 +71,10 @@ class MergedRows:
         self.count += 1
         self._db.execute("INSERT INTO plan.merged VALUES (?, ?, ?)", (row, carrier, code))
 
-    def add_call(self, call: UserCall) -> None:
-        """Note the carrier of the other rows of a call."""
-        carrier = call.rows[-1]
-        self.count += len(call.rows) - 1
-        others = ((row, carrier) for row in call.rows[:-1])
+    def add_calls(self, calls: Sequence[UserCall]) -> None:
+        """Note the carrier of the other rows of each call."""
+        self.count += sum(len(call.rows) - 1 for call in calls)
+        others = ((row, call.rows[-1]) for call in calls for row in call.rows[:-1])
         self._db.executemany("INSERT INTO plan.merged VALUES (?, ?, 'coalesced')", others)
 
     def add_candidates(self, key: bytes, decisions: Iterable[tuple[int, Decision]]) -> None:

@@ -41,9 +41,12 @@ from interakt_loader.mapping import PREPARED, messages
 from interakt_loader.model import DIGEST, LARGEST_BODY, Entry, Kind, Message, Outcome, Status, Stop
 from interakt_loader.report.outcomes import accepted_before, from_outcomes, in_order, not_sent
 from interakt_loader.sending.pending import TAKES_OUT, PendingCall, outcome, skipped, unsent
-from interakt_loader.sending.work import EXAMPLES, WORK_BATCH, WorkBatch, first_calls
+from interakt_loader.sending.work import EXAMPLES, WORK_BATCH, WorkBatch, first_rows
 from interakt_loader.settings import Settings
 from interakt_loader.values import shortened
+
+CALLS = 1024
+"""Calls of several rows whose decisions are noted at a time."""
 
 OVERSIZE = 255
 """The size of a body that may have to stay apart, and of one that is larger than any call."""
@@ -96,7 +99,7 @@ class _Part(NamedTuple):
     """Some prepared rows, sorted by the decision about them."""
 
     calls: pa.RecordBatch
-    """Rows that are sent, and invalid ones."""
+    """Rows that are sent, and invalid ones. What carriers carry is not in their bodies yet (`Plan._with_folded`)."""
     skipped: pa.RecordBatch
     merged: pa.RecordBatch
     unchanged: pa.RecordBatch | None
@@ -189,8 +192,9 @@ class Plan:
             for batch, decisions in self._decided():
                 merged.keep(_with_bodies(batch.filter(_is(decisions, _MERGED))))
             self._rewind()
-            for call in merged.calls():
-                self._note_call(call, merged)
+            calls = merged.calls()
+            while some := [*islice(calls, CALLS)]:
+                self._note_calls(some, merged)
             merged.complete()
         db.execute("COMMIT")
         # the allocator keeps 20 MB of what was read, unless it is asked
@@ -221,15 +225,18 @@ class Plan:
 
     def first_call(self) -> Message | None:
         """Return the first call, and go back to the first row."""
-        found = (one for part in self._parts() for one in first_calls(part.calls, self._kind, 1))
+        found = (one for part in self._parts() for one in self._first_calls(part, 1))
         first = next(found, None) if self.calls else None
         self._rewind()
         return first
 
+    def _first_calls(self, part: _Part, count: int) -> list[Message]:
+        return messages(self._with_folded(first_rows(part.calls, count)), self._kind)[0]
+
     def each_call(self) -> Iterator[Message]:
         """Yield every call, and go back to the first row."""
         for part in self._parts():
-            yield from messages(part.calls, self._kind)[0]
+            yield from messages(self._with_folded(part.calls), self._kind)[0]
         self._rewind()
 
     def _decide_lot(self, lot: Lot, merged: MergedRows) -> None:
@@ -243,8 +250,11 @@ class Plan:
         np.frombuffer(self._decisions, np.uint8)[new - self._first] = _SEND
         self.calls += len(new)
         self.new_users += len(new) if self._kind == "user" else 0
+        calls: list[UserCall] = []
         for group in np.flatnonzero(~is_new).tolist():
-            self._decide(lot.key(group), *lot.group(group), known.get(group), merged)
+            call = self._decide(lot.key(group), *lot.group(group), known.get(group), merged)
+            calls += [call] if call is not None else []
+        self._note_calls(calls, merged)
 
     def _known(self, lot: Lot) -> dict[int, tuple[bytes, bytes | None, int]]:
         """Return what the ledger knows of the keys of a lot, by the number of the group."""
@@ -266,20 +276,22 @@ class Plan:
         states: list[bytes],
         found: tuple[bytes, bytes | None, int] | None,
         merged: MergedRows,
-    ) -> None:
-        """Decide about the rows that share a key: those of a user, or equal events."""
+    ) -> UserCall | None:
+        """Decide about the rows that share a key: those of a user, or equal events.
+
+        Return the call that several rows of a user become. It is not noted yet.
+        """
         self.new_users += self._kind == "user" and found is None
         if len(rows) == 1 and not self._resend and found is not None and found[:2] == (states[0], None):
             # as above
             self._decisions[rows[0] - self._first] = _MAYBE_TWICE if found[2] else _UNCHANGED
             self.unchanged += 1
-            return
+            return None
         known = NOTHING if found is None else Known(found[0], found[1], bool(found[2]))
         if self._kind == "user":
             known = known._replace(state=None) if self._resend else known
             if self._coalesce and len(rows) > 1:
-                self._fold(key, known, rows, states, merged)
-                return
+                return self._fold(key, known, rows, states, merged)
             for row, decision in zip(rows, decide(known, states, self._keys.chain), strict=True):
                 self._note(row, key, decision, single=len(rows) == 1)
         elif self._event_id is not None:
@@ -290,9 +302,12 @@ class Plan:
                 repeated = self._keys.repeated_event(key, number)
                 known = self._store.known(repeated) or NOTHING
                 self._note(other, repeated, decide_event(known, EVENT, resend=self._resend), single=False)
+        return None
 
-    def _fold(self, key: bytes, known: Known, rows: list[int], states: list[bytes], merged: MergedRows) -> None:
-        """Make as few calls as can be of the rows of a user."""
+    def _fold(
+        self, key: bytes, known: Known, rows: list[int], states: list[bytes], merged: MergedRows
+    ) -> UserCall | None:
+        """Make as few calls as can be of the rows of a user. Return the call, if it is one."""
         accepted, decision = decide_as_one(known, states, self._keys.chain)
         left = rows[accepted:]
         # usually the sizes tell that one call can include them all
@@ -301,20 +316,22 @@ class Plan:
         for row, one in islice(decisions, accepted):
             self._note(row, key, one, single=False)
         if decision is not None and fits:
-            self._note_call(UserCall(left, Entry(key, decision.step or b""), decision.doubted), merged)
-        elif left:
+            return UserCall(left, Entry(key, decision.step or b""), decision.doubted)
+        if left:
             for row in left:
                 self._decisions[row - self._first] = _MERGED
             merged.add_candidates(key, decisions)
+        return None
 
-    def _note_call(self, call: UserCall, merged: MergedRows) -> None:
-        """Note the decision about the rows of a call."""
-        *others, carrier = call.rows
-        for row in others:
-            self._decisions[row - self._first] = _MERGED
-        merged.add_call(call)
-        decision = Decision(call.entry.step, call.doubted)
-        self._note(carrier, call.entry.key, decision, single=False, folded=bool(others))
+    def _note_calls(self, calls: Sequence[UserCall], merged: MergedRows) -> None:
+        """Note the decisions about the rows of these calls."""
+        for call in calls:
+            *others, carrier = call.rows
+            for row in others:
+                self._decisions[row - self._first] = _MERGED
+            decision = Decision(call.entry.step, call.doubted)
+            self._note(carrier, call.entry.key, decision, single=False, folded=bool(others))
+        merged.add_calls(calls)
 
     def _follow_carriers(self, merged: MergedRows) -> None:
         """Decide about the rows that are one event with another row: as about that row, but they have no call."""
@@ -393,7 +410,7 @@ class Plan:
             unchanged, merged = part.unchanged, part.merged.num_rows
             while self._left.num_rows or settled or unchanged is not None or merged:
                 rows, self._left = self._left.slice(0, WORK_BATCH), self._left.slice(WORK_BATCH)
-                good, invalid = messages(rows, self._kind)
+                good, invalid = messages(self._with_folded(rows), self._kind)
                 settled += map(Outcome.invalid, invalid)
                 yield WorkBatch(self._entered(rows, good), settled, unchanged, merged)
                 settled, unchanged, merged = [], None, 0
@@ -405,9 +422,9 @@ class Plan:
     def checked(self) -> Iterator[pa.RecordBatch]:
         """Yield report lines of all rows without sending any."""
         for part in self._parts():
-            self.examples += first_calls(part.calls, self._kind, EXAMPLES - len(self.examples))
+            self.examples += self._first_calls(part, EXAMPLES - len(self.examples))
             others = [*map(skipped, messages(part.skipped, self._kind)[0]), *self._merged_of(part)]
-            yield _in_order([not_sent(part.calls)], others, part.unchanged)
+            yield _in_order([not_sent(self._with_folded(part.calls))], others, part.unchanged)
 
     def _merged_of(self, part: _Part) -> Iterator[Outcome]:
         """Yield the outcomes that merged rows have if every call is accepted."""
@@ -424,9 +441,10 @@ class Plan:
         """Yield the report lines of the rows that `work_batches` has not reached, and of those merged into them."""
         for part in chain(self._rest(), self._parts()):
             left = [*map(skipped, messages(part.skipped, self._kind)[0])]
-            yield _in_order([not_sent(part.calls, stop)], left, part.unchanged)
+            rows = self._with_folded(part.calls)
+            yield _in_order([not_sent(rows, stop)], left, part.unchanged)
             if self.merged:
-                calls = [unsent(one, stop) for one in messages(part.calls, self._kind)[0]]
+                calls = [unsent(one, stop) for one in messages(rows, self._kind)[0]]
                 yield from map(from_outcomes, self.carried([*calls, *left]))
 
     def _rest(self) -> Iterator[_Part]:
@@ -445,7 +463,6 @@ class Plan:
         """Yield the prepared rows, sorted by the decision about them."""
         for spooled, decisions in self._decided():
             batch = self._with_conflicts(spooled, _is(decisions, _CONFLICT))
-            batch = self._with_folded(batch, _is(decisions, _FOLDED))
             before = _is(decisions, _UNCHANGED, _MAYBE_TWICE, _DIFFERS, _DIFFERS_MAYBE_TWICE)
             lines, of = batch.filter(before), decisions.filter(before)
             twice, differs = _is(of, _MAYBE_TWICE, _DIFFERS_MAYBE_TWICE), _is(of, _DIFFERS, _DIFFERS_MAYBE_TWICE)
@@ -484,10 +501,14 @@ class Plan:
         what = "is about another person" if other_person else "has other content"
         return f"{shown}: row {self._label(first)} has the same event id and {what}"
 
-    def _with_folded(self, batch: pa.RecordBatch, folded: pa.BooleanArray) -> pa.RecordBatch:
+    def _with_folded(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with the folded call in the rows that are carriers."""
+        if self._merged is None or not self._merged.count:
+            return batch
+        numbers = batch["row"].to_numpy()
+        folded = pa.array(np.frombuffer(self._decisions, np.uint8)[numbers - self._first] == _FOLDED)
         rows = batch["row"].filter(folded).to_pylist()
-        if not rows or self._merged is None:
+        if not rows:
             return batch
         own = batch["body"].filter(folded).to_pylist()
         calls = [self._merged.fold(row, body) for row, body in zip(rows, own, strict=True)]

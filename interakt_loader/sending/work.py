@@ -174,7 +174,9 @@ class Streamed:
 
 def first_calls(prepared: pa.RecordBatch, kind: Kind, count: int) -> list[Message]:
     """Return the first calls of prepared rows, at most `count`."""
-    if count <= 0:
-        return []
-    good = prepared.filter(pc.is_valid(prepared["body"])).slice(0, count)
-    return messages(good, kind)[0]
+    return messages(first_rows(prepared, count), kind)[0]
+
+
+def first_rows(prepared: pa.RecordBatch, count: int) -> pa.RecordBatch:
+    """Return the first rows with a call, at most `count`."""
+    return prepared.filter(pc.is_valid(prepared["body"])).slice(0, count) if count > 0 else prepared.slice(0, 0)
