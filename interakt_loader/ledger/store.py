@@ -25,9 +25,10 @@ import os
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -195,6 +196,11 @@ AND key IN (SELECT key FROM journal WHERE step = x'' AND doubt IS NULL)
 """
 
 _JOURNAL = "INSERT INTO journal (key, step, doubt, maybe_duplicate) VALUES (?, ?, ?, ?)"
+
+_AT_A_TIME = 64
+"""Journal entries of one statement. SQLite gives up Python's lock for each statement, and gets it back late in a load,
+when other threads compute."""
+_JOURNAL_AT_A_TIME = _JOURNAL + ", (?, ?, ?, ?)" * (_AT_A_TIME - 1)
 
 JournalEntry = tuple[bytes, bytes, "bytes | None", bool]
 """A call that is put on record, or in doubt, or taken off the record.
@@ -467,11 +473,15 @@ class Store:
         found: bytes = self.db.execute("SELECT id FROM base.meta").fetchone()[0]
         return found
 
-    def append(self, journal_entries: Iterable[JournalEntry]) -> None:
+    def append(self, journal_entries: Sequence[JournalEntry]) -> None:
         """Put accepted and doubted calls on record, in their order, in one transaction."""
+        rest = len(journal_entries) // _AT_A_TIME * _AT_A_TIME
         with _transaction(self.db):
-            done = self.db.executemany(_JOURNAL, journal_entries)
-        self.total += max(0, done.rowcount)
+            for at in range(0, rest, _AT_A_TIME):
+                some = journal_entries[at : at + _AT_A_TIME]
+                self.db.execute(_JOURNAL_AT_A_TIME, [*chain.from_iterable(some)])
+            self.db.executemany(_JOURNAL, journal_entries[rest:])
+        self.total += len(journal_entries)
         if (_size_of(self._log) or 0) > LONGEST_LOG:
             # on a full disk everything is still in the log
             with suppress(sqlite3.Error, OSError):

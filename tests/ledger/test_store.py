@@ -8,8 +8,8 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -159,19 +159,22 @@ def test_what_is_recorded_survives_a_power_failure(tmp_path: Path) -> None:
     assert told == ["wal", 2]
 
 
-def test_calls_are_recorded_all_or_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 500])
+def test_calls_are_recorded_all_or_none(tmp_path: Path, count: int) -> None:
     """If one of them cannot be, none is, and the next ones can."""
-
-    def journal_entries() -> Iterator[JournalEntry]:
-        yield KEY, A, None, False
-        raise OSError("made up")
-
+    keys = [bytes(15) + b"k", *(number.to_bytes(16, "big") for number in range(1000, 1000 + count))]
+    good: list[JournalEntry] = [(key, A, None, False) for key in keys]
+    bad: Any = (KEY, None, None, False)
     store = Store(tmp_path / "l")
-    with pytest.raises(OSError, match="made up"):
-        store.append(journal_entries())
-    store.append([(b"o" * 16, B, None, False)])
+    with pytest.raises(sqlite3.IntegrityError):
+        store.append([*good, bad])
+    assert (store.total, store.has_journal_entries()) == (0, False)
+    store.append([*good[:-1], (keys[-1], B, None, True)])
+    assert store.total == count + 1
     store.merge()
-    assert (store.known(KEY), store.known(b"o" * 16)) == (None, Known(B, None, False))
+    assert store.known(KEY) is None
+    assert {store.known(key) for key in keys[:-1]} == {Known(A, None, False)}
+    assert store.known(keys[-1]) == Known(B, None, True)
     store.close()
 
 

@@ -225,7 +225,7 @@ def test_a_ledger_on_a_disk_that_is_full_from_the_start(tmp_path: Path, sandbox:
     """What an earlier load left behind cannot be sorted in: exit 2, one line, nothing was sent."""
     store = Store(tmp_path / "users.ledger")
     store.put_destination(address_id(sandbox.url), wrap(bytes(32), sandbox.api_key, address_id(sandbox.url)))
-    store.append((number.to_bytes(16, "big"), bytes(16), None, False) for number in range(5000))
+    store.append([(number.to_bytes(16, "big"), bytes(16), None, False) for number in range(5000)])
     store.close()
     room = (tmp_path / "users.ledger").stat().st_size + 4096
     done = with_little_room(tmp_path, sandbox, rows=10, room=room, report="users.report.csv")
