@@ -45,7 +45,7 @@ from interakt_loader.sending.work import EXAMPLES, WORK_BATCH, WorkBatch, first_
 from interakt_loader.settings import Settings
 from interakt_loader.values import shortened
 
-CALLS = 1024
+NOTED_AT_A_TIME = 1024
 """Calls of several rows whose decisions are noted at a time."""
 
 OVERSIZE = 255
@@ -193,7 +193,7 @@ class Plan:
                 merged.keep(_with_bodies(batch.filter(_is(decisions, _MERGED))))
             self._rewind()
             calls = merged.calls()
-            while some := [*islice(calls, CALLS)]:
+            while some := [*islice(calls, NOTED_AT_A_TIME)]:
                 self._note_calls(some, merged)
             merged.complete()
         db.execute("COMMIT")

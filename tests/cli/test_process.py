@@ -114,6 +114,16 @@ def test_a_module_is_imported_with_an_empty_stack(tmp_path: Path, monkeypatch: p
     assert "test_a_module_is_imported_with_an_empty_stack" not in names
 
 
+def test_help_imports_little() -> None:
+    """What a load needs, and what only some commands need, would make it half as slow again."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, "--help"], capture_output=True, text=True, check=True, timeout=60
+    )
+    ours = {f"interakt_loader.{name}" for name in ("codes", "model", "load", "sources", "mapping")}
+    assert {"logging", "json", "tempfile", "pyarrow", "numpy", *ours} & set(done.stderr.split()) == set()
+    assert "interakt_loader.settings.settings" in done.stderr.split()
+
+
 IMPORTED = """
 import sys
 from interakt_loader.privacy.process import import_arrow

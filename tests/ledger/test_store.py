@@ -159,6 +159,17 @@ def test_what_is_recorded_survives_a_power_failure(tmp_path: Path) -> None:
     assert told == ["wal", 2]
 
 
+@pytest.mark.parametrize("count", [2, 64, 65, 130])
+def test_calls_are_recorded_in_their_order(tmp_path: Path, count: int) -> None:
+    """However many statements they take, the last of a user's calls counts."""
+    states = [number.to_bytes(16, "big") for number in range(1, count + 1)]
+    store = Store(tmp_path / "l")
+    store.append([(KEY, one, None, False) for one in states])
+    store.merge()
+    assert store.known(KEY) == Known(states[-1], None, False)
+    store.close()
+
+
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 500])
 def test_calls_are_recorded_all_or_none(tmp_path: Path, count: int) -> None:
     """If one of them cannot be, none is, and the next ones can."""

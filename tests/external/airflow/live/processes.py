@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 240.0
-"""Seconds that anything may take here: on a busy machine Airflow needs most of two minutes for its start alone."""
+"""Seconds that anything may take here. A busy machine took more than 120 for the start of Airflow and one load."""
 
 
 def wait_until(is_so: Callable[[], Any], what: str) -> Any:
