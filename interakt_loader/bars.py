@@ -31,6 +31,10 @@ class State(NamedTuple):
     began: float | None = None
     """When the first call was about to be made. None while rows are prepared."""
     done: int = 0
+    calls: int = 0
+    """Rows whose call has ended."""
+    all_calls: int | None = None
+    """Calls to be made, if they are known and limit the load. A row without a call takes no time."""
     note: str = ""
     """How many failed, in words."""
     waits_for: str = ""
@@ -40,14 +44,30 @@ class State(NamedTuple):
         """Return what is done, the failures, the pace, the time left and what is waited for."""
         if self.began is None:
             return f"{name}: {number_of(self.done, 'row')} prepared"
-        pace = self.done / max(now - self.began, 0.001)
         shown = number_of(self.done, self.unit)
         if self.total is not None:
             shown = f"{self.done:,} of {number_of(self.total, self.unit)}"
-        line = f"{name}: {', '.join(filter(None, [shown, self.note]))}, {pace * 60:,.0f} a minute"
-        if self.total is not None and 0 < self.done < self.total:
-            line += f", {duration((self.total - self.done) / pace)} to go"
+        unit = "" if self.all_calls is None else " calls"
+        line = f"{name}: {', '.join(filter(None, [shown, self.note]))}, {self.pace(now) * 60:,.0f}{unit} a minute"
+        left = self.seconds_left(now)
+        if left:
+            line += f", {duration(left)} to go"
         return f"{line}; {self.waits_for}" if self.waits_for else line
+
+    def pace(self, now: float) -> float:
+        """Return how many calls end in a second; without `all_calls`, how many rows."""
+        done = self.done if self.all_calls is None else self.calls
+        return 0.0 if self.began is None else done / max(now - self.began, 0.001)
+
+    def seconds_left(self, now: float) -> float | None:
+        """Return how long the rest takes at this pace; None if nothing tells yet."""
+        left = None if self.total is None else self.total - self.done
+        if self.all_calls is not None:
+            left = self.all_calls - self.calls
+        if left is None or left <= 0:
+            return left
+        pace = self.pace(now)
+        return left / pace if pace else None
 
     @property
     def percent(self) -> float | None:
@@ -70,29 +90,30 @@ def duration(seconds: float) -> str:
 SHORTEST_NAME, SHORT_NAME = 8, 20
 """Columns that a name keeps at least; columns that it keeps if what can be left out is left out."""
 
-_BAR, _PACE, _ELAPSED = "|{bar}| ", ", {rate_fmt}", ", {elapsed}"
+_BAR, _ELAPSED = "|{bar}| ", ", {elapsed}"
 
 
-def layout(name: str, state: State, columns: int) -> tuple[str, str]:
+def layout(name: str, state: State, columns: int, remaining: str, rate: str) -> tuple[str, str]:
     """Return the name as it fits, and the format of a bar for tqdm.
 
     The time left, the failures and what is waited for come first. The rest is shown as far as there is room for it.
+    `remaining` and `rate` are the time left and the pace, or tqdm's fields for them.
     """
     note = "".join(f", {one}" for one in (state.note, state.waits_for) if one)
     if state.began is None:
         first, needed, rest = "{desc}: {n_fmt} prepared", 20, [("", 0)]
     elif state.total:
         counts = 2 * len(str(state.total)) + 1
-        first, needed = "{desc}: {percentage:.0f}% {remaining} left{postfix}", len(": 100% 00:00:00 left")
+        first, needed = f"{{desc}}: {{percentage:.0f}}% {remaining} left{{postfix}}", len(": 100% 00:00:00 left")
         rest = [
-            (f" {_BAR}{{n_fmt}}/{{total_fmt}}{_PACE}{_ELAPSED}", counts + 34),
-            (f" {_BAR}{{n_fmt}}/{{total_fmt}}{_PACE}", counts + 25),
+            (f" {_BAR}{{n_fmt}}/{{total_fmt}}, {rate}{_ELAPSED}", counts + 34),
+            (f" {_BAR}{{n_fmt}}/{{total_fmt}}, {rate}", counts + 25),
             (f" {_BAR}{{n_fmt}}/{{total_fmt}}", counts + 9),
             ("", 0),
         ]
     else:
         first, needed = "{desc}: {n_fmt}{unit}{postfix}", 20
-        rest = [(f"{_PACE}{_ELAPSED}", 26), ("", 0)]
+        rest = [(f", {rate}{_ELAPSED}", 26), ("", 0)]
     needed += len(note)
     wanted = min(width(name), SHORT_NAME)
     more, taken = next((one for one in rest if columns - needed - one[1] >= wanted), rest[-1])
@@ -170,9 +191,17 @@ class TerminalBar:
 
     def _lay_out(self, state: State) -> None:
         columns = self._bar.format_dict["ncols"] or 10_000
-        name, bar_format = layout(self._name, state, columns)
+        name, bar_format = layout(self._name, state, columns, *self._time_left(state))
         note = ", ".join(filter(None, [state.note, state.waits_for]))
         vars(self._bar).update(desc=name, bar_format=bar_format, postfix=note)
+
+    def _time_left(self, state: State) -> tuple[str, str]:
+        """Return the time left and the pace: tqdm tells them by rows, and here calls count, if they are known."""
+        if state.all_calls is None:
+            return "{remaining}", "{rate_fmt}"
+        now = time.monotonic()
+        left = state.seconds_left(now)
+        return "?" if left is None else self._bar.format_interval(left), f"{state.pace(now):.2f} calls/s"
 
     def close(self) -> None:
         """Show the last state and end the line."""

@@ -125,6 +125,7 @@ class Progress:
         reported: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._rows, self._name, self._reported = rows, printable(name), reported
+        self._calls: int | None = None
         # replaced as a whole, because another thread reads it
         self._state = State(rows)
         self._bar: NotebookBar | TerminalBar | None = None
@@ -163,13 +164,17 @@ class Progress:
         """Show how many rows are prepared, before the first call."""
         self._show(self._state._replace(done=rows))
 
-    def begin(self, rows: int | None = None) -> None:
-        """Start the clock when the first call is sent. `rows` is how many there are, if that is known by now."""
-        self._rows = self._rows if rows is None else rows
-        self._begin(self._rows, "row")
+    def begin(self, rows: int | None = None, calls: int | None = None) -> None:
+        """Start the clock when the first call is sent.
 
-    def _begin(self, total: int | None, unit: str) -> None:
-        self._state = State(total, unit, time.monotonic())
+        `rows` is how many there are, and `calls` how many calls they take, if that is known by now.
+        """
+        self._rows = self._rows if rows is None else rows
+        self._calls = self._calls if calls is None else calls
+        self._begin(self._rows, "row", self._calls)
+
+    def _begin(self, total: int | None, unit: str, calls: int | None = None) -> None:
+        self._state = State(total, unit, time.monotonic(), all_calls=calls)
         if self._bar is not None:
             self._bar.begin(self._state)
 
@@ -178,7 +183,8 @@ class Progress:
         if self._state.began is None or self._state.unit != "row":
             self.begin()
         done, failed = rows_done(summary)
-        self._show(self._state._replace(done=done, note=f"{failed:,} failed", waits_for=waits_for))
+        note = f"{failed:,} failed"
+        self._show(self._state._replace(done=done, calls=summary.called, note=note, waits_for=waits_for))
 
     def read(self, contacts: int, total: int, waits_for: str = "") -> None:
         """Show how many contacts of the account have been read, of about how many, and what the next one waits for."""

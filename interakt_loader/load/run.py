@@ -138,7 +138,8 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
             # a dry run says so at its end
             if not isinstance(work, Streamed) and (job.keeps_ledger or not settings.dry_run):
                 observer.announced(_plan_line(work, rate, job))
-            bar.begin(None if isinstance(work, Streamed) else work.rows)
+            sends = not settings.dry_run and job.settler is None
+            bar.begin(None if isinstance(work, Streamed) else work.rows, work.calls if sends else None)
             if not settings.dry_run:
                 old = None if work.calls == 0 else _old_events(events, job)
                 if confirmation is None and old is not None:

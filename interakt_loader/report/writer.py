@@ -238,6 +238,8 @@ class Summary:
     """Nothing was to be sent, so an unsent row is not a failure."""
     counts: dict[str, int] = field(default_factory=lambda: {status.value: 0 for status in Status})
     attempts: int = 0
+    called: int = 0
+    """Rows that had a call of their own."""
     maybe_duplicates: int = 0
     reasons: dict[tuple[str, str | None, str | None], Reason] = field(default_factory=dict)
 
@@ -269,6 +271,7 @@ class Summary:
         for one in pc.value_counts(batch["status"]).to_pylist():
             self.counts[one["values"]] += one["counts"]
         self.attempts += pc.sum(batch["attempts"]).as_py() or 0
+        self.called += pc.sum(pc.greater(batch["attempts"], 0)).as_py() or 0
         self.maybe_duplicates += pc.sum(batch["maybe_duplicate"]).as_py() or 0
         noted = batch.filter(pc.is_valid(batch["code"]))
         if noted.num_rows:

@@ -135,7 +135,7 @@ def test_the_time_left_and_the_failures_stay_at_80_columns(tmp_path: Path, name:
 def test_a_name_has_the_room_that_is_left(columns: int, total: int | None, waits_for: str) -> None:
     """At least eight columns, and at least twenty before anything is shown that can be left out."""
     state = State(total, began=0.0, done=5, note="12,345 failed", waits_for=waits_for)
-    name, form = layout("n" * 300, state, columns)
+    name, form = layout("n" * 300, state, columns, "{remaining}", "{rate_fmt}")
     needed = len(": 100% 00:00:00 left, 12,345 failed") + (len(waits_for) + 2 if waits_for else 0)
     assert form.startswith("{desc}: ")
     assert "{postfix}" in form

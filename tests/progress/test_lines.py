@@ -21,7 +21,7 @@ from interakt_loader.load.job import Observer
 from interakt_loader.progress import EVERY, VARIABLE, seconds_between_lines
 from interakt_loader.sandbox import Sandbox, SandboxOptions
 from interakt_loader.settings import Settings
-from interakt_loader.sources import Source
+from interakt_loader.sources import Source, open_source
 from tests.account.reading import START, fill
 
 FRAME = pd.DataFrame({"id": ["1", "2"]})
@@ -35,6 +35,15 @@ USERS: MappingDict = {"user_id": "id"}
         (State(900, began=0, done=300, note="9 failed"), "300 of 900 rows, 9 failed, 300 a minute, about 2 min to go"),
         (State(1000, began=0, done=1000, note="0 failed"), "1,000 of 1,000 rows, 0 failed, 1,000 a minute"),
         (State(None, began=0, done=60, note="0 failed"), "60 rows, 0 failed, 60 a minute"),
+        (
+            State(9000, began=0, done=8300, calls=300, all_calls=900, note="9 failed"),
+            "8,300 of 9,000 rows, 9 failed, 300 calls a minute, about 2 min to go",
+        ),
+        (
+            State(9000, began=0, done=8000, all_calls=900, note="0 failed"),
+            "8,000 of 9,000 rows, 0 failed, 0 calls a minute",
+        ),
+        (State(900, began=0, done=900, all_calls=0, note="0 failed"), "900 of 900 rows, 0 failed, 0 calls a minute"),
         (State(500, "contact", began=0, done=100), "100 of 500 contacts, 100 a minute, about 4 min to go"),
         (
             State(1000, began=0, note="0 failed", waits_for="over the call limit: waiting"),
@@ -118,6 +127,21 @@ def test_a_line_comes_while_calls_wait(often: None) -> None:
     assert [line for line in watched.lines if line.endswith("; over the call limit: waiting")]
 
 
+def test_rows_without_a_call_do_not_shorten_the_time_left(often: None, tmp_path: Path) -> None:
+    """An export that has grown by 12 rows: 3,000 rows are on record, and 12 calls take a second and more."""
+    frame = pd.DataFrame({"id": [str(number) for number in range(3012)]})
+    watched = Watched()
+    with Sandbox() as sandbox:
+        where: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "progress": False}
+        where |= {"ledger": tmp_path / "a.ledger", "report": tmp_path / "a.csv"}
+        load_users(frame[:3000], USERS, **where)
+        settings = Settings.resolve(where | {"rate_limit": "10/s"})
+        loading.load(open_source(frame), USERS, "user", settings, observer=watched)
+    sending = [line for line in watched.lines if " of 3,012 rows" in line]
+    assert any(": 3,0" in line for line in sending)
+    assert all(re.search(r", [\d,]+ calls a minute(, about \d+ s to go)?$", line) for line in sending), sending
+
+
 def test_a_load_without_a_bar_logs_them(sandbox: Sandbox, often: None, caplog: pytest.LogCaptureFixture) -> None:
     """At level INFO, so that a script says nothing and Airflow's log does."""
     caplog.set_level(logging.INFO, "interakt_loader")
@@ -145,7 +169,7 @@ def far(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, often: None) -> Iterato
     [
         (
             ["a.csv", "--map", "user_id=id", "--workers", "1"],
-            r"a\.csv: \d of 10 rows, 0 failed, [\d,]+ a minute, .*",
+            r"a\.csv: \d of 10 rows, 0 failed, [\d,]+ calls a minute, .*",
         ),
         (["verify", "a.csv", "--map", "user_id=id"], r"a\.csv: \d.*"),
         (["pull", "out.csv", "--workers", "1"], r"out\.csv: \d+ of 300 contacts, [\d,]+ a minute.*"),
