@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
 
@@ -130,6 +132,7 @@ class Progress:
         self._state = State(rows)
         self._bar: NotebookBar | TerminalBar | None = None
         self._timer: _Timer | None = None
+        self._stack = ExitStack()
         if wanted is False or (wanted is None and not _is_watched()):
             self._timer = _Timer(seconds_between_lines(), self._report)
         else:
@@ -138,6 +141,11 @@ class Progress:
     def __enter__(self) -> Progress:
         if self._timer is not None:
             self._timer.start()
+        if isinstance(self._bar, TerminalBar):
+            # a line of the log would be written into the bar
+            for handler in logging.root.handlers:
+                if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
+                    self._stack.callback(handler.setStream, handler.setStream(_AboveBar(self._bar)))
         return self
 
     def __exit__(
@@ -145,6 +153,7 @@ class Progress:
     ) -> None:
         if self._timer is not None:
             self._timer.close()
+        self._stack.close()
         if self._bar is not None:
             self._bar.close()
 
@@ -201,6 +210,17 @@ class Progress:
         line = self._state.line(self._name, time.monotonic())
         logger.info("%s", line)
         self._reported(line)
+
+
+class _AboveBar(io.TextIOBase):
+    """A stream whose lines are written above a bar."""
+
+    def __init__(self, bar: TerminalBar) -> None:
+        self._bar = bar
+
+    def write(self, text: str) -> int:
+        self._bar.say(text.removesuffix("\n"))
+        return len(text)
 
 
 class _Timer:

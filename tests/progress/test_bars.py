@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import struct
 import subprocess
 import sys
@@ -127,6 +128,20 @@ def test_the_time_left_and_the_failures_stay_at_80_columns(tmp_path: Path, name:
     assert any("over the call limit: waiting" in frame for frame in bars) is (limit is not None)
     start, end = bars[-1].split(": ")[0][:1], bars[-1].split(": ")[0][-4:]
     assert (start, end) == (name[0], ".csv")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no pseudo-terminals")
+def test_a_warning_is_a_line_above_the_bar(tmp_path: Path) -> None:
+    """It is not written into the bar: here nobody answers."""
+    (tmp_path / "a.csv").write_text("id\n1\n2\n", encoding="utf-8")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        where = {"INTERAKT_API_KEY": "some-key", "INTERAKT_BASE_URL": url, "PYTHONPATH": HOME}
+        shown = run_in_80_columns(tmp_path, where, "a.csv", "--map", "user_id=id", "--max-outage", "2")
+    assert shown.code == 3
+    assert any(frame.startswith("WARNING: no answer from the API") for frame in shown.frames), shown.frames
+    assert not any("left" in frame and "W" in frame for frame in shown.frames)
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120, 200])
