@@ -94,7 +94,7 @@ def as_text(view: View) -> str:
 def summary_lines(view: View) -> Iterator[str]:
     """Yield the lines of a result, not yet printable."""
     if not view.summary.rows:
-        yield f"{view.name} has no rows: nothing to send"
+        yield f"{view.name}: no rows to send"
     else:
         yield f"{view.name}: {view.heading}" + (f" ({view.pace})" if view.is_dry_run else "")
     width = max((len(f"{one.count:,}") for one in view.counts), default=0)

@@ -446,7 +446,8 @@ class Store:
 
     def _in_use(self, by: str) -> NotJustNow:
         return NotJustNow(
-            f"ledger {self._shown}: is in use by another {by}; wait for it, or give this one a ledger of its own"
+            f"ledger {self._shown}: is in use by another {by}; wait for it. If these are other rows, name this load: "
+            f"{option('name', placeholder='NAME')}"
         )
 
     def unusable(self, error: sqlite3.Error) -> SettingsError:

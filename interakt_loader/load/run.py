@@ -159,8 +159,7 @@ def run(source: Source, job: Job, confirmation: Confirmation | None = None) -> L
         lines.complete()
     if job.ledger is not None:
         _note_end(job.ledger.loads, summary, job.settler)
-    if summary.rows != pipeline.rows and pipeline.source_ended:
-        raise AssertionError(f"{pipeline.rows} rows came in and {summary.rows} outcomes went out: please report this")
+    _check_rows(settings, pipeline, summary)
     result = LoadResult(
         name=source.name,
         kind=job.kind,
@@ -334,6 +333,15 @@ def _old_events(events: EventNames | None, job: Job) -> str | None:
         return None
     complete = job.ledger is not None or sum(one.rows for one in events.new_names) < AHEAD
     return old_events_line(asked, ledger=job.ledger is not None, complete=complete)
+
+
+def _check_rows(settings: Settings, pipeline: Pipeline, summary: Summary) -> None:
+    """Check that each row has an outcome. Warn if options select none: that would look like an empty export."""
+    if summary.rows != pipeline.rows and pipeline.source_ended:
+        raise AssertionError(f"{pipeline.rows} rows came in and {summary.rows} outcomes went out: please report this")
+    selected = [settings.called(one) for one in ("where", "rows", "limit") if getattr(settings, one) is not None]
+    if selected and not pipeline.rows:
+        logger.warning("no row is selected by %s", " and ".join(selected))
 
 
 def _confirmed(confirmation: Confirmation, ready: Ready, bar: Progress, interrupts: Interrupts) -> float:

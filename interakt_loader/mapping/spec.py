@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -188,6 +189,9 @@ class Mapping:
         if missing:
             unknown = [f"{name!r}{did_you_mean(name, list(columns))}" for name in missing]
             mistakes.append(f"no such column: {', '.join(unknown)} (there are {listed(columns)})")
+            if self.event is not None and not set(self.event.columns).isdisjoint(missing):
+                given = {"value": self.event.columns[0]}
+                mistakes.append(f'one name for all rows is "event": {json.dumps(given, ensure_ascii=False)}')
         if mistakes:
             raise MappingError(in_one_line(mistakes))
 

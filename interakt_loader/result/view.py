@@ -235,7 +235,8 @@ class View:
             return None
         begin = "the next load" if self.ledger is not None else "nothing was recorded. A load"
         over = ", and writes over what somebody has changed in the dashboard" if different else ""
-        return f"{begin} sends the {number_of(different + absent, 'row')} that differ or are absent{over}"
+        ways = "differs or is absent" if different + absent == 1 else "differ or are absent"
+        return f"{begin} sends the {number_of(different + absent, 'row')} that {ways}{over}"
 
     @property
     def account_lines(self) -> list[str]:

@@ -577,6 +577,9 @@ class _Remote:
         return find_file(given, copy.location, name=name, partitions=partitions, copy=copy)
 
 
+_NEEDED = {"https": ["aiohttp"], "s3": ["s3fs"], "s3a": ["s3fs"], "gs": ["gcsfs"], "gcs": ["gcsfs"]}
+"""What fsspec itself needs to read addresses."""
+
 _SCHEMES_OF_DELTA = ("s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss")
 """The stores of deltalake that fsspec knows by the same names."""
 
@@ -589,7 +592,7 @@ def _remote_place(address: str, shown: str) -> tuple[Place, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        needed = "fsspec aiohttp" if is_web(address) else "fsspec"
+        needed = " ".join(["fsspec", *_NEEDED.get("https" if is_web(address) else scheme, ())])
         raise SourceError(f"{shown}: reading {scheme}:// addresses needs fsspec: pip install {needed}") from error
     system, path = url_to_fs(address)
     return _Remote(system, address, is_web=is_web(address)), str(path)

@@ -27,6 +27,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "noid.csv": "colour,size\nred,1\n",
         "mapping.yaml": "user_id: customer_id\ntraits: [nmae]\n",
         "broken.yaml": "user_id: [\n",
+        "events.yaml": "user_id: customer_id\nevent: Order Placed\n",
     }
     for name, text in files.items():
         Path(name).write_text(text, encoding="utf-8")
@@ -81,6 +82,10 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ("good.csv --sandbox --trait n:strin", "expected NAME=COLUMN[:TYPE] (types: auto, string, number, boolean, "),
         ("good.csv --sandbox --coalesce --as events --event X --map user_id=name", "--coalesce is for users"),
+        (
+            "good.csv --sandbox --mapping events.yaml",
+            """(2) one name for all rows is "event": {"value": "Order Placed"}""",
+        ),
         ("good.csv --dry-run --ledger none --resend", "--resend is about the ledger: give --ledger PATH too"),
     ],
 )
@@ -107,7 +112,25 @@ def test_what_comes_after_two_dashes_is_a_file(capsys: pytest.CaptureFixture[str
 def test_a_table_without_rows_is_nothing_to_send(capsys: pytest.CaptureFixture[str]) -> None:
     """A header and no rows: exit 0, and it says so."""
     assert run(["header.csv", "--sandbox", "--quiet"]) == 0
-    assert "header.csv has no rows: nothing to send" in capsys.readouterr().out
+    assert "header.csv: no rows to send" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--where", "name = 'nobody'"], "--where"),
+        (["--rows", "10:"], "--rows"),
+        (["--limit", "0"], "--limit"),
+        (["--where", "name = 'nobody'", "--limit", "5"], "--where and --limit"),
+        ([], None),
+    ],
+)
+def test_a_selection_without_rows_is_named(
+    arguments: list[str], named: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A typing error in a nightly `--where` does not look like an empty export."""
+    assert run(["good.csv" if named else "header.csv", "--sandbox", "--map", "user_id=customer_id", *arguments]) == 0
+    assert [one for one in caplog.messages if "select" in one] == ([f"no row is selected by {named}"] if named else [])
 
 
 def test_a_wrong_key(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

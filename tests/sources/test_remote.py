@@ -29,7 +29,13 @@ def memory() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(
-    ("address", "packages"), [("s3://bucket/x.parquet", "fsspec"), ("https://host/x.parquet", "fsspec aiohttp")]
+    ("address", "packages"),
+    [
+        ("s3://bucket/x.parquet", "fsspec s3fs"),
+        ("gs://b/x.csv", "fsspec gcsfs"),
+        ("https://host/x.parquet", "fsspec aiohttp"),
+        ("sftp://host/x.csv", "fsspec"),
+    ],
 )
 def test_without_fsspec_the_message_names_what_to_install(
     address: str, packages: str, monkeypatch: pytest.MonkeyPatch
