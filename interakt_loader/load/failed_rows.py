@@ -21,7 +21,7 @@ from interakt_loader.columns import Target, coerce
 from interakt_loader.columns.normalize import is_mixed
 from interakt_loader.errors import InteraktLoaderError, SourceBroken, SourceError
 from interakt_loader.load.opening import files_of
-from interakt_loader.model import FAILURES, Status
+from interakt_loader.model import FAILURES, Kind, Status
 from interakt_loader.privacy.files import replacing
 from interakt_loader.privacy.formula_guard import guarded
 from interakt_loader.report.reading import read_batches
@@ -151,6 +151,14 @@ _NEED_A_PERSON = [one.value for one in FAILURES if one is not Status.UNSENT]
 """The statuses of the rows that are written; an `unsent` one is sent by the next load of the same source."""
 
 
+_ACCEPTED = [one.value for one in (Status.SENT, Status.UNCHANGED, Status.RECORDED, Status.MERGED)]
+
+_LATER = "nothing to fix: this row comes after one of the same user, and its newer values stay"
+
+_IDENTITY = ("user_id", "country_code", "phone")
+"""Columns of the report that tell who a row is about."""
+
+
 class FailuresFile:
     """The failures file of one load."""
 
@@ -188,7 +196,7 @@ class FailuresFile:
             raise _changed(source)
         if count:
             with replacing(path) as file:
-                _write(file, _rows(_lines(result.report), source))
+                _write(file, _rows(_lines(result.report, result.kind), source))
             return path
         if path.is_file() and is_failures_file(path):
             path.unlink()
@@ -201,11 +209,38 @@ def _is_same(path: Path, other: str) -> bool:
     return False
 
 
-def _lines(report: Path) -> pa.Table:
-    """Return the report's lines of the rows that need a person, in the input's order."""
-    wanted = pa.array(_NEED_A_PERSON)
-    batches = read_batches(report, ["row", "status", "code", "column", "message"])
-    return pa.Table.from_batches([one.filter(pc.is_in(one["status"], wanted)) for one in batches]).sort_by("row")
+def _lines(report: Path, kind: Kind) -> pa.Table:
+    """Return the report's lines of the rows that are written, in the input's order.
+
+    These are the rows that need a person, and of a user also the accepted rows after such a row. Without them, the
+    older values of the row that is fixed would replace the newer ones.
+    """
+    failed = _of_status(report, _NEED_A_PERSON)
+    if kind == "event" or not failed.num_rows:
+        return failed.sort_by("row")
+    first: dict[str, int] = {}
+    for user, row in zip(_users(failed).to_pylist(), failed["row"].to_pylist(), strict=True):
+        if user is not None:
+            first[user] = min(row, first.get(user, row))
+    accepted = _of_status(report, _ACCEPTED, pa.array(first, pa.string()))
+    users, rows = _users(accepted).to_pylist(), accepted["row"].to_pylist()
+    later = accepted.filter(pa.array([row > first[user] for user, row in zip(users, rows, strict=True)], pa.bool_()))
+    return pa.concat_tables([failed, later]).sort_by("row")
+
+
+def _of_status(report: Path, statuses: Sequence[str], users: pa.StringArray | None = None) -> pa.Table:
+    """Return the report's lines with one of these statuses, of these users."""
+    wanted, found = pa.array(statuses), []
+    for batch in read_batches(report, ["row", "status", "code", "column", "message", *_IDENTITY]):
+        lines = batch.filter(pc.is_in(batch["status"], wanted))
+        found.append(lines if users is None else lines.filter(pc.is_in(_users(lines), users)))
+    return pa.Table.from_batches(found)
+
+
+def _users(lines: pa.Table | pa.RecordBatch) -> pa.StringArray:
+    """Return who each line is about: the user id, or without one the phone."""
+    user_id, *phone = (lines[name] for name in _IDENTITY)
+    return pc.coalesce(pc.binary_join_element_wise("id", user_id, " "), pc.binary_join_element_wise(*phone, " "))
 
 
 def _rows(lines: pa.Table, source: Source) -> Iterator[pa.RecordBatch]:
@@ -288,12 +323,10 @@ def _wrong_cells(batch: pa.RecordBatch) -> dict[str, set[int]]:
 
 def _reported(lines: pa.Table) -> dict[str, pa.Array]:
     """Return the columns that stand after a row's own: its number in the input, and what is wrong with it."""
-    hints = [hint(code) for code in lines["code"].to_pylist()]
-    texts = (
-        lines["row"].cast(pa.string()).to_pylist(),
-        *(lines[name].to_pylist() for name in ("code", "column", "message")),
-        hints,
-    )
+    failed = pc.is_in(lines["status"], pa.array(_NEED_A_PERSON))
+    said = [pc.if_else(failed, lines[name], None).to_pylist() for name in ("code", "column", "message")]
+    hints = [hint(code) if is_failed else _LATER for code, is_failed in zip(said[0], failed.to_pylist(), strict=True)]
+    texts = (lines["row"].cast(pa.string()).to_pylist(), *said, hints)
     return {name: guarded(pa.array(text, pa.string())) for name, text in zip(EXTRA_COLUMNS, texts, strict=True)}
 
 

@@ -350,6 +350,35 @@ def test_only_rows_that_need_a_person_are_in_it(tmp_path: Path) -> None:
     assert [row["id"] for row in rows_of(path)] == ["1"]
 
 
+@pytest.mark.parametrize("coalesce", [True, False])
+@pytest.mark.parametrize("ledger", [True, False])
+@pytest.mark.parametrize("identity", ["user_id", "phone"])
+def test_a_row_that_is_fixed_does_not_replace_newer_values(
+    sandbox: Sandbox, tmp_path: Path, identity: str, ledger: bool, coalesce: bool
+) -> None:
+    """The accepted rows of its user that come after it are in the file too, so that they are sent after it again."""
+    file, failures = tmp_path / "c.csv", tmp_path / "c.failures.csv"
+    ann, bob = ("C-1", "C-2") if identity == "user_id" else ("98765 43210", "98765 43211")
+    rows = [(ann, "Agra", "29"), (ann, "Goa", "x"), (bob, "Bern", "40"), (ann, "Pune", "31"), (bob, "Basel", "41")]
+    file.write_text("who,city,age\n" + "".join(f"{','.join(row)}\n" for row in rows), encoding="utf-8")
+    mapping: Any = {identity: "who", "traits": ["city", {"column": "age", "type": "number"}]}
+    options: dict[str, Any] = {"api_key": sandbox.api_key, "base_url": sandbox.url, "failures": failures}
+    options |= {"ledger": tmp_path / "c.ledger" if ledger else None}
+    options |= {"coalesce": coalesce} if ledger else {}
+    assert load_users(file, mapping, **options).invalid == 1
+    lines = list(csv.DictReader(failures.read_text(encoding="utf-8-sig").splitlines()))
+    assert [(one["interakt_row"], one["interakt_code"], one["city"]) for one in lines] == [
+        ("1", "not_a_number", "Goa"),
+        ("3", "", "Pune"),
+    ]
+    assert lines[1]["interakt_hint"].startswith("nothing to fix")
+    failures.write_text(failures.read_text(encoding="utf-8-sig").replace('"x"', '"30"'), encoding="utf-8")
+    assert load_users(failures, mapping, **options).failed == 0
+    assert not failures.exists()
+    found = sorted((one.traits["city"], one.traits["age"]) for one in sandbox.users())
+    assert found == [("Basel", 41), ("Pune", 31)]
+
+
 def test_columns_that_a_spreadsheet_would_run_keep_their_names(sandbox: Sandbox, tmp_path: Path) -> None:
     """They are written with an apostrophe, and read without it; the columns of the file keep their order."""
     path = tmp_path / "a.failures.csv"
