@@ -24,7 +24,7 @@ from interakt_loader.errors import LoadInterrupted, MappingError, SettingsError,
 from interakt_loader.settings import Settings
 from interakt_loader.settings.environment import REFUSED, variable_of
 from interakt_loader.settings.settings import GROUPS, MAPPED, OUTPUT, SENT, add_default_files, load_name
-from interakt_loader.settings.values import BadValue, OneOf, parse_name, parse_truth, parsed
+from interakt_loader.settings.values import BadValue, OneOf, did_you_mean, parse_name, parse_truth, parsed
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -480,9 +480,15 @@ class DefaultGroup(click.Group):
         refuse_key_on_command_line(args)
         own = {"--help", "--version", "-h"}
         if args and args[0] not in self.commands and args[0] not in own:
+            self._refuse_misspelt(args[0])
             args = [DEFAULT, *args]
         ctx.obj = frozenset(args)
         return super().parse_args(ctx, args)
+
+    def _refuse_misspelt(self, word: str) -> None:
+        near = did_you_mean(word, self.commands) if word.isalpha() and not Path(word).exists() else ""
+        if near:
+            raise SettingsError(f"{word}: no such command, and no such file{near}")
 
     def invoke(self, ctx: click.Context) -> Any:
         """Begin the log, and run the command."""

@@ -37,6 +37,9 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "said"),
     [
         ("nowhere.csv --sandbox", "nowhere.csv: no such file"),
+        ("customers --sandbox", "customers: no such file"),
+        ("lod good.csv", "lod: no such command, and no such file; did you mean 'load'?"),
+        ("verfy good.csv", "verfy: no such command, and no such file; did you mean 'verify'?"),
         ("not.parquet --sandbox", "not a Parquet file"),
         ("empty.csv --sandbox", "the file is empty"),
         ("twice.csv --sandbox", "two columns are called 'id'"),
