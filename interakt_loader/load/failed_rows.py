@@ -153,6 +153,9 @@ _NEED_A_PERSON = [one.value for one in FAILURES if one is not Status.UNSENT]
 
 _ACCEPTED = [one.value for one in (Status.SENT, Status.UNCHANGED, Status.RECORDED, Status.MERGED)]
 
+_NOT_OF_A_ROW = ("key_refused", "plan_without_api", "certificate_untrusted")
+"""Codes that stop a load. Nothing in a row is to be fixed, and the next load of the same source sends it."""
+
 _LATER = "nothing to fix: this row comes after one of the same user, and its newer values stay"
 
 _IDENTITY = ("user_id", "country_code", "phone")
@@ -194,11 +197,12 @@ class FailuresFile:
             return path if path.exists() else None
         if (count or is_source) and self._fingerprint() != self._files:
             raise _changed(source)
-        if count:
+        lines = _lines(result.report, result.kind) if count else None
+        if lines is not None and lines.num_rows:
             with replacing(path) as file:
-                _write(file, _rows(_lines(result.report, result.kind), source))
+                _write(file, _rows(lines, source))
             return path
-        if path.is_file() and is_failures_file(path):
+        if whole and path.is_file() and is_failures_file(path):
             path.unlink()
         return None
 
@@ -230,9 +234,10 @@ def _lines(report: Path, kind: Kind) -> pa.Table:
 
 def _of_status(report: Path, statuses: Sequence[str], users: pa.StringArray | None = None) -> pa.Table:
     """Return the report's lines with one of these statuses, of these users."""
-    wanted, found = pa.array(statuses), []
+    wanted, others, found = pa.array(statuses), pa.array(_NOT_OF_A_ROW), []
     for batch in read_batches(report, ["row", "status", "code", "column", "message", *_IDENTITY]):
-        lines = batch.filter(pc.is_in(batch["status"], wanted))
+        is_wanted = pc.and_not(pc.is_in(batch["status"], wanted), pc.is_in(batch["code"], others))
+        lines = batch.filter(is_wanted)
         found.append(lines if users is None else lines.filter(pc.is_in(_users(lines), users)))
     return pa.Table.from_batches(found)
 
